@@ -1,0 +1,296 @@
+"""Every error that hfdask raises on purpose, in one tree.
+
+A driver decides from ``retryable`` alone whether another attempt can help, and people and programs recognise an
+error by its stable ``code``: neither is ever derived from a class name or a message. All errors pickle, with their
+details, because most of them cross from a worker to the driver.
+
+::
+
+    HfdaskError
+    ├── InvalidConfigError              INVALID_CONFIG
+    ├── ProjectError
+    │   ├── EntryNotFoundError          ENTRY_NOT_FOUND
+    │   ├── RootNotFoundError           COMPOSITION_ROOT_NOT_FOUND
+    │   ├── DurationError               DISTRIBUTED_DURATION_OUT_OF_RANGE
+    │   ├── TimelineError               TIMELINE_NOT_REGISTERED
+    │   ├── ScriptError                 PAGE_SCRIPT_ERROR
+    │   ├── AssetError                  MISSING_ASSET
+    │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
+    ├── BrowserError
+    │   ├── BrowserNotFoundError        CHROME_BINARY_UNAVAILABLE
+    │   ├── BrowserLaunchError          BROWSER_LAUNCH_FAILED     retryable
+    │   ├── BrowserCrashError           BROWSER_CRASHED           retryable
+    │   ├── PageTimeoutError            PAGE_TIMEOUT              retryable
+    │   └── CaptureError                CAPTURE_FAILED            retryable
+    ├── PlanError
+    │   ├── MissingArtifactError        MISSING_PLAN_ARTIFACT     retryable
+    │   ├── PlanCorruptError            PLAN_CORRUPT
+    │   ├── ProtocolError               PLAN_PROTOCOL_UNSUPPORTED
+    │   ├── PlanHashError               PLAN_HASH_MISMATCH
+    │   ├── ArtifactDigestError         PLAN_ARTIFACT_DIGEST_MISMATCH
+    │   ├── ChunkIndexError             CHUNK_INDEX_OUT_OF_RANGE
+    │   └── EnvironmentMismatchError    ENVIRONMENT_MISMATCH
+    ├── MediaError                      MEDIA_ERROR
+    │   └── EncodeError                 ENCODE_FAILED
+    ├── AssembleError
+    │   ├── ChunkMissingError           CHUNK_MISSING
+    │   ├── ChunkMismatchError          CHUNK_MISMATCH
+    │   ├── SeamError                   SEAM_MISMATCH
+    │   └── OutputInvalidError          OUTPUT_INVALID
+    ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
+    ├── StoreError                      STORE_UNAVAILABLE         retryable
+    ├── WorkerLostError                 WORKER_LOST               retryable
+    └── RenderCancelledError            RENDER_CANCELLED
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HfdaskError(Exception):
+    """Base of all errors of this library.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where (file, attribute or URL), and what to do about it.
+    **details
+        JSON-safe facts for programs: never credentials, never signed URLs.
+
+    Attributes
+    ----------
+    code : str
+        Stable, upper-case identity of the error.
+    retryable : bool
+        True where another attempt, perhaps elsewhere, can succeed without anything being changed.
+    """
+
+    code: ClassVar[str] = "HFDASK_ERROR"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.message}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.details)
+
+
+def _rebuild(cls: type[HfdaskError], message: str, details: dict[str, Any]) -> HfdaskError:
+    return cls(message, **details)
+
+
+class InvalidConfigError(HfdaskError):
+    """An option has a value that no render can use; ``details['field']`` names it."""
+
+    code = "INVALID_CONFIG"
+
+
+class ProjectError(HfdaskError):
+    """The composition itself cannot be rendered as it is."""
+
+    code = "PROJECT_ERROR"
+
+
+class EntryNotFoundError(ProjectError):
+    """The project has no entry document."""
+
+    code = "ENTRY_NOT_FOUND"
+
+
+class RootNotFoundError(ProjectError):
+    """The entry document has no composition root."""
+
+    code = "COMPOSITION_ROOT_NOT_FOUND"
+
+
+class DurationError(ProjectError):
+    """The composition's duration is zero, unknown, or longer than 24 hours."""
+
+    code = "DISTRIBUTED_DURATION_OUT_OF_RANGE"
+
+
+class TimelineError(ProjectError):
+    """The duration depends on a timeline that no script registered."""
+
+    code = "TIMELINE_NOT_REGISTERED"
+
+
+class ScriptError(ProjectError):
+    """A script of the page threw, while loading or in a seek."""
+
+    code = "PAGE_SCRIPT_ERROR"
+
+
+class AssetError(ProjectError):
+    """The page asks for a file that the plan does not hold."""
+
+    code = "MISSING_ASSET"
+
+
+class UnsupportedFeatureError(ProjectError):
+    """The composition uses something that this version cannot render right."""
+
+    code = "UNSUPPORTED_FEATURE"
+
+
+class BrowserError(HfdaskError):
+    """Chromium could not do what was asked."""
+
+    code = "BROWSER_ERROR"
+
+
+class BrowserNotFoundError(BrowserError):
+    """No usable Chromium on this machine."""
+
+    code = "CHROME_BINARY_UNAVAILABLE"
+
+
+class BrowserLaunchError(BrowserError):
+    """Chromium was found but did not start."""
+
+    code = "BROWSER_LAUNCH_FAILED"
+    retryable = True
+
+
+class BrowserCrashError(BrowserError):
+    """Chromium or one of its pages died."""
+
+    code = "BROWSER_CRASHED"
+    retryable = True
+
+
+class PageTimeoutError(BrowserError):
+    """The page did not answer in time, while loading or at a frame."""
+
+    code = "PAGE_TIMEOUT"
+    retryable = True
+
+
+class CaptureError(BrowserError):
+    """Chromium refused to produce a frame."""
+
+    code = "CAPTURE_FAILED"
+    retryable = True
+
+
+class PlanError(HfdaskError):
+    """A plan cannot be used."""
+
+    code = "PLAN_ERROR"
+
+
+class MissingArtifactError(PlanError):
+    """A file of the plan is not in the store; it may still be on its way."""
+
+    code = "MISSING_PLAN_ARTIFACT"
+    retryable = True
+
+
+class PlanCorruptError(PlanError):
+    """The manifest is not a plan."""
+
+    code = "PLAN_CORRUPT"
+
+
+class ProtocolError(PlanError):
+    """The plan was written for another version of this library."""
+
+    code = "PLAN_PROTOCOL_UNSUPPORTED"
+
+
+class PlanHashError(PlanError):
+    """The manifest is not the one that was planned."""
+
+    code = "PLAN_HASH_MISMATCH"
+
+
+class ArtifactDigestError(PlanError):
+    """An object's content does not have the digest of its name."""
+
+    code = "PLAN_ARTIFACT_DIGEST_MISMATCH"
+
+
+class ChunkIndexError(PlanError):
+    """The plan has no chunk of this index."""
+
+    code = "CHUNK_INDEX_OUT_OF_RANGE"
+
+
+class EnvironmentMismatchError(PlanError):
+    """This process has not the browser, libraries or runtime that the plan was locked to."""
+
+    code = "ENVIRONMENT_MISMATCH"
+
+
+class MediaError(HfdaskError):
+    """A video or picture could not be read or compared."""
+
+    code = "MEDIA_ERROR"
+
+
+class EncodeError(MediaError):
+    """The encoder refused frames or settings."""
+
+    code = "ENCODE_FAILED"
+
+
+class AssembleError(HfdaskError):
+    """Chunks cannot be joined to the planned video."""
+
+    code = "ASSEMBLE_FAILED"
+
+
+class ChunkMissingError(AssembleError):
+    """A chunk's file or record is not there."""
+
+    code = "CHUNK_MISSING"
+
+
+class ChunkMismatchError(AssembleError):
+    """A chunk is not the one that the plan asks for."""
+
+    code = "CHUNK_MISMATCH"
+
+
+class SeamError(AssembleError):
+    """Two neighbouring chunks rendered the frame at their seam differently."""
+
+    code = "SEAM_MISMATCH"
+
+
+class OutputInvalidError(AssembleError):
+    """The assembled video failed its verification."""
+
+    code = "OUTPUT_INVALID"
+
+
+class OutputNotWritableError(HfdaskError):
+    """The output's folder or URL takes no files."""
+
+    code = "OUTPUT_NOT_WRITABLE"
+
+
+class StoreError(HfdaskError):
+    """A store failed in a way that may heal."""
+
+    code = "STORE_UNAVAILABLE"
+    retryable = True
+
+
+class WorkerLostError(HfdaskError):
+    """The workers that ran a chunk died."""
+
+    code = "WORKER_LOST"
+    retryable = True
+
+
+class RenderCancelledError(HfdaskError):
+    """The render was cancelled; finished chunks stay where they are."""
+
+    code = "RENDER_CANCELLED"
