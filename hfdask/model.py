@@ -146,8 +146,10 @@ class Manifest(Value, frozen=True):
     warnings: tuple[str, ...]
 
     def sealed(self) -> Manifest:
-        """The same manifest with the ``plan_hash`` of its content."""
-        return msgspec.structs.replace(self, plan_hash=self.content_hash())
+        """The manifest as it will be read back, with the ``plan_hash`` of its content."""
+        # A whole number in a float field reads back as a float, and would hash differently.
+        stored = msgspec.json.decode(canonical_json(self), type=Manifest)
+        return msgspec.structs.replace(stored, plan_hash=stored.content_hash())
 
     def content_hash(self) -> str:
         """sha256 (hex) of the canonical JSON of all fields but ``plan_hash``."""

@@ -74,7 +74,8 @@ def frame_count(duration: float, fps: Fraction) -> int:
     """
     if not math.isfinite(duration) or duration <= 0:
         raise DurationError(
-            f"the composition's duration is {duration} s; give its root a data-duration in seconds", duration=str(duration)
+            f"the composition's duration is {duration} s; give its root a data-duration in seconds",
+            duration=str(duration),
         )
     if duration > MAX_DURATION:
         raise DurationError(
@@ -126,7 +127,13 @@ def chunk_ranges(
     -----
     The rule is that of the distributed contract, section 3.
     """
-    named = {"total": total, "chunk_size": size, "target_chunk_frames": target, "max_chunks": max_chunks, "workers": workers}
+    named = {
+        "total": total,
+        "chunk_size": size,
+        "target_chunk_frames": target,
+        "max_chunks": max_chunks,
+        "workers": workers,
+    }
     for field, value in named.items():
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise InvalidConfigError(f"{field} must be a whole number of at least 1, not {value!r}", field=field)

@@ -1,0 +1,42 @@
+"""The page runtime: JavaScript that turns a composition into a function from time to picture.
+
+Playwright runs it in every frame of the page before any author script. That is the browser's own mechanism for it:
+no document is rewritten, fragments and documents without a head need no special case, and iframes get the virtual
+clock too. Only the top frame gets the player.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from fractions import Fraction
+from importlib import resources
+
+from hfdask.model import PageSettings
+
+_CLOCK = "clock.js"
+_PLAYER = ("styles.js", "timing.js", "timelines.js", "composition.js", "animations.js", "player.js")
+
+
+@functools.cache
+def _sources() -> tuple[str, str]:
+    folder = resources.files("hfdask.page") / "runtime"
+    player = "\n".join((folder / name).read_text("utf-8") for name in _PLAYER)
+    return (folder / _CLOCK).read_text("utf-8"), player
+
+
+@functools.cache
+def runtime_digest() -> str:
+    """sha256 (hex) of the runtime's sources: locked in a plan, so that no worker draws it with another runtime."""
+    return hashlib.sha256("\0".join(_sources()).encode()).hexdigest()
+
+
+def runtime_script(page: PageSettings, fps: Fraction) -> str:
+    """The script to run first in every frame of a page with these settings."""
+    clock, player = _sources()
+    config = json.dumps({"fps": float(fps), "variables": page.variables, "fragment": page.fragment})
+    return (
+        '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
+        f"const config = {config};\n{clock}\nif (window === window.top) {{\n{player}\n}} }})();"
+    )

@@ -1,0 +1,208 @@
+"""Browser processes: how they start, how they end, and the warm ones that wait for the next chunk.
+
+A chunk has a browser to itself, because the viz process draws one frame at a time, and because a hang or a crash then
+costs one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk; after a number
+of pages it is replaced, since leaks in a long-lived browser would make renders slower, and one that misbehaved is
+never used again.
+
+Everything ends with this process. Playwright's driver leaves when its standard input closes, which the kernel does
+even after `kill -9`, and Chromium itself is started under `setpriv --pdeathsig KILL`, so it cannot outlive the driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from playwright.async_api import Browser as PlaywrightBrowser
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Playwright, async_playwright
+
+from hfdask.browser.find import Browser, find_browser, sandbox_possible
+from hfdask.errors import BrowserLaunchError
+from hfdask.model import CaptureMode
+from hfdask.page.server import HOST, PageServer
+from hfdask.scratch import scratch_folder
+
+MAX_PAGES = 50
+"""Pages that a browser opens before it is replaced."""
+
+# Software compositing draws every page, WebGL included, and is faster than SwiftShader compositing.
+_FLAGS = (
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+    "--disable-dev-shm-usage" if os.environ.get("HFDASK_NO_DEV_SHM") else "",
+    "--disable-image-animation-resync",
+    "--disable-lcd-text",
+)
+# With these the compositor draws only when told to. Screenshots hang for ever under them, so a browser has one mode.
+_BEGIN_FRAME_FLAGS = (
+    "--deterministic-mode",
+    "--enable-begin-frame-control",
+    "--run-all-compositor-stages-before-draw",
+    "--disable-new-content-rendering-timeout",
+    "--disable-threaded-animation",
+    "--disable-threaded-scrolling",
+    "--disable-checker-imaging",
+    "--enable-surface-synchronization",
+)
+# What a browser may know of our environment; credentials are in none of these.
+_ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "LD_LIBRARY_PATH",
+)
+_LAUNCH_TIMEOUT = 30.0
+
+
+class Chromium:
+    """A running browser with a page server of its own. Use it on the browser thread's loop only."""
+
+    def __init__(self, browser: PlaywrightBrowser, server: PageServer, mode: CaptureMode, pid: int) -> None:
+        self.playwright = browser
+        self.server = server
+        self.mode = mode
+        self.pid = pid
+        self.pages = 0
+        self._ticks = 0.0
+
+    @classmethod
+    async def launch(cls, driver: Playwright, binary: Browser, mode: CaptureMode) -> Chromium:
+        """Start a browser.
+
+        Raises
+        ------
+        BrowserLaunchError
+            With what Chromium said.
+        """
+        server = PageServer()
+        try:
+            browser = await driver.chromium.launch(
+                executable_path=str(_wrapper(binary.path)),
+                args=_arguments(mode, server.port),
+                chromium_sandbox=sandbox_possible(),
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+                | {"LANG": "C.UTF-8", "TZ": "UTC"},
+                timeout=_LAUNCH_TIMEOUT * 1000,
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+            cdp = await browser.new_browser_cdp_session()
+            processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+            pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
+        except PlaywrightError as error:
+            server.close()
+            raise BrowserLaunchError(
+                f"{binary.path} did not start: {error.message.strip()[:600]}; `hfdask doctor` tells more",
+                path=str(binary.path),
+            ) from error
+        return cls(browser, server, mode, pid)
+
+    @property
+    def version(self) -> str:
+        return self.playwright.version
+
+    @property
+    def alive(self) -> bool:
+        return self.playwright.is_connected()
+
+    def next_tick(self) -> float:
+        """The next frame time in ms. It must rise strictly, but by so little that native animations stand still."""
+        self._ticks += 0.01
+        return self._ticks
+
+    def kill(self) -> None:
+        """End the browser at once, whatever it is doing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Close the browser, by force where it does not answer."""
+        self.server.close()
+        try:
+            await asyncio.wait_for(self.playwright.close(), 5)
+        except (PlaywrightError, TimeoutError):
+            self.kill()
+
+
+def _arguments(mode: CaptureMode, port: int) -> list[str]:
+    # Only our own host resolves, and only to our own port: the page can reach nothing else, not even by address.
+    rules = f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
+    flags = (*_FLAGS, *(_BEGIN_FRAME_FLAGS if mode == "beginframe" else ()), rules)
+    return [flag for flag in flags if flag]
+
+
+def _wrapper(binary: Path) -> Path:
+    """A launcher that ties Chromium's life to its parent's; the binary itself where the system has no setpriv."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return binary
+    launcher = scratch_folder() / f"launch-{binary.name}.sh"
+    if not launcher.exists():
+        command = f"{shlex.quote(setpriv)} --pdeathsig KILL -- {shlex.quote(str(binary))}"
+        launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        launcher.chmod(0o700)
+    return launcher
+
+
+class BrowserPool:
+    """Playwright's driver and the warm browsers of this process, by capture mode."""
+
+    def __init__(self) -> None:
+        self._driver: Playwright | None = None
+        self._idle: dict[CaptureMode, list[Chromium]] = {"beginframe": [], "screenshot": []}
+        self._starting = asyncio.Lock()
+
+    async def driver(self) -> Playwright:
+        async with self._starting:
+            if self._driver is None:
+                self._driver = await async_playwright().start()
+            return self._driver
+
+    @contextlib.asynccontextmanager
+    async def lease(self, mode: CaptureMode) -> AsyncIterator[tuple[Chromium, bool]]:
+        """Lend a browser, and whether it was warm. It comes back only if the block ends without an error."""
+        chromium = self._take(mode)
+        warm = chromium is not None
+        if chromium is None:
+            chromium = await Chromium.launch(await self.driver(), find_browser(), mode)
+        try:
+            yield chromium, warm
+        except BaseException:
+            chromium.kill()
+            await chromium.close()
+            raise
+        if chromium.alive and chromium.pages < MAX_PAGES:
+            self._idle[mode].append(chromium)
+        else:
+            await chromium.close()
+
+    def _take(self, mode: CaptureMode) -> Chromium | None:
+        while self._idle[mode]:
+            chromium = self._idle[mode].pop()
+            if chromium.alive:
+                return chromium
+            chromium.server.close()
+        return None
+
+    async def close(self) -> None:
+        idle = [chromium for browsers in self._idle.values() for chromium in browsers]
+        for browsers in self._idle.values():
+            browsers.clear()
+        await asyncio.gather(*(chromium.close() for chromium in idle))
+        if self._driver is not None:
+            driver, self._driver = self._driver, None
+            await driver.stop()

@@ -1,0 +1,76 @@
+"""Which way of capturing this machine's browser can do, found out by doing it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+from pathlib import Path
+from typing import Literal
+
+from playwright.async_api import Error as PlaywrightError
+
+from hfdask.browser.find import Browser, find_browser
+from hfdask.browser.thread import BrowserThread, browser_thread
+from hfdask.errors import BrowserError, BrowserLaunchError
+from hfdask.model import CaptureMode
+
+_PROBE_SECONDS = 10.0
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def capture_mode(wanted: Literal["auto", "beginframe", "screenshot"]) -> CaptureMode:
+    """The mode to lock into a plan: BeginFrame where the browser really has it, else screenshots.
+
+    Raises
+    ------
+    BrowserNotFoundError
+        Where there is no browser.
+    BrowserLaunchError
+        Where the browser does not start, or ``wanted`` is a mode that it does not have.
+    """
+    binary = find_browser()
+    if wanted == "screenshot":
+        return "screenshot"
+    works = binary.headless_shell and _has_begin_frame(binary.path)
+    if wanted == "beginframe" and not works:
+        raise BrowserLaunchError(
+            f"{binary.path} cannot capture by BeginFrame; only a headless-shell build can",
+            path=str(binary.path),
+        )
+    return "beginframe" if works else "screenshot"
+
+
+@functools.cache
+def _has_begin_frame(path: Path) -> bool:
+    thread = browser_thread()
+    return thread.run(_try_begin_frame(thread))
+
+
+async def _try_begin_frame(thread: BrowserThread) -> bool:
+    try:
+        async with thread.pool.lease("beginframe") as (chromium, _), asyncio.timeout(_PROBE_SECONDS):
+            chromium.pages += 1
+            page = await chromium.playwright.new_page()
+            # An untouched about:blank draws nothing; a document of our own does.
+            await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit")
+            cdp = await page.context.new_cdp_session(page)
+            for _ in range(10):
+                answer = await cdp.send(
+                    "HeadlessExperimental.beginFrame",
+                    {"frameTimeTicks": chromium.next_tick(), "screenshot": {"format": "png"}},
+                )
+                if base64.b64decode(answer.get("screenshotData", "")).startswith(PNG_SIGNATURE):
+                    await page.context.close()
+                    return True
+            return False
+    except (PlaywrightError, TimeoutError):
+        return False
+
+
+def describe(binary: Browser) -> str:
+    """One line for `hfdask doctor`."""
+    try:
+        return capture_mode("auto") if binary.headless_shell else "screenshot"
+    except BrowserError as error:
+        return f"none ({error.code})"

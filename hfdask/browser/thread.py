@@ -1,0 +1,86 @@
+"""The one thread of a process that runs browsers.
+
+Playwright's objects belong to the event loop that made them, and callers are task threads, notebooks (whose main
+thread runs a loop of its own) and scripts. So one daemon thread owns one asyncio loop with Playwright's async API, the
+page servers and the warm browsers, and everyone else hands it coroutines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from hfdask.browser.chromium import BrowserPool
+
+T = TypeVar("T")
+
+
+class BrowserThread:
+    """A daemon thread with an asyncio loop. Get the process's own with `browser_thread`; end it with `close`."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.pool = BrowserPool()
+        self._thread = threading.Thread(target=self._main, name="hfdask-browser", daemon=True)
+        self._thread.start()
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start a coroutine on the loop; cancelling the future cancels it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run a coroutine on the loop and wait for its result."""
+        future = self.submit(coroutine)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stop the loop and wait for the thread. What runs on the loop must have been closed before."""
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(10)
+
+
+_lock = threading.Lock()
+_thread: BrowserThread | None = None
+
+
+def browser_thread() -> BrowserThread:
+    """This process's browser thread, started at first use (and anew after a fork)."""
+    global _thread  # noqa: PLW0603 - one a process is the point
+    with _lock:
+        if _thread is None or _thread.pid != os.getpid():
+            _thread = BrowserThread()
+        return _thread
+
+
+def close_browsers() -> None:
+    """Close every browser of this process and its thread. The next render starts them again. Safe to call twice."""
+    global _thread
+    with _lock:
+        thread, _thread = _thread, None
+    if thread is not None and thread.pid == os.getpid():
+        try:
+            thread.run(thread.pool.close(), timeout=15)
+        finally:
+            thread.close()
+
+
+atexit.register(close_browsers)

@@ -1,0 +1,290 @@
+"""Rendering a chunk: frames from the browser on one side, packets from the encoder on the other, at the same time.
+
+The browser's thread captures and the calling thread encodes; a bounded channel between them keeps a slow encoder from
+piling up pictures. A chunk's files are written whole, its record last, so a record means a finished chunk, and a
+second call of the same chunk finds it and does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import queue
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from hfdask.browser import browser_thread
+from hfdask.browser.capture import Frame, capture
+from hfdask.browser.session import open_page
+from hfdask.browser.thread import BrowserThread
+from hfdask.environment import require_environment
+from hfdask.errors import ChunkIndexError, MissingArtifactError, PlanCorruptError, RenderCancelledError
+from hfdask.media.encode import ChunkEncoder
+from hfdask.media.picture import decode_frame, digest_of, frame_digest
+from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
+from hfdask.plan import read_manifest, require_assets, require_sealed
+from hfdask.scratch import scratch_folder
+from hfdask.stages import Observer, StageClock
+from hfdask.store import StorageOptions, Store, file_digest, materialiser, split_url
+
+CHANNEL_FRAMES = 8
+"""Pictures that may wait for the encoder."""
+
+_POLL = 0.1
+_DONE = object()
+
+
+def render_chunk(
+    plan_url: str | os.PathLike[str],
+    index: int,
+    output_url: str | os.PathLike[str],
+    *,
+    storage_options: StorageOptions | None = None,
+    damage_test: bool = True,
+    redo: bool = False,
+    observer: Observer | None = None,
+) -> ChunkResult:
+    """Render one chunk of a plan to a file.
+
+    Next to the file go its `FrameRecord` (``.frames.json``), the pictures at its seams (``.before.png``,
+    ``.last.png``), and last its record (``.json``), which commits it.
+
+    Parameters
+    ----------
+    plan_url : str or path
+        The plan's folder.
+    index : int
+        Number of the chunk, from 0.
+    output_url : str or path
+        File to write: any fsspec URL.
+    storage_options : mapping, optional
+        Arguments of the file systems of both URLs.
+    damage_test : bool
+        Whether to skip the picture of frames that the compositor did not touch. The frames are the same either way.
+    redo : bool
+        Whether to render even if the chunk is there already.
+    observer : Observer, optional
+        Sees stages and progress, and can cancel.
+
+    Returns
+    -------
+    ChunkResult
+        With ``reused`` where the chunk was there already.
+
+    Raises
+    ------
+    PlanError
+        Where the plan, the index or this process's environment does not fit; checked in the order cheap to dear.
+    ProjectError, BrowserError, EncodeError, StoreError, RenderCancelledError
+    """
+    observer = observer or Observer()
+    clock = StageClock(observer)
+    with clock("materialise"):
+        store = Store(plan_url, storage_options)
+        manifest = read_manifest(store)
+        chunk = _chunk_of(manifest, index)
+        require_sealed(manifest, store.url)
+        output, name = split_url(output_url, storage_options)
+        if not redo and (known := finished_chunk(output, name, manifest, index)):
+            return msgspec.structs.replace(known, reused=True)
+        require_environment(manifest.environment)
+        files = materialiser.files(store, [a for a in manifest.artifacts if a.chunks == "all" or index in a.chunks])
+    folder = scratch_folder() / f"chunk-{uuid.uuid4().hex[:12]}"
+    folder.mkdir()
+    try:
+        work = _Work(manifest, chunk, files, folder / "chunk.mp4", damage_test)
+        _render(work, clock, observer)
+        with clock("upload"):
+            result = _publish(work, clock, observer, output, name)
+        return result
+    finally:
+        _remove(folder)
+
+
+def finished_chunk(output: Store, name: str, manifest: Manifest, index: int) -> ChunkResult | None:
+    """The record of a chunk of this very plan that is finished in the store, if there is one."""
+    try:
+        record = decode(output.read(name + ".json"), ChunkResult, output.url_of(name + ".json"))
+        fits = record.plan_hash == manifest.plan_hash and record.index == index
+        return record if fits and output.size(name) == record.size else None
+    except (MissingArtifactError, PlanCorruptError):
+        return None
+
+
+def _chunk_of(manifest: Manifest, index: int) -> ChunkRange:
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(manifest.chunks):
+        raise ChunkIndexError(
+            f"the plan has chunks 0 to {len(manifest.chunks) - 1}, not {index!r}",
+            index=repr(index),
+            chunks=len(manifest.chunks),
+        )
+    return manifest.chunks[index]
+
+
+@dataclass
+class _Work:
+    """A chunk under way: what it needs, and what it has found out."""
+
+    manifest: Manifest
+    chunk: ChunkRange
+    files: Mapping[str, Path]
+    path: Path
+    damage_test: bool
+    digests: list[str] = field(default_factory=list)
+    damage: list[bool] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    messages: tuple[str, ...] = ()
+    before: tuple[bytes, str] | None = None
+    last: bytes = b""
+    warm: bool = False
+
+
+def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
+    thread = browser_thread()
+    channel = _Channel(thread)
+    future = thread.submit(_capture(work, channel, clock))
+    try:
+        with observer.meter("boot"):
+            channel.take(future, observer)
+        chunk, manifest = work.chunk, work.manifest
+        with ChunkEncoder(
+            work.path, manifest.encoder, manifest.fps.fraction, manifest.width, manifest.height, chunk.frames
+        ) as encoder:
+            _encode(work, encoder, channel.frames(future, observer), clock, observer)
+            with clock("encode"):
+                encoder.close()
+        future.result()
+    finally:
+        if future.cancel():
+            # Let the browser be put down before the next chunk asks for one.
+            concurrent.futures.wait([future], timeout=10)
+
+
+def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: StageClock, observer: Observer) -> None:
+    for frame in frames:
+        with clock("encode"):
+            if frame.index < work.chunk.start:
+                assert frame.png is not None  # the first captured frame always has a picture
+                work.before = frame.png, frame_digest(decode_frame(frame.png))
+                work.last = frame.png
+                continue
+            # A chunk whose first frame equals the frame before it still has to encode a picture.
+            picture = frame.png or (None if work.digests else work.last)
+            work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
+        work.last = frame.png or work.last
+        work.damage.append(frame.png is not None)
+        work.seconds.append(round(frame.seconds, 5))
+        observer.progress(len(work.digests), work.chunk.frames)
+
+
+async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
+    """The browser's half: announce that the page is ready, then hand over frames."""
+    manifest, loop = work.manifest, asyncio.get_running_loop()
+    began = loop.time()
+    thread = browser_thread()
+    async with (
+        thread.pool.lease(manifest.page.capture_mode) as (chromium, warm),
+        open_page(chromium, work.files, manifest.page, manifest.fps.fraction) as session,
+    ):
+        work.warm = warm
+        await session.load(manifest.entry)
+        ready = loop.time()
+        clock.add("boot", ready - began)
+        await channel.put(_DONE)
+        first = max(0, work.chunk.start - 1)
+        async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
+            await channel.put(frame)
+        require_assets(session)
+        work.messages = tuple(session.log.messages)
+        clock.add("capture", loop.time() - ready)
+
+
+class _Channel:
+    """A bounded queue from the browser's loop to the calling thread."""
+
+    def __init__(self, thread: BrowserThread) -> None:
+        self._loop = thread.loop
+        self._free = asyncio.Semaphore(CHANNEL_FRAMES)
+        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    async def put(self, item: object) -> None:
+        await self._free.acquire()
+        self._items.put(item)
+
+    def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
+        """The next item, or the producer's error, or `RenderCancelledError`; None after the last item."""
+        while True:
+            try:
+                item = self._items.get(timeout=_POLL)
+            except queue.Empty:
+                if observer.cancelled():
+                    raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
+                if producer.done() and self._items.empty():
+                    producer.result()
+                    return None
+                continue
+            self._loop.call_soon_threadsafe(self._free.release)
+            return item
+
+    def frames(self, producer: concurrent.futures.Future[None], observer: Observer) -> Iterator[Frame]:
+        """Frames as they come, until the producer ends; metered as the capture's share of the caller's time."""
+        while True:
+            with observer.meter("capture"):
+                item = self.take(producer, observer)
+            if item is None:
+                return
+            assert isinstance(item, Frame)
+            yield item
+
+
+def _publish(work: _Work, clock: StageClock, observer: Observer, output: Store, name: str) -> ChunkResult:
+    chunk, manifest = work.chunk, work.manifest
+    record = FrameRecord(
+        plan_hash=manifest.plan_hash,
+        index=chunk.index,
+        start=chunk.start,
+        digests=tuple(work.digests),
+        damage=tuple(work.damage),
+        seconds=tuple(work.seconds),
+        messages=work.messages,
+    )
+    result = ChunkResult(
+        plan_hash=manifest.plan_hash,
+        index=chunk.index,
+        start=chunk.start,
+        end=chunk.end,
+        url=output.url_of(name),
+        sha256=file_digest(work.path),
+        size=work.path.stat().st_size,
+        codec=manifest.encoder.codec,
+        capture_mode=manifest.page.capture_mode,
+        digest=digest_of(work.digests),
+        before_digest=work.before[1] if work.before else None,
+        last_digest=work.digests[-1],
+        static_frames=work.damage.count(False),
+        stages=clock.rounded(),
+        warm=work.warm,
+        worker=observer.worker or f"{socket.gethostname()}:{os.getpid()}",
+        browser=manifest.environment.browser,
+        messages=len(work.messages),
+    )
+    output.put(name, work.path)
+    output.write(name + ".frames.json", canonical_json(record))
+    if work.before:
+        output.write(name + ".before.png", work.before[0])
+    if chunk.end < manifest.frames:
+        output.write(name + ".last.png", work.last)
+    output.write(name + ".json", pretty_json(result))
+    return result
+
+
+def _remove(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink(missing_ok=True)
+    folder.rmdir()

@@ -1,0 +1,144 @@
+// Virtual time and seeded randomness, in every frame of the page (contract 2.3). Author code sees one clock that
+// only moves when a frame is sought, so what a script draws is a function of the frame's time alone. Timers stay
+// native: authors use them for deferred set-up, which must happen in real time.
+
+const native = {
+  Date: window.Date,
+  now: window.performance.now.bind(window.performance),
+  setTimeout: window.setTimeout.bind(window),
+  clearTimeout: window.clearTimeout.bind(window),
+  requestAnimationFrame: window.requestAnimationFrame.bind(window),
+  cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
+};
+
+let virtualMs = 0;
+
+const VirtualDate = new Proxy(native.Date, {
+  construct(target, args, newTarget) {
+    return Reflect.construct(target, args.length ? args : [virtualMs], newTarget === VirtualDate ? target : newTarget);
+  },
+  apply() {
+    return new native.Date(virtualMs).toString();
+  },
+  get(target, key) {
+    return key === "now" ? dateNow : Reflect.get(target, key);
+  },
+});
+function dateNow() {
+  return virtualMs;
+}
+native.Date.prototype.constructor = VirtualDate;
+window.Date = VirtualDate;
+
+define(window.performance, "now", () => virtualMs);
+Object.defineProperty(window.performance, "timeOrigin", { get: () => 0, configurable: true });
+
+function define(object, name, value) {
+  Object.defineProperty(object, name, { value, configurable: true, writable: true });
+}
+
+// requestAnimationFrame: a queue that each seek runs once. What callbacks queue waits for the next seek, or a page
+// that always asks for one more frame would never finish the first.
+let nextRequest = 1;
+let requests = new Map();
+let due = new Map(); // the run that is going on; a callback may cancel one that is still to come
+define(window, "requestAnimationFrame", (callback) => {
+  if (typeof callback !== "function") throw new TypeError("requestAnimationFrame needs a function");
+  requests.set(nextRequest, callback);
+  return nextRequest++;
+});
+define(window, "cancelAnimationFrame", (id) => {
+  requests.delete(id);
+  due.delete(id);
+});
+
+function runAnimationFrame() {
+  due = requests;
+  requests = new Map();
+  for (const callback of due.values()) guarded(() => callback(virtualMs));
+}
+
+// Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's.
+const pendingTimers = new Set();
+define(window, "setTimeout", (handler, delay, ...args) => {
+  const short = !(delay > 1000);
+  const id = native.setTimeout(
+    typeof handler === "function"
+      ? (...inner) => {
+          pendingTimers.delete(id);
+          handler.apply(window, inner);
+        }
+      : handler,
+    delay,
+    ...args,
+  );
+  if (short && typeof handler === "function") pendingTimers.add(id);
+  return id;
+});
+for (const name of ["clearTimeout", "clearInterval"]) {
+  const clear = window[name].bind(window);
+  define(window, name, (id) => {
+    pendingTimers.delete(id);
+    clear(id);
+  });
+}
+
+// Mulberry32, reseeded at every seek from the time alone: a frame's randomness never depends on the frames before.
+let randomState = 0;
+function reseed(ms) {
+  randomState = (Math.imul(Math.floor(ms) | 0, -1640531527) + 0x9e3779b9) | 0;
+}
+function randomWord() {
+  randomState = (randomState + 0x6d2b79f5) | 0;
+  let t = randomState;
+  t = Math.imul(t ^ (t >>> 15), t | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  return (t ^ (t >>> 14)) >>> 0;
+}
+reseed(0);
+define(Math, "random", () => randomWord() / 4294967296);
+
+if (window.crypto) {
+  const check = window.crypto.getRandomValues.bind(window.crypto);
+  define(window.crypto, "getRandomValues", (array) => {
+    check(array); // the browser's own errors for wrong types and sizes
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    const whole = bytes.length - (bytes.length % 4);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0; i < whole; i += 4) view.setUint32(i, randomWord(), true);
+    for (let i = whole; i < bytes.length; i++) bytes[i] = randomWord() & 255;
+    return array;
+  });
+  define(window.crypto, "randomUUID", () => {
+    const bytes = window.crypto.getRandomValues(new Uint8Array(16));
+    bytes[6] = (bytes[6] & 15) | 64;
+    bytes[8] = (bytes[8] & 63) | 128;
+    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
+  });
+}
+
+// An exception in author code must not stop the other adapters or callbacks of a frame, and must not be lost.
+function guarded(action) {
+  try {
+    return action();
+  } catch (error) {
+    window.reportError(error);
+    return undefined;
+  }
+}
+
+function seekClock(ms) {
+  virtualMs = Math.max(0, ms);
+  reseed(virtualMs);
+  runAnimationFrame();
+  for (let i = 0; i < window.frames.length; i++) {
+    try {
+      window.frames[i].__HF_VIRTUAL_TIME__?.seekToTime(ms);
+    } catch {
+      // another origin: it is not ours to drive
+    }
+  }
+}
+
+define(window, "__HF_VIRTUAL_TIME__", { seekToTime: seekClock, getTime: () => virtualMs, originals: native });

@@ -1,0 +1,163 @@
+// The root composition, its box, the layout of its clips, and which clips show at a time (contract 1.1 and 1.7).
+
+const NOT_VISUAL = "script,style,link,meta";
+let root = null;
+let clips = []; // in document order, so that an ancestor comes before its descendants
+let clipsAreStale = true;
+
+function findRoot() {
+  const all = [...document.querySelectorAll(COMPOSITION)];
+  return (
+    all.find((element) => element.getAttribute("data-root") === "true") ??
+    all.find((element) => !element.parentElement?.closest(COMPOSITION)) ??
+    all[0] ??
+    null
+  );
+}
+
+function pixels(element, name, fallback) {
+  const value = parseFloat(element.getAttribute(name));
+  return Number.isFinite(value) && value > 0 ? value : fallback;
+}
+
+function prepareRoot() {
+  root = findRoot();
+  if (!root) return;
+  if (!root.hasAttribute("data-start")) root.setAttribute("data-start", "0");
+  const [width, height] = [pixels(root, "data-width", null), pixels(root, "data-height", null)];
+  for (const [name, value] of [["width", width], ["height", height]]) {
+    if (value === null) continue;
+    root.style.setProperty(name, `${value}px`);
+    root.style.setProperty(`--comp-${name}`, `${value}px`);
+  }
+  root.style.overflow = "hidden";
+  if (!root.style.position) root.style.position = "relative";
+  for (const element of [document.documentElement, document.body]) {
+    Object.assign(element.style, { margin: "0", padding: "0", overflow: "hidden" });
+  }
+  for (const element of document.querySelectorAll(COMPOSITION)) {
+    if (element !== root) stashAuthoredTiming(element);
+  }
+  for (const child of root.children) layOut(child);
+}
+
+// A child composition's authored window still bounds it, but must not fix the length of what plays inside.
+function stashAuthoredTiming(element) {
+  for (const name of ["duration", "end"]) {
+    const value = element.getAttribute(`data-${name}`);
+    if (value === null) continue;
+    if (!element.hasAttribute(`data-hf-authored-${name}`)) element.setAttribute(`data-hf-authored-${name}`, value);
+    element.removeAttribute(`data-${name}`);
+  }
+}
+
+function layOut(element) {
+  if (!element.hasAttribute("data-start") || element.matches(NOT_VISUAL)) return;
+  if (element.hasAttribute("data-hf-autostamped") || !element.style) return;
+  dropRedundantCentring(element);
+  const computed = getComputedStyle(element);
+  if (computed.position !== "absolute" && computed.position !== "fixed") element.style.position = "absolute";
+  for (const [near, far] of [["top", "bottom"], ["left", "right"]]) {
+    const free = !element.style[near] && !element.style[far] && authored(element, near) && authored(element, far);
+    if (free) element.style[near] = "0";
+  }
+  if (element.localName === "audio") return;
+  for (const name of ["width", "height"]) {
+    if (element.style[name]) continue;
+    const size = getComputedStyle(element)[name];
+    const wanted = pixels(element, `data-${name}`, null);
+    if (wanted !== null && (size === "auto" || size === "0px")) element.style[name] = `${wanted}px`;
+    else if (wanted === null && size === "0px") element.style[name] = "100%";
+  }
+}
+
+// getComputedStyle resolves insets of positioned boxes to pixels; the computed style map keeps `auto`.
+function authored(element, name) {
+  return String(element.computedStyleMap().get(name)) === "auto";
+}
+
+function dropRedundantCentring(element) {
+  const style = element.style;
+  const filled = style.top === "0px" && style.left === "0px" && style.width === "100%" && style.height === "100%";
+  if (!filled || element.hasAttribute("data-width") || element.hasAttribute("data-height")) return;
+  if (!/translate\(\s*-50%\s*,\s*-50%\s*\)/.test(style.transform)) return;
+  const kept = style.cssText;
+  for (const name of ["top", "left", "width", "height"]) style.removeProperty(name);
+  const computed = element.computedStyleMap();
+  const styled = ["top", "left"].some((name) => String(computed.get(name)) !== "auto");
+  if (!styled) style.cssText = kept;
+}
+
+const clipObserver = new MutationObserver(noteChanges);
+clipObserver.observe(document, {
+  subtree: true,
+  childList: true,
+  attributeFilter: ["data-start", "data-duration", "data-end", "data-hidden", "data-composition-id"],
+});
+
+function noteChanges(records) {
+  for (const record of records) {
+    if (record.type === "attributes") clipsAreStale = true;
+    for (const node of [...record.addedNodes, ...record.removedNodes]) {
+      if (node.nodeType === 1 && (node.hasAttribute("data-start") || node.querySelector("[data-start]"))) {
+        clipsAreStale = true;
+      }
+    }
+  }
+}
+
+function resolveClips() {
+  const byElement = new Map();
+  clips = [];
+  for (const element of document.querySelectorAll("[data-start]")) {
+    if (element.matches(NOT_VISUAL) || !element.style) continue;
+    const start = startOf(element);
+    const duration = element === root ? rootDuration().seconds : resolveDuration(element, start);
+    const above = element.parentElement?.closest("[data-start]") ?? null;
+    const clip = {
+      element,
+      start,
+      end: duration > 0 ? start + duration : Infinity,
+      parent: above && above !== root ? (byElement.get(above) ?? null) : null,
+      inFlow: element !== root && isInFlowLeaf(element),
+      visible: null,
+    };
+    byElement.set(element, clip);
+    clips.push(clip);
+  }
+  clipsAreStale = false;
+}
+
+function isInFlowLeaf(element) {
+  const position = getComputedStyle(element).position;
+  return ["static", "relative", "sticky"].includes(position) && !element.querySelector("[data-start]");
+}
+
+// Half-open windows. CSS lets a visible child show through a hidden parent, so a clip asks all clips above it.
+function showClips(time) {
+  if (clipsAreStale) resolveClips();
+  for (const clip of clips) {
+    clip.visible = time >= clip.start && time < clip.end && (clip.parent?.visible ?? true);
+    const style = clip.element.style;
+    const visibility = clip.visible ? "visible" : "hidden";
+    if (style.visibility !== visibility) style.visibility = visibility;
+    showBox(clip, style);
+  }
+}
+
+function showBox(clip, style) {
+  const element = clip.element;
+  if (element.hasAttribute("data-hidden")) {
+    clip.shownAs ??= style.display;
+    if (style.display !== "none") style.display = "none";
+    return;
+  }
+  if (clip.shownAs !== undefined) {
+    style.display = clip.shownAs;
+    clip.shownAs = undefined;
+  }
+  if (!clip.inFlow) return;
+  if (!clip.visible) {
+    if (style.display !== "none") style.display = "none";
+  } else if (style.display) style.removeProperty("display");
+}

@@ -1,0 +1,233 @@
+// One frame at a time: durations, readiness, and the order of a seek (contract 1.9, 2.2, 2.4 to 2.6).
+
+const adapters = [waapi, css, drawing];
+const problems = []; // uncaught errors, taken by the host with each answer
+const warnings = new Set();
+let prepared = false;
+let settled = false;
+let currentTime = 0;
+
+function warn(text) {
+  warnings.add(text);
+}
+
+window.addEventListener("error", (event) => {
+  if (event.target !== window) return; // a resource: the server and the network log know those
+  const where = event.filename ? ` (${event.filename}:${event.lineno}:${event.colno})` : "";
+  problems.push(`${event.message}${where}`);
+}, true);
+window.addEventListener("unhandledrejection", (event) => {
+  problems.push(`Unhandled rejection: ${event.reason?.stack ?? event.reason}`);
+});
+
+function takeProblems() {
+  return problems.splice(0, problems.length);
+}
+
+// Static duration first: a declared length beats a longer timeline.
+function rootDuration() {
+  const declared = numberAttribute(root, "data-duration", "data-composition-duration");
+  if (declared > 0) return { seconds: declared, source: "data-duration" };
+  const timeline = timelineDuration(rootTimeline);
+  const windows = [...document.querySelectorAll(`video[data-start],audio[data-start],${COMPOSITION}`)]
+    .filter((element) => element !== root)
+    .map((element) => [startOf(element), windowOf(element)])
+    .map(([start, length]) => (length > 0 ? start + length : 0));
+  const floor = Math.max(0, ...windows, ...adapters.map((adapter) => adapter.end?.() ?? 0));
+  if (timeline > MIN_TIMELINE && timeline >= floor) return { seconds: timeline, source: "timeline" };
+  if (floor > 0) return { seconds: floor, source: "clips" };
+  const hosts = [...document.querySelectorAll("[data-composition-src]")].map(
+    (host) => (numberAttribute(host, "data-start") ?? 0) + (numberAttribute(host, "data-duration") ?? 0),
+  );
+  return { seconds: Math.max(0, ...hosts), source: "hosts" };
+}
+
+// Media count with their whole window, compositions with the authored one only.
+function windowOf(element) {
+  if (element.matches("video,audio")) return resolveDuration(element, startOf(element));
+  return numberAttribute(element, "data-hf-authored-duration", "data-duration");
+}
+
+function variables() {
+  const values = {};
+  for (const carrier of document.querySelectorAll("[data-composition-variables]")) {
+    let declared = [];
+    try {
+      declared = JSON.parse(carrier.getAttribute("data-composition-variables"));
+    } catch (error) {
+      warn(`data-composition-variables of ${describe(carrier)} is not JSON: ${error.message}`);
+    }
+    for (const item of Array.isArray(declared) ? declared : []) {
+      if (item && typeof item.id === "string") values[item.id] = item.default;
+    }
+  }
+  return Object.assign(values, structuredClone(config.variables));
+}
+
+function quantise(time) {
+  return Math.floor(time * config.fps + 1e-9) / config.fps;
+}
+
+// Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
+// there to be sought; and timelines may write the visibility that the clip's window decides.
+function renderSeek(time, { suppressEvents = false } = {}) {
+  if (!root) return;
+  currentTime = quantise(Math.max(0, time));
+  noteChanges(clipObserver.takeRecords());
+  showClips(currentTime);
+  seekTimelines(currentTime, suppressEvents);
+  for (const adapter of adapters) guarded(() => adapter.seek(currentTime));
+  showClips(currentTime);
+}
+
+function seek(time, options) {
+  renderSeek(time, options);
+  seekClock(time * 1000);
+  showClips(currentTime);
+}
+
+const player = {
+  renderSeek,
+  seek: renderSeek,
+  play() {},
+  pause() {},
+  getTime: () => currentTime,
+  getDuration: () => (root ? rootDuration().seconds : 0),
+  isPlaying: () => false,
+  setPlaybackRate() {},
+  getPlaybackRate: () => 1,
+};
+
+function prepare() {
+  if (prepared) return;
+  prepared = true;
+  prepareRoot();
+  for (const image of document.images) image.loading = "eager";
+  window.__hf = Object.assign(window.__hf ?? {}, { seek });
+  Object.defineProperty(window.__hf, "duration", {
+    get: () => (settled ? player.getDuration() : 0),
+    configurable: true,
+  });
+  window.__player = player;
+  window.__playerReady = true;
+  if (root) guarded(() => collectStyled());
+}
+
+// What is still to wait for, in words; empty when the page is ready to be settled.
+function waitingFor() {
+  if (!prepared) return ["document"];
+  const waits = [];
+  if (document.readyState !== "complete") waits.push("load");
+  for (const face of document.fonts) if (face.status === "unloaded") face.load().catch(() => {});
+  if (document.fonts.status === "loading") waits.push("fonts");
+  if ([...document.images].some((image) => !image.complete)) waits.push("images");
+  if (window.__hfTimelinesBuilding) waits.push("timelines being built");
+  if (gates.size) waits.push(...gates.keys());
+  if (pendingTimers.size) waits.push("timers");
+  return waits;
+}
+
+// Promises that readiness waits for; a rejection counts as settled.
+const gates = new Map();
+function gate(name, promise) {
+  if (gates.has(name)) return;
+  gates.set(name, promise);
+  const done = () => gates.delete(name);
+  Promise.resolve(promise).then(done, done);
+}
+let gatedTailwind = false;
+function openGates() {
+  if (window.__tailwindReady && !gatedTailwind) {
+    gatedTailwind = true;
+    gate("__tailwindReady", window.__tailwindReady);
+  }
+}
+
+function status() {
+  openGates();
+  return {
+    root: Boolean(root),
+    prepared,
+    waiting: waitingFor(),
+    missing: prepared && root ? missingTimelines() : [],
+    problems: takeProblems(),
+    declared: root ? (numberAttribute(root, "data-duration", "data-composition-duration") ?? 0) : 0,
+  };
+}
+
+// Binds what has been registered and rests at time 0; after this the page only changes by seeks.
+function settle() {
+  bindTimelines();
+  settled = true;
+  window.__renderReady = true;
+  renderSeek(0, { suppressEvents: true });
+}
+
+function report() {
+  const duration = root ? rootDuration() : { seconds: 0, source: "none" };
+  resolveClips();
+  return {
+    compositionId: rootId(),
+    fps: root?.getAttribute("data-fps") ?? null,
+    width: root ? pixels(root, "data-width", 1080) : 0,
+    height: root ? pixels(root, "data-height", 1920) : 0,
+    duration: duration.seconds,
+    source: duration.source,
+    clips: clips
+      .filter((clip) => clip.element !== root)
+      .map((clip) => ({
+        id: clip.element.id || clip.element.getAttribute("data-composition-id") || "",
+        tag: clip.element.localName,
+        start: clip.start,
+        end: Number.isFinite(clip.end) ? clip.end : null,
+        track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0),
+      })),
+    timelines: Object.keys(registry()),
+    adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
+    unsupported: unsupported(),
+    warnings: [...warnings],
+  };
+}
+
+// What this version would render wrong: refused while planning, never drawn as if it were nothing.
+function unsupported() {
+  const found = [];
+  for (const [selector, what] of [
+    ["[data-composition-src]", "sub-compositions (data-composition-src)"],
+    ["video[src],video:has(source)", "<video>"],
+    ["audio[src],audio:has(source)", "<audio>"],
+  ]) {
+    const element = document.querySelector(selector);
+    if (element) found.push(`${what}: ${describe(element)}`);
+  }
+  return found;
+}
+
+// The host calls this once a frame. A promise is returned only where there is something to wait for.
+function frame(time) {
+  promises = [];
+  guarded(() => seek(time));
+  const waits = [...promises, ...pendingPictures()];
+  if (document.fonts.status === "loading") waits.push(document.fonts.ready);
+  promises = [];
+  if (!waits.length) return problems.length ? takeProblems() : undefined;
+  return Promise.allSettled(waits).then((results) => {
+    for (const result of results) if (result.status === "rejected") problems.push(String(result.reason));
+    return problems.length ? takeProblems() : undefined;
+  });
+}
+
+window.__hf = window.__hf ?? {};
+window.__timelines = window.__timelines ?? {};
+window.__hfVariables = config.variables;
+window.__HF_RENDER_CAPTURE_MODE = true;
+window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: config.fps };
+window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: variables });
+window.__hfForceTimelineRebind = bindTimelines;
+window.__hfResolveMediaStartSeconds = mediaStart;
+window.__hfReseekGpu = (time) => drawing.seek(time, { force: true });
+window.__renderReady = false;
+define(window, "__hfdask", { status, settle, report, frame });
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
+else prepare();

@@ -1,0 +1,113 @@
+// Timelines that author scripts register in `window.__timelines`, GSAP's above all (contract 1.9, 2.4 and 2.6).
+
+const MIN_TIMELINE = 1 / 60;
+
+function registry() {
+  const value = window.__timelines;
+  if (Array.isArray(value)) {
+    window.__timelines = Object.fromEntries(value.map((timeline, i) => [i ? String(i) : rootId(), timeline]));
+  }
+  return window.__timelines && typeof window.__timelines === "object" ? window.__timelines : {};
+}
+
+function rootId() {
+  return root?.getAttribute("data-composition-id") ?? "";
+}
+
+function timelineOf(element) {
+  return registry()[element.getAttribute("data-composition-id")] ?? null;
+}
+
+function timelineDuration(timeline) {
+  const value = guarded(() => Number(timeline?.totalDuration?.() ?? timeline?.duration?.()));
+  return Number.isFinite(value) ? value : 0;
+}
+
+function usable(timeline) {
+  return timelineDuration(timeline) > MIN_TIMELINE;
+}
+
+let rootTimeline = null;
+const bound = new WeakSet();
+
+function bindTimelines() {
+  window.gsap?.ticker?.lagSmoothing?.(0); // or a chunk's first seek would be taken for a stalled tab
+  const all = registry();
+  const alone = Object.values(all).filter(usable);
+  rootTimeline = all[rootId()] ?? (alone.length === 1 ? alone[0] : null);
+  for (const timeline of Object.values(all)) if (!bound.has(timeline)) bind(timeline);
+  clipsAreStale = true;
+}
+
+// GSAP does not render `set()` calls at position 0 of a paused timeline until its playhead has moved once.
+function bind(timeline) {
+  if (!timeline || typeof timeline !== "object") return;
+  bound.add(timeline);
+  guarded(() => {
+    timeline.pause?.();
+    if (!timeline.totalTime || !timeline.progress) return;
+    const time = timeline.totalTime();
+    timeline.progress(0.0001, true);
+    timeline.totalTime(time, false);
+  });
+}
+
+// Nested timelines move with their parent and must run for that; one on GSAP's own clock must stay paused, or its
+// ticker would move it once more.
+function isNested(timeline) {
+  return Boolean(timeline.parent) && timeline.parent !== window.gsap?.globalTimeline;
+}
+
+function seekTimelines(time, suppressEvents) {
+  const all = registry();
+  const others = Object.entries(all).filter(([, timeline]) => timeline && timeline !== rootTimeline);
+  for (const [, timeline] of others) if (isNested(timeline)) guarded(() => timeline.play?.());
+  if (rootTimeline) guarded(() => seekRoot(time, suppressEvents));
+  for (const [id, timeline] of others) guarded(() => seekChild(id, timeline, time, suppressEvents));
+}
+
+// Beyond its end a paused timeline may revert its `from()` tweens, so the time is clamped.
+function seekRoot(time, suppressEvents) {
+  const total = timelineDuration(rootTimeline);
+  const local = total > 0 ? Math.min(time, total) : time;
+  if (!rootTimeline.totalTime) {
+    rootTimeline.seek(local, suppressEvents);
+    return;
+  }
+  rootTimeline.totalTime(local, suppressEvents);
+  if (!suppressEvents && !hasInstantCallbacks(rootTimeline)) {
+    rootTimeline.totalTime(local + 0.001, true);
+    rootTimeline.totalTime(local, true);
+  }
+}
+
+// Cached: walking all tweens at every frame would cost more than the seek.
+const callbackScan = new WeakMap();
+function hasInstantCallbacks(timeline) {
+  if (!callbackScan.has(timeline)) {
+    const children = timeline.getChildren?.(true, true, true) ?? [];
+    const instant = (child) => child.duration?.() === 0 && (child.vars?.onComplete || child.vars?.onStart);
+    callbackScan.set(timeline, children.some(instant));
+  }
+  return callbackScan.get(timeline);
+}
+
+function seekChild(id, timeline, time, suppressEvents) {
+  const element = document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+  if (!element || element === root) return;
+  const elapsed = Math.max(0, time - resolveStart(element)) * playbackRate(element);
+  const local = Math.min(timelineDuration(timeline), Math.max(0, inPoint(element) + elapsed));
+  timeline.pause?.();
+  if (timeline.totalTime) timeline.totalTime(local, suppressEvents);
+  else timeline.seek?.(local, suppressEvents);
+  if (isNested(timeline)) timeline.play?.();
+}
+
+function missingTimelines() {
+  const all = registry();
+  if (rootTimeline === null && Object.values(all).filter(usable).length === 1) return [];
+  return [...document.querySelectorAll(COMPOSITION)]
+    .filter((element) => !element.hasAttribute("data-no-timeline"))
+    .map((element) => element.getAttribute("data-composition-id"))
+    .filter((id) => !all[id]);
+}

@@ -1,0 +1,129 @@
+// The data-start grammar, and starts and durations of timed elements (contract 1.2 to 1.6).
+
+function strictNumber(text) {
+  if (text === null || text === undefined || text.trim() === "") return null;
+  const value = Number(text.trim());
+  return Number.isFinite(value) ? value : null;
+}
+
+function numberAttribute(element, ...names) {
+  for (const name of names) {
+    const value = strictNumber(element.getAttribute(name));
+    if (value !== null) return value;
+  }
+  return null;
+}
+
+// → {seconds} | {id, offset} | null
+function parseStart(text) {
+  if (text === null || text.trim() === "") return null;
+  const seconds = strictNumber(text);
+  if (seconds !== null) return { seconds };
+  const trimmed = text.trim();
+  if (/^[A-Za-z0-9_.:-]+$/.test(trimmed)) return { id: trimmed, offset: 0 };
+  const match = /^([A-Za-z0-9_.:-]+)\s*([+-])\s*(\d+(?:\.\d+)?)$/.exec(trimmed);
+  if (match) return { id: match[1], offset: Number(match[2] + match[3]) };
+  warn(`data-start="${text}" is neither seconds nor a reference such as "intro" or "intro + 0.5"; it is ignored`);
+  return null;
+}
+
+const COMPOSITION = "[data-composition-id]";
+
+function isHost(element) {
+  return element?.matches?.("[data-composition-src],[data-composition-file],[data-composition-id]") ?? false;
+}
+
+function findTarget(id) {
+  return (
+    document.getElementById(id) ?? document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`)
+  );
+}
+
+function parentComposition(element) {
+  return element.parentElement?.closest(COMPOSITION) ?? null;
+}
+
+// `trail` holds the elements whose start is being resolved: meeting one again is a cycle.
+function resolveStart(element, fallback = 0, trail = new Set()) {
+  if (trail.has(element)) {
+    warn(`data-start references form a cycle at ${describe(element)}; the cycle starts at ${fallback} s`);
+    return fallback;
+  }
+  trail = new Set(trail).add(element);
+  const parsed = parseStart(element.getAttribute("data-start"));
+  if (parsed === null) {
+    const inherits = element.matches(COMPOSITION) && isHost(element.parentElement);
+    return inherits ? resolveStart(element.parentElement, fallback, trail) : fallback;
+  }
+  if ("seconds" in parsed) {
+    const parent = parentComposition(element);
+    return (parent ? resolveStart(parent, 0, trail) : 0) + Math.max(0, parsed.seconds);
+  }
+  const target = findTarget(parsed.id);
+  if (!target) {
+    warn(`data-start of ${describe(element)} refers to "${parsed.id}", which is no element's id; it starts at ${fallback} s`);
+    return fallback;
+  }
+  if (trail.has(target)) {
+    warn(`data-start references form a cycle at ${describe(element)}; it starts at ${fallback} s`);
+    return fallback;
+  }
+  const start = target.matches("video,audio") ? mediaStart(target, trail) : resolveStart(target, 0, trail);
+  const duration = resolveDuration(target, start);
+  return Math.max(0, start + (duration > 0 ? duration : 0) + parsed.offset);
+}
+
+// Seconds, or null where unknown.
+function resolveDuration(element, start) {
+  const declared = numberAttribute(element, "data-duration");
+  if (declared > 0) return declared;
+  const authored = numberAttribute(element, "data-hf-authored-duration");
+  if (authored > 0) return authored;
+  const end = numberAttribute(element, "data-end", "data-hf-authored-end");
+  if (end !== null && end - start > 0) return end - start;
+  if (element.matches("video,audio")) {
+    const natural = (element.duration - inPoint(element)) / playbackRate(element);
+    return Number.isFinite(natural) && natural > 0 ? natural : null;
+  }
+  if (element.matches(COMPOSITION)) {
+    const duration = timelineDuration(timelineOf(element));
+    return duration > 0 ? duration : null;
+  }
+  return null;
+}
+
+function inPoint(element) {
+  const value = numberAttribute(element, "data-playback-start", "data-media-start");
+  return value >= 0 ? (value ?? 0) : 0;
+}
+
+function playbackRate(element) {
+  const rate = strictNumber(element.getAttribute("data-playback-rate"));
+  return rate > 0 ? Math.min(5, Math.max(0.1, rate)) : 1;
+}
+
+// Media inside a host: a window that already meets the host's is meant as global time, any other as local (1.6).
+function mediaStart(element, trail = new Set()) {
+  const host = parentComposition(element);
+  const hostStart = host ? resolveStart(host, 0, trail) : 0;
+  const start = strictNumber(element.getAttribute("data-start"));
+  if (element.hasAttribute("data-hf-auto-start") || start === null || hostStart <= 0) {
+    return resolveStart(element, hostStart, trail);
+  }
+  const hostDuration = resolveDuration(host, hostStart);
+  const length = strictNumber(element.getAttribute("data-duration"));
+  const end = length > 0 ? start + length : start;
+  const meets = hostDuration > 0
+    ? start < hostStart + hostDuration && (end > hostStart || start === hostStart)
+    : start >= hostStart;
+  return meets ? start : hostStart + start;
+}
+
+function startOf(element) {
+  return element.matches("video,audio") ? mediaStart(element) : resolveStart(element);
+}
+
+function describe(element) {
+  const id = element.id || element.getAttribute("data-composition-id");
+  return `<${element.localName}${id ? ` "${id}"` : ""}>`;
+}

@@ -1,0 +1,115 @@
+"""The loopback server: serves exactly the plan's files to one browser.
+
+It maps URL paths to files by table lookup, so there is no path to traverse: a name that is not in the table does not
+exist, whatever `..`, encodings or links it holds. It listens on 127.0.0.1 only, and answers only requests that name
+the composition's constant host, so that neither the port nor another site on this machine can get in.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError, StaticFileHandler
+
+HOST = "composition.localhost"
+ORIGIN = f"http://{HOST}"
+"""The page's origin, the same in every process: a loopback name, so the page is a secure context."""
+
+# What Python's table lacks or takes from the host's /etc/mime.types, which must not change a render.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".htm": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".ttf": "font/ttf",
+    ".otf": "font/otf",
+    ".wasm": "application/wasm",
+    ".glb": "model/gltf-binary",
+    ".gltf": "model/gltf+json",
+    ".txt": "text/plain; charset=utf-8",
+}
+_BUILT_IN_TYPES = mimetypes.MimeTypes()
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A request for a file that is not there; ``wanted_as`` is Fetch's destination (image, script, empty, ...)."""
+
+    path: str
+    wanted_as: str
+
+
+@dataclass
+class Site:
+    """The files that a page may see, by URL path without the leading slash, and what it asked for in vain."""
+
+    files: Mapping[str, Path]
+    misses: list[Miss] = field(default_factory=list)
+
+
+class PageServer:
+    """A loopback HTTP server whose content is the current `Site`. Create and close it on an event loop."""
+
+    def __init__(self) -> None:
+        self.site = Site({})
+        self._server = HTTPServer(
+            Application([(r"/(.*)", _PlanFiles, {"path": "/", "server": self})], log_function=_quiet)
+        )
+        sockets = bind_sockets(0, "127.0.0.1")
+        self.port: int = sockets[0].getsockname()[1]
+        self._server.add_sockets(sockets)
+
+    def close(self) -> None:
+        """Stop listening; responses that are under way end with the browser."""
+        self._server.stop()
+
+
+class _PlanFiles(StaticFileHandler):
+    """Tornado's file handler (ranges, types, conditional requests) over a table of files."""
+
+    def initialize(self, path: str, server: PageServer, default_filename: str | None = None) -> None:
+        super().initialize(path, default_filename)
+        self._page_server = server
+
+    def prepare(self) -> None:
+        if self.request.host_name != HOST:
+            raise HTTPError(421)
+
+    @classmethod
+    def get_absolute_path(cls, root: str, path: str) -> str:
+        return path
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str:
+        site = self._page_server.site
+        file = site.files.get(absolute_path)
+        if file is None:
+            site.misses.append(Miss(absolute_path, self.request.headers.get("Sec-Fetch-Dest", "empty")))
+            raise HTTPError(404)
+        self._name = absolute_path
+        return str(file)
+
+    def get_content_type(self) -> str:
+        extension = posixpath.splitext(self._name)[1].lower()
+        known = _TYPES.get(extension) or _BUILT_IN_TYPES.guess_type("x" + extension)[0]
+        return known or "application/octet-stream"
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-store")
+
+
+def _quiet(handler: Any) -> None:
+    """Requests are the page's business; what is missing is in `Site.misses`."""

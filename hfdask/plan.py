@@ -1,0 +1,359 @@
+"""Planning: a project becomes a frozen plan that needs nothing but itself.
+
+Planning is the only step that may look at the project, and everything that can change a byte of the output is decided
+here and written down. The manifest goes in last, so a folder with a `plan.json` is a whole plan, and one without is
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hfdask.browser import browser_thread
+from hfdask.browser.mode import capture_mode
+from hfdask.browser.session import PageSession, open_page
+from hfdask.config import RenderConfig
+from hfdask.environment import current_environment
+from hfdask.errors import (
+    AssetError,
+    InvalidConfigError,
+    MissingArtifactError,
+    PlanCorruptError,
+    PlanHashError,
+    ProtocolError,
+    TimelineError,
+    UnsupportedFeatureError,
+)
+from hfdask.media.encode import h264_settings
+from hfdask.model import (
+    PROTOCOL,
+    Artifact,
+    ChunkRange,
+    Clip,
+    Manifest,
+    PageSettings,
+    Rate,
+    Timeline,
+    decode,
+    pretty_json,
+)
+from hfdask.project import Project, freeze_files
+from hfdask.stages import Observer, StageClock
+from hfdask.store import StorageOptions, Store, materialiser
+from hfdask.timing import frame_count, parse_fps
+
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
+
+MANIFEST = "plan.json"
+MAX_SIDE = 7680
+DEFAULT_FPS = Fraction(30)
+
+# Fetch destinations and resource types whose absence shows in the picture; a script's own fetch() may handle a miss.
+_VISIBLE = frozenset(
+    {
+        "image",
+        "script",
+        "style",
+        "stylesheet",
+        "font",
+        "video",
+        "audio",
+        "media",
+        "track",
+        "iframe",
+        "document",
+        "object",
+        "embed",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan and where it is kept.
+
+    Attributes
+    ----------
+    url : str
+        The plan's folder.
+    manifest : Manifest
+        All that was decided.
+    stages : dict of str to float
+        Wall seconds of planning by stage; empty for a plan that was only opened.
+    """
+
+    url: str
+    manifest: Manifest
+    stages: dict[str, float] = field(default_factory=dict)
+    storage_options: StorageOptions | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> Plan:
+        """Read a plan and check that it is whole.
+
+        Raises
+        ------
+        MissingArtifactError, PlanCorruptError, ProtocolError, PlanHashError
+        """
+        store = Store(url, storage_options)
+        manifest = read_manifest(store)
+        require_sealed(manifest, store.url)
+        return cls(store.url, manifest, storage_options=storage_options)
+
+    @property
+    def hash(self) -> str:
+        """sha256 of everything in the manifest."""
+        return self.manifest.plan_hash
+
+    def chunks(self, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
+        """One `dask.delayed.Delayed` a chunk, each giving a `ChunkResult`; for people who compose graphs.
+
+        Parameters
+        ----------
+        output_url : str, optional
+            Folder for the chunk files. Default: ``chunks`` in the plan's own folder.
+        """
+        from hfdask.cluster.graph import delayed_chunks
+
+        return delayed_chunks(self, output_url or self.url + "/chunks", damage_test=damage_test)
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return (
+            f"<Plan {self.hash[:12]}: {m.frames} frames of {m.width}x{m.height} at {m.fps} fps "
+            f"in {len(m.chunks)} chunks, {self.url}>"
+        )
+
+
+def plan(
+    project: str | os.PathLike[str],
+    plan_url: str | os.PathLike[str],
+    *,
+    storage_options: StorageOptions | None = None,
+    observer: Observer | None = None,
+    **config: Any,
+) -> Plan:
+    """Freeze a project into a plan.
+
+    Parameters
+    ----------
+    project : path
+        A folder with an entry document, or the document itself.
+    plan_url : str or path
+        Folder for the plan: any fsspec URL. Objects that are there already are used again.
+    storage_options : mapping, optional
+        Arguments of the plan's file system; they are not stored.
+    observer : Observer, optional
+        Sees the stages.
+    **config
+        Fields of `hfdask.config.RenderConfig`.
+
+    Raises
+    ------
+    InvalidConfigError, ProjectError, BrowserError, StoreError
+        All before any chunk is rendered; the plan's folder then has no manifest of this plan.
+    """
+    options = RenderConfig.of(config)
+    clock = StageClock(observer or Observer())
+    found = Project.find(project, options.entry)
+    store = Store(plan_url, storage_options)
+    with clock("compile"):
+        artifacts = freeze_files(found, store)
+        environment = current_environment()
+    with clock("probe"):
+        mode = capture_mode(options.capture)
+        page = PageSettings(
+            width=1920,
+            height=1080,
+            capture_mode=mode,
+            fragment=found.is_fragment,
+            variables=options.variables,
+            page_errors=options.page_errors,
+            load_timeout=float(options.load_timeout),
+            frame_timeout=float(options.frame_timeout),
+        )
+        probe = browser_thread().run(_probe(store, artifacts, found.entry, page, options))
+    with clock("freeze"):
+        frames = frame_count(probe.timeline.duration, probe.fps)
+        manifest = Manifest(
+            protocol=PROTOCOL,
+            plan_hash="",
+            entry=found.entry,
+            fps=Rate.of(probe.fps),
+            width=probe.page.width,
+            height=probe.page.height,
+            frames=frames,
+            chunks=tuple(ChunkRange(index=i, start=a, end=b) for i, (a, b) in enumerate(options.ranges(frames))),
+            encoder=h264_settings(options.quality, options.crf, options.bitrate, probe.fps),
+            page=probe.page,
+            environment=environment,
+            timeline=probe.timeline,
+            artifacts=artifacts,
+            warnings=probe.warnings,
+        ).sealed()
+        store.write(MANIFEST, pretty_json(manifest))
+    return Plan(store.url, manifest, clock.rounded(), storage_options)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    page: PageSettings
+    fps: Fraction
+    timeline: Timeline
+    warnings: tuple[str, ...]
+
+
+async def _probe(
+    store: Store, artifacts: tuple[Artifact, ...], entry: str, page: PageSettings, options: RenderConfig
+) -> _Probe:
+    """Load the page; once more where its size or rate is not what was assumed, since layout depends on both."""
+    files = materialiser.files(store, artifacts)
+    fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
+    for _ in range(2):
+        async with (
+            browser_thread().pool.lease(page.capture_mode) as (chromium, _),
+            open_page(chromium, files, page, fps) as session,
+        ):
+            loaded = await session.load(entry)
+            report = await session.report()
+        wanted = _canvas(report, page)
+        rate = _rate(report["fps"], options, session)
+        if wanted == page and rate == fps:
+            break
+        page, fps = wanted, rate
+    require_assets(session)
+    warnings = [*report["warnings"], *_timeline_warnings(loaded.missing, report), *session.log.messages]
+    warnings += [f"gave up waiting for {what}" for what in loaded.abandoned]
+    return _Probe(page, fps, _timeline(report), tuple(dict.fromkeys(warnings)))
+
+
+def _canvas(report: dict[str, Any], page: PageSettings) -> PageSettings:
+    if report["unsupported"]:
+        raise UnsupportedFeatureError(
+            "this version does not render " + "; ".join(report["unsupported"]), features=report["unsupported"]
+        )
+    size = {name: report[name] for name in ("width", "height")}
+    for name, value in size.items():
+        if not 16 <= value <= MAX_SIDE:
+            raise InvalidConfigError(
+                f"data-{name} of the composition root is {value}; it must be from 16 to {MAX_SIDE} pixels",
+                field=f"data-{name}",
+            )
+    return msgspec.structs.replace(page, width=int(size["width"]), height=int(size["height"]))
+
+
+def _rate(declared: str | None, options: RenderConfig, session: PageSession) -> Fraction:
+    if options.fps is not None:
+        return parse_fps(options.fps)
+    if declared is None:
+        return DEFAULT_FPS
+    try:
+        return parse_fps(declared)
+    except InvalidConfigError as error:
+        session.log.add(f"data-fps of the root is ignored: {error.message}")
+        return DEFAULT_FPS
+
+
+def _timeline(report: dict[str, Any]) -> Timeline:
+    return Timeline(
+        composition_id=report["compositionId"],
+        duration=report["duration"],
+        duration_source=report["source"],
+        clips=tuple(Clip(**clip) for clip in report["clips"]),
+        timelines=tuple(sorted(report["timelines"])),
+        adapters=tuple(report["adapters"]),
+    )
+
+
+def _timeline_warnings(missing: list[str], report: dict[str, Any]) -> list[str]:
+    if not missing:
+        return []
+    names = ", ".join(missing)
+    if report["duration"] <= 0:
+        raise TimelineError(
+            f"no script registered a timeline for {names}, and without data-duration on the root the length of the video "
+            f"depends on it: register window.__timelines[{missing[0]!r}], or declare data-duration and data-no-timeline",
+            missing=missing,
+        )
+    return [f"no script registered a timeline for {names}; say data-no-timeline where none is meant"]
+
+
+def require_assets(session: PageSession) -> None:
+    """Refuse a page that asked for what the plan does not hold, where that shows in the picture.
+
+    Raises
+    ------
+    AssetError
+        With the URL and what asked, for each.
+    """
+    lost = [(miss.path, miss.wanted_as) for miss in session.site.misses] + session.log.refused
+    serious = sorted({f"{url} (as {kind})" for url, kind in lost if kind in _VISIBLE})
+    for url, kind in lost:
+        if kind not in _VISIBLE:
+            session.log.add(f"not in the project: {url} (as {kind})")
+    if serious:
+        raise AssetError(
+            f"the page asks for what is not in the project: {'; '.join(serious)}; the network is closed to it, so put the "
+            "files into the project's folder",
+            missing=serious,
+        )
+
+
+def read_manifest(store: Store) -> Manifest:
+    """Read a plan's manifest, without checking its hash.
+
+    Raises
+    ------
+    MissingArtifactError, ProtocolError, PlanCorruptError
+    """
+    where = store.url_of(MANIFEST)
+    try:
+        data = store.read(MANIFEST)
+    except MissingArtifactError as error:
+        raise MissingArtifactError(
+            f"{where} does not exist: there is no plan, or not yet a whole one", url=where
+        ) from error
+    protocol = decode(data, dict[str, msgspec.Raw], where).get("protocol")
+    if protocol is None or bytes(protocol) != b"%d" % PROTOCOL:
+        has = "none" if protocol is None else bytes(protocol)[:20].decode("utf-8", "replace")
+        raise ProtocolError(
+            f"{where} has protocol {has}, this version of hfdask takes {PROTOCOL}; plan again", url=where
+        )
+    manifest = decode(data, Manifest, where)
+    _require_consistent(manifest, where)
+    return manifest
+
+
+def require_sealed(manifest: Manifest, where: str) -> None:
+    """Check that a manifest is the one that was planned.
+
+    Raises
+    ------
+    PlanHashError
+    """
+    if manifest.content_hash() != manifest.plan_hash:
+        raise PlanHashError(f"the manifest at {where} was changed after it was planned; plan again", url=where)
+
+
+def _require_consistent(manifest: Manifest, where: str) -> None:
+    ends = [0]
+    for position, chunk in enumerate(manifest.chunks):
+        if chunk.index != position or chunk.start != ends[-1] or chunk.end <= chunk.start:
+            raise PlanCorruptError(
+                f"{where}: chunk {position} is {chunk.start} to {chunk.end} after {ends[-1]}", document=where
+            )
+        ends.append(chunk.end)
+    if ends[-1] != manifest.frames or manifest.frames < 1:
+        raise PlanCorruptError(f"{where}: chunks end at frame {ends[-1]} of {manifest.frames}", document=where)
+    try:
+        parse_fps(manifest.fps.fraction)
+    except (InvalidConfigError, ZeroDivisionError) as error:
+        raise PlanCorruptError(
+            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is no rate", document=where
+        ) from error

@@ -1,0 +1,73 @@
+"""A process's scratch folder: private, removed at exit, and swept by the next process after a `kill -9`.
+
+The owner holds a lock on its folder for as long as it lives. The kernel drops the lock with the process, however that
+ends, so a folder whose lock is free belongs to nobody; process ids, which are reused and mean nothing across
+containers that share /tmp, are not asked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+_lock = threading.Lock()
+_folder: tuple[int, Path] | None = None
+_held: list[int] = []
+
+
+def scratch_folder() -> Path:
+    """This process's scratch folder; made, and those of dead processes removed, at the first call."""
+    global _folder  # noqa: PLW0603 - one a process is the point
+    with _lock:
+        if _folder is None or _folder[0] != os.getpid():
+            base = _base()
+            sweep(base)
+            folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
+            _held.append(_acquire(folder))
+            _folder = (os.getpid(), folder)
+            atexit.register(_remove, os.getpid(), folder)
+        return _folder[1]
+
+
+def sweep(base: Path) -> int:
+    """Remove the scratch folders under ``base`` that no living process holds; returns how many."""
+    removed = 0
+    for folder in base.glob("run-*"):
+        try:
+            descriptor = _acquire(folder)
+        except OSError:
+            continue  # alive, or just being made or removed by another process
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+        removed += 1
+    return removed
+
+
+def _acquire(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _base() -> Path:
+    base = Path(tempfile.gettempdir()) / f"hfdask-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        base.mkdir(mode=0o700)
+    if base.is_symlink() or base.stat().st_uid != os.getuid():
+        return Path(tempfile.mkdtemp(prefix="hfdask-"))  # somebody else's folder has our name: stay out of it
+    return base
+
+
+def _remove(pid: int, folder: Path) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,57 @@
+"""Stage times, and the seam through which a caller sees a primitive at work.
+
+The primitives know nothing of Dask. They tell an `Observer` what they are doing; the Dask layer's observer passes it
+on to the dashboard, the command line's to a progress bar, and the base class to nobody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+STAGES = ("compile", "probe", "freeze", "materialise", "boot", "capture", "encode", "upload", "assemble")
+"""Names of the stages, everywhere: in records, metrics, dashboards and errors."""
+
+
+class Observer:
+    """Does nothing; subclass to see stages and progress, or to stop a primitive."""
+
+    worker: str = ""
+    """Name of the process for records; empty for host and process id."""
+
+    def meter(self, stage: str) -> AbstractContextManager[object]:
+        """Called around a stage's own share of the calling thread's time; shares never overlap."""
+        return nullcontext()
+
+    def progress(self, done: int, total: int) -> None:
+        """Called with finished frames of a chunk, from the calling thread."""
+
+    def cancelled(self) -> bool:
+        """Asked a few times a second; True ends the primitive with `RenderCancelledError`."""
+        return False
+
+
+class StageClock:
+    """Adds up wall seconds by stage name, and meters them with the observer."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.seconds: dict[str, float] = {}
+        self._observer = observer
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            with self._observer.meter(stage):
+                yield
+        finally:
+            self.add(stage, time.perf_counter() - began)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count seconds that were measured elsewhere."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def rounded(self) -> dict[str, float]:
+        """Seconds by stage, to a tenth of a millisecond."""
+        return {stage: round(seconds, 4) for stage, seconds in self.seconds.items()}

@@ -1,0 +1,68 @@
+"""Small pictures and chunks. PNGs are written with zlib alone, not by what is tested."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from hfdask.media.encode import ChunkEncoder, h264_settings
+from hfdask.media.mux import ChunkSource
+
+NTSC = Fraction(30000, 1001)
+WIDTH, HEIGHT = 64, 48
+
+
+def png(pixels: np.ndarray) -> bytes:
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">2I5B", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def solid(colour: tuple[int, ...], width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    return np.full((height, width, len(colour)), colour, np.uint8)
+
+
+def picture(frame: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """A gradient with a square that moves, different in every frame."""
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([x * 3 % 256, y * 4 % 256, (x + y + frame) % 256], -1).astype(np.uint8)
+    left = frame * 3 % max(1, width - 8)
+    pixels[4:12, left : left + 8] = (255, 200, 0)
+    return pixels
+
+
+def encode(
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    fps: Fraction = NTSC,
+    quality: str = "draft",
+    crf: int | None = None,
+) -> list[str]:
+    height, width = pictures[0].shape[:2]
+    settings = h264_settings(quality, crf, None, fps)
+    with ChunkEncoder(path, settings, fps, width, height, len(pictures)) as encoder:
+        return [encoder.encode(png(pixels)) for pixels in pictures]
+
+
+def make_chunks(
+    folder: Path,
+    lengths: Sequence[int],
+    fps: Fraction = NTSC,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> list[ChunkSource]:
+    chunks, start = [], 0
+    for index, frames in enumerate(lengths):
+        path = folder / f"chunk_{index}.mp4"
+        encode(path, [picture(i, *size) for i in range(start, start + frames)], fps)
+        chunks.append(ChunkSource(path, start, frames))
+        start += frames
+    return chunks

@@ -1,0 +1,247 @@
+"""Settings, colours, keyframes, repeated frames and failures of the chunk encoder."""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid
+
+from hfdask.errors import EncodeError, InvalidConfigError, MediaError
+from hfdask.media.encode import ChunkEncoder, h264_settings, timescale
+from hfdask.media.picture import frame_digest, psnr, to_rgb
+from hfdask.timing import parse_fps
+
+RATES = [parse_fps(rate) for rate in ("1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001")]
+
+
+def decoded(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [to_rgb(frame) for frame in container.decode(video=0)]
+
+
+def encoder_for(path: Path, frames: int = 2, width: int = WIDTH, height: int = HEIGHT) -> ChunkEncoder:
+    return ChunkEncoder(path, h264_settings("draft", None, None, NTSC), NTSC, width, height, frames)
+
+
+def test_qualities() -> None:
+    for quality, preset, crf in (
+        ("draft", "ultrafast", "28"),
+        ("standard", "medium", "18"),
+        ("high", "slow", "15"),
+    ):
+        settings = h264_settings(quality, None, None, NTSC)
+        assert (settings.options["preset"], settings.options["crf"]) == (preset, crf)
+        assert ("deblock" in settings.options["x264-params"]) == (preset != "ultrafast")
+        assert (settings.codec, settings.pixel_format, settings.container) == ("libx264", "yuv420p", "mp4")
+        assert settings.threads == 1
+
+
+def test_crf_and_bitrate_replace_the_quality() -> None:
+    assert h264_settings("high", 0, None, NTSC).options["crf"] == "0"
+    for bitrate, bits in (("8M", "8000000"), ("500k", "500000"), ("2.5M", "2500000"), ("64000", "64000")):
+        options = h264_settings("high", None, bitrate, NTSC).options
+        assert options["b"] == bits
+        assert "crf" not in options
+
+
+@pytest.mark.parametrize(
+    ("quality", "crf", "bitrate", "field"),
+    [
+        ("best", None, None, "quality"),
+        ("high", -1, None, "crf"),
+        ("high", 52, None, "crf"),
+        ("high", True, None, "crf"),
+        ("high", 18.5, None, "crf"),
+        ("high", None, "fast", "bitrate"),
+        ("high", None, "", "bitrate"),
+        ("high", None, "0", "bitrate"),
+        ("high", None, "8MB", "bitrate"),
+        ("high", None, "-8M", "bitrate"),
+        ("high", None, "9000M", "bitrate"),
+        ("high", 18, "8M", "bitrate"),
+    ],
+)
+def test_settings_are_validated(quality: str, crf: int | None, bitrate: str | None, field: str) -> None:
+    with pytest.raises(InvalidConfigError) as caught:
+        h264_settings(quality, crf, bitrate, NTSC)
+    assert caught.value.details["field"] == field
+
+
+@pytest.mark.parametrize("fps", [*RATES, Fraction(7, 3), Fraction(239_999_999, 1_000_000)])
+def test_a_frame_is_a_whole_number_of_ticks(fps: Fraction) -> None:
+    ticks = timescale(fps)
+    assert (ticks / fps).denominator == 1
+    assert 90_000 <= ticks < 2**31
+
+
+def test_settings_reach_the_encoder(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp4", [picture(0), picture(1)], quality="high", crf=20)
+    data = (tmp_path / "a.mp4").read_bytes()
+    for option in (
+        b"crf=20.0",
+        b"threads=1",
+        b"bframes=0",
+        b"scenecut=0",
+        b"aq=3:0.80",
+        b"deblock=1:1:1",
+        b"keyint=2 ",
+    ):
+        assert option in data
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 64, 200)])
+@pytest.mark.parametrize("quality", ["draft", "high"])
+def test_colours_survive(tmp_path: Path, colour: tuple[int, int, int], quality: str) -> None:
+    encode(tmp_path / "a.mp4", [solid(colour)] * 2, quality=quality)
+    for frame in decoded(tmp_path / "a.mp4"):
+        assert np.abs(frame.astype(int) - colour).max() <= 2
+
+
+def test_stream_is_tagged_and_paced(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp4", [picture(i) for i in range(5)])
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        video = container.streams.video[0]
+        context = video.codec_context
+        assert (context.color_range, context.color_primaries, context.color_trc, context.colorspace) == (
+            1,
+            1,
+            1,
+            1,
+        )
+        assert (video.average_rate, video.base_rate, video.start_time, video.frames) == (NTSC, NTSC, 0, 5)
+        assert video.time_base == Fraction(1, 90_000)
+        assert video.duration == 5 * 3003
+
+
+@pytest.mark.parametrize("frames", [1, 2, 60])
+def test_one_keyframe_and_no_b_frames(tmp_path: Path, frames: int) -> None:
+    # The scene changes completely every ten frames; every PNG arrives marked as an I picture.
+    encode(tmp_path / "a.mp4", [picture(i) if i // 10 % 2 else 255 - picture(i) for i in range(frames)])
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    assert [packet.is_keyframe for packet in packets] == [True] + [False] * (frames - 1)
+    assert all(packet.pts == packet.dts == i * 3003 for i, packet in enumerate(packets))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        kinds = [frame.pict_type for frame in container.decode(video=0)]
+    assert len(kinds) == frames
+    assert 3 not in kinds
+    assert kinds.count(1) < max(2, frames // 5)
+
+
+@pytest.mark.parametrize("size", [(33, 17), (64, 47), (63, 48)])
+def test_odd_sizes_repeat_their_edge(tmp_path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    encode(tmp_path / "a.mp4", [solid((250, 10, 20), width, height)] * 2, crf=1)
+    for frame in decoded(tmp_path / "a.mp4"):
+        assert frame.shape == (height + height % 2, width + width % 2, 3)
+        assert np.abs(frame.astype(int) - (250, 10, 20)).max() <= 4
+
+
+def test_digests_are_those_of_the_pictures(tmp_path: Path) -> None:
+    pictures = [picture(i) for i in range(4)]
+    assert encode(tmp_path / "a.mp4", pictures) == [frame_digest(pixels) for pixels in pictures]
+
+
+@pytest.mark.parametrize("quality", ["draft", "standard", "high"])
+def test_same_pictures_same_bytes(tmp_path: Path, quality: str) -> None:
+    for name in "ab":
+        encode(tmp_path / f"{name}.mp4", [picture(i) for i in range(12)], quality=quality)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_repeat_equals_encoding_again(tmp_path: Path) -> None:
+    pictures = [picture(0), picture(0), picture(0), picture(7), picture(7)]
+    digests = encode(tmp_path / "a.mp4", pictures)
+    with encoder_for(tmp_path / "b.mp4", 5) as encoder:
+        repeated = [encoder.encode(png(pictures[0])), encoder.repeat(), encoder.repeat()]
+        repeated += [encoder.encode(png(pictures[3])), encoder.repeat()]
+    assert repeated == digests
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_frames_may_come_from_another_thread(tmp_path: Path) -> None:
+    with encoder_for(tmp_path / "a.mp4", 2) as encoder:
+        for i in range(2):
+            thread = threading.Thread(target=encoder.encode, args=(png(picture(i)),))
+            thread.start()
+            thread.join()
+    assert psnr(decoded(tmp_path / "a.mp4")[1], picture(1)) > 15
+
+
+def test_repeat_needs_a_frame(tmp_path: Path) -> None:
+    with pytest.raises(EncodeError, match="no frame to repeat"), encoder_for(tmp_path / "a.mp4") as encoder:
+        encoder.repeat()
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_wrong_size_names_the_frame(tmp_path: Path) -> None:
+    encoder = encoder_for(tmp_path / "a.mp4")
+    encoder.encode(png(picture(0)))
+    with pytest.raises(EncodeError, match=r"frame 1 .* 32x16 pixels instead of 64x48") as caught, encoder:
+        encoder.encode(png(picture(0, 32, 16)))
+    assert caught.value.details["frame"] == 1
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_broken_png_removes_the_file(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="PNG"), encoder_for(tmp_path / "a.mp4") as encoder:
+        encoder.encode(b"garbage")
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_any_exception_removes_the_file(tmp_path: Path) -> None:
+    encoder = encoder_for(tmp_path / "a.mp4", 60)
+    for i in range(50):
+        encoder.encode(png(picture(i)))
+    with pytest.raises(KeyboardInterrupt), encoder:
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_frames_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EncodeError, match="1 of its 2 frames"), encoder_for(tmp_path / "a.mp4") as encoder:
+        encoder.encode(png(picture(0)))
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_more_frames_than_planned_are_an_error(tmp_path: Path) -> None:
+    encoder = encoder_for(tmp_path / "a.mp4", 1)
+    encoder.encode(png(picture(0)))
+    with pytest.raises(EncodeError, match="no more"), encoder:
+        encoder.repeat()
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_closing_twice_is_allowed_and_encoding_after_it_is_not(tmp_path: Path) -> None:
+    encoder = encoder_for(tmp_path / "a.mp4", 1)
+    encoder.encode(png(picture(0)))
+    encoder.close()
+    encoder.close()
+    encoder.abort()
+    with pytest.raises(EncodeError):
+        encoder.encode(png(picture(0)))
+    assert len(decoded(tmp_path / "a.mp4")) == 1
+
+
+@pytest.mark.parametrize(("width", "height", "frames"), [(0, 48, 1), (64, 20_000, 1), (64, 48, 0)])
+def test_impossible_sizes(tmp_path: Path, width: int, height: int, frames: int) -> None:
+    with pytest.raises(EncodeError):
+        encoder_for(tmp_path / "a.mp4", frames, width, height)
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(EncodeError, match="cannot write"):
+        encoder_for(tmp_path / "no" / "a.mp4").encode(png(picture(0)))
+
+
+def test_refused_settings(tmp_path: Path) -> None:
+    settings = h264_settings("draft", None, None, NTSC)
+    settings.options["preset"] = "warp"
+    with pytest.raises(EncodeError, match="refused"):
+        ChunkEncoder(tmp_path / "a.mp4", settings, NTSC, 64, 48, 1)
+    assert not (tmp_path / "a.mp4").exists()

@@ -1,0 +1,111 @@
+"""PNG decoding, digests and PSNR."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import numpy as np
+import pytest
+from blake3 import blake3
+from media_samples import picture, png, solid
+
+from hfdask.errors import MediaError
+from hfdask.media.picture import decode_frame, decode_png, digest_of, frame_digest, padded, psnr
+
+
+@pytest.mark.parametrize("size", [(64, 48), (33, 17), (1, 1), (1920, 4)])
+def test_decodes_exactly(size: tuple[int, int]) -> None:
+    pixels = picture(0, *size) if min(size) > 12 else solid((1, 2, 3), *size)
+    decoded = decode_png(png(pixels))
+    assert decoded.dtype == np.uint8
+    assert np.array_equal(decoded, pixels)
+
+
+def test_alpha_is_dropped_or_kept() -> None:
+    rgba = np.dstack([picture(0), np.full((48, 64), 7, np.uint8)])
+    assert np.array_equal(decode_png(png(rgba)), rgba[:, :, :3])
+    assert np.array_equal(decode_png(png(rgba), alpha=True), rgba)
+
+
+def test_opaque_pictures_gain_alpha_and_grey_ones_colour() -> None:
+    assert np.array_equal(decode_png(png(solid((9, 8, 7))), alpha=True), solid((9, 8, 7, 255)))
+    for grey in range(0, 256, 15):
+        assert np.array_equal(decode_png(png(solid((grey,)))), solid((grey,) * 3))
+
+
+GOOD = png(picture(0))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not a png",
+        GOOD[:200],
+        GOOD[:-4],
+        GOOD[:200] + GOOD[-12:],
+        GOOD[:300] + bytes([GOOD[300] ^ 255]) + GOOD[301:],
+        GOOD[:8] + GOOD[-12:],
+    ],
+    ids=["empty", "garbage", "truncated", "short", "hole", "flipped", "no pixels"],
+)
+def test_broken_pngs_are_refused(data: bytes) -> None:
+    with pytest.raises(MediaError):
+        decode_png(data)
+
+
+def test_digest_is_of_pixels_not_of_the_file() -> None:
+    pixels = picture(3)
+    with_alpha = np.dstack([pixels, np.full((48, 64), 255, np.uint8)])
+    digest = frame_digest(pixels)
+    assert len(digest) == 32
+    assert digest == frame_digest(decode_frame(png(pixels))) == frame_digest(decode_frame(png(with_alpha)))
+
+
+def test_digest_ignores_memory_layout_and_line_padding() -> None:
+    pixels = picture(0, 33, 17)
+    assert decode_frame(png(pixels)).planes[0].line_size > 33 * 3
+    assert frame_digest(decode_frame(png(pixels))) == frame_digest(pixels)
+    assert frame_digest(np.asfortranarray(pixels)) == frame_digest(pixels)
+
+
+def test_digest_sees_one_bit_and_the_shape() -> None:
+    pixels = picture(0)
+    changed = pixels.copy()
+    changed[47, 63, 2] ^= 1
+    assert frame_digest(changed) != frame_digest(pixels)
+    assert frame_digest(pixels.reshape(64, 48, 3)) != frame_digest(pixels)
+
+
+def test_digest_is_locked() -> None:
+    data = struct.pack("<3I", 1, 2, 3) + bytes([1, 2, 3, 1, 2, 3])
+    digest = frame_digest(solid((1, 2, 3), 2, 1))
+    assert digest == blake3(data).hexdigest()[:32] == "18c0b3213eca139199866f57f4df105b"
+    assert digest_of(["00", "ff"]) == blake3(b"00\nff").hexdigest()[:32]
+
+
+def test_digest_of_a_list_depends_on_order_and_borders() -> None:
+    lists = (["ab", "cd"], ["cd", "ab"], ["abcd"], ["ab"], [])
+    assert len({digest_of(digests) for digests in lists}) == len(lists)
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.uint16), np.zeros((0, 2, 3), np.uint8)]
+)
+def test_digest_refuses_what_is_no_picture(pixels: np.ndarray) -> None:
+    with pytest.raises(MediaError, match="picture"):
+        frame_digest(pixels)
+
+
+def test_psnr() -> None:
+    black = solid((0, 0, 0))
+    assert psnr(black, black) == math.inf
+    assert psnr(black, solid((255, 255, 255))) == 0
+    assert psnr(black, solid((5, 5, 5))) == pytest.approx(20 * math.log10(255 / 5))
+    with pytest.raises(MediaError, match="shapes"):
+        psnr(black, solid((0, 0, 0), 32, 32))
+
+
+def test_padded() -> None:
+    assert [padded(n) for n in (1, 2, 1079, 1080)] == [2, 2, 1080, 1080]
