@@ -1,3 +1,35 @@
 """Write a video as a web page; render it on a Dask cluster."""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from hfdask._version import __version__
+from hfdask.assemble import assemble
+from hfdask.browser import close_browsers
+from hfdask.chunk import render_chunk
+from hfdask.cluster.driver import Render
+from hfdask.cluster.render import render, submit
+from hfdask.config import RenderConfig
+from hfdask.errors import HfdaskError
+from hfdask.media.compare import Comparison, compare
+from hfdask.model import ChunkResult, RenderResult
+from hfdask.plan import Plan, plan
+from hfdask.still import still
+
+__all__ = [
+    "ChunkResult",
+    "Comparison",
+    "HfdaskError",
+    "Plan",
+    "Render",
+    "RenderConfig",
+    "RenderResult",
+    "__version__",
+    "assemble",
+    "close_browsers",
+    "compare",
+    "plan",
+    "render",
+    "render_chunk",
+    "still",
+    "submit",
+]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hfdask import __version__
+from hfdask._version import __version__
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, MissingArtifactError, SeamError
 from hfdask.media.mux import ChunkSource, join
 from hfdask.media.picture import decode_png, digest_of, psnr

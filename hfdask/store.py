@@ -33,6 +33,36 @@ from hfdask.scratch import scratch_folder
 StorageOptions = Mapping[str, Any]
 
 
+class SecretOptions(Mapping[str, Any]):
+    """Storage options that can travel in a task: whole when pickled, but never shown and never part of a key.
+
+    It is no dict on purpose: dask would tokenise a dict by its content and a worker would log it.
+    """
+
+    __slots__ = ("_options",)
+
+    def __init__(self, options: StorageOptions) -> None:
+        self._options = dict(options)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._options[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+    def __repr__(self) -> str:
+        return "SecretOptions(***)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SecretOptions, (self._options,)
+
+    def __dask_tokenize__(self) -> tuple[str]:
+        return ("hfdask.SecretOptions",)
+
+
 class Store:
     """A folder at a URL: any fsspec URL, or a local path.
 

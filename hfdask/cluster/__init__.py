@@ -1,0 +1,1 @@
+"""Plans on Dask: graphs, tasks, and the driver that sees a render through."""

@@ -1,0 +1,290 @@
+"""The driver: plan, chunks, assembly, with retries and progress, for one video.
+
+Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
+worker nor a dead driver loses a finished chunk. What happens to a failed chunk depends on its error alone: one that can
+heal is tried again under a new key, one that cannot ends the render at once and stops its siblings.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+from distributed import Client, Future, KilledWorker, as_completed
+from distributed import span as dask_span
+
+from hfdask.assemble import assemble
+from hfdask.chunk import finished_chunk
+from hfdask.cluster.graph import chunk_file, chunk_token, delayed_chunks
+from hfdask.cluster.local import in_process, worker_slots
+from hfdask.config import RenderConfig
+from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError, WorkerLostError
+from hfdask.model import ChunkResult, RenderResult
+from hfdask.plan import Plan, plan
+from hfdask.store import StorageOptions, Store, split_url
+
+RETRIES = 2
+BACK_OFF = 0.5
+"""Seconds before the first new attempt; doubled for each further one."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a render is; ``frames`` is 0 until the plan is made, ``fps`` are finished frames a second."""
+
+    stage: str
+    done: int = 0
+    frames: int = 0
+    chunks_done: int = 0
+    chunks: int = 0
+    fps: float = 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds that the rest of the frames will take at this rate."""
+        return (self.frames - self.done) / self.fps if self.fps > 0 else None
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a render is told besides the configuration of its plan."""
+
+    project: str | os.PathLike[str]
+    output: str
+    plan_url: str
+    keep_plan: bool
+    storage_options: StorageOptions | None = None
+    damage_test: bool = True
+    strict: bool = False
+    retries: int = RETRIES
+
+    @classmethod
+    def of(
+        cls, project: str | os.PathLike[str], output: str | os.PathLike[str], plan_dir: str | None, **options: Any
+    ) -> Job:
+        """A job whose plan is kept where the caller says, else next to the output until the video is done."""
+        store, name = split_url(output, options.get("storage_options"))
+        if PurePosixPath(name).suffix.lower() != ".mp4":
+            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
+        store.require_writable()
+        retries = options.get("retries", RETRIES)
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+            raise InvalidConfigError(f"retries must be a whole number of at least 0, not {retries!r}", field="retries")
+        return cls(
+            project=project,
+            output=store.url_of(name),
+            plan_url=plan_dir or store.url_of(f".hfdask/{name}"),
+            keep_plan=plan_dir is not None,
+            **options,
+        )
+
+
+class Render:
+    """A render under way, from `hfdask.submit`.
+
+    It goes on in a thread of this process; ``result`` waits for it, ``cancel`` stops it. The client must stay open for
+    as long as it runs.
+    """
+
+    def __init__(self, job: Job, config: dict[str, Any], client: Client) -> None:
+        RenderConfig.of(config)
+        self.job = job
+        self.plan: Plan | None = None
+        self._config = config
+        self._client = client
+        self._progress = Progress("plan")
+        self._lock = threading.Lock()
+        self._partial: dict[int, int] = {}
+        self._results: dict[int, ChunkResult] = {}
+        self._futures: dict[Future, int] = {}
+        self._began = time.monotonic()
+        self._started_with = 0
+        self._stop = threading.Event()
+        self._finished = threading.Event()
+        self._outcome: RenderResult | BaseException | None = None
+        threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
+
+    @property
+    def progress(self) -> Progress:
+        """Where the render is now."""
+        with self._lock:
+            return self._progress
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._finished.is_set()
+
+    def result(self, timeout: float | None = None) -> RenderResult:
+        """Wait for the finished video.
+
+        Raises
+        ------
+        HfdaskError
+            Whatever ended the render.
+        TimeoutError
+            After ``timeout`` seconds; the render goes on.
+        """
+        if not self._finished.wait(timeout):
+            raise TimeoutError(f"the render of {self.job.output} is not finished after {timeout:g} s")
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        assert self._outcome is not None
+        return self._outcome
+
+    def cancel(self) -> None:
+        """Stop the chunks that run; finished ones stay, and the same render can be started again."""
+        self._stop.set()
+        with self._lock:
+            futures = list(self._futures)
+        if futures:
+            self._client.cancel(futures)
+
+    def __repr__(self) -> str:
+        p = self.progress
+        return f"<Render {p.stage}: {p.done}/{p.frames} frames, {p.chunks_done}/{p.chunks} chunks, {self.job.output}>"
+
+    def _main(self) -> None:
+        try:
+            self._outcome = self._run()
+            self._set("done")
+        except BaseException as error:  # noqa: BLE001 - it is raised again by result()
+            self._outcome = error
+            self._set("failed")
+        finally:
+            self._finished.set()
+
+    def _run(self) -> RenderResult:
+        began = time.perf_counter()
+        job = self.job
+        if job.plan_url.startswith("memory:") and not in_process(self._client):
+            raise InvalidConfigError("memory:// is not shared with the workers' processes; use another URL", field="plan_dir")
+        config = {"workers": worker_slots(self._client), **self._config}
+        self.plan = plan(job.project, job.plan_url, storage_options=job.storage_options, **config)
+        self._require_going()
+        self._render_chunks(self.plan)
+        self._set("assemble")
+        results = [self._results[index] for index in sorted(self._results)]
+        video = assemble(
+            self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict
+        )
+        if not job.keep_plan:
+            self._forget_plan()
+        stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
+        return msgspec.structs.replace(video, stages=stages)
+
+    def _forget_plan(self) -> None:
+        store, _ = split_url(self.job.plan_url, self.job.storage_options)
+        store.delete(self.job.plan_url.rpartition("/")[2])
+        if store.local and not os.listdir(store.path):
+            os.rmdir(store.path)
+
+    def _render_chunks(self, plan: Plan) -> None:
+        output_url = f"{plan.url}/chunks/{plan.hash[:16]}"
+        store = Store(output_url, self.job.storage_options)
+        for chunk in plan.manifest.chunks:
+            known = finished_chunk(store, chunk_file(chunk.index), plan.manifest, chunk.index)
+            if known:
+                self._results[chunk.index] = msgspec.structs.replace(known, reused=True)
+        self._started_with = self._frames_done()
+        self._began = time.monotonic()
+        self._set("render")
+        topic = "hfdask-" + chunk_token(plan, output_url, damage_test=self.job.damage_test)
+        self._client.subscribe_topic(topic, self._on_event)
+        try:
+            self._collect(plan, output_url, topic)
+        finally:
+            self._client.unsubscribe_topic(topic)
+            self._release()
+
+    def _collect(self, plan: Plan, output_url: str, topic: str) -> None:
+        tries: dict[int, int] = {}
+        missing = [chunk.index for chunk in plan.manifest.chunks if chunk.index not in self._results]
+        waiting = as_completed(self._submit(plan, output_url, topic, missing, 0), loop=self._client.loop)
+        for future in waiting:
+            with self._lock:
+                index = self._futures.pop(future)
+            self._require_going()
+            try:
+                result = future.result()
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted by _cause
+                cause = self._cause(error, index)
+                attempt = tries[index] = tries.get(index, 0) + 1
+                if not cause.retryable or attempt > self.job.retries:
+                    raise cause from error
+                if self._stop.wait(BACK_OFF * 2 ** (attempt - 1)):
+                    self._require_going()
+                for again in self._submit(plan, output_url, topic, [index], attempt):
+                    waiting.add(again)
+            else:
+                self._results[index] = result
+                self._set("render")
+            future.release()
+
+    def _submit(self, plan: Plan, output_url: str, topic: str, indices: list[int], attempt: int) -> list[Future]:
+        if not indices:
+            return []
+        graph = delayed_chunks(
+            plan, output_url, damage_test=self.job.damage_test, indices=indices, attempt=attempt, topic=topic
+        )
+        name = PurePosixPath(self.job.output).stem
+        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
+        with dask_span("hfdask", f"video:{name}"):
+            futures: list[Future] = self._client.compute(graph, priority=-int(time.time()))
+        with self._lock:
+            self._futures.update(zip(futures, indices, strict=True))
+        return futures
+
+    def _cause(self, error: BaseException, index: int) -> HfdaskError:
+        if self._stop.is_set() or isinstance(error, CancelledError):
+            return RenderCancelledError(f"the render of {self.job.output} was cancelled; finished chunks are kept")
+        if isinstance(error, HfdaskError):
+            error.details.setdefault("chunk", index)
+            return error
+        if isinstance(error, KilledWorker):
+            return WorkerLostError(f"chunk {index}: its worker died, {error.allowed_failures + 1} times", chunk=index)
+        wrapped = HfdaskError(f"chunk {index} failed: {type(error).__name__}: {error}", chunk=index)
+        wrapped.__cause__ = error
+        return wrapped
+
+    def _require_going(self) -> None:
+        if self._stop.is_set():
+            raise RenderCancelledError(f"the render of {self.job.output} was cancelled; finished chunks are kept")
+
+    def _release(self) -> None:
+        with self._lock:
+            rest = list(self._futures)
+            self._futures.clear()
+        if rest:
+            self._client.cancel(rest)
+
+    def _on_event(self, event: tuple[float, dict[str, int]]) -> None:
+        _, message = event
+        self._partial[message["chunk"]] = message["done"]
+        self._set("render")
+
+    def _frames_done(self) -> int:
+        finished = sum(result.frames for result in self._results.values())
+        return finished + sum(done for index, done in list(self._partial.items()) if index not in self._results)
+
+    def _set(self, stage: str) -> None:
+        with self._lock:
+            manifest = self.plan.manifest if self.plan else None
+            done = self._frames_done()
+            fresh = done - self._started_with
+            elapsed = time.monotonic() - self._began
+            self._progress = replace(
+                self._progress,
+                stage=stage,
+                done=done,
+                frames=manifest.frames if manifest else 0,
+                chunks=len(manifest.chunks) if manifest else 0,
+                chunks_done=len(self._results),
+                fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
+            )
+

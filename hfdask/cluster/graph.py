@@ -1,0 +1,75 @@
+"""Chunk graphs: names of tasks and how they are handed to a scheduler.
+
+This module alone uses names of dask that begin with an underscore. They buy one thing: a task marked as a data producer
+waits in the scheduler's queue until a worker is free, instead of being pushed to one at once. Where dask has changed,
+plain ``delayed`` does the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dask.delayed import Delayed, delayed
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+
+from hfdask.cluster.task import render_chunk_task
+from hfdask.store import SecretOptions
+
+try:
+    from dask._task_spec import Task
+except ImportError:  # pragma: no cover - another dask
+    Task = None
+
+if TYPE_CHECKING:
+    from hfdask.plan import Plan
+
+CHUNK_PREFIX = "render_chunk"
+"""Name of chunk tasks on every page of the dashboard."""
+
+
+def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str:
+    """What a chunk's key is made of: the plan, where its files go, and how they are rendered.
+
+    The same token is the same work, so a second submission finds the first one's futures. Equal keys with other
+    arguments would return another render's files, so everything that tells two calls apart is in it.
+    """
+    parts = (plan.hash, plan.url, output_url, str(damage_test))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def chunk_name(token: str, attempt: int = 0) -> str:
+    """First part of the keys of a render's chunks; dask's dashboard groups by what is before the first dash."""
+    return f"{CHUNK_PREFIX}-{token}" + (f"-r{attempt}" if attempt else "")
+
+
+def chunk_file(index: int) -> str:
+    """File name of a chunk in its folder."""
+    return f"{index:05d}.mp4"
+
+
+def delayed_chunks(
+    plan: Plan,
+    output_url: str,
+    *,
+    damage_test: bool = True,
+    indices: Iterable[int] | None = None,
+    attempt: int = 0,
+    topic: str | None = None,
+) -> list[Delayed]:
+    """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`."""
+    name = chunk_name(chunk_token(plan, output_url, damage_test=damage_test), attempt)
+    wanted = range(len(plan.manifest.chunks)) if indices is None else indices
+    secret = SecretOptions(plan.storage_options) if plan.storage_options else None
+    calls = {
+        (name, index): (plan.url, index, f"{output_url}/{chunk_file(index)}", damage_test, secret, topic)
+        for index in wanted
+    }
+    if Task is None:  # pragma: no cover - another dask
+        return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
+    tasks: dict[Any, Any] = {
+        key: Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
+    }
+    graph = HighLevelGraph({name: MaterializedLayer(tasks)}, {name: set()})
+    return [Delayed(key, graph, layer=name) for key in calls]

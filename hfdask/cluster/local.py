@@ -1,0 +1,74 @@
+"""Which cluster a render runs on: the caller's, or one in this process that is closed at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from distributed import Client, LocalCluster, get_client
+
+from hfdask.errors import InvalidConfigError
+
+
+def default_slots() -> int:
+    """Chunks to render at a time on this machine: one for each core, since a chunk keeps more than one busy."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+@contextmanager
+def client_for(client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Iterator[Client]:
+    """The given client, else the current one, else that of an embedded cluster for the length of the block.
+
+    The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
+    second and needs no ``__main__`` guard, and what is heavy runs in Chromium's processes anyway.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where ``client`` is no synchronous distributed Client.
+    """
+    if client is not None:
+        if not isinstance(client, Client) or client.asynchronous:
+            raise InvalidConfigError(
+                f"client must be a synchronous distributed.Client, not {type(client).__name__}", field="client"
+            )
+        yield client
+        return
+    current = _current_client()
+    if current is not None:
+        yield current
+        return
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=slots or default_slots(),
+            processes=False,
+            dashboard_address=":0" if dashboard else None,
+            silence_logs=logging.CRITICAL,
+            memory_limit=0,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as embedded,
+    ):
+        yield embedded
+
+
+def _current_client() -> Client | None:
+    try:
+        found: Any = get_client()
+    except ValueError:
+        return None
+    return found if not found.asynchronous else None
+
+
+def worker_slots(client: Client) -> int:
+    """Threads of all workers of a cluster, which is the number of chunks that run at a time; at least 1."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return max(1, sum(int(worker["nthreads"]) for worker in workers))
+
+
+def in_process(client: Client) -> bool:
+    """Whether all workers share this process, and so its memory:// files."""
+    return all(address.startswith("inproc://") for address in client.scheduler_info(n_workers=-1)["workers"])

@@ -1,0 +1,148 @@
+"""`render` and `submit`: a project in, a verified video out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from distributed import Client
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from hfdask.cluster.driver import Job, Render
+from hfdask.cluster.local import client_for
+from hfdask.config import RenderConfig
+from hfdask.model import RenderResult
+from hfdask.store import StorageOptions
+
+
+def submit(
+    project: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    client: Client,
+    plan_dir: str | None = None,
+    storage_options: StorageOptions | None = None,
+    damage_test: bool = True,
+    strict: bool = False,
+    retries: int = 2,
+    **config: Any,
+) -> Render:
+    """Start a render on a cluster and return at once.
+
+    Parameters
+    ----------
+    project : path
+        A folder with an entry document, or the document itself.
+    output : str or path
+        The video, any fsspec URL; it appears there only when it is whole and verified.
+    client : distributed.Client
+        Where the chunks run. It must stay open until the render has ended.
+    plan_dir : str, optional
+        Folder of the plan and its chunks, any fsspec URL that the workers can write to. It is kept. By default it is
+        next to the output, and removed when the video is done.
+    storage_options : mapping, optional
+        Arguments of the file systems; they travel to the workers but are never stored or shown.
+    damage_test : bool
+        Whether frames that the compositor did not touch are taken from the frame before. The pixels are the same.
+    strict : bool
+        Whether a seam between chunks that cannot be proven equal is an error.
+    retries : int
+        New attempts of a chunk after errors that can heal.
+    **config
+        Fields of `hfdask.config.RenderConfig`: fps, quality, crf, chunk_size, variables, ...
+
+    Returns
+    -------
+    Render
+        A handle with ``progress``, ``result``, ``cancel``.
+
+    Raises
+    ------
+    InvalidConfigError, OutputNotWritableError
+        At once; every other error comes from ``result``.
+    """
+    RenderConfig.of(config)
+    job = Job.of(
+        project,
+        output,
+        plan_dir,
+        storage_options=storage_options,
+        damage_test=damage_test,
+        strict=strict,
+        retries=retries,
+    )
+    return Render(job, config, client)
+
+
+def render(
+    project: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    client: Client | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> RenderResult:
+    """Render a project to a video and wait for it.
+
+    Parameters
+    ----------
+    project, output
+        As in `submit`, with all its other options.
+    client : distributed.Client, optional
+        Default: the current client, else a cluster embedded in this process for the length of the call.
+    progress : bool, optional
+        Whether to show a progress bar on standard error. Default: where that is a terminal.
+
+    Returns
+    -------
+    RenderResult
+        Paths, counts, stage seconds, chunk records and warnings.
+
+    Raises
+    ------
+    HfdaskError
+        Typed, with nothing at the output's name; finished chunks are kept for the next call.
+    """
+    RenderConfig.of({name: value for name, value in options.items() if name not in _SUBMIT_OPTIONS})
+    with client_for(client, options.get("workers")) as cluster:
+        handle = submit(project, output, client=cluster, **options)
+        try:
+            _watch(handle, sys.stderr.isatty() if progress is None else progress)
+            return handle.result()
+        except BaseException:
+            handle.cancel()
+            raise
+
+
+_SUBMIT_OPTIONS = frozenset({"plan_dir", "storage_options", "damage_test", "strict", "retries"})
+
+
+def _watch(handle: Render, show: bool) -> None:
+    if not show:
+        while not handle.done():
+            time.sleep(0.02)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} frames"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
+        task = bar.add_task("plan", total=0, rate="")
+        while not handle.done():
+            _show(bar, task, handle)
+            time.sleep(0.1)
+        _show(bar, task, handle)
+
+
+def _show(bar: Progress, task: TaskID, handle: Render) -> None:
+    now = handle.progress
+    rate = f"{now.fps:.1f} fps" if now.fps else ""
+    if now.eta and now.stage == "render":
+        rate += f", {now.eta:.0f} s left"
+    bar.update(task, description=now.stage, completed=now.done, total=now.frames, rate=rate)
