@@ -1,9 +1,9 @@
 """Frames of an open page, as PNGs, and only where the picture changed.
 
-Under BeginFrame the compositor is asked twice: first for a frame without a picture, which tells whether anything was
-damaged, then, only if so, for the picture. A picture always damages the frame after it, so a plain frame follows each
-one. Frames without damage are the picture before, pixel for pixel, and cost next to nothing. The order of calls is the
-same whether or not the test's answer is used, so that the test cannot change what is drawn.
+After each seek the page tells whether anything moved. If so, a picture is taken. If not, only a canvas can have been
+drawn on, and the compositor is asked for a frame without a picture, which tells exactly whether anything was damaged;
+such a test costs a tenth of a picture. A picture always damages the frame after it, so the first still frame after a
+movement gets a picture too, which is then found equal, and the tests begin after that.
 """
 
 from __future__ import annotations
@@ -26,31 +26,49 @@ class Frame:
     seconds: float
 
 
+class _Camera:
+    """Takes the pictures of one page in order, and knows the last one."""
+
+    def __init__(self, session: PageSession, damage_test: bool) -> None:
+        self._session = session
+        self._tests = damage_test and session.chromium.mode == "beginframe"
+        self._last: bytes | None = None
+        self._settled = False
+
+    async def shoot(self, frame: int) -> bytes | None:
+        """The picture of a frame, or None where it is the one before."""
+        moved = await self._session.seek(frame)
+        if self._tests and self._settled and not moved and not await self._damaged():
+            return None
+        png = await self._picture()
+        same, self._last = png == self._last, png
+        if same and self._tests:
+            await self._damaged()
+            self._settled = True
+        else:
+            self._settled = False
+        return None if same else png
+
+    async def _damaged(self) -> bool:
+        return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])
+
+    async def _picture(self) -> bytes:
+        if self._session.chromium.mode == "screenshot":
+            return base64.b64decode(await self._session.screenshot())
+        answer = await self._session.begin_frame(screenshot=True)
+        if "screenshotData" not in answer:
+            raise CaptureError("the compositor gave no picture for a frame")
+        return base64.b64decode(answer["screenshotData"])
+
+
 async def capture(session: PageSession, start: int, end: int, *, damage_test: bool = True) -> AsyncIterator[Frame]:
-    """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture."""
-    shoot = _begin_frame_picture if session.chromium.mode == "beginframe" else _screenshot_picture
-    previous: bytes | None = None
+    """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
+
+    With ``damage_test`` off every frame's picture is taken, and only found to be equal.
+    """
+    camera = _Camera(session, damage_test)
     for index in range(start, end):
         began = time.perf_counter()
         async with session.deadline_for_frame(index):
-            await session.seek(index)
-            png = await shoot(session, must=previous is None or not damage_test)
-        same = png is None or (damage_test and png == previous)
-        if not same:
-            previous = png
-        yield Frame(index, None if same else png, time.perf_counter() - began)
-
-
-async def _begin_frame_picture(session: PageSession, *, must: bool) -> bytes | None:
-    damaged = (await session.begin_frame(screenshot=False))["hasDamage"]
-    if not (damaged or must):
-        return None
-    answer = await session.begin_frame(screenshot=True)
-    if "screenshotData" not in answer:
-        raise CaptureError("the compositor gave no picture for a frame")
-    await session.begin_frame(screenshot=False)
-    return base64.b64decode(answer["screenshotData"])
-
-
-async def _screenshot_picture(session: PageSession, *, must: bool) -> bytes:
-    return base64.b64decode(await session.screenshot())
+            png = await camera.shoot(index)
+        yield Frame(index, png, time.perf_counter() - began)

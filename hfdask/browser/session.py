@@ -160,18 +160,19 @@ class PageSession:
             self._check((await self._evaluate("__hfdask.status()"))["problems"], "while it resolved its timeline")
         return report
 
-    async def seek(self, frame: int) -> None:
-        """Bring the page to a frame of the absolute timeline.
+    async def seek(self, frame: int) -> bool:
+        """Bring the page to a frame of the absolute timeline; returns whether anything moved on the way.
 
         Raises
         ------
         ScriptError
             Where author code threw, unless the plan only warns of that.
         """
-        expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
-        problems = await self._evaluate(expression)
-        if problems:
-            self._check(problems, f"at frame {frame}")
+        answer = await self._evaluate(f"__hfdask.frame({frame_time(frame, self.fps)!r})")
+        if isinstance(answer, dict):
+            self._check(answer["problems"], f"at frame {frame}")
+            return bool(answer["changed"])
+        return bool(answer)
 
     def _check(self, problems: list[str], when: str) -> None:
         for problem in problems:

@@ -16,7 +16,18 @@ from importlib import resources
 from hfdask.model import PageSettings
 
 _CLOCK = "clock.js"
-_PLAYER = ("styles.js", "timing.js", "timelines.js", "composition.js", "animations.js", "player.js")
+_PLAYER = (
+    "styles.js",
+    "timing.js",
+    "timelines.js",
+    "composition.js",
+    "variables.js",
+    "changes.js",
+    "animations.js",
+    "libraries.js",
+    "pictures.js",
+    "player.js",
+)
 
 
 @functools.cache

@@ -81,8 +81,8 @@ class PageServer:
 class _PlanFiles(StaticFileHandler):
     """Tornado's file handler (ranges, types, conditional requests) over a table of files."""
 
-    def initialize(self, path: str, server: PageServer, default_filename: str | None = None) -> None:
-        super().initialize(path, default_filename)
+    def initialize(self, path: str, server: PageServer) -> None:  # type: ignore[override]
+        super().initialize(path)
         self._page_server = server
 
     def prepare(self) -> None:
@@ -96,7 +96,7 @@ class _PlanFiles(StaticFileHandler):
     def validate_absolute_path(self, root: str, absolute_path: str) -> str:
         site = self._page_server.site
         file = site.files.get(absolute_path)
-        if file is None:
+        if file is None or not file.is_file():  # also one that left the disk, or the page would go on without it
             site.misses.append(Miss(absolute_path, self.request.headers.get("Sec-Fetch-Dest", "empty")))
             raise HTTPError(404)
         self._name = absolute_path
@@ -107,8 +107,13 @@ class _PlanFiles(StaticFileHandler):
         known = _TYPES.get(extension) or _BUILT_IN_TYPES.guess_type("x" + extension)[0]
         return known or "application/octet-stream"
 
+    def compute_etag(self) -> None:
+        # Tornado's reads the whole file, and remembers the answer when the file is another one. Nothing revalidates.
+        return None
+
     def set_extra_headers(self, path: str) -> None:
-        self.set_header("Cache-Control", "no-store")
+        # A picture that comes back within a render must not be fetched again. No cache outlives the page's context.
+        self.set_header("Cache-Control", "max-age=86400")
 
 
 def _quiet(handler: Any) -> None:

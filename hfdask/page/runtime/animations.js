@@ -10,19 +10,29 @@ Element.prototype.animate = function (...args) {
   watchScripted(animation);
   return animation;
 };
+const play = Animation.prototype.play;
+Animation.prototype.play = function () {
+  play.call(this);
+  if (!(this instanceof CSSAnimation)) watchScripted(this);
+};
 
 function watchScripted(animation) {
   if (scripted.has(animation)) return;
-  scripted.set(animation, { time: virtualMs / 1000, current: Number(animation.currentTime ?? 0) });
+  // A transition starts at 0; by the time it is seen, the browser's own clock has moved it a little.
+  const current = animation instanceof CSSTransition ? 0 : Number(animation.currentTime ?? 0);
+  scripted.set(animation, { time: currentTime, current });
 }
 
-// Pausing first makes the new time take effect at once, with no frame in between.
+// Pausing first makes the new time take effect at once, with no frame in between. Within the time before an effect or
+// after it nothing changes, and nothing is written.
 function setAnimationTime(animation, ms) {
-  const end = Number(animation.effect?.getComputedTiming().endTime ?? Infinity);
-  const paused = animation.playState === "paused" && !animation.pending;
-  if (paused && (animation.currentTime === ms || (ms >= end && animation.currentTime >= end))) return;
-  if (!paused) animation.pause();
+  const { delay = 0, endTime = Infinity } = animation.effect?.getComputedTiming() ?? {};
+  const now = animation.currentTime;
+  if (animation.playState === "paused" && !animation.pending && now !== null) {
+    if (now === ms || (now >= endTime && ms >= endTime) || (now < delay && ms < delay)) return;
+  } else animation.pause();
   animation.currentTime = ms;
+  moved = true;
 }
 
 function effectEnd(animation) {
@@ -82,30 +92,11 @@ let announced = null;
 let promises = [];
 const drawing = {
   name: "hf-seek",
-  seek(time, { force = false } = {}) {
+  seek(time, { force = false, suppressEvents = false } = {}) {
     window.__hfThreeTime = window.__hfTypegpuTime = time;
-    if (announced === time && !force) return;
+    if (suppressEvents || (announced === time && !force)) return;
     announced = time;
     const waitUntil = (promise) => void promises.push(Promise.resolve(promise));
     window.dispatchEvent(new CustomEvent("hf-seek", { detail: { time, waitUntil } }));
   },
 };
-
-// Images that a frame needs: inline backgrounds seen for the first time, and elements whose source changed.
-const decoded = new Set();
-function pendingPictures() {
-  const waits = [];
-  for (const element of document.querySelectorAll('[style*="url("]')) {
-    for (const [, , url] of element.style.backgroundImage.matchAll(/url\((["']?)(.*?)\1\)/g)) {
-      if (decoded.has(url)) continue;
-      decoded.add(url);
-      const image = new Image();
-      image.src = url;
-      waits.push(image.decode());
-    }
-  }
-  for (const image of document.images) {
-    if (!image.complete && image.loading !== "lazy") waits.push(image.decode());
-  }
-  return waits;
-}

@@ -128,17 +128,43 @@ function guarded(action) {
   }
 }
 
-function seekClock(ms) {
-  virtualMs = Math.max(0, ms);
-  reseed(virtualMs);
-  runAnimationFrame();
+const problems = []; // uncaught errors, taken by the host with each answer
+window.addEventListener("error", (event) => {
+  if (event.target !== window) return; // a resource: the server and the network log know those
+  if (event.message?.startsWith("ResizeObserver loop")) return; // not an error: the rest is observed a frame later
+  const where = event.filename ? ` (${event.filename}:${event.lineno}:${event.colno})` : "";
+  problems.push(`${event.message}${where}`);
+}, true);
+window.addEventListener("unhandledrejection", (event) => {
+  problems.push(`Unhandled rejection: ${event.reason?.stack ?? event.reason}`);
+});
+
+function takeProblems() {
+  return [...problems.splice(0), ...childClocks().flatMap((clock) => clock.takeProblems())];
+}
+
+function childClocks() {
+  const clocks = [];
   for (let i = 0; i < window.frames.length; i++) {
     try {
-      window.frames[i].__HF_VIRTUAL_TIME__?.seekToTime(ms);
+      clocks.push(window.frames[i].__HF_VIRTUAL_TIME__);
     } catch {
       // another origin: it is not ours to drive
     }
   }
+  return clocks.filter(Boolean);
 }
 
-define(window, "__HF_VIRTUAL_TIME__", { seekToTime: seekClock, getTime: () => virtualMs, originals: native });
+function seekClock(ms) {
+  virtualMs = Math.max(0, ms);
+  reseed(virtualMs);
+  runAnimationFrame();
+  for (const clock of childClocks()) guarded(() => clock.seekToTime(ms));
+}
+
+define(window, "__HF_VIRTUAL_TIME__", {
+  seekToTime: seekClock,
+  getTime: () => virtualMs,
+  takeProblems,
+  originals: native,
+});

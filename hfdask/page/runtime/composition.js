@@ -145,16 +145,19 @@ function showClips(time) {
   }
 }
 
+// The inline display of elements under `data-hidden`; clips are resolved anew too often to remember it.
+const displayBefore = new WeakMap();
+
 function showBox(clip, style) {
   const element = clip.element;
   if (element.hasAttribute("data-hidden")) {
-    clip.shownAs ??= style.display;
+    if (!displayBefore.has(element)) displayBefore.set(element, style.display);
     if (style.display !== "none") style.display = "none";
     return;
   }
-  if (clip.shownAs !== undefined) {
-    style.display = clip.shownAs;
-    clip.shownAs = undefined;
+  if (displayBefore.has(element)) {
+    style.display = displayBefore.get(element);
+    displayBefore.delete(element);
   }
   if (!clip.inFlow) return;
   if (!clip.visible) {

@@ -1,7 +1,6 @@
 // One frame at a time: durations, readiness, and the order of a seek (contract 1.9, 2.2, 2.4 to 2.6).
 
-const adapters = [waapi, css, drawing];
-const problems = []; // uncaught errors, taken by the host with each answer
+const adapters = [waapi, css, anime, lottie, drawing];
 const warnings = new Set();
 let prepared = false;
 let settled = false;
@@ -11,24 +10,11 @@ function warn(text) {
   warnings.add(text);
 }
 
-window.addEventListener("error", (event) => {
-  if (event.target !== window) return; // a resource: the server and the network log know those
-  const where = event.filename ? ` (${event.filename}:${event.lineno}:${event.colno})` : "";
-  problems.push(`${event.message}${where}`);
-}, true);
-window.addEventListener("unhandledrejection", (event) => {
-  problems.push(`Unhandled rejection: ${event.reason?.stack ?? event.reason}`);
-});
-
-function takeProblems() {
-  return problems.splice(0, problems.length);
-}
-
 // Static duration first: a declared length beats a longer timeline.
 function rootDuration() {
   const declared = numberAttribute(root, "data-duration", "data-composition-duration");
   if (declared > 0) return { seconds: declared, source: "data-duration" };
-  const timeline = timelineDuration(rootTimeline);
+  const timeline = timelinesEnd();
   const windows = [...document.querySelectorAll(`video[data-start],audio[data-start],${COMPOSITION}`)]
     .filter((element) => element !== root)
     .map((element) => [startOf(element), windowOf(element)])
@@ -48,22 +34,6 @@ function windowOf(element) {
   return numberAttribute(element, "data-hf-authored-duration", "data-duration");
 }
 
-function variables() {
-  const values = {};
-  for (const carrier of document.querySelectorAll("[data-composition-variables]")) {
-    let declared = [];
-    try {
-      declared = JSON.parse(carrier.getAttribute("data-composition-variables"));
-    } catch (error) {
-      warn(`data-composition-variables of ${describe(carrier)} is not JSON: ${error.message}`);
-    }
-    for (const item of Array.isArray(declared) ? declared : []) {
-      if (item && typeof item.id === "string") values[item.id] = item.default;
-    }
-  }
-  return Object.assign(values, structuredClone(config.variables));
-}
-
 function quantise(time) {
   return Math.floor(time * config.fps + 1e-9) / config.fps;
 }
@@ -76,7 +46,7 @@ function renderSeek(time, { suppressEvents = false } = {}) {
   noteChanges(clipObserver.takeRecords());
   showClips(currentTime);
   seekTimelines(currentTime, suppressEvents);
-  for (const adapter of adapters) guarded(() => adapter.seek(currentTime));
+  for (const adapter of adapters) guarded(() => adapter.seek(currentTime, { suppressEvents }));
   showClips(currentTime);
 }
 
@@ -102,6 +72,7 @@ function prepare() {
   if (prepared) return;
   prepared = true;
   prepareRoot();
+  if (root) applyVariables();
   for (const image of document.images) image.loading = "eager";
   window.__hf = Object.assign(window.__hf ?? {}, { seek });
   Object.defineProperty(window.__hf, "duration", {
@@ -145,20 +116,26 @@ function openGates() {
 
 function status() {
   openGates();
+  if (document.readyState === "complete") fetchSheetPictures();
   return {
     root: Boolean(root),
     prepared,
     waiting: waitingFor(),
     missing: prepared && root ? missingTimelines() : [],
-    problems: takeProblems(),
+    problems: prepared ? takeProblems() : [], // the host looks at them from then on only
     declared: root ? (numberAttribute(root, "data-duration", "data-composition-duration") ?? 0) : 0,
   };
 }
 
-// Binds what has been registered and rests at time 0; after this the page only changes by seeks.
+// Binds what has been registered and rests at time 0; after this the page only changes by seeks. Callbacks that were
+// queued while the page loaded run here, at time 0 in every chunk: a loop that takes its first call for the start of
+// its animation would otherwise start anew with each chunk.
 function settle() {
+  seekClock(0);
+  if (root) applyVariables();
   bindTimelines();
   settled = true;
+  placeSheet();
   window.__renderReady = true;
   renderSeek(0, { suppressEvents: true });
 }
@@ -200,21 +177,35 @@ function unsupported() {
     const element = document.querySelector(selector);
     if (element) found.push(`${what}: ${describe(element)}`);
   }
+  for (const template of document.querySelectorAll('template[id$="-template"]')) {
+    const mount = compositionNamed(template.id.slice(0, -"-template".length));
+    if (mount && !mount.childElementCount) found.push(`compositions in templates: ${describe(mount)}`);
+  }
   return found;
 }
 
-// The host calls this once a frame. A promise is returned only where there is something to wait for.
+// The host calls this once a frame, and learns whether anything moved, or `{problems, changed}` where something went
+// wrong. A promise is returned only where there is something to wait for.
 function frame(time) {
   promises = [];
   guarded(() => seek(time));
   const waits = [...promises, ...pendingPictures()];
   if (document.fonts.status === "loading") waits.push(document.fonts.ready);
   promises = [];
-  if (!waits.length) return problems.length ? takeProblems() : undefined;
-  return Promise.allSettled(waits).then((results) => {
-    for (const result of results) if (result.status === "rejected") problems.push(String(result.reason));
-    return problems.length ? takeProblems() : undefined;
-  });
+  return waits.length ? settleAll(waits) : answer();
+}
+
+async function settleAll(waits) {
+  for (const { status, reason } of await Promise.allSettled(waits)) {
+    if (status === "rejected") problems.push(`Rejection handed to waitUntil: ${reason?.stack ?? reason}`);
+  }
+  return answer();
+}
+
+function answer() {
+  const changed = takeMoved();
+  const problems = takeProblems();
+  return problems.length ? { problems, changed } : changed;
 }
 
 window.__hf = window.__hf ?? {};

@@ -18,6 +18,10 @@ function timelineOf(element) {
   return registry()[element.getAttribute("data-composition-id")] ?? null;
 }
 
+function compositionNamed(id) {
+  return document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+}
+
 function timelineDuration(timeline) {
   const value = guarded(() => Number(timeline?.totalDuration?.() ?? timeline?.duration?.()));
   return Number.isFinite(value) ? value : 0;
@@ -30,13 +34,40 @@ function usable(timeline) {
 let rootTimeline = null;
 const bound = new WeakSet();
 
+// GSAP is set up as soon as its script defines it, before any tween. Without lag smoothing a chunk's first seek is not taken
+// for a stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
+let gsapObject;
+Object.defineProperty(window, "gsap", {
+  configurable: true,
+  enumerable: true,
+  get: () => gsapObject,
+  set(value) {
+    gsapObject = value;
+    guarded(() => value?.ticker?.lagSmoothing?.(0));
+    guarded(() => value?.config?.({ force3D: false }));
+  },
+});
+
 function bindTimelines() {
-  window.gsap?.ticker?.lagSmoothing?.(0); // or a chunk's first seek would be taken for a stalled tab
   const all = registry();
-  const alone = Object.values(all).filter(usable);
-  rootTimeline = all[rootId()] ?? (alone.length === 1 ? alone[0] : null);
+  rootTimeline = all[rootId()] ?? adopted(all);
   for (const timeline of Object.values(all)) if (!bound.has(timeline)) bind(timeline);
   clipsAreStale = true;
+}
+
+// The only timeline there is drives the root under whatever name, unless the name is that of another composition.
+function adopted(all) {
+  const candidates = Object.entries(all).filter(([, timeline]) => usable(timeline));
+  return candidates.length === 1 && !compositionNamed(candidates[0][0]) ? candidates[0][1] : null;
+}
+
+// The end of the root's timeline, which reaches as far as the timelines of the compositions in it (contract 1.9).
+function timelinesEnd() {
+  const ends = Object.entries(registry()).map(([id, timeline]) => {
+    const element = timeline !== rootTimeline && usable(timeline) ? compositionNamed(id) : null;
+    return element ? resolveStart(element) + timelineDuration(timeline) : 0;
+  });
+  return Math.max(timelineDuration(rootTimeline), ...ends);
 }
 
 // GSAP does not render `set()` calls at position 0 of a paused timeline until its playhead has moved once.
@@ -93,7 +124,7 @@ function hasInstantCallbacks(timeline) {
 }
 
 function seekChild(id, timeline, time, suppressEvents) {
-  const element = document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+  const element = compositionNamed(id);
   if (!element || element === root) return;
   const elapsed = Math.max(0, time - resolveStart(element)) * playbackRate(element);
   const local = Math.min(timelineDuration(timeline), Math.max(0, inPoint(element) + elapsed));
@@ -105,9 +136,9 @@ function seekChild(id, timeline, time, suppressEvents) {
 
 function missingTimelines() {
   const all = registry();
-  if (rootTimeline === null && Object.values(all).filter(usable).length === 1) return [];
+  const rootHasOne = Boolean(all[rootId()] ?? adopted(all));
   return [...document.querySelectorAll(COMPOSITION)]
     .filter((element) => !element.hasAttribute("data-no-timeline"))
     .map((element) => element.getAttribute("data-composition-id"))
-    .filter((id) => !all[id]);
+    .filter((id) => !(id === rootId() ? rootHasOne : all[id]));
 }

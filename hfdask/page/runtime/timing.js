@@ -34,9 +34,7 @@ function isHost(element) {
 }
 
 function findTarget(id) {
-  return (
-    document.getElementById(id) ?? document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`)
-  );
+  return document.getElementById(id) ?? compositionNamed(id);
 }
 
 function parentComposition(element) {
@@ -45,6 +43,7 @@ function parentComposition(element) {
 
 // `trail` holds the elements whose start is being resolved: meeting one again is a cycle.
 function resolveStart(element, fallback = 0, trail = new Set()) {
+  if (element === root) return 0; // whatever it declares: the root is the video
   if (trail.has(element)) {
     warn(`data-start references form a cycle at ${describe(element)}; the cycle starts at ${fallback} s`);
     return fallback;
@@ -61,7 +60,8 @@ function resolveStart(element, fallback = 0, trail = new Set()) {
   }
   const target = findTarget(parsed.id);
   if (!target) {
-    warn(`data-start of ${describe(element)} refers to "${parsed.id}", which is no element's id; it starts at ${fallback} s`);
+    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is no element's id`;
+    warn(`${what}; it starts at ${fallback} s`);
     return fallback;
   }
   if (trail.has(target)) {
@@ -80,7 +80,9 @@ function resolveDuration(element, start) {
   const authored = numberAttribute(element, "data-hf-authored-duration");
   if (authored > 0) return authored;
   const end = numberAttribute(element, "data-end", "data-hf-authored-end");
-  if (end !== null && end - start > 0) return end - start;
+  // Both are written by one author: in a host they count from the host's start, unless `data-start` is a reference.
+  const from = strictNumber(element.getAttribute("data-start")) ?? start;
+  if (end !== null && end - from > 0) return end - from;
   if (element.matches("video,audio")) {
     const natural = (element.duration - inPoint(element)) / playbackRate(element);
     return Number.isFinite(natural) && natural > 0 ? natural : null;

@@ -1,0 +1,53 @@
+// Whether a frame can differ from the one before, and a fresh drawing for each that can.
+//
+// Blink spares work in ways that make a frame depend on the ones before it. A tile is drawn again only where a change is
+// seen, and transforms that differ by less than 1e-5 count as equal; a transform that changes in place keeps the sub-pixel
+// offset it had. So at the end of an easing an element stays as it was drawn some frames ago. Hence two rules: what the
+// compositor calls undamaged is believed only if nothing in the page moved at all, and a frame in which something moved
+// is drawn anew as a whole.
+
+let moved = true; // an animation's time was set
+
+const everything = new MutationObserver(() => {
+  moved = true;
+});
+everything.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+
+// Shadow trees and frames have documents of their own, which are not watched: they count as moving all the time.
+let unwatched = false;
+const attachShadow = Element.prototype.attachShadow;
+Element.prototype.attachShadow = function (...args) {
+  unwatched = true;
+  return attachShadow.apply(this, args);
+};
+
+// A sheet behind the whole page, so faint that it changes no pixel: changing it makes everything on its layer be drawn.
+const sheet = document.createElement("hfdask-sheet");
+const FAINT = ["color(srgb 0 0 0 / .0001)", "color(srgb 0 0 0 / .0002)"];
+sheet.style.cssText =
+  "all:initial!important;display:block!important;position:absolute!important;left:0!important;top:0!important;" +
+  "width:100vw!important;height:100vh!important;z-index:-2147483648!important;pointer-events:none!important";
+// A clip far outside of the viewport, which also changes no pixel: setting or dropping it makes all offsets be computed.
+const CLIPS = ["none", "inset(-100000px)"];
+let mayClip = false;
+
+function placeSheet() {
+  mayClip = getComputedStyle(document.documentElement).clipPath === "none";
+  document.documentElement.append(sheet);
+}
+
+let turn = 0;
+function drawAnew() {
+  turn = 1 - turn;
+  sheet.style.setProperty("background", FAINT[turn], "important");
+  if (mayClip) document.documentElement.style.setProperty("clip-path", CLIPS[turn], "important");
+}
+
+// Whether anything moved since the last call; if so, the next drawing is a whole one.
+function takeMoved() {
+  const changed = everything.takeRecords().length > 0 || moved || unwatched || window.frames.length > 0;
+  if (changed) drawAnew();
+  everything.takeRecords();
+  moved = false;
+  return changed;
+}

@@ -1,0 +1,85 @@
+// Pictures that a frame needs must be there before it is captured, but the browser fetches what a style names only
+// when a box uses it, and draws without it until it comes. So those of style sheets are fetched while the page loads,
+// and those that a seek brings are waited for.
+
+function urlsIn(css, base) {
+  const found = [...css.matchAll(/url\((["']?)(.*?)\1\)/g)].map(([, , url]) => url);
+  return found.filter((url) => url && !url.startsWith("#")).map((url) => new URL(url, base).href);
+}
+
+// A picture that is missing is the server's to tell, and one that is broken is drawn as broken, as in any browser.
+function decode(image) {
+  return image.decode().catch((error) => console.warn(`${image.currentSrc ?? image.href?.baseVal}: ${error.message}`));
+}
+
+function fetchPicture(url) {
+  const image = new Image();
+  image.src = url;
+  return image;
+}
+
+// Kept for the page's life: the browser's own cache holds a picture only as long as somebody does. A rule that nothing
+// uses may name what is not there, so the first question is not one for an image, whose absence ends a render.
+const sheetPictures = new Map();
+async function keepPicture(url) {
+  sheetPictures.set(url, null);
+  const there = await fetch(url, { method: "HEAD" }).catch(() => null);
+  if (!there?.ok) return;
+  const image = fetchPicture(url);
+  sheetPictures.set(url, image);
+  await decode(image);
+}
+
+const scanned = new WeakMap(); // sheet → number of rules: readiness asks often, and reading rules is slow
+function fetchSheetPictures() {
+  for (const sheet of allSheets(document.styleSheets)) {
+    const rules = rulesOf(sheet);
+    if (scanned.get(sheet) === rules.length) continue;
+    scanned.set(sheet, rules.length);
+    for (const rule of rules) {
+      const noPictures = [CSSFontFaceRule, CSSImportRule, CSSNamespaceRule].some((kind) => rule instanceof kind);
+      if (noPictures || !rule.cssText.includes("url(")) continue;
+      for (const url of urlsIn(rule.cssText, sheet.href ?? document.baseURI)) {
+        if (!sheetPictures.has(url)) gate(url, keepPicture(url));
+      }
+    }
+  }
+}
+
+function* allSheets(sheets) {
+  for (const sheet of sheets) {
+    yield sheet;
+    const imports = [...rulesOf(sheet)].filter((rule) => rule instanceof CSSImportRule && rule.styleSheet);
+    yield* allSheets(imports.map((rule) => rule.styleSheet));
+  }
+}
+
+function rulesOf(sheet) {
+  try {
+    return sheet.cssRules;
+  } catch {
+    return []; // of another origin, which the network refuses anyway
+  }
+}
+
+const inlineSeen = new Set();
+const vectorSource = new WeakMap();
+let held = []; // this frame's, until the boxes that use them hold them
+
+function pendingPictures() {
+  held = [];
+  for (const element of document.querySelectorAll('[style*="url("]')) {
+    for (const url of urlsIn(element.getAttribute("style"), document.baseURI)) {
+      if (inlineSeen.has(url)) continue;
+      inlineSeen.add(url);
+      held.push(fetchPicture(url));
+    }
+  }
+  for (const image of document.images) if (!image.complete) held.push(image);
+  for (const image of document.querySelectorAll("svg image")) {
+    if (vectorSource.get(image) === image.href.baseVal) continue;
+    vectorSource.set(image, image.href.baseVal);
+    if (image.href.baseVal) held.push(image);
+  }
+  return held.map(decode);
+}
