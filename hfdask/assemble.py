@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from hfdask._version import __version__
@@ -66,7 +67,7 @@ def assemble(
         results = _in_order(chunks, manifest, storage_options)
         frames = [_frames_of(result, storage_options) for result in results]
         sources = [_source(result, manifest, storage_options) for result in results]
-        seams = [_seam(a, b, storage_options) for a, b in zip(results, results[1:], strict=False)]
+        seams = [_seam(a, b, storage_options) for a, b in pairwise(results)]
         warnings = [*manifest.warnings, *_chunk_messages(frames), *_seam_warnings(seams, strict)]
         output, name = split_url(output_url, storage_options)
         with _beside(output, name) as path:

@@ -28,7 +28,7 @@ from hfdask.errors import ChunkIndexError, MissingArtifactError, PlanCorruptErro
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
-from hfdask.plan import read_manifest, require_assets, require_sealed
+from hfdask.plan import read_manifest, require_sealed
 from hfdask.scratch import scratch_folder
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store, file_digest, materialiser, split_url
@@ -200,7 +200,7 @@ async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
         first = max(0, work.chunk.start - 1)
         async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
             await channel.put(frame)
-        require_assets(session)
+        await session.finish()
         work.messages = tuple(session.log.messages)
         clock.add("capture", loop.time() - ready)
 

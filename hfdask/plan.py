@@ -20,7 +20,6 @@ from hfdask.browser.session import PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.environment import current_environment
 from hfdask.errors import (
-    AssetError,
     InvalidConfigError,
     MissingArtifactError,
     PlanCorruptError,
@@ -53,25 +52,6 @@ if TYPE_CHECKING:
 MANIFEST = "plan.json"
 MAX_SIDE = 7680
 DEFAULT_FPS = Fraction(30)
-
-# Fetch destinations and resource types whose absence shows in the picture; a script's own fetch() may handle a miss.
-_VISIBLE = frozenset(
-    {
-        "image",
-        "script",
-        "style",
-        "stylesheet",
-        "font",
-        "video",
-        "audio",
-        "media",
-        "track",
-        "iframe",
-        "document",
-        "object",
-        "embed",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -111,17 +91,22 @@ class Plan:
         """sha256 of everything in the manifest."""
         return self.manifest.plan_hash
 
+    @property
+    def chunks_url(self) -> str:
+        """Folder of the plan's own chunk files."""
+        return f"{self.url}/chunks/{self.hash[:16]}"
+
     def chunks(self, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
         """One `dask.delayed.Delayed` a chunk, each giving a `ChunkResult`; for people who compose graphs.
 
         Parameters
         ----------
         output_url : str, optional
-            Folder for the chunk files. Default: ``chunks`` in the plan's own folder.
+            Folder for the chunk files. Default: in the plan's own folder.
         """
         from hfdask.cluster.graph import delayed_chunks
 
-        return delayed_chunks(self, output_url or self.url + "/chunks", damage_test=damage_test)
+        return delayed_chunks(self, output_url or self.chunks_url, damage_test=damage_test)
 
     def __repr__(self) -> str:
         m = self.manifest
@@ -222,12 +207,12 @@ async def _probe(
         ):
             loaded = await session.load(entry)
             report = await session.report()
+            await session.finish()
         wanted = _canvas(report, page)
         rate = _rate(report["fps"], options, session)
         if wanted == page and rate == fps:
             break
         page, fps = wanted, rate
-    require_assets(session)
     warnings = [*report["warnings"], *_timeline_warnings(loaded.missing, report), *session.log.messages]
     warnings += [f"gave up waiting for {what}" for what in loaded.abandoned]
     return _Probe(page, fps, _timeline(report), tuple(dict.fromkeys(warnings)))
@@ -282,27 +267,6 @@ def _timeline_warnings(missing: list[str], report: dict[str, Any]) -> list[str]:
             missing=missing,
         )
     return [f"no script registered a timeline for {names}; say data-no-timeline where none is meant"]
-
-
-def require_assets(session: PageSession) -> None:
-    """Refuse a page that asked for what the plan does not hold, where that shows in the picture.
-
-    Raises
-    ------
-    AssetError
-        With the URL and what asked, for each.
-    """
-    lost = [(miss.path, miss.wanted_as) for miss in session.site.misses] + session.log.refused
-    serious = sorted({f"{url} (as {kind})" for url, kind in lost if kind in _VISIBLE})
-    for url, kind in lost:
-        if kind not in _VISIBLE:
-            session.log.add(f"not in the project: {url} (as {kind})")
-    if serious:
-        raise AssetError(
-            f"the page asks for what is not in the project: {'; '.join(serious)}; the network is closed to it, so put the "
-            "files into the project's folder",
-            missing=serious,
-        )
 
 
 def read_manifest(store: Store) -> Manifest:

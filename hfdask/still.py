@@ -11,14 +11,12 @@ from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.session import open_page
 from hfdask.errors import InvalidConfigError
-from hfdask.plan import Plan, plan, require_assets
+from hfdask.plan import Plan, plan
 from hfdask.store import Store, materialiser, split_url
 from hfdask.timing import frame_at
 
 
-def still(
-    project: str | os.PathLike[str], time: float, output: str | os.PathLike[str], **config: Any
-) -> int:
+def still(project: str | os.PathLike[str], time: float, output: str | os.PathLike[str], **config: Any) -> int:
     """Write the frame that a video of this project shows at a time, as a PNG.
 
     Parameters
@@ -52,7 +50,8 @@ def still(
         frame = frame_at(time, manifest.fps.fraction) if time >= 0 else -1
         if not 0 <= frame < manifest.frames:
             raise InvalidConfigError(
-                f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s", field="time"
+                f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
+                field="time",
             )
         folder.write(name, browser_thread().run(_picture(frozen, frame)))
     return frame
@@ -67,6 +66,6 @@ async def _picture(frozen: Plan, frame: int) -> bytes:
     ):
         await session.load(manifest.entry)
         pictures = [shot.png async for shot in capture(session, frame, frame + 1)]
-        require_assets(session)
+        await session.finish()
     assert pictures[0] is not None  # the first frame of a capture always has a picture
     return pictures[0]

@@ -25,7 +25,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
-from hfdask.errors import BrowserLaunchError
+from hfdask.errors import BrowserLaunchError, ProjectError
 from hfdask.model import CaptureMode
 from hfdask.page.server import HOST, PageServer
 from hfdask.scratch import scratch_folder
@@ -95,8 +95,7 @@ class Chromium:
                 executable_path=str(_wrapper(binary.path)),
                 args=_arguments(mode, server.port),
                 chromium_sandbox=sandbox_possible(),
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-                | {"LANG": "C.UTF-8", "TZ": "UTC"},
+                env=_environment(),
                 timeout=_LAUNCH_TIMEOUT * 1000,
                 handle_sigint=False,
                 handle_sigterm=False,
@@ -140,6 +139,11 @@ class Chromium:
             self.kill()
 
 
+def _environment() -> dict[str, str | float | bool]:
+    known: dict[str, str | float | bool] = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return {**known, "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
 def _arguments(mode: CaptureMode, port: int) -> list[str]:
     # Only our own host resolves, and only to our own port: the page can reach nothing else, not even by address.
     rules = f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
@@ -176,19 +180,25 @@ class BrowserPool:
 
     @contextlib.asynccontextmanager
     async def lease(self, mode: CaptureMode) -> AsyncIterator[tuple[Chromium, bool]]:
-        """Lend a browser, and whether it was warm. It comes back only if the block ends without an error."""
+        """Lend a browser, and whether it was warm. It comes back unless the block ends with an error that is not the page's."""
         chromium = self._take(mode)
         warm = chromium is not None
         if chromium is None:
             chromium = await Chromium.launch(await self.driver(), find_browser(), mode)
         try:
             yield chromium, warm
+        except ProjectError:
+            await self._give_back(chromium)
+            raise
         except BaseException:
             chromium.kill()
             await chromium.close()
             raise
+        await self._give_back(chromium)
+
+    async def _give_back(self, chromium: Chromium) -> None:
         if chromium.alive and chromium.pages < MAX_PAGES:
-            self._idle[mode].append(chromium)
+            self._idle[chromium.mode].append(chromium)
         else:
             await chromium.close()
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.find import Browser, find_browser
+from hfdask.browser.find import find_browser
 from hfdask.browser.thread import BrowserThread, browser_thread
-from hfdask.errors import BrowserError, BrowserLaunchError
+from hfdask.errors import BrowserLaunchError
 from hfdask.model import CaptureMode
 
 _PROBE_SECONDS = 10.0
@@ -66,11 +66,3 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
             return False
     except (PlaywrightError, TimeoutError):
         return False
-
-
-def describe(binary: Browser) -> str:
-    """One line for `hfdask doctor`."""
-    try:
-        return capture_mode("auto") if binary.headless_shell else "screenshot"
-    except BrowserError as error:
-        return f"none ({error.code})"

@@ -21,7 +21,15 @@ from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Pag
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.chromium import Chromium
-from hfdask.errors import BrowserCrashError, CaptureError, PageTimeoutError, RootNotFoundError, ScriptError
+from hfdask.errors import (
+    AssetError,
+    BrowserCrashError,
+    CaptureError,
+    PageTimeoutError,
+    ProjectError,
+    RootNotFoundError,
+    ScriptError,
+)
 from hfdask.model import PageSettings
 from hfdask.page import runtime_script
 from hfdask.page.server import ORIGIN, Site
@@ -35,6 +43,12 @@ _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
+
+# Fetch destinations and resource types whose absence shows in the picture; a script's own fetch() may handle a miss.
+_VISIBLE = frozenset(
+    {"image", "script", "style", "stylesheet", "font", "video", "audio", "media", "track"}
+    | {"iframe", "document", "object", "embed"}
+)
 
 _CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
@@ -174,6 +188,29 @@ class PageSession:
             return bool(answer["changed"])
         return bool(answer)
 
+    async def finish(self) -> None:
+        """The last look at a page: errors that came late, and files that it asked for in vain.
+
+        Raises
+        ------
+        ScriptError
+        AssetError
+            With the URL and what asked, for each file whose absence shows in the picture.
+        """
+        async with self._deadline(self.settings.frame_timeout, "the page did not answer at its end"):
+            self._check((await self._evaluate("__hfdask.status()"))["problems"], "after the last frame")
+        lost = [(miss.path, miss.wanted_as) for miss in self.site.misses] + self.log.refused
+        for url, kind in lost:
+            if kind not in _VISIBLE:
+                self.log.add(f"not in the project: {url} (as {kind})")
+        serious = sorted({f"{url} (as {kind})" for url, kind in lost if kind in _VISIBLE})
+        if serious:
+            raise AssetError(
+                f"the page asks for what is not in the project: {'; '.join(serious)}; the network is closed to it, so put "
+                "the files into the project's folder",
+                missing=serious,
+            )
+
     def _check(self, problems: list[str], when: str) -> None:
         for problem in problems:
             self.log.add(f"uncaught {when}: {problem}")
@@ -271,9 +308,20 @@ async def open_page(
     page = await context.new_page()
     session = PageSession(chromium, page, await context.new_cdp_session(page), settings, fps, site)
     context.on("page", _close_popup)
-    yield session
-    # On errors the whole browser is thrown away, so only the good end closes the page.
-    await asyncio.wait_for(context.close(), 10)
+    try:
+        yield session
+    except ProjectError:
+        await _close(context)  # the page is at fault, not the browser
+        raise
+    # After any other error the whole browser is thrown away.
+    await _close(context)
+
+
+async def _close(context: BrowserContext) -> None:
+    try:
+        await asyncio.wait_for(context.close(), 10)
+    except (PlaywrightError, TimeoutError) as error:
+        raise BrowserCrashError("the browser did not close a page") from error
 
 
 async def _close_popup(page: Page) -> None:

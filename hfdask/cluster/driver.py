@@ -102,7 +102,7 @@ class Render:
         self._lock = threading.Lock()
         self._partial: dict[int, int] = {}
         self._results: dict[int, ChunkResult] = {}
-        self._futures: dict[Future, int] = {}
+        self._futures: dict[Future[ChunkResult], int] = {}
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
@@ -163,16 +163,16 @@ class Render:
         began = time.perf_counter()
         job = self.job
         if job.plan_url.startswith("memory:") and not in_process(self._client):
-            raise InvalidConfigError("memory:// is not shared with the workers' processes; use another URL", field="plan_dir")
+            raise InvalidConfigError(
+                "memory:// is not shared with the workers' processes; use another URL", field="plan_dir"
+            )
         config = {"workers": worker_slots(self._client), **self._config}
         self.plan = plan(job.project, job.plan_url, storage_options=job.storage_options, **config)
         self._require_going()
         self._render_chunks(self.plan)
         self._set("assemble")
         results = [self._results[index] for index in sorted(self._results)]
-        video = assemble(
-            self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict
-        )
+        video = assemble(self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict)
         if not job.keep_plan:
             self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
@@ -185,7 +185,7 @@ class Render:
             os.rmdir(store.path)
 
     def _render_chunks(self, plan: Plan) -> None:
-        output_url = f"{plan.url}/chunks/{plan.hash[:16]}"
+        output_url = plan.chunks_url
         store = Store(output_url, self.job.storage_options)
         for chunk in plan.manifest.chunks:
             known = finished_chunk(store, chunk_file(chunk.index), plan.manifest, chunk.index)
@@ -212,7 +212,7 @@ class Render:
             self._require_going()
             try:
                 result = future.result()
-            except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted by _cause
+            except (Exception, CancelledError) as error:
                 cause = self._cause(error, index)
                 attempt = tries[index] = tries.get(index, 0) + 1
                 if not cause.retryable or attempt > self.job.retries:
@@ -226,7 +226,9 @@ class Render:
                 self._set("render")
             future.release()
 
-    def _submit(self, plan: Plan, output_url: str, topic: str, indices: list[int], attempt: int) -> list[Future]:
+    def _submit(
+        self, plan: Plan, output_url: str, topic: str, indices: list[int], attempt: int
+    ) -> list[Future[ChunkResult]]:
         if not indices:
             return []
         graph = delayed_chunks(
@@ -235,7 +237,7 @@ class Render:
         name = PurePosixPath(self.job.output).stem
         # The render that was submitted first finishes first, and two submitters share the cluster fairly.
         with dask_span("hfdask", f"video:{name}"):
-            futures: list[Future] = self._client.compute(graph, priority=-int(time.time()))
+            futures: list[Future[ChunkResult]] = self._client.compute(graph, priority=-int(time.time()))
         with self._lock:
             self._futures.update(zip(futures, indices, strict=True))
         return futures
@@ -287,4 +289,3 @@ class Render:
                 chunks_done=len(self._results),
                 fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
             )
-

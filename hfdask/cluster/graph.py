@@ -18,9 +18,9 @@ from hfdask.cluster.task import render_chunk_task
 from hfdask.store import SecretOptions
 
 try:
-    from dask._task_spec import Task
+    import dask._task_spec as task_spec
 except ImportError:  # pragma: no cover - another dask
-    Task = None
+    task_spec = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from hfdask.plan import Plan
@@ -66,10 +66,10 @@ def delayed_chunks(
         (name, index): (plan.url, index, f"{output_url}/{chunk_file(index)}", damage_test, secret, topic)
         for index in wanted
     }
-    if Task is None:  # pragma: no cover - another dask
+    if task_spec is None:  # pragma: no cover - another dask
         return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
     tasks: dict[Any, Any] = {
-        key: Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
+        key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
     }
     graph = HighLevelGraph({name: MaterializedLayer(tasks)}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]

@@ -19,7 +19,7 @@ def default_slots() -> int:
 
 
 @contextmanager
-def client_for(client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Iterator[Client]:
+def client_for(client: Client | None, slots: int | None = None) -> Iterator[Client]:
     """The given client, else the current one, else that of an embedded cluster for the length of the block.
 
     The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
@@ -46,7 +46,7 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
             n_workers=1,
             threads_per_worker=slots or default_slots(),
             processes=False,
-            dashboard_address=":0" if dashboard else None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
             memory_limit=0,
         ) as cluster,

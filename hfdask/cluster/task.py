@@ -47,7 +47,7 @@ class WorkerObserver(Observer):
     """Feeds Fine Performance Metrics (``hf-capture`` and so on) and a topic of progress events."""
 
     def __init__(self, worker: Any, index: int, topic: str | None) -> None:
-        from distributed.worker import thread_state
+        from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
 
         self.worker = str(worker.name)
         self._worker = worker
@@ -74,5 +74,3 @@ class WorkerObserver(Observer):
             return False
         state = self._worker.state.tasks.get(self._key)
         return state is None or state.state in ("cancelled", "resumed")
-
-

@@ -114,7 +114,7 @@ class ChunkEncoder:
         Where the file or the encoder cannot be opened.
     """
 
-    def __init__(  # noqa: PLR0917 - the order of a sentence: what, how, how large
+    def __init__(
         self, path: Path, settings: EncoderSettings, fps: Fraction, width: int, height: int, frames: int
     ) -> None:
         if frames < 1 or not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):

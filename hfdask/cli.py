@@ -1,0 +1,292 @@
+"""The command line: one command for each public function, with the same options and the same errors.
+
+Standard output carries results only; what is for people goes to standard error. An error is one line there, code and
+message, and the exit status tells its kind.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+import hfdask
+from hfdask.cluster.graph import chunk_file
+from hfdask.config import QUALITIES
+from hfdask.errors import (
+    BrowserError,
+    HfdaskError,
+    InvalidConfigError,
+    OutputNotWritableError,
+    ProjectError,
+    RenderCancelledError,
+)
+
+EXIT_CODES = """\b
+Exit status:
+  0    done
+  1    the render failed (browser, plan, chunk, store)
+  2    wrong usage or option value
+  3    the composition cannot be rendered as it is
+  4    no usable browser
+  5    the output cannot be written
+  6    compare: below the threshold
+  130  interrupted or cancelled
+"""
+
+
+def exit_status(error: HfdaskError) -> int:
+    """The exit status that tells this kind of error."""
+    table: list[tuple[type[HfdaskError], int]] = [
+        (InvalidConfigError, 2),
+        (ProjectError, 3),
+        (BrowserError, 1 if error.retryable else 4),
+        (OutputNotWritableError, 5),
+        (RenderCancelledError, 130),
+    ]
+    return next((status for kind, status in table if isinstance(error, kind)), 1)
+
+
+class _Commands(click.Group):
+    """Turns typed errors of every command into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HfdaskError as error:
+            click.echo(f"{error.code}: {error.message}", err=True)
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            ctx.exit(exit_status(error))
+        except KeyboardInterrupt:
+            click.echo("RENDER_CANCELLED: interrupted; finished chunks are kept", err=True)
+            ctx.exit(130)
+        finally:
+            hfdask.close_browsers()
+
+
+@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hfdask.__version__, prog_name="hfdask")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Write a video as a web page; render it on a Dask cluster."""
+
+
+def _json(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param=parameter) from error
+
+
+def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--fps", metavar="RATE", help="Frames a second: 1 to 240, or a rational such as 30000/1001."),
+        click.option("--quality", type=click.Choice(QUALITIES), help="Preset of the encoder.  [default: standard]"),
+        click.option("--crf", type=int, metavar="N", help="Constant rate factor, 0 to 51, instead of the preset's."),
+        click.option("--bitrate", metavar="RATE", help="Bit rate such as 8M, instead of a rate factor."),
+        click.option("--chunk-size", type=int, metavar="FRAMES", help="Frames of a chunk."),
+        click.option("--target-chunk-frames", type=int, metavar="FRAMES", help="Frames of a chunk, roughly."),
+        click.option("--max-chunks", type=int, metavar="N", help="Limit on the number of chunks."),
+        click.option("--workers", type=int, metavar="N", help="Chunks at a time, and what chunks are sized for."),
+        click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables."),
+        click.option("--entry", metavar="FILE", help="Entry document.  [default: index.html]"),
+        click.option("--capture", type=click.Choice(["auto", "beginframe", "screenshot"]), help="Way of capturing."),
+        click.option("--page-errors", type=click.Choice(["raise", "warn"]), help="What uncaught script errors do."),
+        click.option("--load-timeout", type=float, metavar="SECONDS", help="Time for the page to become ready."),
+        click.option("--frame-timeout", type=float, metavar="SECONDS", help="Time for a frame."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")
+_project = click.argument("project", type=click.Path())
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@main.command()
+@_project
+@click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler; without it, this machine renders.")
+@click.option("--plan-dir", metavar="URL", help="Keep the plan and its chunks there.")
+@click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
+@click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
+@click.option("--retries", type=int, default=2, show_default=True, help="New attempts of a chunk.")
+@_plan_options
+@_as_json
+def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
+    """Render PROJECT to a video."""
+    arguments = _given(options)
+    if scheduler is None:
+        result = hfdask.render(project, output, **arguments)
+    else:
+        with _connect(scheduler) as client:
+            result = hfdask.render(project, output, client=client, **arguments)
+    _print_result(result, as_json)
+
+
+def _connect(address: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=15, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InvalidConfigError(f"no Dask scheduler answers at {address}: {error}", field="scheduler") from error
+
+
+@main.command()
+@_project
+@click.argument("plan_url")
+@_plan_options
+@_as_json
+def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
+    """Freeze PROJECT into a plan at PLAN_URL."""
+    made = hfdask.plan(project, plan_url, **_given(options))
+    if as_json:
+        _print_json({"plan_url": made.url, "stages": made.stages, "plan": msgspec.to_builtins(made.manifest)})
+        return
+    click.echo(repr(made))
+    for warning in made.manifest.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+@main.command()
+@click.argument("plan_url")
+@click.argument("index", type=int)
+@click.option("-o", "--output", metavar="URL", help="The chunk's file.  [default: in the plan's folder]")
+@click.option("--redo", is_flag=True, help="Render it even if it is there.")
+@click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
+@_as_json
+def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:
+    """Render chunk INDEX of the plan at PLAN_URL."""
+    where = output or _chunk_url(hfdask.Plan.open(plan_url), index)
+    result = hfdask.render_chunk(plan_url, index, where, redo=redo, damage_test=damage_test)
+    if as_json:
+        _print_json(msgspec.to_builtins(result))
+    else:
+        click.echo(f"{result.url}: frames {result.start} to {result.end - 1}, {sum(result.stages.values()):.1f} s")
+
+
+@main.command()
+@click.argument("plan_url")
+@click.argument("chunks", nargs=-1)
+@click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
+@click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
+@_as_json
+def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, as_json: bool) -> None:
+    """Join the CHUNKS (default: those in the plan's folder) of the plan at PLAN_URL."""
+    opened = hfdask.Plan.open(plan_url)
+    urls = list(chunks) or [_chunk_url(opened, item.index) for item in opened.manifest.chunks]
+    _print_result(hfdask.assemble(plan_url, urls, output, strict=strict), as_json)
+
+
+def _chunk_url(opened: hfdask.Plan, index: int) -> str:
+    return f"{opened.chunks_url}/{chunk_file(index)}"
+
+
+@main.command()
+@_project
+@click.option("-t", "--time", "seconds", type=float, required=True, metavar="SECONDS", help="Time of the frame.")
+@click.option("-o", "--output", required=True, metavar="URL", help="The picture, a PNG.")
+@_plan_options
+@_as_json
+def still(project: str, seconds: float, output: str, as_json: bool, **options: Any) -> None:
+    """Write the frame of PROJECT at a time as a PNG."""
+    frame = hfdask.still(project, seconds, output, **_given(options))
+    if as_json:
+        _print_json({"output": output, "frame": frame, "time": seconds})
+    else:
+        click.echo(f"{output}: frame {frame}")
+
+
+@main.command()
+@click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Least mean PSNR in dB to pass.")
+@click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Least mean SSIM to pass.")
+@_as_json
+def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -> None:
+    """Compare the videos or pictures A and B frame by frame."""
+    result = hfdask.compare(a, b)
+    passed = result.mean_psnr >= min_psnr and result.mean_ssim >= min_ssim and result.equal_length
+    if as_json:
+        numbers = {name: _finite(value) for name, value in msgspec.to_builtins(result).items()}
+        _print_json({**numbers, "equal_length": result.equal_length, "identical": result.identical, "passed": passed})
+    else:
+        lengths = "" if result.equal_length else f", lengths {result.frames_a} and {result.frames_b}"
+        click.echo(
+            f"PSNR mean {result.mean_psnr:.2f} min {result.min_psnr:.2f} dB, SSIM mean {result.mean_ssim:.5f} min "
+            f"{result.min_ssim:.5f}, worst frame {result.worst_frame} of {result.frames}{lengths}"
+        )
+    if not passed:
+        raise click.exceptions.Exit(6)
+
+
+@main.command()
+@_as_json
+def doctor(as_json: bool) -> None:
+    """Tell what a render would use on this machine, and what is missing."""
+    from hfdask.doctor import diagnose
+
+    report = diagnose()
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        for name, value in report.facts.items():
+            click.echo(f"{name:<18} {value}")
+        for text in report.warnings:
+            click.echo(f"warning: {text}", err=True)
+    for text in report.problems:
+        click.echo(f"problem: {text}", err=True)
+    if report.problems:
+        raise click.exceptions.Exit(4)
+
+
+@main.command("install-browser")
+def install_browser() -> None:
+    """Get a Chromium headless shell, from Playwright or from the system's packages."""
+    from hfdask.browser.install import install
+
+    click.echo(install(lambda text: click.echo(text, err=True)))
+
+
+def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        _print_json(msgspec.to_builtins(result))
+        return
+    rate = result.frames / result.stages["total"] if "total" in result.stages else 0
+    click.echo(
+        f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "
+        f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks, {result.static_frames} static frames"
+        + (f", {result.stages['total']:.1f} s ({rate:.0f} frames/s)" if rate else "")
+    )
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity, which is the PSNR of equal pictures: null stands for it."""
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if value == float("inf") else value
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

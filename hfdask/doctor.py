@@ -1,0 +1,80 @@
+"""What a render would use on this machine, found out by trying."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hfdask._version import __version__
+from hfdask.browser.find import REMEDY, browser_version, find_browser, sandbox_possible
+from hfdask.browser.mode import capture_mode
+from hfdask.environment import current_environment
+from hfdask.errors import HfdaskError
+
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
+
+
+@dataclass
+class Diagnosis:
+    """Facts for people, warnings about speed or looks, and problems without whose remedy no render works."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {"facts": self.facts, "warnings": self.warnings, "problems": self.problems, "ok": not self.problems}
+
+
+def diagnose() -> Diagnosis:
+    """Look at the browser, the libraries and the machine; starts the browser once."""
+    report = Diagnosis()
+    facts = report.facts
+    facts["hfdask"] = __version__
+    facts["python"] = platform.python_version()
+    for name in ("dask", "distributed", "playwright", "fsspec", "av"):
+        facts[name] = version(name)
+    facts["platform"] = f"{platform.system()} {platform.machine()}"
+    facts["cores"] = str(len(os.sched_getaffinity(0)))
+    _look_at_browser(report)
+    _look_at_machine(report)
+    return report
+
+
+def _look_at_browser(report: Diagnosis) -> None:
+    try:
+        found = find_browser()
+        report.facts["browser"] = f"{found.path} (from {found.source})"
+        report.facts["browser version"] = browser_version(found.path)
+        report.facts["sandbox"] = "on" if sandbox_possible() else "off (root, or no user namespaces)"
+        report.facts["ffmpeg"] = current_environment().ffmpeg
+        mode = capture_mode("auto")
+    except HfdaskError as error:
+        report.problems.append(f"{error.code}: {error.message}")
+        return
+    report.facts["capture"] = mode
+    if mode != "beginframe":
+        report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
+
+
+def _look_at_machine(report: Diagnosis) -> None:
+    if shutil.which("setpriv") is None:
+        report.warnings.append("no setpriv (util-linux): Chromium outlives a Playwright driver that is killed")
+    fonts = shutil.which("fc-list")
+    if fonts is None:
+        report.warnings.append("no fontconfig tools: cannot tell whether there are fonts; install fontconfig and fonts")
+    shared = shutil.disk_usage("/dev/shm").total if Path("/dev/shm").is_dir() else 0
+    report.facts["shared memory"] = f"{shared / 2**20:.0f} MiB"
+    if shared < 512 * 2**20:
+        report.warnings.append(
+            "/dev/shm is under 512 MiB: give the container --shm-size=1g, or set HFDASK_NO_DEV_SHM=1"
+        )
+    if _HUGE_PAGES.exists():
+        chosen = _HUGE_PAGES.read_text().partition("[")[2].partition("]")[0]
+        report.facts["huge pages"] = f"{chosen} (for shared memory; 'always' saves CPU time in the compositor)"

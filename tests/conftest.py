@@ -1,0 +1,41 @@
+"""Shared by all tests: small projects, and browsers that are closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import hfdask
+
+REPOSITORY = Path(__file__).parent.parent
+EXAMPLES = REPOSITORY / "examples"
+COMPOSITIONS = REPOSITORY / "tests" / "compositions"
+
+BOX = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-no-timeline>
+<div class="clip" data-start="0" data-duration="1" style="width:40px;height:40px;background:#c33;animation:go 1s linear both"></div>
+<style>@keyframes go { to { transform: translateX(100px) } }</style></div>"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_browsers() -> Iterator[None]:
+    yield
+    hfdask.close_browsers()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a project: `project(html)` or `project(html, **{"a.js": text})`; returns its folder."""
+
+    def write(html: str = BOX, **files: str | bytes) -> Path:
+        folder = tmp_path / "project"
+        folder.mkdir(exist_ok=True)
+        (folder / "index.html").write_text(f"<!doctype html><html><body>{html}</body></html>", "utf-8")
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return folder
+
+    return write

@@ -1,0 +1,187 @@
+"""Virtual time and seeded randomness (contract 2.3), and the time that a seek is for (2.5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from page_samples import Page, composition, open_html
+
+pytestmark = pytest.mark.browser
+
+# What a page sees in a rAF callback, that is, while a frame is made.
+PROBE = """
+  function look() {
+    const past = new Date(2020, 1, 3), now = new Date();
+    return {
+      now: Date.now(), performance: performance.now(), origin: performance.timeOrigin, fresh: now.getTime(),
+      text: Date() === now.toString(), argument: new Date(5).getTime(), past: past.getFullYear(),
+      utc: Date.UTC(1970, 0, 2), parsed: Date.parse('1970-01-01T00:00:01Z'),
+      isDate: [now instanceof Date, past instanceof Date, past.constructor === Date],
+      subclass: (() => { class D extends Date {}; const d = new D(); return [d instanceof D, d.getTime()] })(),
+    };
+  }
+  const loading = look();
+  const stamps = [];
+  requestAnimationFrame(function loop(stamp) { window.seen = look(); stamps.push(stamp); requestAnimationFrame(loop) });
+"""
+
+
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with open_html(tmp_path_factory.mktemp("clock"), composition("", PROBE)) as page:
+        yield page
+
+
+@pytest.mark.parametrize("frame", [0, 7, 30, 3])
+def test_one_clock_for_all(clock: Page, frame: int) -> None:
+    seen = clock.at(frame, "seen")
+    ms = frame / 30 * 1000
+    assert (seen["now"], seen["performance"], seen["origin"]) == (pytest.approx(ms), pytest.approx(ms), 0)
+    assert seen["fresh"] == math.floor(seen["now"])
+    assert seen["text"] is True
+    assert (seen["argument"], seen["past"], seen["utc"], seen["parsed"]) == (5, 2020, 86_400_000, 1000)
+    assert seen["isDate"] == [True] * 3
+    assert seen["subclass"] == [True, math.floor(seen["now"])]
+    assert clock.value("stamps.at(-1)") == pytest.approx(ms)
+
+
+def test_time_stands_still_while_the_page_loads(clock: Page) -> None:
+    assert clock.value("[loading.now, loading.performance, loading.fresh]") == [0, 0, 0]
+
+
+def test_a_frame_callback_runs_once_a_seek_and_what_it_asks_for_waits(clock: Page) -> None:
+    before = clock.value("stamps.length")
+    clock.seek(10)
+    clock.seek(11)
+    assert clock.value("stamps.length") == before + 2
+
+
+def test_what_was_queued_in_the_load_runs_at_time_0_in_every_chunk(tmp_path: Path) -> None:
+    # The usual way to animate from the first call on: its start must not be the chunk's.
+    script = """let start; requestAnimationFrame(function loop(t) {
+      start ??= t; window.elapsed = t - start; requestAnimationFrame(loop) })"""
+    with open_html(tmp_path, composition("", script)) as page:
+        assert page.at(30, "elapsed") == 1000
+
+
+def test_callbacks_can_be_cancelled_also_within_a_run(tmp_path: Path) -> None:
+    script = """const log = [];
+      const never = requestAnimationFrame(() => log.push('never')); cancelAnimationFrame(never);
+      let late;
+      requestAnimationFrame(() => { log.push('first'); cancelAnimationFrame(late); cancelAnimationFrame(99999);
+        const next = requestAnimationFrame(() => log.push('never')); cancelAnimationFrame(next); });
+      late = requestAnimationFrame(() => log.push('never'));
+      requestAnimationFrame(() => log.push('third'));
+      let refused; try { requestAnimationFrame('text') } catch (error) { refused = error instanceof TypeError }"""
+    with open_html(tmp_path, composition("", script)) as page:
+        page.seek(0)
+        assert page.at(1, "log") == ["first", "third"]
+        assert page.value("refused") is True
+        assert page.value("[typeof never, late > never]") == ["number", True]
+
+
+def test_an_exception_does_not_stop_the_other_callbacks(tmp_path: Path) -> None:
+    script = """const log = []; requestAnimationFrame(() => { throw new Error('broken') });
+      requestAnimationFrame(() => log.push('second'));"""
+    with open_html(tmp_path, composition("", script), page_errors="warn") as page:
+        assert page.at(0, "log") == ["second"]
+        assert any("broken" in text for text in page.session.log.messages)
+
+
+def test_timers_are_the_browsers_own(tmp_path: Path) -> None:
+    script = """const log = []; setTimeout((a, b) => log.push(a + b), 20, 'ti', 'mer');
+      const off = setTimeout(() => log.push('never'), 30); clearTimeout(off);
+      window.promised = () => new Promise(done => setTimeout(done, 30, 'kept'));
+      let ticks = 0; const interval = setInterval(() => { if (++ticks === 3) clearInterval(interval) }, 5);"""
+    with open_html(tmp_path, composition("", script)) as page:
+        # readiness waited for the timers of the set-up, without a seek
+        assert page.value("log") == ["timer"]
+        assert page.value("promised()") == "kept"
+        assert page.value("ticks") == 3
+
+
+@pytest.mark.parametrize(
+    ("fps", "frame"),
+    [(Fraction(25), 29), (Fraction(30000, 1001), 15), (Fraction(60), 59)],
+)
+def test_seeks_are_quantised_to_their_own_frame(tmp_path: Path, fps: Fraction, frame: int) -> None:
+    # 29 / 25 * 25 is 28.999... in doubles, and 15 * 1001 / 30000 * 30000 / 1001 less than 15.
+    script = "addEventListener('hf-seek', event => { window.sought = event.detail.time })"
+    with open_html(tmp_path, composition("", script), fps=fps) as page:
+        assert page.at(frame, "sought * fps".replace("fps", repr(float(fps)))) == pytest.approx(frame, abs=1e-6)
+        between = (frame + 0.6) / float(fps)
+        assert page.value(f"__hf.seek({between!r}), sought") == pytest.approx(float(frame / fps), abs=1e-12)
+        assert page.value("__hfThreeTime") == page.value("__player.getTime()") == page.value("sought")
+
+
+class Mulberry32:
+    """Written from the algorithm's definition, to check the page's against."""
+
+    def __init__(self, ms: float) -> None:
+        self.state = (math.floor(ms) * -1640531527 + 0x9E3779B9) & 0xFFFFFFFF
+
+    def word(self) -> int:
+        self.state = (self.state + 0x6D2B79F5) & 0xFFFFFFFF
+        t = self.state
+        t = ((t ^ t >> 15) * (t | 1)) & 0xFFFFFFFF
+        t ^= (t + ((t ^ t >> 7) * (t | 61))) & 0xFFFFFFFF
+        return t ^ t >> 14
+
+
+RANDOM = """
+  const loading = [Math.random(), Math.random()];
+  requestAnimationFrame(function loop() {
+    const bytes = crypto.getRandomValues(new Uint8Array(7).subarray(1));
+    window.drawn = { bytes: [...bytes], words: [...crypto.getRandomValues(new Uint32Array(2))],
+                     numbers: [Math.random(), Math.random(), Math.random()] };
+    window.uuid = crypto.randomUUID();
+    requestAnimationFrame(loop);
+  });
+"""
+
+
+def test_random_numbers_come_from_the_frames_time(tmp_path: Path) -> None:
+    with open_html(tmp_path, composition("", RANDOM)) as page:
+        generator = Mulberry32(0)
+        assert page.value("loading") == [generator.word() / 2**32, generator.word() / 2**32]
+        for frame in (0, 1, 29, 30, 5):
+            drawn = page.at(frame, "drawn")
+            generator = Mulberry32(frame / 30 * 1000)
+            first = generator.word().to_bytes(4, "little")
+            assert drawn["bytes"] == [*first, generator.word() & 255, generator.word() & 255]
+            assert drawn["words"] == [generator.word(), generator.word()]
+            assert drawn["numbers"] == [generator.word() / 2**32 for _ in range(3)]
+        sequential = page.at(20, "[drawn, uuid]")
+    assert sequential[1][14] == "4"
+    with open_html(tmp_path, composition("", RANDOM)) as page:
+        assert page.at(20, "[drawn, uuid]") == sequential
+
+
+def test_bad_requests_for_random_bytes_fail_as_in_the_browser(tmp_path: Path) -> None:
+    with open_html(tmp_path, composition("")) as page:
+        attempt = "(() => { try { crypto.getRandomValues(%s) } catch (error) { return error.name } })()"
+        assert page.value(attempt % "new Float32Array(1)") == "TypeMismatchError"
+        assert page.value(attempt % "new Uint8Array(65537)") == "QuotaExceededError"
+
+
+INNER = """<!doctype html><body style="margin:0;background:#00f"><script>
+  requestAnimationFrame(function loop(t) {
+    window.seen = [t, performance.now(), Date.now(), Math.random()];
+    document.body.style.background = t >= 500 ? '#0f0' : '#f00'; requestAnimationFrame(loop);
+  });
+</script>"""
+
+
+def test_iframes_have_the_clock_too(tmp_path: Path) -> None:
+    body = """<iframe id="one" src="inner/page.html" style="position:absolute;inset:0;border:0"></iframe>
+      <iframe id="two" srcdoc="<iframe src='inner/page.html'></iframe>"></iframe>"""
+    files = {"inner/page.html": INNER}
+    with open_html(tmp_path, composition(body), files) as page:
+        assert [page.pixel(k) for k in (14, 15, 3)] == [(255, 0, 0), (0, 255, 0), (255, 0, 0)]
+        seen = [1000, 1000, 1000, Mulberry32(1000).word() / 2**32]
+        assert page.at(30, "[one.contentWindow.seen, two.contentWindow.frames[0].seen]") == [seen, seen]
+        assert page.value("'__hfdask' in one.contentWindow") is False

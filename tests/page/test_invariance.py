@@ -1,0 +1,39 @@
+"""A frame is the same however the page came to it: the ground that chunks stand on."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from page_samples import open_files
+
+from hfdask.project import Project
+
+pytestmark = pytest.mark.browser
+
+COMPOSITIONS = Path(__file__).parent.parent / "compositions"
+NAMES = sorted(path.parent.name for path in COMPOSITIONS.glob("*/index.html"))
+FRAMES = 30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frames_do_not_depend_on_the_frames_before(name: str) -> None:
+    project = Project.find(COMPOSITIONS / name, "index.html")
+    files = dict(project.files())
+    fps = Fraction(30000, 1001) if name == "fps_ntsc" else Fraction(30)
+    width, height = (161, 91) if name == "odd_size" else (320, 180)
+    settings = {"width": width, "height": height, "fragment": project.is_fragment}
+    with open_files(files, fps, **settings) as page:
+        assert page.loaded.missing in ([], [name])
+        run = page.digests(0, FRAMES)
+        assert run[12] == page.digests(12, 13)[0], "frame 12 after the last one"
+        assert page.session.site.misses == []
+        report = page.report()
+        assert report["duration"] == pytest.approx(float(FRAMES / fps))
+        assert (report["width"], report["height"]) == (width, height)
+    moving = len(set(run))
+    assert moving == 1 if name == "static" else moving > 5, "the composition proves nothing if it stands still"
+    for frame in (7, 23):
+        with open_files(files, fps, **settings) as page:
+            assert page.digests(frame, frame + 1) == [run[frame]], f"frame {frame} as the first one"

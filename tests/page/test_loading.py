@@ -1,0 +1,238 @@
+"""When a page is ready (contract 2.4), and how errors of its scripts and files come out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from page_samples import GREEN, RED, box, composition, open_html, svg
+
+from hfdask.errors import PageTimeoutError, RootNotFoundError, ScriptError
+from hfdask.page.server import Miss
+
+pytestmark = pytest.mark.browser
+
+REGISTER = """window.__timelines.main = {duration: () => 2, play() {}, pause() {},
+  seek(t) { x.style.background = t < 1 ? '#f00' : '#0f0' }};"""
+BOX = box('id="x"', "#00f")
+
+
+@pytest.mark.parametrize(
+    ("script", "tail"),
+    [
+        (f"setTimeout(() => {{ {REGISTER} }}, 300)", ""),
+        (f"setTimeout(() => setTimeout(() => setTimeout(() => {{ {REGISTER} }}, 100), 100), 100)", ""),
+        (f"(async () => {{ await (await fetch('data.json')).json(); {REGISTER} }})()", ""),
+        (f"addEventListener('load', () => {{ {REGISTER} }})", ""),
+        ("", '<script type="module" src="entry.js"></script>'),
+        (f"import('./late.js').then(() => {{ {REGISTER} }})", ""),
+        ("", '<script defer src="plain.js"></script>'),
+        ("document.head.append(Object.assign(document.createElement('script'), {src: 'plain.js'}))", ""),
+        (f"document.fonts.ready.then(() => {{ {REGISTER} }})", ""),
+        (f"new Promise(done => setTimeout(done, 50)).then(() => fetch('data.json')).then(() => {{ {REGISTER} }})", ""),
+    ],
+)
+def test_late_timelines_are_waited_for(tmp_path: Path, script: str, tail: str) -> None:
+    files = {
+        "data.json": "{}",
+        "entry.js": f"import './late.js'; await new Promise(done => setTimeout(done, 20)); {REGISTER}",
+        "late.js": "export const late = 1;",
+        "plain.js": REGISTER,
+    }
+    with open_html(tmp_path, composition(BOX, script, root="") + tail, files) as page:
+        assert (page.loaded.missing, page.loaded.abandoned) == ([], [])
+        assert page.report()["duration"] == 2
+        assert [page.pixel(29), page.pixel(30)] == [RED, GREEN]
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["", "setInterval(() => {}, 10)", "requestAnimationFrame(function loop() { requestAnimationFrame(loop) })"],
+)
+def test_the_wait_ends_when_no_timeline_can_come_any_more(tmp_path: Path, script: str) -> None:
+    with open_html(tmp_path, composition(BOX, script, root='data-duration="1"')) as page:
+        assert page.loaded.missing == ["main"]
+        assert page.seconds < 1
+
+
+def test_a_timer_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    script = "(function again() { setTimeout(again, 20) })()"
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        assert page.loaded.abandoned == ["timers"]
+        assert page.seconds < 4
+
+
+def test_compositions_that_say_so_are_not_waited_for(tmp_path: Path) -> None:
+    body = BOX + '<div data-composition-id="a" data-no-timeline></div><div data-composition-id="b"></div>'
+    with open_html(tmp_path, composition(body)) as page:
+        assert page.loaded.missing == ["b"]
+
+
+def test_promises_of_the_page_are_waited_for(tmp_path: Path) -> None:
+    script = """window.__tailwindReady = new Promise(done => {
+      setTimeout(() => { x.style.background = '#0f0'; done() }, 1200) });"""
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        assert page.pixel(0) == GREEN
+        assert page.value("[__playerReady, __renderReady]") == [True, True]
+
+
+def test_a_rejected_promise_counts_as_settled(tmp_path: Path) -> None:
+    script = "window.__tailwindReady = Promise.reject(new Error('no build')); window.__tailwindReady.catch(() => {})"
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        assert page.loaded.abandoned == []
+
+
+def test_duration_reads_0_until_the_page_is_ready(tmp_path: Path) -> None:
+    script = "const early = [window.__hf.duration ?? 0, window.__renderReady, window.__HF_RENDER_CAPTURE_MODE]"
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        assert page.value("early") == [0, False, True]
+        assert page.value("[__hf.duration, typeof __hf.seek]") == [2, "function"]
+
+
+def test_a_page_without_a_root(tmp_path: Path) -> None:
+    with pytest.raises(RootNotFoundError, match=r"index\.html has no composition root"), open_html(tmp_path, "<p>x"):
+        pass
+
+
+def test_a_script_that_never_ends(tmp_path: Path) -> None:
+    with (
+        pytest.raises(PageTimeoutError, match="did not become ready"),
+        open_html(tmp_path, composition("", "while (true) {}"), load_timeout=1.0),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("throw new TypeError('early')", "early"),
+        ("setTimeout(() => { throw new Error('timed') }, 50)", "timed"),
+        ("Promise.reject(new Error('refused'))", "Unhandled rejection.*refused"),
+        ("document.body.append(Object.assign(document.createElement('script'), {text: 'let let = 1'}))", "SyntaxError"),
+        ("addEventListener('DOMContentLoaded', () => missing())", "missing is not defined"),
+        ("window.__timelines.main = {duration: () => 1, pause() { throw new Error('pause') }, seek() {}}", "pause"),
+        ("requestAnimationFrame(() => { throw new Error('first call') })", "first call"),
+    ],
+)
+def test_an_exception_while_loading_is_found(tmp_path: Path, script: str, message: str) -> None:
+    # as a warning, because an error costs the browser, and another one a second
+    with open_html(tmp_path, composition(BOX, script), page_errors="warn") as page:
+        assert re.search(f"(?s)uncaught while .*{message}", "\n".join(page.session.log.messages))
+
+
+def test_an_exception_while_loading_ends_the_render(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ScriptError, match=r"a script threw while loading: .*early") as caught,
+        open_html(tmp_path, composition(BOX, "throw new TypeError('early')")),
+    ):
+        pass
+    assert "early" in caught.value.details["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            "requestAnimationFrame(function f(t) { if (t >= 500) throw Error('at last'); requestAnimationFrame(f) })",
+            "at last",
+        ),
+        ("addEventListener('hf-seek', ({detail}) => { if (detail.time >= 0.5) throw new Error('no GPU') })", "no GPU"),
+        ("window.__timelines.main = {duration: () => 2, seek(t) { if (t >= 0.5) throw new Error('stuck') }}", "stuck"),
+    ],
+)
+def test_an_exception_in_a_frame_names_the_frame(tmp_path: Path, script: str, message: str) -> None:
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        page.seek(14)
+        with pytest.raises(ScriptError, match=rf"at frame 15: .*{message} \(http.*index\.html"):
+            page.seek(15)
+
+
+def test_an_exception_in_an_iframe_counts_too(tmp_path: Path) -> None:
+    loop = "function f(t) { if (t > 0) throw new Error('inner'); requestAnimationFrame(f) }"
+    inner = f"<script>requestAnimationFrame({loop})</script>"
+    with open_html(tmp_path, composition('<iframe src="inner.html"></iframe>'), {"inner.html": inner}) as page:
+        page.seek(0)
+        with pytest.raises(ScriptError, match=r"at frame 1: .*inner"):
+            page.seek(1)
+
+
+def test_a_rejection_in_a_frame_is_told_by_the_next_one(tmp_path: Path) -> None:
+    script = """requestAnimationFrame(async function loop(t) {
+      requestAnimationFrame(loop); if (t === 500) throw new Error('later') })"""
+    with (
+        open_html(tmp_path, composition(BOX, script)) as page,
+        pytest.raises(ScriptError, match=r"(?s)at frame 1[56]: .*later"),
+    ):
+        page.frames(15, 17)
+
+
+def test_with_warnings_the_render_goes_on(tmp_path: Path) -> None:
+    script = f"{REGISTER} requestAnimationFrame(() => {{ throw new Error('once') }}); throw new Error('twice')"
+    with open_html(tmp_path, composition(BOX, script, root=""), page_errors="warn") as page:
+        assert page.pixel(30) == GREEN
+        messages = "\n".join(page.session.log.messages)
+        assert re.search("while loading: .*twice", messages)
+        assert "once" in messages
+
+
+def test_what_is_no_error(tmp_path: Path) -> None:
+    script = """try { throw new Error('caught') } catch {}
+      Promise.reject(new Error('handled')).catch(() => {});
+      new ResizeObserver(() => { x.style.width = `${x.offsetWidth + 1}px` }).observe(x);
+      console.error('a word');"""
+    with open_html(tmp_path, composition('<div id="x"></div>', script)) as page:
+        for frame in range(4):
+            page.pixels(frame)
+        assert any("a word" in text for text in page.session.log.messages)
+
+
+def test_missing_files_are_noted_with_what_they_are_for(tmp_path: Path) -> None:
+    style = """@font-face {font-family: Lost; src: url(lost.woff2)} #unused {background: url(unused.png)}
+      #x {font-family: Lost; background: url(used.png)}"""
+    body = '<img src="no%20picture.png"><div id="x">x</div>'
+    script = "fetch('perhaps.json').catch(() => {})"
+    html = composition(body, script, style=style, head='<link rel="stylesheet" href="lost.css">')
+    with open_html(tmp_path, html + '<script src="lost.js"></script>') as page:
+        page.pixels(0)
+        misses = set(page.session.site.misses)
+    assert misses == {
+        Miss("no picture.png", "image"),
+        Miss("used.png", "image"),
+        Miss("unused.png", "empty"),  # nothing shows it, so it ends no render
+        Miss("lost.woff2", "font"),
+        Miss("lost.css", "style"),
+        Miss("lost.js", "script"),
+        Miss("perhaps.json", "empty"),
+        Miss("used.png", "empty"),
+    }
+
+
+def test_a_picture_that_goes_missing_in_a_frame_is_noted_and_not_fatal_itself(tmp_path: Path) -> None:
+    script = "requestAnimationFrame(function f(t) { if (t >= 500) x.src = 'gone.png'; requestAnimationFrame(f) })"
+    with open_html(tmp_path, composition('<img id="x">', script)) as page:
+        page.seek(14)
+        assert page.session.site.misses == []
+        page.seek(15)
+        assert page.session.site.misses == [Miss("gone.png", "image")]
+
+
+def test_the_network_is_closed(tmp_path: Path) -> None:
+    body = '<img src="http://127.0.0.1:1/x.png"><img src="https://example.com/y.png">'
+    with open_html(tmp_path, composition(body)) as page:
+        assert sorted(page.session.log.refused) == [
+            ("http://127.0.0.1:1/x.png", "image"),
+            ("https://example.com/y.png", "image"),
+        ]
+
+
+def test_pages_keep_nothing_from_each_other(tmp_path: Path) -> None:
+    """The same addresses, other content, and a cache that is allowed: a new page must see the new files."""
+    look = (
+        "const kept = [localStorage.length, document.cookie]; localStorage.setItem('a', 'b'); document.cookie = 'a=b'"
+    )
+    for colour, pixel in (("#f00", RED), ("#0f0", GREEN)):
+        html = composition('<img src="a.svg" style="position:absolute;top:0;left:0">', look)
+        with open_html(tmp_path, html, {"a.svg": svg(colour)}) as page:
+            assert page.pixel(0) == pixel
+            assert page.value("kept") == [0, ""]

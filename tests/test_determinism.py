@@ -1,0 +1,103 @@
+"""The first promise: frames do not depend on chunks, on the damage test, on workers, or on the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import COMPOSITIONS, EXAMPLES
+from distributed import Client, LocalCluster
+
+import hfdask
+from hfdask.media.picture import digest_of
+from hfdask.model import FrameRecord, decode
+from hfdask.store import split_url
+
+pytestmark = pytest.mark.browser
+
+SMALL = sorted(folder.name for folder in COMPOSITIONS.iterdir() if (folder / "index.html").is_file())
+# Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
+LARGE = ["title", "data", "webgl", "gsap"]
+
+
+def records(plan: hfdask.Plan, folder: Path, **options) -> list[hfdask.ChunkResult]:
+    return [
+        hfdask.render_chunk(plan.url, chunk.index, folder / f"{chunk.index}.mp4", **options)
+        for chunk in plan.manifest.chunks
+    ]
+
+
+def digests(chunks: list[hfdask.ChunkResult]) -> list[str]:
+    found: list[str] = []
+    for chunk in chunks:
+        store, name = split_url(chunk.frames_url)
+        found += decode(store.read(name), FrameRecord, name).digests
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def split(source: Path, folder: Path, count: int) -> hfdask.Plan:
+    frames = hfdask.plan(source, folder / "probe").manifest.frames
+    # Chunks of one size cannot split every number of frames into exactly this many; then it is one more.
+    size = next(size for size in range(frames, 0, -1) if -(-frames // size) >= count)
+    plan = hfdask.plan(source, folder / f"plan-{count}", chunk_size=size)
+    assert len(plan.manifest.chunks) in (count, count + 1)
+    return plan
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
+    source = COMPOSITIONS / name
+    whole = digests(records(split(source, tmp_path, 1), tmp_path / "a"))
+    halves = split(source, tmp_path, 2)
+    assert digests(records(halves, tmp_path / "b")) == whole
+    assert digests(records(halves, tmp_path / "c", damage_test=False)) == whole
+    chunks = records(split(source, tmp_path, 7), tmp_path / "d")
+    assert digests(chunks) == whole
+    video = hfdask.assemble(tmp_path / "plan-7", chunks, tmp_path / "out.mp4", strict=True)
+    assert video.digest == digest_of(whole)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
+    first = hfdask.render(COMPOSITIONS / name, tmp_path / "a.mp4", chunk_size=11)
+    second = hfdask.render(COMPOSITIONS / name, tmp_path / "b.mp4", chunk_size=11, client=cluster)
+    assert first.digest == second.digest
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    assert {chunk.worker for chunk in first.chunks}.isdisjoint(chunk.worker for chunk in second.chunks)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_chunk_of_an_example_proves_its_seams(name, tmp_path):
+    plan = hfdask.plan(EXAMPLES / name, tmp_path / "plan", chunk_size=12)
+    middle = [len(plan.manifest.chunks) // 2 + shift for shift in (0, 1)]
+    first, second = (hfdask.render_chunk(plan.url, index, tmp_path / f"{index}.mp4") for index in middle)
+    assert second.before_digest == first.last_digest
+    again = hfdask.render_chunk(plan.url, middle[1], tmp_path / "again.mp4", damage_test=False)
+    assert again.sha256 == second.sha256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_examples_do_not_depend_on_chunks_or_workers(name, cluster, tmp_path):
+    source = EXAMPLES / name
+    whole = digests(records(split(source, tmp_path, 1), tmp_path / "a"))
+    assert digests(records(split(source, tmp_path, 1), tmp_path / "b", damage_test=False)) == whole
+    for count in (2, 7):
+        assert digests(records(split(source, tmp_path, count), tmp_path / f"c{count}")) == whole
+    first = hfdask.render(source, tmp_path / "a.mp4", chunk_size=40, strict=True)
+    second = hfdask.render(source, tmp_path / "b.mp4", chunk_size=40, strict=True, client=cluster)
+    assert first.digest == second.digest == digest_of(whole)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()

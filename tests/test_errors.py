@@ -1,0 +1,34 @@
+"""Every error is registered, drawn in the tree, and survives a journey."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from hfdask import errors
+
+
+def all_errors() -> list[type[errors.HfdaskError]]:
+    found = [errors.HfdaskError]
+    for kind in found:
+        found += kind.__subclasses__()
+    return found
+
+
+@pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kind.__name__)
+def test_errors_pickle_with_their_details(kind):
+    error = kind("what is wrong", field="x", frames=[1, 2])
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert (again.code, again.message, again.details) == (kind.code, "what is wrong", {"field": "x", "frames": [1, 2]})
+    assert str(again) == f"[{kind.code}] what is wrong"
+
+
+def test_codes_are_unique_and_drawn():
+    leaves = [kind for kind in all_errors() if not kind.__subclasses__()]
+    assert len({kind.code for kind in leaves}) == len(leaves)
+    for kind in leaves:
+        line = next(line for line in errors.__doc__.splitlines() if f" {kind.__name__} " in line)
+        assert kind.code in line
+        assert ("retryable" in line) == kind.retryable
