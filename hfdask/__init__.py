@@ -13,12 +13,14 @@ from hfdask.errors import HfdaskError
 from hfdask.media.compare import Comparison, compare
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
+from hfdask.stages import Observer
 from hfdask.still import still
 
 __all__ = [
     "ChunkResult",
     "Comparison",
     "HfdaskError",
+    "Observer",
     "Plan",
     "Render",
     "RenderConfig",

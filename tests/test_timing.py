@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ def test_chunks_cover_the_video_once(total, size, target, limit, workers):
     assert ranges[0][0] == 0
     assert ranges[-1][1] == total
     assert all(a < b for a, b in ranges)
-    assert all(left[1] == right[0] for left, right in zip(ranges, ranges[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(ranges))
     lengths = {b - a for a, b in ranges[:-1]}
     assert len(lengths) <= 1
     assert ranges[-1][1] - ranges[-1][0] <= max(lengths, default=total)

@@ -155,6 +155,8 @@ class Render:
             self._set("done")
         except BaseException as error:  # noqa: BLE001 - it is raised again by result()
             self._outcome = error
+            if not (self._results and _can_go_on(error)):
+                self._forget_plan()
             self._set("failed")
         finally:
             self._finished.set()
@@ -173,15 +175,17 @@ class Render:
         self._set("assemble")
         results = [self._results[index] for index in sorted(self._results)]
         video = assemble(self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict)
-        if not job.keep_plan:
-            self._forget_plan()
+        self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
         return msgspec.structs.replace(video, stages=stages)
 
     def _forget_plan(self) -> None:
-        store, _ = split_url(self.job.plan_url, self.job.storage_options)
-        store.delete(self.job.plan_url.rpartition("/")[2])
-        if store.local and not os.listdir(store.path):
+        """Remove what was kept next to the output for another try."""
+        if self.job.keep_plan:
+            return
+        store, name = split_url(self.job.plan_url, self.job.storage_options)
+        store.delete(name)
+        if store.local and os.path.isdir(store.path) and not os.listdir(store.path):
             os.rmdir(store.path)
 
     def _render_chunks(self, plan: Plan) -> None:
@@ -289,3 +293,8 @@ class Render:
                 chunks_done=len(self._results),
                 fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
             )
+
+
+def _can_go_on(error: BaseException) -> bool:
+    """Whether the same call could finish what this error interrupted, with the chunks that there are."""
+    return not isinstance(error, HfdaskError) or error.retryable or isinstance(error, RenderCancelledError)

@@ -49,7 +49,7 @@ class WorkerObserver(Observer):
     def __init__(self, worker: Any, index: int, topic: str | None) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
 
-        self.worker = str(worker.name)
+        self.worker = str(worker.address)
         self._worker = worker
         self._key = getattr(thread_state, "key", None)
         self._index = index

@@ -1,0 +1,227 @@
+"""Rendering on Dask: every way to run chunks, what the dashboard learns, retries, and reuse."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import pytest
+from dask.utils import key_split
+from distributed import Client, LocalCluster
+from distributed.worker import get_worker
+
+import hfdask
+import hfdask.cluster.graph
+import hfdask.cluster.task
+from hfdask.cluster.graph import chunk_token, delayed_chunks
+from hfdask.errors import BrowserCrashError, CaptureError, RenderCancelledError, ScriptError, WorkerLostError
+from hfdask.store import SecretOptions
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def frames_digest(chunks: list[hfdask.ChunkResult]) -> list[str]:
+    return [chunk.digest for chunk in sorted(chunks, key=lambda chunk: chunk.index)]
+
+
+def test_local_schedulers_compute_the_graph(project, tmp_path):
+    plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=10)
+    results = {
+        scheduler: dask.compute(*plan.chunks(str(tmp_path / scheduler)), scheduler=scheduler)
+        for scheduler in ("synchronous", "threads")
+    }
+    assert frames_digest(results["synchronous"]) == frames_digest(results["threads"])
+    video = hfdask.assemble(plan.url, results["threads"], tmp_path / "out.mp4")
+    assert video.frames == 30
+
+
+def test_a_memory_store_works_end_to_end(project, cluster, tmp_path):
+    source = project()
+    on_disk = hfdask.render(source, tmp_path / "out.mp4", client=cluster, chunk_size=10)
+    in_memory = hfdask.render(source, tmp_path / "other.mp4", client=cluster, chunk_size=10, plan_dir="memory://cluster/a")
+    assert in_memory.digest == on_disk.digest
+    assert in_memory.chunks[0].url.startswith("memory://")
+    plan = hfdask.Plan.open("memory://cluster/a")
+    video = hfdask.assemble(plan.url, [c.url for c in in_memory.chunks], "memory://cluster/out.mp4")
+    assert video.digest == on_disk.digest
+
+
+def test_chunk_tasks_have_one_readable_name(project, tmp_path):
+    plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=10)
+    keys = [item.key for item in plan.chunks()]
+    assert [key[1] for key in keys] == [0, 1, 2]
+    assert {key_split(key) for key in keys} == {"render_chunk"}
+    assert keys == [item.key for item in hfdask.Plan.open(plan.url).chunks()]
+    assert chunk_token(plan, "elsewhere") not in keys[0][0]
+
+
+def test_the_graph_carries_no_secret(project, tmp_path):
+    plan = hfdask.plan(project(), tmp_path / "plan", storage_options={"secret": "hunter2"})
+    assert "hunter2" not in repr(plan.chunks()[0].dask.to_dict())
+    assert "hunter2" not in repr(plan)
+    assert "hunter2" not in "".join(p.read_text("utf-8", "replace") for p in (tmp_path / "plan").glob("*.json"))
+    options = SecretOptions({"key": "hunter2"})
+    assert dict(pickle.loads(pickle.dumps(options))) == {"key": "hunter2"}
+    assert dask.base.tokenize(options) == dask.base.tokenize(SecretOptions({"key": "other"}))
+
+
+def test_stages_appear_as_fine_performance_metrics(project, cluster, tmp_path):
+    hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
+
+    def stages(dask_scheduler) -> set[str]:
+        found: Counter[str] = Counter()
+        for span in dask_scheduler.extensions["spans"].spans.values():
+            for key, seconds in span.cumulative_worker_metrics.items():
+                if key[0] == "execute" and key[1] == "render_chunk" and seconds > 0:
+                    found[key[2]] += 1
+        return set(found)
+
+    expected = {"hf-materialise", "hf-boot", "hf-capture", "hf-encode", "hf-upload"}
+    deadline = time.monotonic() + 10
+    while not expected <= (seen := cluster.run_on_scheduler(stages)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert expected <= seen
+
+
+def test_a_second_submission_finds_the_first_ones_futures(project, cluster, tmp_path, monkeypatch):
+    calls: list[int] = []
+    original = hfdask.cluster.task.render_chunk
+
+    def counted(plan_url, index, *args, **kwargs):
+        calls.append(index)
+        time.sleep(0.5)
+        return original(plan_url, index, *args, redo=True, **kwargs)
+
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", counted)
+    plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=10)
+    first = cluster.compute(delayed_chunks(plan, plan.chunks_url))
+    second = cluster.compute(delayed_chunks(plan, plan.chunks_url))
+    assert frames_digest(cluster.gather(first)) == frames_digest(cluster.gather(second))
+    assert sorted(calls) == [0, 1, 2]
+
+
+def test_what_is_finished_is_not_rendered_again(project, cluster, tmp_path):
+    source, keep = project(), str(tmp_path / "plan")
+    first = hfdask.render(source, tmp_path / "a.mp4", client=cluster, chunk_size=10, plan_dir=keep)
+    (Path(first.chunks[1].record_url.removeprefix("file://"))).unlink()
+    second = hfdask.render(source, tmp_path / "b.mp4", client=cluster, chunk_size=10, plan_dir=keep)
+    assert [chunk.reused for chunk in first.chunks] == [False, False, False]
+    assert [chunk.reused for chunk in second.chunks] == [True, False, True]
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+class Failing:
+    """Stands in for the task's `render_chunk`: raises for some chunks and attempts, and counts."""
+
+    def __init__(self, error: Exception, chunk: int, times: int) -> None:
+        self.error, self.chunk, self.times = error, chunk, times
+        self.calls: Counter[int] = Counter()
+        self.original = hfdask.cluster.task.render_chunk
+
+    def __call__(self, plan_url, index, *args, **kwargs):
+        self.calls[index] += 1
+        if index == self.chunk and self.calls[index] <= self.times:
+            raise self.error
+        return self.original(plan_url, index, *args, **kwargs)
+
+
+@pytest.mark.parametrize("error", [BrowserCrashError("gone"), CaptureError("no picture"), WorkerLostError("lost")])
+def test_errors_that_can_heal_are_retried(error, project, cluster, tmp_path, monkeypatch):
+    failing = Failing(error, chunk=1, times=2)
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
+    video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
+    assert video.frames == 30
+    assert failing.calls == {0: 1, 1: 3, 2: 1}
+
+
+def test_retries_end(project, cluster, tmp_path, monkeypatch):
+    failing = Failing(BrowserCrashError("gone"), chunk=1, times=99)
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
+    with pytest.raises(BrowserCrashError) as caught:
+        hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10, retries=1)
+    assert caught.value.details["chunk"] == 1
+    assert failing.calls[1] == 2
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("error", [ScriptError("bad"), ZeroDivisionError("bug")])
+def test_errors_that_cannot_heal_run_once(error, project, cluster, tmp_path, monkeypatch):
+    failing = Failing(error, chunk=0, times=99)
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
+    with pytest.raises(hfdask.HfdaskError, match="bad|bug"):
+        hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
+    assert failing.calls[0] == 1
+    assert not (tmp_path / "out.mp4").exists()
+
+
+LONG = """<div id="root" data-composition-id="c" data-width="320" data-height="180" data-duration="60" data-no-timeline>
+<canvas id="v" width="320" height="180"></canvas><script>
+const g = v.getContext('2d');
+function draw(t) { g.fillStyle = `hsl(${t / 10} 80% 50%)`; g.fillRect(0, 0, 320, 180); requestAnimationFrame(draw); }
+requestAnimationFrame(draw);
+</script></div>"""
+
+
+def test_cancel_stops_running_chunks_and_keeps_finished_ones(project, cluster, tmp_path):
+    handle = hfdask.submit(
+        project(LONG), tmp_path / "out.mp4", client=cluster, chunk_size=120, plan_dir=str(tmp_path / "plan")
+    )
+    deadline = time.monotonic() + 60
+    while handle.progress.chunks_done < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert handle.progress.frames == 1800
+    assert "frames" in repr(handle)
+    handle.cancel()
+    with pytest.raises(RenderCancelledError):
+        handle.result(timeout=10)
+    deadline = time.monotonic() + 2
+
+    def executing(dask_worker) -> int:
+        return dask_worker.state.executing_count
+
+    while sum(cluster.run(executing).values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sum(cluster.run(executing).values()) == 0
+    assert list((tmp_path / "plan" / "chunks").rglob("*.mp4.json"))
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_progress_rises_to_the_end(project, cluster, tmp_path):
+    seen = []
+    handle = hfdask.submit(project(LONG.replace('"60"', '"8"')), tmp_path / "out.mp4", client=cluster, chunk_size=60)
+    while not handle.done():
+        seen.append(handle.progress)
+        time.sleep(0.02)
+    handle.result()
+    done = [progress.done for progress in seen]
+    assert done == sorted(done)
+    assert len(set(done)) > 4  # also inside chunks
+    assert handle.progress.done == handle.progress.frames == 240
+    assert any(progress.eta is not None for progress in seen)
+
+
+def test_the_plan_of_a_finished_video_is_removed(project, tmp_path):
+    hfdask.render(project(), tmp_path / "out" / "a.mp4", chunk_size=10)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.mp4"]
+
+
+def test_get_worker_is_not_needed():
+    with pytest.raises(ValueError, match="worker"):
+        get_worker()
+    assert type(hfdask.cluster.task._observer(0, None)).__name__ == "Observer"

@@ -1,0 +1,171 @@
+"""The second promise: kill anything, and nothing finished is lost and nothing is left running."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import EXAMPLES
+from distributed import Client, LocalCluster
+
+import hfdask
+from hfdask.browser import browser_thread
+from hfdask.scratch import scratch_folder, sweep
+
+pytestmark = pytest.mark.browser
+
+# A page that takes a known while: each frame waits some milliseconds before it is drawn.
+SLOW = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="4" data-no-timeline>
+<div class="clip" data-start="0" style="width:40px;height:40px;background:#36c;animation:go 4s linear both"></div>
+<style>@keyframes go { to { transform: translateX(100px) } }</style>
+<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script></div>"""
+
+
+def until(condition: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())
+
+
+def browsers_of(*pids: int) -> list[psutil.Process]:
+    """Chromium and Playwright driver processes below these processes."""
+    found = []
+    for pid in pids:
+        for child in psutil.Process(pid).children(recursive=True):
+            name = child.name()
+            if "headless" in name or "chrom" in name or name == "node":
+                found.append(child)
+    return found
+
+
+def running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_killed_worker_costs_only_its_chunk(project, tmp_path):
+    source = project(SLOW)
+    quiet = hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=30, workers=1)
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        handle = hfdask.submit(source, tmp_path / "out.mp4", client=client, chunk_size=30)
+        assert until(lambda: 5 < handle.progress.done < 100, 60)
+        victim = next(pid for pid in client.run(os.getpid).values())
+        children = browsers_of(victim)
+        assert children
+        os.kill(victim, signal.SIGKILL)
+        video = handle.result(timeout=120)
+        assert until(lambda: not running(children), 5)
+    assert video.digest == quiet.digest
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "quiet.mp4").read_bytes()
+
+
+CLIENT = """
+import sys, hfdask
+if __name__ == "__main__":
+    if sys.argv[3] == "cluster":
+        from distributed import Client, LocalCluster
+        client = Client(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0"))
+    else:
+        client = None
+    hfdask.render(sys.argv[1], sys.argv[2], client=client, chunk_size=30)
+"""
+
+
+@pytest.mark.parametrize("kind", ["embedded", "cluster"])
+def test_a_killed_client_leaves_no_process_and_its_chunks_are_used_again(kind, project, tmp_path):
+    source, output = project(SLOW), tmp_path / "out" / "video.mp4"
+    script = tmp_path / "client.py"
+    script.write_text(textwrap.dedent(CLIENT))
+    client = subprocess.Popen([sys.executable, script, source, output, kind], start_new_session=True)
+    try:
+        folder = output.parent / ".hfdask" / "video.mp4" / "chunks"
+        assert until(lambda: list(folder.rglob("*.mp4.json")), 60)
+        tree = psutil.Process(client.pid).children(recursive=True)
+        assert browsers_of(client.pid)
+    finally:
+        client.kill()
+        client.wait()
+    assert until(lambda: not running(tree), 5), running(tree)
+    assert not output.exists()
+    finished = len(list(folder.rglob("*.mp4.json")))
+    # The rest is planned for as many workers as the first time, so that the plan is the same.
+    video = hfdask.render(source, output, chunk_size=30, workers=2)
+    assert sum(chunk.reused for chunk in video.chunks) == finished
+    assert os.listdir(output.parent) == ["video.mp4"]
+
+
+def test_a_killed_driver_takes_chromium_along(project, tmp_path):
+    thread = browser_thread()
+
+    async def start():
+        async with thread.pool.lease("beginframe") as (chromium, _):
+            return chromium.pid
+
+    pid = thread.run(start())
+    browser = psutil.Process(pid)
+    node = browser.parent()
+    assert node.pid != os.getpid()
+    tree = [browser, *browser.children(recursive=True)]
+    node.kill()
+    assert until(lambda: not running(tree), 5)
+    hfdask.close_browsers()
+    assert hfdask.render(project(), tmp_path / "out.mp4").frames == 30
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_browser_that_dies_or_hangs_is_replaced(how, project, tmp_path):
+    plan = hfdask.plan(project(SLOW), tmp_path / "plan", chunk_size=60, frame_timeout=3)
+    whole = hfdask.render_chunk(plan.url, 0, tmp_path / "whole.mp4")
+
+    class Killer(hfdask.Observer):
+        def progress(self, done: int, total: int) -> None:
+            if done == 20:
+                for browser in filter(is_browser, psutil.Process().children(recursive=True)):
+                    browser.send_signal(how)
+
+    with pytest.raises(hfdask.HfdaskError) as caught:
+        hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Killer())
+    assert caught.value.retryable
+    assert not (tmp_path / "out.mp4").exists()
+    assert not running([p for p in psutil.Process().children(recursive=True) if is_browser(p)])
+    again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4")
+    assert again.sha256 == whole.sha256
+
+
+def is_browser(process: psutil.Process) -> bool:
+    return "headless" in process.name() and "--type=" not in " ".join(process.cmdline())
+
+
+def test_scratch_of_dead_processes_is_swept(tmp_path):
+    mine = scratch_folder()
+    (mine.parent / "run-of-the-dead").mkdir()
+    assert sweep(mine.parent) >= 1
+    assert mine.is_dir()
+    assert not (mine.parent / "run-of-the-dead").exists()
+
+
+@pytest.mark.slow
+def test_many_chunks_leave_nothing_behind(tmp_path):
+    plan = hfdask.plan(EXAMPLES / "title", tmp_path / "plan", chunk_size=3)
+    files = len(psutil.Process().open_files())
+    for chunk in plan.manifest.chunks:
+        hfdask.render_chunk(plan.url, chunk.index, Path(plan.chunks_url.removeprefix("file://")) / f"{chunk.index}.mp4")
+    assert len(psutil.Process().open_files()) <= files + 2
+    assert len([p for p in psutil.Process().children(recursive=True) if is_browser(p)]) == 1
+    assert not list(scratch_folder().glob("chunk-*"))
