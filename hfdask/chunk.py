@@ -101,7 +101,10 @@ def render_chunk(
         work = _Work(manifest, chunk, files, folder / "chunk.mp4", damage_test)
         _render(work, clock, observer)
         with clock("upload"):
-            result = _publish(work, clock, observer, output, name)
+            _upload(work, output, name)
+        result = _result(work, clock, observer, output.url_of(name))
+        with clock("upload"):
+            output.write(name + ".json", pretty_json(result))
         return result
     finally:
         _remove(folder)
@@ -243,7 +246,8 @@ class _Channel:
             yield item
 
 
-def _publish(work: _Work, clock: StageClock, observer: Observer, output: Store, name: str) -> ChunkResult:
+def _upload(work: _Work, output: Store, name: str) -> None:
+    """Everything but the record that commits it."""
     chunk, manifest = work.chunk, work.manifest
     record = FrameRecord(
         plan_hash=manifest.plan_hash,
@@ -254,12 +258,22 @@ def _publish(work: _Work, clock: StageClock, observer: Observer, output: Store, 
         seconds=tuple(work.seconds),
         messages=work.messages,
     )
-    result = ChunkResult(
+    output.put(name, work.path)
+    output.write(name + ".frames.json", canonical_json(record))
+    if work.before:
+        output.write(name + ".before.png", work.before[0])
+    if chunk.end < manifest.frames:
+        output.write(name + ".last.png", work.last)
+
+
+def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> ChunkResult:
+    chunk, manifest = work.chunk, work.manifest
+    return ChunkResult(
         plan_hash=manifest.plan_hash,
         index=chunk.index,
         start=chunk.start,
         end=chunk.end,
-        url=output.url_of(name),
+        url=url,
         sha256=file_digest(work.path),
         size=work.path.stat().st_size,
         codec=manifest.encoder.codec,
@@ -274,14 +288,6 @@ def _publish(work: _Work, clock: StageClock, observer: Observer, output: Store, 
         browser=manifest.environment.browser,
         messages=len(work.messages),
     )
-    output.put(name, work.path)
-    output.write(name + ".frames.json", canonical_json(record))
-    if work.before:
-        output.write(name + ".before.png", work.before[0])
-    if chunk.end < manifest.frames:
-        output.write(name + ".last.png", work.last)
-    output.write(name + ".json", pretty_json(result))
-    return result
 
 
 def _remove(folder: Path) -> None:

@@ -279,7 +279,7 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
 
 def _finite(value: Any) -> Any:
     """JSON has no infinity, which is the PSNR of equal pictures: null stands for it."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if value == float("inf") else value
 

@@ -54,7 +54,9 @@ def test_local_schedulers_compute_the_graph(project, tmp_path):
 def test_a_memory_store_works_end_to_end(project, cluster, tmp_path):
     source = project()
     on_disk = hfdask.render(source, tmp_path / "out.mp4", client=cluster, chunk_size=10)
-    in_memory = hfdask.render(source, tmp_path / "other.mp4", client=cluster, chunk_size=10, plan_dir="memory://cluster/a")
+    in_memory = hfdask.render(
+        source, tmp_path / "other.mp4", client=cluster, chunk_size=10, plan_dir="memory://cluster/a"
+    )
     assert in_memory.digest == on_disk.digest
     assert in_memory.chunks[0].url.startswith("memory://")
     plan = hfdask.Plan.open("memory://cluster/a")
