@@ -166,7 +166,7 @@ def test_retries_end(project, cluster, tmp_path, monkeypatch):
 def test_errors_that_cannot_heal_run_once(error, project, cluster, tmp_path, monkeypatch):
     failing = Failing(error, chunk=0, times=99)
     monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
-    with pytest.raises(hfdask.HfdaskError, match="bad|bug"):
+    with pytest.raises(hfdask.HfdaskError, match=r"bad|bug"):
         hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
     assert failing.calls[0] == 1
     assert not (tmp_path / "out.mp4").exists()

@@ -35,7 +35,7 @@ def main(package: str, version: str, member: str, destination: str) -> None:
 
 
 def registry() -> str:
-    url = os.environ.get("npm_config_registry", "")
+    url = os.environ.get("NPM_CONFIG_REGISTRY", "")
     if not url and shutil.which("npm"):
         run = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False)
         url = run.stdout.strip() if run.returncode == 0 else ""

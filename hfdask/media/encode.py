@@ -10,16 +10,21 @@ rounded.
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
+from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from hfdask.errors import EncodeError, InvalidConfigError
 from hfdask.media.picture import YuvConverter, decode_frame, frame_digest, padded, tag_bt709
+from hfdask.media.skip import SkipWriter
 from hfdask.model import EncoderSettings
 
 PRESETS = {"draft": ("ultrafast", 28), "standard": ("medium", 18), "high": ("slow", 15)}
@@ -124,11 +129,16 @@ class ChunkEncoder:
         self._time_base = 1 / fps
         self._converter = YuvConverter()
         self._sent = 0
-        self._last: tuple[av.VideoFrame, str] | None = None
+        self._last: str | None = None
+        # Pictures that are sent but not yet in the file, in order: True for a repeated one.
+        self._repeated: deque[bool] = deque()
+        self._written = 0
+        self._encoded = 0
         self._done = False
         self._container = av.open(str(path), "w", format=settings.container, options=muxer_options(settings))
         try:
             self._stream = self._open_stream(settings, fps)
+            self._skips = SkipWriter.of(bytes(self._stream.codec_context.extradata or b""))
         except (av.FFmpegError, ValueError) as error:
             self.abort()
             raise EncodeError(f"{settings.codec} refused its settings: {error}", path=str(path)) from error
@@ -192,11 +202,13 @@ class ChunkEncoder:
             raise self._failed("converted", error) from error
         tag_bt709(picture)
         self._send(picture)
-        self._last = picture, digest
+        self._last = digest
         return digest
 
     def repeat(self) -> str:
-        """Encode the previous picture again and return its digest; neither decodes nor converts.
+        """Write the previous picture once more and return its digest; nothing is decoded, converted or encoded.
+
+        The decoded frame is the previous decoded frame, see `hfdask.media.skip`.
 
         Raises
         ------
@@ -205,9 +217,10 @@ class ChunkEncoder:
         """
         if self._last is None:
             raise EncodeError(f"{self.path.name} has no frame to repeat yet", path=str(self.path))
-        picture, digest = self._last
-        self._send(picture)
-        return digest
+        self._count()
+        self._repeated.append(True)
+        self._write_repeated()
+        return self._last
 
     def close(self) -> None:
         """Flush the encoder and finish the file. Closing again does nothing.
@@ -255,23 +268,52 @@ class ChunkEncoder:
         if self._sent != self.frames:
             raise EncodeError(f"{self.path.name} got {self._sent} of its {self.frames} frames", path=str(self.path))
         try:
-            self._container.mux(self._stream.encode(None))
+            self._write(self._stream.encode(None))
             self._container.close()
         except (av.FFmpegError, ValueError) as error:
             raise self._failed("written", error) from error
 
     def _send(self, picture: av.VideoFrame) -> None:
-        if self._done or self._sent >= self.frames:
-            raise EncodeError(f"{self.path.name} takes {self.frames} frames and no more", path=str(self.path))
+        number = self._count()
+        self._repeated.append(False)
         picture.time_base = self._time_base
-        picture.pts = self._sent
+        picture.pts = number
         # A decoded PNG is marked as an I picture, and x264 would obey for every frame.
         picture.pict_type = PictureType.NONE
         try:
-            self._container.mux(self._stream.encode(picture))
+            self._write(self._stream.encode(picture))
         except (av.FFmpegError, ValueError) as error:
             raise self._failed("encoded", error) from error
+
+    def _count(self) -> int:
+        if self._done or self._sent >= self.frames:
+            raise EncodeError(f"{self.path.name} takes {self.frames} frames and no more", path=str(self.path))
         self._sent += 1
+        return self._sent - 1
+
+    def _write(self, packets: Iterable[Packet[Any]]) -> None:
+        """Write what the encoder gives, each packet followed by the repeated pictures that are due after it."""
+        for packet in packets:
+            self._repeated.popleft()
+            # The encoder counts only its own pictures; after a repeated one its numbers are behind.
+            behind = self._written > self._encoded
+            self._mux(Packet(self._skips.numbered(bytes(packet), self._written)) if behind else packet)
+            self._encoded += 1
+            self._write_repeated()
+
+    def _write_repeated(self) -> None:
+        while self._repeated and self._repeated[0]:
+            self._repeated.popleft()
+            self._mux(Packet(self._skips.picture(self._written)))
+
+    def _mux(self, packet: Packet[Any]) -> None:
+        packet.stream = self._stream
+        packet.time_base = self._time_base
+        packet.pts = packet.dts = self._written
+        packet.duration = 1
+        packet.is_keyframe = self._written == 0
+        self._container.mux(packet)
+        self._written += 1
 
     def _failed(self, what: str, error: Exception) -> EncodeError:
         return EncodeError(
@@ -286,7 +328,7 @@ def _x264_params(preset: str) -> str:
     if preset != "ultrafast":  # ultrafast leaves both features off, and these would switch them on
         quantiser += ["aq-strength=0.8", "deblock=1,1"]
     colour = ["colorprim=bt709", "transfer=bt709", "colormatrix=bt709"]
-    structure = ["scenecut=0", "open-gop=0", "bframes=0", "repeat-headers=1", "cpu-independent=1"]
+    structure = ["scenecut=0", "open-gop=0", "bframes=0", "ref=1", "repeat-headers=1", "cpu-independent=1"]
     return ":".join(quantiser + colour + structure)
 
 

@@ -1,0 +1,25 @@
+# The worker image: the same one for scheduler, workers and driver, so that all render the same pixels.
+#   docker build -t hfdask .
+#   docker run --rm --shm-size=1g -v "$PWD:/work" -w /work hfdask hfdask render examples/title -o out/title.mp4
+#   docker run --rm --shm-size=1g hfdask dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1
+FROM python:3.11-slim-bookworm
+
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends \
+      chromium-headless-shell fontconfig fonts-liberation fonts-dejavu-core tini util-linux \
+ && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/hfdask
+COPY pyproject.toml README.md LICENSE ./
+COPY hfdask hfdask
+RUN pip install --no-cache-dir '.[s3,gcs,dashboard,analysis]'
+
+# Chromium's sandbox needs a user other than root, and user namespaces on the host.
+RUN useradd --create-home render
+USER render
+RUN hfdask doctor
+
+# One chunk a worker: the scheduler must not hand out more.
+ENV DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION=1.0
+ENTRYPOINT ["tini", "--"]
+CMD ["hfdask", "--help"]

@@ -1,0 +1,234 @@
+"""What the runs say together: medians with their range, fixed costs, pairs with a peer, goals; as tables and as data.
+
+Absolute seconds of one machine at one hour say little, so ratios are formed pair by pair, of runs that followed each
+other, before their median is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from measure import Chunk, Run, busy_seconds, intercept
+from rich.console import Console
+from rich.table import Table
+
+STAGES = ("start", "plan", "boot", "capture", "encode", "assemble")
+
+STATIC_GOAL = 8.0
+"""Milliseconds a frame, all told, of a page on which nothing changes."""
+TEXT_GOAL = 3.5
+"""Seconds of capture and encode of the 120-frame text animation on 2 cores."""
+FIXED_GOAL = 0.5
+"""Seconds that a warm chunk takes besides its frames."""
+PICTURE_GOAL = 35.0
+"""Mean PSNR in dB against a peer."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, least and greatest of some values."""
+
+    median: float
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        known = list(values)
+        return cls(median(known), min(known), max(known)) if known else None
+
+    def show(self, pattern: str = "{:.2f}", factor: float = 1.0) -> str:
+        middle, low, high = (pattern.format(value * factor) for value in (self.median, self.min, self.max))
+        return middle if low == high else f"{middle} ({low}-{high})"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number to reach; ``met`` is None where it was not measured."""
+
+    name: str
+    unit: str
+    limit: float
+    value: float | None
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How near our picture is to a peer's; PSNR is None where all frames are equal or ``error`` tells why not."""
+
+    peer: str
+    label: str
+    mean_psnr: float | None = None
+    min_psnr: float | None = None
+    mean_ssim: float | None = None
+    worst_frame: int | None = None
+    frames_ours: int = 0
+    frames_peer: int = 0
+    identical: bool = False
+    error: str = ""
+
+
+def summarise(runs: Sequence[Run]) -> dict[str, Any]:
+    """The runs of one case as spreads; failed runs are only counted."""
+    good = [run for run in runs if not run.error]
+    cpu_per_frame = [run.usage.cpu / run.frames for run in good if run.frames]
+    return {
+        "who": runs[0].who,
+        "label": runs[0].label,
+        "runs": len(runs),
+        "failed": len(runs) - len(good),
+        "wall": Spread.of(run.usage.wall for run in good),
+        "fps": Spread.of(run.frames / run.usage.wall for run in good if run.frames),
+        "cpu": Spread.of(run.usage.cpu for run in good),
+        "cpu_per_frame": Spread.of(cpu_per_frame),
+        "memory": Spread.of(run.usage.memory for run in good),
+        "memory_kind": "rss" if any(run.usage.memory_kind == "rss" for run in good) else "pss",
+        "size": Spread.of(run.size for run in good),
+        "static_frames": Spread.of(run.static_frames for run in good if run.frames),
+        "stages": {name: Spread.of(run.stages[name] for run in good if name in run.stages) for name in STAGES},
+        "left_behind": sum(run.usage.left_behind for run in good),
+    }
+
+
+def fixed_costs(runs: Sequence[Run]) -> dict[str, Any]:
+    """The fixed cost of warm chunks of one project and number of workers, both ways."""
+    warm = [chunk for run in runs for chunk in run.chunks if chunk.warm]
+    line = intercept(warm)
+    return {
+        "warm_chunks": len(warm),
+        "cold_chunks": sum(len(run.chunks) for run in runs) - len(warm),
+        "records": Spread.of(chunk.fixed for chunk in warm),
+        "records_know_upload": all("upload" in chunk.stages for chunk in warm),
+        "outside_stages": Spread.of(_outside(chunk) for chunk in warm),
+        "intercept": line[0] if line else None,
+        "seconds_per_frame": line[1] if line else None,
+        "frames": sorted({chunk.frames for chunk in warm}),
+    }
+
+
+def _outside(chunk: Chunk) -> float:
+    """Seconds of a chunk that no stage accounts for, at most: capture and encode overlap, so the longer one counts."""
+    return chunk.wall - chunk.fixed - max(chunk.stages.get("capture", 0.0), chunk.stages.get("encode", 0.0))
+
+
+def pair_ratios(pairs: Sequence[tuple[Run, Run]]) -> dict[str, Spread | None]:
+    """Ours divided by the peer's, of each pair of neighbouring runs that both went well."""
+    good = [(ours, theirs) for ours, theirs in pairs if not ours.error and not theirs.error]
+    return {
+        "wall": Spread.of(a.usage.wall / b.usage.wall for a, b in good),
+        "cpu": Spread.of(a.usage.cpu / b.usage.cpu for a, b in good if b.usage.cpu),
+        "memory": Spread.of(a.usage.memory / b.usage.memory for a, b in good if b.usage.memory),
+        "size": Spread.of(a.size / b.size for a, b in good if b.size),
+    }
+
+
+def static_goal(runs: Sequence[Run]) -> Goal:
+    spread = Spread.of(1000 * run.usage.wall / run.frames for run in runs if not run.error)
+    return Goal("static page, whole render", "ms/frame", STATIC_GOAL, spread.median if spread else None)
+
+
+def text_goal(name: str, runs: Sequence[Run]) -> Goal:
+    spread = Spread.of(busy_seconds(run.chunks) for run in runs if not run.error)
+    return Goal(f"{name}, capture and encode", "s", TEXT_GOAL, spread.median if spread else None)
+
+
+def fixed_goal(label: str, costs: dict[str, Any]) -> list[Goal]:
+    records: Spread | None = costs["records"]
+    return [
+        Goal(f"warm chunk, records: {label}", "s", FIXED_GOAL, records.median if records else None),
+        Goal(f"warm chunk, intercept: {label}", "s", FIXED_GOAL, costs["intercept"]),
+    ]
+
+
+def picture_goal(agreement: Agreement) -> Goal:
+    value = math.inf if agreement.identical else agreement.mean_psnr
+    return Goal(f"picture against {agreement.peer}: {agreement.label}", "dB", PICTURE_GOAL, value, at_least=True)
+
+
+def show_cases(console: Console, cases: Sequence[dict[str, Any]]) -> None:
+    table = Table(title="Whole renders: median (min-max)")
+    for name in ("", "who", "wall s", "frames/s", "CPU s", "CPU ms/frame", "peak MB", "output MB", "static"):
+        table.add_column(name, justify="left" if name in ("", "who") else "right")
+    stages = Table(title="Seconds by stage (boot, capture and encode are sums over chunks)")
+    for name in ("", *STAGES):
+        stages.add_column(name, justify="right" if name else "left")
+    for case in cases:
+        flag = " RSS" if case["memory_kind"] == "rss" else ""
+        failed = f" [{case['failed']} of {case['runs']} failed]" if case["failed"] else ""
+        row = [
+            _cell(case["wall"]),
+            _cell(case["fps"], "{:.1f}"),
+            _cell(case["cpu"]),
+            _cell(case["cpu_per_frame"], "{:.1f}", 1e3),
+        ]
+        row += [
+            _cell(case["memory"], "{:.0f}", 1e-6) + flag,
+            _cell(case["size"], "{:.2f}", 1e-6),
+            _cell(case["static_frames"], "{:.0f}"),
+        ]
+        table.add_row(case["label"] + failed, case["who"], *row)
+        if any(case["stages"].values()):
+            stages.add_row(case["label"], *(_cell(case["stages"][name]) for name in STAGES))
+    console.print(table, stages)
+
+
+def show_fixed(console: Console, costs: dict[str, dict[str, Any]]) -> None:
+    table = Table(title="Fixed cost of a warm chunk, seconds")
+    for name in ("", "warm/cold", "records", "outside stages", "intercept", "ms/frame", "chunk frames"):
+        table.add_column(name, justify="right" if name else "left")
+    for label, cost in costs.items():
+        flag = "" if cost["records_know_upload"] else " (no upload)"
+        line = ["-", "-"]
+        if cost["intercept"] is not None:
+            line = [f"{cost['intercept']:.2f}", f"{1000 * cost['seconds_per_frame']:.1f}"]
+        frames = ", ".join(map(str, cost["frames"]))
+        counts = f"{cost['warm_chunks']}/{cost['cold_chunks']}"
+        table.add_row(label, counts, _cell(cost["records"]) + flag, _cell(cost["outside_stages"]), *line, frames)
+    console.print(table)
+
+
+def show_peers(console: Console, peers: Sequence[dict[str, Any]]) -> None:
+    table = Table(title="Ours / peer, pair by pair; and agreement of the pictures")
+    for name in ("", "peer", "pairs", "wall", "CPU", "memory", "size", "PSNR dB", "SSIM", "frames"):
+        table.add_column(name, justify="left" if name in ("", "peer") else "right")
+    for peer in peers:
+        near: Agreement | None = peer["agreement"]
+        picture = ["-", "-", "-"]
+        if near and near.error:
+            picture = [near.error, "-", "-"]
+        elif near:
+            lengths = (
+                str(near.frames_ours)
+                if near.frames_ours == near.frames_peer
+                else f"{near.frames_ours} against {near.frames_peer}"
+            )
+            picture = ["equal" if near.identical else f"{near.mean_psnr:.1f}", f"{near.mean_ssim:.4f}", lengths]
+        ratios = [_cell(peer["ratios"][name]) for name in ("wall", "cpu", "memory", "size")]
+        table.add_row(peer["label"], peer["peer"], str(peer["pairs"]), *ratios, *picture)
+    console.print(table)
+
+
+def show_goals(console: Console, goals: Sequence[Goal]) -> None:
+    table = Table(title="Goals")
+    for name in ("", "measured", "goal", ""):
+        table.add_column(name)
+    for goal in goals:
+        verdict = {True: "[green]met[/]", False: "[red]not met[/]", None: "not measured"}[goal.met]
+        value = "-" if goal.value is None else f"{goal.value:.2f} {goal.unit}"
+        table.add_row(goal.name, value, f"{'>=' if goal.at_least else '<='} {goal.limit:g} {goal.unit}", verdict)
+    console.print(table)
+
+
+def _cell(spread: Spread | None, pattern: str = "{:.2f}", factor: float = 1.0) -> str:
+    return spread.show(pattern, factor) if spread else "-"
