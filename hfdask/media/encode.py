@@ -328,7 +328,15 @@ def _x264_params(preset: str) -> str:
     if preset != "ultrafast":  # ultrafast leaves both features off, and these would switch them on
         quantiser += ["aq-strength=0.8", "deblock=1,1"]
     colour = ["colorprim=bt709", "transfer=bt709", "colormatrix=bt709"]
-    structure = ["scenecut=0", "open-gop=0", "bframes=0", "ref=1", "repeat-headers=1", "cpu-independent=1"]
+    structure = [
+        "scenecut=0",
+        "open-gop=0",
+        "bframes=0",
+        "ref=1",
+        "rc-lookahead=10",
+        "repeat-headers=1",
+        "cpu-independent=1",
+    ]
     return ":".join(quantiser + colour + structure)
 
 
