@@ -6,16 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from samples import BOX
 
 import hfdask
-
-REPOSITORY = Path(__file__).parent.parent
-EXAMPLES = REPOSITORY / "examples"
-COMPOSITIONS = REPOSITORY / "tests" / "compositions"
-
-BOX = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-no-timeline>
-<div class="clip" data-start="0" data-duration="1" style="width:40px;height:40px;background:#c33;animation:go 1s linear both"></div>
-<style>@keyframes go { to { transform: translateX(100px) } }</style></div>"""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import msgspec
 import pytest
-from conftest import BOX
+from samples import BOX
 
 import hfdask
 from hfdask import errors

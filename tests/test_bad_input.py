@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import BOX
+from samples import BOX
 
 import hfdask
 from hfdask import errors

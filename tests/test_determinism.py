@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import COMPOSITIONS, EXAMPLES
 from distributed import Client, LocalCluster
+from samples import COMPOSITIONS, EXAMPLES
 
 import hfdask
 from hfdask.media.picture import digest_of

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import EXAMPLES
 from distributed import Client, LocalCluster
+from samples import EXAMPLES
 
 import hfdask
 from hfdask.browser import browser_thread

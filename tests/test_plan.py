@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import BOX
+from samples import BOX
 
 import hfdask
 from hfdask import errors
