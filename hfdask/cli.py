@@ -159,7 +159,7 @@ def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
         _print_json({"plan_url": made.url, "stages": made.stages, "plan": msgspec.to_builtins(made.manifest)})
         return
     click.echo(repr(made))
-    for warning in made.manifest.warnings:
+    for warning in (*made.manifest.warnings, *made.messages):
         click.echo(f"warning: {warning}", err=True)
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.mode import capture_mode
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.session import open_page
 from hfdask.config import RenderConfig
 from hfdask.environment import current_environment
 from hfdask.errors import (
@@ -66,11 +66,14 @@ class Plan:
         All that was decided.
     stages : dict of str to float
         Wall seconds of planning by stage; empty for a plan that was only opened.
+    messages : tuple of str
+        What the page said while it was planned, besides ``manifest.warnings``; empty for one that was only opened.
     """
 
     url: str
     manifest: Manifest
     stages: dict[str, float] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
     storage_options: StorageOptions | None = field(default=None, repr=False)
 
     @classmethod
@@ -183,7 +186,7 @@ def plan(
             warnings=probe.warnings,
         ).sealed()
         store.write(MANIFEST, pretty_json(manifest))
-    return Plan(store.url, manifest, clock.rounded(), storage_options)
+    return Plan(store.url, manifest, clock.rounded(), probe.messages, storage_options)
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,7 @@ class _Probe:
     fps: Fraction
     timeline: Timeline
     warnings: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 async def _probe(
@@ -209,13 +213,18 @@ async def _probe(
             report = await session.report()
             await session.finish()
         wanted = _canvas(report, page)
-        rate = _rate(report["fps"], options, session)
+        rate, rate_warnings = _rate(report["fps"], options)
         if wanted == page and rate == fps:
             break
         page, fps = wanted, rate
-    warnings = [*report["warnings"], *_timeline_warnings(loaded.missing, report), *session.log.messages]
-    warnings += [f"gave up waiting for {what}" for what in loaded.abandoned]
-    return _Probe(page, fps, _timeline(report), tuple(dict.fromkeys(warnings)))
+    # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
+    warnings = [*report["warnings"], *rate_warnings, *_timeline_warnings(loaded.missing, report)]
+    messages = [*session.log.messages, *(f"gave up waiting for {what}" for what in loaded.abandoned)]
+    return _Probe(page, fps, _timeline(report), _once(warnings), _once(messages))
+
+
+def _once(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
 
 
 def _canvas(report: dict[str, Any], page: PageSettings) -> PageSettings:
@@ -233,16 +242,16 @@ def _canvas(report: dict[str, Any], page: PageSettings) -> PageSettings:
     return msgspec.structs.replace(page, width=int(size["width"]), height=int(size["height"]))
 
 
-def _rate(declared: str | None, options: RenderConfig, session: PageSession) -> Fraction:
+def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:
+    """The frame rate, and warnings: an option wins over the root's ``data-fps``."""
     if options.fps is not None:
-        return parse_fps(options.fps)
+        return parse_fps(options.fps), []
     if declared is None:
-        return DEFAULT_FPS
+        return DEFAULT_FPS, []
     try:
-        return parse_fps(declared)
+        return parse_fps(declared), []
     except InvalidConfigError as error:
-        session.log.add(f"data-fps of the root is ignored: {error.message}")
-        return DEFAULT_FPS
+        return DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
 
 
 def _timeline(report: dict[str, Any]) -> Timeline:

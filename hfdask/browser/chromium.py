@@ -20,6 +20,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
@@ -78,6 +79,7 @@ class Chromium:
         self.mode = mode
         self.pid = pid
         self.pages = 0
+        self._process = psutil.Process(pid)
         self._ticks = 0.0
 
     @classmethod
@@ -118,7 +120,10 @@ class Chromium:
 
     @property
     def alive(self) -> bool:
-        return self.playwright.is_connected()
+        """Whether the process runs: Playwright itself does not notice that its driver died."""
+        if not (self.playwright.is_connected() and self._process.is_running()):
+            return False
+        return bool(self._process.status() != psutil.STATUS_ZOMBIE)
 
     def next_tick(self) -> float:
         """The next frame time in ms. It must rise strictly, but by so little that native animations stand still."""
@@ -184,7 +189,7 @@ class BrowserPool:
         chromium = self._take(mode)
         warm = chromium is not None
         if chromium is None:
-            chromium = await Chromium.launch(await self.driver(), find_browser(), mode)
+            chromium = await self._launch(mode)
         try:
             yield chromium, warm
         except ProjectError:
@@ -195,6 +200,21 @@ class BrowserPool:
             await chromium.close()
             raise
         await self._give_back(chromium)
+
+    async def _launch(self, mode: CaptureMode) -> Chromium:
+        binary = find_browser()
+        try:
+            return await Chromium.launch(await self.driver(), binary, mode)
+        except BrowserLaunchError:
+            # It may be the driver that is dead; a second failure, with a new one, is the browser's.
+            await self._stop_driver()
+            return await Chromium.launch(await self.driver(), binary, mode)
+
+    async def _stop_driver(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            with contextlib.suppress(Exception):  # a dead one cannot even be stopped
+                await asyncio.wait_for(driver.stop(), 5)
 
     async def _give_back(self, chromium: Chromium) -> None:
         if chromium.alive and chromium.pages < MAX_PAGES:
@@ -215,6 +235,4 @@ class BrowserPool:
         for browsers in self._idle.values():
             browsers.clear()
         await asyncio.gather(*(chromium.close() for chromium in idle))
-        if self._driver is not None:
-            driver, self._driver = self._driver, None
-            await driver.stop()
+        await self._stop_driver()

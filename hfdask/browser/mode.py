@@ -12,7 +12,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.find import find_browser
 from hfdask.browser.thread import BrowserThread, browser_thread
-from hfdask.errors import BrowserLaunchError
+from hfdask.errors import BrowserCrashError, BrowserLaunchError
 from hfdask.model import CaptureMode
 
 _PROBE_SECONDS = 10.0
@@ -64,5 +64,10 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
                     await page.context.close()
                     return True
             return False
-    except (PlaywrightError, TimeoutError):
+    except TimeoutError:
         return False
+    except PlaywrightError as error:
+        if "wasn't found" in error.message:
+            return False
+        # A crash says nothing about the browser's abilities, and must not lock a plan to the slower mode.
+        raise BrowserCrashError(f"the browser died while it was tried out: {error.message.splitlines()[0]}") from error
