@@ -111,13 +111,23 @@ def render_chunk(
 
 
 def finished_chunk(output: Store, name: str, manifest: Manifest, index: int) -> ChunkResult | None:
-    """The record of a chunk of this very plan that is finished in the store, if there is one."""
+    """The record of a chunk of this very plan that is finished in the store, if there is one.
+
+    A file that is not what the record says counts as not finished. Its bytes are only read where that is cheap, in a
+    local store; assembly checks them in any case.
+    """
     try:
         record = decode(output.read(name + ".json"), ChunkResult, output.url_of(name + ".json"))
-        fits = record.plan_hash == manifest.plan_hash and record.index == index
-        return record if fits and output.size(name) == record.size else None
+        whole = (
+            record.plan_hash == manifest.plan_hash
+            and record.index == index
+            and output.size(name) == record.size
+            and output.exists(name + ".frames.json")
+            and (not output.local or file_digest(output.fetch(name)) == record.sha256)
+        )
     except (MissingArtifactError, PlanCorruptError):
         return None
+    return record if whole else None
 
 
 def _chunk_of(manifest: Manifest, index: int) -> ChunkRange:

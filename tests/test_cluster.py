@@ -120,11 +120,15 @@ def test_a_second_submission_finds_the_first_ones_futures(project, cluster, tmp_
 
 def test_what_is_finished_is_not_rendered_again(project, cluster, tmp_path):
     source, keep = project(), str(tmp_path / "plan")
-    first = hfdask.render(source, tmp_path / "a.mp4", client=cluster, chunk_size=10, plan_dir=keep)
-    (Path(first.chunks[1].record_url.removeprefix("file://"))).unlink()
-    second = hfdask.render(source, tmp_path / "b.mp4", client=cluster, chunk_size=10, plan_dir=keep)
-    assert [chunk.reused for chunk in first.chunks] == [False, False, False]
-    assert [chunk.reused for chunk in second.chunks] == [True, False, True]
+    first = hfdask.render(source, tmp_path / "a.mp4", client=cluster, chunk_size=5, plan_dir=keep)
+    files = [Path(chunk.url.removeprefix("file://")) for chunk in first.chunks]
+    Path(f"{files[1]}.json").unlink()
+    Path(f"{files[2]}.frames.json").unlink()
+    files[3].write_bytes(files[3].read_bytes()[:-1] + b"x")
+    Path(f"{files[4]}.json").write_text("{")
+    second = hfdask.render(source, tmp_path / "b.mp4", client=cluster, chunk_size=5, plan_dir=keep)
+    assert [chunk.reused for chunk in first.chunks] == [False] * 6
+    assert [chunk.reused for chunk in second.chunks] == [True, False, False, False, False, True]
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 

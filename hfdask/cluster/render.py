@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import Any
 
@@ -94,7 +93,7 @@ def render(
     client : distributed.Client, optional
         Default: the current client, else a cluster embedded in this process for the length of the call.
     progress : bool, optional
-        Whether to show a progress bar on standard error. Default: where that is a terminal.
+        Whether to show a progress bar on standard error. Default: on a terminal and in a notebook.
 
     Returns
     -------
@@ -110,7 +109,7 @@ def render(
     with client_for(client, options.get("workers")) as cluster:
         handle = submit(project, output, client=cluster, **options)
         try:
-            _watch(handle, sys.stderr.isatty() if progress is None else progress)
+            _watch(handle, progress)
             return handle.result()
         except BaseException:
             handle.cancel()
@@ -120,8 +119,9 @@ def render(
 _SUBMIT_OPTIONS = frozenset({"plan_dir", "storage_options", "damage_test", "strict", "retries"})
 
 
-def _watch(handle: Render, show: bool) -> None:
-    if not show:
+def _watch(handle: Render, show: bool | None) -> None:
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter if show is None else show):
         while not handle.done():
             time.sleep(0.02)
         return
@@ -132,7 +132,7 @@ def _watch(handle: Render, show: bool) -> None:
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("plan", total=0, rate="")
         while not handle.done():
             _show(bar, task, handle)
