@@ -125,6 +125,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 @click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
 @click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
 @click.option("--retries", type=int, default=2, show_default=True, help="New attempts of a chunk.")
+@click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
 @_plan_options
 @_as_json
 def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:

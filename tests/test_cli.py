@@ -103,3 +103,8 @@ def test_the_module_can_be_run(project, tmp_path):
 
 def test_help_tells_the_exit_statuses():
     assert "no usable browser" in run("--help").stdout
+
+
+def test_an_embedded_cluster_can_have_a_dashboard(project, tmp_path):
+    said = run("render", project(), "-o", tmp_path / "out.mp4", "--dashboard")
+    assert "dashboard: http://" in said.stderr

@@ -19,11 +19,11 @@ def default_slots() -> int:
 
 
 @contextmanager
-def client_for(client: Client | None, slots: int | None = None) -> Iterator[Client]:
+def client_for(client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Iterator[Client]:
     """The given client, else the current one, else that of an embedded cluster for the length of the block.
 
     The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
-    second and needs no ``__main__`` guard, and what is heavy runs in Chromium's processes anyway.
+    second and needs no ``__main__`` guard, and what is heavy runs in Chromium's processes anyway. With ``dashboard`` it has one, at the client's ``dashboard_link``.
 
     Raises
     ------
@@ -47,6 +47,8 @@ def client_for(client: Client | None, slots: int | None = None) -> Iterator[Clie
             threads_per_worker=slots or default_slots(),
             processes=False,
             dashboard_address=":0",
+            # Importing bokeh takes longer than all the rest of the start.
+            scheduler_kwargs={"dashboard": dashboard},
             silence_logs=logging.CRITICAL,
             memory_limit=0,
         ) as cluster,

@@ -82,6 +82,7 @@ def render(
     *,
     client: Client | None = None,
     progress: bool | None = None,
+    dashboard: bool = False,
     **options: Any,
 ) -> RenderResult:
     """Render a project to a video and wait for it.
@@ -94,6 +95,8 @@ def render(
         Default: the current client, else a cluster embedded in this process for the length of the call.
     progress : bool, optional
         Whether to show a progress bar on standard error. Default: on a terminal and in a notebook.
+    dashboard : bool
+        Whether an embedded cluster has a dashboard; its address goes to standard error.
 
     Returns
     -------
@@ -106,7 +109,9 @@ def render(
         Typed, with nothing at the output's name; finished chunks are kept for the next call.
     """
     RenderConfig.of({name: value for name, value in options.items() if name not in _SUBMIT_OPTIONS})
-    with client_for(client, options.get("workers")) as cluster:
+    with client_for(client, options.get("workers"), dashboard=dashboard) as cluster:
+        if dashboard:
+            Console(stderr=True).print(f"dashboard: {cluster.dashboard_link}")
         handle = submit(project, output, client=cluster, **options)
         try:
             _watch(handle, progress)
