@@ -48,8 +48,8 @@ $(VENV)/.browser: $(VENV)/.installed tools/setup-system.sh
 	touch $@
 
 # GSAP's licence does not allow us to carry it: examples and tests take it from the npm registry.
-$(GSAP): tools/fetch_npm.py
-	$(PYTHON) tools/fetch_npm.py gsap $(GSAP_VERSION) package/dist/gsap.min.js $@
+$(GSAP): tools/fetch_npm.py | $(VENV)/.browser
+	$(PYTHON) tools/fetch_npm.py gsap $(GSAP_VERSION) dist/gsap.min.js $@
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache examples/gsap/vendor
