@@ -109,7 +109,6 @@ def fixed_costs(runs: Sequence[Run]) -> dict[str, Any]:
         "warm_chunks": len(warm),
         "cold_chunks": sum(len(run.chunks) for run in runs) - len(warm),
         "records": Spread.of(chunk.fixed for chunk in warm),
-        "records_know_upload": all("upload" in chunk.stages for chunk in warm),
         "outside_stages": Spread.of(_outside(chunk) for chunk in warm),
         "intercept": line[0] if line else None,
         "seconds_per_frame": line[1] if line else None,
@@ -188,13 +187,12 @@ def show_fixed(console: Console, costs: dict[str, dict[str, Any]]) -> None:
     for name in ("", "warm/cold", "records", "outside stages", "intercept", "ms/frame", "chunk frames"):
         table.add_column(name, justify="right" if name else "left")
     for label, cost in costs.items():
-        flag = "" if cost["records_know_upload"] else " (no upload)"
         line = ["-", "-"]
         if cost["intercept"] is not None:
             line = [f"{cost['intercept']:.2f}", f"{1000 * cost['seconds_per_frame']:.1f}"]
         frames = ", ".join(map(str, cost["frames"]))
         counts = f"{cost['warm_chunks']}/{cost['cold_chunks']}"
-        table.add_row(label, counts, _cell(cost["records"]) + flag, _cell(cost["outside_stages"]), *line, frames)
+        table.add_row(label, counts, _cell(cost["records"]), _cell(cost["outside_stages"]), *line, frames)
     console.print(table)
 
 

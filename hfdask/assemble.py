@@ -66,7 +66,7 @@ def assemble(
         require_sealed(manifest, store.url)
         results = _in_order(chunks, manifest, storage_options)
         frames = [_frames_of(result, storage_options) for result in results]
-        sources = [_source(result, manifest, storage_options) for result in results]
+        sources = [_source(result, storage_options) for result in results]
         seams = [_seam(a, b, storage_options) for a, b in pairwise(results)]
         warnings = [*manifest.warnings, *_chunk_messages(frames), *_seam_warnings(seams, strict)]
         output, name = split_url(output_url, storage_options)
@@ -155,7 +155,7 @@ def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameReco
     return record
 
 
-def _source(result: ChunkResult, manifest: Manifest, options: StorageOptions | None) -> ChunkSource:
+def _source(result: ChunkResult, options: StorageOptions | None) -> ChunkSource:
     store, name = split_url(result.url, options)
     try:
         path = store.fetch(name)

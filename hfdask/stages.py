@@ -1,5 +1,8 @@
 """Stage times, and the seam through which a caller sees a primitive at work.
 
+The stages are compile, probe, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
+records, metrics, dashboards and errors.
+
 The primitives know nothing of Dask. They tell an `Observer` what they are doing; the Dask layer's observer passes it
 on to the dashboard, the command line's to a progress bar, and the base class to nobody.
 """
@@ -9,9 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-
-STAGES = ("compile", "probe", "freeze", "materialise", "boot", "capture", "encode", "upload", "assemble")
-"""Names of the stages, everywhere: in records, metrics, dashboards and errors."""
 
 
 class Observer:

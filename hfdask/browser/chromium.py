@@ -16,7 +16,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -115,10 +114,6 @@ class Chromium:
         return cls(browser, server, mode, pid)
 
     @property
-    def version(self) -> str:
-        return self.playwright.version
-
-    @property
     def alive(self) -> bool:
         """Whether the process runs: Playwright itself does not notice that its driver died."""
         if not (self.playwright.is_connected() and self._process.is_running()):
@@ -132,8 +127,8 @@ class Chromium:
 
     def kill(self) -> None:
         """End the browser at once, whatever it is doing."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process.kill()
 
     async def close(self) -> None:
         """Close the browser, by force where it does not answer."""

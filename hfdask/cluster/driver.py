@@ -23,7 +23,6 @@ from hfdask.assemble import assemble
 from hfdask.chunk import finished_chunk
 from hfdask.cluster.graph import chunk_file, chunk_token, delayed_chunks
 from hfdask.cluster.local import in_process, worker_slots
-from hfdask.config import RenderConfig
 from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError, WorkerLostError
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
@@ -93,7 +92,6 @@ class Render:
     """
 
     def __init__(self, job: Job, config: dict[str, Any], client: Client) -> None:
-        RenderConfig.of(config)
         self.job = job
         self.plan: Plan | None = None
         self._config = config

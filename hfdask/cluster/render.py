@@ -10,7 +10,7 @@ from distributed import Client
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from hfdask.cluster.driver import Job, Render
+from hfdask.cluster.driver import RETRIES, Job, Render
 from hfdask.cluster.local import client_for
 from hfdask.config import RenderConfig
 from hfdask.model import RenderResult
@@ -26,7 +26,7 @@ def submit(
     storage_options: StorageOptions | None = None,
     damage_test: bool = True,
     strict: bool = False,
-    retries: int = 2,
+    retries: int = RETRIES,
     **config: Any,
 ) -> Render:
     """Start a render on a cluster and return at once.

@@ -123,7 +123,6 @@ function status() {
     waiting: waitingFor(),
     missing: prepared && root ? missingTimelines() : [],
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
-    declared: root ? (numberAttribute(root, "data-duration", "data-composition-duration") ?? 0) : 0,
   };
 }
 
