@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.mode import capture_mode
-from hfdask.browser.session import open_page
 from hfdask.config import RenderConfig
 from hfdask.environment import current_environment
 from hfdask.errors import (
@@ -25,33 +23,27 @@ from hfdask.errors import (
     PlanCorruptError,
     PlanHashError,
     ProtocolError,
-    TimelineError,
-    UnsupportedFeatureError,
 )
 from hfdask.media.encode import h264_settings
 from hfdask.model import (
     PROTOCOL,
-    Artifact,
     ChunkRange,
-    Clip,
     Manifest,
     PageSettings,
     Rate,
-    Timeline,
     decode,
     pretty_json,
 )
+from hfdask.probe import probe
 from hfdask.project import Project, freeze_files
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, materialiser
+from hfdask.store import StorageOptions, Store
 from hfdask.timing import frame_count, parse_fps
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
 MANIFEST = "plan.json"
-MAX_SIDE = 7680
-DEFAULT_FPS = Fraction(30)
 
 
 @dataclass(frozen=True)
@@ -166,116 +158,27 @@ def plan(
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
         )
-        probe = browser_thread().run(_probe(store, artifacts, found.entry, page, options))
+        probed = browser_thread().run(probe(store, artifacts, found.entry, page, options))
     with clock("freeze"):
-        frames = frame_count(probe.timeline.duration, probe.fps)
+        frames = frame_count(probed.timeline.duration, probed.fps)
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
             entry=found.entry,
-            fps=Rate.of(probe.fps),
-            width=probe.page.width,
-            height=probe.page.height,
+            fps=Rate.of(probed.fps),
+            width=probed.page.width,
+            height=probed.page.height,
             frames=frames,
             chunks=tuple(ChunkRange(index=i, start=a, end=b) for i, (a, b) in enumerate(options.ranges(frames))),
-            encoder=h264_settings(options.quality, options.crf, options.bitrate, probe.fps),
-            page=probe.page,
+            encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
+            page=probed.page,
             environment=environment,
-            timeline=probe.timeline,
+            timeline=probed.timeline,
             artifacts=artifacts,
-            warnings=probe.warnings,
+            warnings=probed.warnings,
         ).sealed()
         store.write(MANIFEST, pretty_json(manifest))
-    return Plan(store.url, manifest, clock.rounded(), probe.messages, storage_options)
-
-
-@dataclass(frozen=True)
-class _Probe:
-    page: PageSettings
-    fps: Fraction
-    timeline: Timeline
-    warnings: tuple[str, ...]
-    messages: tuple[str, ...]
-
-
-async def _probe(
-    store: Store, artifacts: tuple[Artifact, ...], entry: str, page: PageSettings, options: RenderConfig
-) -> _Probe:
-    """Load the page; once more where its size or rate is not what was assumed, since layout depends on both."""
-    files = materialiser.files(store, artifacts)
-    fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
-    for _ in range(2):
-        async with (
-            browser_thread().pool.lease(page.capture_mode) as (chromium, _),
-            open_page(chromium, files, page, fps) as session,
-        ):
-            loaded = await session.load(entry)
-            report = await session.report()
-            await session.finish()
-        wanted = _canvas(report, page)
-        rate, rate_warnings = _rate(report["fps"], options)
-        if wanted == page and rate == fps:
-            break
-        page, fps = wanted, rate
-    # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
-    warnings = [*report["warnings"], *rate_warnings, *_timeline_warnings(loaded.missing, report)]
-    messages = [*session.log.messages, *(f"gave up waiting for {what}" for what in loaded.abandoned)]
-    return _Probe(page, fps, _timeline(report), _once(warnings), _once(messages))
-
-
-def _once(texts: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
-
-
-def _canvas(report: dict[str, Any], page: PageSettings) -> PageSettings:
-    if report["unsupported"]:
-        raise UnsupportedFeatureError(
-            "this version does not render " + "; ".join(report["unsupported"]), features=report["unsupported"]
-        )
-    size = {name: report[name] for name in ("width", "height")}
-    for name, value in size.items():
-        if not 16 <= value <= MAX_SIDE:
-            raise InvalidConfigError(
-                f"data-{name} of the composition root is {value}; it must be from 16 to {MAX_SIDE} pixels",
-                field=f"data-{name}",
-            )
-    return msgspec.structs.replace(page, width=int(size["width"]), height=int(size["height"]))
-
-
-def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:
-    """The frame rate, and warnings: an option wins over the root's ``data-fps``."""
-    if options.fps is not None:
-        return parse_fps(options.fps), []
-    if declared is None:
-        return DEFAULT_FPS, []
-    try:
-        return parse_fps(declared), []
-    except InvalidConfigError as error:
-        return DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
-
-
-def _timeline(report: dict[str, Any]) -> Timeline:
-    return Timeline(
-        composition_id=report["compositionId"],
-        duration=report["duration"],
-        duration_source=report["source"],
-        clips=tuple(Clip(**clip) for clip in report["clips"]),
-        timelines=tuple(sorted(report["timelines"])),
-        adapters=tuple(report["adapters"]),
-    )
-
-
-def _timeline_warnings(missing: list[str], report: dict[str, Any]) -> list[str]:
-    if not missing:
-        return []
-    names = ", ".join(missing)
-    if report["duration"] <= 0:
-        raise TimelineError(
-            f"no script registered a timeline for {names}, and without data-duration on the root the length of the video "
-            f"depends on it: register window.__timelines[{missing[0]!r}], or declare data-duration and data-no-timeline",
-            missing=missing,
-        )
-    return [f"no script registered a timeline for {names}; say data-no-timeline where none is meant"]
+    return Plan(store.url, manifest, clock.rounded(), probed.messages, storage_options)
 
 
 def read_manifest(store: Store) -> Manifest:
