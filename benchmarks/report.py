@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
 from measure import Chunk, Run, busy_seconds, intercept
 from rich.console import Console
 from rich.table import Table
@@ -110,9 +111,22 @@ def fixed_costs(runs: Sequence[Run]) -> dict[str, Any]:
         "cold_chunks": sum(len(run.chunks) for run in runs) - len(warm),
         "records": Spread.of(chunk.fixed for chunk in warm),
         "outside_stages": Spread.of(_outside(chunk) for chunk in warm),
+        "further": _further_chunk(runs),
         "intercept": line[0] if line else None,
         "seconds_per_frame": line[1] if line else None,
         "frames": sorted({chunk.frames for chunk in warm}),
+    }
+
+
+def _further_chunk(runs: Sequence[Run]) -> dict[str, float] | None:
+    """What a render of the same frames takes more for each further chunk: wall and CPU seconds; None for one count only."""
+    good = [run for run in runs if not run.error]
+    counts = [len(run.chunks) for run in good]
+    if len(set(counts)) < 2:
+        return None
+    return {
+        "wall": float(np.polyfit(counts, [run.usage.wall for run in good], 1)[0]),
+        "cpu": float(np.polyfit(counts, [run.usage.cpu for run in good], 1)[0]),
     }
 
 
@@ -144,8 +158,11 @@ def text_goal(name: str, runs: Sequence[Run]) -> Goal:
 
 def fixed_goal(label: str, costs: dict[str, Any]) -> list[Goal]:
     records: Spread | None = costs["records"]
+    further: dict[str, float] | None = costs["further"]
     return [
         Goal(f"warm chunk, records: {label}", "s", FIXED_GOAL, records.median if records else None),
+        Goal(f"further chunk, whole render: {label}", "s", FIXED_GOAL, further and further["wall"]),
+        Goal(f"further chunk, CPU: {label}", "s", FIXED_GOAL, further and further["cpu"]),
         Goal(f"warm chunk, intercept: {label}", "s", FIXED_GOAL, costs["intercept"]),
     ]
 
