@@ -162,7 +162,6 @@ def fixed_goal(label: str, costs: dict[str, Any]) -> list[Goal]:
     return [
         Goal(f"warm chunk, records: {label}", "s", FIXED_GOAL, records.median if records else None),
         Goal(f"further chunk, whole render: {label}", "s", FIXED_GOAL, further and further["wall"]),
-        Goal(f"further chunk, CPU: {label}", "s", FIXED_GOAL, further and further["cpu"]),
         Goal(f"warm chunk, intercept: {label}", "s", FIXED_GOAL, costs["intercept"]),
     ]
 
@@ -201,7 +200,17 @@ def show_cases(console: Console, cases: Sequence[dict[str, Any]]) -> None:
 
 def show_fixed(console: Console, costs: dict[str, dict[str, Any]]) -> None:
     table = Table(title="Fixed cost of a warm chunk, seconds")
-    for name in ("", "warm/cold", "records", "outside stages", "intercept", "ms/frame", "chunk frames"):
+    for name in (
+        "",
+        "warm/cold",
+        "records",
+        "outside stages",
+        "intercept",
+        "ms/frame",
+        "chunk frames",
+        "further: wall",
+        "CPU",
+    ):
         table.add_column(name, justify="right" if name else "left")
     for label, cost in costs.items():
         line = ["-", "-"]
@@ -209,7 +218,8 @@ def show_fixed(console: Console, costs: dict[str, dict[str, Any]]) -> None:
             line = [f"{cost['intercept']:.2f}", f"{1000 * cost['seconds_per_frame']:.1f}"]
         frames = ", ".join(map(str, cost["frames"]))
         counts = f"{cost['warm_chunks']}/{cost['cold_chunks']}"
-        table.add_row(label, counts, _cell(cost["records"]), _cell(cost["outside_stages"]), *line, frames)
+        further = [f"{cost['further'][name]:.2f}" if cost["further"] else "-" for name in ("wall", "cpu")]
+        table.add_row(label, counts, _cell(cost["records"]), _cell(cost["outside_stages"]), *line, frames, *further)
     console.print(table)
 
 
