@@ -14,6 +14,7 @@ details, because most of them cross from a worker to the driver.
     │   ├── DurationError               DISTRIBUTED_DURATION_OUT_OF_RANGE
     │   ├── TimelineError               TIMELINE_NOT_REGISTERED
     │   ├── ScriptError                 PAGE_SCRIPT_ERROR
+    │   ├── NavigationError             PAGE_NAVIGATED
     │   ├── AssetError                  MISSING_ASSET
     │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
     ├── BrowserError
@@ -125,6 +126,12 @@ class ScriptError(ProjectError):
     """A script of the page threw, while loading or in a seek."""
 
     code = "PAGE_SCRIPT_ERROR"
+
+
+class NavigationError(ProjectError):
+    """The page left the composition for another document, or loaded it again."""
+
+    code = "PAGE_NAVIGATED"
 
 
 class AssetError(ProjectError):

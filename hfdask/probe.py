@@ -40,6 +40,7 @@ async def probe(
             browser_thread().pool.lease(page.capture_mode) as (chromium, _),
             open_page(chromium, files, page, fps) as session,
         ):
+            await session.debug()
             loaded = await session.load(entry)
             report = await session.report()
             await session.finish()

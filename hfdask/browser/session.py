@@ -25,6 +25,8 @@ from hfdask.errors import (
     AssetError,
     BrowserCrashError,
     CaptureError,
+    HfdaskError,
+    NavigationError,
     PageTimeoutError,
     ProjectError,
     RootNotFoundError,
@@ -41,6 +43,8 @@ MAX_MESSAGES = 100
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
+# A script that runs is interrupted at once; a page that only waits for a promise never pauses.
+_PAUSE_PATIENCE = 1.0
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
 
@@ -63,11 +67,16 @@ _CONTEXT: dict[str, Any] = {
 
 @dataclass
 class PageLog:
-    """What the page said and what it failed to get; ``refused`` are requests that left the plan."""
+    """What the page said and what it failed to get.
+
+    ``refused`` are requests that left the plan, ``left_for`` the documents that the page itself wanted to go to.
+    """
 
     messages: list[str] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    left_for: list[str] = field(default_factory=list)
     in_flight: int = 0
+    opened: bool = False
 
     def add(self, text: str) -> None:
         if len(self.messages) < MAX_MESSAGES:
@@ -85,6 +94,10 @@ class PageLog:
 
     def _on_request(self, request: Request) -> None:
         self.in_flight += 1
+        if request.is_navigation_request() and request.frame.parent_frame is None:
+            if self.opened:  # the first one is ours
+                self.left_for.append(request.url.partition("?")[0])
+            self.opened = True
 
     def _on_done(self, request: Request) -> None:
         self.in_flight -= 1
@@ -123,11 +136,28 @@ class PageSession:
         self._page = page
         self._cdp = cdp
         self._crashed = False
+        self._debugging = False
+        self._scripts: dict[str, str] = {}
+        self._paused: asyncio.Future[dict[str, Any]] | None = None
+        self._resuming: asyncio.Future[Any] | None = None
         self.log.attach(page)
         page.on("crash", self._on_crash)
 
     def _on_crash(self, _: Page) -> None:
         self._crashed = True
+
+    async def debug(self) -> None:
+        """Let a later timeout name the script that was running. It costs some speed, so only planning does it."""
+        self._cdp.on("Debugger.paused", self._on_paused)
+        self._cdp.on("Debugger.scriptParsed", lambda event: self._scripts.update({event["scriptId"]: event["url"]}))
+        await self._cdp.send("Debugger.enable")
+        self._debugging = True
+
+    def _on_paused(self, event: dict[str, Any]) -> None:
+        if self._paused is not None and not self._paused.done():
+            self._paused.set_result(event)
+        else:  # a `debugger` statement of the page's: nobody is here to look
+            self._resuming = asyncio.ensure_future(self._cdp.send("Debugger.resume"))
 
     async def load(self, entry: str) -> Loaded:
         """Open the entry document and wait until it is ready (contract 2.4).
@@ -279,14 +309,48 @@ class PageSession:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
+            self._require_here()
+            where = await self._whereabouts()
             raise PageTimeoutError(
-                f"{what} within {seconds:g} s: a script that never ends, or an overloaded machine",
+                f"{what} within {seconds:g} s: {where or 'a script that never ends, or an overloaded machine'}",
                 seconds=seconds,
             ) from error
         except PlaywrightError as error:
+            self._require_here()
             if self._crashed or not self.chromium.alive:
                 raise BrowserCrashError(f"the browser died: {what}") from error
             raise CaptureError(f"{what}: {error.message.splitlines()[0]}") from error
+        except HfdaskError:
+            self._require_here()  # whatever failed, it failed in another document
+            raise
+        self._require_here()
+
+    def _require_here(self) -> None:
+        if self.log.left_for:
+            raise NavigationError(
+                f"the page left for {self.log.left_for[0]}: a composition must stay where it is, so remove the script, link or "
+                "refresh that navigates",
+                url=self.log.left_for[0],
+            )
+
+    async def _whereabouts(self) -> str:
+        """What a page that doesn't answer is doing, as far as its debugger can tell."""
+        if not self._debugging:
+            return ""
+        self._paused = paused = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait_for(self._cdp.send("Debugger.pause"), _PAUSE_PATIENCE)
+            frames = (await asyncio.wait_for(paused, _PAUSE_PATIENCE))["callFrames"]
+        except (PlaywrightError, TimeoutError):
+            return ""
+        # The innermost frames may be the runtime's own or the browser's, which have no address.
+        places = [(self._scripts.get(frame["location"]["scriptId"], ""), frame["location"]) for frame in frames]
+        named = [
+            f"{url.removeprefix(ORIGIN + '/').partition('?')[0]}:{place['lineNumber'] + 1}"
+            for url, place in places
+            if url
+        ]
+        return f"the script at {named[0]} was still running" if named else ""
 
 
 def _abandon(waiting: list[str], elapsed: float) -> list[str]:

@@ -116,9 +116,12 @@ function openGates() {
 
 function status() {
   openGates();
-  if (document.readyState === "complete") fetchSheetPictures();
+  if (document.readyState === "complete") {
+    prepare(); // a document that was written anew forgot who waited for it
+    fetchSheetPictures();
+  }
   return {
-    root: Boolean(root),
+    root: Boolean(root?.isConnected),
     prepared,
     waiting: waitingFor(),
     missing: prepared && root ? missingTimelines() : [],
@@ -217,7 +220,8 @@ window.__hfForceTimelineRebind = bindTimelines;
 window.__hfResolveMediaStartSeconds = mediaStart;
 window.__hfReseekGpu = (time) => drawing.seek(time, { force: true });
 window.__renderReady = false;
-define(window, "__hfdask", { status, settle, report, frame });
+// Not to be replaced: the host relies on it.
+Object.defineProperty(window, "__hfdask", { value: Object.freeze({ status, settle, report, frame }) });
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
 else prepare();
