@@ -50,7 +50,7 @@ HARMLESS = [
     Hostile("a_flood_of_messages", **script("for (let i = 0; i < 5000; i++) console.error('x'.repeat(200) + i)")),
     Hostile("a_huge_document", **script("root.innerHTML = '<i>'.repeat(200) + '</i>'.repeat(200) + '<b></b>'.repeat(60000)")),
     Hostile("dialogs", **script("alert(1); confirm(2); prompt(3); onbeforeunload = () => 'stay'; print()")),
-    Hostile("windows", **script("for (let i = 0; i < 5; i++) open('index.html'); open('https://example.com/')")),
+    Hostile("windows", **script("for (let i = 0; i < 5; i++) open('index.html'); open('https://example.com/'); if (open('')) throw Error('a window'); const a = document.createElement('a'); a.target = '_blank'; a.href = 'index.html'; a.click()")),
     Hostile("closing_itself", **script("window.close()")),
     Hostile("a_download", **script("const a = document.createElement('a'); a.href = 'data:text/plain,x'; a.download = 'x'; a.click()")),
     Hostile("a_place", **script("navigator.geolocation?.getCurrentPosition(() => {}, () => {})")),

@@ -42,6 +42,8 @@ _FLAGS = (
     "--disable-dev-shm-usage" if os.environ.get("HFDASK_NO_DEV_SHM") else "",
     "--disable-image-animation-resync",
     "--disable-lcd-text",
+    # A second window takes frames from the first one's compositor.
+    "--block-new-web-contents",
     # A tile that is redrawn in part has other edge pixels than one drawn whole, and so a frame would depend on the last.
     "--disable-partial-raster",
 )

@@ -45,6 +45,7 @@ _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
 # A script that runs is interrupted at once; a page that only waits for a promise never pauses.
 _PAUSE_PATIENCE = 1.0
+_WORD_PATIENCE = 0.2
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
 
@@ -309,20 +310,26 @@ class PageSession:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
-            self._require_here()
+            await self._require_here_soon()
             where = await self._whereabouts()
             raise PageTimeoutError(
                 f"{what} within {seconds:g} s: {where or 'a script that never ends, or an overloaded machine'}",
                 seconds=seconds,
             ) from error
         except PlaywrightError as error:
-            self._require_here()
+            await self._require_here_soon()
             if self._crashed or not self.chromium.alive:
                 raise BrowserCrashError(f"the browser died: {what}") from error
             raise CaptureError(f"{what}: {error.message.splitlines()[0]}") from error
         except HfdaskError:
-            self._require_here()  # whatever failed, it failed in another document
+            await self._require_here_soon()  # whatever failed, it failed in another document
             raise
+        self._require_here()
+
+    async def _require_here_soon(self) -> None:
+        """As `_require_here`, after a failure: word of a navigation may come later than what it broke."""
+        if not self.log.left_for:
+            await asyncio.sleep(_WORD_PATIENCE)
         self._require_here()
 
     def _require_here(self) -> None:
@@ -371,7 +378,6 @@ async def open_page(
     await context.add_init_script(runtime_script(settings, fps))
     page = await context.new_page()
     session = PageSession(chromium, page, await context.new_cdp_session(page), settings, fps, site)
-    context.on("page", _close_popup)
     try:
         yield session
     except ProjectError:
@@ -386,8 +392,3 @@ async def _close(context: BrowserContext) -> None:
         await asyncio.wait_for(context.close(), 10)
     except (PlaywrightError, TimeoutError) as error:
         raise BrowserCrashError("the browser did not close a page") from error
-
-
-async def _close_popup(page: Page) -> None:
-    with contextlib.suppress(PlaywrightError):
-        await page.close()
