@@ -5,20 +5,23 @@ from __future__ import annotations
 from hfdask._version import __version__
 from hfdask.assemble import assemble
 from hfdask.browser import close_browsers
+from hfdask.check import CheckReport, check
 from hfdask.chunk import render_chunk
 from hfdask.cluster.driver import Render
 from hfdask.cluster.render import render, submit
 from hfdask.config import RenderConfig
 from hfdask.errors import HfdaskError
 from hfdask.media.compare import Comparison, compare
-from hfdask.model import ChunkResult, RenderResult
+from hfdask.model import ChunkResult, Finding, RenderResult
 from hfdask.plan import Plan, plan
 from hfdask.stages import Observer
 from hfdask.still import still
 
 __all__ = [
+    "CheckReport",
     "ChunkResult",
     "Comparison",
+    "Finding",
     "HfdaskError",
     "Observer",
     "Plan",
@@ -27,6 +30,7 @@ __all__ = [
     "RenderResult",
     "__version__",
     "assemble",
+    "check",
     "close_browsers",
     "compare",
     "plan",

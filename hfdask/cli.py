@@ -15,10 +15,12 @@ from typing import Any
 
 import click
 import msgspec
+from rich.console import Console
 
 import hfdask
+from hfdask.check import summary
 from hfdask.cluster.graph import chunk_file
-from hfdask.config import QUALITIES
+from hfdask.config import CHECK_LEVELS, QUALITIES, CheckLevel
 from hfdask.errors import (
     BrowserError,
     HfdaskError,
@@ -61,6 +63,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except HfdaskError as error:
             click.echo(f"{error.code}: {error.message}", err=True)
+            for note in getattr(error, "__notes__", ()):
+                click.echo(f"check: {note}", err=True)
             if ctx.params.get("debug"):
                 traceback.print_exc()
             ctx.exit(exit_status(error))
@@ -100,6 +104,7 @@ def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables."),
         click.option("--entry", metavar="FILE", help="Entry document.  [default: index.html]"),
         click.option("--capture", type=click.Choice(["auto", "beginframe", "screenshot"]), help="Way of capturing."),
+        click.option("--check", type=click.Choice(CHECK_LEVELS), help="What findings do.  [default: report]"),
         click.option("--page-errors", type=click.Choice(["raise", "warn"]), help="What uncaught script errors do."),
         click.option("--load-timeout", type=float, metavar="SECONDS", help="Time for the page to become ready."),
         click.option("--frame-timeout", type=float, metavar="SECONDS", help="Time for a frame."),
@@ -157,9 +162,10 @@ def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
     made = hfdask.plan(project, plan_url, **_given(options))
     if as_json:
-        _print_json({"plan_url": made.url, "stages": made.stages, "plan": msgspec.to_builtins(made.manifest)})
+        _print_json({"plan_url": made.url, "stages": made.stages, **_builtins(made)})
         return
     click.echo(repr(made))
+    _print_findings(made.findings)
     for warning in (*made.manifest.warnings, *made.messages):
         click.echo(f"warning: {warning}", err=True)
 
@@ -214,6 +220,24 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
 
 
 @main.command()
+@_project
+@click.option("--strict", "level", flag_value="strict", help="Exit with 3 where there are errors.")
+@click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 where there are findings at all.")
+@click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables.")
+@click.option("--entry", default="index.html", metavar="FILE", help="Entry document.  [default: index.html]")
+@_as_json
+def check(project: str, level: CheckLevel | None, variables: Any, entry: str, as_json: bool) -> None:
+    """Tell what in PROJECT would break, differ between chunks, or be slow."""
+    report = hfdask.check(project, entry=entry, variables=variables)
+    if as_json:
+        sys.stdout.write(report.to_json())
+    else:
+        Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()).print(report)
+    if report.failing(level or "report"):
+        raise click.exceptions.Exit(3)
+
+
+@main.command()
 @click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Least mean PSNR in dB to pass.")
@@ -264,12 +288,22 @@ def install_browser() -> None:
     click.echo(install(lambda text: click.echo(text, err=True)))
 
 
+def _builtins(made: hfdask.Plan) -> dict[str, Any]:
+    return {"plan": msgspec.to_builtins(made.manifest), "findings": msgspec.to_builtins(made.findings)}
+
+
+def _print_findings(findings: tuple[hfdask.Finding, ...]) -> None:
+    for line in summary(findings):
+        click.echo(f"check: {line}", err=True)
+
+
 def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
         _print_json(msgspec.to_builtins(result))
         return
+    _print_findings(result.findings)
     rate = result.frames / result.stages["total"] if "total" in result.stages else 0
     click.echo(
         f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "

@@ -12,6 +12,8 @@ from hfdask.media.encode import h264_settings
 from hfdask.timing import chunk_ranges, parse_fps
 
 QUALITIES = ("draft", "standard", "high")
+CheckLevel = Literal["report", "strict", "strict-all", "off"]
+CHECK_LEVELS = ("report", "strict", "strict-all", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,9 @@ class RenderConfig:
         The way frames are taken; ``auto`` asks the browser.
     page_errors : {"raise", "warn"}
         Whether an exception that a script of the page does not catch ends the render.
+    check : {"report", "strict", "strict-all", "off"}
+        What the findings of `hfdask.check` do before anything is rendered: nothing but be reported, end it where one is
+        an error, end it where there is any; or no check at all. The plan is the same.
     load_timeout, frame_timeout : float
         Seconds that the page may take to become ready, and for a frame.
 
@@ -59,6 +64,7 @@ class RenderConfig:
     entry: str = "index.html"
     capture: Literal["auto", "beginframe", "screenshot"] = "auto"
     page_errors: Literal["raise", "warn"] = "raise"
+    check: CheckLevel = "report"
     load_timeout: float = 45.0
     frame_timeout: float = 30.0
 
@@ -77,6 +83,7 @@ class RenderConfig:
         self.ranges(1)
         _choice("capture", self.capture, ("auto", "beginframe", "screenshot"))
         _choice("page_errors", self.page_errors, ("raise", "warn"))
+        _choice("check", self.check, CHECK_LEVELS)
         for name in ("load_timeout", "frame_timeout"):
             seconds = getattr(self, name)
             if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:

@@ -16,6 +16,7 @@ details, because most of them cross from a worker to the driver.
     │   ├── ScriptError                 PAGE_SCRIPT_ERROR
     │   ├── NavigationError             PAGE_NAVIGATED
     │   ├── AssetError                  MISSING_ASSET
+    │   ├── CheckFailedError            CHECK_FAILED
     │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
     ├── BrowserError
     │   ├── BrowserNotFoundError        CHROME_BINARY_UNAVAILABLE
@@ -138,6 +139,12 @@ class AssetError(ProjectError):
     """The page asks for a file that the plan does not hold."""
 
     code = "MISSING_ASSET"
+
+
+class CheckFailedError(ProjectError):
+    """A strict check found something; ``details['findings']`` lists it."""
+
+    code = "CHECK_FAILED"
 
 
 class UnsupportedFeatureError(ProjectError):

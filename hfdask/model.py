@@ -225,6 +225,22 @@ class Seam(Value, frozen=True):
     psnr: float | None = None
 
 
+class Finding(Value, frozen=True):
+    """What a check found: ``element`` is an opening tag or a line of a script, ``line`` counts from 1 in ``file``."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    file: str
+    line: int | None
+    element: str | None
+    message: str
+    remedy: str
+
+    @property
+    def place(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
 class RenderResult(Value, frozen=True):
     """A finished, verified video. ``stages`` are wall seconds; chunk stages are summed over chunks."""
 
@@ -243,6 +259,7 @@ class RenderResult(Value, frozen=True):
     chunks: tuple[ChunkResult, ...]
     seams: tuple[Seam, ...]
     warnings: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def canonical_json(value: Any) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.mode import capture_mode
+from hfdask.check import check_project, summary
 from hfdask.config import RenderConfig
 from hfdask.environment import current_environment
 from hfdask.errors import (
@@ -22,12 +23,14 @@ from hfdask.errors import (
     MissingArtifactError,
     PlanCorruptError,
     PlanHashError,
+    ProjectError,
     ProtocolError,
 )
 from hfdask.media.encode import h264_settings
 from hfdask.model import (
     PROTOCOL,
     ChunkRange,
+    Finding,
     Manifest,
     PageSettings,
     Rate,
@@ -60,12 +63,15 @@ class Plan:
         Wall seconds of planning by stage; empty for a plan that was only opened.
     messages : tuple of str
         What the page said while it was planned, besides ``manifest.warnings``; empty for one that was only opened.
+    findings : tuple of Finding
+        What `hfdask.check` found while it was planned; no part of the plan.
     """
 
     url: str
     manifest: Manifest
     stages: dict[str, float] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     storage_options: StorageOptions | None = field(default=None, repr=False)
 
     @classmethod
@@ -143,6 +149,8 @@ def plan(
     clock = StageClock(observer or Observer())
     found = Project.find(project, options.entry)
     store = Store(plan_url, storage_options)
+    with clock("check"):
+        findings = _check(found, options)
     with clock("compile"):
         artifacts = freeze_files(found, store)
         environment = current_environment()
@@ -158,7 +166,12 @@ def plan(
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
         )
-        probed = browser_thread().run(probe(store, artifacts, found.entry, page, options))
+        try:
+            probed = browser_thread().run(probe(store, artifacts, found.entry, page, options))
+        except ProjectError as error:
+            for line in summary(findings):  # may well say why
+                error.add_note(line)
+            raise
     with clock("freeze"):
         frames = frame_count(probed.timeline.duration, probed.fps)
         manifest = Manifest(
@@ -178,7 +191,15 @@ def plan(
             warnings=probed.warnings,
         ).sealed()
         store.write(MANIFEST, pretty_json(manifest))
-    return Plan(store.url, manifest, clock.rounded(), probed.messages, storage_options)
+    return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
+
+
+def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
+    if options.check == "off":
+        return ()
+    report = check_project(found, options.variables, capture_mode(options.capture))
+    report.require(options.check)
+    return report.findings
 
 
 def read_manifest(store: Store) -> Manifest:

@@ -1,6 +1,6 @@
 """Stage times, and the seam through which a caller sees a primitive at work.
 
-The stages are compile, probe, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
+The stages are check, compile, probe, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
 records, metrics, dashboards and errors.
 
 The primitives know nothing of Dask. They tell an `Observer` what they are doing; the Dask layer's observer passes it

@@ -45,7 +45,7 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
     folder, name = split_url(output)
     folder.require_writable()
     with tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch:
-        frozen = plan(project, scratch, **config)
+        frozen = plan(project, scratch, **{"check": "off", **config})
         manifest = frozen.manifest
         frame = frame_at(time, manifest.fps.fraction) if time >= 0 else -1
         if not 0 <= frame < manifest.frames:

@@ -175,7 +175,7 @@ class Render:
         video = assemble(self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict)
         self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
-        return msgspec.structs.replace(video, stages=stages)
+        return msgspec.structs.replace(video, stages=stages, findings=self.plan.findings)
 
     def _forget_plan(self) -> None:
         """Remove what was kept next to the output for another try."""

@@ -51,3 +51,17 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
         f"const config = {config};\n{clock}\nif (window === window.top) {{\n{player}\n}} }})();"
     )
+
+
+@functools.cache
+def lint_script() -> str:
+    """The script of the page that documents are checked in: `hfdaskLint`, with the grammar of the runtime's timing."""
+    folder = resources.files("hfdask.page")
+    timing = (folder / "runtime" / "timing.js").read_text("utf-8")
+    lint = (folder / "lint.js").read_text("utf-8")
+    shared = "strictNumber, numberAttribute, parseStart"
+    return (
+        'globalThis.hfdaskLint = (() => { "use strict";\n'
+        f"const {{ {shared} }} = (() => {{ const root = null; function warn() {{}}\n{timing}\nreturn {{ {shared} }}; }})();\n"
+        f"{lint}\nreturn {{ inspect, moduleError, validSelectors }}; }})();"
+    )

@@ -1,0 +1,1 @@
+"""What `hfdask check` knows: the rules, and how documents and scripts are read."""

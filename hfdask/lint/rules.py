@@ -1,0 +1,284 @@
+"""The rules: what each finding means here, and what to do about it.
+
+The severity tells what happens in hfdask: an error is a render that fails, shows something else than the author meant,
+or differs from chunk to chunk; a warning is something slow, something that another renderer or an editor would trip
+over, or something that is likely, but not surely, a mistake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``message`` and ``remedy`` are templates for the details of a finding."""
+
+    severity: Severity
+    message: str
+    remedy: str
+
+
+def _error(message: str, remedy: str) -> Rule:
+    return Rule("error", message, remedy)
+
+
+def _warning(message: str, remedy: str) -> Rule:
+    return Rule("warning", message, remedy)
+
+
+_STATE = (
+    "{name} grows from frame to frame, and a chunk starts in the middle without having seen the frames before: "
+    "what it shows differs from chunk to chunk"
+)
+_FROM_TIME = "compute it from the time of the frame alone: the callback's argument, or event.detail.time of hf-seek"
+_REPAINT = "use a smaller radius or area, or a picture that has the effect drawn in"
+
+ROOT = {
+    "root_missing_composition_id": _error(
+        "no element has a data-composition-id, so there is no video to render",
+        "give one element data-composition-id, data-width, data-height and data-duration",
+    ),
+    "standalone_composition_wrapped_in_template": _error(
+        "the entry document's composition is inside of a <template>, so nothing of it is on the page",
+        "take it out of the <template>; only files that are mounted by data-composition-src have one",
+    ),
+    "root_missing_dimensions": _error(
+        "the root has no usable {missing}; without them the video is 1080 pixels wide and 1920 high",
+        "write both in pixels, such as data-width='1920' data-height='1080'",
+    ),
+    "multiple_root_compositions": _error(
+        "a second composition next to the root: only the first one is the video",
+        "put it into the root, or mark the root with data-root='true'",
+    ),
+    "root_composition_missing_duration_source": _error(
+        "nothing tells how long the video is: no data-duration, no registered timeline, no media, no finite animation",
+        "write data-duration in seconds on the root",
+    ),
+    "clip_outside_root": _warning(
+        "a timed element outside of the root is not laid out as a clip, and may be outside of the picture",
+        "move it into the root",
+    ),
+    "html_dir_attribute_breaks_render": _warning(
+        "dir='{direction}' on <html> moves the origin of the page to the right in some renderers, which then show nothing",
+        "put dir on the root or on the elements with the text",
+    ),
+    "duplicate_composition_id": _error(
+        "'{id}' is the id of two compositions: only the first gets the timeline, and is found by references",
+        "give each composition an id of its own",
+    ),
+    "host_missing_composition_id": _warning(
+        "a host without data-composition-id is known by the id inside of its file only, the same for each host of that file",
+        "give each host a data-composition-id",
+    ),
+    "missing_data_no_timeline": _warning(
+        "no script registers a timeline for '{id}', and loading waits until it is sure that none comes",
+        "say data-no-timeline where none is meant, else register window.__timelines['{id}']",
+    ),
+    "missing_or_empty_sub_composition": _error(
+        "{src} {problem}",
+        "data-composition-src is a path from the project's folder to a file with an element that has a data-composition-id",
+    ),
+    "sub_composition_cycle": _error(
+        "{src} mounts itself, directly or through another file; the inner one is left out",
+        "remove the host, or mount another file",
+    ),
+    "sub_composition_too_deep": _error(
+        "{src} is mounted more than {depth} levels deep, and left out",
+        "mount it higher up",
+    ),
+}
+
+SCRIPTS = {
+    "invalid_inline_script_syntax": _error(
+        "the script cannot be parsed, so nothing of it runs: {problem}",
+        "mend the syntax",
+    ),
+    "timeline_id_mismatch": _error(
+        "a timeline is registered as '{id}', but no composition has that id; only where it is the one timeline does it move",
+        "use the composition's data-composition-id, one of: {ids}",
+    ),
+    "gsap_timeline_not_registered": _error(
+        "GSAP timelines are made, but none is registered: nothing brings them to the time of a frame",
+        "window.__timelines['{id}'] = the timeline, made with {{ paused: true }}",
+    ),
+    "gsap_infinite_repeat": _warning(
+        "a repeat without end makes its timeline endless",
+        "repeat as often as the clip's length needs: Math.ceil(length / one pass) - 1",
+    ),
+    "non_deterministic_code": _warning(
+        "{what}: {stake}",
+        "draw the numbers once while the page loads, from a generator with a seed of your own",
+    ),
+    "virtual_date": _warning(
+        "{what} gives the virtual clock: composition time since 1 January 1970, never today",
+        "for a date in the picture use a variable; for animation use the time of the frame",
+    ),
+    "timer_animation": _error(
+        "{name} changes the picture {how}, by the real clock: what a frame shows depends on how fast it was rendered",
+        "use a timeline, CSS animations, requestAnimationFrame or hf-seek; timers are for set-up only",
+    ),
+    "requestanimationframe_in_composition": _error(_STATE, _FROM_TIME),
+    "state_between_frames": _error(_STATE, _FROM_TIME),
+    "missing_gsap_script": _error("gsap is used, but no script brings it", "add a <script src> with GSAP before it"),
+    "missing_gsap_plugin": _error(
+        "the GSAP plugin {name} is registered, but no script brings it",
+        "add a <script src> with {name} before it",
+    ),
+    "missing_lottie_script": _error(
+        "lottie is used, but no script brings it", "add a <script src> with lottie-web before it"
+    ),
+    "missing_three_script": _error(
+        "THREE is used, but no script brings it", "add a <script src> with Three.js before it"
+    ),
+    "invalid_selector": _error(
+        "'{selector}' is no selector: the call throws",
+        "each attribute has brackets of its own ([data-a][data-b]); quote values, escape special characters",
+    ),
+    "imperative_media_control": _error(
+        "{what} of a media element has no effect: frames are taken from the source by the time of the frame",
+        "say when and what it plays with data-start, data-duration, data-media-start and data-playback-rate",
+    ),
+}
+
+TIMING = {
+    "invalid_timing_value": _error(
+        "{name}='{text}' is not understood and is ignored",
+        "write seconds as a plain number of at least 0; data-start also takes an id, or an id with ' + ' or ' - ' and seconds",
+    ),
+    "unknown_start_reference": _error(
+        "data-start refers to '{id}', which is no id in this document: the element starts at 0",
+        "use the id of an element, or of a composition",
+    ),
+    "start_reference_cycle": _error(
+        "data-start references form a cycle: {names}", "give one of them a start in seconds"
+    ),
+    "deprecated_data_layer": _warning(
+        "data-layer is ignored; and neither it nor its successor says what is drawn on top",
+        "use data-track-index for the lane, and z-index or the order of elements for what is on top",
+    ),
+    "deprecated_data_end": _warning("data-end is a legacy input: {outcome}", "write data-duration instead"),
+    "timed_element_missing_clip_class": _warning(
+        "a timed element without class='clip': it renders, but editors find clips by that class",
+        "add class='clip'",
+    ),
+}
+
+ASSETS = {
+    "missing_local_asset": _error("{url} is not in the project (as {kind})", "add the file, or correct the path"),
+    "audio_src_not_found": _error(
+        "{url} is not in the project: there will be no sound", "add the file, or correct the path"
+    ),
+    "invalid_parent_traversal_in_asset_path": _error(
+        "{url} leads out of the project's folder, which is all that a render may see",
+        "put the file into the project",
+    ),
+    "placeholder_media_url": _error("{url} is a placeholder that nothing replaced", "put in the real path"),
+    "unloadable_media_variable_default": _error(
+        "{url}, the default of a variable, is not in the project",
+        "add the file, or correct the default",
+    ),
+}
+
+MEDIA = {
+    "media_missing_id": _warning(
+        "media without id: it gets a numbered one, which changes when another is put before it",
+        "give it an id",
+    ),
+    "duplicate_media_id": _warning(
+        "'{id}' is the id of two media elements: scripts and references find the first only",
+        "give each an id of its own",
+    ),
+    "media_missing_data_start": _warning(
+        "media without data-start starts at 0", "write data-start='0' if that is meant"
+    ),
+    "media_missing_src": _error("media without src shows and plays nothing", "add src, or a <source>, or data-var-src"),
+    "self_closing_media_tag": _error(
+        "<{name} /> does not close itself in HTML: all that follows becomes its content and is not shown",
+        "write <{name} ...></{name}>",
+    ),
+    "video_missing_muted": _warning(
+        "neither muted nor data-has-audio: the video's sound joins the mix",
+        "add muted, or data-has-audio='true' if that is meant",
+    ),
+    "video_muted_with_declared_audio": _error(
+        "muted, and data-has-audio='true': muted wins, and its sound is missing",
+        "remove one of the two",
+    ),
+    "video_nested_in_timed_element": _warning(
+        "a timed video in a timed element: its data-start still counts from the composition, and both windows must be open",
+        "put the video next to the element, or check that both windows are meant",
+    ),
+    "base64_media_prohibited": _warning(
+        "media in a data: URL is held in memory by every page of every chunk",
+        "put it into a file of the project",
+    ),
+    "media_preload_none": _warning("preload='none' keeps media from being ready; renders take it away", "remove it"),
+    "media_crossorigin_breaks_preview": _warning(
+        "crossorigin on media fails where the server sends no CORS headers, as in previews",
+        "remove it",
+    ),
+    "video_audio_double_source": _error(
+        "{source} is also a video with sound: it is heard twice",
+        "mute the video, or remove the audio",
+    ),
+    "duplicate_audio_track": _warning("{source} plays twice from the same start", "remove one of the two"),
+    "audio_volume_invalid": _warning(
+        "data-volume='{text}' is no number: the volume is 1", "write a number from 0 to 3.98"
+    ),
+    "audio_volume_out_of_range": _warning(
+        "data-volume='{text}' is cut to the range from 0 to 3.98 (12 dB)",
+        "write a number from 0 to 3.98",
+    ),
+    "audio_loop_ignored": _warning(
+        "loop on <audio> is ignored: it plays once", "repeat the element, or use a longer file"
+    ),
+}
+
+VARIABLES = {
+    "invalid_variable_values_json": _error(
+        "data-variable-values is not a JSON object: the composition gets its defaults",
+        "write it as '{{\"id\": value}}'",
+    ),
+    "invalid_composition_variables_declaration": _error(
+        "data-composition-variables is not as it should be: {problem}",
+        'write a JSON array of {{"id", "type", "label", "default"}}',
+    ),
+    "unknown_variable_binding": _warning(
+        "{name}='{id}' is bound to no declared variable", "declare it, or correct the id"
+    ),
+    "undeclared_variable": _warning(
+        "the variable '{id}' is not declared by the composition", "declare it, or correct the id"
+    ),
+    "variable_type_mismatch": _warning("the value of the variable '{id}' is not {wanted}", "give a value of that type"),
+}
+
+COST = {
+    "expensive_blur": _warning(
+        "a blur of {radius} px over {percent} of the picture, drawn anew in each frame", _REPAINT
+    ),
+    "expensive_backdrop_filter": _warning(
+        "backdrop-filter over {percent} of the picture is drawn on a layer of its own: slow, and at seams between chunks its "
+        "edges may differ",
+        "use a translucent background, or a picture that has the effect drawn in",
+    ),
+    "expensive_box_shadow": _warning("a shadow of {radius} px around {percent} of the picture", _REPAINT),
+    "expensive_blend_mode": _warning(
+        "mix-blend-mode: {blend} over {percent} of the picture reads back all that is below it",
+        "blend smaller elements, or use plain opacity",
+    ),
+    "many_filters": _warning(
+        "{count} elements have filters, and each is drawn to a picture of its own first",
+        "filter a common parent, or fewer elements",
+    ),
+    "expensive_image": _warning(
+        "{url} has {width} x {height} pixels, {times} times those of the video: {megabytes} MB when decoded",
+        "scale it down to what is shown",
+    ),
+}
+
+RULES: dict[str, Rule] = {**ROOT, **SCRIPTS, **TIMING, **ASSETS, **MEDIA, **VARIABLES, **COST}
+"""Every code that a check can report."""

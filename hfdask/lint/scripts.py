@@ -1,0 +1,548 @@
+"""Reading a script: what in it makes a frame depend on more than its time (contract 4.4 and 7).
+
+A grammar decides, never the text, so that comments and strings fool nobody. The virtual clock and the seeded
+randomness make much of what other renderers forbid harmless here; what remains is state that is carried from frame to
+frame, since a chunk starts at a frame without having seen those before, and timers, which run by the real clock.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import tree_sitter_javascript
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
+
+_LANGUAGE = Language(tree_sitter_javascript.language())
+_WANTED = Query(
+    _LANGUAGE,
+    """
+    (call_expression) @call (new_expression) @new (pair) @pair (string) @string (assignment_expression) @assignment
+    (member_expression) @member (import_statement) @import (variable_declarator) @declarator
+    (function_declaration) @function (class_declaration) @function (import_specifier) @function
+    (formal_parameters) @parameters (import_clause) @clause (arrow_function parameter: (identifier) @name)
+    (namespace_import (identifier) @name) (catch_clause parameter: (identifier) @name) (for_in_statement) @each
+    """,
+)
+_FUNCTIONS = frozenset({"function_expression", "arrow_function", "function_declaration", "method_definition"})
+_TWEENS = frozenset({"to", "from", "fromTo", "set", "staggerTo", "staggerFrom"})
+_DRAWING = frozenset(
+    {"style", "textContent", "innerHTML", "innerText", "className", "classList", "setAttribute", "setProperty", "src"}
+    | {"fillRect", "clearRect", "stroke", "fill", "drawImage", "fillText", "append", "appendChild", "remove", "animate"}
+)
+_PLAYING = frozenset({"play", "pause", "load"})
+_LOADED_BY_PAGE_MS = 1000  # readiness waits for timers up to this delay
+_ITERATORS = frozenset({"forEach", "map", "some", "every", "for"})
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A finding in a script; ``row`` counts from 0, ``excerpt`` is the line."""
+
+    code: str
+    row: int
+    excerpt: str
+    severity: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ScriptFacts:
+    """What a script does that matters to its document."""
+
+    hits: list[Hit] = field(default_factory=list)
+    registered: dict[str, Hit] = field(default_factory=dict)
+    registers_unknown: bool = False
+    makes_timeline: Hit | None = None
+    animates: bool = False
+    globals: dict[str, Hit] = field(default_factory=dict)
+    plugins: dict[str, Hit] = field(default_factory=dict)
+    selectors: list[tuple[str, Hit]] = field(default_factory=list)
+    imports: list[tuple[str, Hit]] = field(default_factory=list)
+    declares: frozenset[str] = frozenset()
+    error_row: int = 0
+
+
+def read_script(text: str, media_ids: frozenset[str] = frozenset()) -> ScriptFacts:
+    """Read a script of the author's."""
+    return _Reader(text, media_ids).read()
+
+
+def _text(node: Node | None) -> str:
+    return node.text.decode() if node is not None and node.text is not None else ""
+
+
+def _literal(node: Node | None) -> str | None:
+    """The value of a plain string, or of a template without substitutions."""
+    if node is None or node.type not in ("string", "template_string"):
+        return None
+    if any(child.type == "template_substitution" for child in node.named_children):
+        return None
+    return _text(node)[1:-1]
+
+
+def _arguments(call: Node) -> list[Node]:
+    arguments = call.child_by_field_name("arguments")
+    return [] if arguments is None else [node for node in arguments.named_children if node.type != "comment"]
+
+
+def _inside(node: Node, *kinds: str) -> Iterator[Node]:
+    """The node and all below it that are of these kinds."""
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if item.type in kinds:
+            yield item
+        stack.extend(reversed(item.named_children))
+
+
+def _base(node: Node) -> Node:
+    """What a chain of members and calls starts from."""
+    while True:
+        below = node.child_by_field_name("object") or (
+            node.child_by_field_name("function") if node.type == "call_expression" else None
+        )
+        if below is None:
+            return node
+        node = below
+
+
+def _member(node: Node | None) -> tuple[str, str]:
+    """Object and property of ``a.b`` as text, or two empty strings."""
+    if node is None or node.type != "member_expression":
+        return "", ""
+    return _text(node.child_by_field_name("object")), _text(node.child_by_field_name("property"))
+
+
+def _global(name: str) -> str:
+    """A name without the window that it may be taken from."""
+    for prefix in ("window.", "globalThis.", "self."):
+        name = name.removeprefix(prefix)
+    return name
+
+
+class _Reader:
+    def __init__(self, text: str, media_ids: frozenset[str]) -> None:
+        source = text.encode()
+        self.lines = text.split("\n")
+        self.tree = Parser(_LANGUAGE).parse(source)
+        self.media_ids = media_ids
+        self.facts = ScriptFacts()
+        found = QueryCursor(_WANTED).captures(self.tree.root_node)
+        self.nodes = {kind: sorted(nodes, key=lambda node: node.start_byte) for kind, nodes in found.items()}
+
+    def all(self, kind: str) -> list[Node]:
+        return self.nodes.get(kind, [])
+
+    def hit(self, code: str, node: Node, severity: str | None = None, **detail: Any) -> Hit:
+        row = node.start_point.row
+        return Hit(code, row, self.lines[row].strip()[:120], severity, detail)
+
+    def report(self, code: str, node: Node, severity: str | None = None, **detail: Any) -> None:
+        self.facts.hits.append(self.hit(code, node, severity, **detail))
+
+    def read(self) -> ScriptFacts:
+        error = next(_inside(self.tree.root_node, "ERROR"), None) if self.tree.root_node.has_error else None
+        self.facts.error_row = error.start_point.row if error else 0
+        self.facts.declares = self.declared & {"gsap", "lottie", "THREE"}
+        self._registrations()
+        self._globals()
+        self._random()
+        self._repeats()
+        self._timers()
+        self._frames()
+        self._media()
+        self._references()
+        return self.facts
+
+    # Names and functions
+
+    @functools.cached_property
+    def declared(self) -> frozenset[str]:
+        """Every name that the script declares, in whatever scope."""
+        names = {_text(node) for node in self.all("name")}
+        for node in self.all("declarator"):
+            names |= _names(node.child_by_field_name("name"))
+        for node in self.all("function"):
+            names.add(_text(node.child_by_field_name("alias") or node.child_by_field_name("name")))
+        for node in [*self.all("parameters"), *self.all("clause")]:
+            names |= _names(node)
+        for node in self.all("each"):
+            names |= _names(node.child_by_field_name("left")) if node.child_by_field_name("kind") else set()
+        return frozenset(names)
+
+    @functools.cached_property
+    def functions(self) -> dict[str, Node]:
+        """Functions by name."""
+        named = {
+            _text(n.child_by_field_name("name")): n for n in self.all("function") if n.type == "function_declaration"
+        }
+        for node in self.all("declarator"):
+            value = node.child_by_field_name("value")
+            if value is not None and value.type in _FUNCTIONS:
+                named[_text(node.child_by_field_name("name"))] = value
+        for node in _inside(self.tree.root_node, "function_expression"):
+            if name := _text(node.child_by_field_name("name")):
+                named.setdefault(name, node)
+        return named
+
+    def function(self, node: Node | None) -> Node | None:
+        """The function that an expression is or names."""
+        if node is None:
+            return None
+        return node if node.type in _FUNCTIONS else self.functions.get(_text(node))
+
+    def reached(self, start: Node) -> list[Node]:
+        """A function and those of this script that it calls, directly or not."""
+        seen = [start]
+        for function in seen:
+            for call in _inside(function, "call_expression"):
+                callee = self.functions.get(_text(call.child_by_field_name("function")))
+                if callee is not None and callee not in seen:
+                    seen.append(callee)
+        return seen
+
+    # Timelines
+
+    def _registrations(self) -> None:
+        for node in self.all("assignment"):
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            assert left is not None
+            holder = _global(_text(left.child_by_field_name("object")))
+            if holder == "__timelines":
+                key = _literal(left.child_by_field_name("index")) or _member(left)[1]
+                self._register(key, node)
+            elif _global(_text(left)) == "__timelines" and right is not None:
+                for literal in _inside(right, "object"):
+                    self._register_all(literal)
+                    break
+                else:
+                    self.facts.registers_unknown |= right.type not in ("binary_expression", "object")
+        for call in self.all("call"):
+            first = next(iter(_arguments(call)), None)
+            if first is not None and _global(_text(first)) == "__timelines":
+                self.facts.registers_unknown = True
+        for node in self.all("declarator"):
+            value = node.child_by_field_name("value")
+            if value is not None and "__timelines" in _text(value):
+                self.facts.registers_unknown |= value.type not in _FUNCTIONS  # an alias: what goes in is not known
+
+    def _register_all(self, literal: Node) -> None:
+        for entry in literal.named_children:
+            key = entry.child_by_field_name("key")
+            if entry.type == "pair" and key is not None:
+                self._register(_literal(key) or (_text(key) if key.type == "property_identifier" else ""), entry)
+            elif entry.type == "shorthand_property_identifier":
+                self._register(_text(entry), entry)
+            elif entry.type == "spread_element" and "__timelines" not in _text(entry):
+                self.facts.registers_unknown = True
+
+    def _register(self, key: str, node: Node) -> None:
+        if key:
+            self.facts.registered.setdefault(key, self.hit("timeline_id_mismatch", node, id=key))
+        else:
+            self.facts.registers_unknown = True
+
+    # Libraries
+
+    def _globals(self) -> None:
+        for node in self.all("member"):
+            holder = node.child_by_field_name("object")
+            name = _text(holder)
+            if name in ("gsap", "lottie", "THREE") and name not in self.declared and holder is not None:
+                self.facts.globals.setdefault(name, self.hit("", node))
+        for call in self.all("call"):
+            holder, name = _member(call.child_by_field_name("function"))
+            self.facts.animates |= name in ("animate", "loadAnimation") or holder == "anime"
+            if _global(holder) != "gsap":
+                continue
+            if name == "timeline" and self.facts.makes_timeline is None:
+                self.facts.makes_timeline = self.hit("gsap_timeline_not_registered", call)
+            if name == "registerPlugin":
+                for plugin in _arguments(call):
+                    if plugin.type == "identifier" and _text(plugin) not in self.declared:
+                        self.facts.plugins[_text(plugin)] = self.hit("missing_gsap_plugin", call, name=_text(plugin))
+
+    # Randomness and dates
+
+    def _random(self) -> None:
+        for call in self.all("call"):
+            what = _global(_text(call.child_by_field_name("function")))
+            if what in ("Math.random", "crypto.getRandomValues", "crypto.randomUUID", "gsap.utils.random"):
+                late = _in_tween_function(call)
+                self.report("non_deterministic_code", call, "error" if late else None, what=what, stake=_stake(late))
+            elif what == "Date.now" or (what == "Date" and "Date" not in self.declared):
+                self.report("virtual_date", call, what=f"{what}()")
+        for node in self.all("new"):
+            if _text(node.child_by_field_name("constructor")) == "Date" and not _arguments(node):
+                self.report("virtual_date", node, what="new Date()")
+        for node in self.all("string"):
+            if _text(node)[1:-1].lstrip("+-=").startswith("random(") and _tween_of(node) is not None:
+                self.report("non_deterministic_code", node, "error", what=_text(node), stake=_stake(True))
+
+    # Repeats
+
+    def _repeats(self) -> None:
+        for node in self.all("pair"):
+            key, value = _text(node.child_by_field_name("key")).strip("'\""), _text(node.child_by_field_name("value"))
+            if key == "repeat" and value.replace(" ", "") in ("-1", "Infinity"):
+                self.report("gsap_infinite_repeat", node)
+        for call in self.all("call"):
+            name = _member(call.child_by_field_name("function"))[1]
+            if name == "repeat" and [_text(item).replace(" ", "") for item in _arguments(call)] in (
+                ["-1"],
+                ["Infinity"],
+            ):
+                self.report("gsap_infinite_repeat", call)
+
+    # Timers
+
+    def _timers(self) -> None:
+        for call in self.all("call"):
+            name = _global(_text(call.child_by_field_name("function")))
+            arguments = _arguments(call)
+            if name not in ("setInterval", "setTimeout") or not arguments:
+                continue
+            function = self.function(arguments[0])
+            if function is None or not any(_draws(each) for each in self.reached(function)):
+                continue
+            delay = _number(arguments[1]) if len(arguments) > 1 else 0.0
+            again = name == "setInterval" or any(
+                _text(inner.child_by_field_name("function")).endswith("setTimeout")
+                and self.function(next(iter(_arguments(inner)), None)) == function
+                for each in self.reached(function)
+                for inner in _inside(each, "call_expression")
+            )
+            if again:
+                self.report("timer_animation", call, name=name, how="again and again")
+            elif delay is not None and delay > _LOADED_BY_PAGE_MS:
+                self.report("timer_animation", call, name=name, how=f"{delay / 1000:g} s after the page was loaded")
+
+    # State from frame to frame
+
+    def _frames(self) -> None:
+        seen: set[int] = set()
+        for code, function in self._frame_functions():
+            for each in self.reached(function):
+                if each.id in seen:
+                    continue
+                seen.add(each.id)
+                for node, name in _state_changes(each):
+                    self.report(code, node, name=name)
+
+    def _frame_functions(self) -> Iterator[tuple[str, Node]]:
+        for call in self.all("call"):
+            name, arguments = _global(_text(call.child_by_field_name("function"))), _arguments(call)
+            if name == "requestAnimationFrame" and arguments:
+                kind, given = "requestanimationframe_in_composition", arguments[0]
+            elif name.endswith("addEventListener") and len(arguments) > 1 and _literal(arguments[0]) == "hf-seek":
+                kind, given = "state_between_frames", arguments[1]
+            else:
+                continue
+            if (function := self.function(given)) is not None:
+                yield kind, function
+        for node in self.all("pair"):
+            if _text(node.child_by_field_name("key")) == "onUpdate":
+                if (function := self.function(node.child_by_field_name("value"))) is not None:
+                    yield "state_between_frames", function
+
+    # Media
+
+    def _media(self) -> None:
+        names = {
+            _text(node.child_by_field_name("name"))
+            for node in self.all("declarator")
+            if self._is_media(node.child_by_field_name("value"))
+        } | (self.media_ids - self.declared)
+        for call in self.all("call"):
+            holder, name = _member(call.child_by_field_name("function"))
+            if name == "forEach" and self._is_media(_callee_object(call), many=True):
+                for function in filter(None, map(self.function, _arguments(call)[:1])):
+                    names |= _names(
+                        function.child_by_field_name("parameters") or function.child_by_field_name("parameter")
+                    )
+        for call in self.all("call"):
+            holder, name = _member(call.child_by_field_name("function"))
+            if name in _PLAYING and (_global(holder) in names or self._is_media(_callee_object(call))):
+                self.report("imperative_media_control", call, what=f"{name}()")
+        for node in self.all("assignment"):
+            left = node.child_by_field_name("left")
+            holder, name = _member(left)
+            if name in ("currentTime", "playbackRate") and left is not None:
+                if _global(holder) in names or self._is_media(left.child_by_field_name("object")):
+                    self.report("imperative_media_control", node, what=f"{name} =")
+
+    def _is_media(self, node: Node | None, *, many: bool = False) -> bool:
+        """Whether an expression is plainly a media element, or a list of them."""
+        if node is None:
+            return False
+        if node.type == "new_expression":
+            return _text(node.child_by_field_name("constructor")) == "Audio"
+        if node.type != "call_expression":
+            return False
+        name = _member(node.child_by_field_name("function"))[1]
+        wanted = _literal(next(iter(_arguments(node)), None))
+        if wanted is None:
+            return False
+        if name == "getElementById":
+            return wanted in self.media_ids
+        if name == "createElement":
+            return wanted in ("video", "audio")
+        if name != ("querySelectorAll" if many else "querySelector"):
+            return False
+        last = wanted.replace(">", " ").split()[-1] if wanted.strip() else ""
+        tag = last.split("#")[0].split(".")[0].split("[")[0].split(":")[0]
+        return tag in ("video", "audio") or (last.startswith("#") and last[1:] in self.media_ids)
+
+    # Selectors and imports
+
+    def _references(self) -> None:
+        for call in self.all("call"):
+            function = call.child_by_field_name("function")
+            holder, name = _member(function)
+            first = next(iter(_arguments(call)), None)
+            text = _literal(first)
+            if text is None or first is None or "\\" in text:
+                continue
+            if name in ("querySelector", "querySelectorAll", "closest", "matches"):
+                self.facts.selectors.append((text, self.hit("invalid_selector", first, selector=text)))
+            elif _text(function) == "import":
+                self.facts.imports.append((text, self.hit("missing_local_asset", first)))
+        for node in self.all("import"):
+            source = node.child_by_field_name("source")
+            if (text := _literal(source)) and source is not None:
+                self.facts.imports.append((text, self.hit("missing_local_asset", source)))
+
+
+def _callee_object(call: Node) -> Node | None:
+    function = call.child_by_field_name("function")
+    return function.child_by_field_name("object") if function is not None else None
+
+
+def _names(node: Node | None) -> set[str]:
+    """The names that a pattern binds (default values included, which errs on the safe side)."""
+    if node is None:
+        return set()
+    return {_text(item) for item in _inside(node, "identifier", "shorthand_property_identifier_pattern")}
+
+
+def _number(node: Node) -> float | None:
+    try:
+        return float(_text(node).replace("_", ""))
+    except ValueError:
+        return None
+
+
+def _stake(late: bool) -> str:
+    if late:
+        return (
+            "a tween asks for its values at the first frame that shows it, and that is another frame in a chunk that "
+            "starts later: the seed, and so the value, differs from chunk to chunk"
+        )
+    return (
+        "it is seeded by the frame's time, so each render gets the same numbers; but they change when a call is added "
+        "before it, and calls that come after a fetch or a timer may come in another order"
+    )
+
+
+def _tween_of(node: Node) -> Node | None:
+    """The call to a tween method that has this node in one of its objects of properties."""
+    objects = False
+    item = node.parent
+    while item is not None:
+        objects = objects or item.type == "object"
+        if item.type == "call_expression" and objects:
+            holder, name = _member(item.child_by_field_name("function"))
+            if name in _TWEENS and not holder.endswith(("Map", "Set", "params")):
+                return item
+        item = item.parent
+    return None
+
+
+def _in_tween_function(node: Node) -> bool:
+    """Whether this runs in a function that is a property of a tween: GSAP calls it when the tween first renders."""
+    item: Node | None = node
+    while item is not None:
+        parent = item.parent
+        if item.type in _FUNCTIONS and parent is not None:
+            value = parent.type == "pair" or (item.type == "method_definition" and parent.type == "object")
+            if value and _tween_of(item) is not None:
+                return True
+        item = parent
+    return False
+
+
+def _draws(function: Node) -> bool:
+    return any(_text(item) in _DRAWING for item in _inside(function, "property_identifier")) or any(
+        _global(_text(_base(call))) == "gsap" for call in _inside(function, "call_expression")
+    )
+
+
+def _state_changes(function: Node) -> Iterator[tuple[Node, str]]:
+    """Where a function adds to a value that was there before it was called."""
+    body = function.child_by_field_name("body")
+    if body is None:
+        return
+    own, fresh = _own_names(function)
+    set_before: set[str] = set()
+    for node in _inside(body, "assignment_expression", "augmented_assignment_expression", "update_expression"):
+        left = node.child_by_field_name("left") or node.child_by_field_name("argument")
+        if left is None:
+            continue
+        name = _text(left)
+        if node.type == "assignment_expression":
+            right = node.child_by_field_name("right")
+            if right is None or not any(_text(item) == name for item in _inside(right, left.type)):
+                set_before.add(name)
+                continue
+        elif node.type == "augmented_assignment_expression":
+            if _text(node.child_by_field_name("operator")) in ("??=", "||=", "&&="):
+                continue
+        if name in set_before:
+            continue
+        base = _text(_base(left))
+        local = base in fresh if left.type != "identifier" else base in own
+        if not local:
+            yield node, name
+
+
+def _own_names(function: Node) -> tuple[set[str], set[str]]:
+    """Names that a function binds; and those of them whose object it makes itself, or cannot be known to be older."""
+    own = _names(function.child_by_field_name("parameters")) | _names(function.child_by_field_name("parameter"))
+    fresh = set(own)
+    kinds = ("variable_declarator", "for_in_statement", "arrow_function", "function_expression", "function_declaration")
+    for node in _inside(function, *kinds):
+        if node.type == "variable_declarator":
+            names, value = _names(node.child_by_field_name("name")), node.child_by_field_name("value")
+            own |= names
+            if value is None or value.type not in ("identifier", "member_expression", "subscript_expression"):
+                fresh |= names
+        elif node.type == "for_in_statement":
+            if node.child_by_field_name("kind") is not None:
+                names, of = _names(node.child_by_field_name("left")), node.child_by_field_name("right")
+                own |= names
+                if of is not None and of.type not in ("identifier", "member_expression"):
+                    fresh |= names
+        elif node != function:
+            names = _names(node.child_by_field_name("parameters")) | _names(node.child_by_field_name("parameter"))
+            own |= names
+            if not _iterates_older(node, fresh):
+                fresh |= names
+    return own, fresh
+
+
+def _iterates_older(function: Node, fresh: set[str]) -> bool:
+    """Whether this is the callback of ``list.forEach`` and the like, of a list that the frame did not make."""
+    call = function.parent.parent if function.parent is not None else None
+    if call is None or call.type != "call_expression":
+        return False
+    name = _member(call.child_by_field_name("function"))[1]
+    of = _callee_object(call)
+    return (
+        name in _ITERATORS
+        and of is not None
+        and of.type in ("identifier", "member_expression")
+        and _text(of) not in fresh
+    )

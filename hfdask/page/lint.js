@@ -1,0 +1,508 @@
+// What `hfdask check` reads out of one document of a project (contract 4.4). It runs in a blank page whose policy lets
+// nothing load and no script run, and writes the document into a frame of it: so the browser's own parser, style
+// engine and layout answer, as they will in a render, and no author code has a say. Judging scripts and files is the
+// host's part; here is what needs a DOM.
+
+const TIMED = "[data-start]";
+const MEDIA = "video,audio";
+const HOST = "[data-composition-src]";
+const NOT_VISUAL = "script,style,link,meta";
+const COMPOSITION = "[data-composition-id]";
+const PLACEHOLDER = /__[A-Z][A-Z0-9_]*__|\{\{.*?\}\}|\$\{.*?\}|<<.*?>>/;
+const SCRIPT_TYPES = new Set(["", "module", "text/javascript", "application/javascript", "text/ecmascript"]);
+const VARIABLE_TYPES = ["string", "number", "color", "boolean", "enum", "font", "image"];
+
+// From these on a style is known to cost as much as all the rest of a frame, drawn in software.
+const COSTLY = { blur: 12, blurShare: 0.2, backdropShare: 0.02, shadow: 40, shadowShare: 0.04, blendShare: 0.2, filters: 12 };
+
+async function moduleError(source) {
+  // An import that cannot be resolved comes after the parser and before the first statement: the module never runs.
+  const text = `${source}\nimport "hfdask-resolves-nothing";`;
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  try {
+    await import(url);
+  } catch (error) {
+    return error instanceof SyntaxError ? error.message : null;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+  return null;
+}
+
+function inspect(html, { role, width, height, sheets, overrides }) {
+  const frame = document.createElement("iframe");
+  frame.style.cssText = `position:absolute;border:0;width:${width}px;height:${height}px`;
+  document.body.append(frame);
+  try {
+    const doc = frame.contentDocument;
+    doc.open();
+    doc.write(html);
+    doc.close();
+    return new Inspection(doc, { role, width, height, sheets, overrides }).run();
+  } finally {
+    frame.remove();
+  }
+}
+
+function validSelectors(selectors) {
+  return selectors.map((selector) => CSS.supports(`selector(${selector})`) || isList(selector));
+}
+
+function isList(selector) {
+  try {
+    document.createDocumentFragment().querySelector(selector);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+class Inspection {
+  constructor(doc, options) {
+    Object.assign(this, options);
+    this.doc = doc;
+    this.findings = [];
+    this.urls = [];
+    this.declared = [];
+    this.where = new Map();
+    this.remember(doc);
+    this.mount();
+  }
+
+  // The host finds lines by an element's tag, attributes, and place among those that are alike.
+  remember(node, seen = new Map()) {
+    for (const element of node.querySelectorAll("*")) {
+      const attributes = [...element.attributes].map(({ name, value }) => [name.toLowerCase(), value]);
+      const key = JSON.stringify([element.localName.toLowerCase(), attributes.sort(([a], [b]) => (a < b ? -1 : 1))]);
+      const nth = seen.get(key) ?? 0;
+      seen.set(key, nth + 1);
+      this.where.set(element, { key, nth, tag: openingTag(element) });
+      if (element.localName === "template") this.remember(element.content, seen);
+    }
+  }
+
+  // Templates are content where a composition comes from one: a file's first, or the one named for an empty host.
+  mount() {
+    const { doc } = this;
+    const first = doc.querySelector("template");
+    if (this.role === "sub" && first) {
+      for (const element of doc.head.querySelectorAll("style,script")) element.remove();
+      doc.body.replaceChildren(first.content);
+    }
+    for (const template of doc.querySelectorAll('template[id$="-template"]')) {
+      const id = template.id.slice(0, -"-template".length);
+      const host = doc.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+      if (host && !host.childElementCount) host.append(template.content);
+    }
+    for (const link of doc.querySelectorAll('link[rel~="stylesheet"][href]')) {
+      const text = this.sheets?.[link.getAttribute("href")];
+      if (text === undefined) continue;
+      const style = doc.createElement("style");
+      style.textContent = text;
+      link.after(style);
+      this.where.set(style, { ...this.where.get(link), sheet: link.getAttribute("href") });
+    }
+  }
+
+  at(element) {
+    return this.where.get(element) ?? { key: "", nth: 0, tag: openingTag(element) };
+  }
+
+  add(code, element, detail = {}) {
+    this.findings.push({ code, at: element ? this.at(element) : null, detail });
+  }
+
+  run() {
+    const { doc } = this;
+    this.elements = [...doc.querySelectorAll("*")];
+    this.compositions = [...doc.querySelectorAll(COMPOSITION)];
+    this.root = this.compositions.find((e) => e.getAttribute("data-root") === "true") ?? this.compositions[0] ?? null;
+    if (this.root && this.role === "entry") this.resize();
+    if (this.role === "entry") this.checkRoot();
+    if (this.role !== "frame") {
+      this.checkCompositions();
+      this.checkTiming();
+      this.checkMedia();
+      this.checkVariables();
+    }
+    this.collectUrls();
+    this.readStyles();
+    this.checkCost();
+    return this.answer();
+  }
+
+  resize() {
+    this.width = pixelsOf(this.root, "data-width") ?? 1080;
+    this.height = pixelsOf(this.root, "data-height") ?? 1920;
+    const frame = this.doc.defaultView.frameElement;
+    Object.assign(frame.style, { width: `${this.width}px`, height: `${this.height}px` });
+  }
+
+  answer() {
+    return {
+      findings: this.findings,
+      urls: this.urls,
+      scripts: [...this.doc.scripts].filter((s) => SCRIPT_TYPES.has(s.type.trim().toLowerCase())).map((script) => ({
+        at: this.at(script),
+        src: script.getAttribute("src"),
+        module: script.type.trim().toLowerCase() === "module",
+        text: script.text,
+      })),
+      hosts: [...this.doc.querySelectorAll(HOST)].map((host) => ({
+        at: this.at(host),
+        src: host.getAttribute("data-composition-src").trim(),
+        values: jsonObject(host.getAttribute("data-variable-values")),
+        placeholder: PLACEHOLDER.test(host.getAttribute("data-composition-src")),
+      })),
+      compositions: this.compositions.map((element) => ({
+        at: this.at(element),
+        id: element.getAttribute("data-composition-id"),
+        isRoot: element === this.root,
+        noTimeline: element.hasAttribute("data-no-timeline"),
+      })),
+      variables: this.declared.map(({ id }) => id),
+      media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
+      duration: Boolean(this.root) && durationOf(this.root) > 0,
+      finite: this.animations || this.doc.querySelector(`${MEDIA},${HOST}`) !== null || this.childWindows(),
+      size: this.root ? [pixelsOf(this.root, "data-width") ?? 1080, pixelsOf(this.root, "data-height") ?? 1920] : null,
+      sheets: [...this.doc.querySelectorAll('link[rel~="stylesheet"][href]')].map((e) => e.getAttribute("href")),
+    };
+  }
+
+  childWindows() {
+    return this.compositions.some((element) => element !== this.root && durationOf(element) > 0);
+  }
+
+  checkRoot() {
+    const { doc, root } = this;
+    if (!root) {
+      const inside = [...doc.querySelectorAll("template")].find((t) => t.content.querySelector(COMPOSITION));
+      if (inside) this.add("standalone_composition_wrapped_in_template", inside);
+      else this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
+      return;
+    }
+    const missing = ["width", "height"].filter((name) => pixelsOf(root, `data-${name}`) === null);
+    if (missing.length) this.add("root_missing_dimensions", root, { missing: missing.map((m) => `data-${m}`).join(", ") });
+    const outer = this.compositions.filter((e) => !e.parentElement?.closest(COMPOSITION));
+    if (outer.length > 1 && !outer.some((e) => e.getAttribute("data-root") === "true")) {
+      for (const other of outer.slice(1)) this.add("multiple_root_compositions", other);
+    }
+    for (const element of this.elements.filter((e) => e.matches(TIMED) && !root.contains(e) && !e.contains(root))) {
+      if (!element.matches(NOT_VISUAL) && !element.closest(COMPOSITION)) this.add("clip_outside_root", element);
+    }
+    const direction = doc.documentElement.getAttribute("dir")?.trim().toLowerCase();
+    if (["rtl", "auto"].includes(direction)) {
+      this.add("html_dir_attribute_breaks_render", doc.documentElement, { direction });
+    }
+  }
+
+  checkCompositions() {
+    const seen = new Set();
+    for (const element of this.compositions) {
+      const id = element.getAttribute("data-composition-id");
+      if (seen.has(id) && !element.matches(HOST)) this.add("duplicate_composition_id", element, { id });
+      seen.add(id);
+    }
+    for (const host of this.doc.querySelectorAll(HOST)) {
+      if (!host.getAttribute("data-composition-id")) this.add("host_missing_composition_id", host);
+      const values = host.getAttribute("data-variable-values");
+      if (values !== null && jsonObject(values) === null) this.add("invalid_variable_values_json", host);
+    }
+  }
+
+  checkTiming() {
+    const ids = new Map();
+    for (const element of this.elements) {
+      if (element.hasAttribute("data-layer")) this.add("deprecated_data_layer", element);
+      if (element.hasAttribute("data-end")) this.checkEnd(element);
+      for (const name of ["data-duration", "data-composition-duration"]) this.requireNumber(element, name, true);
+      for (const name of ["data-media-start", "data-playback-start", "data-playback-rate"]) this.requireNumber(element, name);
+      if (element.id) ids.set(element.id, element);
+    }
+    for (const element of this.doc.querySelectorAll(TIMED)) {
+      if (element.matches(NOT_VISUAL)) continue;
+      this.checkStart(element, ids);
+      const ordinary = !element.matches(`${MEDIA},${COMPOSITION},${HOST}`);
+      if (ordinary && !element.classList.contains("clip")) this.add("timed_element_missing_clip_class", element);
+    }
+    this.checkCycles(ids);
+  }
+
+  checkEnd(element) {
+    const [start, length, end] = ["data-start", "data-duration", "data-end"].map((n) => strictNumber(element.getAttribute(n)));
+    const known = start !== null && length !== null && end !== null;
+    const wrong = known && Math.abs(start + length - end) > 1e-9;
+    const outcome = wrong ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s` : "it is derived, not written";
+    this.add("deprecated_data_end", element, { outcome });
+  }
+
+  requireNumber(element, name, positive = false) {
+    const text = element.getAttribute(name);
+    if (text === null) return;
+    const value = strictNumber(text);
+    if (value === null || value < 0 || (positive && value === 0)) this.add("invalid_timing_value", element, { name, text });
+  }
+
+  checkStart(element, ids) {
+    const text = element.getAttribute("data-start");
+    const parsed = parseStart(text);
+    if (parsed === null) this.add("invalid_timing_value", element, { name: "data-start", text });
+    else if (parsed.id && !this.target(parsed.id, ids)) this.add("unknown_start_reference", element, { id: parsed.id });
+  }
+
+  target(id, ids) {
+    return ids.get(id) ?? this.compositions.find((e) => e.getAttribute("data-composition-id") === id) ?? null;
+  }
+
+  checkCycles(ids) {
+    for (const element of this.doc.querySelectorAll(TIMED)) {
+      const trail = [];
+      let next = element;
+      while (next && !trail.includes(next)) {
+        trail.push(next);
+        const id = parseStart(next.getAttribute("data-start"))?.id;
+        next = id ? this.target(id, ids) : null;
+      }
+      if (next === element) {
+        const names = [...trail, element].map((e) => e.id || e.getAttribute("data-composition-id")).join(" → ");
+        this.add("start_reference_cycle", element, { names });
+      }
+    }
+  }
+
+  checkMedia() {
+    const seen = new Map();
+    for (const element of this.doc.querySelectorAll(MEDIA)) {
+      const has = (name) => element.hasAttribute(name);
+      const source = element.getAttribute("src") ?? element.querySelector("source[src]")?.getAttribute("src") ?? "";
+      if (!element.id) this.add("media_missing_id", element);
+      else if (seen.has(element.id)) this.add("duplicate_media_id", element, { id: element.id });
+      seen.set(element.id, element);
+      if (!has("data-start")) this.add("media_missing_data_start", element);
+      if (!source.trim() && !has("data-var-src")) this.add("media_missing_src", element);
+      if (/^\s*data:/i.test(source)) this.add("base64_media_prohibited", element);
+      if (element.getAttribute("preload") === "none") this.add("media_preload_none", element);
+      if (has("crossorigin")) this.add("media_crossorigin_breaks_preview", element);
+      if (element.localName === "video") this.checkVideo(element, has);
+      else if (has("loop")) this.add("audio_loop_ignored", element);
+      this.checkVolume(element);
+    }
+    this.checkDoubles();
+  }
+
+  checkVideo(element, has) {
+    if (!has("muted") && !has("data-has-audio")) this.add("video_missing_muted", element);
+    if (has("muted") && element.getAttribute("data-has-audio") === "true") this.add("video_muted_with_declared_audio", element);
+    const above = element.parentElement?.closest(TIMED);
+    if (has("data-start") && above && !above.matches(COMPOSITION)) this.add("video_nested_in_timed_element", element);
+  }
+
+  checkVolume(element) {
+    const text = element.getAttribute("data-volume");
+    if (text === null) return;
+    const value = strictNumber(text);
+    if (value === null) this.add("audio_volume_invalid", element, { text });
+    else if (value < 0 || value > 10 ** (12 / 20)) this.add("audio_volume_out_of_range", element, { text });
+  }
+
+  checkDoubles() {
+    const sourceOf = (e) => (e.getAttribute("src") ?? e.querySelector("source[src]")?.getAttribute("src"))?.trim();
+    const audible = [...this.doc.querySelectorAll("video")].filter(
+      (e) => !e.hasAttribute("muted") && e.getAttribute("data-has-audio") !== "false",
+    );
+    const tracks = new Set();
+    for (const audio of this.doc.querySelectorAll("audio")) {
+      const source = sourceOf(audio);
+      if (!source) continue;
+      if (audible.some((video) => sourceOf(video) === source)) this.add("video_audio_double_source", audio, { source });
+      const track = JSON.stringify([source, audio.getAttribute("data-start")?.trim() ?? "0"]);
+      if (tracks.has(track)) this.add("duplicate_audio_track", audio, { source });
+      tracks.add(track);
+    }
+  }
+
+  checkVariables() {
+    for (const carrier of this.doc.querySelectorAll("[data-composition-variables]")) {
+      const problem = this.declarations(carrier);
+      if (problem) this.add("invalid_composition_variables_declaration", carrier, { problem });
+    }
+    const known = new Map(this.declared.map((item) => [item.id, item]));
+    for (const element of this.doc.querySelectorAll("[data-var-text],[data-var-src]")) {
+      for (const name of ["data-var-text", "data-var-src"]) {
+        const id = element.getAttribute(name);
+        if (id !== null && !known.has(id)) this.add("unknown_variable_binding", element, { name, id });
+      }
+    }
+    for (const [id, value] of Object.entries(this.overrides ?? {})) this.checkOverride(id, value, known.get(id));
+  }
+
+  declarations(carrier) {
+    let list;
+    try {
+      list = JSON.parse(carrier.getAttribute("data-composition-variables"));
+    } catch (error) {
+      return error.message;
+    }
+    if (!Array.isArray(list)) return "it must be an array of {id, type, label, default}";
+    for (const item of list) {
+      if (typeof item?.id !== "string" || !item.id) return `${JSON.stringify(item)} has no id`;
+      this.declared.push(item);
+      if (!VARIABLE_TYPES.includes(item.type)) return `"${item.id}" has the type ${JSON.stringify(item.type)}; known are ${VARIABLE_TYPES.join(", ")}`;
+      if (item.type === "enum" && !Array.isArray(item.options)) return `"${item.id}" is an enum without options`;
+      const url = item.type === "image" ? (item.default?.url ?? item.default) : null;
+      if (typeof url === "string" && url) this.url(url, carrier, "variable");
+    }
+    return null;
+  }
+
+  checkOverride(id, value, item) {
+    const kinds = { string: "string", color: "string", number: "number", boolean: "boolean" };
+    const wanted = kinds[item?.type];
+    if (!item) this.add("undeclared_variable", null, { id });
+    else if (wanted && typeof value !== wanted) this.add("variable_type_mismatch", null, { id, wanted: `a ${item.type}` });
+    else if (item.type === "enum" && !item.options?.some((option) => option?.value === value)) {
+      this.add("variable_type_mismatch", null, { id, wanted: "one of its options" });
+    }
+  }
+
+  url(text, element, kind, sheet = null) {
+    const url = text.trim();
+    if (!url || url.startsWith("#")) return;
+    if (PLACEHOLDER.test(url)) {
+      if (kind !== "composition") this.add("placeholder_media_url", element, { url });
+      return;
+    }
+    this.urls.push({ url, kind, sheet, at: this.at(element) });
+  }
+
+  collectUrls() {
+    for (const [selector, name, kind] of [
+      ["img[src],input[type=image][src],embed[src],track[src]", "src", "image"],
+      ["video[src],video > source[src]", "src", "video"],
+      ["audio[src],audio > source[src]", "src", "audio"],
+      ["video[poster]", "poster", "image"],
+      ["script[src]", "src", "script"],
+      ["iframe[src]", "src", "frame"],
+      ["object[data]", "data", "object"],
+      ['link[rel~="stylesheet"][href]', "href", "style sheet"],
+      ["image[href],use[href],feImage[href]", "href", "image"],
+      ["image,use,feImage", "xlink:href", "image"],
+    ]) {
+      for (const element of this.doc.querySelectorAll(selector)) {
+        if (element.hasAttribute(name) && !element.closest("noscript")) this.url(element.getAttribute(name), element, kind);
+      }
+    }
+    for (const element of this.doc.querySelectorAll("img[srcset],source[srcset]")) {
+      for (const url of candidates(element.getAttribute("srcset"))) this.url(url, element, "image");
+    }
+  }
+
+  readStyles() {
+    this.animations = false;
+    this.costly = [];
+    this.keyframes = new Map();
+    for (const sheet of this.doc.styleSheets) {
+      this.readRules(sheet.cssRules, sheet.ownerNode, this.where.get(sheet.ownerNode)?.sheet ?? null);
+    }
+    for (const element of this.doc.querySelectorAll("[style]")) {
+      this.readDeclarations(element.style, element, null, "");
+      if (element.style.animationName && this.finite(element.style)) this.animations = true;
+    }
+  }
+
+  readRules(rules, owner, sheet) {
+    for (const rule of rules) {
+      if (rule instanceof owner.ownerDocument.defaultView.CSSImportRule) {
+        this.url(rule.href, owner, "style sheet", sheet);
+        continue;
+      }
+      if (rule.style) this.readDeclarations(rule.style, owner, sheet, rule.selectorText ?? "");
+      if (rule.style?.animationName && this.finite(rule.style)) this.animations = true;
+      if (rule.constructor.name === "CSSKeyframesRule") {
+        const filters = [...rule.cssRules].map((frame) => frame.style.filter).filter((text) => text.includes("blur("));
+        if (filters.length) this.keyframes.set(rule.name, filters.join(" "));
+      }
+      if (rule.cssRules) this.readRules(rule.cssRules, owner, sheet);
+    }
+  }
+
+  finite(style) {
+    return !style.animationIterationCount || style.animationIterationCount.split(",").some((c) => c.trim() !== "infinite");
+  }
+
+  readDeclarations(style, owner, sheet, selector) {
+    const text = style.cssText;
+    for (const [, url] of text.matchAll(/url\("((?:[^"\\]|\\.)*)"\)/g)) this.url(url.replace(/\\(.)/g, "$1"), owner, "style", sheet);
+    if (/(?:filter|box-shadow|mix-blend-mode|animation(?:-name)?):/.test(text)) this.costly.push(selector || owner);
+  }
+
+  // Layout is asked for only where some style could cost much.
+  checkCost() {
+    const suspects = new Set();
+    for (const item of this.costly) {
+      if (typeof item !== "string") suspects.add(item);
+      else if (isList(item)) for (const element of this.doc.querySelectorAll(item)) suspects.add(element);
+    }
+    if (!suspects.size) return;
+    const root = this.root ?? this.doc.body;
+    for (const name of ["width", "height"]) root.style?.setProperty(name, `${this[name]}px`);
+    let filters = 0;
+    for (const element of suspects) {
+      if (element.matches?.(NOT_VISUAL)) continue;
+      filters += this.cost(element, this.doc.defaultView.getComputedStyle(element)) ? 1 : 0;
+    }
+    if (filters > COSTLY.filters) this.add("many_filters", root, { count: filters });
+  }
+
+  // Whether the element has a filter of any kind.
+  cost(element, style) {
+    const share = this.share(element);
+    const percent = `${Math.round(share * 100)} %`;
+    const moving = style.animationName.split(",").map((name) => this.keyframes.get(name.trim()) ?? "").join(" ");
+    const radius = Math.max(0, ...[...`${style.filter} ${moving}`.matchAll(/blur\(([\d.]+)px\)/g)].map(([, r]) => Number(r)));
+    if (radius >= COSTLY.blur && share >= COSTLY.blurShare) this.add("expensive_blur", element, { radius, percent });
+    const backdrop = style.backdropFilter || "none";
+    if (backdrop !== "none" && share >= COSTLY.backdropShare) this.add("expensive_backdrop_filter", element, { percent });
+    const blurs = style.boxShadow === "none" ? [] : [...style.boxShadow.matchAll(/-?[\d.]+px -?[\d.]+px ([\d.]+)px/g)];
+    const spread = Math.max(0, ...blurs.map(([, blur]) => Number(blur)));
+    if (spread >= COSTLY.shadow && share >= COSTLY.shadowShare) this.add("expensive_box_shadow", element, { radius: spread, percent });
+    const blend = style.mixBlendMode;
+    if (blend !== "normal" && share >= COSTLY.blendShare) this.add("expensive_blend_mode", element, { blend, percent });
+    return style.filter !== "none" || backdrop !== "none";
+  }
+
+  share(element) {
+    const box = element.getBoundingClientRect();
+    const side = (from, to, size) => Math.max(0, Math.min(to, size) - Math.max(from, 0));
+    return (side(box.left, box.right, this.width) * side(box.top, box.bottom, this.height)) / (this.width * this.height);
+  }
+}
+
+function openingTag(element) {
+  const html = element.cloneNode(false).outerHTML;
+  const tag = html.slice(0, html.length - (html.endsWith(`</${element.localName}>`) ? element.localName.length + 3 : 0));
+  return tag.length > 160 ? `${tag.slice(0, 157)}...` : tag;
+}
+
+function pixelsOf(element, name) {
+  const value = parseFloat(element.getAttribute(name));
+  return Number.isFinite(value) && value > 0 ? value : null;
+}
+
+function durationOf(element) {
+  return numberAttribute(element, "data-duration", "data-composition-duration");
+}
+
+function jsonObject(text) {
+  try {
+    const value = JSON.parse(text);
+    return value && typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+// The URLs of a srcset: a URL takes all up to white space, and commas only where no descriptor follows.
+function candidates(text) {
+  return [...text.matchAll(/[\s,]*(\S*[^\s,])(?:\s[^,]*)?(?:,|$)/g)].map(([, url]) => url);
+}
