@@ -18,9 +18,9 @@ from hfdask.browser.mode import capture_mode
 from hfdask.config import CheckLevel
 from hfdask.errors import CheckFailedError
 from hfdask.lint import text as texts
-from hfdask.lint.page import open_lint_page
+from hfdask.lint.page import LintPage, open_lint_page
 from hfdask.lint.walk import Walk
-from hfdask.model import CaptureMode, Finding, Value, pretty_json
+from hfdask.model import Finding, Value, pretty_json
 from hfdask.project import Project
 
 
@@ -95,14 +95,15 @@ def check(
     ------
     EntryNotFoundError, BrowserError
     """
-    return check_project(Project.find(project, entry), variables or {}, capture_mode("auto"))
+    found = Project.find(project, entry)
+    with open_lint_page(capture_mode("auto")) as page:
+        return check_project(found, page, variables or {})
 
 
-def check_project(found: Project, variables: dict[str, Any], mode: CaptureMode) -> CheckReport:
-    """Check a project that was found, in a browser of this mode."""
-    with open_lint_page(mode) as page:
-        walk = Walk(found, page, variables)
-        walk.run()
+def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:
+    """Check a project that was found, in a page that is open."""
+    walk = Walk(found, page, variables)
+    walk.run()
     findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
     return CheckReport(project=str(found.folder), files=tuple(sorted(walk.read)), findings=tuple(findings))
 

@@ -26,6 +26,7 @@ from hfdask.errors import (
     ProjectError,
     ProtocolError,
 )
+from hfdask.lint.page import open_lint_page
 from hfdask.media.encode import h264_settings
 from hfdask.model import (
     PROTOCOL,
@@ -197,7 +198,8 @@ def plan(
 def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
     if options.check == "off":
         return ()
-    report = check_project(found, options.variables, capture_mode(options.capture))
+    with open_lint_page(capture_mode(options.capture)) as page:
+        report = check_project(found, page, options.variables)
     report.require(options.check)
     return report.findings
 

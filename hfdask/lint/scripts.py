@@ -8,6 +8,7 @@ frame, since a chunk starts at a frame without having seen those before, and tim
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,9 +250,8 @@ class _Reader:
 
     def _globals(self) -> None:
         for node in self.all("member"):
-            holder = node.child_by_field_name("object")
-            name = _text(holder)
-            if name in ("gsap", "lottie", "THREE") and name not in self.declared and holder is not None:
+            name = _member(node)[0]
+            if name in ("gsap", "lottie", "THREE") and name not in self.declared:
                 self.facts.globals.setdefault(name, self.hit("", node))
         for call in self.all("call"):
             holder, name = _member(call.child_by_field_name("function"))
@@ -344,9 +344,9 @@ class _Reader:
             if (function := self.function(given)) is not None:
                 yield kind, function
         for node in self.all("pair"):
-            if _text(node.child_by_field_name("key")) == "onUpdate":
-                if (function := self.function(node.child_by_field_name("value"))) is not None:
-                    yield "state_between_frames", function
+            function = self.function(node.child_by_field_name("value"))
+            if function is not None and _text(node.child_by_field_name("key")) == "onUpdate":
+                yield "state_between_frames", function
 
     # Media
 
@@ -370,38 +370,32 @@ class _Reader:
         for node in self.all("assignment"):
             left = node.child_by_field_name("left")
             holder, name = _member(left)
-            if name in ("currentTime", "playbackRate") and left is not None:
-                if _global(holder) in names or self._is_media(left.child_by_field_name("object")):
-                    self.report("imperative_media_control", node, what=f"{name} =")
+            if left is None or name not in ("currentTime", "playbackRate"):
+                continue
+            if _global(holder) in names or self._is_media(left.child_by_field_name("object")):
+                self.report("imperative_media_control", node, what=f"{name} =")
 
     def _is_media(self, node: Node | None, *, many: bool = False) -> bool:
         """Whether an expression is plainly a media element, or a list of them."""
-        if node is None:
-            return False
-        if node.type == "new_expression":
-            return _text(node.child_by_field_name("constructor")) == "Audio"
-        if node.type != "call_expression":
-            return False
+        if node is None or node.type != "call_expression":
+            return node is not None and _text(node.child_by_field_name("constructor")) == "Audio"
         name = _member(node.child_by_field_name("function"))[1]
-        wanted = _literal(next(iter(_arguments(node)), None))
-        if wanted is None:
-            return False
+        wanted = _literal(next(iter(_arguments(node)), None)) or ""
         if name == "getElementById":
             return wanted in self.media_ids
         if name == "createElement":
             return wanted in ("video", "audio")
-        if name != ("querySelectorAll" if many else "querySelector"):
-            return False
-        last = wanted.replace(">", " ").split()[-1] if wanted.strip() else ""
-        tag = last.split("#")[0].split(".")[0].split("[")[0].split(":")[0]
-        return tag in ("video", "audio") or (last.startswith("#") and last[1:] in self.media_ids)
+        last = next(reversed(wanted.replace(">", " ").split()), "")
+        tag = re.split(r"[#.\[:]", last)[0]
+        selects = name == ("querySelectorAll" if many else "querySelector")
+        return selects and (tag in ("video", "audio") or (last.startswith("#") and last[1:] in self.media_ids))
 
     # Selectors and imports
 
     def _references(self) -> None:
         for call in self.all("call"):
             function = call.child_by_field_name("function")
-            holder, name = _member(function)
+            name = _member(function)[1]
             first = next(iter(_arguments(call)), None)
             text = _literal(first)
             if text is None or first is None or "\\" in text:
@@ -497,10 +491,7 @@ def _state_changes(function: Node) -> Iterator[tuple[Node, str]]:
             if right is None or not any(_text(item) == name for item in _inside(right, left.type)):
                 set_before.add(name)
                 continue
-        elif node.type == "augmented_assignment_expression":
-            if _text(node.child_by_field_name("operator")) in ("??=", "||=", "&&="):
-                continue
-        if name in set_before:
+        if name in set_before or _text(node.child_by_field_name("operator")) in ("??=", "||=", "&&="):
             continue
         base = _text(_base(left))
         local = base in fresh if left.type != "identifier" else base in own

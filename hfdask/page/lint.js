@@ -255,6 +255,7 @@ class Inspection {
   }
 
   checkCycles(ids) {
+    const told = new Set();
     for (const element of this.doc.querySelectorAll(TIMED)) {
       const trail = [];
       let next = element;
@@ -263,7 +264,8 @@ class Inspection {
         const id = parseStart(next.getAttribute("data-start"))?.id;
         next = id ? this.target(id, ids) : null;
       }
-      if (next === element) {
+      if (next === element && !told.has(element)) {
+        for (const member of trail) told.add(member);
         const names = [...trail, element].map((e) => e.id || e.getAttribute("data-composition-id")).join(" → ");
         this.add("start_reference_cycle", element, { names });
       }

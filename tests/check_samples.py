@@ -1,0 +1,697 @@
+"""Small projects for `hfdask check`: each a mistake, and the same without it.
+
+A ``¶`` stands in the line where the finding must be, and is taken out before the file is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Files = dict[str, str | bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """``bad`` has ``code`` and those of ``also``, ``good`` has no finding at all but those of ``still``."""
+
+    code: str
+    bad: Files
+    good: Files
+    severity: str = "error"
+    also: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+    name: str = ""
+    variables: dict[str, Any] | None = None
+
+
+ROOT = 'data-composition-id="main" data-width="320" data-height="180" data-duration="2" data-no-timeline'
+NO_LENGTH = 'data-composition-id="main" data-width="320" data-height="180" data-no-timeline'
+TIMELINE = 'data-composition-id="main" data-width="320" data-height="180" data-duration="2"'
+GSAP = '<script src="vendor/gsap.min.js"></script>'
+LIBRARY = "/* gsap */ window.gsap = {};"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001"
+    "a5f645400000000049454e44ae426082"
+)
+
+
+def page(
+    body: str = "", script: str = "", *, root: str = ROOT, head: str = "", style: str = "", more: str = "", **files: Any
+) -> Files:
+    """A project with this in its root, and this script behind it; ``files`` is for other files, ``/`` written as ``__``."""
+    html = (
+        f"<!doctype html>\n<html>\n<head>{head}<style>\n{style}\n</style></head>\n<body>\n"
+        f'<div id="root" {root}>\n{body}\n</div>\n{more}\n<script>\n{script}\n</script>\n</body></html>'
+    )
+    return {"index.html": html, **{name.replace("__", "/").replace("_dot_", "."): text for name, text in files.items()}}
+
+
+def script(
+    code: str, bad: str, good: str, *, body: str = "<p id=a>a</p>", root: str = ROOT, more: str = "", **options: Any
+) -> Case:
+    """A case whose difference is in a script."""
+    files = {"vendor__gsap_dot_min_dot_js": LIBRARY} if more == GSAP else {}
+    return Case(
+        code, page(body, bad, root=root, more=more, **files), page(body, good, root=root, more=more, **files), **options
+    )
+
+
+def body(code: str, bad: str, good: str, severity: str = "error", **options: Any) -> Case:
+    """A case whose difference is in the root's content."""
+    names = ("files", "style")
+    shared = {**options.pop("files", {})}
+    given = {name: options.pop(name) for name in names if name in options}
+    return Case(code, page(bad, **given, **shared), page(good, **given, **shared), severity, **options)
+
+
+def style(code: str, bad: str, good: str, content: str = '<div id="box">box</div>', **options: Any) -> Case:
+    """A case whose difference is in a style sheet."""
+    return Case(code, page(content, style=bad), page(content, style=good), **options)
+
+
+def document(text: str) -> Files:
+    return {"index.html": text}
+
+
+def sub(
+    content: str,
+    host: str = 'data-composition-id="a" data-composition-src="a.html" data-start="0" data-no-timeline',
+    **files: Any,
+) -> Files:
+    """A project that mounts `a.html`."""
+    return page(f"<div ¶{host}></div>", a_dot_html=content, **files)
+
+
+BIG = "position:absolute;left:0;top:0;width:320px;height:180px;"
+SMALL = "position:absolute;left:0;top:0;width:20px;height:18px;"
+VIDEO = 'id="v" data-start="0" muted src="v.mp4"'
+MEDIA: dict[str, Any] = {"v_dot_mp4": b"video", "s_dot_mp3": b"sound"}
+SCENE = '<template><div data-composition-id="a" data-no-timeline><p>scene</p></div></template>'
+HOST = 'data-composition-id="a" data-composition-src="a.html" data-start="0" data-no-timeline'
+VARIABLES = """data-composition-variables='[{"id": "title", "type": "string", "label": "Title", "default": "x"}]'"""
+ENUM = (
+    """data-composition-variables='[{"id": "size", "type": "enum", "label": "Size", "default": "s","""
+    """ "options": [{"value": "s", "label": "S"}]}]'"""
+)
+REGISTER = 'window.__timelines["main"] = tl;'
+
+ROOT_CASES = [
+    Case(
+        "root_missing_composition_id",
+        document(
+            '<!doctype html><html><body>\n¶<div id="root" data-width="320" data-height="180"></div></body></html>'
+        ),
+        page(),
+    ),
+    Case(
+        "standalone_composition_wrapped_in_template",
+        document(f"<!doctype html><html><body>\n¶<template><div {ROOT}></div></template></body></html>"),
+        page(),
+    ),
+    Case("root_missing_dimensions", page(root=f"¶{ROOT.replace('320', 'wide')}"), page()),
+    Case("multiple_root_compositions", page(more=f"¶<div {ROOT.replace('main', 'b')}></div>"), page()),
+    Case(
+        "root_composition_missing_duration_source",
+        page(root=f"¶{NO_LENGTH}"),
+        page(root=NO_LENGTH, style="p { animation: a 2s } @keyframes a { to { opacity: 0 } }"),
+        name="css gives the length",
+    ),
+    Case(
+        "root_composition_missing_duration_source",
+        page(root=f"¶{NO_LENGTH}", style="p { animation: a 2s infinite } @keyframes a { to { opacity: 0 } }"),
+        page("<p id=a>a</p>", "a.animate([], 2000);", root=NO_LENGTH),
+        name="an endless animation gives none",
+    ),
+    Case(
+        "clip_outside_root",
+        page(more='¶<p class="clip" data-start="0">a</p>'),
+        page('<p class="clip" data-start="0">a</p>'),
+        "warning",
+    ),
+    Case(
+        "html_dir_attribute_breaks_render",
+        document(f'<!doctype html>\n¶<html dir="rtl"><body><div {ROOT}></div></body></html>'),
+        document(f'<!doctype html>\n<html><body><div {ROOT} dir="rtl"></div></body></html>'),
+        "warning",
+    ),
+    body(
+        "duplicate_composition_id",
+        f'<div {ROOT.replace("main", "b")}></div>\n¶<div {ROOT.replace("main", "b")} title="second"></div>',
+        f"<div {ROOT.replace('main', 'b')}></div>\n<div {ROOT.replace('main', 'c')}></div>",
+    ),
+    Case(
+        "host_missing_composition_id",
+        sub(SCENE, HOST.replace('data-composition-id="a" ', "")),
+        sub(SCENE),
+        "warning",
+    ),
+    Case("missing_data_no_timeline", page(root=f"¶{TIMELINE}"), page(root=ROOT), "warning"),
+    Case(
+        "missing_data_no_timeline",
+        page('¶<div data-composition-id="b" data-duration="1"></div>', "__timelines.main = x;", root=TIMELINE),
+        page(
+            '<div data-composition-id="b" data-duration="1"></div>',
+            "window.__timelines = { main: x, b };",
+            root=TIMELINE,
+        ),
+        "warning",
+        name="of a child",
+    ),
+    Case("missing_or_empty_sub_composition", sub(SCENE, HOST.replace("a.html", "b.html")), sub(SCENE), name="missing"),
+    Case("missing_or_empty_sub_composition", sub(" \n"), sub(SCENE), name="empty"),
+    Case(
+        "missing_or_empty_sub_composition",
+        sub("<p>no composition</p>"),
+        page('<div data-composition-id="a" data-composition-src="__FILE__" data-start="0" data-no-timeline></div>'),
+        name="no composition",
+    ),
+    Case(
+        "sub_composition_cycle",
+        {
+            **sub(SCENE.replace("<p>scene</p>", f"\n¶<div {HOST} id=h></div>")),
+            "index.html": page(f"<div {HOST}></div>")["index.html"],
+        },
+        sub(SCENE.replace("<p>scene</p>", f"<div {HOST.replace('a.html', 'b.html')}></div>"), b_dot_html=SCENE),
+        also=(),
+    ),
+    Case(
+        "sub_composition_too_deep",
+        {
+            **page(f"<div {HOST.replace('a.html', '0.html')}></div>"),
+            **{
+                f"{i}.html": SCENE.replace("<p>scene</p>", f"<div {HOST.replace('a.html', f'{i + 1}.html')}></div>")
+                for i in range(21)
+            },
+            "21.html": SCENE,
+        },
+        {
+            **page(f"<div {HOST.replace('a.html', '0.html')}></div>"),
+            **{
+                f"{i}.html": SCENE.replace("<p>scene</p>", f"<div {HOST.replace('a.html', f'{i + 1}.html')}></div>")
+                for i in range(18)
+            },
+            "18.html": SCENE,
+        },
+    ),
+]
+
+SCRIPT_CASES = [
+    script("invalid_inline_script_syntax", "let a = 1;\n¶let b = ;", "let a = 1;\nlet b = 2;"),
+    script("invalid_inline_script_syntax", "let a = 1;\n¶let a = 2;", "let a = 1;\na = 2;", name="an early error"),
+    Case(
+        "invalid_inline_script_syntax",
+        page(more="<script type=module>\nconst x = await 1;\n¶const y = ;\n</script>"),
+        page(more='<script type=module>\nimport "nowhere";\nconst x = await 1;\nthrow x;\n</script>'),
+        name="in a module",
+    ),
+    Case(
+        "invalid_inline_script_syntax",
+        page(more='<script src="a.js"></script>', a_dot_js="// a\n¶function {"),
+        page(more='<script src="a.js"></script>', a_dot_js="// a\nfunction f() {}"),
+        name="in a file",
+    ),
+    script(
+        "timeline_id_mismatch", f"{REGISTER}\n¶window.__timelines.other = b;", f"// __timelines.other = b\n{REGISTER}"
+    ),
+    script("timeline_id_mismatch", '¶__timelines["other"] = tl;', REGISTER, severity="warning", name="the only one"),
+    script(
+        "gsap_timeline_not_registered",
+        "// window.__timelines.main = tl\n¶const tl = gsap.timeline({ paused: true });",
+        f"const tl = gsap.timeline({{ paused: true }});\n{REGISTER}",
+        more=GSAP,
+    ),
+    script(
+        "gsap_infinite_repeat",
+        f'const tl = gsap.timeline();\n¶tl.to("#a", {{ x: 1, repeat: -1 }});\n{REGISTER}',
+        f'const tl = gsap.timeline(); // repeat: -1\ntl.to("#a", {{ x: 1, repeat: 3, text: "repeat: -1" }});\n{REGISTER}',
+        more=GSAP,
+        severity="warning",
+    ),
+    Case(
+        "gsap_infinite_repeat",
+        page(script=f"¶const tl = new T({{ repeat: -1 }});\n{REGISTER}", root=NO_LENGTH),
+        page(script=f"const tl = new T({{ repeat: 1 }});\n{REGISTER}", root=NO_LENGTH),
+        name="decides the length",
+    ),
+    script(
+        "non_deterministic_code",
+        "¶const x = Math.random();",
+        'const x = 4; // Math.random()\nconst y = "Math.random()";',
+        severity="warning",
+    ),
+    script(
+        "non_deterministic_code",
+        "¶window.crypto.getRandomValues(x);",
+        "crypto.subtle.digest(x);",
+        severity="warning",
+        name="crypto",
+    ),
+    script(
+        "non_deterministic_code",
+        '¶gsap.to("#a", { x: () => 100 * Math.random() });',
+        'const r = 4;\ngsap.to("#a", { x: () => 100 * r });',
+        more=GSAP,
+        name="when a tween begins",
+    ),
+    script(
+        "non_deterministic_code",
+        '¶gsap.to("#a", { x: "random(-100, 100)" });',
+        'const text = "random(1, 2)";\ngsap.to("#a", { x: "+=100" });',
+        more=GSAP,
+        name="a string of GSAP's",
+    ),
+    script(
+        "non_deterministic_code",
+        "¶const x = gsap.utils.random(1, 2);",
+        "gsap.utils.clamp(1, 2, 3);",
+        more=GSAP,
+        severity="warning",
+        name="GSAP's own",
+    ),
+    script(
+        "virtual_date",
+        "¶const now = new Date();",
+        "const then = new Date(2026, 1, 1);\nperformance.now();",
+        severity="warning",
+    ),
+    script(
+        "virtual_date",
+        "¶const now = Date.now();",
+        "const then = Date.parse('2026-01-01'); // Date.now()",
+        severity="warning",
+        name="now",
+    ),
+    script(
+        "timer_animation",
+        "let n = 0;\n¶setInterval(() => { a.style.left = `${n}px`; }, 16);",
+        "const id = setInterval(() => { if (document.fonts.status) clearInterval(id); }, 16);",
+    ),
+    script(
+        "timer_animation",
+        "function step() {\n  draw();\n¶  setTimeout(step, 16);\n}\nfunction draw() { a.textContent = 'x'; }",
+        "setTimeout(() => { draw(); }, 0);\nfunction draw() { a.textContent = 'x'; }",
+        name="again and again",
+    ),
+    script(
+        "timer_animation",
+        "¶setTimeout(() => a.classList.add('in'), 1500);",
+        "setTimeout(() => a.classList.add('in'), 500);",
+        name="late",
+    ),
+    script(
+        "requestanimationframe_in_composition",
+        "let x = 0;\nfunction draw() {\n¶  x += 2;\n  a.style.left = `${x}px`;\n  requestAnimationFrame(draw);\n}\nrequestAnimationFrame(draw);",
+        "let start, x;\nfunction draw(ms) {\n  start ??= ms;\n  x = ms / 8;\n  x += 1;\n  let n = 0;\n  n++;\n"
+        "  a.style.left = `${x + n}px`;\n  requestAnimationFrame(draw);\n}\nrequestAnimationFrame(draw);",
+    ),
+    script(
+        "requestanimationframe_in_composition",
+        "const dots = [];\nconst draw = () => {\n  move();\n  requestAnimationFrame(draw);\n};\ndraw();\n"
+        "function move() {\n  for (const dot of dots)\n¶    dot.x += dot.speed;\n}",
+        "const dots = [];\nconst draw = (ms) => {\n  const copies = dots.map((dot) => ({ ...dot }));\n"
+        "  copies.forEach((dot) => { dot.x += ms * dot.speed; });\n  for (let i = 0; i < 3; i++) a.title = i;\n"
+        "  requestAnimationFrame(draw);\n};\nrequestAnimationFrame(draw);",
+        name="a simulation",
+    ),
+    script(
+        "state_between_frames",
+        "let n = 0;\naddEventListener('hf-seek', () => {\n¶  n++;\n});",
+        "addEventListener('hf-seek', ({ detail }) => {\n  let n = detail.time;\n  n++;\n});\naddEventListener('click', () => { m++; });\nlet m = 0;",
+    ),
+    script(
+        "state_between_frames",
+        f"let n = 0;\nconst tl = gsap.timeline({{ onUpdate() {{ }}, data: 1 }});\n¶tl.to(a, {{ onUpdate: () => {{ n = n + 1; }} }});\n{REGISTER}",
+        f"let n = 0;\nconst tl = gsap.timeline();\ntl.to(a, {{ onUpdate: () => {{ n = tl.time(); }} }});\n{REGISTER}",
+        more=GSAP,
+        name="onUpdate",
+    ),
+    Case(
+        "missing_gsap_script",
+        page("<p id=a>a</p>", "¶gsap.set(a, { x: 1 });"),
+        page("<p id=a>a</p>", "if (window.gsap) use();\nfunction f(gsap) { gsap.set(a, {}); }"),
+    ),
+    script(
+        "missing_gsap_plugin",
+        "¶gsap.registerPlugin(SplitText);",
+        "const Own = {};\ngsap.registerPlugin(Own);",
+        more=GSAP,
+    ),
+    script("missing_lottie_script", "¶lottie.loadAnimation({});", "// lottie.loadAnimation({})"),
+    Case(
+        "missing_three_script",
+        page(script="¶const scene = new THREE.Scene();"),
+        page(more='<script src="https://example.org/three.min.js"></script>', script="new THREE.Scene();"),
+    ),
+    script(
+        "invalid_selector",
+        "¶document.querySelector('[data-a=\"1\" data-b]');",
+        "document.querySelector('[data-a=\"1\"][data-b], p:not(.x) > b');\nlist.closest(4);",
+    ),
+    Case(
+        "imperative_media_control",
+        page(f"<video {VIDEO}></video>", "¶document.querySelector('#root > video').play();", **MEDIA),
+        page(
+            f"<video {VIDEO}></video>", "const tl = { play() {} };\ntl.play();\na.animate([]).currentTime = 2;", **MEDIA
+        ),
+    ),
+    Case(
+        "imperative_media_control",
+        page(f"<video {VIDEO}></video>", "const x = document.getElementById('v');\n¶x.currentTime = 3;", **MEDIA),
+        page(f"<video {VIDEO}></video>", "const x = document.getElementById('root');\nx.currentTime = 3;", **MEDIA),
+        name="by id",
+    ),
+    Case(
+        "imperative_media_control",
+        page(
+            f"<video {VIDEO}></video>",
+            "document.querySelectorAll('video').forEach((each) => {\n¶  each.pause();\n});",
+            **MEDIA,
+        ),
+        page(
+            f"<video {VIDEO}></video>",
+            "document.querySelectorAll('div').forEach((each) => {\n  each.pause();\n});",
+            **MEDIA,
+        ),
+        name="each",
+    ),
+]
+
+CLIP = '<p class="clip" id="a" data-start="0" data-duration="1">a</p>'
+TIMING_CASES = [
+    body("invalid_timing_value", f"¶{CLIP.replace(chr(34) + '1' + chr(34), chr(34) + '1s' + chr(34))}", CLIP),
+    body(
+        "invalid_timing_value",
+        '¶<p class="clip" data-start="after a">b</p>',
+        '<p class="clip" data-start=" .5 ">b</p>',
+        name="start",
+    ),
+    body(
+        "unknown_start_reference",
+        f'{CLIP}\n¶<p class="clip" data-start="b + 1">b</p>',
+        f'{CLIP}\n<p class="clip" data-start="a + 1">b</p>',
+    ),
+    body(
+        "start_reference_cycle",
+        '¶<p class="clip" id="a" data-start="b">a</p>\n<p class="clip" id="b" data-start="a">b</p>',
+        '<p class="clip" id="a" data-start="1">a</p>\n<p class="clip" id="b" data-start="a">b</p>',
+    ),
+    body(
+        "deprecated_data_layer",
+        f"¶{CLIP.replace('class', 'data-layer=1 class')}",
+        f"{CLIP.replace('class', 'data-track-index=1 class')}",
+        "warning",
+    ),
+    body("deprecated_data_end", f"¶{CLIP.replace('class', 'data-end=3 class')}", CLIP, "warning"),
+    body("timed_element_missing_clip_class", f"¶{CLIP.replace('clip', 'a')}", CLIP, "warning"),
+]
+
+IMAGE: dict[str, Any] = {"img__a_b_dot_png": PNG}
+ASSET_CASES = [
+    body("missing_local_asset", '\n¶<img src="img/none.png?v=1">', '<img src="img/a_b.png?v=1#x">', files=IMAGE),
+    body(
+        "missing_local_asset",
+        '¶<img src="img/a%20b.png">',
+        '<img src="img/a%5fb.png"><img src="/img/a_b.png">',
+        files=IMAGE,
+        name="percent",
+    ),
+    body(
+        "missing_local_asset",
+        '¶<img srcset="img/a_b.png 1x, img/c.png 2x">',
+        '<img srcset="img/a_b.png, /img/a_b.png 2x, data:image/png;base64,AAAA 3x"><img src="https://a.example/x.png">',
+        files=IMAGE,
+        name="srcset",
+    ),
+    style(
+        "missing_local_asset",
+        "#box { background: url(none.png) }",
+        "#box { background: url(data:,x), url('blob:x'); --x: 'url(a.png)' }",
+        name="css",
+    ),
+    body(
+        "missing_local_asset",
+        "¶<p style=\"background-image:url('a b.png')\">a</p>",
+        '<p style="fill:url(#a)">a</p>',
+        name="style attribute",
+    ),
+    style(
+        "missing_local_asset",
+        "@font-face { font-family: x; src: url('none.woff2') }",
+        "/* @font-face { src: url('none.woff2') } */",
+        name="font",
+    ),
+    Case(
+        "missing_local_asset",
+        page(
+            head='<link rel="stylesheet" href="css/a.css">',
+            css__a_dot_css="@media all { #root { background: url(b.png) } }",
+            b_dot_png=PNG,
+        ),
+        page(
+            head='<link rel="stylesheet" href="css/a.css">',
+            css__a_dot_css="#root { background: url(../b.png) }",
+            b_dot_png=PNG,
+        ),
+        name="in a style sheet",
+    ),
+    Case(
+        "missing_local_asset",
+        page(more='¶<script src="a.js"></script>'),
+        page(more='<script src="a.js"></script>', a_dot_js=""),
+        name="script",
+    ),
+    Case(
+        "missing_local_asset",
+        page(more='<script type=module src="a.js"></script>', a_dot_js='¶import "./b.js";'),
+        page(more='<script type=module src="a.js"></script>', a_dot_js='import "./b.js";\nimport "bare";', b_dot_js=""),
+        name="import",
+    ),
+    Case(
+        "missing_local_asset",
+        sub(
+            SCENE.replace("scene", '\n¶<img src="../x.png">'),
+            HOST.replace("a.html", "s/a.html"),
+            s__a_dot_html=SCENE.replace("scene", '\n¶<img src="../x.png">'),
+        ),
+        page(
+            f"<div {HOST.replace('a.html', 's/a.html')}></div>",
+            s__a_dot_html=SCENE.replace("scene", '<img src="../x.png"><img src="x.png"><img src="y.png">'),
+            x_dot_png=PNG,
+            s__y_dot_png=PNG,
+        ),
+        name="of a sub-composition",
+    ),
+    body(
+        "audio_src_not_found",
+        '¶<audio id="s" data-start="0" src="t.mp3"></audio>',
+        '<audio id="s" data-start="0" src="s.mp3"></audio>',
+        files=MEDIA,
+    ),
+    body(
+        "invalid_parent_traversal_in_asset_path",
+        '¶<img src="../shared/a.png">',
+        '<img src="x/../img/a_b.png">',
+        files=IMAGE,
+    ),
+    body("placeholder_media_url", '¶<img src="{{picture}}">', '<img src="img/a_b.png">', files=IMAGE),
+    body(
+        "unloadable_media_variable_default",
+        """¶<p data-composition-variables='[{"id": "i", "type": "image", "default": "none.png"}]'></p>""",
+        """<p data-composition-variables='[{"id": "i", "type": "image", "default": {"url": "img/a_b.png"}}]'></p>""",
+        files=IMAGE,
+    ),
+]
+
+MEDIA_CASES = [
+    body(
+        "media_missing_id",
+        '¶<video data-id="v" data-start="0" muted src="v.mp4"></video>',
+        f"<video {VIDEO}></video>",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "duplicate_media_id",
+        f"<video {VIDEO}></video>\n¶<video {VIDEO} title=b></video>",
+        f"<!-- <video {VIDEO}> -->",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "media_missing_data_start",
+        '¶<video id="v" muted src="v.mp4"></video>',
+        f"<video {VIDEO}></video>",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "media_missing_src",
+        '¶<video id="v" data-start="0" muted></video>',
+        '<video id="v" data-start="0" muted><source src="v.mp4"></video>',
+        files=MEDIA,
+    ),
+    body("self_closing_media_tag", f"¶<video {VIDEO} /><p>gone</p>", f"<video {VIDEO}></video><img />", files=MEDIA),
+    body(
+        "video_missing_muted",
+        '¶<video id="v" data-start="0" src="v.mp4"></video>',
+        '<video id="v" data-start="0" data-has-audio="true" src="v.mp4"></video>',
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "video_muted_with_declared_audio",
+        f'¶<video {VIDEO} data-has-audio="true"></video>',
+        f"<video {VIDEO}></video>",
+        files=MEDIA,
+    ),
+    body(
+        "video_nested_in_timed_element",
+        f'<div class="clip" data-start="0">\n¶<video {VIDEO}></video></div>',
+        f"<div><video {VIDEO}></video></div>",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "base64_media_prohibited",
+        f"¶<video {VIDEO.replace('v.mp4', 'data:video/mp4;base64,AAAA')}></video>",
+        f"<video {VIDEO}></video>",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "media_preload_none",
+        f'¶<video {VIDEO} preload="none"></video>',
+        f'<video {VIDEO} preload="auto"></video>',
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "media_crossorigin_breaks_preview",
+        f"¶<video {VIDEO} crossorigin></video>",
+        f"<video {VIDEO}></video>",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "video_audio_double_source",
+        '<video id="v" data-start="0" data-has-audio="true" src="v.mp4"></video>\n¶<audio id="s" data-start="0" src="v.mp4"></audio>',
+        f'<video {VIDEO}></video>\n<audio id="s" data-start="0" src="v.mp4"></audio>',
+        files=MEDIA,
+    ),
+    body(
+        "duplicate_audio_track",
+        '<audio id="s" data-start="0" src="s.mp3"></audio>\n¶<audio id="t" data-start="0" src="s.mp3"></audio>',
+        '<audio id="s" data-start="0" src="s.mp3"></audio>\n<audio id="t" data-start="1" src="s.mp3"></audio>',
+        "warning",
+        files=MEDIA,
+    ),
+    *(
+        body(
+            code,
+            f'¶<audio id="s" data-start="0" src="s.mp3" {attribute}></audio>',
+            '<audio id="s" data-start="0" src="s.mp3" data-volume="3.9"></audio>',
+            "warning",
+            files=MEDIA,
+        )
+        for code, attribute in (
+            ("audio_volume_invalid", 'data-volume="loud"'),
+            ("audio_volume_out_of_range", 'data-volume="4"'),
+            ("audio_loop_ignored", "loop"),
+        )
+    ),
+]
+
+VARIABLE_CASES = [
+    Case(
+        "invalid_variable_values_json",
+        sub(SCENE, f"{HOST} data-variable-values='[1]'"),
+        sub(SCENE, f"{HOST} data-variable-values='{{}}'"),
+    ),
+    body(
+        "invalid_composition_variables_declaration", "¶<p data-composition-variables='{'></p>", f"<p {VARIABLES}></p>"
+    ),
+    body(
+        "invalid_composition_variables_declaration",
+        """¶<p data-composition-variables='[{"id": "a", "type": "colour"}]'></p>""",
+        f"<p {ENUM}></p>",
+        name="type",
+    ),
+    body(
+        "unknown_variable_binding",
+        f'<p {VARIABLES}></p>\n¶<p data-var-text="titel"></p>',
+        f'<p {VARIABLES} data-var-text="title"></p>',
+        "warning",
+    ),
+    Case(
+        "undeclared_variable",
+        page(f"<p {VARIABLES}></p>"),
+        page('<p data-composition-variables=\'[{"id": "b", "type": "string"}]\'></p>'),
+        "warning",
+        variables={"b": "x"},
+    ),
+    Case(
+        "undeclared_variable",
+        sub(SCENE, f"""{HOST} data-variable-values='{{"title": 1}}'"""),
+        sub(SCENE.replace("<p>", f"<p {VARIABLES}>"), f"""{HOST} data-variable-values='{{"title": 1}}'"""),
+        "warning",
+        name="of a host",
+    ),
+    Case(
+        "variable_type_mismatch",
+        page(f"<p {VARIABLES}></p>"),
+        page(f"<p {VARIABLES.replace('string', 'number')}></p>"),
+        "warning",
+        variables={"title": 4},
+    ),
+    Case(
+        "variable_type_mismatch",
+        page(f"<p {ENUM}></p>"),
+        page(f"<p {ENUM.replace(chr(34) + 's' + chr(34), chr(34) + 'm' + chr(34))}></p>"),
+        "warning",
+        variables={"size": "m"},
+        name="enum",
+    ),
+]
+
+COST_CASES = [
+    style(
+        "expensive_blur",
+        f"#box {{ {BIG} filter: blur(30px) }}",
+        f"#box {{ {SMALL} filter: blur(30px) }}",
+        severity="warning",
+    ),
+    style(
+        "expensive_blur",
+        f"#box {{ {BIG} animation: out 1s }} @keyframes out {{ to {{ filter: blur(40px) }} }}",
+        f"#box {{ {BIG} animation: out 1s }} @keyframes out {{ to {{ filter: blur(2px) }} }}",
+        severity="warning",
+        name="animated",
+    ),
+    style(
+        "expensive_backdrop_filter",
+        f"#box {{ {BIG} backdrop-filter: blur(4px) }}",
+        f"#box {{ {BIG} background: #fff8 }}",
+        severity="warning",
+    ),
+    style(
+        "expensive_box_shadow",
+        f"#box {{ {BIG} box-shadow: 0 0 90px #000 }}",
+        f"#box {{ {BIG} box-shadow: 0 2px 6px #000 }}",
+        severity="warning",
+    ),
+    style(
+        "expensive_blend_mode",
+        f"#box {{ {BIG} mix-blend-mode: screen }}",
+        f"#box {{ {SMALL} mix-blend-mode: screen }}",
+        severity="warning",
+    ),
+    Case(
+        "many_filters",
+        page("<i>x</i>" * 30, style="i { filter: grayscale(1) }"),
+        page("<i>x</i>" * 3, style="i { filter: grayscale(1) }"),
+        "warning",
+    ),
+]
+
+CASES = [*ROOT_CASES, *SCRIPT_CASES, *TIMING_CASES, *ASSET_CASES, *MEDIA_CASES, *VARIABLE_CASES, *COST_CASES]
