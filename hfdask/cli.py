@@ -35,7 +35,7 @@ Exit status:
   0    done
   1    the render failed (browser, plan, chunk, store)
   2    wrong usage or option value
-  3    the composition cannot be rendered as it is
+  3    the composition cannot be rendered as it is; check --strict: findings
   4    no usable browser
   5    the output cannot be written
   6    compare: below the threshold

@@ -6,6 +6,7 @@ A ``¶`` stands in the line where the finding must be, and is taken out before t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Files = dict[str, str | bytes]
@@ -23,6 +24,22 @@ class Case:
     still: tuple[str, ...] = ()
     name: str = ""
     variables: dict[str, Any] | None = None
+
+
+def write(folder: Path, files: Files) -> tuple[str, int] | None:
+    """Write a project; the answer is where its mark was."""
+    marked = None
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+            continue
+        for number, line in enumerate(content.split("\n"), 1):
+            if "¶" in line:
+                marked = (name, number)
+        path.write_text(content.replace("¶", ""), "utf-8")
+    return marked
 
 
 ROOT = 'data-composition-id="main" data-width="320" data-height="180" data-duration="2" data-no-timeline'

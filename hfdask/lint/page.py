@@ -12,7 +12,7 @@ from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.thread import BrowserThread, browser_thread
-from hfdask.errors import BrowserCrashError, PageTimeoutError
+from hfdask.errors import BrowserCrashError, PageTimeoutError, ScriptError
 from hfdask.model import CaptureMode
 from hfdask.page import lint_script
 
@@ -63,7 +63,9 @@ class LintPage:
         parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True}
         answer = self._send("Runtime.evaluate", parameters)
         if "exceptionDetails" in answer:
-            raise RuntimeError(answer["exceptionDetails"]["exception"].get("description"))
+            detail = answer["exceptionDetails"]
+            text = detail.get("exception", {}).get("description") or detail.get("text")
+            raise ScriptError(f"the check of a document failed: {text}; render with check='off'")
         return answer["result"].get("value")
 
     def _send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:

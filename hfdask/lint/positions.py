@@ -6,6 +6,7 @@ tag stands. An element is found by its tag, attributes and place among those tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from html.parser import HTMLParser
@@ -21,8 +22,10 @@ class Positions(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._lines: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.self_closing: list[tuple[str, str, int]] = []
-        self.feed(text)
-        self.close()
+        # Of markup that it does not know it says so by an assertion; what stands behind has no lines then.
+        with contextlib.suppress(AssertionError):
+            self.feed(text)
+            self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         line = self.getpos()[0]

@@ -264,7 +264,9 @@ class Walk:
         facts = read_script(text, media)
         if (error := self.page.syntax_error(text, module=module)) is not None:
             row = error[1] if error[1] is not None else facts.error_row
-            hit = Hit("invalid_inline_script_syntax", row, text.split("\n")[row].strip()[:120])
+            lines = text.split("\n")
+            row = min(row, len(lines) - 1)  # V8 knows more line ends
+            hit = Hit("invalid_inline_script_syntax", row, lines[row].strip()[:120])
             self._hit(file, first, hit, problem=error[0])
             return
         for hit in facts.hits:
@@ -347,7 +349,8 @@ class Walk:
             for file, first, hit in together.makers:
                 self._hit(file, first, hit, id=root)
         adopted = alone and not known & ids
+        without = {item["id"] for _, item in together.compositions if item["noTimeline"]}  # a host's or its file's say
         for path, item in together.compositions:
-            if item["noTimeline"] or item["id"] in known or (adopted and item["isRoot"]):
+            if item["id"] in without or item["id"] in known or (adopted and item["isRoot"]):
                 continue
             self.add("missing_data_no_timeline", path, item["line"], item["at"]["tag"], id=item["id"])
