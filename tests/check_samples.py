@@ -239,6 +239,14 @@ SCRIPT_CASES = [
         more=GSAP,
     ),
     script(
+        "gsap_timeline_not_registered",
+        "¶const tl = gsap.timeline();",
+        "const all = window.__timelines;\nall.main = gsap.timeline();",
+        more=GSAP,
+        severity="warning",
+        name="that runs by itself",
+    ),
+    script(
         "gsap_infinite_repeat",
         f'const tl = gsap.timeline();\n¶tl.to("#a", {{ x: 1, repeat: -1 }});\n{REGISTER}',
         f'const tl = gsap.timeline(); // repeat: -1\ntl.to("#a", {{ x: 1, repeat: 3, text: "repeat: -1" }});\n{REGISTER}',

@@ -107,6 +107,14 @@ def test_nothing_of_a_project_runs_or_loads(tmp_path, check):
     assert time.monotonic() - began < 10
 
 
+def test_what_lies_on_the_network_is_not_judged(check, tmp_path):
+    away = "https://a.example/x"
+    head = f'<link rel="stylesheet" href="{away}.css"><style>@import "{away}.css";</style><script src="{away}/gsap.js"></script>'
+    body = f'<img src="{away}.png" srcset="{away}.png 2x"><iframe src="{away}.html"></iframe><object data="//a.example/x"></object>'
+    write(tmp_path, page(body, "gsap.set(a, {});", head=head))
+    assert check(tmp_path).findings == ()
+
+
 def test_a_file_that_is_mounted_twice_is_reported_once(tmp_path, check):
     host = '<div data-composition-id="{}" data-composition-src="a.html" data-start="0" data-no-timeline></div>'
     bad = '<template><div data-composition-id="a" data-no-timeline><img src="none.png"></div></template>'

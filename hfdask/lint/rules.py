@@ -102,7 +102,7 @@ SCRIPTS = {
         "use the composition's data-composition-id, one of: {ids}",
     ),
     "gsap_timeline_not_registered": _error(
-        "GSAP timelines are made, but none is registered: nothing brings them to the time of a frame",
+        "a GSAP timeline is made, but none is registered: {outcome}",
         "window.__timelines['{id}'] = the timeline, made with {{ paused: true }}",
     ),
     "gsap_infinite_repeat": _warning(

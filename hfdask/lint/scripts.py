@@ -258,12 +258,25 @@ class _Reader:
             self.facts.animates |= name in ("animate", "loadAnimation") or holder == "anime"
             if _global(holder) != "gsap":
                 continue
-            if name == "timeline" and self.facts.makes_timeline is None:
-                self.facts.makes_timeline = self.hit("gsap_timeline_not_registered", call)
+            if name == "timeline":
+                self._made(call)
             if name == "registerPlugin":
                 for plugin in _arguments(call):
                     if plugin.type == "identifier" and _text(plugin) not in self.declared:
                         self.facts.plugins[_text(plugin)] = self.hit("missing_gsap_plugin", call, name=_text(plugin))
+
+    def _made(self, call: Node) -> None:
+        """Note the first timeline, or the first paused one: without a registration that one never moves."""
+        paused = any(
+            _text(pair.child_by_field_name("key")) == "paused" and _text(pair.child_by_field_name("value")) == "true"
+            for argument in _arguments(call)
+            for pair in argument.named_children
+        )
+        known = self.facts.makes_timeline
+        if known is None or (paused and known.severity is not None):
+            outcome = "it never moves" if paused else "only GSAP's own clock moves it, which other renderers stop"
+            severity = None if paused else "warning"
+            self.facts.makes_timeline = self.hit("gsap_timeline_not_registered", call, severity, outcome=outcome)
 
     # Randomness and dates
 

@@ -405,6 +405,7 @@ class Inspection {
     this.costly = [];
     this.keyframes = new Map();
     for (const sheet of this.doc.styleSheets) {
+      if (sheet.ownerNode.localName !== "style") continue; // a link, which loads nothing here: `mount` has put its text in
       this.readRules(sheet.cssRules, sheet.ownerNode, this.where.get(sheet.ownerNode)?.sheet ?? null);
     }
     for (const element of this.doc.querySelectorAll("[style]")) {
