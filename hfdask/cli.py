@@ -232,7 +232,8 @@ def check(project: str, level: CheckLevel | None, variables: Any, entry: str, as
     if as_json:
         sys.stdout.write(report.to_json())
     else:
-        Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()).print(report)
+        width = None if sys.stdout.isatty() else 10_000  # in a log, a line is a line
+        Console(file=sys.stdout, width=width).print(report)
     if report.failing(level or "report"):
         raise click.exceptions.Exit(3)
 

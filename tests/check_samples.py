@@ -450,7 +450,7 @@ ASSET_CASES = [
     ),
     style(
         "missing_local_asset",
-        "#box { background: url(none.png) }",
+        "p { top: 0 }\n¶#box { background: url(none.png) }",
         "#box { background: url(data:,x), url('blob:x'); --x: 'url(a.png)' }",
         name="css",
     ),
@@ -470,7 +470,7 @@ ASSET_CASES = [
         "missing_local_asset",
         page(
             head='<link rel="stylesheet" href="css/a.css">',
-            css__a_dot_css="@media all { #root { background: url(b.png) } }",
+            css__a_dot_css="@media all {\n¶  #root { background: url(b.png) } }",
             b_dot_png=PNG,
         ),
         page(

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import hfdask
 from hfdask.cli import main
 from hfdask.errors import CheckFailedError, InvalidConfigError
+from hfdask.lint.rules import RULES
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +36,9 @@ def test_check_prints_findings_by_file(tmp_path):
     said = run("check", tmp_path, "--strict", status=3).stdout
     assert said.startswith("index.html")
     assert "requestanimationframe_in_composition" in said
+    assert RULES["requestanimationframe_in_composition"].remedy in said  # not cut to a terminal's width
     assert "1 error in 1 file" in said
+    assert not any(line.endswith(" ") for line in said.splitlines())
     assert len(json.loads(run("check", tmp_path, "--json").stdout)["findings"]) == 1
 
 

@@ -38,7 +38,7 @@ def by_file(findings: Sequence[Finding], files: int) -> Iterator[Text | Padding]
                 yield from _one(finding)
         for code, number in shown.items():
             if number > _ALIKE:
-                yield Padding(Text(f"{code}: {number - _ALIKE} more", style="dim"), (0, 0, 0, 2))
+                yield Padding(Text(f"{code}: {number - _ALIKE} more", style="dim"), (0, 0, 0, 2), expand=False)
         yield Text()
     yield Text(f"{count(findings)} in {files} file{'s' if files != 1 else ''}")
 
@@ -49,9 +49,11 @@ def _one(finding: Finding) -> Iterator[Padding]:
         Text.assemble(where, (finding.severity, _COLOURS[finding.severity]), "  ", finding.code), (0, 0, 0, 2)
     )
     if finding.element:
-        yield Padding(Text(finding.element, style="cyan", overflow="ellipsis", no_wrap=True), (0, 0, 0, 6))
-    yield Padding(Text(finding.message), (0, 0, 0, 6))
-    yield Padding(Text(f"→ {finding.remedy}", style="green"), (0, 0, 0, 6))
+        yield Padding(
+            Text(finding.element, style="cyan", overflow="ellipsis", no_wrap=True), (0, 0, 0, 6), expand=False
+        )
+    yield Padding(Text(finding.message), (0, 0, 0, 6), expand=False)
+    yield Padding(Text(f"→ {finding.remedy}", style="green"), (0, 0, 0, 6), expand=False)
 
 
 def as_html(findings: Sequence[Finding], caption: str) -> str:

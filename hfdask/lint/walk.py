@@ -188,7 +188,7 @@ class Walk:
         options = candidates(url, base, also_root=role == "sub")
         if options is None:
             return
-        line, tag = places.line(use["at"]) if use["sheet"] is None else None, use["at"]["tag"]
+        line, tag = self._line_of(use, places), use["at"]["tag"]
         target = next((item for item in options if item in self.files), None)
         if target is None:
             self._missing(url, kind, options, base, line, tag)
@@ -209,6 +209,12 @@ class Walk:
                     times=round(times, 1),
                     megabytes=megabytes,
                 )
+
+    def _line_of(self, use: dict[str, Any], places: Positions) -> int | None:
+        if use["row"] is None:
+            return places.line(use["at"]) if use["sheet"] is None else None
+        first = 1 if use["sheet"] else places.content_line(use["at"])
+        return None if first is None else first + int(use["row"])
 
     def _missing(self, url: str, kind: str, options: list[str], base: str, line: int | None, tag: str | None) -> None:
         if any((self.project.folder / item).is_file() for item in options):

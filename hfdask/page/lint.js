@@ -375,7 +375,10 @@ class Inspection {
       if (kind !== "composition") this.add("placeholder_media_url", element, { url });
       return;
     }
-    this.urls.push({ url, kind, sheet, at: this.at(element) });
+    // CSS keeps no positions: the first place where the sheet has the URL.
+    const before = element.localName === "style" ? element.textContent.split(url) : [];
+    const row = before.length > 1 ? before[0].split("\n").length - 1 : null;
+    this.urls.push({ url, kind, sheet, row, at: this.at(element) });
   }
 
   collectUrls() {
