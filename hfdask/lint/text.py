@@ -27,6 +27,10 @@ def count(findings: Sequence[Finding]) -> str:
     return " and ".join(parts) or "nothing"
 
 
+def _indented(text: Text, by: int) -> Padding:
+    return Padding(text, (0, 0, 0, by), expand=False)
+
+
 def by_file(findings: Sequence[Finding], files: int) -> Iterator[Text | Padding]:
     """What a terminal shows."""
     for file, group in groupby(findings, key=lambda finding: finding.file):
@@ -38,22 +42,18 @@ def by_file(findings: Sequence[Finding], files: int) -> Iterator[Text | Padding]
                 yield from _one(finding)
         for code, number in shown.items():
             if number > _ALIKE:
-                yield Padding(Text(f"{code}: {number - _ALIKE} more", style="dim"), (0, 0, 0, 2), expand=False)
+                yield _indented(Text(f"{code}: {number - _ALIKE} more", style="dim"), 2)
         yield Text()
     yield Text(f"{count(findings)} in {files} file{'s' if files != 1 else ''}")
 
 
 def _one(finding: Finding) -> Iterator[Padding]:
     where = f"line {finding.line}  " if finding.line else ""
-    yield Padding(
-        Text.assemble(where, (finding.severity, _COLOURS[finding.severity]), "  ", finding.code), (0, 0, 0, 2)
-    )
+    yield _indented(Text.assemble(where, (finding.severity, _COLOURS[finding.severity]), "  ", finding.code), 2)
     if finding.element:
-        yield Padding(
-            Text(finding.element, style="cyan", overflow="ellipsis", no_wrap=True), (0, 0, 0, 6), expand=False
-        )
-    yield Padding(Text(finding.message), (0, 0, 0, 6), expand=False)
-    yield Padding(Text(f"→ {finding.remedy}", style="green"), (0, 0, 0, 6), expand=False)
+        yield _indented(Text(finding.element, style="cyan", overflow="ellipsis", no_wrap=True), 6)
+    yield _indented(Text(finding.message), 6)
+    yield _indented(Text(f"→ {finding.remedy}", style="green"), 6)
 
 
 def as_html(findings: Sequence[Finding], caption: str) -> str:

@@ -77,19 +77,19 @@ class Inspection {
       const nth = seen.get(key) ?? 0;
       seen.set(key, nth + 1);
       this.where.set(element, { key, nth, tag: openingTag(element) });
-      if (element.localName === "template") this.remember(element.content, seen);
+      if (isTemplate(element)) this.remember(element.content, seen);
     }
   }
 
   // Templates are content where a composition comes from one: a file's first, or the one named for an empty host.
   mount() {
     const { doc } = this;
-    const first = doc.querySelector("template");
+    const first = [...doc.querySelectorAll("template")].find(isTemplate);
     if (this.role === "sub" && first) {
       for (const element of doc.head.querySelectorAll("style,script")) element.remove();
       doc.body.replaceChildren(first.content);
     }
-    for (const template of doc.querySelectorAll('template[id$="-template"]')) {
+    for (const template of [...doc.querySelectorAll('template[id$="-template"]')].filter(isTemplate)) {
       const id = template.id.slice(0, -"-template".length);
       const host = doc.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
       if (host && !host.childElementCount) host.append(template.content);
@@ -176,7 +176,7 @@ class Inspection {
   checkRoot() {
     const { doc, root } = this;
     if (!root) {
-      const inside = [...doc.querySelectorAll("template")].find((t) => t.content.querySelector(COMPOSITION));
+      const inside = [...doc.querySelectorAll("template")].find((t) => t.content?.querySelector(COMPOSITION));
       if (inside) this.add("standalone_composition_wrapped_in_template", inside);
       else this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
       return;
@@ -483,6 +483,11 @@ class Inspection {
     const side = (from, to, size) => Math.max(0, Math.min(to, size) - Math.max(from, 0));
     return (side(box.left, box.right, this.width) * side(box.top, box.bottom, this.height)) / (this.width * this.height);
   }
+}
+
+// HTML's, and not an element of that name in SVG.
+function isTemplate(element) {
+  return element.localName === "template" && Boolean(element.content);
 }
 
 function openingTag(element) {
