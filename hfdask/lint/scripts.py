@@ -16,6 +16,20 @@ from typing import Any
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
+from hfdask.lint.state import state_changes
+from hfdask.lint.tree import (
+    arguments_of,
+    base_of,
+    callee_object,
+    global_name,
+    inside,
+    literal,
+    member,
+    names_in,
+    number,
+    text_of,
+)
+
 _LANGUAGE = Language(tree_sitter_javascript.language())
 _WANTED = Query(
     _LANGUAGE,
@@ -35,7 +49,6 @@ _DRAWING = frozenset(
 )
 _PLAYING = frozenset({"play", "pause", "load"})
 _LOADED_BY_PAGE_MS = 1000  # readiness waits for timers up to this delay
-_ITERATORS = frozenset({"forEach", "map", "some", "every", "for"})
 
 
 @dataclass(frozen=True)
@@ -71,59 +84,6 @@ def read_script(text: str, media_ids: frozenset[str] = frozenset()) -> ScriptFac
     return _Reader(text, media_ids).read()
 
 
-def _text(node: Node | None) -> str:
-    return node.text.decode() if node is not None and node.text is not None else ""
-
-
-def _literal(node: Node | None) -> str | None:
-    """The value of a plain string, or of a template without substitutions."""
-    if node is None or node.type not in ("string", "template_string"):
-        return None
-    if any(child.type == "template_substitution" for child in node.named_children):
-        return None
-    return _text(node)[1:-1]
-
-
-def _arguments(call: Node) -> list[Node]:
-    arguments = call.child_by_field_name("arguments")
-    return [] if arguments is None else [node for node in arguments.named_children if node.type != "comment"]
-
-
-def _inside(node: Node, *kinds: str) -> Iterator[Node]:
-    """The node and all below it that are of these kinds."""
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if item.type in kinds:
-            yield item
-        stack.extend(reversed(item.named_children))
-
-
-def _base(node: Node) -> Node:
-    """What a chain of members and calls starts from."""
-    while True:
-        below = node.child_by_field_name("object") or (
-            node.child_by_field_name("function") if node.type == "call_expression" else None
-        )
-        if below is None:
-            return node
-        node = below
-
-
-def _member(node: Node | None) -> tuple[str, str]:
-    """Object and property of ``a.b`` as text, or two empty strings."""
-    if node is None or node.type != "member_expression":
-        return "", ""
-    return _text(node.child_by_field_name("object")), _text(node.child_by_field_name("property"))
-
-
-def _global(name: str) -> str:
-    """A name without the window that it may be taken from."""
-    for prefix in ("window.", "globalThis.", "self."):
-        name = name.removeprefix(prefix)
-    return name
-
-
 class _Reader:
     def __init__(self, text: str, media_ids: frozenset[str]) -> None:
         source = text.encode()
@@ -145,7 +105,7 @@ class _Reader:
         self.facts.hits.append(self.hit(code, node, severity, **detail))
 
     def read(self) -> ScriptFacts:
-        error = next(_inside(self.tree.root_node, "ERROR"), None) if self.tree.root_node.has_error else None
+        error = next(inside(self.tree.root_node, "ERROR"), None) if self.tree.root_node.has_error else None
         self.facts.error_row = error.start_point.row if error else 0
         self.facts.declares = self.declared & {"gsap", "lottie", "THREE"}
         self._registrations()
@@ -163,29 +123,29 @@ class _Reader:
     @functools.cached_property
     def declared(self) -> frozenset[str]:
         """Every name that the script declares, in whatever scope."""
-        names = {_text(node) for node in self.all("name")}
+        names = {text_of(node) for node in self.all("name")}
         for node in self.all("declarator"):
-            names |= _names(node.child_by_field_name("name"))
+            names |= names_in(node.child_by_field_name("name"))
         for node in self.all("function"):
-            names.add(_text(node.child_by_field_name("alias") or node.child_by_field_name("name")))
+            names.add(text_of(node.child_by_field_name("alias") or node.child_by_field_name("name")))
         for node in [*self.all("parameters"), *self.all("clause")]:
-            names |= _names(node)
+            names |= names_in(node)
         for node in self.all("each"):
-            names |= _names(node.child_by_field_name("left")) if node.child_by_field_name("kind") else set()
+            names |= names_in(node.child_by_field_name("left")) if node.child_by_field_name("kind") else set()
         return frozenset(names)
 
     @functools.cached_property
     def functions(self) -> dict[str, Node]:
         """Functions by name."""
         named = {
-            _text(n.child_by_field_name("name")): n for n in self.all("function") if n.type == "function_declaration"
+            text_of(n.child_by_field_name("name")): n for n in self.all("function") if n.type == "function_declaration"
         }
         for node in self.all("declarator"):
             value = node.child_by_field_name("value")
             if value is not None and value.type in _FUNCTIONS:
-                named[_text(node.child_by_field_name("name"))] = value
-        for node in _inside(self.tree.root_node, "function_expression"):
-            if name := _text(node.child_by_field_name("name")):
+                named[text_of(node.child_by_field_name("name"))] = value
+        for node in inside(self.tree.root_node, "function_expression"):
+            if name := text_of(node.child_by_field_name("name")):
                 named.setdefault(name, node)
         return named
 
@@ -193,14 +153,14 @@ class _Reader:
         """The function that an expression is or names."""
         if node is None:
             return None
-        return node if node.type in _FUNCTIONS else self.functions.get(_text(node))
+        return node if node.type in _FUNCTIONS else self.functions.get(text_of(node))
 
     def reached(self, start: Node) -> list[Node]:
         """A function and those of this script that it calls, directly or not."""
         seen = [start]
         for function in seen:
-            for call in _inside(function, "call_expression"):
-                callee = self.functions.get(_text(call.child_by_field_name("function")))
+            for call in inside(function, "call_expression"):
+                callee = self.functions.get(text_of(call.child_by_field_name("function")))
                 if callee is not None and callee not in seen:
                     seen.append(callee)
         return seen
@@ -210,34 +170,35 @@ class _Reader:
     def _registrations(self) -> None:
         for node in self.all("assignment"):
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-            assert left is not None
-            holder = _global(_text(left.child_by_field_name("object")))
+            if left is None:  # a parse that went on after an error
+                continue
+            holder = global_name(text_of(left.child_by_field_name("object")))
             if holder == "__timelines":
-                key = _literal(left.child_by_field_name("index")) or _member(left)[1]
+                key = literal(left.child_by_field_name("index")) or member(left)[1]
                 self._register(key, node)
-            elif _global(_text(left)) == "__timelines" and right is not None:
-                for literal in _inside(right, "object"):
-                    self._register_all(literal)
+            elif global_name(text_of(left)) == "__timelines" and right is not None:
+                for table in inside(right, "object"):
+                    self._register_all(table)
                     break
                 else:
                     self.facts.registers_unknown |= right.type not in ("binary_expression", "object")
         for call in self.all("call"):
-            first = next(iter(_arguments(call)), None)
-            if first is not None and _global(_text(first)) == "__timelines":
+            first = next(iter(arguments_of(call)), None)
+            if first is not None and global_name(text_of(first)) == "__timelines":
                 self.facts.registers_unknown = True
         for node in self.all("declarator"):
             value = node.child_by_field_name("value")
-            if value is not None and "__timelines" in _text(value):
+            if value is not None and "__timelines" in text_of(value):
                 self.facts.registers_unknown |= value.type not in _FUNCTIONS  # an alias: what goes in is not known
 
-    def _register_all(self, literal: Node) -> None:
-        for entry in literal.named_children:
+    def _register_all(self, table: Node) -> None:
+        for entry in table.named_children:
             key = entry.child_by_field_name("key")
             if entry.type == "pair" and key is not None:
-                self._register(_literal(key) or (_text(key) if key.type == "property_identifier" else ""), entry)
+                self._register(literal(key) or (text_of(key) if key.type == "property_identifier" else ""), entry)
             elif entry.type == "shorthand_property_identifier":
-                self._register(_text(entry), entry)
-            elif entry.type == "spread_element" and "__timelines" not in _text(entry):
+                self._register(text_of(entry), entry)
+            elif entry.type == "spread_element" and "__timelines" not in text_of(entry):
                 self.facts.registers_unknown = True
 
     def _register(self, key: str, node: Node) -> None:
@@ -250,26 +211,29 @@ class _Reader:
 
     def _globals(self) -> None:
         for node in self.all("member"):
-            name = _member(node)[0]
+            name = member(node)[0]
             if name in ("gsap", "lottie", "THREE") and name not in self.declared:
                 self.facts.globals.setdefault(name, self.hit("", node))
         for call in self.all("call"):
-            holder, name = _member(call.child_by_field_name("function"))
+            holder, name = member(call.child_by_field_name("function"))
             self.facts.animates |= name in ("animate", "loadAnimation") or holder == "anime"
-            if _global(holder) != "gsap":
+            if global_name(holder) != "gsap":
                 continue
             if name == "timeline":
                 self._made(call)
             if name == "registerPlugin":
-                for plugin in _arguments(call):
-                    if plugin.type == "identifier" and _text(plugin) not in self.declared:
-                        self.facts.plugins[_text(plugin)] = self.hit("missing_gsap_plugin", call, name=_text(plugin))
+                for plugin in arguments_of(call):
+                    if plugin.type == "identifier" and text_of(plugin) not in self.declared:
+                        self.facts.plugins[text_of(plugin)] = self.hit(
+                            "missing_gsap_plugin", call, name=text_of(plugin)
+                        )
 
     def _made(self, call: Node) -> None:
         """Note the first timeline, or the first paused one: without a registration that one never moves."""
         paused = any(
-            _text(pair.child_by_field_name("key")) == "paused" and _text(pair.child_by_field_name("value")) == "true"
-            for argument in _arguments(call)
+            text_of(pair.child_by_field_name("key")) == "paused"
+            and text_of(pair.child_by_field_name("value")) == "true"
+            for argument in arguments_of(call)
             for pair in argument.named_children
         )
         known = self.facts.makes_timeline
@@ -282,29 +246,32 @@ class _Reader:
 
     def _random(self) -> None:
         for call in self.all("call"):
-            what = _global(_text(call.child_by_field_name("function")))
+            what = global_name(text_of(call.child_by_field_name("function")))
             if what in ("Math.random", "crypto.getRandomValues", "crypto.randomUUID", "gsap.utils.random"):
                 late = _in_tween_function(call)
                 self.report("non_deterministic_code", call, "error" if late else None, what=what, stake=_stake(late))
             elif what == "Date.now" or (what == "Date" and "Date" not in self.declared):
                 self.report("virtual_date", call, what=f"{what}()")
         for node in self.all("new"):
-            if _text(node.child_by_field_name("constructor")) == "Date" and not _arguments(node):
+            if text_of(node.child_by_field_name("constructor")) == "Date" and not arguments_of(node):
                 self.report("virtual_date", node, what="new Date()")
         for node in self.all("string"):
-            if _text(node)[1:-1].lstrip("+-=").startswith("random(") and _tween_of(node) is not None:
-                self.report("non_deterministic_code", node, "error", what=_text(node), stake=_stake(True))
+            if text_of(node)[1:-1].lstrip("+-=").startswith("random(") and _tween_of(node) is not None:
+                self.report("non_deterministic_code", node, "error", what=text_of(node), stake=_stake(True))
 
     # Repeats
 
     def _repeats(self) -> None:
         for node in self.all("pair"):
-            key, value = _text(node.child_by_field_name("key")).strip("'\""), _text(node.child_by_field_name("value"))
+            key, value = (
+                text_of(node.child_by_field_name("key")).strip("'\""),
+                text_of(node.child_by_field_name("value")),
+            )
             if key == "repeat" and value.replace(" ", "") in ("-1", "Infinity"):
                 self.report("gsap_infinite_repeat", node)
         for call in self.all("call"):
-            name = _member(call.child_by_field_name("function"))[1]
-            if name == "repeat" and [_text(item).replace(" ", "") for item in _arguments(call)] in (
+            name = member(call.child_by_field_name("function"))[1]
+            if name == "repeat" and [text_of(item).replace(" ", "") for item in arguments_of(call)] in (
                 ["-1"],
                 ["Infinity"],
             ):
@@ -314,19 +281,19 @@ class _Reader:
 
     def _timers(self) -> None:
         for call in self.all("call"):
-            name = _global(_text(call.child_by_field_name("function")))
-            arguments = _arguments(call)
+            name = global_name(text_of(call.child_by_field_name("function")))
+            arguments = arguments_of(call)
             if name not in ("setInterval", "setTimeout") or not arguments:
                 continue
             function = self.function(arguments[0])
             if function is None or not any(_draws(each) for each in self.reached(function)):
                 continue
-            delay = _number(arguments[1]) if len(arguments) > 1 else 0.0
+            delay = number(arguments[1]) if len(arguments) > 1 else 0.0
             again = name == "setInterval" or any(
-                _text(inner.child_by_field_name("function")).endswith("setTimeout")
-                and self.function(next(iter(_arguments(inner)), None)) == function
+                text_of(inner.child_by_field_name("function")).endswith("setTimeout")
+                and self.function(next(iter(arguments_of(inner)), None)) == function
                 for each in self.reached(function)
-                for inner in _inside(each, "call_expression")
+                for inner in inside(each, "call_expression")
             )
             if again:
                 self.report("timer_animation", call, name=name, how="again and again")
@@ -342,15 +309,15 @@ class _Reader:
                 if each.id in seen:
                     continue
                 seen.add(each.id)
-                for node, name in _state_changes(each):
+                for node, name in state_changes(each):
                     self.report(code, node, name=name)
 
     def _frame_functions(self) -> Iterator[tuple[str, Node]]:
         for call in self.all("call"):
-            name, arguments = _global(_text(call.child_by_field_name("function"))), _arguments(call)
+            name, arguments = global_name(text_of(call.child_by_field_name("function"))), arguments_of(call)
             if name == "requestAnimationFrame" and arguments:
                 kind, given = "requestanimationframe_in_composition", arguments[0]
-            elif name.endswith("addEventListener") and len(arguments) > 1 and _literal(arguments[0]) == "hf-seek":
+            elif name.endswith("addEventListener") and len(arguments) > 1 and literal(arguments[0]) == "hf-seek":
                 kind, given = "state_between_frames", arguments[1]
             else:
                 continue
@@ -358,42 +325,42 @@ class _Reader:
                 yield kind, function
         for node in self.all("pair"):
             function = self.function(node.child_by_field_name("value"))
-            if function is not None and _text(node.child_by_field_name("key")) == "onUpdate":
+            if function is not None and text_of(node.child_by_field_name("key")) == "onUpdate":
                 yield "state_between_frames", function
 
     # Media
 
     def _media(self) -> None:
         names = {
-            _text(node.child_by_field_name("name"))
+            text_of(node.child_by_field_name("name"))
             for node in self.all("declarator")
             if self._is_media(node.child_by_field_name("value"))
         } | (self.media_ids - self.declared)
         for call in self.all("call"):
-            holder, name = _member(call.child_by_field_name("function"))
-            if name == "forEach" and self._is_media(_callee_object(call), many=True):
-                for function in filter(None, map(self.function, _arguments(call)[:1])):
-                    names |= _names(
+            holder, name = member(call.child_by_field_name("function"))
+            if name == "forEach" and self._is_media(callee_object(call), many=True):
+                for function in filter(None, map(self.function, arguments_of(call)[:1])):
+                    names |= names_in(
                         function.child_by_field_name("parameters") or function.child_by_field_name("parameter")
                     )
         for call in self.all("call"):
-            holder, name = _member(call.child_by_field_name("function"))
-            if name in _PLAYING and (_global(holder) in names or self._is_media(_callee_object(call))):
+            holder, name = member(call.child_by_field_name("function"))
+            if name in _PLAYING and (global_name(holder) in names or self._is_media(callee_object(call))):
                 self.report("imperative_media_control", call, what=f"{name}()")
         for node in self.all("assignment"):
             left = node.child_by_field_name("left")
-            holder, name = _member(left)
+            holder, name = member(left)
             if left is None or name not in ("currentTime", "playbackRate"):
                 continue
-            if _global(holder) in names or self._is_media(left.child_by_field_name("object")):
+            if global_name(holder) in names or self._is_media(left.child_by_field_name("object")):
                 self.report("imperative_media_control", node, what=f"{name} =")
 
     def _is_media(self, node: Node | None, *, many: bool = False) -> bool:
         """Whether an expression is plainly a media element, or a list of them."""
         if node is None or node.type != "call_expression":
-            return node is not None and _text(node.child_by_field_name("constructor")) == "Audio"
-        name = _member(node.child_by_field_name("function"))[1]
-        wanted = _literal(next(iter(_arguments(node)), None)) or ""
+            return node is not None and text_of(node.child_by_field_name("constructor")) == "Audio"
+        name = member(node.child_by_field_name("function"))[1]
+        wanted = literal(next(iter(arguments_of(node)), None)) or ""
         if name == "getElementById":
             return wanted in self.media_ids
         if name == "createElement":
@@ -408,38 +375,19 @@ class _Reader:
     def _references(self) -> None:
         for call in self.all("call"):
             function = call.child_by_field_name("function")
-            name = _member(function)[1]
-            first = next(iter(_arguments(call)), None)
-            text = _literal(first)
+            name = member(function)[1]
+            first = next(iter(arguments_of(call)), None)
+            text = literal(first)
             if text is None or first is None or "\\" in text:
                 continue
             if name in ("querySelector", "querySelectorAll", "closest", "matches"):
                 self.facts.selectors.append((text, self.hit("invalid_selector", first, selector=text)))
-            elif _text(function) == "import":
+            elif text_of(function) == "import":
                 self.facts.imports.append((text, self.hit("missing_local_asset", first)))
         for node in self.all("import"):
             source = node.child_by_field_name("source")
-            if (text := _literal(source)) and source is not None:
+            if (text := literal(source)) and source is not None:
                 self.facts.imports.append((text, self.hit("missing_local_asset", source)))
-
-
-def _callee_object(call: Node) -> Node | None:
-    function = call.child_by_field_name("function")
-    return function.child_by_field_name("object") if function is not None else None
-
-
-def _names(node: Node | None) -> set[str]:
-    """The names that a pattern binds (default values included, which errs on the safe side)."""
-    if node is None:
-        return set()
-    return {_text(item) for item in _inside(node, "identifier", "shorthand_property_identifier_pattern")}
-
-
-def _number(node: Node) -> float | None:
-    try:
-        return float(_text(node).replace("_", ""))
-    except ValueError:
-        return None
 
 
 def _stake(late: bool) -> str:
@@ -461,7 +409,7 @@ def _tween_of(node: Node) -> Node | None:
     while item is not None:
         objects = objects or item.type == "object"
         if item.type == "call_expression" and objects:
-            holder, name = _member(item.child_by_field_name("function"))
+            holder, name = member(item.child_by_field_name("function"))
             if name in _TWEENS and not holder.endswith(("Map", "Set", "params")):
                 return item
         item = item.parent
@@ -482,71 +430,6 @@ def _in_tween_function(node: Node) -> bool:
 
 
 def _draws(function: Node) -> bool:
-    return any(_text(item) in _DRAWING for item in _inside(function, "property_identifier")) or any(
-        _global(_text(_base(call))) == "gsap" for call in _inside(function, "call_expression")
-    )
-
-
-def _state_changes(function: Node) -> Iterator[tuple[Node, str]]:
-    """Where a function adds to a value that was there before it was called."""
-    body = function.child_by_field_name("body")
-    if body is None:
-        return
-    own, fresh = _own_names(function)
-    set_before: set[str] = set()
-    for node in _inside(body, "assignment_expression", "augmented_assignment_expression", "update_expression"):
-        left = node.child_by_field_name("left") or node.child_by_field_name("argument")
-        if left is None:
-            continue
-        name = _text(left)
-        if node.type == "assignment_expression":
-            right = node.child_by_field_name("right")
-            if right is None or not any(_text(item) == name for item in _inside(right, left.type)):
-                set_before.add(name)
-                continue
-        if name in set_before or _text(node.child_by_field_name("operator")) in ("??=", "||=", "&&="):
-            continue
-        base = _text(_base(left))
-        local = base in fresh if left.type != "identifier" else base in own
-        if not local:
-            yield node, name
-
-
-def _own_names(function: Node) -> tuple[set[str], set[str]]:
-    """Names that a function binds; and those of them whose object it makes itself, or cannot be known to be older."""
-    own = _names(function.child_by_field_name("parameters")) | _names(function.child_by_field_name("parameter"))
-    fresh = set(own)
-    kinds = ("variable_declarator", "for_in_statement", "arrow_function", "function_expression", "function_declaration")
-    for node in _inside(function, *kinds):
-        if node.type == "variable_declarator":
-            names, value = _names(node.child_by_field_name("name")), node.child_by_field_name("value")
-            own |= names
-            if value is None or value.type not in ("identifier", "member_expression", "subscript_expression"):
-                fresh |= names
-        elif node.type == "for_in_statement":
-            if node.child_by_field_name("kind") is not None:
-                names, of = _names(node.child_by_field_name("left")), node.child_by_field_name("right")
-                own |= names
-                if of is not None and of.type not in ("identifier", "member_expression"):
-                    fresh |= names
-        elif node != function:
-            names = _names(node.child_by_field_name("parameters")) | _names(node.child_by_field_name("parameter"))
-            own |= names
-            if not _iterates_older(node, fresh):
-                fresh |= names
-    return own, fresh
-
-
-def _iterates_older(function: Node, fresh: set[str]) -> bool:
-    """Whether this is the callback of ``list.forEach`` and the like, of a list that the frame did not make."""
-    call = function.parent.parent if function.parent is not None else None
-    if call is None or call.type != "call_expression":
-        return False
-    name = _member(call.child_by_field_name("function"))[1]
-    of = _callee_object(call)
-    return (
-        name in _ITERATORS
-        and of is not None
-        and of.type in ("identifier", "member_expression")
-        and _text(of) not in fresh
+    return any(text_of(item) in _DRAWING for item in inside(function, "property_identifier")) or any(
+        global_name(text_of(base_of(call))) == "gsap" for call in inside(function, "call_expression")
     )

@@ -268,7 +268,7 @@ class Walk:
         self, text: str, file: str, first: int, role: str, media: frozenset[str], *, module: bool, also_root: bool
     ) -> None:
         facts = read_script(text, media)
-        if (error := self.page.syntax_error(text, module=module)) is not None:
+        if (error := self.page.syntax_error(text, module=module)) is not None:  # nothing of it runs
             row = error[1] if error[1] is not None else facts.error_row
             lines = text.split("\n")
             row = min(row, len(lines) - 1)  # V8 knows more line ends
