@@ -13,7 +13,8 @@ import os
 import queue
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,15 @@ from hfdask.browser.capture import Frame, capture
 from hfdask.browser.session import open_page
 from hfdask.browser.thread import BrowserThread
 from hfdask.environment import require_environment
-from hfdask.errors import ChunkIndexError, MissingArtifactError, PlanCorruptError, RenderCancelledError
+from hfdask.errors import (
+    BrowserCrashError,
+    CaptureError,
+    ChunkIndexError,
+    MissingArtifactError,
+    PageTimeoutError,
+    PlanCorruptError,
+    RenderCancelledError,
+)
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
@@ -152,10 +161,11 @@ class _Work:
     digests: list[str] = field(default_factory=list)
     damage: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    messages: tuple[str, ...] = ()
+    messages: list[str] = field(default_factory=list)
     before: tuple[bytes, str] | None = None
     last: bytes = b""
     warm: bool = False
+    opened: bool = False
 
 
 def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
@@ -197,25 +207,47 @@ def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: 
 
 
 async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
-    """The browser's half: announce that the page is ready, then hand over frames."""
+    """The browser's half: announce that the page is ready, then hand over frames.
+
+    A browser that dies or hangs is replaced, and the next one goes on from the frame at which it did, since a frame does not
+    depend on those before. One that fails twice at the same frame is not to blame.
+    """
+    frame = max(0, work.chunk.start - 1)
+    failed_at = None
+    while frame < work.chunk.end:
+        try:
+            async with aclosing(_frames(work, frame, channel if failed_at is None else None, clock)) as frames:
+                async for captured in frames:
+                    await channel.put(captured)
+                    frame = captured.index + 1
+        except (BrowserCrashError, PageTimeoutError, CaptureError) as error:
+            if failed_at == frame or not work.opened:
+                raise
+            work.messages.append(f"{error}; a new browser goes on from frame {frame}")
+            failed_at = frame
+
+
+async def _frames(work: _Work, first: int, announce: _Channel | None, clock: StageClock) -> AsyncGenerator[Frame]:
+    """The frames from ``first`` on, in a page of their own."""
     manifest, loop = work.manifest, asyncio.get_running_loop()
     began = loop.time()
-    thread = browser_thread()
     async with (
-        thread.pool.lease(manifest.page.capture_mode) as (chromium, warm),
+        browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, warm),
         open_page(chromium, work.files, manifest.page, manifest.fps.fraction) as session,
     ):
-        work.warm = warm
         await session.load(manifest.entry)
         ready = loop.time()
         clock.add("boot", ready - began)
-        await channel.put(_DONE)
-        first = max(0, work.chunk.start - 1)
-        async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
-            await channel.put(frame)
-        await session.finish()
-        work.messages = tuple(session.log.messages)
-        clock.add("capture", loop.time() - ready)
+        if announce is not None:
+            work.warm, work.opened = warm, True
+            await announce.put(_DONE)
+        try:
+            async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
+                yield frame
+            await session.finish()
+        finally:
+            work.messages += session.log.messages
+            clock.add("capture", loop.time() - ready)
 
 
 class _Channel:
@@ -266,7 +298,7 @@ def _upload(work: _Work, output: Store, name: str) -> None:
         digests=tuple(work.digests),
         damage=tuple(work.damage),
         seconds=tuple(work.seconds),
-        messages=work.messages,
+        messages=tuple(work.messages),
     )
     output.put(name, work.path)
     output.write(name + ".frames.json", canonical_json(record))

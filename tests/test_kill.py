@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,25 +127,64 @@ def test_a_killed_driver_takes_chromium_along(project, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("victim", "how"), [("browser", signal.SIGKILL), ("browser", signal.SIGSTOP), ("driver", signal.SIGKILL)]
+    ("victim", "how"),
+    [
+        ("browser", signal.SIGKILL),
+        ("browser", signal.SIGSTOP),
+        ("driver", signal.SIGKILL),
+        ("renderer", signal.SIGKILL),
+        ("gpu-process", signal.SIGKILL),
+    ],
 )
-def test_a_browser_that_dies_or_hangs_is_replaced(victim, how, project, tmp_path):
+def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(victim, how, project, tmp_path):
     plan = hfdask.plan(project(SLOW), tmp_path / "plan", chunk_size=60, frame_timeout=3)
     whole = hfdask.render_chunk(plan.url, 0, tmp_path / "whole.mp4")
-
-    class Killer(hfdask.Observer):
-        def progress(self, done: int, total: int) -> None:
-            if done == 20:
-                for browser in list(filter(is_browser, psutil.Process().children(recursive=True))):
-                    (browser if victim == "browser" else browser.parent()).send_signal(how)
-
-    with pytest.raises(hfdask.HfdaskError) as caught:
-        hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Killer())
-    assert caught.value.retryable
-    assert not (tmp_path / "out.mp4").exists()
-    assert until(lambda: not running([p for p in psutil.Process().children(recursive=True) if is_browser(p)]), 5)
-    again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4")
+    again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Killer(victim, how))
     assert again.sha256 == whole.sha256
+    assert again.messages > whole.messages
+    # Only the warm browser is left.
+    assert until(lambda: len([p for p in psutil.Process().children(recursive=True) if is_browser(p)]) == 1, 5)
+
+
+def test_a_browser_that_always_dies_ends_in_a_typed_error(project, tmp_path):
+    plan = hfdask.plan(project(SLOW), tmp_path / "plan", chunk_size=60)
+    with pytest.raises(hfdask.HfdaskError) as caught:
+        hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Murderer())
+    assert caught.value.retryable
+    assert not list(tmp_path.glob("out.mp4*"))
+    assert until(lambda: not [p for p in psutil.Process().children(recursive=True) if is_browser(p)], 5)
+
+
+class Killer(hfdask.Observer):
+    """Sends a signal to a process of the browser's, at frame 20."""
+
+    def __init__(self, victim: str, how: signal.Signals) -> None:
+        self.victim, self.how = victim, how
+
+    def progress(self, done: int, total: int) -> None:
+        if done == 20:
+            for process in psutil.Process().children(recursive=True):
+                if self.victim in ("browser", "driver") and is_browser(process):
+                    (process if self.victim == "browser" else process.parent()).send_signal(self.how)
+                elif f"--type={self.victim}" in process.cmdline():
+                    process.send_signal(self.how)
+
+
+class Murderer(hfdask.Observer):
+    """Kills every browser that gets as far as frame 20."""
+
+    def progress(self, done: int, total: int) -> None:
+        if done == 20:
+            threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self) -> None:
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if is_browser(process):
+                        process.kill()
+            time.sleep(0.02)
 
 
 def is_browser(process: psutil.Process) -> bool:

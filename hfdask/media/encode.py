@@ -168,7 +168,7 @@ class ChunkEncoder:
         return stream
 
     def encode(self, png: bytes) -> str:
-        """Encode the next picture.
+        """Encode the next picture, or repeat the previous one where it has the same pixels.
 
         Parameters
         ----------
@@ -196,6 +196,8 @@ class ChunkEncoder:
                 frame=self._sent,
             )
         digest = frame_digest(frame)
+        if digest == self._last:
+            return self.repeat()
         try:
             picture = self._converter.convert(frame)
         except (av.FFmpegError, ValueError) as error:
