@@ -6,7 +6,7 @@ import av
 import msgspec
 
 from hfdask.browser.find import browser_version, find_browser
-from hfdask.errors import EnvironmentMismatchError
+from hfdask.errors import BrowserNotFoundError, EnvironmentMismatchError
 from hfdask.model import Environment
 from hfdask.page import runtime_digest
 
@@ -30,6 +30,16 @@ def current_environment() -> Environment:
     )
 
 
+def environment_differences(planned: Environment) -> dict[str, dict[str, str]]:
+    """What this process would render with that is not what was planned: ``{field: {"planned": ..., "here": ...}}``."""
+    there = msgspec.structs.asdict(planned)
+    try:
+        here = msgspec.structs.asdict(current_environment())
+    except BrowserNotFoundError as error:
+        return {"browser": {"planned": planned.browser, "here": f"none ({error.code})"}}
+    return {name: {"planned": there[name], "here": here[name]} for name in there if there[name] != here[name]}
+
+
 def require_environment(planned: Environment) -> None:
     """Refuse to render with anything but what was planned.
 
@@ -38,9 +48,7 @@ def require_environment(planned: Environment) -> None:
     EnvironmentMismatchError
         With each difference; a worker of the planner's image has none.
     """
-    here = msgspec.structs.asdict(current_environment())
-    there = msgspec.structs.asdict(planned)
-    different = {name: {"planned": there[name], "here": here[name]} for name in there if there[name] != here[name]}
+    different = environment_differences(planned)
     if different:
         listed = "; ".join(f"{name}: planned {two['planned']}, here {two['here']}" for name, two in different.items())
         raise EnvironmentMismatchError(

@@ -42,6 +42,7 @@ details, because most of them cross from a worker to the driver.
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
     ├── StoreError                      STORE_UNAVAILABLE         retryable
     ├── WorkerLostError                 WORKER_LOST               retryable
+    ├── SchedulerLostError              SCHEDULER_LOST            retryable
     └── RenderCancelledError            RENDER_CANCELLED
 """
 
@@ -301,6 +302,13 @@ class WorkerLostError(HfdaskError):
     """The workers that ran a chunk died."""
 
     code = "WORKER_LOST"
+    retryable = True
+
+
+class SchedulerLostError(HfdaskError):
+    """The scheduler that a render ran on is gone, or has forgotten it."""
+
+    code = "SCHEDULER_LOST"
     retryable = True
 
 

@@ -1,8 +1,7 @@
 """The driver: plan, chunks, assembly, with retries and progress, for one video.
 
 Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
-worker nor a dead driver loses a finished chunk. What happens to a failed chunk depends on its error alone: one that can
-heal is tried again under a new key, one that cannot ends the render at once and stops its siblings.
+worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunks`.
 """
 
 from __future__ import annotations
@@ -10,27 +9,24 @@ from __future__ import annotations
 import os
 import threading
 import time
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
-from distributed import Client, Future, KilledWorker, as_completed
-from distributed import span as dask_span
+from distributed import Client
 
 from hfdask.assemble import assemble
 from hfdask.chunk import finished_chunk
-from hfdask.cluster.graph import chunk_file, chunk_token, delayed_chunks
+from hfdask.cluster.chunks import ChunkRun
+from hfdask.cluster.graph import chunk_file
 from hfdask.cluster.local import in_process, worker_slots
-from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError, WorkerLostError
+from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
 from hfdask.store import StorageOptions, Store, split_url
 
 RETRIES = 2
-BACK_OFF = 0.5
-"""Seconds before the first new attempt; doubled for each further one."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Render:
         self._lock = threading.Lock()
         self._partial: dict[int, int] = {}
         self._results: dict[int, ChunkResult] = {}
-        self._futures: dict[Future[ChunkResult], int] = {}
+        self._run_of_chunks: ChunkRun | None = None
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
@@ -138,10 +134,8 @@ class Render:
     def cancel(self) -> None:
         """Stop the chunks that run; finished ones stay, and the same render can be started again."""
         self._stop.set()
-        with self._lock:
-            futures = list(self._futures)
-        if futures:
-            self._client.cancel(futures)
+        if self._run_of_chunks is not None:
+            self._run_of_chunks.stop()
 
     def __repr__(self) -> str:
         p = self.progress
@@ -169,13 +163,15 @@ class Render:
         config = {"workers": worker_slots(self._client), **self._config}
         self.plan = plan(job.project, job.plan_url, storage_options=job.storage_options, **config)
         self._require_going()
-        self._render_chunks(self.plan)
+        warnings = self._render_chunks(self.plan)
         self._set("assemble")
         results = [self._results[index] for index in sorted(self._results)]
         video = assemble(self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict)
         self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
-        return msgspec.structs.replace(video, stages=stages, findings=self.plan.findings)
+        return msgspec.structs.replace(
+            video, stages=stages, findings=self.plan.findings, warnings=(*video.warnings, *warnings)
+        )
 
     def _forget_plan(self) -> None:
         """Remove what was kept next to the output for another try."""
@@ -186,9 +182,9 @@ class Render:
         if store.local and os.path.isdir(store.path) and not os.listdir(store.path):
             os.rmdir(store.path)
 
-    def _render_chunks(self, plan: Plan) -> None:
-        output_url = plan.chunks_url
-        store = Store(output_url, self.job.storage_options)
+    def _render_chunks(self, plan: Plan) -> list[str]:
+        """Render what is missing; the answer is what to warn of."""
+        store = Store(plan.chunks_url, self.job.storage_options)
         for chunk in plan.manifest.chunks:
             known = finished_chunk(store, chunk_file(chunk.index), plan.manifest, chunk.index)
             if known:
@@ -196,80 +192,28 @@ class Render:
         self._started_with = self._frames_done()
         self._began = time.monotonic()
         self._set("render")
-        topic = "hfdask-" + chunk_token(plan, output_url, damage_test=self.job.damage_test)
-        self._client.subscribe_topic(topic, self._on_event)
-        try:
-            self._collect(plan, output_url, topic)
-        finally:
-            self._client.unsubscribe_topic(topic)
-            self._release()
-
-    def _collect(self, plan: Plan, output_url: str, topic: str) -> None:
-        tries: dict[int, int] = {}
         missing = [chunk.index for chunk in plan.manifest.chunks if chunk.index not in self._results]
-        waiting = as_completed(self._submit(plan, output_url, topic, missing, 0), loop=self._client.loop)
-        for future in waiting:
-            with self._lock:
-                index = self._futures.pop(future)
-            self._require_going()
-            try:
-                result = future.result()
-            except (Exception, CancelledError) as error:
-                cause = self._cause(error, index)
-                attempt = tries[index] = tries.get(index, 0) + 1
-                if not cause.retryable or attempt > self.job.retries:
-                    raise cause from error
-                if self._stop.wait(BACK_OFF * 2 ** (attempt - 1)):
-                    self._require_going()
-                for again in self._submit(plan, output_url, topic, [index], attempt):
-                    waiting.add(again)
-            else:
-                self._results[index] = result
-                self._set("render")
-            future.release()
-
-    def _submit(
-        self, plan: Plan, output_url: str, topic: str, indices: list[int], attempt: int
-    ) -> list[Future[ChunkResult]]:
-        if not indices:
-            return []
-        graph = delayed_chunks(
-            plan, output_url, damage_test=self.job.damage_test, indices=indices, attempt=attempt, topic=topic
+        run = self._run_of_chunks = ChunkRun(
+            self._client,
+            plan,
+            plan.chunks_url,
+            name=PurePosixPath(self.job.output).stem,
+            retries=self.job.retries,
+            damage_test=self.job.damage_test,
+            on_frames=self._on_frames,
         )
-        name = PurePosixPath(self.job.output).stem
-        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
-        with dask_span("hfdask", f"video:{name}"):
-            futures: list[Future[ChunkResult]] = self._client.compute(graph, priority=-int(time.time()))
-        with self._lock:
-            self._futures.update(zip(futures, indices, strict=True))
-        return futures
-
-    def _cause(self, error: BaseException, index: int) -> HfdaskError:
-        if self._stop.is_set() or isinstance(error, CancelledError):
-            return RenderCancelledError(f"the render of {self.job.output} was cancelled; finished chunks are kept")
-        if isinstance(error, HfdaskError):
-            error.details.setdefault("chunk", index)
-            return error
-        if isinstance(error, KilledWorker):
-            return WorkerLostError(f"chunk {index}: its worker died, {error.allowed_failures + 1} times", chunk=index)
-        wrapped = HfdaskError(f"chunk {index} failed: {type(error).__name__}: {error}", chunk=index)
-        wrapped.__cause__ = error
-        return wrapped
+        self._require_going()
+        for result in run.results(missing):
+            self._results[result.index] = result
+            self._set("render")
+        return run.warnings
 
     def _require_going(self) -> None:
         if self._stop.is_set():
             raise RenderCancelledError(f"the render of {self.job.output} was cancelled; finished chunks are kept")
 
-    def _release(self) -> None:
-        with self._lock:
-            rest = list(self._futures)
-            self._futures.clear()
-        if rest:
-            self._client.cancel(rest)
-
-    def _on_event(self, event: tuple[float, dict[str, int]]) -> None:
-        _, message = event
-        self._partial[message["chunk"]] = message["done"]
+    def _on_frames(self, index: int, done: int) -> None:
+        self._partial[index] = max(done, self._partial.get(index, 0))
         self._set("render")
 
     def _frames_done(self) -> int:

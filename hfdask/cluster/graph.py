@@ -63,7 +63,7 @@ def delayed_chunks(
     wanted = range(len(plan.manifest.chunks)) if indices is None else indices
     secret = SecretOptions(plan.storage_options) if plan.storage_options else None
     calls = {
-        (name, index): (plan.url, index, f"{output_url}/{chunk_file(index)}", damage_test, secret, topic)
+        (name, index): (plan.url, index, f"{output_url}/{chunk_file(index)}", damage_test, secret, topic, attempt)
         for index in wanted
     }
     if task_spec is None:  # pragma: no cover - another dask

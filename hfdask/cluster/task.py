@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from hfdask.chunk import render_chunk
+from hfdask.errors import HfdaskError
 from hfdask.model import ChunkResult
 from hfdask.stages import Observer
 from hfdask.store import SecretOptions
@@ -22,23 +23,29 @@ def render_chunk_task(
     damage_test: bool,
     storage_options: SecretOptions | None,
     topic: str | None,
+    attempt: int,
 ) -> ChunkResult:
     """`hfdask.render_chunk` as a task: URLs and numbers in, a small record out."""
-    return render_chunk(
-        plan_url,
-        index,
-        output_url,
-        storage_options=storage_options,
-        damage_test=damage_test,
-        observer=_observer(index, topic),
-    )
+    observer = _observer(index, topic, attempt)
+    try:
+        return render_chunk(
+            plan_url,
+            index,
+            output_url,
+            storage_options=storage_options,
+            damage_test=damage_test,
+            observer=observer,
+        )
+    except HfdaskError as error:
+        error.details.setdefault("worker", observer.worker)
+        raise
 
 
-def _observer(index: int, topic: str | None) -> Observer:
+def _observer(index: int, topic: str | None, attempt: int) -> Observer:
     try:
         from distributed import get_worker
 
-        return WorkerObserver(get_worker(), index, topic)
+        return WorkerObserver(get_worker(), index, topic, attempt)
     except (ImportError, ValueError):
         return Observer()  # a local scheduler: nobody is listening
 
@@ -46,7 +53,7 @@ def _observer(index: int, topic: str | None) -> Observer:
 class WorkerObserver(Observer):
     """Feeds Fine Performance Metrics (``hf-capture`` and so on) and a topic of progress events."""
 
-    def __init__(self, worker: Any, index: int, topic: str | None) -> None:
+    def __init__(self, worker: Any, index: int, topic: str | None, attempt: int = 0) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
 
         self.worker = str(worker.address)
@@ -54,7 +61,9 @@ class WorkerObserver(Observer):
         self._key = getattr(thread_state, "key", None)
         self._index = index
         self._topic = topic
+        self.attempt = attempt
         self._told = 0.0
+        self._tell(0)
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
         from distributed.metrics import context_meter
@@ -64,9 +73,13 @@ class WorkerObserver(Observer):
 
     def progress(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if self._topic and (now - self._told >= EVENT_SECONDS or done == total):
+        if now - self._told >= EVENT_SECONDS or done == total:
             self._told = now
-            self._worker.log_event(self._topic, {"chunk": self._index, "done": done})
+            self._tell(done)
+
+    def _tell(self, done: int) -> None:
+        if self._topic:
+            self._worker.log_event(self._topic, {"chunk": self._index, "attempt": self.attempt, "done": done})
 
     def cancelled(self) -> bool:
         """Whether the scheduler has withdrawn this task, by the worker's own state: no message is exchanged."""

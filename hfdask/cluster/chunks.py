@@ -1,0 +1,270 @@
+"""Running the chunks of one plan on a cluster until each has a result, whatever happens to workers on the way.
+
+What happens to a failed chunk depends on its error alone: one that can heal is tried again under a new key, on another
+worker where there is one; one that cannot ends the run and stops its siblings. A worker that would render other pixels
+than were planned gets no chunk. A chunk that runs far longer than its like gets a second copy; the first to finish wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from typing import Any
+
+from distributed import Client, Future, KilledWorker
+from distributed import span as dask_span
+from distributed.client import ClosedClientError
+
+from hfdask.cluster.graph import chunk_token, delayed_chunks
+from hfdask.cluster.local import in_process, worker_slots
+from hfdask.cluster.stragglers import overdue
+from hfdask.environment import environment_differences
+from hfdask.errors import (
+    EnvironmentMismatchError,
+    HfdaskError,
+    RenderCancelledError,
+    SchedulerLostError,
+    WorkerLostError,
+)
+from hfdask.model import ChunkResult, Environment
+from hfdask.plan import Plan
+
+BACK_OFF = 0.5
+"""Seconds before the first new attempt; doubled for each further one."""
+
+_TICK = 0.5
+
+
+@dataclass
+class _Try:
+    """One task for a chunk; ``began`` is when it was first heard of, on the clock of `time.monotonic`."""
+
+    index: int
+    number: int
+    began: float | None = None
+
+
+@dataclass
+class ChunkRun:
+    """A run of some of a plan's chunks.
+
+    Attributes
+    ----------
+    output_url : str
+        Folder of the chunk files.
+    name : str
+        Of the video, for the dashboard.
+    on_frames : callable
+        Told a chunk's index and how many of its frames are done.
+    warnings : list of str
+        Workers that were passed over, and why.
+    """
+
+    client: Client
+    plan: Plan
+    output_url: str
+    name: str
+    retries: int
+    damage_test: bool = True
+    on_frames: Callable[[int, int], None] = lambda index, done: None
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tries: dict[Future[ChunkResult], _Try] = {}
+        self._ended: queue.SimpleQueue[Future[ChunkResult] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._numbers: dict[int, int] = {}
+        self._failures: dict[int, int] = {}
+        self._later: list[tuple[float, int]] = []
+        self._spent: list[tuple[int, float]] = []
+        self._unfit: dict[str, dict[str, Any]] = {}
+
+    def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
+        """Render these chunks; results come as they finish.
+
+        Raises
+        ------
+        HfdaskError
+            The first error that cannot heal, or that did not in all attempts; no chunk of this run is running then.
+        """
+        wanted = list(indices)
+        missing = set(wanted)
+        topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
+        self.client.subscribe_topic(topic, self._on_event)
+        try:
+            if wanted:
+                self._pass_over_unfit_workers()
+                self._submit(wanted)
+            while missing:
+                for result in self._next():
+                    if result.index in missing:
+                        missing.remove(result.index)
+                        yield result
+                if missing:
+                    self._copy_stragglers(len(wanted))
+        except ClosedClientError as error:
+            raise SchedulerLostError(
+                "the connection to the scheduler is lost; finished chunks are kept, so render again with another client"
+            ) from error
+        finally:
+            self._withdraw(list(self._tries))
+            if self.client.status == "running":
+                self.client.unsubscribe_topic(topic)
+
+    def stop(self) -> None:
+        """End the run from another thread; what is finished stays."""
+        self._stopped = True
+        self._ended.put(None)
+        self._withdraw(list(self._tries))
+
+    def _next(self) -> Iterator[ChunkResult]:
+        """At most one result, after at most a tick."""
+        try:
+            future = self._ended.get(timeout=_TICK)
+        except queue.Empty:
+            future = None
+        if self._stopped:
+            raise RenderCancelledError(f"the render of {self.name} was cancelled; finished chunks are kept")
+        now = time.monotonic()
+        due = [index for when, index in self._later if when <= now]
+        self._later = [(when, index) for when, index in self._later if when > now]
+        self._submit(due)
+        if future is None:
+            return
+        with self._lock:
+            attempt = self._tries.pop(future, None)
+        if attempt is None:
+            return  # a copy that lost
+        try:
+            result = future.result()
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted out by its kind
+            self._failed(error, attempt)
+        else:
+            frames = result.frames
+            self._spent.append((frames, now - (attempt.began or now)))
+            self._withdraw([other for other, its in list(self._tries.items()) if its.index == attempt.index])
+            yield result
+        future.release()
+
+    def _failed(self, error: BaseException, attempt: _Try) -> None:
+        index = attempt.index
+        cause = self._cause(error, index)
+        if any(other.index == index for other in self._tries.values()):
+            return  # a copy of it still runs
+        worker = cause.details.get("worker")
+        if isinstance(cause, EnvironmentMismatchError) and worker:
+            self._pass_over({worker: cause.details.get("differences", {})})
+            self._submit([index])
+            return
+        count = self._failures[index] = self._failures.get(index, 0) + 1
+        # The scheduler has tried a chunk that kills workers on several already; once more only because it blames those, too,
+        # that waited on the same workers.
+        if not cause.retryable or count > (min(1, self.retries) if isinstance(error, KilledWorker) else self.retries):
+            raise cause from error
+        self._later.append((time.monotonic() + BACK_OFF * 2 ** (count - 1), index))
+
+    def _cause(self, error: BaseException, index: int) -> HfdaskError:
+        if isinstance(error, HfdaskError):
+            error.details.setdefault("chunk", index)
+            return error
+        if isinstance(error, KilledWorker):
+            return WorkerLostError(
+                f"chunk {index}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at what "
+                "the chunk's frames show",
+                chunk=index,
+            )
+        if isinstance(error, CancelledError):
+            return SchedulerLostError(
+                f"the cluster forgot chunk {index} ({getattr(error, 'reason', 'unknown')}): its scheduler was lost or restarted; "
+                "finished chunks are kept, so render again",
+                chunk=index,
+            )
+        wrapped = HfdaskError(f"chunk {index} failed: {type(error).__name__}: {error}", chunk=index)
+        wrapped.__cause__ = error
+        return wrapped
+
+    def _submit(self, indices: list[int]) -> None:
+        for number in sorted({self._numbers.get(index, 0) for index in indices}):
+            self._submit_tries([index for index in indices if self._numbers.get(index, 0) == number], number)
+
+    def _submit_tries(self, indices: list[int], number: int) -> None:
+        graph = delayed_chunks(
+            self.plan,
+            self.output_url,
+            damage_test=self.damage_test,
+            indices=indices,
+            attempt=number,
+            topic="hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test),
+        )
+        # Restrictions switch the scheduler's queueing off, so there are none unless a worker is unfit.
+        fit = {"workers": self._fit_workers()} if self._unfit else {}
+        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
+        with dask_span("hfdask", f"video:{self.name}"):
+            futures: list[Future[ChunkResult]] = self.client.compute(graph, priority=-int(time.time()), **fit)
+        with self._lock:
+            for future, index in zip(futures, indices, strict=True):
+                self._tries[future] = _Try(index, number)
+                self._numbers[index] = number + 1
+        for future in futures:
+            future.add_done_callback(self._ended.put)
+
+    def _withdraw(self, futures: list[Future[ChunkResult]]) -> None:
+        with self._lock:
+            for future in futures:
+                self._tries.pop(future, None)
+        if futures and self.client.status == "running":
+            self.client.cancel(futures)
+
+    def _copy_stragglers(self, total: int) -> None:
+        now = time.monotonic()
+        tries = list(self._tries.values())
+        waiting = [attempt for attempt in tries if attempt.began is None]
+        if waiting or self._later or worker_slots(self.client) <= len(tries):
+            return  # no worker is free
+        frames = {chunk.index: chunk.frames for chunk in self.plan.manifest.chunks}
+        alone = [attempt for attempt in tries if sum(other.index == attempt.index for other in tries) == 1]
+        running = {attempt.index: (frames[attempt.index], now - (attempt.began or now)) for attempt in alone}
+        self._submit(overdue(running, self._spent, total)[: worker_slots(self.client) - len(tries)])
+
+    def _on_event(self, event: tuple[float, dict[str, int]]) -> None:
+        _, message = event
+        for attempt in list(self._tries.values()):
+            if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]) and attempt.began is None:
+                attempt.began = time.monotonic()
+        self.on_frames(message["chunk"], message["done"])
+
+    def _pass_over_unfit_workers(self) -> None:
+        """Ask every worker what it would render with, before any takes a chunk."""
+        if in_process(self.client):
+            return
+        answers = self.client.run(_differences, self.plan.manifest.environment, on_error="ignore")
+        self._pass_over({worker: differences for worker, differences in answers.items() if differences})
+
+    def _pass_over(self, unfit: dict[str, dict[str, Any]]) -> None:
+        self._unfit.update(unfit)
+        self.warnings += [f"worker {worker} gets no chunk: {_listed(unfit[worker])}" for worker in sorted(unfit)]
+        if unfit and not self._fit_workers():
+            each = "; ".join(f"{worker}: {_listed(differences)}" for worker, differences in sorted(self._unfit.items()))
+            raise EnvironmentMismatchError(
+                f"no worker would render what was planned: {each}; use the same image everywhere, or plan on a worker's",
+                workers=self._unfit,
+            )
+
+    def _fit_workers(self) -> list[str]:
+        known = self.client.scheduler_info(n_workers=-1)["workers"]
+        return [worker for worker in known if worker not in self._unfit]
+
+
+async def _differences(planned: Environment) -> dict[str, Any]:
+    """Runs on a worker's event loop, which must not wait for a browser to print its version."""
+    return await asyncio.to_thread(environment_differences, planned)
+
+
+def _listed(differences: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: planned {two['planned']}, there {two['here']}" for name, two in differences.items())

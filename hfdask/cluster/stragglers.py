@@ -1,0 +1,40 @@
+"""When a running chunk gets a second copy elsewhere: one pure rule.
+
+A chunk is slow for its like when it takes a multiple of what the finished chunks took for as many frames. It is judged
+only when most chunks are finished, so that there is something to judge by, and never within the first seconds, in
+which a copy would cost more than it could save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+FACTOR = 3.0
+"""How many times longer than its like a chunk may run."""
+
+PATIENCE = 20.0
+"""Seconds that every chunk may run."""
+
+
+def overdue(running: Mapping[int, tuple[int, float]], finished: Sequence[tuple[int, float]], total: int) -> list[int]:
+    """The chunks that should get a second copy, the slowest first.
+
+    Parameters
+    ----------
+    running : mapping of int to (int, float)
+        Frames, and seconds so far, of each running chunk by its index.
+    finished : sequence of (int, float)
+        Frames and seconds of each chunk that this render has finished.
+    total : int
+        Chunks that this render has to do.
+    """
+    if 2 * len(finished) < total or not finished:
+        return []
+    a_frame = median(seconds / frames for frames, seconds in finished)
+    late = {
+        index: seconds / frames
+        for index, (frames, seconds) in running.items()
+        if seconds > max(PATIENCE, FACTOR * a_frame * frames)
+    }
+    return sorted(late, key=lambda index: -late[index])

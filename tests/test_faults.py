@@ -1,0 +1,196 @@
+"""What a render does when workers, the scheduler or the environment fail it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+import psutil
+import pytest
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
+
+import hfdask
+import hfdask.cluster.chunks
+from hfdask import errors
+
+pytestmark = pytest.mark.browser
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+class Sabotage(WorkerPlugin):
+    """Replaces what a worker's chunk task calls, in some of the workers' processes."""
+
+    def __init__(self, how: str, workers: list[str] | None = None, index: int | None = None) -> None:
+        self.how, self.workers, self.index = how, workers, index
+
+    def setup(self, worker: Worker) -> None:
+        from hfdask import environment
+        from hfdask.cluster import task
+
+        if self.workers is not None and worker.address not in self.workers:
+            return
+        if self.how == "other browser":
+            version = environment.browser_version
+            environment.browser_version = lambda path: "1.2.3.4 " + version(path)[:0]
+            return
+        original = task.render_chunk
+
+        def render_chunk(plan_url, index, *args, **kwargs):
+            observer = kwargs["observer"]
+            if index == self.index:
+                if self.how == "die":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if self.how == "stall" and observer.attempt == 0:
+                    while not observer.cancelled():
+                        time.sleep(0.05)
+                    Path(self.note).write_text("stopped")
+                    raise errors.RenderCancelledError("stalled")
+            return original(plan_url, index, *args, **kwargs)
+
+        task.render_chunk = render_chunk
+
+    note = ""
+
+
+@pytest.fixture
+def quiet(project, tmp_path) -> hfdask.RenderResult:
+    return hfdask.render(project(), tmp_path / "quiet.mp4", chunk_size=5)
+
+
+def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
+    with processes(2) as client:
+        odd, good = client.scheduler_info()["workers"]
+        client.register_plugin(Sabotage("other browser", [odd]))
+        video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
+    assert video.digest == quiet.digest
+    assert {chunk.worker for chunk in video.chunks} == {good}
+    assert any(odd in warning and "1.2.3.4" in warning for warning in video.warnings)
+
+
+def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_path, monkeypatch):
+    """As one that came late, after all were asked."""
+    monkeypatch.setattr(hfdask.cluster.chunks.ChunkRun, "_pass_over_unfit_workers", lambda self: None)
+    with processes(2) as client:
+        odd, good = client.scheduler_info()["workers"]
+        client.register_plugin(Sabotage("other browser", [odd]))
+        video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
+    assert video.digest == quiet.digest
+    assert {chunk.worker for chunk in video.chunks} == {good}
+
+
+def test_where_no_worker_fits_the_render_fails_at_once_with_all_differences(project, tmp_path):
+    with processes(2) as client:
+        workers = list(client.scheduler_info()["workers"])
+        client.register_plugin(Sabotage("other browser"))
+        with pytest.raises(errors.EnvironmentMismatchError) as caught:
+            hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
+    assert all(worker in caught.value.message for worker in workers)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp_path):
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), processes(1) as client:
+        client.register_plugin(Sabotage("die", index=2))
+        with pytest.raises(errors.WorkerLostError) as caught:
+            hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5, plan_dir=str(tmp_path / "plan"))
+    assert caught.value.details["chunk"] in (1, 2, 3)  # or one that waited beside it
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        hfdask.cluster.chunks,
+        "overdue",
+        lambda running, finished, total: sorted(running) if len(finished) == total - 1 else [],
+    )
+    note = tmp_path / "note"
+    plugin = Sabotage("stall", index=1)
+    plugin.note = str(note)
+    with processes(2) as client:
+        client.register_plugin(plugin)
+        video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
+        deadline = time.monotonic() + 10
+        while not note.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert video.digest == quiet.digest
+    assert note.read_text() == "stopped"
+
+
+SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
+WORKER = "from distributed.cli.dask_worker import main; main()"
+
+
+def test_a_lost_scheduler_is_a_typed_error_and_the_next_render_goes_on(quiet, project, tmp_path):
+    slow = project(
+        """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="6" data-no-timeline></div>
+<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script>"""
+    )
+    file = tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen(
+        [sys.executable, "-c", SCHEDULER, "--port", "0", "--no-dashboard", "--scheduler-file", file],
+        stderr=subprocess.DEVNULL,
+    )
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            WORKER,
+            "--scheduler-file",
+            file,
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            "--death-timeout",
+            "5",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    plan = str(tmp_path / "plan")
+    try:
+        with Client(scheduler_file=str(file), set_as_default=False, timeout=8) as client:
+            client.wait_for_workers(1, timeout=60)
+            handle = hfdask.submit(slow, tmp_path / "out.mp4", client=client, chunk_size=30, workers=1, plan_dir=plan)
+            deadline = time.monotonic() + 60
+            while handle.progress.chunks_done < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            tree = psutil.Process(worker.pid).children(recursive=True)
+            scheduler.kill()
+            with pytest.raises(errors.SchedulerLostError):
+                handle.result(timeout=60)
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    assert not (tmp_path / "out.mp4").exists()
+    _, alive = psutil.wait_procs(tree, timeout=10)
+    assert not alive
+    video = hfdask.render(slow, tmp_path / "out.mp4", chunk_size=30, workers=1, plan_dir=plan)
+    assert sum(chunk.reused for chunk in video.chunks) >= 2
+
+
+def test_two_clients_render_the_same_plan_at_once(quiet, project, tmp_path):
+    with processes(2) as client, Client(client.scheduler.address, set_as_default=False) as other:
+        plan = str(tmp_path / "plan")
+        source = project()
+        one = hfdask.submit(source, tmp_path / "one.mp4", client=client, chunk_size=5, plan_dir=plan)
+        two = hfdask.submit(source, tmp_path / "two.mp4", client=other, chunk_size=5, plan_dir=plan)
+        assert one.result(120).digest == two.result(120).digest == quiet.digest
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
