@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
+
+import msgspec
 
 from hfdask.errors import InvalidConfigError
 from hfdask.media.encode import h264_settings
@@ -78,6 +80,11 @@ class RenderConfig:
         return cls(**options)
 
     def __post_init__(self) -> None:
+        for name, kind in _TYPES.items():
+            try:
+                msgspec.convert(getattr(self, name), kind)
+            except msgspec.ValidationError as error:
+                raise InvalidConfigError(f"{name} is {getattr(self, name)!r}: {error}", field=name) from error
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
         h264_settings(self.quality, self.crf, self.bitrate, rate)
         self.ranges(1)
@@ -103,6 +110,10 @@ class RenderConfig:
             max_chunks=self.max_chunks,
             workers=self.workers,
         )
+
+
+# `fps` has a grammar of its own.
+_TYPES = {name: kind for name, kind in get_type_hints(RenderConfig).items() if name != "fps"}
 
 
 def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:

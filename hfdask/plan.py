@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from hfdask.errors import (
     ProtocolError,
 )
 from hfdask.lint.page import open_lint_page
-from hfdask.media.encode import h264_settings
+from hfdask.media.encode import h264_settings, known_settings
 from hfdask.model import (
     PROTOCOL,
     ChunkRange,
@@ -38,16 +39,18 @@ from hfdask.model import (
     decode,
     pretty_json,
 )
-from hfdask.probe import probe
+from hfdask.probe import MAX_SIDE, probe
 from hfdask.project import Project, freeze_files
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store
-from hfdask.timing import frame_count, parse_fps
+from hfdask.timing import MAX_DURATION, frame_count, parse_fps
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
 MANIFEST = "plan.json"
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -241,18 +244,32 @@ def require_sealed(manifest: Manifest, where: str) -> None:
 
 
 def _require_consistent(manifest: Manifest, where: str) -> None:
+    """Check all that types do not, so that nothing that was not planned by this library gets any further."""
+
+    def require(condition: object, what: str) -> None:
+        if not condition:
+            raise PlanCorruptError(f"{where}: {what}; plan again", document=where)
+
     ends = [0]
     for position, chunk in enumerate(manifest.chunks):
-        if chunk.index != position or chunk.start != ends[-1] or chunk.end <= chunk.start:
-            raise PlanCorruptError(
-                f"{where}: chunk {position} is {chunk.start} to {chunk.end} after {ends[-1]}", document=where
-            )
+        fits = chunk.index == position and chunk.start == ends[-1] and chunk.end > chunk.start
+        require(fits, f"chunk {position} is {chunk.start} to {chunk.end} after {ends[-1]}")
         ends.append(chunk.end)
-    if ends[-1] != manifest.frames or manifest.frames < 1:
-        raise PlanCorruptError(f"{where}: chunks end at frame {ends[-1]} of {manifest.frames}", document=where)
+    require(ends[-1] == manifest.frames >= 1, f"chunks end at frame {ends[-1]} of {manifest.frames}")
     try:
-        parse_fps(manifest.fps.fraction)
+        fps = parse_fps(manifest.fps.fraction)
     except (InvalidConfigError, ZeroDivisionError) as error:
         raise PlanCorruptError(
-            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is no rate", document=where
+            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is no rate; plan again", document=where
         ) from error
+    page = manifest.page
+    require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
+    require((page.width, page.height) == (manifest.width, manifest.height), "the page's size is not the video's")
+    require(all(16 <= side <= MAX_SIDE for side in (page.width, page.height)), f"{page.width}x{page.height} is no size")
+    require(0 < page.load_timeout <= 3600 and 0 < page.frame_timeout <= 3600, "time limits are out of range")
+    require(known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality has")
+    paths = [artifact.path for artifact in manifest.artifacts]
+    require(len(set(paths)) == len(paths), "two artifacts have one path")
+    require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")
+    for artifact in manifest.artifacts:
+        require(_DIGEST.fullmatch(artifact.sha256) and artifact.size >= 0, f"{artifact.path} has no digest or size")

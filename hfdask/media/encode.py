@@ -76,6 +76,23 @@ def h264_settings(quality: str, crf: int | None, bitrate: str | None, fps: Fract
     )
 
 
+def known_settings(settings: EncoderSettings, fps: Fraction) -> bool:
+    """Whether `h264_settings` could have made these: a plan from elsewhere must not reach x264's other options.
+
+    Some of those name files to write.
+    """
+    options = settings.options
+    preset = options.get("preset")
+    quality = next((name for name, (known, _) in PRESETS.items() if known == preset), None)
+    if quality is None or options.keys() not in ({"preset", "x264-params", "crf"}, {"preset", "x264-params", "b"}):
+        return False
+    try:
+        crf = int(options["crf"]) if "crf" in options else None
+        return settings == h264_settings(quality, crf, options.get("b"), fps)
+    except (InvalidConfigError, ValueError):
+        return False
+
+
 def timescale(fps: Fraction) -> int:
     """Ticks a second in which every frame takes a whole number: the least multiple of at least 90 000."""
     return fps.numerator * -(-MIN_TIMESCALE // fps.numerator)

@@ -1,0 +1,190 @@
+"""Plans and configurations that somebody tampered with: a typed error each, no other exception, and nothing rendered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import BOX
+
+import hfdask
+import hfdask.chunk
+from hfdask import errors
+from hfdask.model import Manifest
+from hfdask.store import object_name
+
+pytestmark = pytest.mark.browser
+
+Json = Any
+
+
+class Rendered(Exception):
+    """Raised where a page would have been opened."""
+
+
+def _no_browser() -> None:
+    raise Rendered
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> hfdask.Plan:
+    folder = tmp_path_factory.mktemp("poison")
+    (folder / "p").mkdir()
+    (folder / "p" / "index.html").write_text(f"<!doctype html><html><body>{BOX}</body></html>")
+    (folder / "p" / "a.css").write_text("b { color: red }")
+    return hfdask.plan(folder / "p", folder / "plan", chunk_size=10)
+
+
+@pytest.fixture(scope="module")
+def document(plan: hfdask.Plan) -> Json:
+    return json.loads(Path(plan.url.removeprefix("file://"), "plan.json").read_bytes())
+
+
+@pytest.fixture(autouse=True)
+def _without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hfdask.chunk, "browser_thread", _no_browser)
+
+
+def places(value: Json, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield above
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from places(item, (*above, key))
+
+
+def changed(document: Json, place: tuple[Any, ...], value: Json) -> Json:
+    copy = json.loads(json.dumps(document))
+    if not place:
+        return value
+    at = copy
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    return copy
+
+
+def attempt(plan: hfdask.Plan, document: Json, folder: Path) -> type[BaseException]:
+    """Render chunk 0 of a plan with this manifest; the kind of error, and proof that nothing was written."""
+    source = Path(plan.url.removeprefix("file://"))
+    poisoned = folder / "plan"
+    poisoned.mkdir(parents=True, exist_ok=True)
+    if not (poisoned / "objects").exists():
+        (poisoned / "objects").symlink_to(source / "objects")
+    (poisoned / "plan.json").write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
+    with pytest.raises((errors.HfdaskError, Rendered)) as caught:
+        hfdask.render_chunk(poisoned, 0, folder / "out" / "0.mp4")
+    assert not (folder / "out").exists() or not list((folder / "out").iterdir())
+    return caught.type
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=30)
+    | st.sampled_from(
+        ["../../etc/passwd", "/etc/passwd", "\0", "a" * 5000, "file:///etc/passwd", "0" * 64, 0, -1, 2**63]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+often = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@often
+@given(data=st.data())
+def test_any_change_of_a_manifest_is_found(data, plan, document, tmp_path):
+    place = data.draw(st.sampled_from(list(places(document))))
+    value = data.draw(anything)
+    poisoned = changed(document, place, value)
+    if poisoned != document:
+        assert issubclass(attempt(plan, poisoned, tmp_path), errors.PlanError)
+
+
+@often
+@given(data=st.data())
+def test_a_change_that_is_sealed_again_is_refused_or_a_plan_like_any_other(data, plan, document, tmp_path):
+    place = data.draw(st.sampled_from([place for place in places(document) if place]))
+    poisoned = changed(document, place, data.draw(anything))
+    try:
+        sealed = msgspec.json.decode(json.dumps(poisoned).encode(), type=Manifest).sealed()
+    except (msgspec.DecodeError, ValueError):
+        return  # the test before has these
+    attempt(plan, msgspec.to_builtins(sealed), tmp_path)
+
+
+@often
+@given(junk=st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
+def test_junk_is_no_plan(junk, plan, tmp_path):
+    assert issubclass(attempt(plan, junk, tmp_path), errors.PlanError)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("encoder", "options", "x264-params"), "stats=/tmp/stolen:pass=1"),
+        (("encoder", "options", "crf"), "99"),
+        (("encoder", "options"), {"preset": "medium", "crf": "18", "x264-params": "", "report": "1"}),
+        (("encoder", "codec"), "rawvideo"),
+        (("encoder", "threads"), 4096),
+        (("encoder", "timescale"), 7),
+        (("encoder", "container"), "tee"),
+        (("entry",), "../secret.html"),
+        (("entry",), "http://example.com/"),
+        (("width",), 99999),
+        (("page", "width"), 3),
+        (("page", "load_timeout"), 1e9),
+        (("page", "capture_mode"), "camera"),
+        (("fps", "num"), 100000),
+        (("fps", "den"), 0),
+        (("frames",), 10**12),
+        (("chunks", 0, "start"), -5),
+        (("chunks", 0, "end"), 10**9),
+        (("chunks",), []),
+        (("artifacts", 0, "sha256"), "../../../etc/passwd"),
+        (("artifacts", 0, "size"), -1),
+        (("environment", "browser"), "1.2.3.4"),
+        (("environment",), {"browser": "1", "pyav": "1", "ffmpeg": "1", "runtime": "1", "LD_PRELOAD": "x.so"}),
+    ],
+)
+def test_hostile_values_are_refused_even_when_sealed_again(place, value, plan, document, tmp_path):
+    poisoned = changed(document, place, value)
+    with contextlib.suppress(msgspec.DecodeError, ValueError):  # not even the right types: as it is
+        poisoned = msgspec.to_builtins(msgspec.json.decode(json.dumps(poisoned).encode(), type=Manifest).sealed())
+    assert issubclass(attempt(plan, poisoned, tmp_path), errors.PlanError)
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "truncated", "changed"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_every_artifact_that_is_not_as_planned_is_found(how, which, plan, document, tmp_path):
+    copy = tmp_path / "plan"
+    shutil.copytree(plan.url.removeprefix("file://"), copy)
+    file = copy / object_name(document["artifacts"][which]["sha256"])
+    content = file.read_bytes()
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes({"empty": b"", "truncated": content[:-1], "changed": content[:-1] + b"\0"}[how])
+    with pytest.raises((errors.MissingArtifactError, errors.ArtifactDigestError)):
+        hfdask.render_chunk(copy, 0, tmp_path / "out" / "0.mp4")
+    assert not (tmp_path / "out").exists()
+
+
+@often
+@given(
+    config=st.dictionaries(
+        st.sampled_from([*hfdask.RenderConfig.__dataclass_fields__, "colour", "__class__"]), anything, max_size=4
+    )
+)
+def test_a_configuration_is_right_or_a_typed_error(config):
+    with contextlib.suppress(errors.InvalidConfigError):
+        hfdask.RenderConfig.of(config)
