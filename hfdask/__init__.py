@@ -6,6 +6,7 @@ from hfdask._version import __version__
 from hfdask.assemble import assemble
 from hfdask.browser import close_browsers
 from hfdask.check import CheckReport, check
+from hfdask.certificate import Verification, verify
 from hfdask.chunk import render_chunk
 from hfdask.cluster.driver import Render
 from hfdask.cluster.render import render, submit
@@ -28,6 +29,7 @@ __all__ = [
     "Render",
     "RenderConfig",
     "RenderResult",
+    "Verification",
     "__version__",
     "assemble",
     "check",
@@ -38,4 +40,5 @@ __all__ = [
     "render_chunk",
     "still",
     "submit",
+    "verify",
 ]

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from hfdask._version import __version__
+from hfdask.certificate import SUFFIX, certificate_of
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, MissingArtifactError, SeamError
 from hfdask.media.mux import ChunkSource, join
 from hfdask.media.picture import decode_png, digest_of, psnr
@@ -33,6 +34,7 @@ def assemble(
     *,
     storage_options: StorageOptions | None = None,
     strict: bool = False,
+    certificate: bool = False,
     observer: Observer | None = None,
 ) -> RenderResult:
     """Join a plan's chunks to its video.
@@ -49,6 +51,8 @@ def assemble(
         Arguments of the file systems of all URLs.
     strict : bool
         Whether a seam whose two renderings differ is an error instead of a warning.
+    certificate : bool
+        Whether to write a certificate next to the video; see `hfdask.certificate`.
 
     Raises
     ------
@@ -73,6 +77,8 @@ def assemble(
         with _beside(output, name) as path:
             _write_video(path, sources, manifest)
             size = path.stat().st_size
+            if certificate:
+                output.write(name + SUFFIX, certificate_of(name, path, store.url, manifest, results, frames, seams))
             output.put(name, path) if not output.local else os.replace(path, output.path + "/" + name)
     return RenderResult(
         output=output.url_of(name).removeprefix("file://"),
@@ -90,6 +96,7 @@ def assemble(
         chunks=tuple(results),
         seams=tuple(seams),
         warnings=tuple(dict.fromkeys(warnings)),
+        certificate=output.url_of(name + SUFFIX).removeprefix("file://") if certificate else None,
     )
 
 

@@ -329,6 +329,7 @@ def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> Chu
         worker=observer.worker or f"{socket.gethostname()}:{os.getpid()}",
         browser=manifest.environment.browser,
         messages=len(work.messages),
+        attempt=observer.attempt,
     )
 
 

@@ -23,6 +23,7 @@ from hfdask.cluster.graph import chunk_file
 from hfdask.config import CHECK_LEVELS, QUALITIES, CheckLevel
 from hfdask.errors import (
     BrowserError,
+    CertificateError,
     HfdaskError,
     InvalidConfigError,
     OutputNotWritableError,
@@ -38,7 +39,7 @@ Exit status:
   3    the composition cannot be rendered as it is; check --strict: findings
   4    no usable browser
   5    the output cannot be written
-  6    compare: below the threshold
+  6    compare, verify: not alike
   130  interrupted or cancelled
 """
 
@@ -50,6 +51,7 @@ def exit_status(error: HfdaskError) -> int:
         (ProjectError, 3),
         (BrowserError, 1 if error.retryable else 4),
         (OutputNotWritableError, 5),
+        (CertificateError, 6),
         (RenderCancelledError, 130),
     ]
     return next((status for kind, status in table if isinstance(error, kind)), 1)
@@ -129,6 +131,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 @click.option("--plan-dir", metavar="URL", help="Keep the plan and its chunks there.")
 @click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
 @click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
+@click.option("--certificate", is_flag=True, help="Write a certificate next to the video, for `hfdask verify`.")
 @click.option("--retries", type=int, default=2, show_default=True, help="New attempts of a chunk.")
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
 @_plan_options
@@ -259,6 +262,21 @@ def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -
         )
     if not passed:
         raise click.exceptions.Exit(6)
+
+
+@main.command()
+@click.argument("video")
+@click.argument("certificate", required=False)
+@click.option("--plan", "plan_url", metavar="URL", help="Where the plan is, if not where it was.")
+@click.option("--sample", type=int, default=10, show_default=True, help="Frames to render again.")
+@_as_json
+def verify(video: str, certificate: str | None, plan_url: str | None, sample: int, as_json: bool) -> None:
+    """Check VIDEO against its CERTIFICATE (default: next to it), and render some frames again."""
+    result = hfdask.verify(video, certificate, plan_url=plan_url, sample=sample)
+    if as_json:
+        _print_json(msgspec.to_builtins(result))
+    else:
+        click.echo(f"{result.video}: as certified; {len(result.checked)} of {result.frames} frames come out the same")
 
 
 @main.command()

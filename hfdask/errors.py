@@ -39,6 +39,7 @@ details, because most of them cross from a worker to the driver.
     │   ├── ChunkMismatchError          CHUNK_MISMATCH
     │   ├── SeamError                   SEAM_MISMATCH
     │   └── OutputInvalidError          OUTPUT_INVALID
+    ├── CertificateError                CERTIFICATE_MISMATCH
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
     ├── StoreError                      STORE_UNAVAILABLE         retryable
     ├── WorkerLostError                 WORKER_LOST               retryable
@@ -283,6 +284,12 @@ class OutputInvalidError(AssembleError):
     """The assembled video failed its verification."""
 
     code = "OUTPUT_INVALID"
+
+
+class CertificateError(HfdaskError):
+    """A video, its plan or its frames are not what its certificate says."""
+
+    code = "CERTIFICATE_MISMATCH"
 
 
 class OutputNotWritableError(HfdaskError):

@@ -200,6 +200,7 @@ class ChunkResult(Value, frozen=True):
     worker: str
     browser: str
     messages: int
+    attempt: int = 0
     reused: bool = False
 
     @property
@@ -242,7 +243,10 @@ class Finding(Value, frozen=True):
 
 
 class RenderResult(Value, frozen=True):
-    """A finished, verified video. ``stages`` are wall seconds; chunk stages are summed over chunks."""
+    """A finished, verified video. ``stages`` are wall seconds; chunk stages are summed over chunks.
+
+    ``certificate`` is where its certificate is, if one was asked for; see `hfdask.certificate`.
+    """
 
     output: str
     plan_url: str
@@ -260,6 +264,7 @@ class RenderResult(Value, frozen=True):
     seams: tuple[Seam, ...]
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    certificate: str | None = None
 
 
 def canonical_json(value: Any) -> bytes:

@@ -19,6 +19,8 @@ class Observer:
 
     worker: str = ""
     """Name of the process for records; empty for host and process id."""
+    attempt: int = 0
+    """How many tries of this chunk came before, for records."""
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
         """Called around a stage's own share of the calling thread's time; shares never overlap."""

@@ -57,6 +57,7 @@ class Job:
     storage_options: StorageOptions | None = None
     damage_test: bool = True
     strict: bool = False
+    certificate: bool = False
     retries: int = RETRIES
 
     @classmethod
@@ -166,7 +167,14 @@ class Render:
         warnings = self._render_chunks(self.plan)
         self._set("assemble")
         results = [self._results[index] for index in sorted(self._results)]
-        video = assemble(self.plan.url, results, job.output, storage_options=job.storage_options, strict=job.strict)
+        video = assemble(
+            self.plan.url,
+            results,
+            job.output,
+            storage_options=job.storage_options,
+            strict=job.strict,
+            certificate=job.certificate,
+        )
         self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
         return msgspec.structs.replace(

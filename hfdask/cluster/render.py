@@ -26,6 +26,7 @@ def submit(
     storage_options: StorageOptions | None = None,
     damage_test: bool = True,
     strict: bool = False,
+    certificate: bool = False,
     retries: int = RETRIES,
     **config: Any,
 ) -> Render:
@@ -48,6 +49,8 @@ def submit(
         Whether frames that the compositor did not touch are taken from the frame before. The pixels are the same.
     strict : bool
         Whether a seam between chunks that cannot be proven equal is an error.
+    certificate : bool
+        Whether to write a certificate next to the video (see `hfdask.certificate`); to use it later, keep the plan.
     retries : int
         New attempts of a chunk after errors that can heal.
     **config
@@ -71,6 +74,7 @@ def submit(
         storage_options=storage_options,
         damage_test=damage_test,
         strict=strict,
+        certificate=certificate,
         retries=retries,
     )
     return Render(job, config, client)
@@ -121,7 +125,7 @@ def render(
             raise
 
 
-_SUBMIT_OPTIONS = frozenset({"plan_dir", "storage_options", "damage_test", "strict", "retries"})
+_SUBMIT_OPTIONS = frozenset({"plan_dir", "storage_options", "damage_test", "strict", "certificate", "retries"})
 
 
 def _watch(handle: Render, show: bool | None) -> None:

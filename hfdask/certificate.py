@@ -1,0 +1,173 @@
+"""Certificates: what a video was rendered from, by whom, frame by frame, and a check that it still comes out so.
+
+A certificate lies next to its video as JSON. Everything in it can be checked: the video by its digest, and every frame by
+rendering it again from the plan, on any machine that has the plan's environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hfdask.browser import browser_thread
+from hfdask.browser.capture import capture
+from hfdask.browser.session import open_page
+from hfdask.environment import require_environment
+from hfdask.errors import CertificateError, InvalidConfigError, MissingArtifactError
+from hfdask.media.picture import decode_frame, digest_of, frame_digest
+from hfdask.model import ChunkResult, Environment, FrameRecord, Manifest, Rate, Seam, Value, decode, pretty_json
+from hfdask.plan import Plan
+from hfdask.store import StorageOptions, Store, file_digest, materialiser, split_url
+
+SUFFIX = ".certificate.json"
+SAMPLE = 10
+
+
+class CertifiedChunk(Value, frozen=True):
+    """Which worker rendered a chunk, at which attempt (from 0), and what came out."""
+
+    index: int
+    start: int
+    end: int
+    digest: str
+    sha256: str
+    worker: str
+    attempt: int
+    capture_mode: str
+    static_frames: int
+
+
+class Certificate(Value, frozen=True):
+    """A finished video's record; ``frame_digests`` are as in `hfdask.model.FrameRecord`, ``sha256`` is the file's."""
+
+    video: str
+    sha256: str
+    size: int
+    plan_url: str
+    plan_hash: str
+    environment: Environment
+    fps: Rate
+    width: int
+    height: int
+    digest: str
+    frame_digests: tuple[str, ...]
+    chunks: tuple[CertifiedChunk, ...]
+    seams: tuple[Seam, ...]
+
+
+class Verification(Value, frozen=True):
+    """What `verify` did: the frames that were rendered again, all of them equal."""
+
+    video: str
+    plan_hash: str
+    frames: int
+    checked: tuple[int, ...]
+
+
+def certificate_of(
+    video: str,
+    path: Path,
+    plan_url: str,
+    manifest: Manifest,
+    results: Sequence[ChunkResult],
+    frames: Sequence[FrameRecord],
+    seams: Sequence[Seam],
+) -> bytes:
+    """The certificate of a video that was just assembled at ``path``, as JSON."""
+    digests = tuple(digest for record in frames for digest in record.digests)
+    names = CertifiedChunk.__struct_fields__
+    document = Certificate(
+        video=video,
+        sha256=file_digest(path),
+        size=path.stat().st_size,
+        plan_url=plan_url,
+        plan_hash=manifest.plan_hash,
+        environment=manifest.environment,
+        fps=manifest.fps,
+        width=manifest.width,
+        height=manifest.height,
+        digest=digest_of(digests),
+        frame_digests=digests,
+        chunks=tuple(CertifiedChunk(**{name: getattr(result, name) for name in names}) for result in results),
+        seams=tuple(seams),
+    )
+    return pretty_json(document)
+
+
+def verify(
+    video: str | os.PathLike[str],
+    certificate: str | os.PathLike[str] | None = None,
+    *,
+    plan_url: str | os.PathLike[str] | None = None,
+    sample: int = SAMPLE,
+    storage_options: StorageOptions | None = None,
+) -> Verification:
+    """Check a video against its certificate, and some of its frames by rendering them again.
+
+    Parameters
+    ----------
+    video : str or path
+        The video, any fsspec URL.
+    certificate : str or path, optional
+        Its certificate. Default: next to it.
+    plan_url : str or path, optional
+        Where the plan is, if not where it was.
+    sample : int
+        How many frames to render again, evenly spread; as many as there are at most.
+    storage_options : mapping, optional
+        Arguments of the file systems.
+
+    Raises
+    ------
+    CertificateError
+        Where the video is not the certified one, the plan is not its plan, or a frame comes out differently;
+        ``details`` names the frames.
+    MissingArtifactError
+        Where the video, the certificate or the plan is not there.
+    EnvironmentMismatchError
+        Where this machine would not render what was planned.
+    """
+    if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
+        raise InvalidConfigError(f"sample must be a number of frames, at least 1, not {sample!r}", field="sample")
+    store, name = split_url(video, storage_options)
+    papers, paper = split_url(certificate, storage_options) if certificate is not None else (store, name + SUFFIX)
+    known = decode(papers.read(paper), Certificate, papers.url_of(paper))
+    if file_digest(store.fetch(name)) != known.sha256:
+        raise CertificateError(
+            f"{store.url_of(name)} is not the video that {papers.url_of(paper)} is about", video=name
+        )
+    where = plan_url or known.plan_url
+    try:
+        plan = Plan.open(where, storage_options)
+    except MissingArtifactError as error:
+        raise MissingArtifactError(
+            f"the plan is not at {where} any more: keep plans with plan_dir, or say where it is", url=str(where)
+        ) from error
+    if plan.hash != known.plan_hash:
+        raise CertificateError(f"the plan at {plan.url} is not the one that the video was rendered from", plan=plan.url)
+    require_environment(plan.manifest.environment)
+    total = len(known.frame_digests)
+    count = min(sample, total)
+    chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
+    digests = browser_thread().run(_digests(plan, chosen))
+    different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
+    if different:
+        raise CertificateError(f"frames {different} of {name} come out differently here", frames=different)
+    return Verification(video=store.url_of(name), plan_hash=plan.hash, frames=total, checked=chosen)
+
+
+async def _digests(plan: Plan, frames: Sequence[int]) -> list[str]:
+    manifest = plan.manifest
+    files = materialiser.files(Store(plan.url, plan.storage_options), manifest.artifacts)
+    found = []
+    async with (
+        browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, _),
+        open_page(chromium, files, manifest.page, manifest.fps.fraction) as session,
+    ):
+        await session.load(manifest.entry)
+        for frame in frames:
+            async for shot in capture(session, frame, frame + 1):
+                assert shot.png is not None  # the first frame of a capture always has a picture
+                found.append(frame_digest(decode_frame(shot.png)))
+    return found
