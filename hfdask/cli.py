@@ -16,6 +16,7 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
+from rich.table import Table
 
 import hfdask
 from hfdask.check import summary
@@ -280,10 +281,15 @@ def verify(video: str, certificate: str | None, plan_url: str | None, sample: in
 
 
 @main.command()
+@click.option("--scheduler", metavar="ADDRESS", help="Look at all workers of this Dask cluster instead.")
 @_as_json
-def doctor(as_json: bool) -> None:
-    """Tell what a render would use on this machine, and what is missing."""
+def doctor(scheduler: str | None, as_json: bool) -> None:
+    """Tell what a render would use on this machine, or on every worker of a cluster, and what is missing."""
     from hfdask.doctor import diagnose
+
+    if scheduler is not None:
+        _survey(scheduler, as_json)
+        return
 
     report = diagnose()
     if as_json:
@@ -292,6 +298,31 @@ def doctor(as_json: bool) -> None:
         for name, value in report.facts.items():
             click.echo(f"{name:<18} {value}")
         for text in report.warnings:
+            click.echo(f"warning: {text}", err=True)
+    for text in report.problems:
+        click.echo(f"problem: {text}", err=True)
+    if report.problems:
+        raise click.exceptions.Exit(4)
+
+
+def _survey(scheduler: str, as_json: bool) -> None:
+    from hfdask.cluster.survey import survey
+
+    with _connect(scheduler) as client:
+        report = survey(client)
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        table = Table("", *report.workers)
+        for name in dict.fromkeys(name for found in report.workers.values() for name in found.facts):
+            style = "bold red" if name in report.differing else None
+            mark = "\u2260 " if name in report.differing else "  "
+            table.add_row(mark + name, *(found.facts.get(name, "-") for found in report.workers.values()), style=style)
+        Console(width=None if sys.stdout.isatty() else 40 + 40 * len(report.workers)).print(table)
+        for worker, found in report.workers.items():
+            for text in found.warnings:
+                click.echo(f"warning: {worker}: {text}", err=True)
+        for text in report.advice:
             click.echo(f"warning: {text}", err=True)
     for text in report.problems:
         click.echo(f"problem: {text}", err=True)

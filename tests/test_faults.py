@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -15,11 +16,13 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from click.testing import CliRunner
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 import hfdask
 import hfdask.cluster.chunks
 from hfdask import errors
+from hfdask.cli import main
 
 pytestmark = pytest.mark.browser
 
@@ -42,14 +45,13 @@ class Sabotage(WorkerPlugin):
         self.how, self.workers, self.index = how, workers, index
 
     def setup(self, worker: Worker) -> None:
-        from hfdask import environment
+        from hfdask import doctor, environment
         from hfdask.cluster import task
 
         if self.workers is not None and worker.address not in self.workers:
             return
         if self.how == "other browser":
-            version = environment.browser_version
-            environment.browser_version = lambda path: "1.2.3.4 " + version(path)[:0]
+            environment.browser_version = doctor.browser_version = lambda path: "1.2.3.4"
             return
         original = task.render_chunk
 
@@ -194,3 +196,20 @@ def test_two_clients_render_the_same_plan_at_once(quiet, project, tmp_path):
         two = hfdask.submit(source, tmp_path / "two.mp4", client=other, chunk_size=5, plan_dir=plan)
         assert one.result(120).digest == two.result(120).digest == quiet.digest
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+def test_the_doctor_shows_all_workers_side_by_side_and_marks_what_differs():
+    with processes(2) as client:
+        address = client.scheduler.address
+        well = CliRunner().invoke(main, ["doctor", "--scheduler", address, "--json"])
+        assert well.exit_code == 0, well.output
+        assert json.loads(well.stdout)["differing"] == []
+        assert "worker-saturation" in json.loads(well.stdout)["advice"][0]
+        odd, good = sorted(client.scheduler_info()["workers"])
+        client.register_plugin(Sabotage("other browser", [odd]))
+        ill = CliRunner().invoke(main, ["doctor", "--scheduler", address])
+    assert ill.exit_code == 4
+    assert odd in ill.stdout
+    assert good in ill.stdout
+    assert "\u2260 browser version" in ill.stdout
+    assert "workers differ in browser version" in ill.stderr
