@@ -5,8 +5,8 @@ from __future__ import annotations
 from hfdask._version import __version__
 from hfdask.assemble import assemble
 from hfdask.browser import close_browsers
-from hfdask.check import CheckReport, check
 from hfdask.certificate import Verification, verify
+from hfdask.check import CheckReport, check
 from hfdask.chunk import render_chunk
 from hfdask.cluster.driver import Render
 from hfdask.cluster.render import render, submit
