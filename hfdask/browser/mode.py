@@ -12,10 +12,11 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.find import find_browser
 from hfdask.browser.thread import BrowserThread, browser_thread
-from hfdask.errors import BrowserCrashError, BrowserLaunchError
+from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError
 from hfdask.model import CaptureMode
 
-_PROBE_SECONDS = 10.0
+# Longer than any browser should need to draw an empty page: on a crowded machine ten seconds are not enough.
+_PROBE_SECONDS = 45.0
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -64,10 +65,11 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
                     await page.context.close()
                     return True
             return False
-    except TimeoutError:
-        return False
+    except TimeoutError as error:
+        # Silence says nothing about the browser's abilities, and must not lock a plan to the slower mode.
+        raise CaptureError(f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out") from error
     except PlaywrightError as error:
         if "wasn't found" in error.message:
             return False
-        # A crash says nothing about the browser's abilities, and must not lock a plan to the slower mode.
+        # Nor does a crash.
         raise BrowserCrashError(f"the browser died while it was tried out: {error.message.splitlines()[0]}") from error
