@@ -19,6 +19,9 @@ FILES = {
         "examples/gsap/vendor": ["dist/gsap.min.js"],
         "tests/compositions/gsap/vendor": [
             "dist/gsap.min.js",
+            "index.js",
+            "gsap-core.js",
+            "CSSPlugin.js",
             "dist/CustomEase.min.js",
             "dist/MotionPathPlugin.min.js",
             "dist/SplitText.min.js",

@@ -26,6 +26,7 @@ _PLAYER = (
     "libraries.js",
     "pictures.js",
     "films.js",
+    "undriven.js",
     "player.js",
 )
 

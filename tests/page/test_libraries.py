@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html
+from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
 
 from hfdask.errors import ScriptError
 from hfdask.project import Project
@@ -69,6 +69,23 @@ def test_gsap_eases_that_are_always_there() -> None:
         assert wiggle[-1] == pytest.approx(0, abs=5)
         ends = "['hold', 'spring', 'wiggle', 'custom'].map(name => gsap.parseEase(name)(1))"
         assert page.value(ends) == near(1, 1, 0, 1)
+
+
+def test_gsap_as_a_module_is_set_up_too(tmp_path: Path) -> None:
+    script = """import gsap from './index.js';
+      const tl = gsap.timeline({paused: true}).to('#x', {x: 100, duration: 1, ease: 'hold', _auto: 1})
+        .to('#x', {x: 0, duration: 0.5, ease: 'none'});
+      window.__timelines.main = tl; window.tweened = gsap; window.own = 'gsap' in {};"""
+    html = composition('<i id="x"></i>', root='data-duration="2"')
+    html = html.replace("<script></script>", f'<script type="module">{script}</script>')
+    files = {name: library("gsap", name) for name in ("index.js", "gsap-core.js", "CSSPlugin.js")}
+    with open_html(tmp_path, html, files) as page:
+        assert [xs(page, frame, "x") for frame in (29, 30, 36)] == [[0], [100], near(60)]
+        assert page.value("[x.style.transform, typeof window.gsap, own]") == [
+            "translate(60px, 0px)",
+            "undefined",
+            False,
+        ]
 
 
 def test_animejs_3_registered_running_and_looping() -> None:
@@ -177,7 +194,9 @@ def test_d3_transitions_with_and_without_delays() -> None:
             ms = frame / 30 * 1000
             grown = [4 * size * max(0, ms - 120 * i) / 2000 for i, size in enumerate((100, 200, 300))]
             assert page.at(frame, widths) == pytest.approx(grown, abs=0.01)
-            assert float(page.at(frame, "document.querySelector('text').textContent")) == pytest.approx(ms / 1000, abs=1e-3)
+            assert float(page.at(frame, "document.querySelector('text').textContent")) == pytest.approx(
+                ms / 1000, abs=1e-3
+            )
 
 
 def test_d3_transitions_that_take_no_time_end_before_the_first_frame(tmp_path: Path) -> None:
@@ -241,7 +260,13 @@ def test_a_frame_waits_for_the_tiles_of_a_map_that_moved(tmp_path: Path) -> None
 
 def test_smil_stands_where_the_time_says() -> None:
     with opened("smil") as page:
-        for frame, bar, loop, late in ((0, 0, 0, 0), (6, 64, 160, 0), (15, 160, 0, 0), (21, 224, 160, 64), (9, 96, 160, 0)):
+        for frame, bar, loop, late in (
+            (0, 0, 0, 0),
+            (6, 64, 160, 0),
+            (15, 160, 0, 0),
+            (21, 224, 160, 64),
+            (9, 96, 160, 0),
+        ):
             shown = "[bar.width.animVal.value, loop.transform.animVal[0].matrix.e, late.width.animVal.value]"
             assert page.at(frame, shown) == near(bar, loop, late)
             assert len(lit(page, frame, 20, RED)) == bar
@@ -261,13 +286,15 @@ def test_smil_has_a_length(tmp_path: Path) -> None:
 
 def test_frames_of_the_page_are_driven_too() -> None:
     inside = "(f => [{}].map(f))".format("'css', 'waapi'")
-    with opened("iframe_animations") as page:
+    with opened("iframe") as page:
         where = f"""{inside}(id => new DOMMatrix(outer.contentWindow.getComputedStyle(
             outer.contentDocument.getElementById(id)).transform).e)"""
         for frame in (0, 12, 29, 5):
             reached = 300 * frame / 30
             assert page.at(frame, where) == near(reached, reached)
-            assert page.value("outer.contentDocument.getElementById('smil').x.animVal.value") == pytest.approx(reached, abs=0.01)
+            assert page.value("outer.contentDocument.getElementById('smil').x.animVal.value") == pytest.approx(
+                reached, abs=0.01
+            )
             reds = lit(page, frame, 10, RED)
             assert (reds[0], len(reds)) == (reached, 20)
         animation = "outer.contentDocument.getElementById('inner').contentDocument.getAnimations()[0].currentTime"
@@ -306,3 +333,80 @@ def test_animated_pictures_that_a_frame_brings_or_replaces(tmp_path: Path) -> No
     with open_html(tmp_path, composition(body, script), files) as page:
         cyan = (0, 255, 255)
         assert [page.pixel(frame) for frame in (2, 3, 7, 8, 9, 12)] == [cyan, GREEN, GREEN, cyan, BLUE, WHITE]
+
+
+def warnings(page: Page) -> list[str]:
+    return list(page.report()["warnings"])
+
+
+def test_webgpu_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    script = "let adapter; navigator.gpu.requestAdapter().then(found => { adapter = found })"
+    with open_html(tmp_path, composition("", script)) as page:
+        told = [text for text in warnings(page) if "WebGPU" in text]
+        assert page.value("adapter === null") is (len(told) == 1)
+
+
+def test_pictures_that_cannot_be_driven_are_told_of(tmp_path: Path) -> None:
+    moving = '<svg xmlns="http://www.w3.org/2000/svg"><rect><animate attributeName="x" to="9" dur="1s"/></rect></svg>'
+    files = {
+        "moving.svg": moving,
+        "still.svg": moving.replace("animate", "title"),
+        "film.gif": (COMPOSITIONS / "animated_images" / "film.gif").read_bytes(),
+    }
+    style = "#root {background: url(film.gif)}"
+    body = '<img src="moving.svg"><img src="still.svg">'
+    with open_html(tmp_path, composition(body, style=style), files) as page:
+        told = sorted(warnings(page))
+        assert [text.split()[0] for text in told] == ["film.gif", "moving.svg"]
+    with open_html(tmp_path, composition(body.replace("moving", "still")), files) as page:
+        assert warnings(page) == []
+
+
+def test_frames_that_cannot_be_driven_are_told_of(tmp_path: Path) -> None:
+    files = {"inner.html": "<!doctype html><p>x</p>"}
+    with open_html(tmp_path, composition('<iframe sandbox src="inner.html"></iframe>'), files) as page:
+        assert "sandbox" in warnings(page)[0]
+    with open_html(tmp_path, composition('<iframe src="inner.html"></iframe>'), files) as page:
+        assert warnings(page) == []
+
+
+WORKER = """let context; onmessage = ({data}) => {
+  if (data.canvas) { context = data.canvas.getContext('2d'); return }
+  context.fillStyle = data.time < 0.5 ? '#f00' : '#0f0'; context.fillRect(0, 0, 64, 64);
+  postMessage(data.time);
+};"""
+
+
+def test_a_worker_that_draws_when_told_to(tmp_path: Path) -> None:
+    script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();
+      worker.postMessage({canvas}, [canvas]);
+      addEventListener('hf-seek', ({detail}) => {
+        detail.waitUntil(new Promise(done => { worker.onmessage = done; worker.postMessage({time: detail.time}) })) });"""
+    body = '<canvas id="x" width="64" height="64"></canvas>'
+    with open_html(tmp_path, composition(body, script), {"worker.js": WORKER}) as page:
+        assert "worker" in warnings(page)[0]
+        assert [page.pixel(frame) for frame in (0, 14, 15, 20, 3)] == [RED, RED, GREEN, GREEN, RED]
+    with open_html(tmp_path, composition(body, script), {"worker.js": WORKER}) as page:
+        assert page.pixel(20) == GREEN
+
+
+def test_a_canvas_that_the_page_draws_off_screen(tmp_path: Path) -> None:
+    script = """const context = x.transferControlToOffscreen().getContext('2d');
+      requestAnimationFrame(function loop(t) {
+        context.fillStyle = t < 500 ? '#f00' : '#0f0'; context.fillRect(0, 0, 64, 64); requestAnimationFrame(loop) });"""
+    body = '<canvas id="x" width="64" height="64"></canvas>'
+    for frames, colours in (((0, 14, 15, 3), (RED, RED, GREEN, RED)), ((20, 21), (GREEN, GREEN))):
+        with open_html(tmp_path, composition(body, script)) as page:
+            assert tuple(page.pixel(frame) for frame in frames) == colours
+            assert warnings(page) == []
+
+
+def test_pictures_that_a_frame_brings_into_an_inner_page_are_waited_for(tmp_path: Path) -> None:
+    inner = """<!doctype html><body style="margin:0"><img id="x" src="red.svg"><script>
+      requestAnimationFrame(function loop(t) {
+        if (t >= 500) x.src = 'green.svg'; requestAnimationFrame(loop) });</script>"""
+    slow = f"<!--{'slow' * 500_000}-->"
+    files = {"inner.html": inner, "red.svg": svg("#f00"), "green.svg": svg("#0f0") + slow}
+    body = '<iframe src="inner.html" style="position:absolute;inset:0;border:0"></iframe>'
+    with open_html(tmp_path, composition(body), files) as page:
+        assert [page.pixel(frame) for frame in (14, 15)] == [RED, GREEN]

@@ -1,6 +1,6 @@
-// Adapters for what the browser animates by itself, in every frame of the page: WAAPI, CSS animations and SMIL, and for
-// canvases that draw on `hf-seek` (contract 2.7). An adapter has `name`, `seek(time)` in seconds, and may have `after()`,
-// called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
+// Adapters for what the browser animates by itself, in every frame of the page: WAAPI, CSS animations and SMIL, and
+// for canvases that draw on `hf-seek` (contract 2.7). An adapter has `name`, `seek(time)` in seconds, and may have
+// `after()`, called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
 
 let currentTime = 0; // the composition's, in seconds, at the frame that is being sought
 

@@ -148,7 +148,7 @@ function childClocks() {
   return childWindows().map((child) => child.__HF_VIRTUAL_TIME__).filter(Boolean);
 }
 
-function childWindows() {
+function childWindows(parent = window) {
   const reachable = (child) => {
     try {
       return Boolean(child.document);
@@ -156,7 +156,11 @@ function childWindows() {
       return false;
     }
   };
-  return Array.from({ length: window.frames.length }, (_, i) => window.frames[i]).filter(reachable);
+  return Array.from({ length: parent.frames.length }, (_, i) => parent.frames[i]).filter(reachable);
+}
+
+function allDocuments(of = window) {
+  return [of.document, ...childWindows(of).flatMap(allDocuments)];
 }
 
 // A frame's window may keep its globals when its first, empty document gives way to the real one, so what belongs to a

@@ -37,7 +37,9 @@ function filmOf(url) {
 // `data-loop` decides over what the file says; the last frame stays.
 function filmIndex(film, image, time) {
   const loop = image.getAttribute("data-loop")?.toLowerCase();
-  const rounds = ["", "true", "1", "yes"].includes(loop) ? Infinity : ["false", "0", "no"].includes(loop) ? 1 : film.rounds;
+  let { rounds } = film;
+  if (["", "true", "1", "yes"].includes(loop)) rounds = Infinity;
+  if (["false", "0", "no"].includes(loop)) rounds = 1;
   // A microsecond, so that a frame at the very start of a picture shows it in spite of rounding.
   const ms = Math.max(0, time - ownStart(image)) * 1000 + 0.001;
   if (ms >= film.length * rounds) return film.starts.length - 1;

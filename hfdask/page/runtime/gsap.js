@@ -1,5 +1,14 @@
-// GSAP is set up as soon as its script defines it, before any tween. Without lag smoothing a chunk's first seek is not
-// taken for a stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
+// GSAP is set up as soon as it is there, before any tween. Without lag smoothing a chunk's first seek is not taken for a
+// stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
+
+const setUps = new WeakSet();
+function setUpGsap(gsap) {
+  if (!gsap?.registerEase || setUps.has(gsap)) return;
+  setUps.add(gsap);
+  guarded(() => gsap.ticker.lagSmoothing(0));
+  guarded(() => gsap.config({ force3D: false }));
+  guarded(() => registerEases(gsap));
+}
 
 let gsapObject;
 Object.defineProperty(window, "gsap", {
@@ -8,9 +17,27 @@ Object.defineProperty(window, "gsap", {
   get: () => gsapObject,
   set(value) {
     gsapObject = value;
-    guarded(() => value?.ticker?.lagSmoothing?.(0));
-    guarded(() => value?.config?.({ force3D: false }));
-    if (value?.registerEase) guarded(() => registerEases(value));
+    setUpGsap(value);
+  },
+});
+
+// As a module, bundled or not, GSAP is not on `window`. But it tells its version there, and right after that it puts
+// itself, under its name, into a plain object: for that moment plain objects hand it on.
+const versions = [];
+Object.defineProperty(window, "gsapVersions", {
+  configurable: true,
+  get() {
+    const disarm = () => delete Object.prototype.gsap;
+    Object.defineProperty(Object.prototype, "gsap", {
+      configurable: true,
+      set(value) {
+        disarm();
+        Object.defineProperty(this, "gsap", { value, configurable: true, enumerable: true, writable: true });
+        setUpGsap(value);
+      },
+    });
+    queueMicrotask(disarm);
+    return versions;
   },
 });
 

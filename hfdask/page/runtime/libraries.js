@@ -3,7 +3,8 @@
 
 function registered(name, ...more) {
   const list = Array.isArray(window[name]) ? window[name] : [];
-  return [...new Set([...list, ...more.flatMap((others) => (Array.isArray(others) ? others : []))])].filter(Boolean);
+  const all = [...list, ...more.flatMap((others) => (Array.isArray(others) ? others : []))];
+  return [...new Set(all)].filter((item) => Object(item) === item);
 }
 
 // anime.js 3 lists what runs, but forgets what is paused, so all that it ever listed is kept here.
@@ -195,8 +196,8 @@ function threeWaits() {
   return manager && threeLoading(manager) ? ["three.js"] : [];
 }
 
-// What each registered object is waited for, once. While some are, animation frames are run at time 0, because maps
-// and transitions go on by them.
+// How long each registered object is waited for. Meanwhile animation frames are run at time 0, because maps and
+// transitions go on by them.
 const SOURCES = {
   __hfMapbox: mapLoaded,
   __hfMaplibre: mapLoaded,
@@ -208,6 +209,7 @@ const asked = new WeakSet();
 let driven = 0; // gates that need animation frames
 
 function gateLibraries() {
+  if (settled) return;
   for (const [name, ready] of Object.entries(SOURCES)) {
     for (const [i, object] of registered(name).entries()) {
       if (asked.has(object)) continue;

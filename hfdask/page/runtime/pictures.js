@@ -75,7 +75,8 @@ function pendingPictures() {
       held.push(fetchPicture(url));
     }
   }
-  for (const image of document.images) if (!image.complete) held.push(image);
+  const images = allDocuments().flatMap((inner) => [...inner.images]);
+  held.push(...images.filter((image) => !image.complete));
   for (const image of document.querySelectorAll("svg image")) {
     if (vectorSource.get(image) === image.href.baseVal) continue;
     vectorSource.set(image, image.href.baseVal);

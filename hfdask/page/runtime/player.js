@@ -86,9 +86,11 @@ function waitingFor() {
   if (!prepared) return ["document"];
   const waits = [];
   if (document.readyState !== "complete") waits.push("load");
-  for (const face of document.fonts) if (face.status === "unloaded") face.load().catch(() => {});
-  if (document.fonts.status === "loading") waits.push("fonts");
-  if ([...document.images].some((image) => !image.complete)) waits.push("images");
+  for (const { fonts, images } of allDocuments()) {
+    for (const face of fonts) if (face.status === "unloaded") face.load().catch(() => {});
+    if (fonts.status === "loading") waits.push("fonts");
+    if ([...images].some((image) => !image.complete)) waits.push("images");
+  }
   if (window.__hfTimelinesBuilding) waits.push("timelines being built");
   waits.push(...gates.keys());
   if (!waits.length) waits.push(...threeWaits());
@@ -112,6 +114,7 @@ function openGates() {
   }
   gateLibraries();
   gateFilms();
+  gateInspections();
 }
 
 function status() {
@@ -144,6 +147,7 @@ function settle() {
 }
 
 function report() {
+  warnOfFrames();
   const duration = root ? rootDuration() : { seconds: 0, source: "none" };
   resolveClips();
   return {
@@ -193,7 +197,8 @@ function frame(time) {
   promises = [];
   guarded(() => seek(time));
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
-  if (document.fonts.status === "loading") waits.push(document.fonts.ready);
+  for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
+  if (handedOn) waits.push(pendingCanvases(promises));
   promises = [];
   return waits.length ? settleAll(waits) : answer();
 }
