@@ -244,7 +244,9 @@ def test_maps_by_the_events_of_their_makers(tmp_path: Path) -> None:
       window.__hfGoogleMaps = [{addListener(name, done) { setTimeout(() => { told = name; done() }, 1200) }}];"""
     with open_html(tmp_path, composition("", script)) as page:
         assert page.value("[loaded, told]") == [True, "tilesloaded"]
-        assert page.report()["adapters"] == ["maps"]
+        report = page.report()
+        assert report["adapters"] == ["maps"]
+        assert "live map" in report["warnings"][0]
 
 
 def test_a_frame_waits_for_the_tiles_of_a_map_that_moved(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ function settle() {
 }
 
 function report() {
-  warnOfFrames();
+  warnOfPage();
   const duration = root ? rootDuration() : { seconds: 0, source: "none" };
   resolveClips();
   return {

@@ -64,7 +64,10 @@ function gateInspections() {
   }
 }
 
-function warnOfFrames() {
+function warnOfPage() {
+  if (maps.used()) {
+    warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");
+  }
   if (childWindows().length < window.frames.length) {
     warn("a frame of another origin, or in a sandbox, is not driven: it has the real clock");
   }
