@@ -7,10 +7,9 @@ const films = new Map(); // url → promise of a film; null for a picture that d
 const shown = new WeakMap(); // image → {url, index}
 
 async function readFilm(url) {
-  const response = await fetch(url).catch(() => null);
-  const type = response?.headers.get("content-type")?.split(";")[0] ?? "";
-  if (!response?.ok || !window.ImageDecoder || !(await ImageDecoder.isTypeSupported(type))) return null;
-  const decoder = new ImageDecoder({ type, data: await response.arrayBuffer() });
+  const file = window.ImageDecoder ? await pictureFile(url) : null;
+  if (!file || !(await ImageDecoder.isTypeSupported(file.type))) return null;
+  const decoder = new ImageDecoder({ type: file.type, data: await file.arrayBuffer() });
   await decoder.tracks.ready.catch(() => null);
   const track = decoder.tracks.selectedTrack;
   if (!track?.animated || track.frameCount < 2) {

@@ -186,7 +186,7 @@ let threeManager = null;
     set(value) {
       revision = value;
       const found = (three) => (threeManager = three.DefaultLoadingManager ?? null);
-      if (document.querySelector('script[type="importmap"]')) import("three").then(found, () => {});
+      if (document.querySelector('script[type="importmap"]')) gate("three", import("three").then(found));
     },
   });
 }

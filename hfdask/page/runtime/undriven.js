@@ -43,8 +43,8 @@ const inspected = new Map(); // url → promise
 async function inspect(url, styled) {
   const path = url.replace(/[?#].*/, "");
   if (/\.svg$/i.test(path)) {
-    const response = await fetch(url).catch(() => null);
-    if (!response?.ok || !ANIMATED_SVG.test(await response.text())) return;
+    const file = await pictureFile(url);
+    if (!file || !ANIMATED_SVG.test(await file.text())) return;
     warn(`${fileName(path)} animates by itself, which stands still in a picture: put it into an <iframe>, or inline`);
   } else if (styled && !STILL.test(path) && (await filmOf(url))) {
     warn(`${fileName(path)} is an animated picture in a style, which shows its first frame: put it into an <img>`);
@@ -56,7 +56,7 @@ const fileName = (path) => path.slice(path.lastIndexOf("/") + 1, path.lastIndexO
 function gateInspections() {
   const images = [...document.images].filter((image) => image.complete && image.naturalWidth);
   const shownIn = images.map((image) => [image.currentSrc, false]);
-  for (const url of sheetPictures.keys()) shownIn.push([url, true]);
+  for (const [url, picture] of sheetPictures) if (picture) shownIn.push([url, true]);
   for (const [url, styled] of shownIn) {
     if (!url || url.startsWith("data:") || inspected.has(url)) continue;
     inspected.set(url, inspect(url, styled));
