@@ -3,8 +3,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-GSAP := examples/gsap/vendor/gsap.min.js
-GSAP_VERSION := 3.15.0
 
 .PHONY: demo test test-all lint types format bench setup clean
 
@@ -32,7 +30,7 @@ format:
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: $(VENV)/.installed $(VENV)/.browser $(GSAP)
+setup: $(VENV)/.installed $(VENV)/.browser $(VENV)/.libraries
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "hfdask needs Python 3.11 or newer: make PYTHON=python3.11"'
@@ -47,9 +45,10 @@ $(VENV)/.browser: $(VENV)/.installed tools/setup-system.sh
 	$(BIN)/hfdask doctor
 	touch $@
 
-# GSAP's licence does not allow us to carry it: examples and tests take it from the npm registry.
-$(GSAP): tools/fetch_npm.py | $(VENV)/.browser
-	$(PYTHON) tools/fetch_npm.py gsap $(GSAP_VERSION) dist/gsap.min.js $@
+# Third-party JavaScript of examples and tests: taken from the npm registry, never kept here.
+$(VENV)/.libraries: tools/fetch_npm.py | $(VENV)/.browser
+	$(PYTHON) tools/fetch_npm.py
+	touch $@
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache examples/gsap/vendor
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache examples/*/vendor tests/compositions/*/vendor

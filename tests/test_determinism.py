@@ -17,7 +17,13 @@ from hfdask.store import split_url
 
 pytestmark = pytest.mark.browser
 
-SMALL = sorted(folder.name for folder in COMPOSITIONS.iterdir() if (folder / "index.html").is_file())
+ALL = sorted(folder.name for folder in COMPOSITIONS.iterdir() if (folder / "index.html").is_file())
+# Those with a library of others: large scripts, so on every run their chunks only.
+LIBRARIES = [name for name in ALL if "vendor/" in (COMPOSITIONS / name / "index.html").read_text("utf-8")]
+SMALL = [
+    *(name for name in ALL if name not in LIBRARIES),
+    *(pytest.param(n, marks=pytest.mark.slow) for n in LIBRARIES),
+]
 # Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
 LARGE = ["title", "data", "webgl", "gsap"]
 
@@ -77,6 +83,14 @@ def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
     assert first.digest == second.digest
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
     assert {chunk.worker for chunk in first.chunks}.isdisjoint(chunk.worker for chunk in second.chunks)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_chunks_of_libraries_are_parts_of_the_whole(name, tmp_path):
+    plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=30)
+    whole = digests(records(plan, tmp_path / "whole"))
+    plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "thirds", chunk_size=10)
+    assert digests(records(plan, tmp_path / "thirds")) == whole
 
 
 @pytest.mark.parametrize("name", LARGE)

@@ -2,7 +2,8 @@
 
 Playwright runs it in every frame of the page before any author script. That is the browser's own mechanism for it:
 no document is rewritten, fragments and documents without a head need no special case, and iframes get the virtual
-clock too. Only the top frame gets the player.
+clock and
+what drives CSS animations, WAAPI and SMIL. Only the top frame gets the player.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from importlib import resources
 
 from hfdask.model import PageSettings
 
-_CLOCK = "clock.js"
+# In every frame of the page, and in the top one only.
+_FRAME = ("clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
 _PLAYER = (
-    "styles.js",
     "timing.js",
     "timelines.js",
     "composition.js",
     "variables.js",
-    "changes.js",
-    "animations.js",
     "libraries.js",
     "pictures.js",
+    "films.js",
+    "undriven.js",
     "player.js",
 )
 
@@ -33,8 +34,8 @@ _PLAYER = (
 @functools.cache
 def _sources() -> tuple[str, str]:
     folder = resources.files("hfdask.page") / "runtime"
-    player = "\n".join((folder / name).read_text("utf-8") for name in _PLAYER)
-    return (folder / _CLOCK).read_text("utf-8"), player
+    frame, player = ("\n".join((folder / name).read_text("utf-8") for name in names) for names in (_FRAME, _PLAYER))
+    return frame, player
 
 
 @functools.cache
@@ -45,11 +46,11 @@ def runtime_digest() -> str:
 
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
     """The script to run first in every frame of a page with these settings."""
-    clock, player = _sources()
+    frame, player = _sources()
     config = json.dumps({"fps": float(fps), "variables": page.variables, "fragment": page.fragment})
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
-        f"const config = {config};\n{clock}\nif (window === window.top) {{\n{player}\n}} }})();"
+        f"const config = {config};\n{frame}\nif (window === window.top) {{\n{player}\n}} }})();"
     )
 
 

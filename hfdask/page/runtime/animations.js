@@ -1,6 +1,12 @@
-// Adapters for what the browser animates by itself: WAAPI, CSS animations, and canvases that draw on `hf-seek`
-// (contract 2.7). An adapter has `name`, `seek(time)` in seconds, and may have `end()`, the end in seconds of what it
-// drives, and `used()`.
+// Adapters for what the browser animates by itself, in every frame of the page: WAAPI, CSS animations and SMIL, and
+// for canvases that draw on `hf-seek` (contract 2.7). An adapter has `name`, `seek(time)` in seconds, and may have
+// `after()`, called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
+
+let currentTime = 0; // the composition's, in seconds, at the frame that is being sought
+
+function quantise(time) {
+  return Math.floor(time * config.fps + 1e-9) / config.fps;
+}
 
 // Baselines: the composition's time when an animation was first seen, and the animation's own time then.
 const scripted = new Map();
@@ -70,7 +76,8 @@ function collectStyled() {
   for (const animation of styled) if (!isAlive(animation)) styled.delete(animation);
 }
 
-const ownStart = (element) => (element.hasAttribute("data-start") ? startOf(element) : 0);
+// An element's own start, in seconds; the documents of frames are no compositions and have none.
+let ownStart = () => 0;
 
 const css = {
   name: "css",
@@ -86,6 +93,58 @@ const css = {
   },
   used: () => styled.size > 0,
 };
+
+// SMIL: each outermost <svg> has a clock of its own, which stands still once it is paused.
+const TIMED = ["animate", "animateMotion", "animateTransform", "set"];
+const SVG = "http://www.w3.org/2000/svg";
+const timedElements = () => TIMED.flatMap((name) => [...document.getElementsByTagNameNS(SVG, name)]);
+const vectorTimes = new WeakMap();
+
+function outermost(element) {
+  const svg = element.ownerSVGElement;
+  return svg ? outermost(svg) : element;
+}
+
+function timedVectors() {
+  return new Set(timedElements().map(outermost).filter((element) => element.localName === "svg"));
+}
+
+function timedEnd(element) {
+  try {
+    const repeats = Number(element.getAttribute("repeatCount") ?? 1);
+    const end = element.getStartTime() + (element.localName === "set" ? 0 : element.getSimpleDuration() * repeats);
+    return Number.isFinite(end) ? end : 0;
+  } catch {
+    return 0; // how the browser says that it has no start yet, or no end
+  }
+}
+
+const smil = {
+  name: "smil",
+  seek(time) {
+    for (const svg of timedVectors()) {
+      const local = Math.max(0, time - ownStart(svg));
+      if (vectorTimes.get(svg) === local) continue;
+      svg.pauseAnimations();
+      svg.setCurrentTime(local);
+      vectorTimes.set(svg, local);
+      moved = true;
+    }
+  },
+  end() {
+    return Math.max(0, ...timedElements().map((element) => ownStart(outermost(element)) + timedEnd(element)));
+  },
+  used: () => timedVectors().size > 0,
+};
+
+adoptDocuments();
+
+if (window !== window.top) {
+  seekAnimations = (time) => {
+    currentTime = quantise(time);
+    for (const adapter of [waapi, css, smil]) guarded(() => adapter.seek(currentTime));
+  };
+}
 
 // Scripts that draw on demand (WebGL, WebGPU, canvas) listen to `hf-seek` and may hand in promises to wait for.
 let announced = null;

@@ -11,9 +11,11 @@ let moved = true; // an animation's time was set
 const everything = new MutationObserver(() => {
   moved = true;
 });
-everything.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+documentSetUps.push(() => {
+  everything.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+});
 
-// Shadow trees and frames have documents of their own, which are not watched: they count as moving all the time.
+// Shadow trees are not watched, nor frames of another origin: they count as moving all the time.
 let unwatched = false;
 const attachShadow = Element.prototype.attachShadow;
 Element.prototype.attachShadow = function (...args) {
@@ -22,7 +24,7 @@ Element.prototype.attachShadow = function (...args) {
 };
 
 // A sheet behind the whole page, so faint that it changes no pixel: changing it makes everything on its layer be drawn.
-const sheet = document.createElement("hfdask-sheet");
+const sheet = document.createElementNS("http://www.w3.org/1999/xhtml", "hfdask-sheet");
 const FAINT = ["color(srgb 0 0 0 / .0001)", "color(srgb 0 0 0 / .0002)"];
 sheet.style.cssText =
   "all:initial!important;display:block!important;position:absolute!important;left:0!important;top:0!important;" +
@@ -38,16 +40,26 @@ function placeSheet() {
 
 let turn = 0;
 function drawAnew() {
+  if (!sheet.isConnected) placeSheet();
   turn = 1 - turn;
   sheet.style.setProperty("background", FAINT[turn], "important");
   if (mayClip) document.documentElement.style.setProperty("clip-path", CLIPS[turn], "important");
+  everything.takeRecords(); // our own
+  for (const clock of childClocks()) clock.drawAnew();
 }
 
-// Whether anything moved since the last call; if so, the next drawing is a whole one.
-function takeMoved() {
-  const changed = everything.takeRecords().length > 0 || moved || unwatched || window.frames.length > 0;
-  if (changed) drawAnew();
-  everything.takeRecords();
+// Whether anything moved since the last call, here or in the frames below.
+function takeMovement() {
+  const children = childClocks();
+  const below = children.filter((clock) => clock.takeMovement()).length > 0 || children.length < window.frames.length;
+  const here = everything.takeRecords().length > 0 || moved || unwatched;
   moved = false;
+  return here || below;
+}
+
+// The same; and if so, the next drawing is a whole one.
+function takeMoved() {
+  const changed = takeMovement();
+  if (changed) drawAnew();
   return changed;
 }

@@ -143,21 +143,45 @@ function takeProblems() {
   return [...problems.splice(0), ...childClocks().flatMap((clock) => clock.takeProblems())];
 }
 
+// Windows of another origin are not ours to drive; they are told of in the plan.
 function childClocks() {
-  const clocks = [];
-  for (let i = 0; i < window.frames.length; i++) {
-    try {
-      clocks.push(window.frames[i].__HF_VIRTUAL_TIME__);
-    } catch {
-      // another origin: it is not ours to drive
-    }
-  }
-  return clocks.filter(Boolean);
+  return childWindows().map((child) => child.__HF_VIRTUAL_TIME__).filter(Boolean);
 }
+
+function childWindows(parent = window) {
+  const reachable = (child) => {
+    try {
+      return Boolean(child.document);
+    } catch {
+      return false;
+    }
+  };
+  return Array.from({ length: parent.frames.length }, (_, i) => parent.frames[i]).filter(reachable);
+}
+
+function allDocuments(of = window) {
+  return [of.document, ...childWindows(of).flatMap(allDocuments)];
+}
+
+// A frame's window may keep its globals when its first, empty document gives way to the real one, so what belongs to a
+// document is set up whenever there is a new one.
+let ownDocument = null;
+const documentSetUps = [];
+function adoptDocuments() {
+  if (document !== ownDocument) {
+    ownDocument = document;
+    for (const setUp of documentSetUps) setUp();
+  }
+  for (const clock of childClocks()) clock.adoptDocuments();
+}
+
+// A frame's animations are sought before its callbacks run; in the top frame the player has done it by then.
+let seekAnimations = () => {};
 
 function seekClock(ms) {
   virtualMs = Math.max(0, ms);
   reseed(virtualMs);
+  seekAnimations(virtualMs / 1000);
   runAnimationFrame();
   for (const clock of childClocks()) guarded(() => clock.seekToTime(ms));
 }
@@ -165,6 +189,9 @@ function seekClock(ms) {
 define(window, "__HF_VIRTUAL_TIME__", {
   seekToTime: seekClock,
   getTime: () => virtualMs,
+  adoptDocuments,
   takeProblems,
+  takeMovement,
+  drawAnew,
   originals: native,
 });

@@ -1,23 +1,41 @@
-// Adapters for animation libraries whose objects authors register, in arrays on `window` (contract 2.7).
+// Adapters for libraries whose objects authors register, in arrays on `window`, and what of them readiness waits for
+// (contract 2.4 and 2.7).
 
 function registered(name, ...more) {
   const list = Array.isArray(window[name]) ? window[name] : [];
-  return [...new Set([...list, ...more.flatMap((others) => (Array.isArray(others) ? others : []))])];
+  const all = [...list, ...more.flatMap((others) => (Array.isArray(others) ? others : []))];
+  return [...new Set(all)].filter((item) => Object(item) === item);
 }
 
-const animeList = () => registered("__hfAnime", window.anime?.running);
+// anime.js 3 lists what runs, but forgets what is paused, so all that it ever listed is kept here.
+const animes = new Set();
+function animeList() {
+  for (const animation of registered("__hfAnime", window.anime?.running)) animes.add(animation);
+  return [...animes];
+}
 const anime = {
   name: "animejs",
   seek(time) {
     for (const animation of animeList()) {
       guarded(() => {
         animation.pause?.();
-        animation.seek?.(time * 1000);
+        animation.seek?.("reversePlayback" in animation ? animeTime(animation, time * 1000) : time * 1000);
       });
     }
   },
   used: () => animeList().length > 0,
 };
+
+// Version 3 seeks within one round, forwards; loops and directions are counted here.
+function animeTime({ duration, loop, direction }, ms) {
+  const alternates = direction === "alternate";
+  const rounds = loop === true ? Infinity : Number(loop) || 1;
+  const last = (alternates && rounds === 1 ? 2 : rounds) - 1;
+  const round = duration > 0 ? Math.min(Math.floor(ms / duration), last) : 0;
+  const local = Math.min(ms - round * duration, duration);
+  const backwards = direction === "reverse" || (alternates && round % 2 === 1);
+  return backwards ? duration - local : local;
+}
 
 const lottieList = () => registered("__hfLottie", guarded(() => window.lottie?.getRegisteredAnimations?.()));
 const lottie = {
@@ -32,7 +50,7 @@ const lottie = {
 // lottie-web takes milliseconds, dotLottie players a frame of their own.
 function seekLottie(animation, time) {
   if (animation.goToAndStop) {
-    animation.goToAndStop(time * 1000, false);
+    animation.goToAndStop(lottieTime(animation, time) * 1000, false);
     return;
   }
   animation.pause?.();
@@ -42,7 +60,174 @@ function seekLottie(animation, time) {
   else animation.seek?.(`${Math.min(100, (time / Number(animation.duration)) * 100)}%`);
 }
 
+// lottie-web loops only while it plays by itself; sought beyond its end it would draw nothing.
+function lottieTime(animation, time) {
+  const end = lottieEnd(animation);
+  const rounds = animation.loop === true ? Infinity : Number(animation.loop || 0) + 1;
+  if (!(end > 0)) return time;
+  if (time < end * rounds) return rounds > 1 ? time % end : Math.min(time, lastFrame(animation, end));
+  return lastFrame(animation, end);
+}
+
+const lastFrame = (animation, end) => (animation.totalFrames > 1 ? end * (1 - 1 / animation.totalFrames) : end);
+
 function lottieEnd(animation) {
   const seconds = Number(animation.getDuration?.(false) ?? animation.duration);
   return Number.isFinite(seconds) ? seconds : 0;
+}
+
+// What its files are awaited with: from the first moment, as a failure is told once.
+const lottieLoads = new WeakMap();
+function lottieLoaded(animation) {
+  if (animation.isLoaded !== false || !animation.addEventListener) return null;
+  if (!lottieLoads.has(animation)) lottieLoads.set(animation, new Promise((done) => {
+    for (const name of ["DOMLoaded", "load"]) animation.addEventListener(name, done);
+    for (const name of ["data_failed", "loadError"]) {
+      animation.addEventListener(name, () => {
+        problems.push(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
+        done();
+      });
+    }
+  }));
+  return lottieLoads.get(animation);
+}
+
+let lottieObject;
+Object.defineProperty(window, "lottie", {
+  configurable: true,
+  enumerable: true,
+  get: () => lottieObject,
+  set(value) {
+    lottieObject = value;
+    const load = value?.loadAnimation;
+    if (!load) return;
+    value.loadAnimation = (options) => {
+      const animation = load.call(value, options);
+      lottieLoaded(animation);
+      return animation;
+    };
+  },
+});
+
+// D3's timers wait for native time-outs, which virtual time overtakes: what is due at a frame is run in that frame.
+const d3 = {
+  name: "d3",
+  seek() {},
+  after: () => window.d3?.timerFlush?.(),
+  used: () => Boolean(window.d3?.timerFlush) || registered("__hfD3").length > 0,
+};
+
+// A map that moved may need tiles that are still being parsed: its frame waits for them. Callbacks run once a frame only,
+// so the map is told to draw without one.
+const mapList = () => registered("__hfMapbox", window.__hfMaplibre);
+const maps = {
+  name: "maps",
+  seek() {},
+  after() {
+    for (const map of mapList()) if (map.areTilesLoaded?.() === false) promises.push(completeMap(map));
+  },
+  used: () => mapList().length + registered("__hfLeaflet", window.__hfGoogleMaps).length > 0,
+};
+
+async function completeMap(map) {
+  while (!map.areTilesLoaded()) {
+    await new Promise((done) => native.setTimeout(done, 5));
+    redraw(map);
+  }
+  redraw(map);
+}
+
+function redraw(map) {
+  if (map.redraw) map.redraw();
+  else map._render?.(); // Mapbox has no public way to draw at once
+}
+
+async function mapLoaded(map) {
+  if (!map.once) return;
+  // One that is ready tells `load` no more, but is idle again after one more drawing.
+  await new Promise((done) => {
+    for (const event of ["load", "idle"]) map.once(event, done);
+    map.triggerRepaint?.();
+  });
+  while (map.areTilesLoaded?.() === false) await new Promise((done) => native.setTimeout(done, 5));
+}
+
+const leafletReady = (map) => new Promise((done) => (map.whenReady ? map.whenReady(done) : done()));
+const tilesLoaded = (map) => new Promise((done) => (map.addListener ? map.addListener("tilesloaded", done) : done()));
+
+// A transition ends while the page loads only if it takes no time; any other is for the frames to drive.
+const D3_FLUSHES = 3;
+let flushes = 0;
+let flushWaiters = [];
+function transitionEnded(transition) {
+  const patience = new Promise((done) => flushWaiters.push({ after: flushes + D3_FLUSHES, done }));
+  return Promise.race([transition.end?.(), patience].filter(Boolean));
+}
+
+// Three.js does not tell whether its manager is busy, except that only an idle one starts.
+function threeLoading(manager) {
+  const { onStart, onProgress, onLoad } = manager;
+  let busy = true;
+  manager.onStart = () => (busy = false);
+  manager.onProgress = manager.onLoad = undefined;
+  manager.itemStart("");
+  manager.itemEnd("");
+  Object.assign(manager, { onStart, onProgress, onLoad });
+  return busy;
+}
+
+// As a module it is known to the page under a name only, which its import map may resolve.
+let threeManager = null;
+{
+  let revision;
+  Object.defineProperty(window, "__THREE__", {
+    configurable: true,
+    get: () => revision,
+    set(value) {
+      revision = value;
+      const found = (three) => (threeManager = three.DefaultLoadingManager ?? null);
+      if (document.querySelector('script[type="importmap"]')) gate("three", import("three").then(found));
+    },
+  });
+}
+
+function threeWaits() {
+  const manager = window.THREE?.DefaultLoadingManager ?? threeManager;
+  return manager && threeLoading(manager) ? ["three.js"] : [];
+}
+
+// How long each registered object is waited for. Meanwhile animation frames are run at time 0, because maps and
+// transitions go on by them.
+const SOURCES = {
+  __hfMapbox: mapLoaded,
+  __hfMaplibre: mapLoaded,
+  __hfLeaflet: leafletReady,
+  __hfGoogleMaps: tilesLoaded,
+  __hfD3: transitionEnded,
+};
+const asked = new WeakSet();
+let driven = 0; // gates that need animation frames
+
+function gateLibraries() {
+  if (settled) return;
+  for (const [name, ready] of Object.entries(SOURCES)) {
+    for (const [i, object] of registered(name).entries()) {
+      if (asked.has(object)) continue;
+      asked.add(object);
+      driven++;
+      const settled = Promise.resolve(guarded(() => ready(object))).finally(() => driven--);
+      gate(`${name}[${i}]`, settled);
+    }
+  }
+  for (const [i, animation] of lottieList().entries()) {
+    const loaded = asked.has(animation) ? null : lottieLoaded(animation);
+    if (loaded) gate(`lottie ${i}`, loaded);
+    asked.add(animation);
+  }
+  if (driven > 0) {
+    flushes++;
+    runAnimationFrame();
+    for (const { after, done } of flushWaiters) if (flushes >= after) done();
+    flushWaiters = flushWaiters.filter(({ after }) => flushes < after);
+  }
 }

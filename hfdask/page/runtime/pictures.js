@@ -30,6 +30,21 @@ async function keepPicture(url) {
   await decode(image);
 }
 
+// The bytes of a picture; null where there is none. Asking for them takes the picture itself out of the browser's cache,
+// so it is put back, and kept there.
+const putBack = [];
+async function pictureFile(url) {
+  const response = await fetch(url).catch(() => null);
+  if (!response?.ok) return null;
+  const file = await response.blob();
+  const image = fetchPicture(url);
+  putBack.push(image);
+  await new Promise((done) => {
+    for (const event of ["load", "error"]) image.addEventListener(event, done);
+  });
+  return file;
+}
+
 const scanned = new WeakMap(); // sheet → number of rules: readiness asks often, and reading rules is slow
 function fetchSheetPictures() {
   for (const sheet of allSheets(document.styleSheets)) {
@@ -75,7 +90,8 @@ function pendingPictures() {
       held.push(fetchPicture(url));
     }
   }
-  for (const image of document.images) if (!image.complete) held.push(image);
+  const images = allDocuments().flatMap((inner) => [...inner.images]);
+  held.push(...images.filter((image) => !image.complete));
   for (const image of document.querySelectorAll("svg image")) {
     if (vectorSource.get(image) === image.href.baseVal) continue;
     vectorSource.set(image, image.href.baseVal);

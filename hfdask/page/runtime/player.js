@@ -1,10 +1,9 @@
 // One frame at a time: durations, readiness, and the order of a seek (contract 1.9, 2.2, 2.4 to 2.6).
 
-const adapters = [waapi, css, anime, lottie, drawing];
+const adapters = [waapi, css, smil, anime, lottie, drawing, maps, d3];
 const warnings = new Set();
 let prepared = false;
 let settled = false;
-let currentTime = 0;
 
 function warn(text) {
   warnings.add(text);
@@ -34,10 +33,6 @@ function windowOf(element) {
   return numberAttribute(element, "data-hf-authored-duration", "data-duration");
 }
 
-function quantise(time) {
-  return Math.floor(time * config.fps + 1e-9) / config.fps;
-}
-
 // Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
 // there to be sought; and timelines may write the visibility that the clip's window decides.
 function renderSeek(time, { suppressEvents = false } = {}) {
@@ -51,8 +46,10 @@ function renderSeek(time, { suppressEvents = false } = {}) {
 }
 
 function seek(time, options) {
+  adoptDocuments();
   renderSeek(time, options);
   seekClock(time * 1000);
+  for (const adapter of adapters) guarded(() => adapter.after?.());
   showClips(currentTime);
 }
 
@@ -89,11 +86,14 @@ function waitingFor() {
   if (!prepared) return ["document"];
   const waits = [];
   if (document.readyState !== "complete") waits.push("load");
-  for (const face of document.fonts) if (face.status === "unloaded") face.load().catch(() => {});
-  if (document.fonts.status === "loading") waits.push("fonts");
-  if ([...document.images].some((image) => !image.complete)) waits.push("images");
+  for (const { fonts, images } of allDocuments()) {
+    for (const face of fonts) if (face.status === "unloaded") face.load().catch(() => {});
+    if (fonts.status === "loading") waits.push("fonts");
+    if ([...images].some((image) => !image.complete)) waits.push("images");
+  }
   if (window.__hfTimelinesBuilding) waits.push("timelines being built");
-  if (gates.size) waits.push(...gates.keys());
+  waits.push(...gates.keys());
+  if (!waits.length) waits.push(...threeWaits());
   if (pendingTimers.size) waits.push("timers");
   return waits;
 }
@@ -112,9 +112,13 @@ function openGates() {
     gatedTailwind = true;
     gate("__tailwindReady", window.__tailwindReady);
   }
+  gateLibraries();
+  gateFilms();
+  gateInspections();
 }
 
 function status() {
+  adoptDocuments();
   openGates();
   if (document.readyState === "complete") {
     prepare(); // a document that was written anew forgot who waited for it
@@ -143,6 +147,7 @@ function settle() {
 }
 
 function report() {
+  warnOfPage();
   const duration = root ? rootDuration() : { seconds: 0, source: "none" };
   resolveClips();
   return {
@@ -191,8 +196,9 @@ function unsupported() {
 function frame(time) {
   promises = [];
   guarded(() => seek(time));
-  const waits = [...promises, ...pendingPictures()];
-  if (document.fonts.status === "loading") waits.push(document.fonts.ready);
+  const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
+  for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
+  if (handedOn) waits.push(pendingCanvases(promises));
   promises = [];
   return waits.length ? settleAll(waits) : answer();
 }

@@ -7,11 +7,18 @@ const BASE = "html{will-change:contents!important}html,body,*{text-rendering:geo
 // A document without <html>, <head> and <body> tags is a fragment, and gets a page around it (contract 1.1).
 const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{background:#000;font-family:Inter,sans-serif}";
 
-new MutationObserver((_, observer) => {
+function addBaseStyle() {
   const parent = document.head ?? (document.body ? document.documentElement : null);
-  if (!parent) return;
-  observer.disconnect();
+  if (!parent) return false;
   const style = document.createElement("style");
-  style.textContent = config.fragment ? BASE + FRAGMENT : BASE;
+  style.textContent = config.fragment && window === window.top ? BASE + FRAGMENT : BASE;
   parent.prepend(style);
-}).observe(document, { childList: true, subtree: true });
+  return true;
+}
+
+documentSetUps.push(() => {
+  if (addBaseStyle()) return;
+  new MutationObserver((_, observer) => {
+    if (addBaseStyle()) observer.disconnect();
+  }).observe(document, { childList: true, subtree: true });
+});

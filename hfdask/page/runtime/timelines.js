@@ -34,20 +34,6 @@ function usable(timeline) {
 let rootTimeline = null;
 const bound = new WeakSet();
 
-// GSAP is set up as soon as its script defines it, before any tween. Without lag smoothing a chunk's first seek is not taken
-// for a stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
-let gsapObject;
-Object.defineProperty(window, "gsap", {
-  configurable: true,
-  enumerable: true,
-  get: () => gsapObject,
-  set(value) {
-    gsapObject = value;
-    guarded(() => value?.ticker?.lagSmoothing?.(0));
-    guarded(() => value?.config?.({ force3D: false }));
-  },
-});
-
 function bindTimelines() {
   const all = registry();
   rootTimeline = all[rootId()] ?? adopted(all);

@@ -129,3 +129,5 @@ function describe(element) {
   const id = element.id || element.getAttribute("data-composition-id");
   return `<${element.localName}${id ? ` "${id}"` : ""}>`;
 }
+
+ownStart = (element) => (element.hasAttribute("data-start") ? startOf(element) : 0);

@@ -1,0 +1,74 @@
+// What a page may do that no clock here reaches. It is not refused, because it may not matter or have something to fall
+// back on, but told of in the plan's warnings.
+
+// A canvas whose control was handed on gets to the compositor after the script or the worker that drew it is done, so
+// each frame waits for the compositor too.
+let handedOn = false;
+const transferControl = HTMLCanvasElement.prototype.transferControlToOffscreen;
+HTMLCanvasElement.prototype.transferControlToOffscreen = function () {
+  handedOn = true;
+  return transferControl.call(this);
+};
+
+const compositorFrame = () => new Promise((done) => native.requestAnimationFrame(done));
+async function pendingCanvases(drawn) {
+  await Promise.allSettled(drawn);
+  for (let i = 0; i < 2; i++) await compositorFrame();
+  moved = true;
+}
+
+const postMessage = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...rest) {
+  const [options] = rest;
+  const transfer = Array.isArray(options) ? options : (options?.transfer ?? []);
+  if ([...transfer].some((item) => item instanceof OffscreenCanvas)) {
+    warn("a worker draws on a canvas, with the real clock: let it draw when told to, and hf-seek wait for its answer");
+  }
+  return postMessage.call(this, message, ...rest);
+};
+
+if (window.GPU) {
+  const requestAdapter = GPU.prototype.requestAdapter;
+  GPU.prototype.requestAdapter = async function (...args) {
+    const adapter = await requestAdapter.apply(this, args);
+    if (!adapter) warn("the page asks for WebGPU, which this browser does not have: draw with WebGL");
+    return adapter;
+  };
+}
+
+const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation\s*:/;
+const inspected = new Map(); // url → promise
+
+// An SVG file in <img> is a document of its own, and so is every picture that a style names.
+async function inspect(url, styled) {
+  const path = url.replace(/[?#].*/, "");
+  if (/\.svg$/i.test(path)) {
+    const file = await pictureFile(url);
+    if (!file || !ANIMATED_SVG.test(await file.text())) return;
+    warn(`${fileName(path)} animates by itself, which stands still in a picture: put it into an <iframe>, or inline`);
+  } else if (styled && !STILL.test(path) && (await filmOf(url))) {
+    warn(`${fileName(path)} is an animated picture in a style, which shows its first frame: put it into an <img>`);
+  }
+}
+
+const fileName = (path) => path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf("/") + 80);
+
+function gateInspections() {
+  const images = [...document.images].filter((image) => image.complete && image.naturalWidth);
+  const shownIn = images.map((image) => [image.currentSrc, false]);
+  for (const [url, picture] of sheetPictures) if (picture) shownIn.push([url, true]);
+  for (const [url, styled] of shownIn) {
+    if (!url || url.startsWith("data:") || inspected.has(url)) continue;
+    inspected.set(url, inspect(url, styled));
+    gate(`look at ${url}`, inspected.get(url));
+  }
+}
+
+function warnOfPage() {
+  if (maps.used()) {
+    warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");
+  }
+  if (childWindows().length < window.frames.length) {
+    warn("a frame of another origin, or in a sandbox, is not driven: it has the real clock");
+  }
+}

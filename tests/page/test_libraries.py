@@ -1,0 +1,414 @@
+"""Animation libraries as npm has them: each composition in `tests/compositions` shows what its library says for a time.
+
+That the same pictures come out at any chunking is `test_invariance.py`'s and `test_determinism.py`'s to prove.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
+
+from hfdask.errors import ScriptError
+from hfdask.project import Project
+
+pytestmark = pytest.mark.browser
+
+COMPOSITIONS = Path(__file__).parent.parent / "compositions"
+X = "new DOMMatrix(getComputedStyle(document.getElementById('{}')).transform).e"
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Page]:
+    project = Project.find(COMPOSITIONS / name, "index.html")
+    with open_files(dict(project.files()), width=320, height=180) as page:
+        yield page
+        assert page.session.site.misses == [], "`make setup` fetches the libraries with npm"
+
+
+def library(name: str, file: str) -> bytes:
+    return (COMPOSITIONS / name / "vendor" / file).read_bytes()
+
+
+def xs(page: Page, frame: int, *names: str) -> list[float]:
+    return [float(value) for value in page.at(frame, "[" + ",".join(X.format(name) for name in names) + "]")]
+
+
+def lit(page: Page, frame: int, y: int, colour: tuple[int, int, int]) -> list[int]:
+    """Columns of a row that have this colour."""
+    return [x for x, pixel in enumerate(page.pixels(frame)[y]) if tuple(pixel) == colour]
+
+
+def near(*values: float) -> object:
+    return pytest.approx(list(values), abs=0.02)
+
+
+def test_gsap_timelines_and_plugins() -> None:
+    with opened("gsap") as page:
+        assert page.at(0, "getComputedStyle(tween).backgroundColor") == "rgb(255, 0, 0)"
+        for frame, tween, nested, path in ((6, 88.6, 0, 20), (15, 240.7, 50, 50), (24, 292.7, 80, 80), (0, 0, 0, 0)):
+            assert xs(page, frame, "nested") == near(nested)
+            assert xs(page, frame, "tween", "path") == pytest.approx([tween, path], abs=0.5)  # both sample their curves
+        assert [page.at(frame, "text.textContent") for frame in (0, 15, 27)] == ["", "abcde", "abcdefghi"]
+        assert page.at(15, "[...split.children].map(c => +c.style.opacity)")[0] == 1
+        assert page.at(3, "[...split.children].map(c => +c.style.opacity)") == [0] * page.value("split.children.length")
+
+
+def test_gsap_eases_that_are_always_there() -> None:
+    with opened("gsap") as page:
+        assert [xs(page, frame, "hold") for frame in (8, 22, 23, 29)] == [[0], [0], [100], [100]]
+        assert [xs(page, frame, "custom")[0] for frame in (0, 9, 24)] == near(0, 30, 80)
+        assert xs(page, 0, "spring", "wiggle") == [0, 0]
+        spring, wiggle = zip(*(xs(page, frame, "spring", "wiggle") for frame in range(30)), strict=True)
+        assert max(spring) > 110
+        assert spring[-1] == pytest.approx(100, abs=2)
+        assert min(wiggle) < -30 < 30 < max(wiggle)
+        assert wiggle[-1] == pytest.approx(0, abs=5)
+        ends = "['hold', 'spring', 'wiggle', 'custom'].map(name => gsap.parseEase(name)(1))"
+        assert page.value(ends) == near(1, 1, 0, 1)
+
+
+def test_gsap_as_a_module_is_set_up_too(tmp_path: Path) -> None:
+    script = """import gsap from './index.js';
+      const tl = gsap.timeline({paused: true}).to('#x', {x: 100, duration: 1, ease: 'hold', _auto: 1})
+        .to('#x', {x: 0, duration: 0.5, ease: 'none'});
+      window.__timelines.main = tl; window.tweened = gsap; window.own = 'gsap' in {};"""
+    html = composition('<i id="x"></i>', root='data-duration="2"')
+    html = html.replace("<script></script>", f'<script type="module">{script}</script>')
+    files = {name: library("gsap", name) for name in ("index.js", "gsap-core.js", "CSSPlugin.js")}
+    with open_html(tmp_path, html, files) as page:
+        assert [xs(page, frame, "x") for frame in (29, 30, 36)] == [[0], [100], near(60)]
+        assert page.value("[x.style.transform, typeof window.gsap, own]") == [
+            "translate(60px, 0px)",
+            "undefined",
+            False,
+        ]
+
+
+def test_animejs_3_registered_running_and_looping() -> None:
+    with opened("anime3") as page:
+        names = ("line", "free", "loop", "swing")
+        assert xs(page, 6, *names) == near(40, 60, 100, 100)
+        assert xs(page, 18, *names) == near(140, 180, 100, 100)
+        assert xs(page, 15, *names) == near(100, 150, 50, 150)
+        assert xs(page, 27, *names) == near(260, 240, 50, 50)
+
+
+def test_animejs_4_registered() -> None:
+    with opened("anime4") as page:
+        for frame, line, swing in ((6, 40, 100), (15, 100, 150), (27, 260, 50), (6, 40, 100)):
+            assert xs(page, frame, "line", "swing") == near(line, swing)
+        assert page.at(15, "new DOMMatrix(getComputedStyle(spin).transform).a") == pytest.approx(-1, abs=1e-4)
+
+
+def test_animejs_4_by_itself_keeps_its_own_pace(tmp_path: Path) -> None:
+    """Its engine runs on the frames' clock, 12 ms ahead as everywhere, and from any frame on alike; but not backwards."""
+    script = "anime.animate('#x', {x: 480, duration: 1600, ease: 'linear'})"
+    html = composition('<i id="x"></i>', script, head='<script src="anime.js"></script>')
+    files = {"anime.js": library("anime4", "anime.umd.min.js")}
+    with open_html(tmp_path, html, files) as page:
+        run = [xs(page, frame, "x")[0] for frame in range(30)]
+        assert run[1:] == pytest.approx([0.3 * (frame / 0.03 + 12) for frame in range(1, 30)], abs=0.02)
+    with open_html(tmp_path, html, files) as page:
+        assert xs(page, 17, "x") == [run[17]]
+
+
+def middle(columns: list[int]) -> float:
+    return (columns[0] + columns[-1] + 1) / 2
+
+
+@pytest.mark.parametrize("frame", [0, 12, 29, 3])
+def test_lottie_draws_its_frame_as_svg_and_on_a_canvas(frame: int) -> None:
+    reached = 20 + 120 * frame / 30
+    with opened("lottie") as page:
+        red = lit(page, frame, 90, RED)
+        halves = [x for x in red if x < 160], [x for x in red if x >= 160]
+        assert [middle(half) for half in halves] == pytest.approx([reached, 160 + reached], abs=1)
+        assert page.report()["adapters"] == ["lottie"]
+        assert page.value("__hfLottie[0].isPaused") is True
+    with opened("dotlottie") as page:
+        assert middle(lit(page, frame, 90, RED)) == pytest.approx(80 + reached, abs=1)
+
+
+def test_lottie_loops_by_time_alone(tmp_path: Path) -> None:
+    script = """const made = loop => lottie.loadAnimation({container: document.createElement('div'), renderer: 'svg',
+        loop, path: 'box.json'});
+      const three = [made(true), made(1), made(false)];"""
+    html = composition("", script, root='data-duration="4" data-no-timeline', head='<script src="lottie.js"></script>')
+    files = {
+        "lottie.js": library("lottie", "lottie.min.js"),
+        "box.json": (COMPOSITIONS / "lottie" / "box.json").read_bytes(),
+    }
+    rounds = {15: (15, 15, 15), 45: (15, 15, 29), 75: (15, 29, 29), 100: (10, 29, 29)}
+    with open_html(tmp_path, html, files) as page:
+        for frame in (15, 45, 75, 100, 45, 75, 15):
+            shown = page.at(frame, "three.map(animation => animation.currentRawFrame)")
+            assert shown == pytest.approx(rounds[frame], abs=0.01)
+        assert page.report()["duration"] == 4
+
+
+def test_lottie_without_its_data_is_an_error(tmp_path: Path) -> None:
+    script = "lottie.loadAnimation({container: root, renderer: 'svg', path: 'gone.json'})"
+    html = composition("", script, head='<script src="lottie.js"></script>')
+    with (
+        pytest.raises(ScriptError, match=r"(?s)Lottie animation has no data.*gone"),
+        open_html(tmp_path, html, {"lottie.js": library("lottie", "lottie.min.js")}, page_errors="raise") as page,
+    ):
+        page.seek(0)
+
+
+def test_three_draws_on_hf_seek_with_its_textures_there() -> None:
+    with opened("three") as page:
+        for frame in (0, 10, 25, 10):
+            left = round(240 * frame / 30)
+            green = lit(page, frame, 30, GREEN)
+            assert (green[0], green[-1]) == pytest.approx((left, left + 39), abs=1)
+
+
+def test_three_loads_with_its_default_manager(tmp_path: Path) -> None:
+    """A loader that goes on after its file is there, as those of models do, is waited for; its module is not on window."""
+    script = """import * as THREE from 'three'; const manager = THREE.DefaultLoadingManager; const log = window.log = [];
+      manager.onStart = () => log.push('start'); manager.onLoad = () => log.push('load');
+      manager.itemStart('model');
+      fetch('model.bin').then(() => {
+        const {port1, port2} = new MessageChannel(); let left = 20000; port1.start();
+        port1.addEventListener('message', () => {
+          if (left--) port2.postMessage(0); else { window.loaded = true; manager.itemEnd('model') } });
+        port2.postMessage(0);
+      });"""
+    head = """<script type="importmap">{"imports": {"three": "./three.module.js"}}</script>"""
+    names = ("three.module.js", "three.core.js")
+    files = {**{name: library("three", name) for name in names}, "model.bin": b"0"}
+    html = composition("", head=head).replace("<script></script>", f'<script type="module">{script}</script>')
+    with open_html(tmp_path, html, files) as page:
+        assert page.value("[window.loaded, log]") == [True, ["start", "load"]]
+
+
+def test_d3_transitions_with_and_without_delays() -> None:
+    with opened("d3") as page:
+        widths = "[...document.querySelectorAll('rect')].map(bar => bar.width.baseVal.value)"
+        for frame in (3, 9, 29):
+            ms = frame / 30 * 1000
+            grown = [4 * size * max(0, ms - 120 * i) / 2000 for i, size in enumerate((100, 200, 300))]
+            assert page.at(frame, widths) == pytest.approx(grown, abs=0.01)
+            assert float(page.at(frame, "document.querySelector('text').textContent")) == pytest.approx(
+                ms / 1000, abs=1e-3
+            )
+
+
+def test_d3_transitions_that_take_no_time_end_before_the_first_frame(tmp_path: Path) -> None:
+    script = """const bar = d3.select('#root').append('i');
+      const quick = bar.transition().duration(0).style('width', '9px');
+      const slow = d3.select('#root').append('b').transition().duration(9000).style('width', '9px');
+      let ended = 0; quick.end().then(() => ended++);
+      window.__hfD3 = [quick, slow];"""
+    html = composition("", script, head='<script src="d3.js"></script>')
+    with open_html(tmp_path, html, {"d3.js": library("d3", "d3.min.js")}) as page:
+        assert page.value("[ended, document.querySelector('i').style.width]") == [1, "9px"]
+        assert page.seconds < 5
+        assert page.loaded.abandoned == []
+
+
+def test_leaflet_has_its_tiles_and_moves() -> None:
+    with opened("leaflet") as page:
+        assert page.value("[...document.images].every(tile => tile.complete && tile.naturalWidth)") is True
+        for frame in (0, 15, 29):
+            picture = page.pixels(frame)
+            # The circle is drawn on the map and stays in its middle, while the tiles under it move away to the left.
+            shift = round(100 * frame / 30)
+            assert tuple(picture[80 - round(shift * 0.3), 160]) == RED
+            edges = [x for x in range(1, 320) if (tuple(picture[170, x]) != tuple(picture[170, x - 1]))]
+            assert (160 + 128 - shift) in [edge + d for edge in edges for d in (-1, 0, 1)]
+
+
+def test_maplibre_is_drawn_with_all_of_its_tiles() -> None:
+    with opened("maplibre") as page:
+        for frame in (0, 15, 29):
+            time = frame / 30
+            scale = 512 * 2 ** (2 + time) / 360
+            centre, half = 160 - 5 * time * scale, 5 * scale
+            green = lit(page, frame, 90, GREEN)
+            assert (green[0], green[-1]) == pytest.approx((centre - half, centre + half - 1), abs=1.5)
+            assert lit(page, frame, 90, BLUE) == [x for x in range(320) if x not in green]
+        assert page.value("map.loaded()") is True
+
+
+def test_maps_by_the_events_of_their_makers(tmp_path: Path) -> None:
+    """Mapbox and Google Maps need accounts and a network: these objects only have their events."""
+    script = """let loaded = false, told = false;
+      window.__hfMapbox = [{once(name, done) { if (name === 'load') setTimeout(() => { loaded = true; done() }, 1300) },
+                            areTilesLoaded: () => loaded}];
+      window.__hfGoogleMaps = [{addListener(name, done) { setTimeout(() => { told = name; done() }, 1200) }}];"""
+    with open_html(tmp_path, composition("", script)) as page:
+        assert page.value("[loaded, told]") == [True, "tilesloaded"]
+        report = page.report()
+        assert report["adapters"] == ["maps"]
+        assert "live map" in report["warnings"][0]
+
+
+def test_a_frame_waits_for_the_tiles_of_a_map_that_moved(tmp_path: Path) -> None:
+    script = """let wanted = 0, drawn = 0, ready = 0;
+      window.__hfMaplibre = [{
+        once: (name, done) => done(), areTilesLoaded: () => ready === wanted, redraw() { drawn = ready },
+      }];
+      addEventListener('hf-seek', ({detail}) => {
+        wanted = detail.time; setTimeout(() => { ready = wanted }, 60) });"""
+    with open_html(tmp_path, composition("", script)) as page:
+        assert [page.at(frame, "drawn") for frame in (15, 30, 3)] == pytest.approx([0.5, 1, 0.1])
+
+
+def test_smil_stands_where_the_time_says() -> None:
+    with opened("smil") as page:
+        for frame, bar, loop, late in (
+            (0, 0, 0, 0),
+            (6, 64, 160, 0),
+            (15, 160, 0, 0),
+            (21, 224, 160, 64),
+            (9, 96, 160, 0),
+        ):
+            shown = "[bar.width.animVal.value, loop.transform.animVal[0].matrix.e, late.width.animVal.value]"
+            assert page.at(frame, shown) == near(bar, loop, late)
+            assert len(lit(page, frame, 20, RED)) == bar
+        assert page.at(18, "getComputedStyle(loop).fill") == "rgb(0, 204, 102)"
+        assert page.at(17, "getComputedStyle(loop).fill") == "rgb(0, 102, 204)"
+        report = page.report()
+        assert report["adapters"] == ["smil"]
+
+
+def test_smil_has_a_length(tmp_path: Path) -> None:
+    body = """<svg data-start="0.5"><rect><animate attributeName="x" to="9" begin="1s" dur="0.5s" repeatCount="3"/>
+      <animate attributeName="y" to="9" dur="1s" repeatCount="indefinite"/>
+      <animate attributeName="width" to="9" begin="click" dur="9s"/></rect></svg>"""
+    with open_html(tmp_path, composition(body, root="data-no-timeline")) as page:
+        assert page.report()["duration"] == 3
+
+
+def test_frames_of_the_page_are_driven_too() -> None:
+    inside = "(f => [{}].map(f))".format("'css', 'waapi'")
+    with opened("iframe") as page:
+        where = f"""{inside}(id => new DOMMatrix(outer.contentWindow.getComputedStyle(
+            outer.contentDocument.getElementById(id)).transform).e)"""
+        for frame in (0, 12, 29, 5):
+            reached = 300 * frame / 30
+            assert page.at(frame, where) == near(reached, reached)
+            assert page.value("outer.contentDocument.getElementById('smil').x.animVal.value") == pytest.approx(
+                reached, abs=0.01
+            )
+            reds = lit(page, frame, 10, RED)
+            assert (reds[0], len(reds)) == (reached, 20)
+        animation = "outer.contentDocument.getElementById('inner').contentDocument.getAnimations()[0].currentTime"
+        assert page.at(15, animation) == pytest.approx(500)
+
+
+def test_a_frame_of_the_page_that_stands_still_costs_no_pictures(tmp_path: Path) -> None:
+    body = '<iframe src="inner.html"></iframe>'
+    still = "<!doctype html><p>still</p>"
+    with open_html(tmp_path, composition(body), {"inner.html": still}) as page:
+        page.frames(0, 3)
+        assert [page.value(f"__hfdask.frame({frame} / 30)") for frame in (4, 5)] == [False, False]
+        page.value("document.querySelector('iframe').contentDocument.querySelector('p').textContent = 'moved'")
+        assert page.value("__hfdask.frame(6 / 30)") is True
+
+
+def test_animated_pictures_show_the_frame_of_their_time() -> None:
+    colours = {"r": RED, "g": GREEN, "b": BLUE, "w": WHITE}
+    expected = {0: "rrrw", 2: "rrrw", 3: "gggw", 9: "bbbw", 12: "wwww", 15: "rwrr", 18: "gwgg", 24: "bwbb", 29: "wwww"}
+    with opened("animated_images") as page:
+        for frame in (0, 2, 3, 9, 12, 15, 18, 24, 29, 3):
+            picture = page.pixels(frame)
+            shown = [tuple(picture[40, x]) for x in (32, 96, 160, 288)]
+            assert shown == [colours[letter] for letter in expected[frame]]
+            assert tuple(picture[40, 224]) == (0, 255, 255)
+        assert page.value("gif.getAttribute('src')") == "film.gif"
+
+
+def test_animated_pictures_that_a_frame_brings_or_replaces(tmp_path: Path) -> None:
+    folder = COMPOSITIONS / "animated_images"
+    files = {name: (folder / name).read_bytes() for name in ("film.gif", "film.webp", "still.png")}
+    script = """const names = {3: 'film.webp', 8: 'still.png', 9: 'film.gif'};
+      requestAnimationFrame(function loop(t) {
+        const name = names[Math.round(t * 30 / 1000)]; if (name) x.src = name; requestAnimationFrame(loop) });"""
+    body = '<img id="x" src="still.png" width="64" height="64" style="position:absolute;top:0;left:0">'
+    with open_html(tmp_path, composition(body, script), files) as page:
+        cyan = (0, 255, 255)
+        assert [page.pixel(frame) for frame in (2, 3, 7, 8, 9, 12)] == [cyan, GREEN, GREEN, cyan, BLUE, WHITE]
+
+
+def warnings(page: Page) -> list[str]:
+    return list(page.report()["warnings"])
+
+
+def test_webgpu_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    script = "let adapter; navigator.gpu.requestAdapter().then(found => { adapter = found })"
+    with open_html(tmp_path, composition("", script)) as page:
+        told = [text for text in warnings(page) if "WebGPU" in text]
+        assert page.value("adapter === null") is (len(told) == 1)
+
+
+def test_pictures_that_cannot_be_driven_are_told_of(tmp_path: Path) -> None:
+    moving = '<svg xmlns="http://www.w3.org/2000/svg"><rect><animate attributeName="x" to="9" dur="1s"/></rect></svg>'
+    files = {
+        "moving.svg": moving,
+        "still.svg": moving.replace("animate", "title"),
+        "film.gif": (COMPOSITIONS / "animated_images" / "film.gif").read_bytes(),
+    }
+    style = "#root {background: url(film.gif)}"
+    body = '<img src="moving.svg"><img src="still.svg">'
+    with open_html(tmp_path, composition(body, style=style), files) as page:
+        told = sorted(warnings(page))
+        assert [text.split()[0] for text in told] == ["film.gif", "moving.svg"]
+    with open_html(tmp_path, composition(body.replace("moving", "still")), files) as page:
+        assert warnings(page) == []
+
+
+def test_frames_that_cannot_be_driven_are_told_of(tmp_path: Path) -> None:
+    files = {"inner.html": "<!doctype html><p>x</p>"}
+    with open_html(tmp_path, composition('<iframe sandbox src="inner.html"></iframe>'), files) as page:
+        assert "sandbox" in warnings(page)[0]
+    with open_html(tmp_path, composition('<iframe src="inner.html"></iframe>'), files) as page:
+        assert warnings(page) == []
+
+
+WORKER = """let context; onmessage = ({data}) => {
+  if (data.canvas) { context = data.canvas.getContext('2d'); return }
+  context.fillStyle = data.time < 0.5 ? '#f00' : '#0f0'; context.fillRect(0, 0, 64, 64);
+  postMessage(data.time);
+};"""
+
+
+def test_a_worker_that_draws_when_told_to(tmp_path: Path) -> None:
+    script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();
+      worker.postMessage({canvas}, [canvas]);
+      addEventListener('hf-seek', ({detail}) => {
+        detail.waitUntil(new Promise(done => { worker.onmessage = done; worker.postMessage({time: detail.time}) })) });"""
+    body = '<canvas id="x" width="64" height="64"></canvas>'
+    with open_html(tmp_path, composition(body, script), {"worker.js": WORKER}) as page:
+        assert "worker" in warnings(page)[0]
+        assert [page.pixel(frame) for frame in (0, 14, 15, 20, 3)] == [RED, RED, GREEN, GREEN, RED]
+    with open_html(tmp_path, composition(body, script), {"worker.js": WORKER}) as page:
+        assert page.pixel(20) == GREEN
+
+
+def test_a_canvas_that_the_page_draws_off_screen(tmp_path: Path) -> None:
+    script = """const context = x.transferControlToOffscreen().getContext('2d');
+      requestAnimationFrame(function loop(t) {
+        context.fillStyle = t < 500 ? '#f00' : '#0f0'; context.fillRect(0, 0, 64, 64); requestAnimationFrame(loop) });"""
+    body = '<canvas id="x" width="64" height="64"></canvas>'
+    for frames, colours in (((0, 14, 15, 3), (RED, RED, GREEN, RED)), ((20, 21), (GREEN, GREEN))):
+        with open_html(tmp_path, composition(body, script)) as page:
+            assert tuple(page.pixel(frame) for frame in frames) == colours
+            assert warnings(page) == []
+
+
+def test_pictures_that_a_frame_brings_into_an_inner_page_are_waited_for(tmp_path: Path) -> None:
+    inner = """<!doctype html><body style="margin:0"><img id="x" src="red.svg"><script>
+      requestAnimationFrame(function loop(t) {
+        if (t >= 500) x.src = 'green.svg'; requestAnimationFrame(loop) });</script>"""
+    slow = f"<!--{'slow' * 500_000}-->"
+    files = {"inner.html": inner, "red.svg": svg("#f00"), "green.svg": svg("#0f0") + slow}
+    body = '<iframe src="inner.html" style="position:absolute;inset:0;border:0"></iframe>'
+    with open_html(tmp_path, composition(body), files) as page:
+        assert [page.pixel(frame) for frame in (14, 15)] == [RED, GREEN]
