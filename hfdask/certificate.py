@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
+from hfdask.browser.network import Replay
 from hfdask.browser.session import open_page
 from hfdask.environment import require_environment
 from hfdask.errors import CertificateError, InvalidConfigError, MissingArtifactError
@@ -159,11 +160,13 @@ def verify(
 
 async def _digests(plan: Plan, frames: Sequence[int]) -> list[str]:
     manifest = plan.manifest
-    files = materialiser.files(Store(plan.url, plan.storage_options), manifest.artifacts)
+    store = Store(plan.url, plan.storage_options)
+    files = materialiser.files(store, manifest.artifacts)
+    replay = Replay.of(store, manifest)
     found = []
     async with (
         browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, _),
-        open_page(chromium, files, manifest.page, manifest.fps.fraction) as session,
+        open_page(chromium, files, manifest.page, manifest.fps.fraction, replay) as session,
     ):
         await session.load(manifest.entry)
         for frame in frames:

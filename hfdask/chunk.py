@@ -22,6 +22,7 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
+from hfdask.browser.network import Replay
 from hfdask.browser.session import open_page
 from hfdask.browser.thread import BrowserThread
 from hfdask.environment import require_environment
@@ -104,10 +105,11 @@ def render_chunk(
             return msgspec.structs.replace(known, reused=True)
         require_environment(manifest.environment)
         files = materialiser.files(store, [a for a in manifest.artifacts if a.chunks == "all" or index in a.chunks])
+        replay = Replay.of(store, manifest)
     folder = scratch_folder() / f"chunk-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
     try:
-        work = _Work(manifest, chunk, files, folder / "chunk.mp4", damage_test)
+        work = _Work(manifest, chunk, files, replay, folder / "chunk.mp4", damage_test)
         _render(work, clock, observer)
         with clock("upload"):
             _upload(work, output, name)
@@ -156,6 +158,7 @@ class _Work:
     manifest: Manifest
     chunk: ChunkRange
     files: Mapping[str, Path]
+    replay: Replay
     path: Path
     damage_test: bool
     digests: list[str] = field(default_factory=list)
@@ -233,7 +236,7 @@ async def _frames(work: _Work, first: int, announce: _Channel | None, clock: Sta
     began = loop.time()
     async with (
         browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, warm),
-        open_page(chromium, work.files, manifest.page, manifest.fps.fraction) as session,
+        open_page(chromium, work.files, manifest.page, manifest.fps.fraction, work.replay) as session,
     ):
         await session.load(manifest.entry)
         ready = loop.time()

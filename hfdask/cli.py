@@ -94,6 +94,13 @@ def _json(_: click.Context, parameter: click.Parameter, value: str | None) -> An
         raise click.BadParameter(f"not JSON: {error}", param=parameter) from error
 
 
+def _pairs(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in value]  # the last one: a prefix may have a query
+    if any(not prefix or not place for prefix, _, place in pairs):
+        raise click.BadParameter("it takes PREFIX=PLACE", param=parameter)
+    return {prefix: place for prefix, _, place in pairs}
+
+
 def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--fps", metavar="RATE", help="Frames a second: 1 to 240, or a rational such as 30000/1001."),
@@ -111,6 +118,16 @@ def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--page-errors", type=click.Choice(["raise", "warn"]), help="What uncaught script errors do."),
         click.option("--load-timeout", type=float, metavar="SECONDS", help="Time for the page to become ready."),
         click.option("--frame-timeout", type=float, metavar="SECONDS", help="Time for a frame."),
+        click.option("--sweep", type=int, metavar="N", help="Look for late files at every Nth frame; 0: nowhere."),
+        click.option("--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="Private host to fetch from."),
+        click.option(
+            "--replace-url",
+            "replace_urls",
+            multiple=True,
+            callback=_pairs,
+            metavar="PREFIX=PLACE",
+            help="Take URLs that begin so from a local folder or file, or from another URL.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -122,7 +139,7 @@ _project = click.argument("project", type=click.Path())
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if value not in (None, (), {})}
 
 
 @main.command()

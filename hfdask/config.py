@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
+import os
+import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +22,9 @@ from hfdask.timing import chunk_ranges, parse_fps
 QUALITIES = ("draft", "standard", "high")
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
 CHECK_LEVELS = ("report", "strict", "strict-all", "off")
+
+PROJECT_FILE = "hfdask.toml"
+"""A project's own options, in its folder; what the caller says wins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,13 @@ class RenderConfig:
         an error, end it where there is any; or no check at all. The plan is the same.
     load_timeout, frame_timeout : float
         Seconds that the page may take to become ready, and for a frame.
+    sweep : int, optional
+        Planning goes once through the timeline, without pictures, to find what the page loads late: at every so many
+        frames, 0 for not at all. Default: every frame, or of a long video as many as `hfdask.probe.MAX_SWEPT`.
+    allow_hosts : sequence of str
+        Hosts whose addresses need not be public ones for planning to fetch from them, such as ``"localhost"``.
+    replace_urls : dict of str to str
+        Places for URLs that begin so: a local file or folder, or another URL. The longest one wins.
 
     Raises
     ------
@@ -69,6 +85,9 @@ class RenderConfig:
     check: CheckLevel = "report"
     load_timeout: float = 45.0
     frame_timeout: float = 30.0
+    sweep: int | None = None
+    allow_hosts: tuple[str, ...] = ()
+    replace_urls: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> RenderConfig:
@@ -97,6 +116,10 @@ class RenderConfig:
                 raise InvalidConfigError(
                     f"{name} must be seconds, more than 0 and at most 3600, not {seconds!r}", field=name
                 )
+        if self.sweep is not None and self.sweep < 0:
+            raise InvalidConfigError(f"sweep must be a whole number of at least 0, not {self.sweep!r}", field="sweep")
+        _require_hosts(self.allow_hosts)
+        _require_replacements(self.replace_urls)
         if not isinstance(self.variables, dict):
             raise InvalidConfigError("variables must be a dict of JSON values", field="variables")
         _require_json(self.variables, "variables", ())
@@ -114,6 +137,89 @@ class RenderConfig:
 
 # `fps` has a grammar of its own.
 _TYPES = {name: kind for name, kind in get_type_hints(RenderConfig).items() if name != "fps"}
+
+
+def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) -> dict[str, Any]:
+    """A caller's options, over those of the ``[render]`` table of the project's own file, if it has one.
+
+    Tables (``variables``, ``replace_urls``) are merged name by name. The file belongs to the project, so it can neither
+    open private hosts to the page nor reach for files outside of the project.
+
+    Raises
+    ------
+    InvalidConfigError
+        Which names the file.
+    """
+    folder = Path(project).expanduser()
+    folder = folder.parent if folder.is_file() else folder
+    file = folder / PROJECT_FILE
+    if not file.is_file():
+        return options
+    try:
+        document = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{file} is no TOML: {error}", field=PROJECT_FILE) from error
+    own = document.pop("render", {})
+    if document or not isinstance(own, dict):
+        name = next(iter(document), "render")
+        raise InvalidConfigError(f"{file}: {name!r} is not known there; options go into a table [render]", field=name)
+    if "allow_hosts" in own:
+        raise InvalidConfigError(
+            f"{file}: allow_hosts can only be given by who renders, because it opens this machine's network to the page",
+            field="allow_hosts",
+        )
+    try:
+        RenderConfig.of(own)
+    except InvalidConfigError as error:
+        raise InvalidConfigError(f"{file}: {error.message}", **error.details) from error
+    if "replace_urls" in own:
+        own["replace_urls"] = {prefix: _inside(target, file) for prefix, target in own["replace_urls"].items()}
+    merged = {**own, **options}
+    for name in ("variables", "replace_urls"):
+        if isinstance(own.get(name), dict) and isinstance(options.get(name), dict):
+            merged[name] = {**own[name], **options[name]}
+    return merged
+
+
+def _inside(target: str, file: Path) -> str:
+    if _is_url(target):
+        return target
+    folder = file.parent.resolve()
+    path = (folder / target).resolve()
+    if not path.is_relative_to(folder):
+        raise InvalidConfigError(f"{file}: replace_urls: {target} is outside of the project", field="replace_urls")
+    return str(path)
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
+
+def _require_hosts(hosts: Iterable[str]) -> None:
+    for host in hosts:
+        if not host or (not _is_address(host) and set(host) & set("/:@?#*[] ")):
+            raise InvalidConfigError(
+                f"allow_hosts holds {host!r}; it takes names such as 'localhost', without scheme and port",
+                field="allow_hosts",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _require_replacements(replace_urls: dict[str, str]) -> None:
+    for prefix, target in replace_urls.items():
+        if not (_is_url(prefix) and urlsplit(prefix).hostname):
+            raise InvalidConfigError(
+                f"replace_urls: {prefix!r} must begin as the URLs do, https://HOST/...", field="replace_urls"
+            )
+        if not target:
+            raise InvalidConfigError(f"replace_urls: {prefix} has no place", field="replace_urls")
 
 
 def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -16,6 +16,8 @@ details, because most of them cross from a worker to the driver.
     │   ├── ScriptError                 PAGE_SCRIPT_ERROR
     │   ├── NavigationError             PAGE_NAVIGATED
     │   ├── AssetError                  MISSING_ASSET
+    │   │   ├── AssetRefusedError       ASSET_REFUSED
+    │   │   └── AssetFetchError         ASSET_FETCH_FAILED        retryable
     │   ├── CheckFailedError            CHECK_FAILED
     │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
     ├── BrowserError
@@ -141,6 +143,19 @@ class AssetError(ProjectError):
     """The page asks for a file that the plan does not hold."""
 
     code = "MISSING_ASSET"
+
+
+class AssetRefusedError(AssetError):
+    """The page asks for what planning must not fetch: a private address, too long, too many redirects."""
+
+    code = "ASSET_REFUSED"
+
+
+class AssetFetchError(AssetError):
+    """The page asks for what planning could not fetch this time."""
+
+    code = "ASSET_FETCH_FAILED"
+    retryable = True
 
 
 class CheckFailedError(ProjectError):

@@ -69,6 +69,40 @@ class Artifact(Value, frozen=True):
     assembler: bool = False
 
 
+class Resource(Value, frozen=True):
+    """A response from another origin that the plan carries.
+
+    ``key`` is a digest of the request's method, URL and body, because a URL may hold secrets; ``url`` is for people,
+    without user and query. ``sha256`` names the body in the store.
+    """
+
+    key: str
+    method: str
+    url: str
+    status: int
+    headers: dict[str, str]
+    sha256: str
+    size: int
+
+    @property
+    def path(self) -> str:
+        return self.url
+
+
+class Sweep(Value, frozen=True):
+    """What planning saw on its way through the timeline (``sweep.json``): times differ from run to run.
+
+    One entry for each of ``frames``: whether the page moved anything since the one before, whether the compositor had
+    anything new to draw (None where it was not asked, as never in screenshot mode), and the wall seconds it took.
+    """
+
+    plan_hash: str
+    frames: tuple[int, ...]
+    moved: tuple[bool, ...]
+    damage: tuple[bool | None, ...]
+    seconds: tuple[float, ...]
+
+
 class EncoderSettings(Value, frozen=True):
     """Everything that decides an encoder's bytes; a worker reads these and derives nothing.
 
@@ -143,6 +177,7 @@ class Manifest(Value, frozen=True):
     environment: Environment
     timeline: Timeline
     artifacts: tuple[Artifact, ...]
+    resources: tuple[Resource, ...]
     warnings: tuple[str, ...]
 
     def sealed(self) -> Manifest:

@@ -17,7 +17,7 @@ import msgspec
 from hfdask.browser import browser_thread
 from hfdask.browser.mode import capture_mode
 from hfdask.check import check_project, summary
-from hfdask.config import RenderConfig
+from hfdask.config import RenderConfig, with_project_file
 from hfdask.environment import current_environment
 from hfdask.errors import (
     InvalidConfigError,
@@ -36,19 +36,22 @@ from hfdask.model import (
     Manifest,
     PageSettings,
     Rate,
+    Resource,
+    canonical_json,
     decode,
     pretty_json,
 )
 from hfdask.probe import MAX_SIDE, probe
 from hfdask.project import Project, freeze_files
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store
-from hfdask.timing import MAX_DURATION, frame_count, parse_fps
+from hfdask.store import StorageOptions, Store, object_name
+from hfdask.timing import MAX_DURATION, parse_fps
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
 MANIFEST = "plan.json"
+SWEEP = "sweep.json"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -149,7 +152,7 @@ def plan(
     InvalidConfigError, ProjectError, BrowserError, StoreError
         All before any chunk is rendered; the plan's folder then has no manifest of this plan.
     """
-    options = RenderConfig.of(config)
+    options = RenderConfig.of(with_project_file(project, config))
     clock = StageClock(observer or Observer())
     found = Project.find(project, options.entry)
     store = Store(plan_url, storage_options)
@@ -171,13 +174,15 @@ def plan(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(store, artifacts, found.entry, page, options))
+            probed = browser_thread().run(probe(store, artifacts, found.entry, page, options, clock))
         except ProjectError as error:
             for line in summary(findings):  # may well say why
                 error.add_note(line)
             raise
     with clock("freeze"):
-        frames = frame_count(probed.timeline.duration, probed.fps)
+        frames = probed.frames
+        for resource in probed.resources:
+            _put(store, resource, probed.bodies[resource.sha256])
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
@@ -192,8 +197,11 @@ def plan(
             environment=environment,
             timeline=probed.timeline,
             artifacts=artifacts,
+            resources=probed.resources,
             warnings=probed.warnings,
         ).sealed()
+        sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
+        store.write(SWEEP, canonical_json(sweep))
         store.write(MANIFEST, pretty_json(manifest))
     return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
 
@@ -205,6 +213,12 @@ def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
         report = check_project(found, page, options.variables)
     report.require(options.check)
     return report.findings
+
+
+def _put(store: Store, resource: Resource, body: bytes) -> None:
+    name = object_name(resource.sha256)
+    if not (store.exists(name) and store.size(name) == resource.size):
+        store.write(name, body)
 
 
 def read_manifest(store: Store) -> Manifest:
@@ -273,3 +287,9 @@ def _require_consistent(manifest: Manifest, where: str) -> None:
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")
     for artifact in manifest.artifacts:
         require(_DIGEST.fullmatch(artifact.sha256) and artifact.size >= 0, f"{artifact.path} has no digest or size")
+    keys = [resource.key for resource in manifest.resources]
+    require(len(set(keys)) == len(keys), "two resources have one key")
+    for resource in manifest.resources:
+        digests = _DIGEST.fullmatch(resource.sha256) and _DIGEST.fullmatch(resource.key)
+        require(digests and resource.size >= 0, f"{resource.url} has no digest or size")
+        require(100 <= resource.status <= 599, f"{resource.url} has status {resource.status}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,50 +12,147 @@ from typing import Any
 import msgspec
 
 from hfdask.browser import browser_thread
-from hfdask.browser.session import open_page
+from hfdask.browser.fetch import Limits
+from hfdask.browser.record import Recorder
+from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError
-from hfdask.model import Artifact, Clip, PageSettings, Timeline
+from hfdask.model import Artifact, Clip, PageSettings, Resource, Sweep, Timeline
+from hfdask.stages import StageClock
 from hfdask.store import Store, materialiser
-from hfdask.timing import parse_fps
+from hfdask.timing import frame_count, parse_fps
 
 MAX_SIDE = 7680
 DEFAULT_FPS = Fraction(30)
 
 
+MAX_SWEPT = 900
+"""Frames that a sweep visits unless told how many; of a longer video, every so many and the first of each clip."""
+MAX_DRAWN = 60
+"""Frames of a sweep that are drawn too."""
+
+_PATIENCE = Limits().seconds + 5
+
+
 @dataclass(frozen=True)
 class Probe:
+    """What planning learned from the page; ``bodies`` are the contents of ``resources`` by sha256."""
+
     page: PageSettings
     fps: Fraction
+    frames: int
     timeline: Timeline
+    resources: tuple[Resource, ...]
+    bodies: dict[str, bytes]
+    sweep: Sweep
     warnings: tuple[str, ...]
     messages: tuple[str, ...]
 
 
 async def probe(
-    store: Store, artifacts: tuple[Artifact, ...], entry: str, page: PageSettings, options: RenderConfig
+    store: Store,
+    artifacts: tuple[Artifact, ...],
+    entry: str,
+    page: PageSettings,
+    options: RenderConfig,
+    clock: StageClock,
 ) -> Probe:
-    """Load the page; once more where its size or rate is not what was assumed, since layout depends on both."""
+    """Load the page; once more where its size or rate is not what was assumed, since layout depends on both.
+
+    Then go through its timeline in the same page, which is never captured.
+    """
     files = materialiser.files(store, artifacts)
     fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
-    for _ in range(2):
-        async with (
-            browser_thread().pool.lease(page.capture_mode) as (chromium, _),
-            open_page(chromium, files, page, fps) as session,
-        ):
-            await session.debug()
-            loaded = await session.load(entry)
-            report = await session.report()
-            await session.finish()
-        wanted = _canvas(report, page)
-        rate, rate_warnings = _rate(report["fps"], options)
-        if wanted == page and rate == fps:
-            break
-        page, fps = wanted, rate
+    async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
+        for attempt in range(2):
+            async with (
+                browser_thread().pool.lease(page.capture_mode) as (chromium, _),
+                open_page(chromium, files, page, fps, recorder) as session,
+            ):
+                await session.debug()
+                loaded = await session.load(entry)
+                report = await session.report()
+                rate, rate_warnings = _rate(report["fps"], options)
+                fits = (report["width"], report["height"], rate) == (page.width, page.height, fps)
+                visits = _visits(report, rate, options.sweep) if fits or attempt else ()
+                began = time.perf_counter()
+                swept = await _sweep(session, visits, loaded)
+                clock.move("probe", "sweep", time.perf_counter() - began)
+                await session.finish()
+            wanted = _canvas(report, page)
+            page, fps = wanted, rate
+            if fits:
+                break
     # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
     warnings = [*report["warnings"], *rate_warnings, *_timeline_warnings(loaded.missing, report)]
-    messages = [*session.log.messages, *(f"gave up waiting for {what}" for what in loaded.abandoned)]
-    return Probe(page, fps, _timeline(report), _once(warnings), _once(messages))
+    frames = frame_count(report["duration"], fps)
+    messages = [
+        *_thinned(frames, swept, options),
+        *session.log.messages,
+        *(f"gave up waiting for {what}" for what in loaded.abandoned),
+    ]
+    return Probe(
+        page=page,
+        fps=fps,
+        frames=frames,
+        timeline=_timeline(report),
+        resources=recorder.resources,
+        bodies=recorder.bodies,
+        sweep=swept,
+        warnings=_once(warnings),
+        messages=_once(messages),
+    )
+
+
+def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
+    """The frames that a sweep visits: every ``step``-th, always the first and the last, and where it skips any, ``starts``.
+
+    ``step`` 0 is no sweep, and None is every frame up to `MAX_SWEPT` of them.
+    """
+    if step == 0 or frames < 1:
+        return ()
+    step = step or max(1, math.ceil(frames / MAX_SWEPT))
+    chosen = {*range(0, frames, step), frames - 1}
+    if step > 1:
+        chosen.update(frame for frame in starts if 0 <= frame < frames)
+    return tuple(sorted(chosen))
+
+
+def _visits(report: dict[str, Any], fps: Fraction, step: int | None) -> tuple[int, ...]:
+    if report["unsupported"] or report["duration"] <= 0:
+        return ()  # an error that is raised when the page is closed
+    starts = (math.ceil(Fraction(clip["start"]) * fps - Fraction(1, 10**6)) for clip in report["clips"])
+    return frames_to_sweep(frame_count(report["duration"], fps), step, starts)
+
+
+async def _sweep(session: PageSession, frames: tuple[int, ...], loaded: Loaded) -> Sweep:
+    """Bring the page to each frame as a capture would, so that it asks for all that a chunk will ask for.
+
+    Layout is enough to make a page load what it shows, at a third of the time of drawing; some frames are drawn as well.
+    """
+    moved: list[bool] = []
+    damage: list[bool | None] = []
+    seconds: list[float] = []
+    every = math.ceil(len(frames) / MAX_DRAWN)
+    draws = session.chromium.mode == "beginframe"
+    for number, frame in enumerate(frames):
+        began = time.perf_counter()
+        async with session.deadline_for_frame(frame):
+            moved.append(await session.seek(frame, layout=True))
+            drawn = draws and (number % every == 0 or frame == frames[-1])
+            damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+        seconds.append(round(time.perf_counter() - began, 5))
+        if session.in_flight:
+            await session.drain(_PATIENCE)
+    if frames:
+        await session.drain(_PATIENCE, loaded.abandoned)
+    return Sweep(plan_hash="", frames=frames, moved=tuple(moved), damage=tuple(damage), seconds=tuple(seconds))
+
+
+def _thinned(frames: int, swept: Sweep, options: RenderConfig) -> list[str]:
+    if options.sweep is not None or len(swept.frames) == frames:
+        return []
+    return [f"late files were looked for at {len(swept.frames)} of {frames} frames; sweep=1 looks at every one"]
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:

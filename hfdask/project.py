@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hfdask.config import PROJECT_FILE
 from hfdask.errors import EntryNotFoundError
 from hfdask.model import Artifact
 from hfdask.store import Store, file_digest, object_name
 
-# Folders at the top of a project that are never part of a composition.
-SKIPPED = frozenset({"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"})
+# What is at the top of a project and never part of a composition.
+SKIPPED = frozenset(
+    {"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"} | {PROJECT_FILE}
+)
 
 _FRAGMENT_FREE = re.compile(rb"<(?:html|head|body)[\s>/]", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)

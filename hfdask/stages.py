@@ -1,6 +1,6 @@
 """Stage times, and the seam through which a caller sees a primitive at work.
 
-The stages are check, compile, probe, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
+The stages are check, compile, probe, sweep, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
 records, metrics, dashboards and errors.
 
 The primitives know nothing of Dask. They tell an `Observer` what they are doing; the Dask layer's observer passes it
@@ -53,6 +53,11 @@ class StageClock:
     def add(self, stage: str, seconds: float) -> None:
         """Count seconds that were measured elsewhere."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def move(self, stage: str, part: str, seconds: float) -> None:
+        """Count seconds of a stage that is still going on as a stage of their own."""
+        self.add(stage, -seconds)
+        self.add(part, seconds)
 
     def rounded(self) -> dict[str, float]:
         """Seconds by stage, to a tenth of a millisecond."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
+from hfdask.browser.record import Recorder
 from hfdask.browser.session import open_page
+from hfdask.config import RenderConfig, with_project_file
 from hfdask.errors import InvalidConfigError
 from hfdask.plan import Plan, plan
 from hfdask.store import Store, materialiser, split_url
@@ -45,7 +47,9 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
     folder, name = split_url(output)
     folder.require_writable()
     with tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch:
-        frozen = plan(project, scratch, **{"check": "off", **config})
+        # Of the timeline only one frame matters, so what it loads is fetched when it is shown.
+        options = RenderConfig.of(with_project_file(project, config))
+        frozen = plan(project, scratch, **{"check": "off", **config, "sweep": 0})
         manifest = frozen.manifest
         frame = frame_at(time, manifest.fps.fraction) if time >= 0 else -1
         if not 0 <= frame < manifest.frames:
@@ -53,16 +57,18 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
                 f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
                 field="time",
             )
-        folder.write(name, browser_thread().run(_picture(frozen, frame)))
+        folder.write(name, browser_thread().run(_picture(frozen, frame, options)))
     return frame
 
 
-async def _picture(frozen: Plan, frame: int) -> bytes:
+async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
     manifest = frozen.manifest
-    files: dict[str, Path] = materialiser.files(Store(frozen.url), manifest.artifacts)
+    store = Store(frozen.url)
+    files: dict[str, Path] = materialiser.files(store, manifest.artifacts)
     async with (
+        Recorder(options.allow_hosts, options.replace_urls) as recorder,
         browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, _),
-        open_page(chromium, files, manifest.page, manifest.fps.fraction) as session,
+        open_page(chromium, files, manifest.page, manifest.fps.fraction, recorder) as session,
     ):
         await session.load(manifest.entry)
         pictures = [shot.png async for shot in capture(session, frame, frame + 1)]

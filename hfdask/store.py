@@ -27,7 +27,7 @@ from hfdask.errors import (
     OutputNotWritableError,
     StoreError,
 )
-from hfdask.model import Artifact
+from hfdask.model import Artifact, Resource
 from hfdask.scratch import scratch_folder
 
 StorageOptions = Mapping[str, Any]
@@ -230,9 +230,10 @@ class Materialiser:
         ArtifactDigestError
             Where its bytes are not those that were planned.
         """
-        return {artifact.path: self._file(store, artifact) for artifact in artifacts}
+        return {artifact.path: self.file(store, artifact) for artifact in artifacts}
 
-    def _file(self, store: Store, artifact: Artifact) -> Path:
+    def file(self, store: Store, artifact: Artifact | Resource) -> Path:
+        """A local file with the content of one object; raises as `files`."""
         key = (store.url, artifact.sha256)
         with self._lock:
             known = self._files.get(key)

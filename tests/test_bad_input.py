@@ -108,18 +108,26 @@ def test_a_missing_timeline_with_a_length_is_a_warning(project, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("html", "name"),
+    ("html", "name", "kind"),
     [
-        ('<img src="lost.png">', "lost.png (as image)"),
-        ('<script src="lost.js"></script>', "lost.js (as script)"),
-        ('<link rel="stylesheet" href="lost.css">', "lost.css (as style)"),
-        ('<img src="https://example.com/a.png?token=secret">', "https://example.com/a.png (as image)"),
-        ('<img src="http://127.0.0.1:1/a.png">', "http://127.0.0.1:1/a.png (as image)"),
+        ('<img src="lost.png">', "lost.png (as image)", errors.AssetError),
+        ('<script src="lost.js"></script>', "lost.js (as script)", errors.AssetError),
+        ('<link rel="stylesheet" href="lost.css">', "lost.css (as style)", errors.AssetError),
+        (
+            '<img src="https://nowhere.invalid/a.png?token=secret">',
+            "https://nowhere.invalid/a.png (as image)",
+            errors.AssetFetchError,
+        ),
+        (
+            '<img src="http://127.0.0.1:1/a.png?token=secret">',
+            "http://127.0.0.1:1/a.png (as image)",
+            errors.AssetRefusedError,
+        ),
     ],
 )
-def test_a_missing_asset(html, name, render, project):
-    error = render(project(STATIC + html), errors.AssetError)
-    assert name in error.message
+def test_a_missing_asset(html, name, kind, render, project):
+    error = render(project(STATIC + html), kind)
+    assert f"{name} in index.html:1, <" in error.message
     assert "secret" not in error.message
 
 

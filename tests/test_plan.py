@@ -77,7 +77,7 @@ def test_a_plan_says_what_was_resolved(project, tmp_path):
     assert manifest.timeline.adapters == ("css",)
     assert [(clip.start, clip.end, clip.tag) for clip in manifest.timeline.clips] == [(0.0, 1.0, "div")]
     assert "24 frames of 160x90" in repr(plan)
-    assert {*plan.stages} == {"check", "compile", "probe", "freeze"}
+    assert {*plan.stages} == {"check", "compile", "probe", "sweep", "freeze"}
 
 
 def test_an_option_wins_over_the_page(project, tmp_path):
@@ -165,7 +165,7 @@ def tampered(name, value):
         return value + 1
     if isinstance(value, str):
         return value + "x"
-    return [*value, "x"] if name == "warnings" else value[:-1]
+    return [*value, "x"] if name in ("warnings", "resources") else value[:-1]
 
 
 @pytest.mark.parametrize("index", [-1, 3, 10**9, True, "0", 1.0, None])

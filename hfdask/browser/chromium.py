@@ -203,9 +203,18 @@ class BrowserPool:
         try:
             return await Chromium.launch(await self.driver(), binary, mode)
         except BrowserLaunchError:
-            # It may be the driver that is dead; a second failure, with a new one, is the browser's.
+            if await self._driver_answers():
+                raise  # the browser is at fault, and others depend on this driver
             await self._stop_driver()
             return await Chromium.launch(await self.driver(), binary, mode)
+
+    async def _driver_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(5):
+                await (await (await self.driver()).request.new_context()).dispose()
+        except (PlaywrightError, TimeoutError):
+            return False
+        return True
 
     async def _stop_driver(self) -> None:
         driver, self._driver = self._driver, None

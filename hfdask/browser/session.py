@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.network import Network
+from hfdask.browser.requests import VISIBLE, Refusal, Source, redact, redact_text
 from hfdask.errors import (
     AssetError,
     BrowserCrashError,
@@ -48,12 +51,25 @@ _PAUSE_PATIENCE = 1.0
 _WORD_PATIENCE = 0.2
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
+_MAX_ASKERS = 2000
 
-# Fetch destinations and resource types whose absence shows in the picture; a script's own fetch() may handle a miss.
-_VISIBLE = frozenset(
-    {"image", "script", "style", "stylesheet", "font", "video", "audio", "media", "track"}
-    | {"iframe", "document", "object", "embed"}
-)
+_FIND_ELEMENTS = """(urls) => {
+  const found = {};
+  for (const element of document.querySelectorAll("[src],[href],[poster],[srcset],[data]")) {
+    const places = [element.currentSrc, element.src, element.href?.baseVal ?? element.href, element.poster, element.data];
+    const url = urls.find((each) => places.some((place) => place && new URL(place, document.baseURI).href === each));
+    if (url) found[url] ??= `<${element.localName}${element.id ? ` id="${element.id}"` : ""}>`;
+  }
+  return found;
+}"""
+
+# Why Chromium itself let a request fail.
+_EXPLAINED = {
+    "ERR_NAME_NOT_RESOLVED": "a render has no network",
+    "ERR_BLOCKED_BY_ORB": "its type is not what it is used as",
+    "ERR_FAILED": "its server does not allow its use on other sites (CORS)",
+    "ERR_BLOCKED_BY_RESPONSE": "its server does not allow its use on other sites",
+}
 
 _CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
@@ -68,45 +84,81 @@ _CONTEXT: dict[str, Any] = {
 
 @dataclass
 class PageLog:
-    """What the page said and what it failed to get.
+    """What the page said, who asked for what, and what went wrong on its way elsewhere.
 
-    ``refused`` are requests that left the plan, ``left_for`` the documents that the page itself wanted to go to.
+    ``failed`` are requests to other origins, ``left_for`` the documents that the page itself wanted to go to.
     """
 
     messages: list[str] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[Refusal] = field(default_factory=list)
     left_for: list[str] = field(default_factory=list)
     in_flight: int = 0
     opened: bool = False
+    _askers: dict[str, str] = field(default_factory=dict)
 
     def add(self, text: str) -> None:
         if len(self.messages) < MAX_MESSAGES:
-            self.messages.append(text[:500])
+            self.messages.append(redact_text(text)[:500])
 
-    def attach(self, page: Page) -> None:
+    def attach(self, page: Page, cdp: CDPSession) -> None:
         page.on("console", self._on_console)
         page.on("request", self._on_request)
         page.on("requestfinished", self._on_done)
         page.on("requestfailed", self._on_failed)
+        cdp.on("Network.requestWillBeSent", self._on_asked)
+
+    def asker(self, url: str) -> str:
+        """What asked for a URL first: a place in a document, style sheet or script; empty where nobody knows."""
+        return self._askers.get(_plain(url), "")
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
             self.add(f"console.{message.type}: {message.text}")
 
+    # Of other origins only the `Network` knows what is under way: Playwright loses the end of what a frame in another
+    # process asked for.
     def _on_request(self, request: Request) -> None:
-        self.in_flight += 1
+        self.in_flight += _is_own(request.url)
         if request.is_navigation_request() and request.frame.parent_frame is None:
             if self.opened:  # the first one is ours
-                self.left_for.append(request.url.partition("?")[0])
+                self.left_for.append(redact(request.url))
             self.opened = True
 
     def _on_done(self, request: Request) -> None:
-        self.in_flight -= 1
+        self.in_flight -= _is_own(request.url)
 
     def _on_failed(self, request: Request) -> None:
-        self.in_flight -= 1
-        if not request.url.startswith(ORIGIN + "/"):
-            self.refused.append((request.url.partition("?")[0], request.resource_type))
+        self.in_flight -= _is_own(request.url)
+        reason = (request.failure or "").removeprefix("net::")
+        # The page dropped it itself, or the `Network` refused it and knows why.
+        if not (_is_own(request.url) or reason.startswith(("ERR_ABORTED", "ERR_BLOCKED_BY_CLIENT"))):
+            self.failed.append(Refusal(request.url, request.resource_type, _EXPLAINED.get(reason, reason)))
+
+    def _on_asked(self, event: dict[str, Any]) -> None:
+        url = event["request"]["url"]
+        if url.startswith(("http:", "https:", "file:")) and len(self._askers) < _MAX_ASKERS:
+            self._askers.setdefault(_plain(url), _asker(event["initiator"]))
+
+
+def _is_own(url: str) -> bool:
+    return url.startswith(ORIGIN + "/")
+
+
+def _plain(url: str) -> str:
+    return unquote(redact(url))
+
+
+def _asker(initiator: dict[str, Any]) -> str:
+    stack = initiator.get("stack", {})
+    while stack:
+        for call in stack["callFrames"]:
+            if call["url"]:  # the runtime's own scripts have none
+                return f"{_plain(call['url']).removeprefix(ORIGIN + '/')}:{call['lineNumber'] + 1}"
+        stack = stack.get("parent")
+    if initiator.get("url"):
+        line = f":{initiator['lineNumber'] + 1}" if "lineNumber" in initiator else ""
+        return _plain(initiator["url"]).removeprefix(ORIGIN + "/") + line
+    return ""
 
 
 @dataclass
@@ -128,12 +180,14 @@ class PageSession:
         settings: PageSettings,
         fps: Fraction,
         site: Site,
+        network: Network | None = None,
     ) -> None:
         self.chromium = chromium
         self.settings = settings
         self.fps = fps
         self.site = site
         self.log = PageLog()
+        self.network = network
         self._page = page
         self._cdp = cdp
         self._crashed = False
@@ -141,11 +195,16 @@ class PageSession:
         self._scripts: dict[str, str] = {}
         self._paused: asyncio.Future[dict[str, Any]] | None = None
         self._resuming: asyncio.Future[Any] | None = None
-        self.log.attach(page)
+        self.log.attach(page, cdp)
         page.on("crash", self._on_crash)
 
     def _on_crash(self, _: Page) -> None:
         self._crashed = True
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have no answer yet."""
+        return max(0, self.log.in_flight) + (len(self.network.pending) if self.network else 0)
 
     async def debug(self) -> None:
         """Let a later timeout name the script that was running. It costs some speed, so only planning does it."""
@@ -190,7 +249,7 @@ class PageSession:
                         entry=entry,
                     )
                 abandoned = _abandon(status["waiting"], elapsed)
-                idle = self.log.in_flight <= 0 and len(abandoned) == len(status["waiting"])
+                idle = not self.in_flight and len(abandoned) == len(status["waiting"])
                 if idle and not status["missing"]:
                     return Loaded([], abandoned)
                 quiet = quiet + 1 if idle else 0
@@ -205,15 +264,20 @@ class PageSession:
             self._check((await self._evaluate("__hfdask.status()"))["problems"], "while it resolved its timeline")
         return report
 
-    async def seek(self, frame: int) -> bool:
+    async def seek(self, frame: int, *, layout: bool = False) -> bool:
         """Bring the page to a frame of the absolute timeline; returns whether anything moved on the way.
+
+        With ``layout`` it is laid out at once, which makes it load what it shows, without a frame of the compositor.
 
         Raises
         ------
         ScriptError
             Where author code threw, unless the plan only warns of that.
         """
-        answer = await self._evaluate(f"__hfdask.frame({frame_time(frame, self.fps)!r})")
+        expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
+        if layout:
+            expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
+        answer = await self._evaluate(expression)
         if isinstance(answer, dict):
             self._check(answer["problems"], f"at frame {frame}")
             return bool(answer["changed"])
@@ -230,25 +294,63 @@ class PageSession:
         """
         async with self._deadline(self.settings.frame_timeout, "the page did not answer at its end"):
             self._check((await self._evaluate("__hfdask.status()"))["problems"], "after the last frame")
-        lost = [(miss.path, miss.wanted_as) for miss in self.site.misses] + self.log.refused
-        for url, kind in lost:
-            if kind not in _VISIBLE:
-                self.log.add(f"not in the project: {url} (as {kind})")
-        serious = sorted({f"{url} (as {kind})" for url, kind in lost if kind in _VISIBLE})
-        if serious:
-            raise AssetError(
-                f"the page asks for what is not in the project: {'; '.join(serious)}; the network is closed to it, so put "
-                "the files into the project's folder",
-                missing=serious,
-            )
+        if self.network is not None:
+            self.network.check()
+        lost = [Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, "") for miss in self.site.misses]
+        lost += self.log.failed + (self.network.refusals if self.network else [])
+        for each in lost:
+            if each.kind not in VISIBLE:
+                self.log.add(f"not in the project: {self._described(each)}")
+        if serious := [each for each in lost if each.kind in VISIBLE]:
+            raise self._asset_error(serious, await self._elements([each.url for each in serious]))
+
+    async def _elements(self, urls: list[str]) -> dict[str, str]:
+        """The elements that show these URLs: of a picture that a script has set, the browser does not say who asked."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not say what it lacks"):
+            found: dict[str, str] = await self._evaluate(f"({_FIND_ELEMENTS})({json.dumps(urls)})")
+        return found
+
+    def _described(self, lost: Refusal, element: str = "") -> str:
+        asker = ", ".join(filter(None, [self.log.asker(lost.url), element]))
+        name = _plain(lost.url).removeprefix(ORIGIN + "/")
+        return (
+            f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
+        )
+
+    def _asset_error(self, lost: list[Refusal], elements: Mapping[str, str]) -> AssetError:
+        kinds = {each.error for each in lost}
+        missing = sorted({self._described(each, elements.get(each.url, "")) for each in lost})
+        return (kinds.pop() if len(kinds) == 1 else AssetError)(
+            f"the page asks for what is not in the project: {'; '.join(missing)}; put the files into the project's folder, "
+            "or name other places for them with replace_urls",
+            missing=missing,
+        )
+
+    async def drain(self, patience: float, abandoned: list[str] | None = None) -> None:
+        """Wait until nothing is in flight any more, but not longer than ``patience`` seconds.
+
+        With ``abandoned``, which is not waited for, also until the page waits for no picture, font or short timer.
+        """
+        began = time.monotonic()
+        quiet = 0
+        async with self._deadline(patience + self.settings.frame_timeout, "the page did not answer while it loaded"):
+            while quiet < _QUIET_LOOKS and (elapsed := time.monotonic() - began) < patience:
+                await self.pump(1)
+                waits: set[str] = set()
+                if abandoned is not None:
+                    status = await self._evaluate("__hfdask.status()")
+                    self._check(status["problems"], "after the last frame")
+                    waits = set(status["waiting"]) - {*abandoned, *_abandon(status["waiting"], elapsed)}
+                quiet = 0 if self.in_flight or waits else quiet + 1
+                await asyncio.sleep(0.01)
 
     def _check(self, problems: list[str], when: str) -> None:
         for problem in problems:
             self.log.add(f"uncaught {when}: {problem}")
         if problems and self.settings.page_errors == "raise":
+            shown = [redact_text(problem) for problem in problems[:5]]
             raise ScriptError(
-                f"a script threw {when}: {problems[0]}; mend it, or render with page_errors='warn'",
-                problems=problems[:5],
+                f"a script threw {when}: {shown[0]}; mend it, or render with page_errors='warn'", problems=shown
             )
 
     async def _evaluate(self, expression: str) -> Any:
@@ -367,17 +469,41 @@ def _abandon(waiting: list[str], elapsed: float) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def open_page(
-    chromium: Chromium, files: Mapping[str, Path], settings: PageSettings, fps: Fraction
+    chromium: Chromium,
+    files: Mapping[str, Path],
+    settings: PageSettings,
+    fps: Fraction,
+    source: Source | None = None,
 ) -> AsyncIterator[PageSession]:
-    """A fresh page of a fresh context, over these files; closed at the end of the block."""
-    site = chromium.server.site = Site(files)
+    """A fresh page of a fresh context, over these files; closed at the end of the block.
+
+    Other origins are answered by ``source`` alone; without one they do not exist.
+    """
+    network = await Network.open(chromium.playwright, source) if source else None
+    try:
+        async with _open(chromium, Site(files), settings, fps, network) as session:
+            yield session
+    finally:
+        if network is not None:
+            await network.close()
+
+
+@contextlib.asynccontextmanager
+async def _open(
+    chromium: Chromium, site: Site, settings: PageSettings, fps: Fraction, network: Network | None
+) -> AsyncIterator[PageSession]:
+    chromium.server.site = site
     chromium.pages += 1
     context: BrowserContext = await chromium.playwright.new_context(
         viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
     )
     await context.add_init_script(runtime_script(settings, fps))
     page = await context.new_page()
-    session = PageSession(chromium, page, await context.new_cdp_session(page), settings, fps, site)
+    cdp = await context.new_cdp_session(page)
+    session = PageSession(chromium, page, cdp, settings, fps, site, network)
+    await cdp.send("Network.enable")
+    if network is not None:
+        network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])
     try:
         yield session
     except ProjectError:

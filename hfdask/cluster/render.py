@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hfdask.cluster.driver import RETRIES, Job, Render
 from hfdask.cluster.local import client_for
-from hfdask.config import RenderConfig
+from hfdask.config import RenderConfig, with_project_file
 from hfdask.model import RenderResult
 from hfdask.store import StorageOptions
 
@@ -66,6 +66,7 @@ def submit(
     InvalidConfigError, OutputNotWritableError
         At once; every other error comes from ``result``.
     """
+    config = with_project_file(project, config)
     RenderConfig.of(config)
     job = Job.of(
         project,
@@ -112,6 +113,7 @@ def render(
     HfdaskError
         Typed, with nothing at the output's name; finished chunks are kept for the next call.
     """
+    options = with_project_file(project, options)
     RenderConfig.of({name: value for name, value in options.items() if name not in _SUBMIT_OPTIONS})
     with client_for(client, options.get("workers"), dashboard=dashboard) as cluster:
         if dashboard:

@@ -45,6 +45,13 @@ _TYPES = {
 _BUILT_IN_TYPES = mimetypes.MimeTypes()
 
 
+def content_type(name: str) -> str:
+    """The type of a file by its name alone, the same on every machine."""
+    extension = posixpath.splitext(name)[1].lower()
+    known = _TYPES.get(extension) or _BUILT_IN_TYPES.guess_type("x" + extension)[0]
+    return known or "application/octet-stream"
+
+
 @dataclass(frozen=True)
 class Miss:
     """A request for a file that is not there; ``wanted_as`` is Fetch's destination (image, script, empty, ...)."""
@@ -103,9 +110,7 @@ class _PlanFiles(StaticFileHandler):
         return str(file)
 
     def get_content_type(self) -> str:
-        extension = posixpath.splitext(self._name)[1].lower()
-        known = _TYPES.get(extension) or _BUILT_IN_TYPES.guess_type("x" + extension)[0]
-        return known or "application/octet-stream"
+        return content_type(self._name)
 
     def compute_etag(self) -> None:
         # Tornado's reads the whole file, and remembers the answer when the file is another one. Nothing revalidates.

@@ -220,7 +220,7 @@ def test_a_picture_that_goes_missing_in_a_frame_is_noted_and_not_fatal_itself(tm
 def test_the_network_is_closed(tmp_path: Path) -> None:
     body = '<img src="http://127.0.0.1:1/x.png"><img src="https://example.com/y.png">'
     with open_html(tmp_path, composition(body)) as page:
-        assert sorted(page.session.log.refused) == [
+        assert sorted((each.url, each.kind) for each in page.session.log.failed) == [
             ("http://127.0.0.1:1/x.png", "image"),
             ("https://example.com/y.png", "image"),
         ]
