@@ -88,7 +88,7 @@ REFUSED = [
     Hostile("a_path_out_of_the_project", body='<img src="../../../../../../etc/passwd">', error=errors.AssetError, says=("etc/passwd",)),
     Hostile("an_encoded_path_out_of_the_project", body='<img src="%2e%2e/%2e%2e/%2e%2e/etc/passwd"><img src="..%2f..%2fetc%2fhosts">', error=errors.AssetError, says=("etc",)),
     Hostile("a_file_url", body='<img src="file:///etc/passwd">', error=errors.AssetError, says=("file:///etc/passwd",)),
-    Hostile("a_private_address", body='<img src="http://169.254.169.254/latest/meta-data?token=secret">', error=errors.AssetError, says=("169.254.169.254",)),
+    Hostile("a_private_address", body='<img src="http://169.254.169.254/latest/meta-data?token=secret">', error=errors.AssetRefusedError, says=("169.254.169.254",)),
     Hostile("a_crash", **script("addEventListener('hf-seek', e => { if (e.detail.time > 0.35) { const a = []; for (;;) a.push(new ArrayBuffer(2 ** 31).slice(0)) } })"), error=errors.HfdaskError),
 ]  # fmt: skip
 

@@ -513,6 +513,13 @@ def test_an_error_names_url_element_and_reason(answer, message, kind, page, plan
 
 
 @pytest.mark.browser
+def test_a_page_that_is_not_ready_for_want_of_an_answer_says_which(page, plan, web: Web) -> None:
+    web.pages["/slow.js"] = lambda _: time.sleep(4) or Page()
+    with pytest.raises(errors.PageTimeoutError, match=rf"no answer yet from {web.url}/slow\.js"):
+        plan(page(f'<script src="{web.url}/slow.js?token=secret"></script>'), load_timeout=1.5)
+
+
+@pytest.mark.browser
 def test_the_network_of_this_machine_is_closed_unless_named(page, plan, web: Web) -> None:
     web.pages["/a.svg"] = Page(svg("#0f0"), "image/svg+xml")
     with pytest.raises(errors.AssetRefusedError, match=r"allow_hosts=\('127\.0\.0\.1',\)"):

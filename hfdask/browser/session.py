@@ -413,7 +413,7 @@ class PageSession:
                 yield
         except TimeoutError as error:
             await self._require_here_soon()
-            where = await self._whereabouts()
+            where = self._unanswered() or await self._whereabouts()
             raise PageTimeoutError(
                 f"{what} within {seconds:g} s: {where or 'a script that never ends, or an overloaded machine'}",
                 seconds=seconds,
@@ -441,6 +441,11 @@ class PageSession:
                 "refresh that navigates",
                 url=self.log.left_for[0],
             )
+
+    def _unanswered(self) -> str:
+        """The requests to other origins that a page still waits for."""
+        waits = self.network.pending.values() if self.network else ()
+        return "no answer yet from " + ", ".join(sorted({_plain(each.url) for each in waits})[:5]) if waits else ""
 
     async def _whereabouts(self) -> str:
         """What a page that doesn't answer is doing, as far as its debugger can tell."""
