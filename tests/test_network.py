@@ -513,6 +513,15 @@ def test_an_error_names_url_element_and_reason(answer, message, kind, page, plan
 
 
 @pytest.mark.browser
+def test_a_font_service_that_cannot_be_reached_is_a_warning(page, plan) -> None:
+    service = "https://fonts.googleapis.com"
+    source = page(f'<link rel="stylesheet" href="{service}/css2?family=Inter"><p style="font-family:Inter">x')
+    made = plan(source, replace_urls={service: "http://127.0.0.1:9"})
+    assert any(f"{service}/css2 (as stylesheet) in index.html:1: no connection" in text for text in made.messages)
+    assert digests(made)
+
+
+@pytest.mark.browser
 def test_a_page_that_is_not_ready_for_want_of_an_answer_says_which(page, plan, web: Web) -> None:
     web.pages["/slow.js"] = lambda _: time.sleep(4) or Page()
     with pytest.raises(errors.PageTimeoutError, match=rf"no answer yet from {web.url}/slow\.js"):

@@ -22,6 +22,9 @@ VISIBLE = frozenset(
     | {"iframe", "document", "object", "embed"}
 )
 
+# Their families are found elsewhere where they cannot be fetched (contract 4.3), and then by fonts that a plan carries.
+_FONT_SERVICES = ("https://fonts.googleapis.com/",)
+
 _URL = re.compile(
     r"\b([a-z][a-z0-9+.-]*://)(?:[^\s/?#'\"<>@]*@)?([^\s?#'\"<>()]*)(\?[^\s'\"<>()]*)?(#[^\s'\"<>()]*)?", re.I
 )
@@ -83,6 +86,12 @@ class Refusal:
     kind: str
     reason: str
     error: type[AssetError] = AssetError
+
+    @property
+    def shows(self) -> bool:
+        """Whether the picture lacks something without it."""
+        service = self.kind in ("style", "stylesheet") and self.url.startswith(_FONT_SERVICES)
+        return self.kind in VISIBLE and not service
 
 
 class Source(Protocol):

@@ -23,7 +23,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.network import Network
-from hfdask.browser.requests import VISIBLE, Refusal, Source, redact, redact_text
+from hfdask.browser.requests import Refusal, Source, redact, redact_text
 from hfdask.errors import (
     AssetError,
     BrowserCrashError,
@@ -299,9 +299,9 @@ class PageSession:
         lost = [Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, "") for miss in self.site.misses]
         lost += self.log.failed + (self.network.refusals if self.network else [])
         for each in lost:
-            if each.kind not in VISIBLE:
+            if not each.shows:
                 self.log.add(f"not in the project: {self._described(each)}")
-        if serious := [each for each in lost if each.kind in VISIBLE]:
+        if serious := [each for each in lost if each.shows]:
             raise self._asset_error(serious, await self._elements([each.url for each in serious]))
 
     async def _elements(self, urls: list[str]) -> dict[str, str]:
