@@ -20,6 +20,7 @@ from distributed import Client, LocalCluster
 from samples import EXAMPLES
 
 import hfdask
+from hfdask import errors
 from hfdask.browser import browser_thread
 from hfdask.scratch import scratch_folder, sweep
 
@@ -110,6 +111,25 @@ def test_a_killed_client_leaves_no_process_and_its_chunks_are_used_again(kind, p
     video = hfdask.render(source, output, chunk_size=30, workers=2)
     assert sum(chunk.reused for chunk in video.chunks) == finished
     assert os.listdir(output.parent) == ["video.mp4"]
+
+
+def test_a_browser_that_does_not_start_costs_no_other_one(monkeypatch, tmp_path):
+    """The driver is shared: it is only replaced where it is the driver that is dead."""
+    broken = tmp_path / "chrome-headless-shell"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o700)
+    thread = browser_thread()
+
+    async def start() -> bool:
+        async with thread.pool.lease("beginframe") as (chromium, _):
+            monkeypatch.setenv("HFDASK_BROWSER", str(broken))
+            with pytest.raises(errors.BrowserLaunchError):
+                async with thread.pool.lease("screenshot"):
+                    pass
+            return chromium.alive and chromium.playwright.is_connected()
+
+    thread.run(thread.pool.close())  # so that none is warm
+    assert thread.run(start(), 60)
 
 
 def test_a_killed_driver_takes_chromium_along(project, tmp_path):
