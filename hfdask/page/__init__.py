@@ -63,6 +63,6 @@ def lint_script() -> str:
     shared = "strictNumber, numberAttribute, parseStart"
     return (
         'globalThis.hfdaskLint = (() => { "use strict";\n'
-        f"const {{ {shared} }} = (() => {{ const root = null; function warn() {{}}\n{timing}\nreturn {{ {shared} }}; }})();\n"
+        f"const {{ {shared} }} = (() => {{ const root = null; let ownStart; function warn() {{}}\n{timing}\nreturn {{ {shared} }}; }})();\n"
         f"{lint}\nreturn {{ inspect, moduleError, validSelectors }}; }})();"
     )
