@@ -14,6 +14,11 @@ COPY pyproject.toml README.md LICENSE ./
 COPY hfdask hfdask
 RUN pip install --no-cache-dir '.[s3,gcs,dashboard,analysis]'
 
+# The planner's fonts. Workers need none: a plan carries those that its pages use.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends npm \
+ && hfdask install-fonts \
+ && apt-get purge -y -qq --auto-remove npm && rm -rf /var/lib/apt/lists/* /root/.npm
+
 # Chromium's sandbox needs a user other than root, and user namespaces on the host.
 RUN useradd --create-home render
 USER render

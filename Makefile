@@ -42,6 +42,7 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.browser: $(VENV)/.installed tools/setup-system.sh
 	sh tools/setup-system.sh
 	$(BIN)/hfdask install-browser
+	$(BIN)/hfdask install-fonts
 	$(BIN)/hfdask doctor
 	touch $@
 

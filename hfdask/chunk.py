@@ -22,6 +22,7 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
+from hfdask.browser.fonts import FontWorld, plan_fonts
 from hfdask.browser.network import Replay
 from hfdask.browser.session import open_page
 from hfdask.browser.thread import BrowserThread
@@ -106,10 +107,11 @@ def render_chunk(
         require_environment(manifest.environment)
         files = materialiser.files(store, [a for a in manifest.artifacts if a.chunks == "all" or index in a.chunks])
         replay = Replay.of(store, manifest)
+        fonts = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
     folder = scratch_folder() / f"chunk-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
     try:
-        work = _Work(manifest, chunk, files, replay, folder / "chunk.mp4", damage_test)
+        work = _Work(manifest, chunk, files, replay, fonts, folder / "chunk.mp4", damage_test)
         _render(work, clock, observer)
         with clock("upload"):
             _upload(work, output, name)
@@ -159,6 +161,7 @@ class _Work:
     chunk: ChunkRange
     files: Mapping[str, Path]
     replay: Replay
+    fonts: FontWorld
     path: Path
     damage_test: bool
     digests: list[str] = field(default_factory=list)
@@ -235,7 +238,7 @@ async def _frames(work: _Work, first: int, announce: _Channel | None, clock: Sta
     manifest, loop = work.manifest, asyncio.get_running_loop()
     began = loop.time()
     async with (
-        browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, warm),
+        browser_thread().pool.lease(manifest.page.capture_mode, work.fonts) as (chromium, warm),
         open_page(chromium, work.files, manifest.page, manifest.fps.fraction, work.replay) as session,
     ):
         await session.load(manifest.entry)

@@ -116,6 +116,7 @@ def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--capture", type=click.Choice(["auto", "beginframe", "screenshot"]), help="Way of capturing."),
         click.option("--check", type=click.Choice(CHECK_LEVELS), help="What findings do.  [default: report]"),
         click.option("--page-errors", type=click.Choice(["raise", "warn"]), help="What uncaught script errors do."),
+        click.option("--fonts", type=click.Choice(["embed", "reject"]), help="What becomes of fonts of this machine."),
         click.option("--load-timeout", type=float, metavar="SECONDS", help="Time for the page to become ready."),
         click.option("--frame-timeout", type=float, metavar="SECONDS", help="Time for a frame."),
         click.option("--sweep", type=int, metavar="N", help="Look for late files at every Nth frame; 0: nowhere."),
@@ -362,6 +363,14 @@ def _builtins(made: hfdask.Plan) -> dict[str, Any]:
 def _print_findings(findings: tuple[hfdask.Finding, ...]) -> None:
     for line in summary(findings):
         click.echo(f"check: {line}", err=True)
+
+
+@main.command("install-fonts")
+def install_fonts() -> None:
+    """Get the font families that stand for system fonts, with npm."""
+    from hfdask.browser.fontpack import install_fonts as install
+
+    click.echo(install(lambda text: click.echo(text, err=True)))
 
 
 def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:

@@ -54,6 +54,8 @@ class RenderConfig:
     check : {"report", "strict", "strict-all", "off"}
         What the findings of `hfdask.check` do before anything is rendered: nothing but be reported, end it where one is
         an error, end it where there is any; or no check at all. The plan is the same.
+    fonts : {"embed", "reject"}
+        Whether fonts of this machine that the page uses go into the plan, or end it.
     load_timeout, frame_timeout : float
         Seconds that the page may take to become ready, and for a frame.
     sweep : int, optional
@@ -83,6 +85,7 @@ class RenderConfig:
     capture: Literal["auto", "beginframe", "screenshot"] = "auto"
     page_errors: Literal["raise", "warn"] = "raise"
     check: CheckLevel = "report"
+    fonts: Literal["embed", "reject"] = "embed"
     load_timeout: float = 45.0
     frame_timeout: float = 30.0
     sweep: int | None = None
@@ -110,6 +113,7 @@ class RenderConfig:
         _choice("capture", self.capture, ("auto", "beginframe", "screenshot"))
         _choice("page_errors", self.page_errors, ("raise", "warn"))
         _choice("check", self.check, CHECK_LEVELS)
+        _choice("fonts", self.fonts, ("embed", "reject"))
         for name in ("load_timeout", "frame_timeout"):
             seconds = getattr(self, name)
             if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from hfdask._version import __version__
+from hfdask.browser.families import CANONICAL
 from hfdask.browser.find import REMEDY, browser_version, find_browser, sandbox_possible
+from hfdask.browser.fontpack import fonts_folder
+from hfdask.browser.fonts import machine_fonts
 from hfdask.browser.mode import capture_mode
 from hfdask.environment import current_environment
-from hfdask.errors import HfdaskError
+from hfdask.errors import BrowserError, HfdaskError
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 
@@ -43,6 +46,7 @@ def diagnose() -> Diagnosis:
     facts["platform"] = f"{platform.system()} {platform.machine()}"
     facts["cores"] = str(len(os.sched_getaffinity(0)))
     _look_at_browser(report)
+    _look_at_fonts(report)
     _look_at_machine(report)
     return report
 
@@ -63,12 +67,26 @@ def _look_at_browser(report: Diagnosis) -> None:
         report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
 
 
+def _look_at_fonts(report: Diagnosis) -> None:
+    try:
+        world = machine_fonts()
+    except BrowserError as error:
+        report.problems.append(f"{error.code}: {error.message}")
+        return
+    theirs = [face for face in world.faces if face.file not in world.own]
+    wanted = sum(len(canonical.weights) for canonical in CANONICAL)
+    families = {face.families[0] for face in theirs if face.families}
+    report.facts["fonts"] = f"{len(theirs)} faces of {len(families)} families on this machine"
+    report.facts["canonical fonts"] = f"{len(world.own)} of {wanted} faces in {fonts_folder()}"
+    if len(world.own) < wanted:
+        report.warnings.append("text in system fonts looks different on every planner: run `hfdask install-fonts`")
+    if not world.faces:
+        report.warnings.append("there is no font at all on this machine: text shows in fonts of the project only")
+
+
 def _look_at_machine(report: Diagnosis) -> None:
     if shutil.which("setpriv") is None:
         report.warnings.append("no setpriv (util-linux): Chromium outlives a Playwright driver that is killed")
-    fonts = shutil.which("fc-list")
-    if fonts is None:
-        report.warnings.append("no fontconfig tools: cannot tell whether there are fonts; install fontconfig and fonts")
     shared = shutil.disk_usage("/dev/shm").total if Path("/dev/shm").is_dir() else 0
     report.facts["shared memory"] = f"{shared / 2**20:.0f} MiB"
     if shared < 512 * 2**20:

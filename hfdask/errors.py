@@ -19,6 +19,7 @@ details, because most of them cross from a worker to the driver.
     │   │   ├── AssetRefusedError       ASSET_REFUSED
     │   │   └── AssetFetchError         ASSET_FETCH_FAILED        retryable
     │   ├── CheckFailedError            CHECK_FAILED
+    │   ├── SystemFontError             SYSTEM_FONT_USED
     │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
     ├── BrowserError
     │   ├── BrowserNotFoundError        CHROME_BINARY_UNAVAILABLE
@@ -42,6 +43,7 @@ details, because most of them cross from a worker to the driver.
     │   ├── SeamError                   SEAM_MISMATCH
     │   └── OutputInvalidError          OUTPUT_INVALID
     ├── CertificateError                CERTIFICATE_MISMATCH
+    ├── FontInstallError                FONT_FETCH_FAILED
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
     ├── StoreError                      STORE_UNAVAILABLE         retryable
     ├── WorkerLostError                 WORKER_LOST               retryable
@@ -162,6 +164,12 @@ class CheckFailedError(ProjectError):
     """A strict check found something; ``details['findings']`` lists it."""
 
     code = "CHECK_FAILED"
+
+
+class SystemFontError(ProjectError):
+    """Text is drawn in a font of the planning machine, and ``fonts="reject"`` forbids that."""
+
+    code = "SYSTEM_FONT_USED"
 
 
 class UnsupportedFeatureError(ProjectError):
@@ -305,6 +313,12 @@ class CertificateError(HfdaskError):
     """A video, its plan or its frames are not what its certificate says."""
 
     code = "CERTIFICATE_MISMATCH"
+
+
+class FontInstallError(HfdaskError):
+    """The canonical font families could not be fetched or stored."""
+
+    code = "FONT_FETCH_FAILED"
 
 
 class OutputNotWritableError(HfdaskError):

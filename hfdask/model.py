@@ -161,6 +161,27 @@ class Timeline(Value, frozen=True):
     adapters: tuple[str, ...]
 
 
+class Font(Value, frozen=True):
+    """A font file that the plan carries besides the page's own; ``name`` is what it is called for fontconfig.
+
+    ``canonical`` tells the families of `hfdask.browser.families` from fonts that were copied off the planning machine.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    family: str
+    style: str
+    canonical: bool
+
+
+class FontSet(Value, frozen=True):
+    """All fonts that text without a font of the project's own is drawn in, and which family a name stands for."""
+
+    files: tuple[Font, ...]
+    stand_ins: dict[str, str]
+
+
 class Manifest(Value, frozen=True):
     """``plan.json``: a whole render, frozen. ``plan_hash`` covers every other field."""
 
@@ -178,6 +199,7 @@ class Manifest(Value, frozen=True):
     timeline: Timeline
     artifacts: tuple[Artifact, ...]
     resources: tuple[Resource, ...]
+    fonts: FontSet
     warnings: tuple[str, ...]
 
     def sealed(self) -> Manifest:

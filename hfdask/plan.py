@@ -42,7 +42,7 @@ from hfdask.model import (
     pretty_json,
 )
 from hfdask.probe import MAX_SIDE, probe
-from hfdask.project import Project, freeze_files
+from hfdask.project import Project, freeze_file, freeze_files
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store, object_name
 from hfdask.timing import MAX_DURATION, parse_fps
@@ -183,6 +183,8 @@ def plan(
         frames = probed.frames
         for resource in probed.resources:
             _put(store, resource, probed.bodies[resource.sha256])
+        for font in probed.fonts.files:
+            freeze_file(store, font.sha256, font.size, probed.font_files[font.name])
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
@@ -198,6 +200,7 @@ def plan(
             timeline=probed.timeline,
             artifacts=artifacts,
             resources=probed.resources,
+            fonts=probed.fonts,
             warnings=probed.warnings,
         ).sealed()
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)

@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.fetch import Limits
+from hfdask.browser.fonts import used_fonts
 from hfdask.browser.record import Recorder
 from hfdask.browser.session import Loaded, PageSession, open_page
+from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own
 from hfdask.config import RenderConfig
 from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError
-from hfdask.model import Artifact, Clip, PageSettings, Resource, Sweep, Timeline
+from hfdask.model import Artifact, Clip, FontSet, PageSettings, Resource, Sweep, Timeline
 from hfdask.stages import StageClock
 from hfdask.store import Store, materialiser
 from hfdask.timing import frame_count, parse_fps
@@ -45,6 +48,8 @@ class Probe:
     resources: tuple[Resource, ...]
     bodies: dict[str, bytes]
     sweep: Sweep
+    fonts: FontSet
+    font_files: dict[str, Path]
     warnings: tuple[str, ...]
     messages: tuple[str, ...]
 
@@ -70,21 +75,33 @@ async def probe(
                 open_page(chromium, files, page, fps, recorder) as session,
             ):
                 await session.debug()
+                typefaces = Typefaces(session)
+                await typefaces.begin()
                 loaded = await session.load(entry)
                 report = await session.report()
                 rate, rate_warnings = _rate(report["fps"], options)
                 fits = (report["width"], report["height"], rate) == (page.width, page.height, fps)
                 visits = _visits(report, rate, options.sweep) if fits or attempt else ()
                 began = time.perf_counter()
-                swept = await _sweep(session, visits, loaded)
+                swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
                 clock.move("probe", "sweep", time.perf_counter() - began)
                 await session.finish()
+                uses = await typefaces.finish() if fits or attempt else ()
             wanted = _canvas(report, page)
             page, fps = wanted, rate
             if fits:
                 break
+    faces = faces_of(uses, chromium.fonts)
+    if options.fonts == "reject":
+        require_own(faces, chromium.fonts)
+    fonts, font_files = used_fonts(chromium.fonts, faces)
     # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
-    warnings = [*report["warnings"], *rate_warnings, *_timeline_warnings(loaded.missing, report)]
+    warnings = [
+        *report["warnings"],
+        *rate_warnings,
+        *_timeline_warnings(loaded.missing, report),
+        *missing_canonical(faces, chromium.fonts),
+    ]
     frames = frame_count(report["duration"], fps)
     messages = [
         *_thinned(frames, swept, options),
@@ -99,6 +116,8 @@ async def probe(
         resources=recorder.resources,
         bodies=recorder.bodies,
         sweep=swept,
+        fonts=fonts,
+        font_files=font_files,
         warnings=_once(warnings),
         messages=_once(messages),
     )
@@ -121,15 +140,23 @@ def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -
 def _visits(report: dict[str, Any], fps: Fraction, step: int | None) -> tuple[int, ...]:
     if report["unsupported"] or report["duration"] <= 0:
         return ()  # an error that is raised when the page is closed
-    starts = (math.ceil(Fraction(clip["start"]) * fps - Fraction(1, 10**6)) for clip in report["clips"])
-    return frames_to_sweep(frame_count(report["duration"], fps), step, starts)
+    return frames_to_sweep(frame_count(report["duration"], fps), step, _starts(report, fps))
 
 
-async def _sweep(session: PageSession, frames: tuple[int, ...], loaded: Loaded) -> Sweep:
+def _starts(report: dict[str, Any], fps: Fraction) -> set[int]:
+    """The first frames of clips."""
+    return {math.ceil(Fraction(clip["start"]) * fps - Fraction(1, 10**6)) for clip in report["clips"]}
+
+
+async def _sweep(
+    session: PageSession, frames: tuple[int, ...], loaded: Loaded, typefaces: Typefaces, starts: set[int]
+) -> Sweep:
     """Bring the page to each frame as a capture would, so that it asks for all that a chunk will ask for.
 
     Layout is enough to make a page load what it shows, at a third of the time of drawing; some frames are drawn as well.
+    All text of some is looked at for its fonts, of the others that which changed.
     """
+    await typefaces.look()
     moved: list[bool] = []
     damage: list[bool | None] = []
     seconds: list[float] = []
@@ -142,6 +169,8 @@ async def _sweep(session: PageSession, frames: tuple[int, ...], loaded: Loaded) 
             drawn = draws and (number % every == 0 or frame == frames[-1])
             damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
         seconds.append(round(time.perf_counter() - began, 5))
+        whole = number % every == 0 or frame in starts or frame == frames[-1]
+        await typefaces.look(always=whole)
         if session.in_flight:
             await session.drain(_PATIENCE)
     if frames:

@@ -83,8 +83,13 @@ def freeze_files(project: Project, store: Store) -> tuple[Artifact, ...]:
     artifacts = []
     for path, file in project.files():
         digest, size = file_digest(file), file.stat().st_size
-        name = object_name(digest)
-        if not (store.exists(name) and store.size(name) == size):
-            store.put(name, file)
+        freeze_file(store, digest, size, file)
         artifacts.append(Artifact(path=path, sha256=digest, size=size))
     return tuple(artifacts)
+
+
+def freeze_file(store: Store, digest: str, size: int, file: Path) -> None:
+    """Put a file into a plan's objects, unless it is there already."""
+    name = object_name(digest)
+    if not (store.exists(name) and store.size(name) == size):
+        store.put(name, file)

@@ -9,6 +9,7 @@ from typing import Any
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
+from hfdask.browser.fonts import plan_fonts
 from hfdask.browser.record import Recorder
 from hfdask.browser.session import open_page
 from hfdask.config import RenderConfig, with_project_file
@@ -65,9 +66,10 @@ async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
     manifest = frozen.manifest
     store = Store(frozen.url)
     files: dict[str, Path] = materialiser.files(store, manifest.artifacts)
+    fonts = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
     async with (
         Recorder(options.allow_hosts, options.replace_urls) as recorder,
-        browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, _),
+        browser_thread().pool.lease(manifest.page.capture_mode, fonts) as (chromium, _),
         open_page(chromium, files, manifest.page, manifest.fps.fraction, recorder) as session,
     ):
         await session.load(manifest.entry)

@@ -27,7 +27,7 @@ from hfdask.errors import (
     OutputNotWritableError,
     StoreError,
 )
-from hfdask.model import Artifact, Resource
+from hfdask.model import Artifact, Font, Resource
 from hfdask.scratch import scratch_folder
 
 StorageOptions = Mapping[str, Any]
@@ -219,6 +219,10 @@ class Materialiser:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: dict[tuple[str, str], tuple[Path, tuple[int, int]]] = {}
+
+    def fonts(self, store: Store, fonts: Iterable[Font]) -> dict[str, Path]:
+        """Local files of fonts by their names; as `files`."""
+        return self.files(store, [Artifact(path=font.name, sha256=font.sha256, size=font.size) for font in fonts])
 
     def files(self, store: Store, artifacts: Iterable[Artifact]) -> dict[str, Path]:
         """Local files by page path.

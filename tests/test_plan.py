@@ -165,7 +165,7 @@ def tampered(name, value):
         return value + 1
     if isinstance(value, str):
         return value + "x"
-    return [*value, "x"] if name in ("warnings", "resources") else value[:-1]
+    return value[:-1] if value else ["x"]
 
 
 @pytest.mark.parametrize("index", [-1, 3, 10**9, True, "0", 1.0, None])

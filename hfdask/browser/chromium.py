@@ -25,6 +25,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
+from hfdask.browser.fonts import FontWorld, machine_fonts
 from hfdask.errors import BrowserLaunchError, ProjectError
 from hfdask.model import CaptureMode
 from hfdask.page.server import HOST, PageServer
@@ -74,17 +75,20 @@ _LAUNCH_TIMEOUT = 30.0
 class Chromium:
     """A running browser with a page server of its own. Use it on the browser thread's loop only."""
 
-    def __init__(self, browser: PlaywrightBrowser, server: PageServer, mode: CaptureMode, pid: int) -> None:
+    def __init__(
+        self, browser: PlaywrightBrowser, server: PageServer, mode: CaptureMode, fonts: FontWorld, pid: int
+    ) -> None:
         self.playwright = browser
         self.server = server
         self.mode = mode
+        self.fonts = fonts
         self.pid = pid
         self.pages = 0
         self._process = psutil.Process(pid)
         self._ticks = 0.0
 
     @classmethod
-    async def launch(cls, driver: Playwright, binary: Browser, mode: CaptureMode) -> Chromium:
+    async def launch(cls, driver: Playwright, binary: Browser, mode: CaptureMode, fonts: FontWorld) -> Chromium:
         """Start a browser.
 
         Raises
@@ -98,7 +102,7 @@ class Chromium:
                 executable_path=str(_wrapper(binary.path)),
                 args=_arguments(mode, server.port),
                 chromium_sandbox=sandbox_possible(),
-                env=_environment(),
+                env=_environment(fonts),
                 timeout=_LAUNCH_TIMEOUT * 1000,
                 handle_sigint=False,
                 handle_sigterm=False,
@@ -113,7 +117,7 @@ class Chromium:
                 f"{binary.path} did not start: {error.message.strip()[:600]}; `hfdask doctor` tells more",
                 path=str(binary.path),
             ) from error
-        return cls(browser, server, mode, pid)
+        return cls(browser, server, mode, fonts, pid)
 
     @property
     def alive(self) -> bool:
@@ -141,9 +145,9 @@ class Chromium:
             self.kill()
 
 
-def _environment() -> dict[str, str | float | bool]:
+def _environment(fonts: FontWorld) -> dict[str, str | float | bool]:
     known: dict[str, str | float | bool] = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return {**known, "LANG": "C.UTF-8", "TZ": "UTC"}
+    return {**known, "LANG": "C.UTF-8", "TZ": "UTC", "FONTCONFIG_FILE": str(fonts.configuration)}
 
 
 def _arguments(mode: CaptureMode, port: int) -> list[str]:
@@ -167,11 +171,17 @@ def _wrapper(binary: Path) -> Path:
 
 
 class BrowserPool:
-    """Playwright's driver and the warm browsers of this process, by capture mode."""
+    """Playwright's driver and the warm browsers of this process, by capture mode and fonts.
+
+    A browser reads its fonts when it starts. Planning and rendering have others, and so have most plans, so one more
+    browser may stay than were ever lent at a time: a process that plans and renders in turns finds both of them warm.
+    """
 
     def __init__(self) -> None:
         self._driver: Playwright | None = None
-        self._idle: dict[CaptureMode, list[Chromium]] = {"beginframe": [], "screenshot": []}
+        self._idle: list[Chromium] = []
+        self._lent = 0
+        self._most_lent = 1
         self._starting = asyncio.Lock()
 
     async def driver(self) -> Playwright:
@@ -181,14 +191,29 @@ class BrowserPool:
             return self._driver
 
     @contextlib.asynccontextmanager
-    async def lease(self, mode: CaptureMode) -> AsyncIterator[tuple[Chromium, bool]]:
-        """Lend a browser, and whether it was warm. It comes back unless the block ends with an error that is not the page's."""
-        chromium = self._take(mode)
-        warm = chromium is not None
-        if chromium is None:
-            chromium = await self._launch(mode)
+    async def lease(self, mode: CaptureMode, fonts: FontWorld | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
+        """Lend a browser, and whether it was warm. It comes back unless the block ends with an error that is not the page's.
+
+        Without ``fonts`` it has those of this machine, as planning needs.
+        """
+        world = await asyncio.to_thread(machine_fonts) if fonts is None else fonts
+        self._lent += 1
+        self._most_lent = max(self._most_lent, self._lent)
         try:
-            yield chromium, warm
+            chromium = self._take(mode, world)
+            warm = chromium is not None
+            if chromium is None:
+                await self._make_room()
+                chromium = await self._launch(mode, world)
+            async with self._returned(chromium):
+                yield chromium, warm
+        finally:
+            self._lent -= 1
+
+    @contextlib.asynccontextmanager
+    async def _returned(self, chromium: Chromium) -> AsyncIterator[None]:
+        try:
+            yield
         except ProjectError:
             await self._give_back(chromium)
             raise
@@ -198,15 +223,20 @@ class BrowserPool:
             raise
         await self._give_back(chromium)
 
-    async def _launch(self, mode: CaptureMode) -> Chromium:
+    async def _make_room(self) -> None:
+        """Close the browser that has waited longest, where another one would be more than are of use."""
+        while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
+            await self._idle.pop(0).close()
+
+    async def _launch(self, mode: CaptureMode, fonts: FontWorld) -> Chromium:
         binary = find_browser()
         try:
-            return await Chromium.launch(await self.driver(), binary, mode)
+            return await Chromium.launch(await self.driver(), binary, mode, fonts)
         except BrowserLaunchError:
             if await self._driver_answers():
                 raise  # the browser is at fault, and others depend on this driver
             await self._stop_driver()
-            return await Chromium.launch(await self.driver(), binary, mode)
+            return await Chromium.launch(await self.driver(), binary, mode, fonts)
 
     async def _driver_answers(self) -> bool:
         try:
@@ -224,21 +254,20 @@ class BrowserPool:
 
     async def _give_back(self, chromium: Chromium) -> None:
         if chromium.alive and chromium.pages < MAX_PAGES:
-            self._idle[chromium.mode].append(chromium)
+            self._idle.append(chromium)
         else:
             await chromium.close()
 
-    def _take(self, mode: CaptureMode) -> Chromium | None:
-        while self._idle[mode]:
-            chromium = self._idle[mode].pop()
-            if chromium.alive:
-                return chromium
-            chromium.server.close()
+    def _take(self, mode: CaptureMode, fonts: FontWorld) -> Chromium | None:
+        for chromium in reversed(list(self._idle)):
+            if chromium.mode == mode and chromium.fonts.key == fonts.key:
+                self._idle.remove(chromium)
+                if chromium.alive:
+                    return chromium
+                chromium.server.close()
         return None
 
     async def close(self) -> None:
-        idle = [chromium for browsers in self._idle.values() for chromium in browsers]
-        for browsers in self._idle.values():
-            browsers.clear()
+        idle, self._idle = self._idle, []
         await asyncio.gather(*(chromium.close() for chromium in idle))
         await self._stop_driver()

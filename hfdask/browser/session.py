@@ -22,6 +22,7 @@ from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Pag
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.families import GENERIC
 from hfdask.browser.network import Network
 from hfdask.browser.requests import Refusal, Source, redact, redact_text
 from hfdask.errors import (
@@ -353,6 +354,19 @@ class PageSession:
                 f"a script threw {when}: {shown[0]}; mend it, or render with page_errors='warn'", problems=shown
             )
 
+    async def add_script(self, script: str) -> None:
+        """Have a script run before all others in every frame of the page; to be called before `load`."""
+        await self._page.add_init_script(script)
+
+    async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A command of the DevTools protocol to the page."""
+        answer: dict[str, Any] = await self._cdp.send(method, parameters)
+        return answer
+
+    def deadline_for_fonts(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Bound what questions about the page's text may take."""
+        return self._deadline(self.settings.frame_timeout, "the page did not tell its fonts")
+
     async def _evaluate(self, expression: str) -> Any:
         evaluation = asyncio.ensure_future(
             self._cdp.send("Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True})
@@ -507,6 +521,7 @@ async def _open(
     cdp = await context.new_cdp_session(page)
     session = PageSession(chromium, page, cdp, settings, fps, site, network)
     await cdp.send("Network.enable")
+    await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
     if network is not None:
         network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])
     try:

@@ -18,6 +18,7 @@ from hfdask.model import PageSettings
 
 # In every frame of the page, and in the top one only.
 _FRAME = ("clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
+_FONTS = "fonts.js"
 _PLAYER = (
     "timing.js",
     "timelines.js",
@@ -66,3 +67,9 @@ def lint_script() -> str:
         f"const {{ {shared} }} = (() => {{ const root = null; let ownStart; function warn() {{}}\n{timing}\nreturn {{ {shared} }}; }})();\n"
         f"{lint}\nreturn {{ inspect, moduleError, validSelectors }}; }})();"
     )
+
+
+@functools.cache
+def font_script() -> str:
+    """The script that looks at text while a page is planned; it has no part in what the page draws."""
+    return (resources.files("hfdask.page") / "runtime" / _FONTS).read_text("utf-8")

@@ -1,0 +1,140 @@
+"""What fontconfig knows of this machine's fonts, asked through the library that Chromium itself asks."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfdask.errors import BrowserNotFoundError
+
+_LIBRARY = "libfontconfig.so.1"
+_SYSTEM_SET = 0
+_MATCH = 0
+
+# Fontconfig's table of fonts is cached in files, which two threads of a process need not write at once.
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face of a font file; ``index`` tells which, in a collection or a variable font."""
+
+    file: Path
+    index: int
+    families: tuple[str, ...]
+    style: str
+    postscript: str
+
+
+class _FontSet(ctypes.Structure):
+    _fields_ = (
+        ("count", ctypes.c_int),
+        ("room", ctypes.c_int),
+        ("fonts", ctypes.POINTER(ctypes.c_void_p)),
+    )
+
+
+@functools.cache
+def _library() -> Any:
+    for name in (f"{sys.prefix}/lib/{_LIBRARY}", _LIBRARY):  # a conda environment has fonts of its own
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        pointer, text = ctypes.c_void_p, ctypes.c_char_p
+        for function, result, arguments in (
+            ("FcInitLoadConfig", pointer, []),
+            ("FcConfigCreate", pointer, []),
+            ("FcConfigDestroy", None, [pointer]),
+            ("FcConfigParseAndLoad", ctypes.c_int, [pointer, text, ctypes.c_int]),
+            ("FcConfigBuildFonts", ctypes.c_int, [pointer]),
+            ("FcConfigGetFonts", ctypes.POINTER(_FontSet), [pointer, ctypes.c_int]),
+            ("FcConfigGetFontDirs", pointer, [pointer]),
+            ("FcConfigGetCacheDirs", pointer, [pointer]),
+            ("FcStrListNext", text, [pointer]),
+            ("FcStrListDone", None, [pointer]),
+            ("FcPatternGetString", ctypes.c_int, [pointer, text, ctypes.c_int, ctypes.POINTER(text)]),
+            ("FcPatternGetInteger", ctypes.c_int, [pointer, text, ctypes.c_int, ctypes.POINTER(ctypes.c_int)]),
+        ):
+            getattr(library, function).restype = result
+            getattr(library, function).argtypes = arguments
+        return library
+    raise BrowserNotFoundError(
+        f"{_LIBRARY} is not on this machine, without which Chromium has no fonts; install fontconfig "
+        "(Debian: apt-get install libfontconfig1)"
+    )
+
+
+def machine_folders() -> tuple[list[Path], list[Path]]:
+    """Folders of this machine's fonts, and those of fontconfig's caches, as its own configuration names them.
+
+    Raises
+    ------
+    BrowserNotFoundError
+        Where there is no fontconfig, which every Chromium needs.
+    """
+    library = _library()
+    with _lock:
+        config = library.FcInitLoadConfig()
+        try:
+            return (
+                [Path(name) for name in _strings(library, library.FcConfigGetFontDirs(config))],
+                [Path(name) for name in _strings(library, library.FcConfigGetCacheDirs(config))],
+            )
+        finally:
+            library.FcConfigDestroy(config)
+
+
+def faces(configuration: Path) -> list[Face]:
+    """Every face that a browser under this configuration can use, in fontconfig's own order.
+
+    Raises
+    ------
+    BrowserNotFoundError
+    """
+    library = _library()
+    with _lock:
+        config = library.FcConfigCreate()
+        try:
+            if not library.FcConfigParseAndLoad(config, str(configuration).encode(), 1):
+                raise ValueError(f"fontconfig does not take {configuration}")
+            library.FcConfigBuildFonts(config)
+            found = library.FcConfigGetFonts(config, _SYSTEM_SET)
+            if not found:
+                return []
+            return [_face(library, found.contents.fonts[number]) for number in range(found.contents.count)]
+        finally:
+            library.FcConfigDestroy(config)
+
+
+def _strings(library: Any, names: int) -> Iterator[str]:
+    while (name := library.FcStrListNext(names)) is not None:
+        yield name.decode("utf-8", "surrogateescape")
+    library.FcStrListDone(names)
+
+
+def _face(library: Any, pattern: int) -> Face:
+    index = ctypes.c_int(0)
+    library.FcPatternGetInteger(pattern, b"index", 0, ctypes.byref(index))
+    return Face(
+        file=Path(next(_values(library, pattern, b"file"))),
+        index=index.value,
+        families=tuple(_values(library, pattern, b"family")),
+        style=next(_values(library, pattern, b"style"), ""),
+        postscript=next(_values(library, pattern, b"postscriptname"), ""),
+    )
+
+
+def _values(library: Any, pattern: int, name: bytes) -> Iterator[str]:
+    value = ctypes.c_char_p()
+    number = 0
+    while library.FcPatternGetString(pattern, name, number, ctypes.byref(value)) == _MATCH:
+        assert value.value is not None
+        yield value.value.decode("utf-8", "replace")
+        number += 1

@@ -1,0 +1,149 @@
+"""Which fonts a page really draws its text in, asked of the browser while the page is planned.
+
+An element is asked about where it has letters or words that are new to its face, so a look at a page where nothing is new costs a walk
+through its elements. What is no text of an element has none to ask about: the fonts that decide how high a line is, and
+those of canvases. For these, elements are added to the page when all else is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hfdask.browser.families import STANDARD, meant
+from hfdask.browser.fontconfig import Face
+from hfdask.browser.fonts import FontWorld
+from hfdask.browser.session import PageSession
+from hfdask.errors import ScriptError, SystemFontError
+from hfdask.page import font_script
+
+
+@dataclass(frozen=True)
+class Use:
+    """Text of an element, and a font that draws it; ``families`` is what the style sheet asks for."""
+
+    element: str
+    families: str
+    family: str
+    postscript: str
+    custom: bool
+
+
+class Typefaces:
+    """Collects the fonts of one page: `begin` before it loads, `look` after each seek, `finish` last."""
+
+    def __init__(self, session: PageSession) -> None:
+        self._session = session
+        self._uses: dict[Use, None] = {}
+
+    async def begin(self) -> None:
+        await self._session.add_script(font_script())
+
+    async def look(self, *, always: bool = True) -> None:
+        """Ask about text that was not there at the looks before; unless ``always``, only where the document's text changed.
+
+        Without a change of text there can still be a new face, by a style or an animation; to see that costs a walk
+        through the page.
+        """
+        async with self._session.deadline_for_fonts():
+            if not (await self._value("__hfdaskText.changed()", by_value=True))["value"] and not always:
+                return
+            await self._ask("__hfdaskText.fresh()")
+
+    async def finish(self) -> tuple[Use, ...]:
+        """All uses that were seen. The page has elements added to it after this, and shows no frame any more."""
+        async with self._session.deadline_for_fonts():
+            await self._ask("__hfdaskText.samples()")
+        return tuple(self._uses)
+
+    async def _ask(self, expression: str) -> None:
+        send = self._session.send
+        about = await self._value(f"(__hfdaskText.found = {expression}).map(__hfdaskText.about)", by_value=True)
+        if not about["value"]:
+            return
+        found = await self._value("__hfdaskText.found", by_value=False)
+        properties = await send("Runtime.getProperties", {"objectId": found["objectId"], "ownProperties": True})
+        objects = {item["name"]: item["value"]["objectId"] for item in properties["result"] if item["name"].isdecimal()}
+        await send("DOM.enable")
+        await send("CSS.enable")
+        await send("DOM.getDocument", {"depth": 0})
+        fonts = await asyncio.gather(*(self._fonts(objects[str(number)]) for number in range(len(objects))))
+        await send("CSS.disable")
+        await send("DOM.disable")
+        for what, used in zip(about["value"], fonts, strict=True):
+            for font in used:
+                use = Use(
+                    what["element"],
+                    what["families"],
+                    font["familyName"],
+                    font.get("postScriptName", ""),
+                    font["isCustomFont"],
+                )
+                self._uses[use] = None
+
+    async def _value(self, expression: str, *, by_value: bool) -> dict[str, Any]:
+        answer = await self._session.send("Runtime.evaluate", {"expression": expression, "returnByValue": by_value})
+        if "exceptionDetails" in answer:
+            raise ScriptError(f"the look at the page's text failed: {answer['result'].get('description')}")
+        return dict(answer["result"])
+
+    async def _fonts(self, handle: str) -> list[dict[str, Any]]:
+        node = await self._session.send("DOM.requestNode", {"objectId": handle})
+        answer = await self._session.send("CSS.getPlatformFontsForNode", {"nodeId": node["nodeId"]})
+        return list(answer["fonts"])
+
+
+def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
+    """The faces of a world that the page uses, each with one use; web fonts are none of them."""
+    found: dict[Face, Use] = {}
+    for use in uses:
+        if use.custom:
+            continue
+        alike = [face for face in world.faces if face.postscript and face.postscript == use.postscript]
+        alike = alike or [face for face in world.faces if use.family in face.families]
+        ours = [face for face in alike if face.file in world.own]
+        for face in ours or alike:
+            found.setdefault(face, use)
+    return found
+
+
+def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
+    """Refuse fonts of this machine (contract 4.3, rule 2).
+
+    Raises
+    ------
+    SystemFontError
+        With family, element and remedy of the first few.
+    """
+    uses = [use for face, use in faces.items() if face.file not in world.own]
+    if not uses:
+        return
+    shown = "; ".join(f"{use.element} asks for {_asked(use)} and is drawn in {use.family}" for use in uses[:3]) + (
+        f"; and {len(uses) - 3} more" if len(uses) > 3 else ""
+    )
+    raise SystemFontError(
+        f"text is drawn in fonts of this machine: {shown}; give the project an @font-face for it, run "
+        "`hfdask install-fonts`, or render with fonts='embed'",
+        families=sorted({use.family for use in uses}),
+        elements=[use.element for use in uses],
+    )
+
+
+def _asked(use: Use) -> str:
+    return "no font" if use.families == STANDARD else use.families
+
+
+def missing_canonical(faces: dict[Face, Use], world: FontWorld) -> list[str]:
+    """Warnings where a canonical family is meant, but is not installed, so that a font of this machine is taken."""
+    here = {face.families[0] for face in world.faces if face.file in world.own}
+    wanted: dict[str, str] = {}
+    for face, use in faces.items():
+        canonical = meant(use.families.split(",")[0].strip().strip("\"'"))
+        if face.file not in world.own and canonical and canonical.family not in here:
+            wanted.setdefault(canonical.family, use.family)
+    return [
+        f"{family} is not on the planning machine, whose {instead} is taken for it: run `hfdask install-fonts`"
+        for family, instead in sorted(wanted.items())
+    ]

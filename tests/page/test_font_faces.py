@@ -1,0 +1,193 @@
+"""Contract 4.3: which face a declaration gets, and that every text of a page is found with the faces that draw it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from font_samples import build_font, canonical_fonts, configuration, machine, machine_folder
+from page_samples import SETTINGS, composition, write_site
+
+from hfdask.browser import browser_thread
+from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.typefaces import Typefaces, Use
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("fonts")
+    config = configuration(folder / "fonts.conf", machine_folder(folder / "machine"))
+    with machine(config, canonical_fonts(folder / "canonical")):
+        yield
+
+
+class Look:
+    """A page that is looked at as planning does it."""
+
+    def __init__(self, session: PageSession) -> None:
+        self.session = session
+        self.typefaces = Typefaces(session)
+
+    async def at(self, frames: tuple[int, ...], always: bool) -> tuple[Use, ...]:
+        await self.typefaces.begin()
+        await self.session.load("index.html")
+        await self.typefaces.look()
+        for frame in frames:
+            await self.session.seek(frame)
+            await self.typefaces.look(always=always)
+        return await self.typefaces.finish()
+
+
+def uses(folder: Path, body: str, *, frames: tuple[int, ...] = (), always: bool = True, **parts: str) -> list[Use]:
+    files = write_site(folder, composition(body, **parts))
+
+    async def run() -> tuple[Use, ...]:
+        async with contextlib.AsyncExitStack() as stack:
+            chromium, _ = await stack.enter_async_context(browser_thread().pool.lease("beginframe"))
+            session = await stack.enter_async_context(open_page(chromium, files, SETTINGS, Fraction(30)))
+            return await Look(session).at(frames, always)
+
+    return list(browser_thread().run(run(), 40))
+
+
+def faces(folder: Path, body: str, **parts: Any) -> set[str]:
+    return {use.postscript for use in uses(folder, body, **parts)}
+
+
+@pytest.mark.parametrize(
+    ("declared", "face"),
+    [
+        ("font-family: Inter", "Inter-Regular"),
+        ("font-family: helvetica", "Inter-Regular"),
+        ("font-family: 'SF Pro Display'", "Inter-Regular"),
+        ("font-family: 'Segoe UI'", "Roboto-Regular"),
+        ("font-family: CONSOLAS", "JetBrainsMono-Regular"),
+        ("font-family: Georgia, Inter", "EBGaramond-Regular"),
+        ("font-family: 'Liberation Serif'", "EBGaramond-Regular"),
+        ("font-family: sans-serif", "Inter-Regular"),
+        ("font-family: system-ui", "Inter-Regular"),
+        ("font-family: -apple-system, BlinkMacSystemFont", "Inter-Regular"),
+        ("font-family: BlinkMacSystemFont", "Inter-Regular"),
+        ("font-family: ui-sans-serif", "Inter-Regular"),
+        ("font: 20px sans-serif", "Inter-Regular"),
+        ("--f: system-ui; font-family: var(--f)", "Inter-Regular"),
+        ("font-family: serif", "LiberationSerif-Regular"),
+        ("font-family: monospace", "LiberationMono-Regular"),
+        ("font-family: ui-monospace", "LiberationMono-Regular"),
+        ("font-family: 'House Font'", "HouseFont-Regular"),
+        ("font-family: 'No Such Font', 'House Font'", "HouseFont-Regular"),
+        ("font-family: 'No Such Font'", "LiberationSerif-Regular"),
+        ("", "LiberationSerif-Regular"),
+        ("font: 600 20px Arial", "Inter-Bold"),
+        ("font: 800 20px Arial", "InterBlack-Heavy"),
+        ("font: 300 20px Arial", "Inter-Regular"),
+    ],
+)
+def test_what_a_declaration_is_drawn_in(declared, face, tmp_path):
+    assert faces(tmp_path, f'<p style="{declared}">text</p>') == {face}
+
+
+def test_a_face_of_the_project_wins_over_the_name_that_it_has(tmp_path):
+    data = base64.b64encode(build_font(tmp_path / "own.ttf", "Own").read_bytes()).decode()
+    style = f"@font-face{{font-family:Helvetica;src:url(data:font/ttf;base64,{data})}}"
+    found = uses(tmp_path, '<p style="font-family:Helvetica">text</p>', style=style)
+    assert {(use.postscript, use.custom) for use in found} == {("Own-Regular", True)}
+
+
+def test_characters_that_a_font_lacks_fall_back_one_by_one(tmp_path):
+    found = faces(tmp_path, '<p style="font-family:Inter">a → 日本</p>')
+    assert found == {"Inter-Regular", "DejaVuSans-Regular", "KanjiFont-Regular"}
+
+
+HOUSE = "font-family:House Font"
+
+
+@pytest.mark.parametrize(
+    ("body", "script"),
+    [
+        (f'<p style="{HOUSE}">text</p>', ""),
+        (f'<input style="{HOUSE}" value="text">', ""),
+        (f'<textarea style="{HOUSE}" placeholder="text"></textarea>', ""),
+        (f'<svg><text y="9" style="{HOUSE}">text</text></svg>', ""),
+        (f'<div style="{HOUSE};display:contents">text</div>', ""),
+        ('<p class="before"></p>', ""),
+        (f"<iframe srcdoc=\"<p style='{HOUSE}'>text</p>\"></iframe>", ""),
+        (
+            "<x-a></x-a>",
+            f"document.querySelector('x-a').attachShadow({{mode: 'open'}}).innerHTML = '<p style=\"{HOUSE}\">text</p>'",
+        ),
+        (
+            "<x-a></x-a>",
+            f"document.querySelector('x-a').attachShadow({{mode: 'closed'}}).innerHTML = '<p style=\"{HOUSE}\">text</p>'",
+        ),
+        ("<canvas></canvas>", "const c = document.querySelector('canvas').getContext('2d'); c.font = '9px House Font'; c.fillText('a', 1, 9)"),
+        ("", "const c = new OffscreenCanvas(9, 9).getContext('2d'); c.font = '9px House Font'; c.measureText('a')"),
+        # No glyph of it, but it decides how high the line is.
+        (f'<div style="{HOUSE}"><span style="font-family:Inter">text</span></div>', ""),
+    ],
+    ids=[
+        *("element", "input", "placeholder", "svg", "contents", "pseudo", "iframe", "shadow", "closed shadow"),
+        *("canvas", "offscreen canvas", "line"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_text_is_found(body, script, tmp_path):
+    style = '.before::before{content:"text";font-family:House Font}'
+    assert "HouseFont-Regular" in faces(tmp_path, body, script=script, style=style)
+
+
+def test_text_that_shows_later_is_found_at_its_frame(tmp_path):
+    body = f'<p id="late" style="{HOUSE};display:none">text</p>'
+    script = """window.__hf = {seek: () => {}};
+      const late = document.getElementById("late");
+      requestAnimationFrame(function tick(ms) {
+        late.style.display = ms >= 500 ? "block" : "none"; requestAnimationFrame(tick);
+      });"""
+    assert "HouseFont-Regular" not in faces(tmp_path, body, script=script, frames=(5,))
+    assert "HouseFont-Regular" in faces(tmp_path, body, script=script, frames=(5, 20))
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"), [("late.textContent = '→'", True), ("late.style.fontFamily = 'House Font'", False)]
+)
+def test_between_whole_looks_a_change_of_text_is_enough_and_needed(change, seen, tmp_path):
+    script = f"""const late = document.getElementById("late");
+      requestAnimationFrame(function tick(ms) {{ if (ms >= 500) {change}; requestAnimationFrame(tick); }});"""
+    body = '<p id="late" style="font-family:Inter">text</p>'
+    found = faces(tmp_path, body, script=script, frames=(5, 20), always=False)
+    assert found == {"Inter-Regular"} | ({"DejaVuSans-Regular"} if seen else set())
+    assert len(faces(tmp_path, body, script=script, frames=(5, 20))) == 2
+
+
+def test_text_that_does_not_show_asks_for_no_font(tmp_path):
+    hidden = f'<p style="{HOUSE};display:none">text</p><div style="display:none"><b style="{HOUSE}">text</b></div>'
+    assert faces(tmp_path, f'{hidden}<p style="font-family:Inter">text</p><p style="{HOUSE}"> </p>') == {
+        "Inter-Regular"
+    }
+
+
+def test_a_second_look_asks_for_new_letters_and_words_only(tmp_path, monkeypatch):
+    asked: list[str] = []
+    send = PageSession.send
+
+    async def count(self, method, parameters=None):
+        asked.append(method)
+        return await send(self, method, parameters)
+
+    monkeypatch.setattr(PageSession, "send", count)
+    body = '<p style="font-family:Inter">one two</p>' * 30 + '<p style="font-family:Inter">townee</p>'
+    uses(tmp_path, body, frames=(1, 2, 3, 4))
+    # One element for the letters, and one for the line that they are set in.
+    assert asked.count("CSS.getPlatformFontsForNode") == 2
+
+
+def test_uses_name_the_element_and_what_it_asks_for(tmp_path):
+    body = f'<h1 id="title" class="big bold" style="{HOUSE}, serif">A title</h1>'
+    [use] = {(use.element, use.families) for use in uses(tmp_path, body)}
+    assert use == ('<h1#title.big.bold> "A title"', '"House Font", serif')

@@ -1,0 +1,364 @@
+"""Plans carry the fonts that their pages use, and are drawn with these alone, on whatever machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from font_samples import build_font, canonical_fonts, configuration, machine, machine_folder
+from fontTools.ttLib import TTFont
+from samples import REPOSITORY
+
+import hfdask
+from hfdask.browser import browser_thread, fontpack
+from hfdask.browser.capture import capture
+from hfdask.browser.families import CANONICAL
+from hfdask.browser.fonts import FontWorld, _machine_fonts, machine_fonts, plan_fonts
+from hfdask.browser.session import open_page
+from hfdask.cli import main
+from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, SystemFontError
+from hfdask.model import FontSet, FrameRecord, decode
+from hfdask.store import Store, materialiser, object_name
+
+pytestmark = pytest.mark.browser
+
+THIS_MACHINE = os.environ.get("FONTCONFIG_FILE")
+
+
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fonts")
+    machine_folder(folder / "machine")
+    canonical_fonts(folder / "canonical")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _machine(fonts: Path) -> Iterator[None]:
+    with machine(configuration(fonts / "fonts.conf", fonts / "machine"), fonts / "canonical"):
+        yield
+
+
+def page(body: str, style: str = "", seconds: float = 0.3) -> str:
+    return (
+        f"<style>{style}</style><div id=root data-composition-id=main data-width=160 data-height=90 "
+        f"data-duration={seconds} data-no-timeline style='background:#fff'>{body}</div>"
+    )
+
+
+TEXTS = """<p class=clip data-start=0 data-duration=0.2 style="font:20px serif">serif →</p>
+<p class=clip data-start=0.2 data-duration=0.1 style="font:800 20px Helvetica">sans 日本</p>
+<p style="font:20px 'No Such Font', 'House Font';animation:go 0.3s linear both">house</p>
+<canvas width=90 height=20 style="position:absolute;bottom:0"></canvas>
+<script>const c = document.querySelector("canvas").getContext("2d"); c.font = "12px ui-monospace"; c.fillText("mono", 2, 15)</script>
+<style>@keyframes go { to { letter-spacing: 5.3px } }</style>"""
+
+
+def digests(plan: hfdask.Plan, folder: Path) -> list[str]:
+    found: list[str] = []
+    for chunk in plan.manifest.chunks:
+        result = hfdask.render_chunk(plan.url, chunk.index, folder / f"{chunk.index}.mp4", redo=True)
+        found += record(folder, chunk.index)
+        assert result.frames == chunk.frames
+    return found
+
+
+def record(folder: Path, index: int) -> tuple[str, ...]:
+    return decode((folder / f"{index}.mp4.frames.json").read_bytes(), FrameRecord, "record").digests
+
+
+def families(plan: hfdask.Plan) -> list[tuple[str, bool]]:
+    return [(font.family, font.canonical) for font in plan.manifest.fonts.files]
+
+
+def test_a_plan_carries_exactly_the_fonts_that_its_page_uses(project, tmp_path):
+    plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
+    assert sorted(families(plan)) == [
+        *(("DejaVu Sans", False), ("House Font", False), ("Inter", True), ("Kanji Font", False)),
+        *(("Liberation Mono", False), ("Liberation Serif", False)),
+    ]
+    [inter] = [font for font in plan.manifest.fonts.files if font.canonical]
+    assert inter.name == "inter-900.ttf"
+    for font in plan.manifest.fonts.files:
+        assert (tmp_path / "plan" / object_name(font.sha256)).stat().st_size == font.size
+
+
+def test_two_plans_of_a_project_are_equal(project, tmp_path):
+    source = project(page(TEXTS))
+    assert hfdask.plan(source, tmp_path / "a").hash == hfdask.plan(source, tmp_path / "b").hash
+
+
+def worker(plan: hfdask.Plan, folder: Path) -> list[str]:
+    """Render a plan's chunks as somebody else, on a machine that has no font at all."""
+    config = configuration(folder / "none.conf", None)
+    script = (
+        "import sys, hfdask, hfdask.browser.fontconfig as f\n"
+        "from pathlib import Path\n"
+        "assert f.faces(Path(sys.argv[4])) == []\n"
+        "for index in range(int(sys.argv[3])):\n"
+        "    hfdask.render_chunk(sys.argv[1], index, f'{sys.argv[2]}/{index}.mp4', redo=True)\n"
+    )
+    out = folder / "out"
+    home = folder / "home"
+    for path in (out, home):
+        path.mkdir()
+    arguments = [sys.executable, "-c", script, plan.url, str(out), str(len(plan.manifest.chunks)), str(config)]
+    environment = {
+        name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "HFDASK_BROWSER")
+    }
+    environment |= {
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "FONTCONFIG_FILE": str(config),
+        "FONTCONFIG_PATH": str(home),
+        "HFDASK_FONTS": str(home),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    if os.geteuid() == 0:
+        for path in (folder, out, home):
+            os.chown(path, 65534, 65534)
+        arguments = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", *arguments]
+        _let_in(folder)
+        _let_in(Path(plan.url.removeprefix("file://")))
+    subprocess.run(arguments, env=environment, check=True, timeout=180, cwd=folder)
+    return [digest for chunk in plan.manifest.chunks for digest in record(out, chunk.index)]
+
+
+def _let_in(path: Path) -> None:
+    """pytest's folders are the user's own; another user may pass through those of this test."""
+    for above in (path, *path.parents):
+        if above.stat().st_uid == os.geteuid() and above != Path("/"):
+            above.chmod(above.stat().st_mode | 0o055)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_a_worker_without_fonts_draws_the_same_pixels(project, tmp_path):
+    plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan", chunk_size=4)
+    (tmp_path / "here").mkdir()
+    here = digests(plan, tmp_path / "here")
+    (tmp_path / "there").mkdir()
+    assert len(set(here)) > 3
+    assert worker(plan, tmp_path / "there") == here
+
+
+def test_planning_and_rendering_draw_the_same(project, tmp_path):
+    """The plan's own fonts draw what the planner saw; other ones in their place would not."""
+    plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
+    manifest, store = plan.manifest, Store(plan.url)
+    world = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+    nothing = plan_fonts(FontSet(files=(), stand_ins={}), {})
+    assert pictures(plan, None) == pictures(plan, world)
+    assert pictures(plan, nothing) != pictures(plan, world)
+
+
+def pictures(plan: hfdask.Plan, world: FontWorld | None) -> list[bytes]:
+    manifest = plan.manifest
+    files = materialiser.files(Store(plan.url), manifest.artifacts)
+
+    async def run() -> list[bytes]:
+        async with (
+            browser_thread().pool.lease(manifest.page.capture_mode, world) as (chromium, _),
+            open_page(chromium, files, manifest.page, manifest.fps.fraction) as session,
+        ):
+            await session.load(manifest.entry)
+            return [frame.png or b"" async for frame in capture(session, 0, manifest.frames)]
+
+    return browser_thread().run(run(), 60)
+
+
+def test_the_machines_own_settings_change_nothing(project, fonts, tmp_path):
+    rules = """<match target="pattern"><test name="family"><string>No Such Font</string></test>
+      <edit name="family" mode="assign" binding="same"><string>Unused Font</string></edit></match>
+      <match target="pattern"><edit name="family" mode="prepend" binding="strong"><string>Unused Font</string></edit></match>
+      <match target="font"><edit name="antialias" mode="assign"><bool>false</bool></edit>
+      <edit name="embolden" mode="assign"><bool>true</bool></edit></match>"""
+    source = project(page(TEXTS))
+    here = hfdask.plan(source, tmp_path / "a")
+    with machine(configuration(tmp_path / "odd.conf", fonts / "machine", rules), fonts / "canonical"):
+        there = hfdask.plan(source, tmp_path / "b")
+    assert here.hash == there.hash
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<div style='width:20px;height:20px;background:red'></div>",
+        "<style>@font-face{font-family:Mine;src:url(mine.ttf)}</style><p style='font:20px Mine'>text</p>",
+    ],
+    ids=["no text", "web font"],
+)
+def test_a_page_that_needs_no_system_font_gets_none_and_renders(body, project, tmp_path):
+    font = build_font(tmp_path / "mine.ttf", "Mine").read_bytes()
+    source = project(page(body), **{"mine.ttf": font})
+    plan = hfdask.plan(source, tmp_path / "plan", fonts="reject")
+    assert plan.manifest.fonts == FontSet(files=(), stand_ins={})
+    (tmp_path / "out").mkdir()
+    assert len(digests(plan, tmp_path / "out")) == plan.manifest.frames
+
+
+def test_reject_names_family_element_and_remedy(project, tmp_path):
+    source = project(
+        page("<p style='font-family:Inter'>fine</p><h1 id=bad style=\"font-family:'House Font'\">Not fine</h1>")
+    )
+    with pytest.raises(SystemFontError) as caught:
+        hfdask.plan(source, tmp_path / "plan", fonts="reject")
+    assert caught.value.code == "SYSTEM_FONT_USED"
+    assert caught.value.details == {"families": ["House Font"], "elements": ['<h1#bad> "Not fine"']}
+    for part in ("<h1#bad>", "House Font", "@font-face", "fonts='embed'"):
+        assert part in caught.value.message
+    assert not (tmp_path / "plan" / "plan.json").exists()
+
+
+def test_reject_tells_text_for_which_nobody_declared_a_font(project, tmp_path):
+    with pytest.raises(SystemFontError, match='<p> "text" asks for no font and is drawn in Liberation Serif'):
+        hfdask.plan(project(page("<p>text</p>")), tmp_path / "plan", fonts="reject")
+
+
+def test_reject_takes_canonical_families(project, tmp_path):
+    source = project(page("<p style='font-family:Helvetica'>fine</p>"))
+    assert families(hfdask.plan(source, tmp_path / "plan", fonts="reject")) == [("Inter", True)]
+
+
+def test_the_option_is_checked(project, tmp_path):
+    with pytest.raises(InvalidConfigError, match="fonts must be one of embed, reject"):
+        hfdask.plan(project(), tmp_path / "plan", fonts="steal")
+    answer = CliRunner().invoke(main, ["plan", str(project()), str(tmp_path / "plan"), "--fonts", "steal"])
+    assert answer.exit_code == 2
+
+
+def test_a_missing_canonical_family_is_a_warning_with_its_remedy(project, fonts, tmp_path):
+    source = project(page("<p style='font:20px Georgia'>text</p><p style='font:20px \"House Font\"'>text</p>"))
+    with machine(fonts / "fonts.conf", tmp_path / "empty"):
+        plan = hfdask.plan(source, tmp_path / "plan")
+    assert plan.manifest.warnings == (
+        "EB Garamond is not on the planning machine, whose Liberation Serif is taken for it: run `hfdask install-fonts`",
+    )
+    assert families(plan) == [("House Font", False), ("Liberation Serif", False)]
+
+
+def test_our_copy_of_a_family_wins_over_the_machines(project, fonts, tmp_path):
+    shutil.copytree(fonts / "machine", tmp_path / "machine")
+    build_font(tmp_path / "machine" / "a.ttf", "Inter", width=100)
+    source = project(page("<p style='font:20px Inter'>text</p>"))
+    with machine(configuration(tmp_path / "fonts.conf", tmp_path / "machine"), fonts / "canonical"):
+        assert families(hfdask.plan(source, tmp_path / "plan")) == [("Inter", True)]
+
+
+def test_a_font_that_left_the_store_is_missed_by_name(project, tmp_path):
+    plan = hfdask.plan(project(page("<p style='font-family:Inter'>text</p>")), tmp_path / "plan")
+    (tmp_path / "plan" / object_name(plan.manifest.fonts.files[0].sha256)).unlink()
+    with pytest.raises(MissingArtifactError):
+        hfdask.render_chunk(plan.url, 0, tmp_path / "0.mp4")
+
+
+def test_colour_emoji_and_chinese_of_this_very_machine(project, tmp_path):
+    """Real fonts, which are large, coloured, or many in one file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FONTCONFIG_FILE")
+        if THIS_MACHINE:
+            patch.setenv("FONTCONFIG_FILE", THIS_MACHINE)
+        _machine_fonts.cache_clear()
+        known = {family for face in machine_fonts().faces for family in face.families}
+        wanted = {"Noto Color Emoji", "Noto Sans CJK JP"}
+        if not wanted <= known:
+            pytest.skip(f"not on this machine: {', '.join(sorted(wanted - known))}")
+        plan = hfdask.plan(project(page("<p style='font:20px Inter'>a 🎉 👩‍👩‍👧 直接</p>")), tmp_path / "plan")
+        manifest, store = plan.manifest, Store(plan.url)
+        assert {font.family for font in manifest.fonts.files} >= wanted
+        world = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+        assert pictures(plan, None) == pictures(plan, world)
+    _machine_fonts.cache_clear()
+
+
+def test_a_process_keeps_one_browser_more_than_it_ever_lent():
+    async def visit() -> list[int]:
+        pool = browser_thread().pool
+        await pool.close()
+        pool._most_lent = 1
+        counts = []
+        for number in range(4):
+            world = plan_fonts(FontSet(files=(), stand_ins={"number": str(number)}), {})
+            async with pool.lease("beginframe", world) as (_, warm):
+                assert not warm
+            async with pool.lease("beginframe", world) as (_, warm):
+                assert warm
+            counts.append(len(pool._idle))
+        return counts
+
+    assert browser_thread().run(visit(), 60) == [1, 2, 2, 2]
+
+
+def test_plans_of_equal_fonts_share_browsers():
+    empty = plan_fonts(FontSet(files=(), stand_ins={}), {})
+    assert plan_fonts(FontSet(files=(), stand_ins={}), {}).key == empty.key != machine_fonts().key
+
+
+def fake_npm(folder: Path, packages: Path | None) -> None:
+    """An npm whose `pack` has these packages, or fails."""
+    npm = folder / "npm"
+    last = 'for last; do :; done; cp "$FAKE_PACKAGES"/*.tgz "$last"' if packages else "echo no network >&2; exit 1"
+    npm.write_text(f"#!/bin/sh\n{last}\n")
+    npm.chmod(0o755)
+
+
+def package(folder: Path, slug: str, files: dict[str, int]) -> None:
+    inside = folder / slug / "package" / "files"
+    inside.mkdir(parents=True)
+    for weight in files.values():
+        path = build_font(inside / "plain.ttf", slug.title(), weight=weight)
+        font = TTFont(path)
+        font.flavor = "woff"
+        font.save(inside / f"{slug}-latin-{weight}-normal.woff")
+        path.unlink()
+    (inside.parent / "LICENSE").write_text("OFL")
+    with tarfile.open(folder / f"fontsource-{slug}-5.2.9.tgz", "w:gz") as archive:
+        archive.add(inside.parent, "package")
+
+
+def test_install_unpacks_every_family_once(tmp_path, monkeypatch):
+    packages = tmp_path / "packages"
+    for canonical in CANONICAL:
+        package(packages, canonical.slug, canonical.files())
+    fake_npm(tmp_path, packages)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_PACKAGES", str(packages))
+    monkeypatch.setenv("HFDASK_FONTS", str(tmp_path / "fonts"))
+    answer = CliRunner().invoke(main, ["install-fonts"])
+    assert answer.exit_code == 0, answer.output
+    assert "42 faces of 18 families" in answer.output
+    assert len(fontpack.installed_files()) == 42
+    assert TTFont(tmp_path / "fonts" / "inter-400.ttf").flavor is None
+    fake_npm(tmp_path, None)
+    assert CliRunner().invoke(main, ["install-fonts"]).exit_code == 0  # nothing left to fetch
+
+
+def test_an_install_that_fails_says_what_npm_said(tmp_path, monkeypatch):
+    fake_npm(tmp_path, None)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("HFDASK_FONTS", str(tmp_path / "fonts"))
+    with pytest.raises(FontInstallError, match="no network") as caught:
+        fontpack.install_fonts(print)
+    assert caught.value.code == "FONT_FETCH_FAILED"
+
+
+def test_doctor_counts_fonts(fonts):
+    answer = CliRunner().invoke(main, ["doctor", "--json"])
+    facts = json.loads(answer.stdout)["facts"]
+    assert facts["fonts"] == "6 faces of 6 families on this machine"
+    assert facts["canonical fonts"] == f"6 of 42 faces in {fonts / 'canonical'}"
+
+
+def test_a_font_given_as_data_is_the_projects_own(project, tmp_path):
+    data = base64.b64encode(build_font(tmp_path / "own.ttf", "Own").read_bytes()).decode()
+    style = f"@font-face{{font-family:Arial;src:url(data:font/ttf;base64,{data})}}"
+    plan = hfdask.plan(project(page("<p style='font:20px Arial'>text</p>", style)), tmp_path / "plan")
+    assert families(plan) == []
