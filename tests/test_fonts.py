@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,27 +128,26 @@ def worker(plan: hfdask.Plan, folder: Path) -> list[str]:
         for path in (folder, out, home):
             os.chown(path, 65534, 65534)
         arguments = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", *arguments]
-        _let_in(folder)
-        _let_in(Path(plan.url.removeprefix("file://")))
     subprocess.run(arguments, env=environment, check=True, timeout=180, cwd=folder)
     return [digest for chunk in plan.manifest.chunks for digest in record(out, chunk.index)]
 
 
-def _let_in(path: Path) -> None:
-    """pytest's folders are the user's own; another user may pass through those of this test."""
-    for above in (path, *path.parents):
-        if above.stat().st_uid == os.geteuid() and above != Path("/"):
-            above.chmod(above.stat().st_mode | 0o055)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may look into, as they may not into pytest's."""
+    with tempfile.TemporaryDirectory(prefix="hfdask-fonts-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
-def test_a_worker_without_fonts_draws_the_same_pixels(project, tmp_path):
-    plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan", chunk_size=4)
-    (tmp_path / "here").mkdir()
-    here = digests(plan, tmp_path / "here")
-    (tmp_path / "there").mkdir()
+def test_a_worker_without_fonts_draws_the_same_pixels(project, open_folder):
+    plan = hfdask.plan(project(page(TEXTS)), open_folder / "plan", chunk_size=4)
+    (open_folder / "here").mkdir()
+    here = digests(plan, open_folder / "here")
+    (open_folder / "there").mkdir()
     assert len(set(here)) > 3
-    assert worker(plan, tmp_path / "there") == here
+    assert worker(plan, open_folder / "there") == here
 
 
 def test_planning_and_rendering_draw_the_same(project, tmp_path):
@@ -260,23 +260,29 @@ def test_a_font_that_left_the_store_is_missed_by_name(project, tmp_path):
         hfdask.render_chunk(plan.url, 0, tmp_path / "0.mp4")
 
 
-def test_colour_emoji_and_chinese_of_this_very_machine(project, tmp_path):
-    """Real fonts, which are large, coloured, or many in one file."""
+@pytest.fixture
+def _this_machine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("FONTCONFIG_FILE")
         if THIS_MACHINE:
             patch.setenv("FONTCONFIG_FILE", THIS_MACHINE)
         _machine_fonts.cache_clear()
-        known = {family for face in machine_fonts().faces for family in face.families}
-        wanted = {"Noto Color Emoji", "Noto Sans CJK JP"}
-        if not wanted <= known:
-            pytest.skip(f"not on this machine: {', '.join(sorted(wanted - known))}")
-        plan = hfdask.plan(project(page("<p style='font:20px Inter'>a 🎉 👩‍👩‍👧 直接</p>")), tmp_path / "plan")
-        manifest, store = plan.manifest, Store(plan.url)
-        assert {font.family for font in manifest.fonts.files} >= wanted
-        world = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
-        assert pictures(plan, None) == pictures(plan, world)
-    _machine_fonts.cache_clear()
+        yield
+        _machine_fonts.cache_clear()
+
+
+@pytest.mark.usefixtures("_this_machine")
+def test_colour_emoji_and_chinese_of_this_very_machine(project, tmp_path):
+    """Real fonts, which are large, coloured, or many in one file."""
+    known = {family for face in machine_fonts().faces for family in face.families}
+    wanted = {"Noto Color Emoji", "Noto Sans CJK JP"}
+    if not wanted <= known:
+        pytest.skip(f"not on this machine: {', '.join(sorted(wanted - known))}")
+    plan = hfdask.plan(project(page("<p style='font:20px Inter'>a 🎉 👩‍👩‍👧 直接</p>")), tmp_path / "plan")
+    manifest, store = plan.manifest, Store(plan.url)
+    assert {font.family for font in manifest.fonts.files} >= wanted
+    world = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+    assert pictures(plan, None) == pictures(plan, world)
 
 
 def test_a_process_keeps_one_browser_more_than_it_ever_lent():
