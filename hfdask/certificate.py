@@ -12,14 +12,13 @@ from pathlib import Path
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.browser.network import Replay
-from hfdask.browser.session import open_page
 from hfdask.environment import require_environment
 from hfdask.errors import CertificateError, InvalidConfigError, MissingArtifactError
+from hfdask.materials import Materials
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkResult, Environment, FrameRecord, Manifest, Rate, Seam, Value, decode, pretty_json
 from hfdask.plan import Plan
-from hfdask.store import StorageOptions, Store, file_digest, materialiser, split_url
+from hfdask.store import StorageOptions, Store, file_digest, split_url
 
 SUFFIX = ".certificate.json"
 SAMPLE = 10
@@ -159,16 +158,8 @@ def verify(
 
 
 async def _digests(plan: Plan, frames: Sequence[int]) -> list[str]:
-    manifest = plan.manifest
-    store = Store(plan.url, plan.storage_options)
-    files = materialiser.files(store, manifest.artifacts)
-    replay = Replay.of(store, manifest)
     found = []
-    async with (
-        browser_thread().pool.lease(manifest.page.capture_mode) as (chromium, _),
-        open_page(chromium, files, manifest.page, manifest.fps.fraction, replay) as session,
-    ):
-        await session.load(manifest.entry)
+    async with Materials.of(Store(plan.url, plan.storage_options), plan.manifest).page() as (session, _):
         for frame in frames:
             async for shot in capture(session, frame, frame + 1):
                 assert shot.png is not None  # the first frame of a capture always has a picture

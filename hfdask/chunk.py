@@ -13,7 +13,7 @@ import os
 import queue
 import socket
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +22,6 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
-from hfdask.browser.fonts import FontWorld, plan_fonts
-from hfdask.browser.network import Replay
-from hfdask.browser.session import open_page
 from hfdask.browser.thread import BrowserThread
 from hfdask.environment import require_environment
 from hfdask.errors import (
@@ -36,13 +33,14 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
+from hfdask.materials import Materials
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
 from hfdask.plan import read_manifest, require_sealed
 from hfdask.scratch import scratch_folder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, file_digest, materialiser, split_url
+from hfdask.store import StorageOptions, Store, file_digest, split_url
 
 CHANNEL_FRAMES = 8
 """Pictures that may wait for the encoder."""
@@ -105,13 +103,11 @@ def render_chunk(
         if not redo and (known := finished_chunk(output, name, manifest, index)):
             return msgspec.structs.replace(known, reused=True)
         require_environment(manifest.environment)
-        files = materialiser.files(store, [a for a in manifest.artifacts if a.chunks == "all" or index in a.chunks])
-        replay = Replay.of(store, manifest)
-        fonts = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+        materials = Materials.of(store, manifest, index)
     folder = scratch_folder() / f"chunk-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
     try:
-        work = _Work(manifest, chunk, files, replay, fonts, folder / "chunk.mp4", damage_test)
+        work = _Work(manifest, chunk, materials, folder / "chunk.mp4", damage_test)
         _render(work, clock, observer)
         with clock("upload"):
             _upload(work, output, name)
@@ -159,9 +155,7 @@ class _Work:
 
     manifest: Manifest
     chunk: ChunkRange
-    files: Mapping[str, Path]
-    replay: Replay
-    fonts: FontWorld
+    materials: Materials
     path: Path
     damage_test: bool
     digests: list[str] = field(default_factory=list)
@@ -235,13 +229,9 @@ async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
 
 async def _frames(work: _Work, first: int, announce: _Channel | None, clock: StageClock) -> AsyncGenerator[Frame]:
     """The frames from ``first`` on, in a page of their own."""
-    manifest, loop = work.manifest, asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
     began = loop.time()
-    async with (
-        browser_thread().pool.lease(manifest.page.capture_mode, work.fonts) as (chromium, warm),
-        open_page(chromium, work.files, manifest.page, manifest.fps.fraction, work.replay) as session,
-    ):
-        await session.load(manifest.entry)
+    async with work.materials.page() as (session, warm):
         ready = loop.time()
         clock.add("boot", ready - began)
         if announce is not None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.browser.fonts import plan_fonts
+from hfdask.browser.fonts import machine_fonts
 from hfdask.browser.record import Recorder
-from hfdask.browser.session import open_page
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.errors import InvalidConfigError
+from hfdask.materials import Materials
 from hfdask.plan import Plan, plan
-from hfdask.store import Store, materialiser, split_url
+from hfdask.store import Store, split_url
 from hfdask.timing import frame_at
 
 
@@ -63,16 +63,12 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
 
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
-    manifest = frozen.manifest
-    store = Store(frozen.url)
-    files: dict[str, Path] = materialiser.files(store, manifest.artifacts)
-    fonts = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+    # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
+    materials = replace(Materials.of(Store(frozen.url), frozen.manifest), fonts=machine_fonts())
     async with (
         Recorder(options.allow_hosts, options.replace_urls) as recorder,
-        browser_thread().pool.lease(manifest.page.capture_mode, fonts) as (chromium, _),
-        open_page(chromium, files, manifest.page, manifest.fps.fraction, recorder) as session,
+        replace(materials, network=recorder).page() as (session, _),
     ):
-        await session.load(manifest.entry)
         pictures = [shot.png async for shot in capture(session, frame, frame + 1)]
         await session.finish()
     assert pictures[0] is not None  # the first frame of a capture always has a picture
