@@ -60,7 +60,7 @@ class RenderConfig:
         Seconds that the page may take to become ready, and for a frame.
     sweep : int, optional
         Planning goes once through the timeline, without pictures, to find what the page loads late: at every so many
-        frames, 0 for not at all. Default: every frame, or of a long video as many as `hfdask.probe.MAX_SWEPT`.
+        frames, 0 for not at all. Default: as many as `hfdask.probe.MAX_SWEPT`, evenly.
     allow_hosts : sequence of str
         Hosts whose addresses need not be public ones for planning to fetch from them, such as ``"localhost"``.
     replace_urls : dict of str to str

@@ -29,9 +29,9 @@ MAX_SIDE = 7680
 DEFAULT_FPS = Fraction(30)
 
 
-MAX_SWEPT = 900
+MAX_SWEPT = 90
 """Frames that a sweep visits unless told how many; of a longer video, every so many and the first of each clip."""
-MAX_DRAWN = 60
+MAX_DRAWN = 15
 """Frames of a sweep that are drawn too."""
 
 _PATIENCE = Limits().seconds + 5
@@ -104,7 +104,6 @@ async def probe(
     ]
     frames = frame_count(report["duration"], fps)
     messages = [
-        *_thinned(frames, swept, options),
         *session.log.messages,
         *(f"gave up waiting for {what}" for what in loaded.abandoned),
     ]
@@ -176,12 +175,6 @@ async def _sweep(
     if frames:
         await session.drain(_PATIENCE, loaded.abandoned)
     return Sweep(plan_hash="", frames=frames, moved=tuple(moved), damage=tuple(damage), seconds=tuple(seconds))
-
-
-def _thinned(frames: int, swept: Sweep, options: RenderConfig) -> list[str]:
-    if options.sweep is not None or len(swept.frames) == frames:
-        return []
-    return [f"late files were looked for at {len(swept.frames)} of {frames} frames; sweep=1 looks at every one"]
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:
