@@ -34,7 +34,13 @@ function isHost(element) {
 }
 
 function findTarget(id) {
-  return document.getElementById(id) ?? compositionNamed(id);
+  const renamed = `[data-hf-original-composition-id="${CSS.escape(id)}"]`;
+  return document.getElementById(id) ?? compositionNamed(id) ?? document.querySelector(renamed);
+}
+
+// The element with a composition's window: a host without an id of its own leaves that to the wrapper in it.
+function windowElement(composition) {
+  return composition.hasAttribute("data-hf-inner-root") ? composition.parentElement : composition;
 }
 
 function parentComposition(element) {
