@@ -244,13 +244,13 @@ class PageSession:
             await self.pump(1)
             elapsed = time.monotonic() - started
             if status is not None and status["prepared"]:
-                self._check(status["problems"], "while loading")
-                if status["offenders"]:
+                if status["offenders"]:  # before what scripts say of it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status['offenders'])}; "
                         "data-composition-src is relative to the project's folder",
                         files=status["offenders"],
                     )
+                self._check(status["problems"], "while loading")
                 abandoned = _abandon(status["waiting"], elapsed)
                 idle = not self.in_flight and len(abandoned) == len(status["waiting"])
                 if idle and status["root"] and not status["missing"]:

@@ -79,6 +79,14 @@ def test_the_length_of_the_video_reaches_to_the_end_of_the_scenes(tmp_path: Path
         assert page.report()["duration"] == 5
 
 
+@pytest.mark.parametrize("named", ['data-composition-id="a"', ""])
+def test_a_host_without_a_duration_lasts_as_long_as_its_timeline(tmp_path: Path, named: str) -> None:
+    body = host('data-start="1"', named) + '<i id="after" data-start="h"></i>'
+    with open_html(tmp_path, composition(body), {"a.html": CLOCK}) as page:
+        clips = {clip["id"]: (clip["start"], clip["end"]) for clip in page.report()["clips"]}
+        assert (clips["h"], clips["after"]) == ((1, 5), (5, None))
+
+
 def test_no_timeline_may_be_said_in_the_file(tmp_path: Path) -> None:
     content = '<template><div data-composition-id="a" data-no-timeline></div></template>'
     with open_html(tmp_path, composition(host('data-start="0"')), {"a.html": content}) as page:

@@ -264,6 +264,18 @@ def test_files_that_nothing_can_be_made_of(tmp_path: Path, files: dict[str, Any]
         pass
 
 
+@pytest.mark.parametrize("source", ["", "100%.html", "http://[", "https://example.com/a.html", "gone.html?x#y"])
+def test_sources_that_are_no_files(tmp_path: Path, source: str) -> None:
+    with pytest.raises(EmptyCompositionError, match="does not exist"), open_html(tmp_path, composition(host(source))):
+        pass
+
+
+def test_urls_that_are_none_stay_as_they_are(tmp_path: Path) -> None:
+    content = '<a id="p" href="http://["></a><a id="q" href="../100%"></a><a id="r" href="mailto:a@b"></a>'
+    with open_html(tmp_path, composition(host("scenes/a.html")), {"scenes/a.html": scene(content)}) as page:
+        assert page.value("[p, q, r].map(a => a.getAttribute('href'))") == ["http://[", "100%", "mailto:a@b"]
+
+
 @pytest.mark.parametrize("source", ["__SCENE_1__", "<<scene>>", "{{scene}}", "${scene}", "scenes/{{name}}.html"])
 def test_placeholders_are_left_alone(tmp_path: Path, source: str) -> None:
     with open_html(tmp_path, composition(host(source, 'id="h"') + box("", "#f00"))) as page:

@@ -49,8 +49,16 @@ function projectHas(name) {
 
 // The name of a file of the project, or null for a URL outside; `..` ends at the project's folder, as in any URL.
 function fileAt(url, base = "") {
-  const there = new URL(url, new URL(base, `${location.origin}/`));
-  return there.origin === location.origin ? decodeURIComponent(there.pathname.slice(1)) : null;
+  const there = URL.parse(url, new URL(base, `${location.origin}/`));
+  return there?.origin === location.origin ? decoded(there.pathname.slice(1)) : null;
+}
+
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path; // a bare % is no code
+  }
 }
 
 // A URL of a sub-composition's file, as the entry document must write it.
@@ -61,7 +69,8 @@ function rebase(url, file) {
 
 function fromRoot(url, file) {
   if (!isRelative(url)) return url;
-  const there = new URL(url, `${location.origin}/${encodeURI(file)}`);
+  const there = URL.parse(url, `${location.origin}/${encodeURI(file)}`);
+  if (!there) return url;
   const prefix = location.pathname.indexOf("/", 1) > 0 ? "/" : "";
   return prefix + there.pathname.slice(1) + there.search + there.hash;
 }
@@ -132,7 +141,7 @@ function mountFile(host) {
     warn(`${describe(host)} is more than ${MAX_DEPTH} sub-compositions deep; it stays empty`);
     return;
   }
-  const written = readComposition(file ?? source);
+  const written = readComposition(file || `"${source}"`);
   if (!written) return;
   const template = written.querySelector("template");
   const carriers = [written.documentElement];
@@ -161,7 +170,7 @@ function filesAbove(host) {
   for (let at = host.parentElement?.closest(MOUNTED); at; at = at.parentElement?.closest(MOUNTED)) {
     files.push(fileAt(at.getAttribute("data-composition-file")));
   }
-  return [...files, decodeURIComponent(location.pathname.slice(1))];
+  return [...files, decoded(location.pathname.slice(1))];
 }
 
 function mountAround(element) {

@@ -43,6 +43,12 @@ function windowElement(composition) {
   return composition.hasAttribute("data-hf-inner-root") ? composition.parentElement : composition;
 }
 
+// The composition that an element is the host of, or is itself; null for other elements.
+function compositionIn(element) {
+  if (element.matches(COMPOSITION)) return element;
+  return element.hasAttribute("data-hf-scope") ? element.querySelector(`[data-hf-inner-root]${COMPOSITION}`) : null;
+}
+
 function parentComposition(element) {
   return element.parentElement?.closest(COMPOSITION) ?? null;
 }
@@ -93,11 +99,9 @@ function resolveDuration(element, start) {
     const natural = (element.duration - inPoint(element)) / playbackRate(element);
     return Number.isFinite(natural) && natural > 0 ? natural : null;
   }
-  if (element.matches(COMPOSITION)) {
-    const duration = timelineDuration(timelineOf(element));
-    return duration > 0 ? duration : null;
-  }
-  return null;
+  const composition = compositionIn(element);
+  const duration = composition ? timelineDuration(timelineOf(composition)) : 0;
+  return duration > 0 ? duration : null;
 }
 
 function inPoint(element) {
@@ -118,7 +122,7 @@ function mediaStart(element, trail = new Set()) {
   if (element.hasAttribute("data-hf-auto-start") || start === null || hostStart <= 0) {
     return resolveStart(element, hostStart, trail);
   }
-  const hostDuration = resolveDuration(host, hostStart);
+  const hostDuration = resolveDuration(windowElement(host), hostStart);
   const length = strictNumber(element.getAttribute("data-duration"));
   const end = length > 0 ? start + length : start;
   const meets = hostDuration > 0
