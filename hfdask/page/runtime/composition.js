@@ -98,8 +98,10 @@ const clipObserver = new MutationObserver(noteChanges);
 clipObserver.observe(document, {
   subtree: true,
   childList: true,
-  attributeFilter: ["start", "duration", "end", "hidden", "composition-id", "playback-rate", "playback-start", "media-start"]
-    .map((name) => `data-${name}`),
+  attributeFilter: [
+    ...["data-start", "data-duration", "data-end", "data-hidden", "data-composition-id"],
+    ...["data-playback-rate", "data-playback-start", "data-media-start"],
+  ],
 });
 
 function noteChanges(records) {

@@ -1,8 +1,8 @@
 // Sub-compositions: files and in-document templates, mounted in their hosts (contract 1.12).
 //
-// The HTML parser lets microtasks run before each script, so an observer of mutations can mount every host that is closed
-// by then: author scripts find the page as if it had been one file. What is left is mounted as soon as the parser is
-// done, before deferred scripts and DOMContentLoaded; and what scripts add later, until the page is settled.
+// The HTML parser lets microtasks run before each script, so an observer of mutations can mount every host that is
+// closed by then: author scripts find the page as if it had been one file. What is left is mounted as soon as the
+// parser is done, before deferred scripts and DOMContentLoaded; and what scripts add later, until the page is settled.
 
 const HOST = "[data-composition-src]";
 const MOUNTED = "[data-composition-file]";
@@ -10,18 +10,21 @@ const MAX_DEPTH = 20;
 const PLACEHOLDER = /__\w+__|<<.*>>|\{\{.*\}\}|\$\{.*\}/;
 
 // What a wrapper loses: the host has its own, and two elements with one composition id would be two compositions.
-const HOSTS_OWN = ["composition-id", "composition-file", "composition-src", "start", "duration", "end", "track-index", "track"];
+const HOSTS_OWN = [
+  ...["data-composition-id", "data-composition-file", "data-composition-src", "data-start", "data-duration", "data-end"],
+  ...["data-track-index", "data-track"],
+];
 
-// One for each: `id` at run time, `authored` in the host or else `declared` in the file, elements `host` and `wrapper` (none
-// where the file does not declare the host's id), `rootId` that the wrapper had, `scope` in selectors, `file`, `depth`,
-// and the variables `given` by the host.
+// One for each: `id` at run time, `authored` in the host or else `declared` in the file, elements `host` and `wrapper`
+// (none where the file does not declare the host's id), `rootId` that the wrapper had, `scope` in selectors, `file`,
+// `depth`, and the variables `given` by the host.
 const mounts = [];
 const offenders = new Map(); // file → what is wrong with it
 const passedOver = new WeakSet(); // hosts that stay as they are
 
 const NativeRequest = window.XMLHttpRequest;
 
-// The text at a URL, now; null where it cannot be had. Only the loopback server is asked, and it answers at once.
+// The text at a URL, now; null where it cannot be had.
 const texts = new Map();
 function readText(url) {
   if (!texts.has(url)) texts.set(url, request(url));
@@ -229,7 +232,7 @@ function flatten({ id, authored, host, wrapper, rootId }, anonymous) {
   const carriesId = anonymous ? wrapper : host;
   if (wrapper) {
     for (const { name } of [...wrapper.attributes]) {
-      if (HOSTS_OWN.includes(name.slice("data-".length)) || name.startsWith("data-hf-authored-")) wrapper.removeAttribute(name);
+      if (HOSTS_OWN.includes(name) || name.startsWith("data-hf-authored-")) wrapper.removeAttribute(name);
     }
     wrapper.removeAttribute("id");
     if (rootId) wrapper.setAttribute("data-hf-authored-id", rootId);
@@ -275,13 +278,12 @@ function placeSheetOf(link, place) {
   place(sheet);
 }
 
-// A linked sheet of the project comes as a style element, which is there at once: a script that measures must never race
-// with a request. Rules that are not scoped keep no trace of where they came from but their URLs.
+// A linked sheet of the project comes as a style element, which is there at once: a script that measures must never
+// race with a request. Rules that are not scoped keep no trace of where they came from but their URLs.
 function sheetOf(link) {
   const file = fileAt(link.getAttribute("href") ?? "", location.pathname);
-  if (!link.relList.contains("stylesheet") || link.relList.contains("alternate") || file === null || !projectHas(file)) {
-    return link;
-  }
+  const isUsed = link.relList.contains("stylesheet") && !link.relList.contains("alternate");
+  if (!isUsed || file === null || !projectHas(file)) return link;
   const style = document.createElement("style");
   if (link.media) style.media = link.media;
   style.textContent = rewriteUrls(readText(link.href), (url) => fromRoot(url, file));

@@ -1,5 +1,5 @@
-// A sub-composition's scripts see their own part of the page first (contract 1.12): views of document, window and gsap, and
-// the values of their instance. They run when the parser is done, after the page's own scripts.
+// A sub-composition's scripts see their own part of the page first (contract 1.12): views of document, window and gsap,
+// and the values of their instance. They run when the parser is done, after the page's own scripts.
 
 const externals = []; // {mounted, url}, each URL run once, before all inline ones
 const inlines = []; // {mounted, code} or {mounted, module} in order of discovery
@@ -23,8 +23,8 @@ function scriptsWaitFor(element) {
   arrivals.push(new Promise((done) => ["load", "error"].forEach((name) => element.addEventListener(name, done))));
 }
 
-// The page's own inline scripts may use what only a sub-composition loads. Those must wait for all of the page's libraries,
-// which plug-ins build on; so they run in front of the first inline script that comes after those.
+// The page's own inline scripts may use what only a sub-composition loads. Those must wait for all of the page's
+// libraries, which plug-ins build on; so they run in front of the first inline script that comes after those.
 function mayRunExternals() {
   if (!externals.length) return false;
   const next = document.scripts[document.scripts.length - 1];
@@ -115,8 +115,9 @@ function viewOf(mounted) {
   return view;
 }
 
-// A view of an object: what `get` gives, and everything else from the object itself, on which methods are called, because
-// the browser's refuse any other `this`. Functions that can be constructed or carry properties stay as they are.
+// A view of an object: what `get` gives, and everything else from the object itself, on which methods are called,
+// because the browser's refuse any other `this`. Functions that can be constructed or carry properties stay as they
+// are.
 function viewThrough(object, { get, set = () => false }) {
   const bound = new WeakMap();
   return new Proxy(object, {
@@ -204,7 +205,9 @@ function gsapView(gsap, { all }) {
   };
   const own = {
     ...Object.fromEntries(TARGETED.map(scoped(gsap))),
-    getProperty: (target, ...rest) => gsap.getProperty((typeof target === "string" && all(target)[0]) || target, ...rest),
+    getProperty(target, ...rest) {
+      return gsap.getProperty((typeof target === "string" && all(target)[0]) || target, ...rest);
+    },
     // The timeline itself is GSAP's, for GSAP links timelines to each other; only its methods are replaced.
     timeline(...args) {
       const timeline = gsap.timeline(...args);

@@ -1,7 +1,8 @@
 // A sub-composition's styles apply to it alone (the table of contract 1.12).
 //
-// Rules are parsed by the browser and only their selectors are changed, in the live sheet. Writing a sheet out and parsing it
-// again would lose declarations: the browser cannot write a shorthand with var() of which a part is overridden.
+// Rules are parsed by the browser and only their selectors are changed, in the live sheet. Writing a sheet out and
+// parsing it again would lose declarations: the browser cannot write a shorthand with var() of which a part is
+// overridden.
 
 function addScopedStyle(source, mounted) {
   const style = document.createElement("style");
@@ -15,7 +16,8 @@ function addScopedStyle(source, mounted) {
 
 function rewriteUrls(css, rewrite) {
   const replaced = (_, before, url, after) => before + rewrite(url) + after;
-  return css.replace(/(url\(\s*["']?)([^"')]+?)(["']?\s*\))/g, replaced).replace(/(@import\s+["'])(.+?)(["'])/g, replaced);
+  const urls = css.replace(/(url\(\s*["']?)([^"')]+?)(["']?\s*\))/g, replaced);
+  return urls.replace(/(@import\s+["'])(.+?)(["'])/g, replaced);
 }
 
 // Nested rules follow the rule they are in; keyframes, fonts and imports have no selectors.
@@ -82,8 +84,8 @@ function escapePattern(text) {
   return text.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
 }
 
-// Splits at a separator outside of brackets, strings and escapes. Selectors come as the browser writes them, with one space
-// around each combinator.
+// Splits at a separator outside of brackets, strings and escapes. Selectors come as the browser writes them, with one
+// space around each combinator.
 function splitSelector(text, separator) {
   const parts = [""];
   let depth = 0;

@@ -129,8 +129,8 @@ function childWindow(id) {
   if (!childWindows.has(id)) {
     const element = compositionNamed(id);
     const host = element && windowElement(element);
-    const found = { start: host && resolveStart(element), rate: host && playbackRate(host), from: host && inPoint(host) };
-    childWindows.set(id, host && element !== root ? found : null);
+    const window = () => ({ start: resolveStart(element), rate: playbackRate(host), from: inPoint(host) });
+    childWindows.set(id, host && element !== root ? window() : null);
   }
   return childWindows.get(id);
 }

@@ -1,5 +1,5 @@
-// Variables: what compositions declare, overlaid with the values that the render or the host gives, for scripts, styles and
-// elements (contract 1.8).
+// Variables: what compositions declare, overlaid with the values that the render or the host gives, for scripts, styles
+// and elements (contract 1.8).
 
 const DECLARES = "[data-composition-variables]";
 
@@ -151,7 +151,8 @@ const VALUE_TYPES = {
 
 // What is wrong with the values that the render was given.
 function variableProblems() {
-  const declared = new Map([...document.querySelectorAll(DECLARES)].flatMap(declarationsOf).map((item) => [item.id, item]));
+  const items = [...document.querySelectorAll(DECLARES)].flatMap(declarationsOf);
+  const declared = new Map(items.map((item) => [item.id, item]));
   const found = [];
   for (const [id, value] of Object.entries(config.variables)) {
     const item = declared.get(id);
