@@ -129,8 +129,8 @@ function childWindow(id) {
   if (!childWindows.has(id)) {
     const element = compositionNamed(id);
     const host = element && windowElement(element);
-    const window = () => ({ start: resolveStart(element), rate: playbackRate(host), from: inPoint(host) });
-    childWindows.set(id, host && element !== root ? window() : null);
+    const look = () => ({ start: resolveStart(element), rate: playbackRate(host), from: inPoint(host) });
+    childWindows.set(id, host && element !== root ? look() : null);
   }
   return childWindows.get(id);
 }
