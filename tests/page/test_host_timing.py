@@ -41,6 +41,19 @@ def test_local_time(tmp_path: Path, named: str, attributes: str, expected: list[
 
 
 @pytest.mark.parametrize("named", ['data-composition-id="a"', ""])
+def test_a_root_inside_of_other_elements(tmp_path: Path, named: str) -> None:
+    content = CLOCK.replace("<template>", "<style>body { top: 7px }</style><main>").replace("</template>", "</main>")
+    with open_html(
+        tmp_path, composition(host('data-start="1" data-playback-rate="2"', named)), {"a.html": content}
+    ) as page:
+        assert page.at(45, "document.querySelector('.t').textContent") == "1.00"
+        assert page.value("[h.firstElementChild, h.querySelector('main > *')].map(e => getComputedStyle(e).top)") == [
+            "auto",
+            "7px",
+        ]
+
+
+@pytest.mark.parametrize("named", ['data-composition-id="a"', ""])
 def test_windows_of_hosts_and_of_clips_in_them(tmp_path: Path, named: str) -> None:
     body = host('data-start="1" data-duration="0.75"', named)
     with open_html(tmp_path, composition(body), {"a.html": CLOCK}) as page:

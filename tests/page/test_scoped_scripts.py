@@ -114,6 +114,14 @@ def test_data_stays_and_modules_run_as_they_are(tmp_path: Path) -> None:
         assert page.value("[got, module, later, shader.textContent]") == [7, 11, 10, "void"]
 
 
+def test_sheets_that_are_not_used_are_not_waited_for(tmp_path: Path) -> None:
+    content = '<link rel="stylesheet" href="a.css" disabled><link rel="stylesheet" href=""><link rel="alternate stylesheet" href="a.css">'
+    with scoped(tmp_path, "window.got = document.readyState", content, {"a.css": "* { color: red }"}) as page:
+        assert page.value("got") == "interactive"
+        assert page.value("getComputedStyle(root).color") == "rgb(0, 0, 0)"
+        assert page.seconds < 2
+
+
 def test_a_library_of_a_scene_that_is_not_there(tmp_path: Path) -> None:
     content = '<script src="gone.js"></script><script>log.push(2)</script>'
     with scoped(

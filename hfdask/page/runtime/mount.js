@@ -16,8 +16,8 @@ const HOSTS_OWN = [
 ];
 
 // One for each: `id` at run time, `authored` in the host or else `declared` in the file, elements `host` and `wrapper`
-// (none where the file does not declare the host's id), `rootId` that the wrapper had, `scope` in selectors, `file`,
-// `depth`, and the variables `given` by the host.
+// (none where the file does not declare the host's id), whether that `isChild` of the host, `rootId` that it had,
+// `scope` in selectors, `file`, `depth`, and the variables `given` by the host.
 const mounts = [];
 const offenders = new Map(); // file → what is wrong with it
 const passedOver = new WeakSet(); // hosts that stay as they are
@@ -208,6 +208,7 @@ function mount(host, { content, assets, carriers, file, depth }) {
     declared,
     host,
     wrapper,
+    isChild: wrapper?.parentNode === content,
     rootId: wrapper?.id ?? "",
     scope: named === null ? `[data-hf-scope="${id}"]` : `[data-composition-id="${id}"]`,
     file,
@@ -272,9 +273,11 @@ function collect(element, mounted) {
   } else if (collectScript(element, mounted)) element.remove();
 }
 
+const USED_SHEET = "[rel~=stylesheet]:not([rel~=alternate],[disabled],[href=''])";
+
 function placeSheetOf(link, place) {
   const sheet = sheetOf(link);
-  if (sheet === link && link.relList.contains("stylesheet")) scriptsWaitFor(link);
+  if (sheet === link && link.matches(USED_SHEET)) scriptsWaitFor(link);
   place(sheet);
 }
 
@@ -282,8 +285,7 @@ function placeSheetOf(link, place) {
 // race with a request. Rules that are not scoped keep no trace of where they came from but their URLs.
 function sheetOf(link) {
   const file = fileAt(link.getAttribute("href") ?? "", location.pathname);
-  const isUsed = link.relList.contains("stylesheet") && !link.relList.contains("alternate");
-  if (!isUsed || file === null || !projectHas(file)) return link;
+  if (!link.matches(USED_SHEET) || file === null || !projectHas(file)) return link;
   const style = document.createElement("style");
   if (link.media) style.media = link.media;
   style.textContent = rewriteUrls(readText(link.href), (url) => fromRoot(url, file));

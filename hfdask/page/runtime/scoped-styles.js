@@ -33,8 +33,8 @@ function scopeSelector(text, mounted) {
 }
 
 // The element that `body` means in a sub-composition is its wrapper, or the host where there is none.
-function boxOf({ scope, wrapper }) {
-  return wrapper ? `${scope} > [data-hf-inner-root]` : `${scope}${scope}`;
+function boxOf({ scope, wrapper, isChild }) {
+  return wrapper ? `${scope}${isChild ? " > " : " "}[data-hf-inner-root]` : `${scope}${scope}`;
 }
 
 function scopeComplex(selector, mounted) {

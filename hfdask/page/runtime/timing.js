@@ -40,7 +40,7 @@ function findTarget(id) {
 
 // The element with a composition's window: a host without an id of its own leaves that to the wrapper in it.
 function windowElement(composition) {
-  return composition.hasAttribute("data-hf-inner-root") ? composition.parentElement : composition;
+  return composition.hasAttribute("data-hf-inner-root") ? composition.closest("[data-hf-scope]") : composition;
 }
 
 // The composition that an element is the host of, or is itself; null for other elements.
@@ -63,8 +63,10 @@ function resolveStart(element, fallback = 0, trail = new Set()) {
   trail = new Set(trail).add(element);
   const parsed = parseStart(element.getAttribute("data-start"));
   if (parsed === null) {
-    const inherits = element.matches(COMPOSITION) && isHost(element.parentElement);
-    return inherits ? resolveStart(element.parentElement, fallback, trail) : fallback;
+    if (!element.matches(COMPOSITION)) return fallback;
+    const host = windowElement(element);
+    const above = host === element ? element.parentElement : host;
+    return isHost(above) ? resolveStart(above, fallback, trail) : fallback;
   }
   if ("seconds" in parsed) {
     const parent = parentComposition(element);
