@@ -101,6 +101,16 @@ def _pairs(_: click.Context, parameter: click.Parameter, value: tuple[str, ...])
     return {prefix: place for prefix, _, place in pairs}
 
 
+def _json_file(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        text = Path(value).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"cannot be read: {error}", param=parameter) from error
+    return _json(context, parameter, text)
+
+
 def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--fps", metavar="RATE", help="Frames a second: 1 to 240, or a rational such as 30000/1001."),
@@ -112,6 +122,10 @@ def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--max-chunks", type=int, metavar="N", help="Limit on the number of chunks."),
         click.option("--workers", type=int, metavar="N", help="Chunks at a time, and what chunks are sized for."),
         click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables."),
+        click.option("--variables-file", callback=_json_file, metavar="FILE", help="The same, from a file."),
+        click.option("--strict-variables", is_flag=True, default=None, help="Fail where such values do not fit."),
+        click.option("--width", type=int, metavar="PIXELS", help="Width of a page without a composition root."),
+        click.option("--height", type=int, metavar="PIXELS", help="Height of a page without a composition root."),
         click.option("--entry", metavar="FILE", help="Entry document.  [default: index.html]"),
         click.option("--capture", type=click.Choice(["auto", "beginframe", "screenshot"]), help="Way of capturing."),
         click.option("--check", type=click.Choice(CHECK_LEVELS), help="What findings do.  [default: report]"),
@@ -140,7 +154,14 @@ _project = click.argument("project", type=click.Path())
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value not in (None, (), {})}
+    """The options that were given. A value for a variable on the command line wins over the file's."""
+    given = {name: value for name, value in options.items() if value not in (None, (), {})}
+    from_file = given.pop("variables_file", None)
+    if from_file is not None:
+        sources = [from_file, given.get("variables", {})]
+        wrong = next((source for source in sources if not isinstance(source, dict)), None)
+        given["variables"] = {**from_file, **given.get("variables", {})} if wrong is None else wrong
+    return given
 
 
 @main.command()

@@ -45,6 +45,11 @@ class RenderConfig:
         How the video is split; see `hfdask.timing.chunk_ranges`.
     variables : dict, optional
         Overrides of the composition's variables, JSON values only.
+    strict_variables : bool
+        Whether overrides that do not fit what the composition declares are an error; else they are warnings.
+    width, height : int, optional
+        Size in pixels of a page without a composition root. Default: its ``__hf.width`` and ``__hf.height``, else
+        1920x1080.
     entry : str
         The entry document, relative to the project.
     capture : {"auto", "beginframe", "screenshot"}
@@ -81,6 +86,9 @@ class RenderConfig:
     max_chunks: int | None = None
     workers: int | None = None
     variables: dict[str, Any] = field(default_factory=dict)
+    strict_variables: bool = False
+    width: int | None = None
+    height: int | None = None
     entry: str = "index.html"
     capture: Literal["auto", "beginframe", "screenshot"] = "auto"
     page_errors: Literal["raise", "warn"] = "raise"
@@ -121,6 +129,14 @@ class RenderConfig:
             raise InvalidConfigError(f"sweep must be a whole number of at least 0, not {self.sweep!r}", field="sweep")
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
+        for name in ("width", "height"):
+            side = getattr(self, name)
+            if side is not None and (isinstance(side, bool) or not isinstance(side, int)):
+                raise InvalidConfigError(f"{name} must be a whole number of pixels, not {side!r}", field=name)
+        if not isinstance(self.strict_variables, bool):
+            raise InvalidConfigError(
+                f"strict_variables must be True or False, not {self.strict_variables!r}", field="strict_variables"
+            )
         if not isinstance(self.variables, dict):
             raise InvalidConfigError("variables must be a dict of JSON values", field="variables")
         _require_json(self.variables, "variables", ())

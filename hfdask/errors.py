@@ -8,9 +8,11 @@ details, because most of them cross from a worker to the driver.
 
     HfdaskError
     ├── InvalidConfigError              INVALID_CONFIG
+    │   └── VariableError               INVALID_VARIABLES
     ├── ProjectError
     │   ├── EntryNotFoundError          ENTRY_NOT_FOUND
     │   ├── RootNotFoundError           COMPOSITION_ROOT_NOT_FOUND
+    │   ├── EmptyCompositionError       EMPTY_COMPOSITION
     │   ├── DurationError               DISTRIBUTED_DURATION_OUT_OF_RANGE
     │   ├── TimelineError               TIMELINE_NOT_REGISTERED
     │   ├── ScriptError                 PAGE_SCRIPT_ERROR
@@ -99,6 +101,12 @@ class InvalidConfigError(HfdaskError):
     code = "INVALID_CONFIG"
 
 
+class VariableError(InvalidConfigError):
+    """Values for variables do not fit what the composition declares; ``details['problems']`` lists all of them."""
+
+    code = "INVALID_VARIABLES"
+
+
 class ProjectError(HfdaskError):
     """The composition itself cannot be rendered as it is."""
 
@@ -115,6 +123,12 @@ class RootNotFoundError(ProjectError):
     """The entry document has no composition root."""
 
     code = "COMPOSITION_ROOT_NOT_FOUND"
+
+
+class EmptyCompositionError(ProjectError):
+    """Sub-compositions are missing, empty, or declare nothing; ``details['files']`` lists all of them."""
+
+    code = "EMPTY_COMPOSITION"
 
 
 class DurationError(ProjectError):

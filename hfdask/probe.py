@@ -19,13 +19,14 @@ from hfdask.browser.record import Recorder
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own
 from hfdask.config import RenderConfig
-from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError
+from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError, VariableError
 from hfdask.model import Artifact, Clip, FontSet, PageSettings, Resource, Sweep, Timeline
 from hfdask.stages import StageClock
 from hfdask.store import Store, materialiser
 from hfdask.timing import frame_count, parse_fps
 
 MAX_SIDE = 7680
+SIDES = ("width", "height")
 DEFAULT_FPS = Fraction(30)
 
 
@@ -80,14 +81,14 @@ async def probe(
                 loaded = await session.load(entry)
                 report = await session.report()
                 rate, rate_warnings = _rate(report["fps"], options)
-                fits = (report["width"], report["height"], rate) == (page.width, page.height, fps)
+                fits = (*_size(report, options), rate) == (page.width, page.height, fps)
                 visits = _visits(report, rate, options.sweep) if fits or attempt else ()
                 began = time.perf_counter()
                 swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
                 clock.move("probe", "sweep", time.perf_counter() - began)
                 await session.finish()
                 uses = await typefaces.finish() if fits or attempt else ()
-            wanted = _canvas(report, page)
+            wanted = _canvas(report, page, options)
             page, fps = wanted, rate
             if fits:
                 break
@@ -98,6 +99,7 @@ async def probe(
     # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
     warnings = [
         *report["warnings"],
+        *_variable_warnings(report, options),
         *rate_warnings,
         *_timeline_warnings(loaded.missing, report),
         *missing_canonical(faces, chromium.fonts),
@@ -181,19 +183,41 @@ def _once(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _canvas(report: dict[str, Any], page: PageSettings) -> PageSettings:
+def _variable_warnings(report: dict[str, Any], options: RenderConfig) -> list[str]:
+    problems: list[str] = report["variableProblems"]
+    if problems and options.strict_variables:
+        raise VariableError("; ".join(problems), problems=problems)
+    return problems
+
+
+def _canvas(report: dict[str, Any], page: PageSettings, options: RenderConfig) -> PageSettings:
     if report["unsupported"]:
         raise UnsupportedFeatureError(
             "this version does not render " + "; ".join(report["unsupported"]), features=report["unsupported"]
         )
-    size = {name: report[name] for name in ("width", "height")}
-    for name, value in size.items():
-        if not 16 <= value <= MAX_SIDE:
+    for name, value in zip(SIDES, _size(report, options), strict=True):
+        given = getattr(options, name)
+        if report["hasRoot"] and given is not None:
             raise InvalidConfigError(
-                f"data-{name} of the composition root is {value}; it must be from 16 to {MAX_SIDE} pixels",
-                field=f"data-{name}",
+                f"{name}={given} is for pages without a composition; the root's data-{name} decides here", field=name
             )
-    return msgspec.structs.replace(page, width=int(size["width"]), height=int(size["height"]))
+        if not 16 <= value <= MAX_SIDE:
+            what = f"data-{name} of the composition root" if report["hasRoot"] else f"the page's {name}"
+            field = f"data-{name}" if report["hasRoot"] else name
+            raise InvalidConfigError(f"{what} is {value}; it must be from 16 to {MAX_SIDE} pixels", field=field)
+    width, height = _size(report, options)
+    return msgspec.structs.replace(page, width=int(width), height=int(height))
+
+
+def _size(report: dict[str, Any], options: RenderConfig) -> tuple[float, float]:
+    """The canvas, unchecked: the root declares it; a page without one takes the options, else its own, else a default."""
+    if report["hasRoot"]:
+        return report["width"], report["height"]
+    choices = (
+        (getattr(options, name), report[name], default) for name, default in zip(SIDES, (1920, 1080), strict=True)
+    )
+    width, height = (next(side for side in sides if side is not None) for sides in choices)
+    return width, height
 
 
 def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:

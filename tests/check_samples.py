@@ -122,6 +122,12 @@ ROOT_CASES = [
         page(),
     ),
     Case(
+        "root_missing_composition_id",
+        document("<!doctype html><html><body>\n¶<p id=stage></p><script>draw(0)</script></body></html>"),
+        document("<!doctype html><html><body><script>window.__hf = {duration: 1, seek: draw}</script></body></html>"),
+        name="a page that is sought by its own means",
+    ),
+    Case(
         "standalone_composition_wrapped_in_template",
         document(f"<!doctype html><html><body>\n¶<template><div {ROOT}></div></template></body></html>"),
         page(),

@@ -160,9 +160,29 @@ def test_media_is_refused_not_left_out(tag, render, project):
     )
 
 
-def test_sub_compositions_are_refused_not_left_out(render, project):
-    host = '<div data-composition-id="x" data-composition-src="x.html" data-start="0"></div></div>'
-    render(project(STATIC.replace("</div>", host)), errors.UnsupportedFeatureError)
+def test_sub_compositions_that_cannot_be_used_are_all_told(render, project):
+    files = {"empty.html": " \n", "plain.html": "<p>no composition</p>", "fine.html": "<p data-composition-id='fine'>"}
+    files["outer.html"] = "<div data-composition-id='outer'><i data-composition-src='deep/gone.html'></i></div>"
+    sources = ["gone.html", "empty.html", "plain.html", "fine.html", "outer.html", "__SCENE__", "{{scene}}.html"]
+    hosts = "".join(f'<div data-composition-src="{source}" data-start="0"></div>' for source in sources)
+    error = render(project(STATIC.replace("</div>", hosts + "</div>"), **files), errors.EmptyCompositionError)
+    assert error.details["files"] == [
+        "gone.html does not exist",
+        "empty.html is empty",
+        "plain.html has no element with a data-composition-id",
+        "deep/gone.html does not exist",
+    ]
+
+
+def test_values_that_do_not_fit_are_errors_when_strict(render, project):
+    declared = """data-composition-variables='[{"id": "size", "type": "number", "default": 1}]'"""
+    folder = project(STATIC.replace("data-no-timeline", f"data-no-timeline {declared}", 1))
+    given = {"size": "big", "colour": "red"}
+    error = render(folder, errors.VariableError, variables=given, strict_variables=True)
+    assert error.details["problems"] == [
+        'variable "size" should be of type number',
+        'variable "colour" is not declared by the composition',
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from distributed import LocalCluster
+from samples import BOX
 
 from hfdask.cli import main
 from hfdask.media.picture import decode_png
@@ -108,3 +109,34 @@ def test_help_tells_the_exit_statuses():
 def test_an_embedded_cluster_can_have_a_dashboard(project, tmp_path):
     said = run("render", project(), "-o", tmp_path / "out.mp4", "--dashboard")
     assert "dashboard: http://" in said.stderr
+
+
+DECLARED = """<p data-composition-variables='[{"id": "title", "type": "string", "default": "x"}]'></p>"""
+
+
+def test_values_for_variables_from_a_file(project, tmp_path):
+    source, file = project(BOX + DECLARED), tmp_path / "values.json"
+    file.write_text('{"title": "of the file", "more": 1}', "utf-8")
+    given = ["--variables-file", file, "--variables", '{"title": "here"}']
+    document = json.loads(run("plan", source, tmp_path / "plan", *given, "--json").stdout)["plan"]
+    assert document["page"]["variables"] == {"title": "here", "more": 1}
+    assert document["warnings"] == ['variable "more" is not declared by the composition']
+    for command in (["plan", source, tmp_path / "p"], ["still", source, "-t", 0, "-o", tmp_path / "a.png"]):
+        assert "INVALID_VARIABLES" in run(*command, *given, "--strict-variables", status=2).stderr
+    assert "cannot be read" in run("plan", source, tmp_path / "p", "--variables-file", tmp_path / "no", status=2).stderr
+    file.write_text("[1]", "utf-8")
+    assert "INVALID_CONFIG" in run("plan", source, tmp_path / "p", "--variables-file", file, status=2).stderr
+
+
+def test_the_size_of_a_page_of_its_own(project, tmp_path):
+    page = "<script>window.__hf = {duration: 1, seek() {}%s}</script>"
+
+    def size(source: Path, *options: object) -> list[int]:
+        document = json.loads(run("plan", source, tmp_path / "plan", *options, "--json").stdout)["plan"]
+        return [document["width"], document["height"], document["frames"]]
+
+    assert size(project(page % "")) == [1920, 1080, 30]
+    assert size(project(page % ", width: 320, height: 200")) == [320, 200, 30]
+    assert size(project(page % ", width: 320, height: 200"), "--width", 64) == [64, 200, 30]
+    assert "width is 7" in run("plan", project(page % ""), tmp_path / "p", "--width", 7, status=2).stderr
+    assert "data-width" in run("plan", project(), tmp_path / "p", "--width", 64, status=2).stderr

@@ -29,6 +29,7 @@ from hfdask.errors import (
     AssetError,
     BrowserCrashError,
     CaptureError,
+    EmptyCompositionError,
     HfdaskError,
     NavigationError,
     PageTimeoutError,
@@ -225,7 +226,7 @@ class PageSession:
 
         Raises
         ------
-        RootNotFoundError, ScriptError, PageTimeoutError, BrowserCrashError
+        RootNotFoundError, EmptyCompositionError, ScriptError, PageTimeoutError, BrowserCrashError
         """
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
             await self._page.goto(f"{ORIGIN}/{quote(entry)}", wait_until="commit", timeout=0)
@@ -243,18 +244,25 @@ class PageSession:
             await self.pump(1)
             elapsed = time.monotonic() - started
             if status is not None and status["prepared"]:
-                self._check(status["problems"], "while loading")
-                if not status["root"]:
-                    raise RootNotFoundError(
-                        f"{entry} has no composition root: give one element a data-composition-id, data-width and data-height",
-                        entry=entry,
+                if status["offenders"]:  # before what scripts say of it
+                    raise EmptyCompositionError(
+                        f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status['offenders'])}; "
+                        "data-composition-src is relative to the project's folder",
+                        files=status["offenders"],
                     )
+                self._check(status["problems"], "while loading")
                 abandoned = _abandon(status["waiting"], elapsed)
                 idle = not self.in_flight and len(abandoned) == len(status["waiting"])
-                if idle and not status["missing"]:
+                if idle and status["root"] and not status["missing"]:
                     return Loaded([], abandoned)
                 quiet = quiet + 1 if idle else 0
                 if quiet >= _QUIET_LOOKS:
+                    if not status["root"]:
+                        raise RootNotFoundError(
+                            f"{entry} has no composition root: give one element a data-composition-id, data-width and "
+                            "data-height, or the window an __hf with duration and seek",
+                            entry=entry,
+                        )
                     return Loaded(status["missing"], abandoned)
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 

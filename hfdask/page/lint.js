@@ -177,8 +177,9 @@ class Inspection {
     const { doc, root } = this;
     if (!root) {
       const inside = [...doc.querySelectorAll("template")].find((t) => t.content?.querySelector(COMPOSITION));
+      const sought = [...doc.scripts].some((script) => /\b__hf\b/.test(script.text)); // a page that is sought by its own means
       if (inside) this.add("standalone_composition_wrapped_in_template", inside);
-      else this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
+      else if (!sought) this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
       return;
     }
     const missing = ["width", "height"].filter((name) => pixelsOf(root, `data-${name}`) === null);

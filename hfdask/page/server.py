@@ -7,8 +7,10 @@ the composition's constant host, so that neither the port nor another site on th
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +18,12 @@ from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, HTTPError, StaticFileHandler
+from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
 HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
 """The page's origin, the same in every process: a loopback name, so the page is a secure context."""
+FILE_LIST = "/.hfdask/files.json"
 
 # What Python's table lacks or takes from the host's /etc/mime.types, which must not change a render.
 _TYPES = {
@@ -74,7 +77,13 @@ class PageServer:
     def __init__(self) -> None:
         self.site = Site({})
         self._server = HTTPServer(
-            Application([(r"/(.*)", _PlanFiles, {"path": "/", "server": self})], log_function=_quiet)
+            Application(
+                [
+                    (re.escape(FILE_LIST), _FileList, {"server": self}),
+                    (r"/(.*)", _PlanFiles, {"path": "/", "server": self}),
+                ],
+                log_function=_quiet,
+            )
         )
         sockets = bind_sockets(0, "127.0.0.1")
         self.port: int = sockets[0].getsockname()[1]
@@ -85,16 +94,31 @@ class PageServer:
         self._server.stop()
 
 
-class _PlanFiles(StaticFileHandler):
+class _Guarded(RequestHandler):
+    """Answers only to the composition's own host name."""
+
+    def prepare(self) -> None:
+        if self.request.host_name != HOST:
+            raise HTTPError(421)
+
+
+class _FileList(_Guarded):
+    """The names of all files, for the runtime: it must know what exists without asking for what does not."""
+
+    def initialize(self, server: PageServer) -> None:
+        self._page_server = server
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.write(json.dumps(sorted(self._page_server.site.files)))
+
+
+class _PlanFiles(_Guarded, StaticFileHandler):
     """Tornado's file handler (ranges, types, conditional requests) over a table of files."""
 
     def initialize(self, path: str, server: PageServer) -> None:  # type: ignore[override]
         super().initialize(path)
         self._page_server = server
-
-    def prepare(self) -> None:
-        if self.request.host_name != HOST:
-            raise HTTPError(421)
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:

@@ -84,7 +84,9 @@ def write_site(folder: Path, html: str, files: Mapping[str, str | bytes] | None 
 
 
 @contextlib.contextmanager
-def open_files(files: Mapping[str, Path], fps: Fraction = Fraction(30), **settings: Any) -> Iterator[Page]:
+def open_files(
+    files: Mapping[str, Path], fps: Fraction = Fraction(30), entry: str = "index.html", **settings: Any
+) -> Iterator[Page]:
     """A page over these files. An exception in the block costs the warm browser, as it does in a render."""
     thread = browser_thread()
     stack = contextlib.AsyncExitStack()
@@ -94,7 +96,7 @@ def open_files(files: Mapping[str, Path], fps: Fraction = Fraction(30), **settin
         chromium, _ = await stack.enter_async_context(thread.pool.lease(page_settings.capture_mode))
         session = await stack.enter_async_context(open_page(chromium, files, page_settings, fps))
         began = thread.loop.time()
-        loaded = await session.load("index.html")
+        loaded = await session.load(entry)
         return Page(session, loaded, thread.loop.time() - began)
 
     async def leave(error: BaseException | None) -> None:

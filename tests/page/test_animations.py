@@ -259,13 +259,8 @@ def test_objects_of_animation_libraries(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        ('<div data-composition-id="a" data-composition-src="a.html" data-no-timeline></div>', "sub-compositions"),
         ('<video src="data:,"></video>', "<video>"),
         ("<audio><source></audio>", "<audio>"),
-        (
-            '<div data-composition-id="a" data-no-timeline></div><template id="a-template"><p></p></template>',
-            "templates",
-        ),
     ],
 )
 def test_what_would_be_drawn_wrong_is_reported(tmp_path: Path, body: str, what: str) -> None:

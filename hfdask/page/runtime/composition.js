@@ -1,5 +1,6 @@
 // The root composition, its box, the layout of its clips, and which clips show at a time (contract 1.1 and 1.7).
 
+const TIMED = "[data-start],[data-composition-id]";
 const NOT_VISUAL = "script,style,link,meta";
 let root = null;
 let clips = []; // in document order, so that an ancestor comes before its descendants
@@ -35,10 +36,15 @@ function prepareRoot() {
   for (const element of [document.documentElement, document.body]) {
     Object.assign(element.style, { margin: "0", padding: "0", overflow: "hidden" });
   }
+  placeCompositions();
+}
+
+function placeCompositions() {
   for (const element of document.querySelectorAll(COMPOSITION)) {
     if (element !== root) stashAuthoredTiming(element);
   }
   for (const child of root.children) layOut(child);
+  clipsAreStale = true;
 }
 
 // A child composition's authored window still bounds it, but must not fix the length of what plays inside.
@@ -92,14 +98,17 @@ const clipObserver = new MutationObserver(noteChanges);
 clipObserver.observe(document, {
   subtree: true,
   childList: true,
-  attributeFilter: ["data-start", "data-duration", "data-end", "data-hidden", "data-composition-id"],
+  attributeFilter: [
+    ...["data-start", "data-duration", "data-end", "data-hidden", "data-composition-id"],
+    ...["data-playback-rate", "data-playback-start", "data-media-start"],
+  ],
 });
 
 function noteChanges(records) {
   for (const record of records) {
     if (record.type === "attributes") clipsAreStale = true;
     for (const node of [...record.addedNodes, ...record.removedNodes]) {
-      if (node.nodeType === 1 && (node.hasAttribute("data-start") || node.querySelector("[data-start]"))) {
+      if (node.nodeType === 1 && (node.matches(TIMED) || node.querySelector(TIMED))) {
         clipsAreStale = true;
       }
     }
@@ -107,6 +116,7 @@ function noteChanges(records) {
 }
 
 function resolveClips() {
+  childWindows.clear();
   const byElement = new Map();
   clips = [];
   for (const element of document.querySelectorAll("[data-start]")) {

@@ -14,14 +14,14 @@ function rootDuration() {
   const declared = numberAttribute(root, "data-duration", "data-composition-duration");
   if (declared > 0) return { seconds: declared, source: "data-duration" };
   const timeline = timelinesEnd();
-  const windows = [...document.querySelectorAll(`video[data-start],audio[data-start],${COMPOSITION}`)]
+  const windows = [...document.querySelectorAll(`video[data-start],audio[data-start],${COMPOSITION},${MOUNTED}`)]
     .filter((element) => element !== root)
     .map((element) => [startOf(element), windowOf(element)])
     .map(([start, length]) => (length > 0 ? start + length : 0));
   const floor = Math.max(0, ...windows, ...adapters.map((adapter) => adapter.end?.() ?? 0));
   if (timeline > MIN_TIMELINE && timeline >= floor) return { seconds: timeline, source: "timeline" };
   if (floor > 0) return { seconds: floor, source: "clips" };
-  const hosts = [...document.querySelectorAll("[data-composition-src]")].map(
+  const hosts = [...document.querySelectorAll(`${HOST},${MOUNTED}`)].map(
     (host) => (numberAttribute(host, "data-start") ?? 0) + (numberAttribute(host, "data-duration") ?? 0),
   );
   return { seconds: Math.max(0, ...hosts), source: "hosts" };
@@ -36,8 +36,11 @@ function windowOf(element) {
 // Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
 // there to be sought; and timelines may write the visibility that the clip's window decides.
 function renderSeek(time, { suppressEvents = false } = {}) {
-  if (!root) return;
   currentTime = quantise(Math.max(0, time));
+  if (!root) {
+    seekOwnPage(suppressEvents);
+    return;
+  }
   noteChanges(clipObserver.takeRecords());
   showClips(currentTime);
   seekTimelines(currentTime, suppressEvents);
@@ -50,7 +53,21 @@ function seek(time, options) {
   renderSeek(time, options);
   seekClock(time * 1000);
   for (const adapter of adapters) guarded(() => adapter.after?.());
-  showClips(currentTime);
+  if (root) showClips(currentTime);
+}
+
+// A page without a composition that can be sought: it has a `window.__hf` of its own, with a duration and a seek.
+function isOwnPage() {
+  const own = window.__hf;
+  return !root && typeof own?.seek === "function" && own.seek !== seek && Number(own.duration) > 0;
+}
+
+// The page has the last word on what the browser animates.
+function seekOwnPage(suppressEvents) {
+  if (!isOwnPage()) return;
+  for (const adapter of adapters) guarded(() => adapter.seek(currentTime, { suppressEvents }));
+  const done = guarded(() => window.__hf.seek(currentTime, { suppressEvents }));
+  if (typeof done?.then === "function") promises.push(done);
 }
 
 const player = {
@@ -59,26 +76,44 @@ const player = {
   play() {},
   pause() {},
   getTime: () => currentTime,
-  getDuration: () => (root ? rootDuration().seconds : 0),
+  getDuration: () => duration().seconds,
   isPlaying: () => false,
   setPlaybackRate() {},
   getPlaybackRate: () => 1,
 };
 
+function duration() {
+  if (root) return rootDuration();
+  return isOwnPage() ? { seconds: Number(window.__hf.duration), source: "__hf" } : { seconds: 0, source: "none" };
+}
+
 function prepare() {
   if (prepared) return;
   prepared = true;
-  prepareRoot();
-  if (root) applyVariables();
+  assemble();
+  adoptRoot();
   for (const image of document.images) image.loading = "eager";
+  window.__player = player;
+  window.__playerReady = true;
+}
+
+// A script may make the root while the page loads.
+function adoptRoot() {
+  prepareRoot();
+  if (!root) return;
+  applyVariables();
   window.__hf = Object.assign(window.__hf ?? {}, { seek });
   Object.defineProperty(window.__hf, "duration", {
     get: () => (settled ? player.getDuration() : 0),
     configurable: true,
   });
-  window.__player = player;
-  window.__playerReady = true;
-  if (root) guarded(() => collectStyled());
+  guarded(() => collectStyled());
+}
+
+// What was mounted after the page was prepared.
+function placeMounted() {
+  if (root) placeCompositions();
+  for (const image of document.images) image.loading = "eager";
 }
 
 // What is still to wait for, in words; empty when the page is ready to be settled.
@@ -124,8 +159,10 @@ function status() {
     prepare(); // a document that was written anew forgot who waited for it
     fetchSheetPictures();
   }
+  if (prepared && !root?.isConnected) adoptRoot();
   return {
-    root: Boolean(root?.isConnected),
+    root: Boolean(root) || isOwnPage(),
+    offenders: [...offenders].map(([file, what]) => `${file} ${what}`),
     prepared,
     waiting: waitingFor(),
     missing: prepared && root ? missingTimelines() : [],
@@ -138,25 +175,31 @@ function status() {
 // its animation would otherwise start anew with each chunk.
 function settle() {
   seekClock(0);
+  assembling.disconnect();
   if (root) applyVariables();
+  warnOfEqualSlugs();
   bindTimelines();
   settled = true;
   placeSheet();
   window.__renderReady = true;
   renderSeek(0, { suppressEvents: true });
+  return settlePromises(promises.splice(0));
 }
 
 function report() {
   warnOfPage();
-  const duration = root ? rootDuration() : { seconds: 0, source: "none" };
-  resolveClips();
+  const { seconds, source } = duration();
+  const size = root
+    ? { width: pixels(root, "data-width", 1080), height: pixels(root, "data-height", 1920) }
+    : { width: Number(window.__hf?.width) || null, height: Number(window.__hf?.height) || null };
+  if (root) resolveClips();
   return {
+    ...size,
+    hasRoot: Boolean(root),
     compositionId: rootId(),
     fps: root?.getAttribute("data-fps") ?? null,
-    width: root ? pixels(root, "data-width", 1080) : 0,
-    height: root ? pixels(root, "data-height", 1920) : 0,
-    duration: duration.seconds,
-    source: duration.source,
+    duration: seconds,
+    source,
     clips: clips
       .filter((clip) => clip.element !== root)
       .map((clip) => ({
@@ -169,6 +212,7 @@ function report() {
     timelines: Object.keys(registry()),
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: unsupported(),
+    variableProblems: variableProblems(),
     warnings: [...warnings],
   };
 }
@@ -177,17 +221,13 @@ function report() {
 function unsupported() {
   const found = [];
   for (const [selector, what] of [
-    ["[data-composition-src]", "sub-compositions (data-composition-src)"],
     ["video[src],video:has(source)", "<video>"],
     ["audio[src],audio:has(source)", "<audio>"],
   ]) {
     const element = document.querySelector(selector);
     if (element) found.push(`${what}: ${describe(element)}`);
   }
-  for (const template of document.querySelectorAll('template[id$="-template"]')) {
-    const mount = compositionNamed(template.id.slice(0, -"-template".length));
-    if (mount && !mount.childElementCount) found.push(`compositions in templates: ${describe(mount)}`);
-  }
+  if (!root && window.__hf?.media?.length) found.push("media of a page without a composition (__hf.media)");
   return found;
 }
 
@@ -204,10 +244,14 @@ function frame(time) {
 }
 
 async function settleAll(waits) {
-  for (const { status, reason } of await Promise.allSettled(waits)) {
-    if (status === "rejected") problems.push(`Rejection handed to waitUntil: ${reason?.stack ?? reason}`);
-  }
+  await settlePromises(waits);
   return answer();
+}
+
+async function settlePromises(waits) {
+  for (const { status, reason } of await Promise.allSettled(waits)) {
+    if (status === "rejected") problems.push(`Rejection while seeking: ${reason?.stack ?? reason}`);
+  }
 }
 
 function answer() {
@@ -219,6 +263,7 @@ function answer() {
 window.__hf = window.__hf ?? {};
 window.__timelines = window.__timelines ?? {};
 window.__hfVariables = config.variables;
+window.__hfVariablesByComp = {};
 window.__HF_RENDER_CAPTURE_MODE = true;
 window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: config.fps };
 window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: variables });

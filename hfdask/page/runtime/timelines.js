@@ -38,13 +38,15 @@ function bindTimelines() {
   const all = registry();
   rootTimeline = all[rootId()] ?? adopted(all);
   for (const timeline of Object.values(all)) if (!bound.has(timeline)) bind(timeline);
+  for (const timeline of Object.values(all)) if (timeline && isNested(timeline)) guarded(() => count(timeline));
   clipsAreStale = true;
 }
 
 // The only timeline there is drives the root under whatever name, unless the name is that of another composition.
 function adopted(all) {
-  const candidates = Object.entries(all).filter(([, timeline]) => usable(timeline));
-  return candidates.length === 1 && !compositionNamed(candidates[0][0]) ? candidates[0][1] : null;
+  const ids = Object.keys(all).filter((id) => usable(all[id]));
+  const candidates = new Set(ids.map((id) => all[id])); // one may have two names
+  return candidates.size === 1 && !ids.some(compositionNamed) ? all[ids[0]] : null;
 }
 
 // The end of the root's timeline, which reaches as far as the timelines of the compositions in it (contract 1.9).
@@ -69,6 +71,12 @@ function bind(timeline) {
   });
 }
 
+// GSAP leaves what is paused out of the length of its parent, and works that out when something is added.
+function count(timeline) {
+  timeline.paused?.(false);
+  timeline.parent.add?.(timeline, timeline.startTime?.());
+}
+
 // Nested timelines move with their parent and must run for that; one on GSAP's own clock must stay paused, or its
 // ticker would move it once more.
 function isNested(timeline) {
@@ -77,10 +85,16 @@ function isNested(timeline) {
 
 function seekTimelines(time, suppressEvents) {
   const all = registry();
-  const others = Object.entries(all).filter(([, timeline]) => timeline && timeline !== rootTimeline);
-  for (const [, timeline] of others) if (isNested(timeline)) guarded(() => timeline.play?.());
+  const windows = new Map(); // of each timeline, which may have two names
+  for (const [id, timeline] of Object.entries(all)) {
+    if (timeline && timeline !== rootTimeline) windows.set(timeline, windows.get(timeline) ?? childWindow(id));
+  }
+  // What has a window of its own is sought by that alone: were it to run, GSAP would set it by its parent once more.
+  for (const [timeline, child] of windows) {
+    if (isNested(timeline)) guarded(() => (child ? timeline.pause?.() : timeline.play?.()));
+  }
   if (rootTimeline) guarded(() => seekRoot(time, suppressEvents));
-  for (const [id, timeline] of others) guarded(() => seekChild(id, timeline, time, suppressEvents));
+  for (const [timeline, child] of windows) if (child) guarded(() => seekChild(child, timeline, time, suppressEvents));
 }
 
 // Beyond its end a paused timeline may revert its `from()` tweens, so the time is clamped.
@@ -109,22 +123,31 @@ function hasInstantCallbacks(timeline) {
   return callbackScan.get(timeline);
 }
 
-function seekChild(id, timeline, time, suppressEvents) {
-  const element = compositionNamed(id);
-  if (!element || element === root) return;
-  const elapsed = Math.max(0, time - resolveStart(element)) * playbackRate(element);
-  const local = Math.min(timelineDuration(timeline), Math.max(0, inPoint(element) + elapsed));
+// When child compositions start and how fast they run, by id; known as long as the clips are.
+const childWindows = new Map();
+function childWindow(id) {
+  if (!childWindows.has(id)) {
+    const element = compositionNamed(id);
+    const host = element && windowElement(element);
+    const look = () => ({ start: resolveStart(element), rate: playbackRate(host), from: inPoint(host) });
+    childWindows.set(id, host && element !== root ? look() : null);
+  }
+  return childWindows.get(id);
+}
+
+function seekChild(child, timeline, time, suppressEvents) {
+  const elapsed = Math.max(0, time - child.start) * child.rate;
+  const local = Math.min(timelineDuration(timeline), child.from + elapsed);
   timeline.pause?.();
   if (timeline.totalTime) timeline.totalTime(local, suppressEvents);
   else timeline.seek?.(local, suppressEvents);
-  if (isNested(timeline)) timeline.play?.();
 }
 
 function missingTimelines() {
   const all = registry();
   const rootHasOne = Boolean(all[rootId()] ?? adopted(all));
   return [...document.querySelectorAll(COMPOSITION)]
-    .filter((element) => !element.hasAttribute("data-no-timeline"))
+    .filter((element) => !element.matches("[data-no-timeline],:has(> [data-hf-inner-root][data-no-timeline])"))
     .map((element) => element.getAttribute("data-composition-id"))
     .filter((id) => !(id === rootId() ? rootHasOne : all[id]));
 }

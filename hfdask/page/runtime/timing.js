@@ -34,7 +34,19 @@ function isHost(element) {
 }
 
 function findTarget(id) {
-  return document.getElementById(id) ?? compositionNamed(id);
+  const renamed = `[data-hf-original-composition-id="${CSS.escape(id)}"]`;
+  return document.getElementById(id) ?? compositionNamed(id) ?? document.querySelector(renamed);
+}
+
+// The element with a composition's window: a host without an id of its own leaves that to the wrapper in it.
+function windowElement(composition) {
+  return composition.hasAttribute("data-hf-inner-root") ? composition.closest("[data-hf-scope]") : composition;
+}
+
+// The composition that an element is the host of, or is itself; null for other elements.
+function compositionIn(element) {
+  if (element.matches(COMPOSITION)) return element;
+  return element.hasAttribute("data-hf-scope") ? element.querySelector(`[data-hf-inner-root]${COMPOSITION}`) : null;
 }
 
 function parentComposition(element) {
@@ -51,8 +63,10 @@ function resolveStart(element, fallback = 0, trail = new Set()) {
   trail = new Set(trail).add(element);
   const parsed = parseStart(element.getAttribute("data-start"));
   if (parsed === null) {
-    const inherits = element.matches(COMPOSITION) && isHost(element.parentElement);
-    return inherits ? resolveStart(element.parentElement, fallback, trail) : fallback;
+    if (!element.matches(COMPOSITION)) return fallback;
+    const host = windowElement(element);
+    const above = host === element ? element.parentElement : host;
+    return isHost(above) ? resolveStart(above, fallback, trail) : fallback;
   }
   if ("seconds" in parsed) {
     const parent = parentComposition(element);
@@ -87,11 +101,9 @@ function resolveDuration(element, start) {
     const natural = (element.duration - inPoint(element)) / playbackRate(element);
     return Number.isFinite(natural) && natural > 0 ? natural : null;
   }
-  if (element.matches(COMPOSITION)) {
-    const duration = timelineDuration(timelineOf(element));
-    return duration > 0 ? duration : null;
-  }
-  return null;
+  const composition = compositionIn(element);
+  const duration = composition ? timelineDuration(timelineOf(composition)) : 0;
+  return duration > 0 ? duration : null;
 }
 
 function inPoint(element) {
@@ -112,7 +124,7 @@ function mediaStart(element, trail = new Set()) {
   if (element.hasAttribute("data-hf-auto-start") || start === null || hostStart <= 0) {
     return resolveStart(element, hostStart, trail);
   }
-  const hostDuration = resolveDuration(host, hostStart);
+  const hostDuration = resolveDuration(windowElement(host), hostStart);
   const length = strictNumber(element.getAttribute("data-duration"));
   const end = length > 0 ? start + length : start;
   const meets = hostDuration > 0

@@ -1,0 +1,223 @@
+// A sub-composition's scripts see their own part of the page first (contract 1.12): views of document, window and gsap,
+// and the values of their instance. They run when the parser is done, after the page's own scripts.
+
+const externals = []; // {mounted, url}, each URL run once, before all inline ones
+const inlines = []; // {mounted, code} or {mounted, module} in order of discovery
+const loaded = new Set();
+const arrivals = []; // promises of what could not be read at once
+let oneIsLate = false;
+const JAVASCRIPT = /^(?:(?:text|application)\/(?:x-)?(?:java|ecma)script)?$/i;
+
+// Returns whether this is a script to run; anything else is data.
+function collectScript(element, mounted) {
+  const type = (element.getAttribute("type") ?? "").trim();
+  if (type === "module") inlines.push({ mounted, module: element });
+  else if (!JAVASCRIPT.test(type)) return false;
+  else if (element.hasAttribute("nomodule")) return true;
+  else if (element.getAttribute("src")) externals.push({ mounted, url: element.src });
+  else inlines.push({ mounted, code: element.textContent });
+  return true;
+}
+
+function scriptsWaitFor(element) {
+  arrivals.push(new Promise((done) => ["load", "error"].forEach((name) => element.addEventListener(name, done))));
+}
+
+// The page's own inline scripts may use what only a sub-composition loads. Those must wait for all of the page's
+// libraries, which plug-ins build on; so they run in front of the first inline script that comes after those.
+function mayRunExternals() {
+  if (!externals.length) return false;
+  const next = document.scripts[document.scripts.length - 1];
+  if (!next || next.src || !document.body?.contains(next)) return false;
+  const here = new Set([...document.scripts].map((script) => script.src));
+  return entry().scripts.isSubsetOf(here);
+}
+
+function runExternals() {
+  for (const { url } of inOrder(externals)) {
+    const there = loaded.has(url) || entry().scripts.has(url);
+    if (there || [...document.scripts].some(({ src }) => src === url)) continue;
+    loaded.add(url);
+    const name = fileAt(url);
+    // What cannot be read, or is not there, is left to the browser; what comes after it must keep the order.
+    const code = oneIsLate || (name !== null && !projectHas(name)) ? null : readText(url);
+    const script = document.createElement("script");
+    if (code === null) {
+      Object.assign(script, { async: false, src: url });
+      oneIsLate = true;
+      scriptsWaitFor(script);
+    } else script.text = `${code}\n//# sourceURL=${url}`;
+    document.body.append(script);
+  }
+}
+
+// The scripts of the scenes come before those of the scenes in them.
+function inOrder(scripts) {
+  return scripts.splice(0).sort((a, b) => a.mounted.depth - b.mounted.depth);
+}
+
+let batches = 0;
+function runScripts() {
+  runExternals();
+  const batch = inOrder(inlines);
+  if (!batch.length) return;
+  const run = () => batch.forEach((script) => (script.module ? runModule(script.module) : runScoped(script)));
+  if (arrivals.length) gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(run));
+  else run();
+}
+
+// Modules have a scope of their own, and cannot be given another.
+function runModule(source) {
+  const script = document.createElement("script");
+  for (const { name, value } of source.attributes) script.setAttribute(name, value);
+  script.text = source.textContent;
+  script.async = false;
+  document.body.append(script);
+}
+
+// One broken scene must not stop the others: what it throws is told like any uncaught error, with its name.
+function runScoped({ mounted, code }) {
+  mounted.view ??= viewOf(mounted);
+  const view = { ...mounted.view };
+  if (window.gsap) view.gsap = mounted.view.window.gsap; // a name that is not there must stay undefined
+  try {
+    new Function(code); // alone first, so that a brace too many is an error and not an end of the function around it
+    // Two functions: the script may declare names that the views have.
+    const wrapped = `return function () { ${code}\n}\n//# sourceURL=${mounted.file ?? location.pathname.slice(1)}`;
+    new Function(...Object.keys(view), wrapped)(...Object.values(view)).call(view.window);
+  } catch (error) {
+    const where = mounted.file === null ? "" : ` (${mounted.file})`;
+    problems.push(`composition "${mounted.id}"${where}: ${error?.stack?.split("\n", 2).join("") ?? error}`);
+  }
+}
+
+function viewOf(mounted) {
+  const find = finder(mounted);
+  const getVariables = () => structuredClone(window.__hfVariablesByComp[mounted.id] ?? {});
+  const __hyperframes = { ...window.__hyperframes, getVariables };
+  const view = { document: documentView(mounted, find), __hyperframes, __timelines: timelinesView(mounted) };
+  const gsapViews = new WeakMap();
+  view.window = viewThrough(window, {
+    get: (key) => {
+      if (Object.hasOwn(view, key)) return { value: view[key] };
+      const gsap = key === "gsap" ? window.gsap : null;
+      if (!gsap) return null;
+      if (!gsapViews.has(gsap)) gsapViews.set(gsap, gsapView(gsap, find));
+      return { value: gsapViews.get(gsap) };
+    },
+    set(key, value) {
+      if (key !== "__timelines") return false;
+      if (value !== view.__timelines) Object.assign(view.__timelines, value);
+      return true;
+    },
+  });
+  view.self = view.globalThis = view.window;
+  return view;
+}
+
+// A view of an object: what `get` gives, and everything else from the object itself, on which methods are called,
+// because the browser's refuse any other `this`. Functions that can be constructed or carry properties stay as they
+// are.
+function viewThrough(object, { get, set = () => false }) {
+  const bound = new WeakMap();
+  return new Proxy(object, {
+    get(_, key) {
+      const own = get(key);
+      if (own) return own.value;
+      const value = Reflect.get(object, key, object);
+      if (typeof value !== "function" || Object.hasOwn(value, "prototype") || Object.keys(value).length) return value;
+      if (!bound.has(value)) bound.set(value, value.bind(object));
+      return bound.get(value);
+    },
+    set: (_, key, value) => set(key, value) || Reflect.set(object, key, value, object),
+  });
+}
+
+// Elements of the composition for a selector, or of the page where the composition has none.
+function finder(mounted) {
+  const { host, scope } = mounted;
+  const composition = `:is(${scope}, ${boxOf(mounted)})`;
+  const all = (selector) => {
+    const mapped = mapAuthored(String(selector), mounted, composition);
+    const inside = host.querySelectorAll(mapped);
+    return inside.length ? inside : document.querySelectorAll(mapped);
+  };
+  const first = (selector) => {
+    const mapped = mapAuthored(String(selector), mounted, composition);
+    return host.querySelector(mapped) ?? document.querySelector(mapped);
+  };
+  return { all, first };
+}
+
+let contentLoaded = false;
+document.addEventListener("DOMContentLoaded", () => (contentLoaded = true));
+
+function documentView({ host, wrapper, rootId }, { all, first }) {
+  const own = {
+    querySelector: first,
+    querySelectorAll: all,
+    getElementById: (id) =>
+      (wrapper && id === rootId && id !== "" ? wrapper : null) ??
+      (id === "" ? null : host.querySelector(`#${CSS.escape(id)}`)) ??
+      document.getElementById(id),
+    // A script that had to wait for another one may come too late for this.
+    addEventListener(name, listener, ...more) {
+      document.addEventListener(name, listener, ...more);
+      if (name !== "DOMContentLoaded" || !contentLoaded) return;
+      native.setTimeout(() => (listener.handleEvent ?? listener).call(document, new Event(name)));
+    },
+  };
+  return viewThrough(document, { get: (key) => (Object.hasOwn(own, key) ? { value: own[key] } : null) });
+}
+
+// The registry under the composition's authored name, which other instances and the page may use too.
+function timelinesView({ id, declared, host }) {
+  const rename = (key) => (key === declared ? id : key);
+  return new Proxy(window.__timelines, {
+    get: (_, key) => registry()[rename(key)],
+    has: (_, key) => rename(key) in registry(),
+    set(_, key, value) {
+      registry()[rename(key)] = value;
+      const owner = compositionNamed(key);
+      if (!owner || host.contains(owner)) registry()[key] = value;
+      return true;
+    },
+  });
+}
+
+const TARGETED = ["to", "from", "fromTo", "set", "quickTo", "quickSetter", "killTweensOf", "getTweensOf"];
+
+// GSAP with the composition's own elements for selector text; text that finds none is left to GSAP, which warns of it.
+function gsapView(gsap, { all }) {
+  const elements = (targets) => {
+    if (Array.isArray(targets)) return targets.flatMap(elements);
+    if (typeof targets !== "string") return targets;
+    const found = [...all(targets)];
+    return found.length ? found : targets;
+  };
+  const scoped = (object) => (name) => [name, (targets, ...rest) => object[name](elements(targets), ...rest)];
+  const utils = {
+    toArray: (targets, within, ...rest) => gsap.utils.toArray(within ? targets : elements(targets), within, ...rest),
+    selector: (within) => {
+      const inside = typeof within === "string" ? all(within)[0] : within;
+      return inside ? gsap.utils.selector(inside) : (text) => [...all(text)];
+    },
+  };
+  const own = {
+    ...Object.fromEntries(TARGETED.map(scoped(gsap))),
+    getProperty(target, ...rest) {
+      return gsap.getProperty((typeof target === "string" && all(target)[0]) || target, ...rest);
+    },
+    // The timeline itself is GSAP's, for GSAP links timelines to each other; only its methods are replaced.
+    timeline(...args) {
+      const timeline = gsap.timeline(...args);
+      for (const name of TARGETED.filter((method) => timeline[method])) {
+        const method = timeline[name];
+        timeline[name] = (targets, ...rest) => method.call(timeline, elements(targets), ...rest);
+      }
+      return timeline;
+    },
+    utils: new Proxy(gsap.utils, { get: (object, key) => (Object.hasOwn(utils, key) ? utils[key] : object[key]) }),
+  };
+  return new Proxy(gsap, { get: (object, key) => (Object.hasOwn(own, key) ? own[key] : object[key]) });
+}
