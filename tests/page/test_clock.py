@@ -185,3 +185,16 @@ def test_iframes_have_the_clock_too(tmp_path: Path) -> None:
         seen = [1000, 1000, 1000, Mulberry32(1000).word() / 2**32]
         assert page.at(30, "[one.contentWindow.seen, two.contentWindow.frames[0].seen]") == [seen, seen]
         assert page.value("'__hfdask' in one.contentWindow") is False
+
+
+def test_what_draws_on_a_seek_has_the_frames_own_time_and_randomness(tmp_path: Path) -> None:
+    script = (
+        "addEventListener('hf-seek', e => { window.seen = [Date.now(), e.detail.time, Math.random(), Math.random()] })"
+    )
+    with open_html(tmp_path, composition("", script)) as page:
+        alone = page.at(20, "seen")
+        for frame in range(15, 20):
+            page.seek(frame)
+        assert page.at(20, "seen") == alone
+        assert alone[0] == pytest.approx(alone[1] * 1000)
+        assert alone[2] != alone[3]

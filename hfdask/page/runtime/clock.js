@@ -178,9 +178,15 @@ function adoptDocuments() {
 // A frame's animations are sought before its callbacks run; in the top frame the player has done it by then.
 let seekAnimations = () => {};
 
-function seekClock(ms) {
+// Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
+// scripts left of the randomness.
+function setClock(ms) {
   virtualMs = Math.max(0, ms);
   reseed(virtualMs);
+}
+
+function seekClock(ms) {
+  setClock(ms);
   seekAnimations(virtualMs / 1000);
   runAnimationFrame();
   for (const clock of childClocks()) guarded(() => clock.seekToTime(ms));

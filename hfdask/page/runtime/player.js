@@ -50,6 +50,7 @@ function renderSeek(time, { suppressEvents = false } = {}) {
 
 function seek(time, options) {
   adoptDocuments();
+  setClock(time * 1000);
   renderSeek(time, options);
   seekClock(time * 1000);
   for (const adapter of adapters) guarded(() => adapter.after?.());
