@@ -116,7 +116,7 @@ function noteChanges(records) {
 }
 
 function resolveClips() {
-  childWindows.clear();
+  windowsOfChildren.clear();
   const byElement = new Map();
   clips = [];
   for (const element of document.querySelectorAll("[data-start]")) {

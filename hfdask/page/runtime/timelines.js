@@ -124,15 +124,15 @@ function hasInstantCallbacks(timeline) {
 }
 
 // When child compositions start and how fast they run, by id; known as long as the clips are.
-const childWindows = new Map();
+const windowsOfChildren = new Map();
 function childWindow(id) {
-  if (!childWindows.has(id)) {
+  if (!windowsOfChildren.has(id)) {
     const element = compositionNamed(id);
     const host = element && windowElement(element);
     const look = () => ({ start: resolveStart(element), rate: playbackRate(host), from: inPoint(host) });
-    childWindows.set(id, host && element !== root ? look() : null);
+    windowsOfChildren.set(id, host && element !== root ? look() : null);
   }
-  return childWindows.get(id);
+  return windowsOfChildren.get(id);
 }
 
 function seekChild(child, timeline, time, suppressEvents) {
