@@ -2,9 +2,11 @@
 // stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
 
 const setUps = new WeakSet();
+const clockTimelines = new WeakSet(); // those that GSAP's own clock moves, with all that is in them
 function setUpGsap(gsap) {
   if (!gsap?.registerEase || setUps.has(gsap)) return;
   setUps.add(gsap);
+  if (gsap.globalTimeline) clockTimelines.add(gsap.globalTimeline);
   guarded(() => gsap.ticker.lagSmoothing(0));
   guarded(() => gsap.config({ force3D: false }));
   guarded(() => registerEases(gsap));

@@ -80,7 +80,7 @@ function count(timeline) {
 // Nested timelines move with their parent and must run for that; one on GSAP's own clock must stay paused, or its
 // ticker would move it once more.
 function isNested(timeline) {
-  return Boolean(timeline.parent) && timeline.parent !== window.gsap?.globalTimeline;
+  return Boolean(timeline.parent) && !clockTimelines.has(timeline.parent);
 }
 
 function seekTimelines(time, suppressEvents) {
