@@ -1,6 +1,6 @@
 // The root composition, its box, the layout of its clips, and which clips show at a time (contract 1.1 and 1.7).
 
-const TIMED = "[data-start],[data-composition-id]";
+const WINDOWED = "[data-start],[data-composition-id]";
 const NOT_VISUAL = "script,style,link,meta";
 let root = null;
 let clips = []; // in document order, so that an ancestor comes before its descendants
@@ -108,7 +108,7 @@ function noteChanges(records) {
   for (const record of records) {
     if (record.type === "attributes") clipsAreStale = true;
     for (const node of [...record.addedNodes, ...record.removedNodes]) {
-      if (node.nodeType === 1 && (node.matches(TIMED) || node.querySelector(TIMED))) {
+      if (node.nodeType === 1 && (node.matches(WINDOWED) || node.querySelector(WINDOWED))) {
         clipsAreStale = true;
       }
     }
