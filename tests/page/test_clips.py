@@ -202,3 +202,11 @@ def test_auto_alpha_of_a_timeline_does_not_decide_a_clips_window(tmp_path: Path)
     body = box('id="x" data-start="0" data-duration="1.5"')
     with open_html(tmp_path, composition(body, script, root='data-duration="2"')) as page:
         assert [page.pixel(k) for k in (0, 40, 44, 45)] == [RED, RED, RED, BLACK]
+
+
+def test_a_document_from_right_to_left(tmp_path: Path) -> None:
+    """Also where the canvas is narrower than what is in it."""
+    html = composition(box('data-start="0"') + '<p style="width:900px">x</p>').replace("<html>", '<html dir="rtl">')
+    with open_html(tmp_path, html) as page:
+        assert [page.pixel(0, x, 60) for x in (0, 63)] == [RED, RED]
+        assert page.value("root.getBoundingClientRect().left") == 0
