@@ -157,10 +157,10 @@ def plan(
     found = Project.find(project, options.entry)
     store = Store(plan_url, storage_options)
     with clock("check"):
+        environment = current_environment()  # what is no browser is told before it is used
         findings = _check(found, options)
     with clock("compile"):
         artifacts = freeze_files(found, store)
-        environment = current_environment()
     with clock("probe"):
         mode = capture_mode(options.capture)
         page = PageSettings(

@@ -83,9 +83,13 @@ def test_examples_have_no_findings(folder, check):
     assert check(folder).findings == ()
 
 
+# What these prove is that something wrong is borne.
+BORNE = {"sub_nested": {"sub_composition_cycle"}, "sub_template": {"duplicate_composition_id"}}
+
+
 @pytest.mark.parametrize("folder", sorted(COMPOSITIONS.glob("*/")), ids=lambda path: path.name)
 def test_compositions_of_the_tests_have_no_errors(folder, check):
-    assert check(folder).errors == ()
+    assert {finding.code for finding in check(folder).errors} == BORNE.get(folder.name, set())
 
 
 def test_libraries_are_not_read_as_the_authors(tmp_path, check):

@@ -162,14 +162,18 @@ def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(victim, 
     again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Killer(victim, how))
     assert again.sha256 == whole.sha256
     assert again.messages > whole.messages
-    # Only the warm browser is left.
-    assert until(lambda: len([p for p in psutil.Process().children(recursive=True) if is_browser(p)]) == 1, 5)
+    # Only warm browsers are left: one with the fonts of plans, and one with the machine's.
+    assert until(lambda: len([p for p in psutil.Process().children(recursive=True) if is_browser(p)]) <= 2, 5)
 
 
 def test_a_browser_that_always_dies_ends_in_a_typed_error(project, tmp_path):
     plan = hfdask.plan(project(SLOW), tmp_path / "plan", chunk_size=60)
-    with pytest.raises(hfdask.HfdaskError) as caught:
-        hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Murderer())
+    murderer = Murderer()
+    try:
+        with pytest.raises(hfdask.HfdaskError) as caught:
+            hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=murderer)
+    finally:
+        murderer.over.set()
     assert caught.value.retryable
     assert not list(tmp_path.glob("out.mp4*"))
     assert until(lambda: not [p for p in psutil.Process().children(recursive=True) if is_browser(p)], 5)
@@ -184,27 +188,29 @@ class Killer(hfdask.Observer):
     def progress(self, done: int, total: int) -> None:
         if done == 20:
             for process in psutil.Process().children(recursive=True):
-                if self.victim in ("browser", "driver") and is_browser(process):
-                    (process if self.victim == "browser" else process.parent()).send_signal(self.how)
-                elif f"--type={self.victim}" in process.cmdline():
-                    process.send_signal(self.how)
+                with contextlib.suppress(psutil.Error):  # one that is gone already
+                    if self.victim in ("browser", "driver") and is_browser(process):
+                        (process if self.victim == "browser" else process.parent()).send_signal(self.how)
+                    elif f"--type={self.victim}" in process.cmdline():
+                        process.send_signal(self.how)
 
 
 class Murderer(hfdask.Observer):
-    """Kills every browser that gets as far as frame 20."""
+    """Kills every browser from frame 20 on."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
 
     def progress(self, done: int, total: int) -> None:
         if done == 20:
             threading.Thread(target=self.watch, daemon=True).start()
 
     def watch(self) -> None:
-        until = time.monotonic() + 4
-        while time.monotonic() < until:
+        while not self.over.wait(0.02):
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     if is_browser(process):
                         process.kill()
-            time.sleep(0.02)
 
 
 def is_browser(process: psutil.Process) -> bool:

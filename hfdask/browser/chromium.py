@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
+from playwright.async_api import CDPSession, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Playwright, async_playwright
 
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld, machine_fonts
@@ -70,13 +70,20 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _LAUNCH_TIMEOUT = 30.0
+_ANSWER_SECONDS = 5.0
 
 
 class Chromium:
     """A running browser with a page server of its own. Use it on the browser thread's loop only."""
 
     def __init__(
-        self, browser: PlaywrightBrowser, server: PageServer, mode: CaptureMode, fonts: FontWorld, pid: int
+        self,
+        browser: PlaywrightBrowser,
+        server: PageServer,
+        mode: CaptureMode,
+        fonts: FontWorld,
+        cdp: CDPSession,
+        pid: int,
     ) -> None:
         self.playwright = browser
         self.server = server
@@ -84,6 +91,7 @@ class Chromium:
         self.fonts = fonts
         self.pid = pid
         self.pages = 0
+        self._cdp = cdp
         self._process = psutil.Process(pid)
         self._ticks = 0.0
 
@@ -117,7 +125,7 @@ class Chromium:
                 f"{binary.path} did not start: {error.message.strip()[:600]}; `hfdask doctor` tells more",
                 path=str(binary.path),
             ) from error
-        return cls(browser, server, mode, fonts, pid)
+        return cls(browser, server, mode, fonts, cdp, pid)
 
     @property
     def alive(self) -> bool:
@@ -125,6 +133,14 @@ class Chromium:
         if not (self.playwright.is_connected() and self._process.is_running()):
             return False
         return bool(self._process.status() != psutil.STATUS_ZOMBIE)
+
+    async def answers(self) -> bool:
+        """Whether the process does anything at all: one that was stopped, or that hangs, still runs."""
+        try:
+            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), _ANSWER_SECONDS)
+        except (PlaywrightError, TimeoutError):
+            return False
+        return True
 
     def next_tick(self) -> float:
         """The next frame time in ms. It must rise strictly, but by so little that native animations stand still."""
@@ -200,7 +216,7 @@ class BrowserPool:
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
         try:
-            chromium = self._take(mode, world)
+            chromium = await self._take(mode, world)
             warm = chromium is not None
             if chromium is None:
                 await self._make_room()
@@ -258,12 +274,13 @@ class BrowserPool:
         else:
             await chromium.close()
 
-    def _take(self, mode: CaptureMode, fonts: FontWorld) -> Chromium | None:
+    async def _take(self, mode: CaptureMode, fonts: FontWorld) -> Chromium | None:
         for chromium in reversed(list(self._idle)):
-            if chromium.mode == mode and chromium.fonts.key == fonts.key:
+            if chromium in self._idle and chromium.mode == mode and chromium.fonts.key == fonts.key:
                 self._idle.remove(chromium)
-                if chromium.alive:
+                if chromium.alive and await chromium.answers():
                     return chromium
+                chromium.kill()
                 chromium.server.close()
         return None
 
