@@ -57,7 +57,7 @@ def in_time(fs: Any, method: str, *args: Any, size: int = 0, sending: bool = Fal
     take back the parts that are in the bucket.
     """
     limit = STALL + size / SLOWEST
-    if isinstance(fs, LocalFileSystem | MemoryFileSystem):
+    if type(fs) in (LocalFileSystem, MemoryFileSystem):
         return getattr(fs, method)(*args, **options)
     if getattr(fs, "async_impl", False):
         call = getattr(fs, "_" + method)

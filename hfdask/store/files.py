@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ import fsspec
 import fsspec.config
 from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem, make_path_posix
+from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.utils import get_protocol
 
 from hfdask.errors import (
@@ -156,6 +157,9 @@ class Store:
         return found
 
     def _get(self, name: str, path: Path, size: int) -> None:
+        if type(self.fs) is MemoryFileSystem:
+            path.write_bytes(self.fs.cat_file(self._at(name)))  # get_file shares one position among all readers
+            return
         told = Callback()
         in_time(self.fs, "get_file", self._at(name), str(path), callback=told, size=size)
         got = path.stat().st_size
@@ -207,11 +211,38 @@ class Store:
         self._send(name, source)
 
     def _send(self, name: str, source: bytes | Path, **options: str) -> None:
-        if isinstance(source, bytes):
+        if type(self.fs) is MemoryFileSystem and isinstance(source, Path):
+            source = source.read_bytes()  # put_file would show it while it grows
+        if not getattr(self.fs, "async_impl", False) and type(self.fs) is not MemoryFileSystem:
+            self._send_and_move(name, source, **options)
+        elif isinstance(source, bytes):
             in_time(self.fs, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
         else:
             size = source.stat().st_size
             in_time(self.fs, "put_file", str(source), self._at(name), size=size, sending=True, **options)
+
+    def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
+        """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like."""
+        final = self._at(name)
+        temporary = f"{self.fs._parent(final)}/.{uuid.uuid4().hex[:12]}.tmp"
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        call = partial(in_time, self.fs, size=size)
+        there = call("exists", final)
+        if there and mode == "create":
+            raise FileExistsError(final)
+        call("makedirs", self.fs._parent(final), exist_ok=True)
+        try:
+            if isinstance(source, bytes):
+                call("pipe_file", temporary, source)
+            else:
+                call("put_file", str(source), temporary)
+            if there:
+                call("rm_file", final)  # many of these cannot rename onto a file
+            call("mv", temporary, final)
+        except BaseException:
+            with suppress(Exception):
+                call("rm_file", temporary)
+            raise
 
     def _move_in(self, name: str, source: bytes | Path, *, create: bool) -> None:
         final = Path(self._at(name))
