@@ -287,13 +287,12 @@ def _unpack(cache: Cache, pack: Path, missing: Mapping[str, int]) -> None:
         with tarfile.open(pack, "r:") as tar:
             for member in tar:
                 source = tar.extractfile(member) if missing.get(member.name) == member.size else None
-                if source is None:
+                content = source.read() if source else b""
+                if source is None or _measured(content) != (member.name, member.size):
                     continue
                 with cache.turn(uuid.uuid4().hex) as path:
-                    with path.open("wb") as file:
-                        shutil.copyfileobj(source, file)
-                    if _measured(path) == (member.name, member.size):
-                        cache.accept(path, member.name)
+                    path.write_bytes(content)
+                    cache.accept(path, member.name)
     except tarfile.TarError:
         return
 
