@@ -452,8 +452,8 @@ class TestCache:
         faulty.calls.clear()
         faulty.fault, faulty.left = lambda: time.sleep(0.1), FOR_EVER
         digested: Counter[str] = Counter()
-        original = objects.file_digest
-        monkeypatch.setattr(objects, "file_digest", lambda path: digested.update("x") or original(path))
+        original = objects._measured
+        monkeypatch.setattr(objects, "_measured", lambda source: digested.update("x") or original(source))
 
         def use(_: int) -> bytes:
             with materialised(store, planned, planned) as files:
