@@ -23,7 +23,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
-from store_contract import Place, StoreContract, artifact, publish
+from store_contract import Place, StoreContract, artifact, noise, publish
 from store_servers import SECRET
 
 from hfdask import errors
@@ -153,7 +153,7 @@ def test_a_fault_that_heals(fault, times, faulty, tmp_path):
 @pytest.mark.parametrize("fault", ["truncates", "truncates and does not know", "lies"])
 def test_a_read_that_is_not_what_is_there(fault, times, faulty, tmp_path):
     store = Store(f"faulty://{uuid.uuid4().hex}")
-    contents = {"a": b"a" * 100, "b": b"b" * 200, "large": os.urandom(objects.SMALL)}
+    contents = {"a": b"a" * 100, "b": b"b" * 200, "large": noise(objects.SMALL)}
     planned = publish(store, contents, tmp_path)
     for each in planned[::2]:  # one in a pack, one alone
         os.environ["HFDASK_CACHE"] = str(tmp_path / uuid.uuid4().hex)
@@ -447,7 +447,7 @@ class TestCache:
     def test_many_threads_fetch_once(self, faulty, tmp_path, monkeypatch):
         monkeypatch.setattr(calls, "STALL", 5)
         store = Store(f"faulty://{uuid.uuid4().hex}")
-        planned = publish(store, {"a": b"a", "b": b"b", "large": os.urandom(objects.SMALL)}, tmp_path)
+        planned = publish(store, {"a": b"a", "b": b"b", "large": noise(objects.SMALL)}, tmp_path)
         monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "elsewhere"))
         faulty.calls.clear()
         faulty.fault, faulty.left = lambda: time.sleep(0.1), FOR_EVER
@@ -465,7 +465,7 @@ class TestCache:
 
     def test_processes_fetch_once(self, s3, tmp_path, monkeypatch):
         url = s3.url(uuid.uuid4().hex)
-        planned = publish(Store(url, s3.options), {"a": b"a", "b": b"b", "large": os.urandom(objects.SMALL)}, tmp_path)
+        planned = publish(Store(url, s3.options), {"a": b"a", "b": b"b", "large": noise(objects.SMALL)}, tmp_path)
         code = (
             "import sys, json; from hfdask.store import Store, materialised; from hfdask.model import Artifact\n"
             "url, options, listed = json.loads(sys.argv[1])\n"
@@ -481,11 +481,11 @@ class TestCache:
         s3.delay = 0.1
         workers = [
             subprocess.Popen([sys.executable, "-c", code, argument], env=environment, stdin=subprocess.PIPE)
-            for _ in range(3)
+            for _ in range(2)
         ]
         for worker in workers:
             worker.communicate(b"\n", timeout=60)
-        assert [worker.returncode for worker in workers] == [0, 0, 0]
+        assert [worker.returncode for worker in workers] == [0, 0]
         assert sorted(path.split("/")[3] for method, path in s3.requests if method == "GET") == ["objects", "packs"]
 
     @pytest.mark.parametrize("text", ["-1", "5 GB", "x"])
@@ -517,7 +517,7 @@ def test_a_full_cache_makes_room(small_disk, tmp_path, monkeypatch):
     monkeypatch.setenv("HFDASK_CACHE", str(small_disk))
     store = Store(f"memory://{uuid.uuid4().hex}")
     for _ in range(3):
-        publish(store, {"a": os.urandom(600_000)}, tmp_path)
+        publish(store, {"a": noise(600_000)}, tmp_path)
     assert len(list(small_disk.glob("objects/*/*"))) == 1
     with pytest.raises(errors.DiskFullError, match="HFDASK_CACHE"):
         publish(store, {"a": bytes(2 * 2**20)}, tmp_path)
@@ -568,8 +568,8 @@ class TestProjects:
             assert Path(folder) == tmp_path
 
 
-def test_two_thousand_small_files_take_few_requests(s3, tmp_path, monkeypatch):
-    contents = {str(number): b"%d" % number * 50 for number in range(2000)}
+def test_many_small_files_take_few_requests(s3, tmp_path, monkeypatch):
+    contents = {str(number): b"%d" % number * 50 for number in range(500)}
     store = Store(s3.url(uuid.uuid4().hex), s3.options)
     planned = [artifact(path, content) for path, content in contents.items()]
     publish(store, contents, tmp_path, planned)
