@@ -21,7 +21,8 @@ from hfdask.errors import (
 )
 from hfdask.store.secrets import StorageOptions, scrubbed
 
-_HEALING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+# 409 is what S3 says to one of two who create an object at the same moment.
+_HEALING_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _HEALING_ERRNO = frozenset(
     {
         errno.EAGAIN,
