@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,9 +23,17 @@ from hfdask.media.picture import decode_png, digest_of, psnr
 from hfdask.media.verify import verify
 from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam, decode
 from hfdask.plan import read_manifest, require_sealed
-from hfdask.scratch import scratch_folder
+from hfdask.scratch import scratch_subfolder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, file_digest, split_url
+from hfdask.store import (
+    LARGE_THREADS,
+    StorageOptions,
+    Store,
+    concurrently,
+    disk_full_at,
+    file_digest,
+    split_url,
+)
 
 
 def assemble(
@@ -69,16 +78,17 @@ def assemble(
         manifest = read_manifest(store)
         require_sealed(manifest, store.url)
         results = _in_order(chunks, manifest, storage_options)
-        frames = [_frames_of(result, storage_options) for result in results]
-        sources = [_source(result, storage_options) for result in results]
-        seams = [_seam(a, b, storage_options) for a, b in pairwise(results)]
+        frames = concurrently(partial(_frames_of, options=storage_options), results)
+        seams = concurrently(lambda pair: _seam(*pair, storage_options), pairwise(results))
         warnings = [*manifest.warnings, *_chunk_messages(frames), *_seam_warnings(seams, strict)]
         output, name = split_url(output_url, storage_options)
-        with _beside(output, name) as path:
-            _write_video(path, sources, manifest)
+        with scratch_subfolder("assemble") as folder, _beside(output, name, folder) as path:
+            sources = concurrently(partial(_source, options=storage_options, folder=folder), results, LARGE_THREADS)
+            with disk_full_at(path):
+                _write_video(path, sources, manifest)
             size = path.stat().st_size
             if certificate:
-                output.write(name + SUFFIX, certificate_of(name, path, store.url, manifest, results, frames, seams))
+                output.put(name + SUFFIX, certificate_of(name, path, store.url, manifest, results, frames, seams))
             output.put(name, path) if not output.local else os.replace(path, output.path + "/" + name)
     return RenderResult(
         output=output.url_of(name).removeprefix("file://"),
@@ -103,7 +113,9 @@ def assemble(
 def _in_order(
     chunks: Sequence[ChunkResult | str], manifest: Manifest, options: StorageOptions | None
 ) -> list[ChunkResult]:
-    results = [chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, options) for chunk in chunks]
+    results = concurrently(
+        lambda chunk: chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, options), chunks
+    )
     by_index = {result.index: result for result in results}
     missing = [chunk.index for chunk in manifest.chunks if chunk.index not in by_index]
     if missing:
@@ -162,10 +174,10 @@ def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameReco
     return record
 
 
-def _source(result: ChunkResult, options: StorageOptions | None) -> ChunkSource:
+def _source(result: ChunkResult, options: StorageOptions | None, folder: Path) -> ChunkSource:
     store, name = split_url(result.url, options)
     try:
-        path = store.fetch(name)
+        path = store.fetch(name, folder / f"{result.index}.mp4", result.size)
     except MissingArtifactError as error:
         raise ChunkMissingError(
             f"{result.url} is missing; render chunk {result.index} again", chunk=result.index
@@ -215,9 +227,9 @@ def _sum_stages(results: Sequence[ChunkResult]) -> dict[str, float]:
 
 
 @contextmanager
-def _beside(output: Store, name: str) -> Iterator[Path]:
+def _beside(output: Store, name: str, scratch: Path) -> Iterator[Path]:
     """A file that can be moved to the output in one step, and is gone afterwards."""
-    folder = Path(output.path) if output.local else scratch_folder()
+    folder = Path(output.path) if output.local else scratch
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp"
     try:

@@ -18,6 +18,7 @@ from hfdask.materials import Materials
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkResult, Environment, FrameRecord, Manifest, Rate, Seam, Value, decode, pretty_json
 from hfdask.plan import Plan
+from hfdask.scratch import scratch_subfolder
 from hfdask.store import StorageOptions, Store, file_digest, split_url
 
 SUFFIX = ".certificate.json"
@@ -133,7 +134,9 @@ def verify(
     store, name = split_url(video, storage_options)
     papers, paper = split_url(certificate, storage_options) if certificate is not None else (store, name + SUFFIX)
     known = decode(papers.read(paper), Certificate, papers.url_of(paper))
-    if file_digest(store.fetch(name)) != known.sha256:
+    with scratch_subfolder("verify") as folder:
+        found = file_digest(store.fetch(name, folder / "video"))
+    if found != known.sha256:
         raise CertificateError(
             f"{store.url_of(name)} is not the video that {papers.url_of(paper)} is about", video=name
         )
@@ -159,9 +162,10 @@ def verify(
 
 async def _digests(plan: Plan, frames: Sequence[int]) -> list[str]:
     found = []
-    async with Materials.of(Store(plan.url, plan.storage_options), plan.manifest).page() as (session, _):
-        for frame in frames:
-            async for shot in capture(session, frame, frame + 1):
-                assert shot.png is not None  # the first frame of a capture always has a picture
-                found.append(frame_digest(decode_frame(shot.png)))
+    with Materials.of(Store(plan.url, plan.storage_options), plan.manifest) as materials:
+        async with materials.page() as (session, _):
+            for frame in frames:
+                async for shot in capture(session, frame, frame + 1):
+                    assert shot.png is not None  # the first frame of a capture always has a picture
+                    found.append(frame_digest(decode_frame(shot.png)))
     return found

@@ -21,7 +21,8 @@ from hfdask.lint import text as texts
 from hfdask.lint.page import LintPage, open_lint_page
 from hfdask.lint.walk import Walk
 from hfdask.model import Finding, Value, pretty_json
-from hfdask.project import Project
+from hfdask.project import Project, local_project
+from hfdask.store import StorageOptions
 
 
 class CheckReport(Value, frozen=True):
@@ -76,7 +77,11 @@ class CheckReport(Value, frozen=True):
 
 
 def check(
-    project: str | os.PathLike[str], *, entry: str = "index.html", variables: dict[str, Any] | None = None
+    project: str | os.PathLike[str],
+    *,
+    entry: str = "index.html",
+    variables: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> CheckReport:
     """Look for what would make a project's video wrong, different from chunk to chunk, or slow.
 
@@ -84,20 +89,21 @@ def check(
 
     Parameters
     ----------
-    project : path
+    project : path or URL
         A folder with an entry document, or the document itself.
     entry : str
         The entry document, relative to the project.
     variables : dict, optional
         Values that a render would be given; they are held against the declarations.
+    storage_options : mapping, optional
+        Arguments of the project's file system.
 
     Raises
     ------
     EntryNotFoundError, BrowserError
     """
-    found = Project.find(project, entry)
-    with open_lint_page(capture_mode("auto")) as page:
-        return check_project(found, page, variables or {})
+    with local_project(project, storage_options) as folder, open_lint_page(capture_mode("auto")) as page:
+        return check_project(Project.find(folder, entry), page, variables or {})
 
 
 def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:

@@ -12,9 +12,8 @@ import concurrent.futures
 import os
 import queue
 import socket
-import uuid
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,9 +37,9 @@ from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
 from hfdask.plan import read_manifest, require_sealed
-from hfdask.scratch import scratch_folder
+from hfdask.scratch import scratch_subfolder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, file_digest, split_url
+from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_url
 
 CHANNEL_FRAMES = 8
 """Pictures that may wait for the encoder."""
@@ -94,29 +93,27 @@ def render_chunk(
     """
     observer = observer or Observer()
     clock = StageClock(observer)
-    with clock("materialise"):
-        store = Store(plan_url, storage_options)
-        manifest = read_manifest(store)
-        chunk = _chunk_of(manifest, index)
-        require_sealed(manifest, store.url)
-        output, name = split_url(output_url, storage_options)
-        if not redo and (known := finished_chunk(output, name, manifest, index)):
-            return msgspec.structs.replace(known, reused=True)
-        require_environment(manifest.environment)
-        materials = Materials.of(store, manifest, index)
-    folder = scratch_folder() / f"chunk-{uuid.uuid4().hex[:12]}"
-    folder.mkdir()
-    try:
-        work = _Work(manifest, chunk, materials, folder / "chunk.mp4", damage_test)
-        _render(work, clock, observer)
+    with ExitStack() as held:
+        with clock("materialise"):
+            store = Store(plan_url, storage_options)
+            manifest = read_manifest(store)
+            chunk = _chunk_of(manifest, index)
+            require_sealed(manifest, store.url)
+            output, name = split_url(output_url, storage_options)
+            if not redo and (known := finished_chunk(output, name, manifest, index)):
+                return msgspec.structs.replace(known, reused=True)
+            require_environment(manifest.environment)
+            materials = held.enter_context(Materials.of(store, manifest, index))
+        path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
+        work = _Work(manifest, chunk, materials, path, damage_test)
+        with disk_full_at(path):
+            _render(work, clock, observer)
         with clock("upload"):
             _upload(work, output, name)
         result = _result(work, clock, observer, output.url_of(name))
         with clock("upload"):
-            output.write(name + ".json", pretty_json(result))
+            output.put(name + ".json", pretty_json(result))
         return result
-    finally:
-        _remove(folder)
 
 
 def finished_chunk(output: Store, name: str, manifest: Manifest, index: int) -> ChunkResult | None:
@@ -132,7 +129,7 @@ def finished_chunk(output: Store, name: str, manifest: Manifest, index: int) -> 
             and record.index == index
             and output.size(name) == record.size
             and output.exists(name + ".frames.json")
-            and (not output.local or file_digest(output.fetch(name)) == record.sha256)
+            and (not output.local or file_digest(output.in_place(name)) == record.sha256)
         )
     except (MissingArtifactError, PlanCorruptError):
         return None
@@ -296,12 +293,12 @@ def _upload(work: _Work, output: Store, name: str) -> None:
         seconds=tuple(work.seconds),
         messages=tuple(work.messages),
     )
-    output.put(name, work.path)
-    output.write(name + ".frames.json", canonical_json(record))
+    files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
     if work.before:
-        output.write(name + ".before.png", work.before[0])
+        files[name + ".before.png"] = work.before[0]
     if chunk.end < manifest.frames:
-        output.write(name + ".last.png", work.last)
+        files[name + ".last.png"] = work.last
+    concurrently(lambda item: output.put(*item), files.items())
 
 
 def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> ChunkResult:
@@ -327,9 +324,3 @@ def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> Chu
         messages=len(work.messages),
         attempt=observer.attempt,
     )
-
-
-def _remove(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink(missing_ok=True)
-    folder.rmdir()

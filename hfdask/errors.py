@@ -48,6 +48,9 @@ details, because most of them cross from a worker to the driver.
     ├── FontInstallError                FONT_FETCH_FAILED
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
     ├── StoreError                      STORE_UNAVAILABLE         retryable
+    ├── StoreRefusedError               STORE_REFUSED
+    ├── StoreNotAllowedError            STORE_NOT_ALLOWED
+    ├── DiskFullError                   DISK_FULL
     ├── WorkerLostError                 WORKER_LOST               retryable
     ├── SchedulerLostError              SCHEDULER_LOST            retryable
     └── RenderCancelledError            RENDER_CANCELLED
@@ -346,6 +349,24 @@ class StoreError(HfdaskError):
 
     code = "STORE_UNAVAILABLE"
     retryable = True
+
+
+class StoreRefusedError(HfdaskError):
+    """A store said no: no permission, no credentials, no such bucket, a request that it does not take."""
+
+    code = "STORE_REFUSED"
+
+
+class StoreNotAllowedError(HfdaskError):
+    """A URL is outside of those that ``HFDASK_ALLOWED_URLS`` lets this process touch."""
+
+    code = "STORE_NOT_ALLOWED"
+
+
+class DiskFullError(HfdaskError):
+    """No space is left where something had to be written; nothing partial was kept."""
+
+    code = "DISK_FULL"
 
 
 class WorkerLostError(HfdaskError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from hfdask.browser.fonts import FontWorld, plan_fonts
 from hfdask.browser.network import Replay
 from hfdask.browser.requests import Source
 from hfdask.browser.session import PageSession, open_page
-from hfdask.model import Manifest
-from hfdask.store import Store, materialiser
+from hfdask.model import Artifact, Manifest
+from hfdask.store import Store, materialised
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,22 @@ class Materials:
     fonts: FontWorld
 
     @classmethod
-    def of(cls, store: Store, manifest: Manifest, chunk: int | None = None) -> Materials:
-        """Those of one chunk, or of the whole plan.
+    @contextmanager
+    def of(cls, store: Store, manifest: Manifest, chunk: int | None = None) -> Iterator[Materials]:
+        """Those of one chunk, or of the whole plan, for as long as the block runs.
 
         Raises
         ------
         MissingArtifactError, ArtifactDigestError, StoreError
         """
-        wanted = [a for a in manifest.artifacts if chunk is None or a.chunks == "all" or chunk in a.chunks]
-        return cls(
-            manifest=manifest,
-            files=materialiser.files(store, wanted),
-            network=Replay.of(store, manifest),
-            fonts=plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files)),
-        )
+        wanted = [each for each in manifest.objects if chunk is None or each.chunks == "all" or chunk in each.chunks]
+        with materialised(store, manifest.objects, wanted) as paths:
+            yield cls(
+                manifest=manifest,
+                files={each.path: paths[each.sha256] for each in wanted if isinstance(each, Artifact)},
+                network=Replay({each.key: (each, paths[each.sha256]) for each in manifest.resources}),
+                fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
+            )
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[tuple[PageSession, bool]]:

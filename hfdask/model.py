@@ -16,7 +16,7 @@ import msgspec
 
 from hfdask.errors import PlanCorruptError
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of the plan's layout and meaning. A worker takes plans of exactly its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -87,6 +87,10 @@ class Resource(Value, frozen=True):
     @property
     def path(self) -> str:
         return self.url
+
+    @property
+    def chunks(self) -> Literal["all"]:
+        return "all"
 
 
 class Sweep(Value, frozen=True):
@@ -174,6 +178,14 @@ class Font(Value, frozen=True):
     style: str
     canonical: bool
 
+    @property
+    def path(self) -> str:
+        return self.name
+
+    @property
+    def chunks(self) -> Literal["all"]:
+        return "all"
+
 
 class FontSet(Value, frozen=True):
     """All fonts that text without a font of the project's own is drawn in, and which family a name stands for."""
@@ -201,6 +213,11 @@ class Manifest(Value, frozen=True):
     resources: tuple[Resource, ...]
     fonts: FontSet
     warnings: tuple[str, ...]
+
+    @property
+    def objects(self) -> tuple[Artifact | Resource | Font, ...]:
+        """Every file that the plan carries."""
+        return (*self.artifacts, *self.resources, *self.fonts.files)
 
     def sealed(self) -> Manifest:
         """The manifest as it will be read back, with the ``plan_hash`` of its content."""

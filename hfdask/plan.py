@@ -36,15 +36,14 @@ from hfdask.model import (
     Manifest,
     PageSettings,
     Rate,
-    Resource,
     canonical_json,
     decode,
     pretty_json,
 )
 from hfdask.probe import MAX_SIDE, probe
-from hfdask.project import Project, freeze_file, freeze_files
+from hfdask.project import Project, freeze_files, local_project
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, object_name
+from hfdask.store import Snapshot, StorageOptions, Store
 from hfdask.timing import MAX_DURATION, parse_fps
 
 if TYPE_CHECKING:
@@ -136,12 +135,12 @@ def plan(
 
     Parameters
     ----------
-    project : path
-        A folder with an entry document, or the document itself.
+    project : path or URL
+        A folder with an entry document, or the document itself: a local path or any fsspec URL.
     plan_url : str or path
         Folder for the plan: any fsspec URL. Objects that are there already are used again.
     storage_options : mapping, optional
-        Arguments of the plan's file system; they are not stored.
+        Arguments of the file systems of both URLs; they are not stored.
     observer : Observer, optional
         Sees the stages.
     **config
@@ -152,15 +151,26 @@ def plan(
     InvalidConfigError, ProjectError, BrowserError, StoreError
         All before any chunk is rendered; the plan's folder then has no manifest of this plan.
     """
-    options = RenderConfig.of(with_project_file(project, config))
     clock = StageClock(observer or Observer())
-    found = Project.find(project, options.entry)
     store = Store(plan_url, storage_options)
+    with Snapshot(store) as snapshot, local_project(project, storage_options) as folder:
+        options = RenderConfig.of(with_project_file(folder, config))
+        return _plan(Project.find(folder, options.entry), store, snapshot, options, clock, storage_options)
+
+
+def _plan(
+    found: Project,
+    store: Store,
+    snapshot: Snapshot,
+    options: RenderConfig,
+    clock: StageClock,
+    storage_options: StorageOptions | None,
+) -> Plan:
     with clock("check"):
         environment = current_environment()  # what is no browser is told before it is used
         findings = _check(found, options)
     with clock("compile"):
-        artifacts = freeze_files(found, store)
+        artifacts = freeze_files(found, snapshot)
     with clock("probe"):
         mode = capture_mode(options.capture)
         page = PageSettings(
@@ -173,18 +183,16 @@ def plan(
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
         )
+        files = {each.path: snapshot.file(each.sha256) for each in artifacts}
         try:
-            probed = browser_thread().run(probe(store, artifacts, found.entry, page, options, clock))
+            probed = browser_thread().run(probe(files, found.entry, page, options, clock))
         except ProjectError as error:
             for line in summary(findings):  # may well say why
                 error.add_note(line)
             raise
     with clock("freeze"):
         frames = probed.frames
-        for resource in probed.resources:
-            _put(store, resource, probed.bodies[resource.sha256])
-        for font in probed.fonts.files:
-            freeze_file(store, font.sha256, font.size, probed.font_files[font.name])
+        snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
@@ -204,8 +212,9 @@ def plan(
             warnings=probed.warnings,
         ).sealed()
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
-        store.write(SWEEP, canonical_json(sweep))
-        store.write(MANIFEST, pretty_json(manifest))
+        snapshot.publish(manifest.objects)
+        store.put(SWEEP, canonical_json(sweep))
+        store.put(MANIFEST, pretty_json(manifest))
     return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
 
 
@@ -216,12 +225,6 @@ def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
         report = check_project(found, page, options.variables)
     report.require(options.check)
     return report.findings
-
-
-def _put(store: Store, resource: Resource, body: bytes) -> None:
-    name = object_name(resource.sha256)
-    if not (store.exists(name) and store.size(name) == resource.size):
-        store.write(name, body)
 
 
 def read_manifest(store: Store) -> Manifest:

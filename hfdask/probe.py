@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +20,8 @@ from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own
 from hfdask.config import RenderConfig
 from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError, VariableError
-from hfdask.model import Artifact, Clip, FontSet, PageSettings, Resource, Sweep, Timeline
+from hfdask.model import Clip, FontSet, PageSettings, Resource, Sweep, Timeline
 from hfdask.stages import StageClock
-from hfdask.store import Store, materialiser
 from hfdask.timing import frame_count, parse_fps
 
 MAX_SIDE = 7680
@@ -56,18 +55,12 @@ class Probe:
 
 
 async def probe(
-    store: Store,
-    artifacts: tuple[Artifact, ...],
-    entry: str,
-    page: PageSettings,
-    options: RenderConfig,
-    clock: StageClock,
+    files: Mapping[str, Path], entry: str, page: PageSettings, options: RenderConfig, clock: StageClock
 ) -> Probe:
     """Load the page; once more where its size or rate is not what was assumed, since layout depends on both.
 
     Then go through its timeline in the same page, which is never captured.
     """
-    files = materialiser.files(store, artifacts)
     fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
     async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
         for attempt in range(2):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hfdask.config import PROJECT_FILE
-from hfdask.errors import EntryNotFoundError
+from hfdask.errors import EntryNotFoundError, ProjectError
 from hfdask.model import Artifact
-from hfdask.store import Store, file_digest, object_name
+from hfdask.scratch import scratch_subfolder
+from hfdask.store import Snapshot, StorageOptions, Store, concurrently, shown, split_url
 
 # What is at the top of a project and never part of a composition.
 SKIPPED = frozenset(
@@ -78,18 +80,55 @@ class Project:
                 yield "/".join(name), target
 
 
-def freeze_files(project: Project, store: Store) -> tuple[Artifact, ...]:
-    """Put every file of a project into a plan's objects; equal content is stored once."""
-    artifacts = []
-    for path, file in project.files():
-        digest, size = file_digest(file), file.stat().st_size
-        freeze_file(store, digest, size, file)
-        artifacts.append(Artifact(path=path, sha256=digest, size=size))
-    return tuple(artifacts)
+def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:
+    """Take every file of a project into a plan's content; equal content is kept once."""
+    found = list(project.files())
+    contents = snapshot.add_all(file for _, file in found)
+    return tuple(
+        Artifact(path=path, sha256=digest, size=size) for (path, _), (digest, size) in zip(found, contents, strict=True)
+    )
 
 
-def freeze_file(store: Store, digest: str, size: int, file: Path) -> None:
-    """Put a file into a plan's objects, unless it is there already."""
-    name = object_name(digest)
-    if not (store.exists(name) and store.size(name) == size):
-        store.put(name, file)
+@contextmanager
+def local_project(
+    project: str | os.PathLike[str], storage_options: StorageOptions | None = None
+) -> Iterator[str | os.PathLike[str]]:
+    """A project as a local path: itself if it is one, else a copy of what is at its URL for as long as the block runs.
+
+    Raises
+    ------
+    EntryNotFoundError
+        Where nothing is at the URL.
+    StoreError, StoreRefusedError, StoreNotAllowedError, InvalidConfigError
+    """
+    url = os.fspath(project)
+    store = Store(url, storage_options)
+    if store.local:
+        yield store.path if "://" in url else project
+        return
+    names, document = store.names(), ""
+    if not names:
+        store, document = split_url(url, storage_options)
+        names = store.names()
+        if document not in names:
+            raise EntryNotFoundError(f"{shown(url)}: there is no such folder or document", project=shown(url))
+    with scratch_subfolder("project") as folder:
+        _fetch_all(store, names, folder)
+        yield folder / document
+
+
+def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
+    """Copy files that can belong to a composition; a name that no page can ask for cannot."""
+    wanted = [
+        name
+        for name in names
+        if (name == PROJECT_FILE or name.partition("/")[0] not in SKIPPED)
+        and not {"", ".", ".."} & {*name.split("/")}
+        and "\0" not in name
+    ]
+    folders = {parent.as_posix() for name in wanted for parent in PurePosixPath(name).parents}
+    if both := sorted(folders & {*wanted}):
+        raise ProjectError(f"{store.url_of(both[0])} is a file and a folder, which no project can hold; rename one")
+    for parent in folders:
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+    concurrently(lambda name: store.fetch(name, folder / name, names[name]), wanted)

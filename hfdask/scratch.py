@@ -14,6 +14,8 @@ import os
 import shutil
 import tempfile
 import threading
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 _lock = threading.Lock()
@@ -33,6 +35,22 @@ def scratch_folder() -> Path:
             _folder = (os.getpid(), folder)
             atexit.register(_remove, os.getpid(), folder)
         return _folder[1]
+
+
+@contextlib.contextmanager
+def scratch_subfolder(kind: str) -> Iterator[Path]:
+    """A new folder in this process's scratch folder, removed at the end of the block."""
+    folder = scratch_folder() / f"{kind}-{uuid.uuid4().hex[:12]}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def shared_folder() -> Path:
+    """The folder that all of this user's processes on this machine share, and in which each has its scratch folder."""
+    return _base()
 
 
 def sweep(base: Path) -> int:

@@ -15,6 +15,7 @@ from hfdask.config import RenderConfig, with_project_file
 from hfdask.errors import InvalidConfigError
 from hfdask.materials import Materials
 from hfdask.plan import Plan, plan
+from hfdask.project import local_project
 from hfdask.store import Store, split_url
 from hfdask.timing import frame_at
 
@@ -24,7 +25,7 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
 
     Parameters
     ----------
-    project : path
+    project : path or URL
         A folder with an entry document, or the document itself.
     time : float
         Seconds from the start of the composition.
@@ -47,10 +48,10 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
     """
     folder, name = split_url(output)
     folder.require_writable()
-    with tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch:
+    with local_project(project) as source, tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch:
         # Of the timeline only one frame matters, so what it loads is fetched when it is shown.
-        options = RenderConfig.of(with_project_file(project, config))
-        frozen = plan(project, scratch, **{"check": "off", **config, "sweep": 0})
+        options = RenderConfig.of(with_project_file(source, config))
+        frozen = plan(source, scratch, **{"check": "off", **config, "sweep": 0})
         manifest = frozen.manifest
         frame = frame_at(time, manifest.fps.fraction) if time >= 0 else -1
         if not 0 <= frame < manifest.frames:
@@ -58,18 +59,18 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
                 f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
                 field="time",
             )
-        folder.write(name, browser_thread().run(_picture(frozen, frame, options)))
+        folder.put(name, browser_thread().run(_picture(frozen, frame, options)))
     return frame
 
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
     # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
-    materials = replace(Materials.of(Store(frozen.url), frozen.manifest), fonts=machine_fonts())
-    async with (
-        Recorder(options.allow_hosts, options.replace_urls) as recorder,
-        replace(materials, network=recorder).page() as (session, _),
-    ):
-        pictures = [shot.png async for shot in capture(session, frame, frame + 1)]
-        await session.finish()
+    with Materials.of(Store(frozen.url), frozen.manifest) as materials:
+        async with (
+            Recorder(options.allow_hosts, options.replace_urls) as recorder,
+            replace(materials, network=recorder, fonts=machine_fonts()).page() as (session, _),
+        ):
+            pictures = [shot.png async for shot in capture(session, frame, frame + 1)]
+            await session.finish()
     assert pictures[0] is not None  # the first frame of a capture always has a picture
     return pictures[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from samples import BOX
+from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
 
 import hfdask
 

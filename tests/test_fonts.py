@@ -27,8 +27,8 @@ from hfdask.browser.fonts import FontWorld, _machine_fonts, machine_fonts, plan_
 from hfdask.browser.session import open_page
 from hfdask.cli import main
 from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, SystemFontError
-from hfdask.model import FontSet, FrameRecord, decode
-from hfdask.store import Store, materialiser, object_name
+from hfdask.model import FontSet, FrameRecord, Manifest, decode
+from hfdask.store import Store, materialised, object_name
 
 pytestmark = pytest.mark.browser
 
@@ -154,15 +154,21 @@ def test_planning_and_rendering_draw_the_same(project, tmp_path):
     """The plan's own fonts draw what the planner saw; other ones in their place would not."""
     plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
     manifest, store = plan.manifest, Store(plan.url)
-    world = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+    world = fonts_of(store, manifest)
     nothing = plan_fonts(FontSet(files=(), stand_ins={}), {})
     assert pictures(plan, None) == pictures(plan, world)
     assert pictures(plan, nothing) != pictures(plan, world)
 
 
+def fonts_of(store: Store, manifest: Manifest) -> FontWorld:
+    with materialised(store, manifest.objects, manifest.fonts.files) as paths:
+        return plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files})
+
+
 def pictures(plan: hfdask.Plan, world: FontWorld | None) -> list[bytes]:
     manifest = plan.manifest
-    files = materialiser.files(Store(plan.url), manifest.artifacts)
+    with materialised(Store(plan.url), manifest.objects, manifest.artifacts) as paths:  # of a local plan, so they stay
+        files = {each.path: paths[each.sha256] for each in manifest.artifacts}
 
     async def run() -> list[bytes]:
         async with (
@@ -281,7 +287,7 @@ def test_colour_emoji_and_chinese_of_this_very_machine(project, tmp_path):
     plan = hfdask.plan(project(page("<p style='font:20px Inter'>a 🎉 👩‍👩‍👧 直接</p>")), tmp_path / "plan")
     manifest, store = plan.manifest, Store(plan.url)
     assert {font.family for font in manifest.fonts.files} >= wanted
-    world = plan_fonts(manifest.fonts, materialiser.fonts(store, manifest.fonts.files))
+    world = fonts_of(store, manifest)
     assert pictures(plan, None) == pictures(plan, world)
 
 

@@ -20,9 +20,8 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.requests import VISIBLE, Answer, Refusal, Request, Source
 from hfdask.errors import AssetError
-from hfdask.model import Manifest, Resource
+from hfdask.model import Resource
 from hfdask.page.server import ORIGIN
-from hfdask.store import Store, materialiser
 
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 
@@ -34,16 +33,6 @@ class Replay:
         self._records = records
         origins = {"/".join(resource.url.split("/", 3)[:3]) for resource, _ in records.values()}
         self.patterns = sorted(f"{origin}/*" for origin in origins)
-
-    @classmethod
-    def of(cls, store: Store, manifest: Manifest) -> Replay:
-        """The resources of a plan in this store.
-
-        Raises
-        ------
-        MissingArtifactError, ArtifactDigestError
-        """
-        return cls({each.key: (each, materialiser.file(store, each)) for each in manifest.resources})
 
     async def answer(self, request: Request) -> Answer:
         """The recorded answer; see `Source`."""

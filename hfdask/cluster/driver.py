@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -54,7 +54,7 @@ class Job:
     output: str
     plan_url: str
     keep_plan: bool
-    storage_options: StorageOptions | None = None
+    storage_options: StorageOptions | None = field(default=None, repr=False)
     damage_test: bool = True
     strict: bool = False
     certificate: bool = False

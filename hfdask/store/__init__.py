@@ -1,0 +1,26 @@
+"""Files behind URLs: plans, chunks and outputs on anything that fsspec reaches, and the machine's cache of objects."""
+
+from __future__ import annotations
+
+from hfdask.store.cache import Cache
+from hfdask.store.calls import concurrently
+from hfdask.store.files import Store, disk_full_at, split_url
+from hfdask.store.objects import LARGE_THREADS, Snapshot, file_digest, materialised, object_name, packing
+from hfdask.store.secrets import SecretOptions, StorageOptions, shown
+
+__all__ = [
+    "LARGE_THREADS",
+    "Cache",
+    "SecretOptions",
+    "Snapshot",
+    "StorageOptions",
+    "Store",
+    "concurrently",
+    "disk_full_at",
+    "file_digest",
+    "materialised",
+    "object_name",
+    "packing",
+    "shown",
+    "split_url",
+]

@@ -1,0 +1,214 @@
+"""The machine's cache of plan objects: by digest, shared by its processes, bounded, and filled once.
+
+    objects/<2 hex>/<sha256>    verified content, read-only; an object that is there is right and is never hashed again
+    partial/<name>              what one process is fetching, locked for as long as it does
+    leases/<name>               digests that one caller uses, locked for as long as it does
+    lock                        held by all who take a lease, alone by the one who evicts
+
+All locks are `flock`: the kernel drops them with the process, however that ends, so there is nothing to recover. A file
+whose lock is free belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hfdask.errors import DiskFullError, InvalidConfigError
+from hfdask.scratch import shared_folder
+from hfdask.store.trouble import is_full
+
+FOLDER_VARIABLE = "HFDASK_CACHE"
+BYTES_VARIABLE = "HFDASK_CACHE_BYTES"
+DEFAULT_BYTES = 16 * 2**30
+"""Unless told otherwise; never more than half of what is free on the disk."""
+
+
+class Cache:
+    """A folder of objects by digest. Any number of threads and processes may have one of the same folder.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Default: ``HFDASK_CACHE``, else in the folder for scratch files.
+    limit : int, optional
+        Bytes of objects above which the least recently used are removed, except those in use. Default:
+        ``HFDASK_CACHE_BYTES``, else 16 GiB or half of the free disk.
+    """
+
+    def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
+        self.folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or shared_folder() / "cache")
+        self._limit = limit
+        for part in ("objects", "partial", "leases"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, digest: str) -> Path:
+        """Where the object of this digest is, if it is there."""
+        return self.folder / "objects" / digest[:2] / digest
+
+    def has(self, digest: str, size: int) -> bool:
+        """Whether an object is there. One of the wrong length, as a power cut can leave, does not count."""
+        try:
+            return self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def lease(self) -> Iterator[Callable[[Iterable[str]], None]]:
+        """Gives a function that keeps objects from being evicted until the block ends, those too that are to come."""
+        lease = self.folder / "leases" / uuid.uuid4().hex
+        with self._locked(fcntl.LOCK_SH):
+            descriptor = os.open(lease, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+        def keep(digests: Iterable[str]) -> None:
+            wanted = list(digests)
+            with self._locked(fcntl.LOCK_SH):
+                os.write(descriptor, "".join(digest + "\n" for digest in wanted).encode("ascii"))
+                for digest in wanted:
+                    with suppress(FileNotFoundError):
+                        os.utime(self.path(digest))
+
+        try:
+            yield keep
+        finally:
+            lease.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[Path]:
+        """Wait until nobody else fetches what has this name, then hold its place; gives a path for what is fetched.
+
+        Look again whether it is there: whoever had the turn before has probably brought it.
+        """
+        path = self.folder / "partial" / name
+        while True:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                break
+            os.close(descriptor)  # the one before has moved it into place or removed it
+        try:
+            yield path
+        finally:
+            if _is_at(descriptor, path):
+                path.unlink()
+            os.close(descriptor)
+
+    def accept(self, path: Path, digest: str) -> Path:
+        """Move verified content into its place."""
+        final = self.path(digest)
+        final.parent.mkdir(exist_ok=True, mode=0o700)
+        path.chmod(0o400)
+        os.replace(path, final)
+        return final
+
+    def with_space(self, call: Callable[[], None]) -> None:
+        """Make a call that writes to the cache; where the disk is full, once more after everything unused has gone.
+
+        Raises
+        ------
+        DiskFullError
+        """
+        try:
+            call()
+            return
+        except (OSError, DiskFullError) as error:
+            if not (isinstance(error, DiskFullError) or is_full(error)):
+                raise
+        self.evict(0)
+        try:
+            call()
+        except (OSError, DiskFullError) as error:
+            if not (isinstance(error, DiskFullError) or is_full(error)):
+                raise
+            raise DiskFullError(
+                f"no space is left for plan objects in {self.folder}; free some, or name another folder in {FOLDER_VARIABLE}",
+                path=str(self.folder),
+            ) from error
+
+    def evict(self, limit: int | None = None) -> int:
+        """Remove the least recently used objects until the rest fits in the limit; returns the bytes that are left.
+
+        Objects under a lease stay, even above the limit. Remains of dead processes go.
+        """
+        with self._locked(fcntl.LOCK_EX):
+            used = self._leased()
+            self._sweep_partial()
+            objects = sorted(self._objects())
+            total = sum(size for _, size, _ in objects)
+            bound = self.limit(total) if limit is None else limit
+            for _, size, path in objects:
+                if total <= bound:
+                    break
+                if path.name not in used:
+                    path.unlink()
+                    total -= size
+        return total
+
+    def limit(self, used: int) -> int:
+        """Bytes that objects may take, where they take ``used`` now."""
+        if self._limit is not None:
+            return self._limit
+        told = os.environ.get(BYTES_VARIABLE)
+        if not told:
+            return min(DEFAULT_BYTES, (shutil.disk_usage(self.folder).free + used) // 2)
+        if not told.isdigit():
+            raise InvalidConfigError(
+                f"{BYTES_VARIABLE} must be a whole number of bytes, not {told!r}", field=BYTES_VARIABLE
+            )
+        return int(told)
+
+    def _objects(self) -> Iterator[tuple[int, int, Path]]:
+        for path in (self.folder / "objects").glob("*/*"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                yield status.st_mtime_ns, status.st_size, path
+
+    def _leased(self) -> set[str]:
+        digests: set[str] = set()
+        for lease in (self.folder / "leases").iterdir():
+            with suppress(FileNotFoundError):
+                if not _remove_if_free(lease):
+                    digests.update(lease.read_text("ascii").split())
+        return digests
+
+    def _sweep_partial(self) -> None:
+        for path in (self.folder / "partial").iterdir():
+            with suppress(FileNotFoundError):
+                _remove_if_free(path)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _remove_if_free(path: Path) -> bool:
+    """Remove a file that no living process has locked; False for one that is locked."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()  # while it is locked, so that nobody has begun to use it in between
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)

@@ -1,0 +1,356 @@
+"""Files behind URLs: one small face over fsspec for plans, chunks and outputs.
+
+A name either holds a whole file or does not exist. fsspec commits what was written when a block ends with an error, so
+nothing is ever streamed into its final name: bytes go there in one call on object stores, which are atomic for each
+object, and by rename on file systems.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+import fsspec.config
+from fsspec.callbacks import Callback
+from fsspec.implementations.local import LocalFileSystem, make_path_posix
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.utils import get_protocol
+
+from hfdask.errors import (
+    DiskFullError,
+    HfdaskError,
+    InvalidConfigError,
+    MissingArtifactError,
+    StoreError,
+    StoreRefusedError,
+)
+from hfdask.scratch import scratch_folder
+from hfdask.store.allowed import require_allowed
+from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.secrets import StorageOptions, scrubbed, shown
+from hfdask.store.trouble import TruncatedRead, is_full, not_writable, typed
+
+_R = TypeVar("_R")
+
+# What file systems must be told to make as many transfers at a time as there are threads for them.
+_WIDE: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": THREADS}}}
+_WIDE["s3a"] = _WIDE["s3"]
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+
+
+class Store:
+    """A folder at a URL: any fsspec URL, or a local path.
+
+    Every call is made again where it fails with an error that heals, for a bounded time.
+
+    Parameters
+    ----------
+    url : str
+        Such as ``out/plan``, ``file:///data/plan``, ``memory://plan`` or ``s3://bucket/plan``.
+    storage_options : mapping, optional
+        Arguments of the file system, such as credentials. They are never stored or shown.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where no file system knows the URL, or it does not take the options.
+    StoreNotAllowedError
+        Where the URL is outside of ``HFDASK_ALLOWED_URLS``.
+    """
+
+    def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
+        text, self._options = os.fspath(url), storage_options
+        require_allowed(text)
+        self.fs, path = _file_system(text, storage_options)
+        self.path = path.rstrip("/")
+        self.local = isinstance(self.fs, LocalFileSystem)
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """The folder's URL, absolute, without credentials."""
+        return f"file://{self.path}" if self.local else shown(self.fs.unstrip_protocol(self.path))
+
+    def url_of(self, name: str) -> str:
+        return f"{self.url}/{name}" if name else self.url
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}/{name}" if name else self.path
+
+    def _do(self, name: str, call: Callable[[], _R], *, writing: bool = False) -> _R:
+        """Make a call with retries, and give its error a type.
+
+        The error is raised outside of the handler: whatever the file system raised may hold credentials, so it must be
+        neither cause nor context of what is logged.
+        """
+        try:
+            return retried(call)
+        except _AlreadyThereError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the file systems' errors have no other common base
+            trouble = typed(error, self.url_of(name), self._options, writing=writing)
+        raise trouble
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of this name now."""
+        return bool(self._do(name, partial(self._ask, "exists", name)))
+
+    def size(self, name: str) -> int:
+        """Bytes of a file.
+
+        Raises
+        ------
+        MissingArtifactError, StoreError, StoreRefusedError
+        """
+        return int(self._do(name, partial(self._ask, "size", name)) or 0)
+
+    def _ask(self, method: str, name: str) -> Any:
+        self.fs.invalidate_cache(self.fs._parent(self._at(name)))  # others write here too
+        return in_time(self.fs, method, self._at(name))
+
+    def read(self, name: str) -> bytes:
+        """The whole file.
+
+        Raises
+        ------
+        MissingArtifactError, StoreError, StoreRefusedError
+        """
+        if self.local:
+            return self._do(name, Path(self._at(name)).read_bytes)
+        with _temporary(scratch_folder() / "read") as path:
+            self._do(name, partial(self._get, name, path, 0))
+            return path.read_bytes()
+
+    def fetch(self, name: str, path: Path, size: int = 0) -> Path:
+        """A local file with this content: the file itself in a local store, else a copy at ``path``.
+
+        Parameters
+        ----------
+        size : int
+            Bytes that it should have, for how long that may take.
+        """
+        if self.local:
+            return self.in_place(name)
+        try:
+            self._do(name, partial(self._get, name, path, size))
+        except HfdaskError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def in_place(self, name: str) -> Path:
+        """The file itself, in a local store."""
+        found = Path(self._at(name))
+        if not found.is_file():
+            raise MissingArtifactError(f"{self.url_of(name)} does not exist", url=self.url_of(name))
+        return found
+
+    def _get(self, name: str, path: Path, size: int) -> None:
+        if type(self.fs) is MemoryFileSystem:
+            path.write_bytes(self.fs.cat_file(self._at(name)))  # get_file shares one position among all readers
+            return
+        told = Callback()
+        in_time(self.fs, "get_file", self._at(name), str(path), callback=told, size=size)
+        got = path.stat().st_size
+        if told.size is not None and got < told.size:
+            raise TruncatedRead(got, told.size)
+
+    def put(self, name: str, source: bytes | Path) -> None:
+        """Put bytes or a copy of a local file there at once, in place of a file that is there.
+
+        Raises
+        ------
+        StoreError, StoreRefusedError, DiskFullError
+        """
+        self._do(name, partial(self._write, name, source, create=False), writing=True)
+
+    def create(self, name: str, source: bytes | Path) -> bool:
+        """Put a file there at once if there is none; False, with nothing done, if there is one.
+
+        Where the store cannot tell, the file is replaced; so this is for names that stand for their content.
+        """
+        try:
+            self._do(name, partial(self._write, name, source, create=True), writing=True)
+        except _AlreadyThereError:
+            return False
+        return True
+
+    def _write(self, name: str, source: bytes | Path, *, create: bool) -> None:
+        if self.local:
+            self._move_in(name, source, create=create)
+            return
+        if not create:
+            self._send(name, source)
+            return
+        try:
+            self._send(name, source, mode="create")
+        except FileExistsError:
+            raise _AlreadyThereError(self.url_of(name)) from None
+        except (TypeError, NotImplementedError) as error:
+            self._send_anyway(name, source, error)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            self._send_anyway(name, source, error)
+
+    def _send_anyway(self, name: str, source: bytes | Path, error: Exception) -> None:
+        """The store knows no conditional writes."""
+        if self.fs.exists(self._at(name)):
+            raise _AlreadyThereError(self.url_of(name)) from error
+        self._send(name, source)
+
+    def _send(self, name: str, source: bytes | Path, **options: str) -> None:
+        if type(self.fs) is MemoryFileSystem and isinstance(source, Path):
+            source = source.read_bytes()  # put_file would show it while it grows
+        if not getattr(self.fs, "async_impl", False) and type(self.fs) is not MemoryFileSystem:
+            self._send_and_move(name, source, **options)
+        elif isinstance(source, bytes):
+            in_time(self.fs, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
+        else:
+            size = source.stat().st_size
+            in_time(self.fs, "put_file", str(source), self._at(name), size=size, sending=True, **options)
+
+    def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
+        """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like."""
+        final = self._at(name)
+        temporary = f"{self.fs._parent(final)}/.{uuid.uuid4().hex[:12]}.tmp"
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        call = partial(in_time, self.fs, size=size)
+        there = call("exists", final)
+        if there and mode == "create":
+            raise FileExistsError(final)
+        call("makedirs", self.fs._parent(final), exist_ok=True)
+        try:
+            if isinstance(source, bytes):
+                call("pipe_file", temporary, source)
+            else:
+                call("put_file", str(source), temporary)
+            if there:
+                call("rm_file", final)  # many of these cannot rename onto a file
+            call("mv", temporary, final)
+        except BaseException:
+            with suppress(Exception):
+                call("rm_file", temporary)
+            raise
+
+    def _move_in(self, name: str, source: bytes | Path, *, create: bool) -> None:
+        final = Path(self._at(name))
+        if create and final.exists():
+            raise _AlreadyThereError(self.url_of(name))
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(final) as temporary:
+            if isinstance(source, bytes):
+                temporary.write_bytes(source)
+            else:
+                shutil.copyfile(source, temporary)
+            if create and _linked(temporary, final):
+                return
+            os.replace(temporary, final)
+
+    def names(self) -> dict[str, int]:
+        """Sizes of all files below this folder, by name."""
+
+        def find() -> dict[str, Any]:
+            self.fs.invalidate_cache(self.path)
+            found: dict[str, Any] = in_time(self.fs, "find", self.path, detail=True)
+            return found
+
+        found = self._do("", find)
+        start = len(self.path) + 1
+        return {str(path)[start:]: int(info.get("size") or 0) for path, info in found.items() if len(path) > start}
+
+    def delete(self, name: str = "") -> None:
+        """Remove a file or folder, if it is there."""
+
+        def remove() -> None:
+            try:
+                if self._ask("exists", name):
+                    in_time(self.fs, "rm", self._at(name), recursive=True)
+            except FileNotFoundError:
+                return  # somebody else was faster
+
+        self._do(name, remove, writing=True)
+
+    def require_writable(self) -> None:
+        """Prove that a file can be written in this folder.
+
+        Raises
+        ------
+        OutputNotWritableError
+        """
+        probe = f".hfdask-{uuid.uuid4().hex[:12]}"
+        try:
+            self.put(probe, b"")
+            self.delete(probe)
+        except (StoreError, StoreRefusedError, DiskFullError, MissingArtifactError) as error:
+            raise not_writable(error, self.url) from error
+
+
+class _AlreadyThereError(FileExistsError):
+    """Never leaves this module."""
+
+
+def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+    """The store of a file's folder, and the file's name in it."""
+    text = os.fspath(url)
+    folder, _, name = (text if "://" in text else make_path_posix(text)).rpartition("/")
+    if not name:
+        raise InvalidConfigError(f"{shown(url)} names a folder, not a file", field="output")
+    return Store(folder or "/", storage_options), name
+
+
+@contextmanager
+def disk_full_at(path: Path) -> Iterator[None]:
+    """Give a full disk its type where another library writes to ``path``."""
+    try:
+        yield
+    except Exception as error:
+        if not is_full(error):
+            raise
+        raise DiskFullError(f"no space is left in {path.parent}; nothing partial was kept", path=str(path)) from error
+
+
+def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:
+    protocol = get_protocol(url)
+    given = {**_WIDE.get(protocol, {}), **fsspec.config.conf.get(protocol, {}), **(options or {})}
+    try:
+        fs, path = fsspec.url_to_fs(url, **given)
+    except Exception as error:  # noqa: BLE001 - whatever a file system raises about its arguments or credentials
+        trouble = InvalidConfigError(f"{shown(url)}: {scrubbed(f'{error}', {'url': url, **given})}", field="url")
+    else:
+        return fs, str(path)
+    raise trouble
+
+
+@contextmanager
+def _temporary(final: Path) -> Iterator[Path]:
+    """A name next to ``final`` that is gone afterwards."""
+    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _linked(temporary: Path, final: Path) -> bool:
+    """Give a file its final name if that is free; False where this file system has no links."""
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        raise _AlreadyThereError(str(final)) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True

@@ -1,0 +1,342 @@
+"""A plan's objects: content by digest, from the planner's machine into a store and from there to the workers.
+
+In a local store each object is a file of its own, and is used where it is. Anywhere else a request costs more than a
+small file, so small objects travel together, in tars. Which object is in which pack follows from the list of objects in
+the manifest alone, for the planner and for every worker, so nothing about packs has to be written down or trusted, and a
+plan is the same plan wherever it is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from hfdask.errors import ArtifactDigestError, HfdaskError
+from hfdask.scratch import scratch_folder
+from hfdask.store.cache import Cache
+from hfdask.store.calls import concurrently
+from hfdask.store.files import Store
+
+SMALL = 10**6
+"""Objects of fewer bytes share a pack."""
+
+PACK = 64 * 10**6
+"""Bytes of objects in a pack, at most."""
+
+READS = 3
+"""Reads of an object before its content counts as wrong."""
+
+LARGE_THREADS = 4
+"""Transfers of packs and large objects at a time: each may hold many parts in memory."""
+
+Scope = Literal["all"] | tuple[int, ...]
+
+
+class PlanObject(Protocol):
+    """What a manifest says about a file that the plan carries."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def chunks(self) -> Scope: ...
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Small objects that travel together; digests in order, with their sizes."""
+
+    members: tuple[tuple[str, int], ...]
+
+    @property
+    def name(self) -> str:
+        """Name in the store, which stands for the content: a pack's bytes follow from its members."""
+        return f"packs/{hashlib.sha256(''.join(digest for digest, _ in self.members).encode()).hexdigest()}.tar"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the members."""
+        return sum(size for _, size in self.members)
+
+
+def object_name(sha256: str) -> str:
+    """Where an object of this digest is kept in a plan, if it is not in a pack."""
+    return f"objects/{sha256[:2]}/{sha256}"
+
+
+def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
+    """The packs of a plan: small objects that the same chunks need, by digest, as many as fit; none of a single one.
+
+    This rule is part of the plan's protocol.
+    """
+    by_scope: dict[Scope, list[tuple[str, int]]] = {}
+    for (digest, size), scope in _scopes(objects).items():
+        if size < SMALL:
+            by_scope.setdefault(scope, []).append((digest, size))
+    packs = []
+    for members in by_scope.values():
+        pack: list[tuple[str, int]] = []
+        for member in sorted(members):
+            if sum(size for _, size in pack) + member[1] > PACK:
+                packs.append(Pack(tuple(pack)))
+                pack = []
+            pack.append(member)
+        packs.append(Pack(tuple(pack)))
+    return tuple(sorted((pack for pack in packs if len(pack.members) > 1), key=lambda pack: pack.members))
+
+
+def _scopes(objects: Iterable[PlanObject]) -> dict[tuple[str, int], Scope]:
+    """The chunks that need each content, under whatever names."""
+    scopes: dict[tuple[str, int], Scope] = {}
+    for each in objects:
+        key, scope = (each.sha256, each.size), each.chunks
+        known = scopes.get(key, ())
+        scopes[key] = "all" if "all" in (known, scope) else tuple(sorted({*known, *scope}))
+    return scopes
+
+
+class Snapshot:
+    """The content of a plan that is being made, fixed at the moment it is added. Use it as a context manager.
+
+    It is kept by digest, in the plan's own folder where that is local, else in the machine's cache, so that chunks that
+    are rendered on this machine need not fetch what was just sent away.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cache = None if store.local else Cache()
+        self._stack = ExitStack()
+        self._keep: Callable[[Iterable[str]], None] = lambda _: None
+
+    def __enter__(self) -> Self:
+        if self._cache:
+            self._keep = self._stack.enter_context(self._cache.lease())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def add(self, source: Path | bytes) -> tuple[str, int]:
+        """Take a file's or some bytes' content; returns its digest and size."""
+        digest, size = _measured(source)
+        if self._cache is None:
+            _put(self._store, object_name(digest), source, size, digest)
+            return digest, size
+        self._keep([digest])
+        if not self._cache.has(digest, size):
+            taken: list[tuple[str, int]] = []
+            self._cache.with_space(lambda: taken.append(self._take(source)))
+            digest, size = taken[-1]
+        return digest, size
+
+    def add_all(self, sources: Iterable[Path | bytes]) -> list[tuple[str, int]]:
+        """`add` for many files at once, in order."""
+        return concurrently(self.add, sources)
+
+    def _take(self, source: Path | bytes) -> tuple[str, int]:
+        assert self._cache
+        with self._cache.turn(uuid.uuid4().hex) as path:
+            if isinstance(source, bytes):
+                path.write_bytes(source)
+            else:
+                shutil.copyfile(source, path)
+            digest, size = _measured(path)  # of the copy: the file may have changed since it was looked at
+            self._keep([digest])
+            self._cache.accept(path, digest)
+        return digest, size
+
+    def file(self, digest: str) -> Path:
+        """The local file of content that was added."""
+        return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
+
+    def publish(self, objects: Iterable[PlanObject]) -> None:
+        """Bring all content of a plan into its store, where it is not there yet.
+
+        Raises
+        ------
+        ArtifactDigestError
+            Where other content is there under its name.
+        StoreError, StoreRefusedError, DiskFullError
+        """
+        if self._cache is None:
+            return
+        contents, packs = _scopes(objects), packing(objects)
+        packed = {member for pack in packs for member in pack.members}
+        single = [content for content in contents if content not in packed]
+        concurrently(self._publish_pack, packs, LARGE_THREADS)
+        concurrently(self._publish_single, single, LARGE_THREADS)
+        self._cache.evict()
+
+    def _publish_single(self, content: tuple[str, int]) -> None:
+        digest, size = content
+        _put(self._store, object_name(digest), self.file(digest), size, digest)
+
+    def _publish_pack(self, pack: Pack) -> None:
+        path = scratch_folder() / f"pack-{uuid.uuid4().hex}"
+        try:
+            with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+                for digest, size in pack.members:
+                    member = tarfile.TarInfo(digest)
+                    member.size = size
+                    with self.file(digest).open("rb") as file:
+                        tar.addfile(member, file)
+            _put(self._store, pack.name, path, path.stat().st_size, file_digest(path))
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _put(store: Store, name: str, source: Path | bytes, size: int, digest: str) -> None:
+    """Write content under the name that stands for it; if it is there, from another planner too, check that it is this."""
+    looked = store.local or size >= SMALL  # do not send what may be there, unless it is cheaper than to ask
+    if not (looked and store.exists(name)) and store.create(name, source):
+        return
+    same = store.size(name) == size
+    if same and size < SMALL and not store.local:
+        same = hashlib.sha256(store.read(name)).hexdigest() == digest
+    if not same:
+        raise ArtifactDigestError(
+            f"{store.url_of(name)} is there already, with other content than its name stands for; delete it and plan again",
+            url=store.url_of(name),
+            sha256=digest,
+        )
+
+
+@contextmanager
+def materialised(
+    store: Store, objects: Iterable[PlanObject], wanted: Iterable[PlanObject]
+) -> Iterator[Mapping[str, Path]]:
+    """Local, verified files of the wanted ones of a plan's objects, by digest, for as long as the block runs.
+
+    Each is fetched once a machine and hashed once, however many chunks, threads and processes ask for it. Objects in a
+    local store are used in place.
+
+    Raises
+    ------
+    MissingArtifactError
+        Where an object is not in the store.
+    ArtifactDigestError
+        Where its bytes are not those that were planned.
+    StoreError, StoreRefusedError, DiskFullError
+    """
+    by_digest = {each.sha256: each for each in wanted}
+    if store.local:
+        paths = concurrently(partial(_in_place, store), by_digest.values())
+        yield dict(zip(by_digest, paths, strict=True))
+        return
+    cache = Cache()
+    with cache.lease() as keep:
+        keep(by_digest)
+        missing = {digest for digest, each in by_digest.items() if not cache.has(digest, each.size)}
+        if missing:
+            packs = [pack for pack in packing(objects) if any(digest in missing for digest, _ in pack.members)]
+            packed = {digest for pack in packs for digest, _ in pack.members}
+            jobs: list[Callable[[], None]] = [partial(_bring_pack, cache, store, pack, by_digest) for pack in packs]
+            jobs += [partial(_bring, cache, store, by_digest[digest]) for digest in sorted(missing - packed)]
+            concurrently(lambda job: job(), jobs, LARGE_THREADS)
+            cache.evict()
+        yield {digest: cache.path(digest) for digest in by_digest}
+
+
+def _bring(cache: Cache, store: Store, wanted: PlanObject) -> None:
+    with cache.turn(wanted.sha256) as path:
+        for _ in range(READS):
+            if cache.has(wanted.sha256, wanted.size):
+                return
+            cache.with_space(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size))
+            if _measured(path) == (wanted.sha256, wanted.size):
+                cache.accept(path, wanted.sha256)
+                return
+    raise _wrong(store, wanted)
+
+
+def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, PlanObject]) -> None:
+    with cache.turn(pack.name.replace("/", "-")) as path:
+        for _ in range(READS):
+            missing = {digest: size for digest, size in pack.members if not cache.has(digest, size)}
+            if not missing.keys() & wanted.keys():
+                return
+            cache.with_space(partial(_fetch, store, pack.name, path, pack.size))
+            cache.with_space(partial(_unpack, cache, path, missing))
+    left = [wanted[digest] for digest, size in pack.members if digest in wanted and not cache.has(digest, size)]
+    if left:
+        raise _wrong(store, left[0])
+
+
+def _fetch(store: Store, name: str, path: Path, size: int) -> None:
+    store.fetch(name, path, size)
+
+
+def _unpack(cache: Cache, pack: Path, missing: Mapping[str, int]) -> None:
+    """Take what is right out of a pack; what is not stays missing."""
+    try:
+        with tarfile.open(pack, "r:") as tar:
+            for member in tar:
+                source = tar.extractfile(member) if missing.get(member.name) == member.size else None
+                content = source.read() if source else b""
+                if source is None or _measured(content) != (member.name, member.size):
+                    continue
+                with cache.turn(uuid.uuid4().hex) as path:
+                    path.write_bytes(content)
+                    cache.accept(path, member.name)
+    except tarfile.TarError:
+        return
+
+
+def _in_place(store: Store, wanted: PlanObject) -> Path:
+    path = store.in_place(object_name(wanted.sha256))
+    with _verified_lock:
+        known = _verified.get(path)
+    if known != _stamp(path):
+        if _measured(path) != (wanted.sha256, wanted.size):
+            raise _wrong(store, wanted)
+        with _verified_lock:
+            _verified[path] = _stamp(path)
+    return path
+
+
+_verified: dict[Path, tuple[int, int]] = {}
+"""Objects of local stores that this process has hashed, and how they looked then."""
+
+_verified_lock = threading.Lock()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _wrong(store: Store, wanted: PlanObject) -> HfdaskError:
+    return ArtifactDigestError(
+        f"{wanted.path}: the plan's object {wanted.sha256[:16]} at {store.url} does not have the content that was planned; "
+        "delete the plan's folder and plan again",
+        path=wanted.path,
+        sha256=wanted.sha256,
+    )
+
+
+def _measured(source: Path | bytes) -> tuple[str, int]:
+    """Digest and size."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest(), len(source)
+    return file_digest(source), source.stat().st_size
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
