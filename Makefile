@@ -11,10 +11,10 @@ demo: setup
 	$(BIN)/hfdask render examples/title -o out/title.mp4
 
 test: setup lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-all: setup lint types
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n 2 -m ""
 
 bench: setup
 	$(BIN)/python benchmarks/render.py examples/title

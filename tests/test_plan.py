@@ -11,7 +11,7 @@ from samples import BOX
 
 import hfdask
 from hfdask import errors
-from hfdask.model import Manifest, canonical_json, decode, pretty_json
+from hfdask.model import PROTOCOL, Manifest, canonical_json, decode, pretty_json
 from hfdask.project import Project
 
 pytestmark = pytest.mark.browser
@@ -115,7 +115,7 @@ def test_a_manifest_that_is_none(text, plan):
         chunk(plan)
 
 
-@pytest.mark.parametrize("protocol", [0, 2, "1", None, 1.5])
+@pytest.mark.parametrize("protocol", [0, PROTOCOL - 1, PROTOCOL + 1, "2", None, 2.5])
 def test_another_protocol(protocol, plan):
     rewrite(plan, protocol=protocol)
     with pytest.raises(errors.ProtocolError):
