@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from samples import BOX
 from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
 
 import hfdask
+
+# The profiler can lock workers up (see `hfdask.cluster.local`): off in this process, and in those of clusters.
+os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
+dask.config.refresh()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -98,8 +101,15 @@ def test_two_plans_of_a_project_are_equal(project, tmp_path):
     assert hfdask.plan(source, tmp_path / "a").hash == hfdask.plan(source, tmp_path / "b").hash
 
 
+def offline() -> list[str]:
+    """Begin of a command that has no network but its own loopback, where this can be had."""
+    command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    works = os.geteuid() == 0 and shutil.which("unshare") and shutil.which("ip")
+    return command if works and not subprocess.run([*command, "true"], check=False).returncode else []
+
+
 def worker(plan: hfdask.Plan, folder: Path) -> list[str]:
-    """Render a plan's chunks as somebody else, on a machine that has no font at all."""
+    """Render a plan's chunks as somebody else, on a machine that has no font at all, and no network."""
     config = configuration(folder / "none.conf", None)
     script = (
         "import sys, hfdask, hfdask.browser.fontconfig as f\n"
@@ -128,8 +138,28 @@ def worker(plan: hfdask.Plan, folder: Path) -> list[str]:
         for path in (folder, out, home):
             os.chown(path, 65534, 65534)
         arguments = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", *arguments]
-    subprocess.run(arguments, env=environment, check=True, timeout=180, cwd=folder)
+    subprocess.run([*offline(), *arguments], env=environment, check=True, timeout=180, cwd=folder)
     return [digest for chunk in plan.manifest.chunks for digest in record(out, chunk.index)]
+
+
+@contextmanager
+def pictures_server() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "image/svg+xml")
+            self.end_headers()
+            self.wfile.write(
+                b'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="30"><circle r="25" fill="teal"/></svg>'
+            )
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -142,7 +172,11 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
 def test_a_worker_without_fonts_draws_the_same_pixels(project, open_folder):
-    plan = hfdask.plan(project(page(TEXTS)), open_folder / "plan", chunk_size=4)
+    """The whole of hermetic: no font, no network, and another user than the planner's."""
+    with pictures_server() as url:
+        texts = TEXTS + f'<img src="{url}/dot.svg" style="position:absolute;right:0">'
+        plan = hfdask.plan(project(page(texts)), open_folder / "plan", chunk_size=4, allow_hosts=("127.0.0.1",))
+    assert len(plan.manifest.resources) == 1
     (open_folder / "here").mkdir()
     here = digests(plan, open_folder / "here")
     (open_folder / "there").mkdir()

@@ -75,7 +75,7 @@ HARMLESS = [
 REFUSED = [
     Hostile("an_endless_loop_while_loading", **script("for (;;) {}"), error=errors.PageTimeoutError, says=("index.html:3",)),
     Hostile("an_endless_loop_in_a_file", end='<script src="loop.js"></script>', error=errors.PageTimeoutError, says=("loop.js:3",), files={"loop.js": "\n\nfunction spin() { while (true) {} }\nspin()"}),
-    Hostile("an_endless_loop_at_a_frame", **script("addEventListener('hf-seek', e => { while (e.detail.time > 0.35) {} })"), error=errors.PageTimeoutError, says=("frame 4",)),
+    Hostile("an_endless_loop_at_a_frame", **script("addEventListener('hf-seek', e => { while (e.detail.time > 0.35) {} })"), error=errors.PageTimeoutError, says=("frame 4", "index.html:3")),
     Hostile("a_frame_that_never_settles", **script("addEventListener('hf-seek', e => { if (e.detail.time > 0.35) e.detail.waitUntil(new Promise(() => {})) })"), error=errors.PageTimeoutError, says=("frame 4",)),
     Hostile("stopping_itself", **script("window.stop()"), error=errors.PageTimeoutError),
     Hostile("patched_builtins", **script("Array.prototype.map = Map.prototype.get = Object.entries = JSON.stringify = () => { throw Error('mine') }; Math.max = () => NaN; NodeList.prototype.forEach = null"), error=errors.ScriptError, says=("mine",)),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster, get_client
 
 from hfdask.errors import InvalidConfigError
@@ -42,6 +43,9 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
         yield current
         return
     with (
+        # The profiler of a worker samples all threads of the process, and on Python 3.11 and 3.12 can lock it up for good: the
+        # garbage collector may run while the interpreter's list of threads is held (CPython issue 106883).
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=1,
             threads_per_worker=slots or default_slots(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 """Facts that must be equal everywhere: a plan is locked to them."""
 
 SATURATION = "distributed.scheduler.worker-saturation"
+PROFILE = "distributed.worker.profile.enabled"
 
 
 @dataclass
@@ -68,6 +70,10 @@ def _advice(client: Client) -> list[str]:
     if saturation != 1.0:
         advice.append(
             f"{SATURATION} is {saturation}: with 1.0 no chunk waits behind another on a worker while a third is idle"
+        )
+    if sys.version_info < (3, 13) and any(client.run(_configured, PROFILE, on_error="ignore").values()):
+        advice.append(
+            f"{PROFILE} is on: on Python before 3.13 the profiler can lock a worker up (CPython issue 106883); turn it off"
         )
     return advice
 
