@@ -783,7 +783,8 @@ def test_the_sweep_leaves_a_record(page, plan, capture: str) -> None:
     assert sweep.frames == tuple(range(30))
     assert all(sweep.moved[1:15])
     assert not any(sweep.moved[17:])
-    drawn = [damaged for damaged in sweep.damage[1:15] if damaged is not None]
+    # The compositor may still owe frames of the load, and then takes the first ones for those.
+    drawn = [damaged for damaged in sweep.damage[6:15] if damaged is not None]
     assert all(drawn)
     assert bool(drawn) == (capture == "beginframe")
     assert len(sweep.seconds) == 30
