@@ -338,10 +338,7 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
             click.echo(f"{name:<18} {value}")
         for text in report.warnings:
             click.echo(f"warning: {text}", err=True)
-    for text in report.problems:
-        click.echo(f"problem: {text}", err=True)
-    if report.problems:
-        raise click.exceptions.Exit(4)
+    _tell_problems(report.problems)
 
 
 def _survey(scheduler: str, as_json: bool) -> None:
@@ -363,9 +360,13 @@ def _survey(scheduler: str, as_json: bool) -> None:
                 click.echo(f"warning: {worker}: {text}", err=True)
         for text in report.advice:
             click.echo(f"warning: {text}", err=True)
-    for text in report.problems:
+    _tell_problems(report.problems)
+
+
+def _tell_problems(problems: list[str]) -> None:
+    for text in problems:
         click.echo(f"problem: {text}", err=True)
-    if report.problems:
+    if problems:
         raise click.exceptions.Exit(4)
 
 

@@ -129,16 +129,6 @@ class RenderConfig:
             raise InvalidConfigError(f"sweep must be a whole number of at least 0, not {self.sweep!r}", field="sweep")
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
-        for name in ("width", "height"):
-            side = getattr(self, name)
-            if side is not None and (isinstance(side, bool) or not isinstance(side, int)):
-                raise InvalidConfigError(f"{name} must be a whole number of pixels, not {side!r}", field=name)
-        if not isinstance(self.strict_variables, bool):
-            raise InvalidConfigError(
-                f"strict_variables must be True or False, not {self.strict_variables!r}", field="strict_variables"
-            )
-        if not isinstance(self.variables, dict):
-            raise InvalidConfigError("variables must be a dict of JSON values", field="variables")
         _require_json(self.variables, "variables", ())
 
     def ranges(self, frames: int) -> list[tuple[int, int]]:

@@ -168,22 +168,19 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[Server]:
-    import fsspec
-
-    serving = serve_s3()
-    server = next(serving)
-    fsspec.filesystem("s3", **server.options).mkdir(BUCKET)
-    yield server
-    next(serving, None)
+    yield from _with_bucket(serve_s3(), "s3")
 
 
 @pytest.fixture(scope="session")
 def gcs_server() -> Iterator[Server]:
+    yield from _with_bucket(serve_gcs(), "gs")
+
+
+def _with_bucket(serving: Iterator[Server], protocol: str) -> Iterator[Server]:
     import fsspec
 
-    serving = serve_gcs()
     server = next(serving)
-    fsspec.filesystem("gs", **server.options).mkdir(BUCKET)
+    fsspec.filesystem(protocol, **server.options).mkdir(BUCKET)
     yield server
     next(serving, None)
 

@@ -77,10 +77,17 @@ def quiet(project, tmp_path) -> hfdask.RenderResult:
     return hfdask.render(project(), tmp_path / "quiet.mp4", chunk_size=5)
 
 
-def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
+@contextmanager
+def one_of_two_differs() -> Iterator[tuple[Client, str, str]]:
+    """A client, the address of a worker with another browser, and that of a good one."""
     with processes(2) as client:
         odd, good = client.scheduler_info()["workers"]
         client.register_plugin(Sabotage("other browser", [odd]))
+        yield client, odd, good
+
+
+def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
+    with one_of_two_differs() as (client, odd, good):
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
     assert video.digest == quiet.digest
     assert {chunk.worker for chunk in video.chunks} == {good}
@@ -90,9 +97,7 @@ def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
 def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_path, monkeypatch):
     """As one that came late, after all were asked."""
     monkeypatch.setattr(hfdask.cluster.chunks.ChunkRun, "_pass_over_unfit_workers", lambda self: None)
-    with processes(2) as client:
-        odd, good = client.scheduler_info()["workers"]
-        client.register_plugin(Sabotage("other browser", [odd]))
+    with one_of_two_differs() as (client, _, good):
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
     assert video.digest == quiet.digest
     assert {chunk.worker for chunk in video.chunks} == {good}

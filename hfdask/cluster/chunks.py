@@ -1,8 +1,7 @@
 """Running the chunks of one plan on a cluster until each has a result, whatever happens to workers on the way.
 
-What happens to a failed chunk depends on its error alone: one that can heal is tried again under a new key, on another
-worker where there is one; one that cannot ends the run and stops its siblings. A worker that would render other pixels
-than were planned gets no chunk. A chunk that runs far longer than its like gets a second copy; the first to finish wins.
+What happens to a failed chunk depends on its error alone: one that can heal is tried again under a new key; one that
+cannot ends the run and stops its siblings. A worker that would render other pixels than were planned gets no chunk. A chunk that runs far longer than its like gets a second copy; the first to finish wins.
 """
 
 from __future__ import annotations
@@ -84,6 +83,7 @@ class ChunkRun:
         self._later: list[tuple[float, int]] = []
         self._spent: list[tuple[int, float]] = []
         self._unfit: dict[str, dict[str, Any]] = {}
+        self._topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
 
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
         """Render these chunks; results come as they finish.
@@ -95,8 +95,7 @@ class ChunkRun:
         """
         wanted = list(indices)
         missing = set(wanted)
-        topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
-        self.client.subscribe_topic(topic, self._on_event)
+        self.client.subscribe_topic(self._topic, self._on_event)
         try:
             if wanted:
                 self._pass_over_unfit_workers()
@@ -115,7 +114,7 @@ class ChunkRun:
         finally:
             self._withdraw(list(self._tries))
             if self.client.status == "running":
-                self.client.unsubscribe_topic(topic)
+                self.client.unsubscribe_topic(self._topic)
 
     def stop(self) -> None:
         """End the run from another thread; what is finished stays."""
@@ -200,7 +199,7 @@ class ChunkRun:
             damage_test=self.damage_test,
             indices=indices,
             attempt=number,
-            topic="hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test),
+            topic=self._topic,
         )
         # Restrictions switch the scheduler's queueing off, so there are none unless a worker is unfit.
         fit = {"workers": self._fit_workers()} if self._unfit else {}
@@ -224,13 +223,13 @@ class ChunkRun:
     def _copy_stragglers(self, total: int) -> None:
         now = time.monotonic()
         tries = list(self._tries.values())
-        waiting = [attempt for attempt in tries if attempt.began is None]
-        if waiting or self._later or worker_slots(self.client) <= len(tries):
+        if self._later or any(attempt.began is None for attempt in tries):
             return  # no worker is free
         frames = {chunk.index: chunk.frames for chunk in self.plan.manifest.chunks}
         alone = [attempt for attempt in tries if sum(other.index == attempt.index for other in tries) == 1]
         running = {attempt.index: (frames[attempt.index], now - (attempt.began or now)) for attempt in alone}
-        self._submit(overdue(running, self._spent, total)[: worker_slots(self.client) - len(tries)])
+        if late := overdue(running, self._spent, total):
+            self._submit(late[: max(0, worker_slots(self.client) - len(tries))])  # asks the scheduler
 
     def _on_event(self, event: tuple[float, dict[str, int]]) -> None:
         _, message = event

@@ -127,7 +127,8 @@ def render(
             raise
 
 
-_SUBMIT_OPTIONS = frozenset({"plan_dir", "storage_options", "damage_test", "strict", "certificate", "retries"})
+# All that `submit` takes besides the configuration of a plan.
+_SUBMIT_OPTIONS = frozenset(submit.__kwdefaults__ or {})
 
 
 def _watch(handle: Render, show: bool | None) -> None:
