@@ -107,8 +107,10 @@ def test_a_killed_client_leaves_no_process_and_its_chunks_are_used_again(kind, p
     assert until(lambda: not running(tree), 5), running(tree)
     assert not output.exists()
     finished = len(list(folder.rglob("*.mp4.json")))
+    [planned] = os.listdir(folder)
     # The rest is planned for as many workers as the first time, so that the plan is the same.
     video = hfdask.render(source, output, chunk_size=30, workers=2)
+    assert video.plan_hash.startswith(planned)
     assert sum(chunk.reused for chunk in video.chunks) == finished
     assert os.listdir(output.parent) == ["video.mp4"]
 

@@ -18,6 +18,7 @@ import shlex
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
@@ -159,6 +160,24 @@ class Chromium:
             await asyncio.wait_for(self.playwright.close(), 5)
         except (PlaywrightError, TimeoutError):
             self.kill()
+
+
+async def begin_frame(cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None) -> dict[str, Any]:
+    """Have the compositor draw a frame of a page, and wait where it is still at the one before."""
+    picture = {} if screenshot is None else {"screenshot": screenshot}
+    delay = 0.05
+    while True:
+        try:
+            answer: dict[str, Any] = await cdp.send(
+                "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
+            )
+        except PlaywrightError as error:
+            if "frame is pending" not in error.message or delay > 2:
+                raise
+            await asyncio.sleep(delay)
+            delay *= 2
+        else:
+            return answer
 
 
 def _environment(fonts: FontWorld) -> dict[str, str | float | bool]:

@@ -8,8 +8,10 @@ import functools
 from pathlib import Path
 from typing import Literal
 
+from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.find import find_browser
 from hfdask.browser.thread import BrowserThread, browser_thread
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError
@@ -17,6 +19,7 @@ from hfdask.model import CaptureMode
 
 # Longer than any browser should need to draw an empty page: on a crowded machine ten seconds are not enough.
 _PROBE_SECONDS = 45.0
+_PAUSE = 0.01
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -56,20 +59,24 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
             # An untouched about:blank draws nothing; a document of our own does.
             await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit")
             cdp = await page.context.new_cdp_session(page)
-            for _ in range(10):
-                answer = await cdp.send(
-                    "HeadlessExperimental.beginFrame",
-                    {"frameTimeTicks": chromium.next_tick(), "screenshot": {"format": "png"}},
-                )
-                if base64.b64decode(answer.get("screenshotData", "")).startswith(PNG_SIGNATURE):
-                    await page.context.close()
-                    return True
-            return False
+            # Frames without a picture say nothing about the browser's abilities, only that the page is not there yet; they must
+            # not lock a plan to the slower mode.
+            while not await _drawn(cdp, chromium):
+                await asyncio.sleep(_PAUSE)
+            await page.context.close()
+            return True
     except TimeoutError as error:
-        # Silence says nothing about the browser's abilities, and must not lock a plan to the slower mode.
-        raise CaptureError(f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out") from error
+        raise CaptureError(
+            f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out; where it never does, use "
+            "capture='screenshot'"
+        ) from error
     except PlaywrightError as error:
         if "wasn't found" in error.message:
             return False
         # Nor does a crash.
         raise BrowserCrashError(f"the browser died while it was tried out: {error.message.splitlines()[0]}") from error
+
+
+async def _drawn(cdp: CDPSession, chromium: Chromium) -> bool:
+    answer = await begin_frame(cdp, chromium, screenshot={"format": "png"})
+    return base64.b64decode(answer.get("screenshotData", "")).startswith(PNG_SIGNATURE)

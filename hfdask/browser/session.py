@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.chromium import Chromium
+from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.families import GENERIC
 from hfdask.browser.network import Network
 from hfdask.browser.requests import Refusal, Source, redact, redact_text
@@ -400,19 +400,8 @@ class PageSession:
 
     async def begin_frame(self, *, screenshot: bool) -> dict[str, Any]:
         """One frame of the compositor; with ``screenshot``, the answer's ``screenshotData`` is a base64 PNG."""
-        parameters: dict[str, Any] = {"frameTimeTicks": self.chromium.next_tick()}
-        if screenshot:
-            parameters["screenshot"] = {"format": "png", "optimizeForSpeed": True}
-        delay = 0.05
-        while True:
-            try:
-                return await self._cdp.send("HeadlessExperimental.beginFrame", parameters)
-            except PlaywrightError as error:
-                if "frame is pending" not in error.message or delay > 2:
-                    raise
-                await asyncio.sleep(delay)
-                delay *= 2
-                parameters["frameTimeTicks"] = self.chromium.next_tick()
+        picture = {"format": "png", "optimizeForSpeed": True} if screenshot else None
+        return await begin_frame(self._cdp, self.chromium, screenshot=picture)
 
     async def screenshot(self) -> str:
         """A base64 PNG of the viewport, in a browser that draws by itself."""
