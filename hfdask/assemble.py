@@ -116,19 +116,20 @@ def _in_order(
     results = concurrently(
         lambda chunk: chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, options), chunks
     )
-    by_index = {result.index: result for result in results}
-    missing = [chunk.index for chunk in manifest.chunks if chunk.index not in by_index]
+    by_start = {result.start: result for result in results}
+    missing = [chunk.index for chunk in manifest.chunks if chunk.start not in by_start]
     if missing:
         raise ChunkMissingError(
             f"chunks {missing} of {len(manifest.chunks)} are missing; render them first", missing=missing
         )
     if len(results) != len(manifest.chunks):
         raise ChunkMismatchError(f"{len(results)} chunks were given for a plan of {len(manifest.chunks)}")
-    ordered = [by_index[chunk.index] for chunk in manifest.chunks]
+    ordered = [by_start[chunk.start] for chunk in manifest.chunks]
     for result, chunk in zip(ordered, manifest.chunks, strict=True):
         planned = {
             "plan_hash": manifest.plan_hash,
-            "start": chunk.start,
+            "key": chunk.key,
+            "index": chunk.index,
             "end": chunk.end,
             "codec": manifest.encoder.codec,
             "capture_mode": manifest.page.capture_mode,
@@ -163,9 +164,7 @@ def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameReco
         raise ChunkMissingError(
             f"{result.frames_url} is missing; render chunk {result.index} again", chunk=result.index
         ) from error
-    fits = (
-        record.plan_hash == result.plan_hash and record.index == result.index and len(record.digests) == result.frames
-    )
+    fits = (record.key, record.start) == (result.key, result.start) and len(record.digests) == result.frames
     if not fits or digest_of(record.digests) != result.digest:
         raise ChunkMismatchError(
             f"{result.frames_url} does not belong to the record of chunk {result.index}; render it again",

@@ -10,8 +10,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hfdask.browser import browser_thread
-from hfdask.browser.capture import capture
 from hfdask.environment import require_environment
 from hfdask.errors import CertificateError, InvalidConfigError, MissingArtifactError
 from hfdask.materials import Materials
@@ -153,19 +151,10 @@ def verify(
     total = len(known.frame_digests)
     count = min(sample, total)
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
-    digests = browser_thread().run(_digests(plan, chosen))
+    with Materials.of(Store(plan.url, plan.storage_options), plan.manifest) as materials:
+        pictures, _ = materials.pictures(chosen)
+    digests = [frame_digest(decode_frame(picture)) for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
     if different:
         raise CertificateError(f"frames {different} of {name} come out differently here", frames=different)
     return Verification(video=store.url_of(name), plan_hash=plan.hash, frames=total, checked=chosen)
-
-
-async def _digests(plan: Plan, frames: Sequence[int]) -> list[str]:
-    found = []
-    with Materials.of(Store(plan.url, plan.storage_options), plan.manifest) as materials:
-        async with materials.page() as (session, _):
-            for frame in frames:
-                async for shot in capture(session, frame, frame + 1):
-                    assert shot.png is not None  # the first frame of a capture always has a picture
-                    found.append(frame_digest(decode_frame(shot.png)))
-    return found

@@ -2,7 +2,8 @@
 
 The browser's thread captures and the calling thread encodes; a bounded channel between them keeps a slow encoder from
 piling up pictures. A chunk's files are written whole, its record last, so a record means a finished chunk, and a
-second call of the same chunk finds it and does nothing.
+second call of the same chunk finds it and does nothing. One that was finished for another plan, but that sees the same
+(`hfdask.sight`), is taken over if some of its frames still come out as they did.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from hfdask.environment import require_environment
 from hfdask.errors import (
     BrowserCrashError,
     CaptureError,
-    ChunkIndexError,
     MissingArtifactError,
     PageTimeoutError,
     PlanCorruptError,
@@ -43,6 +43,9 @@ from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file
 
 CHANNEL_FRAMES = 8
 """Pictures that may wait for the encoder."""
+
+SPOTS = 3
+"""Moving frames of another plan's chunk that are captured again before it is used, besides its first, middle and last."""
 
 _POLL = 0.1
 _DONE = object()
@@ -76,7 +79,7 @@ def render_chunk(
     damage_test : bool
         Whether to skip the picture of frames that the compositor did not touch. The frames are the same either way.
     redo : bool
-        Whether to render even if the chunk is there already.
+        Whether to render even if the chunk is there already, of this plan or unchanged from another.
     observer : Observer, optional
         Sees stages and progress, and can cancel.
 
@@ -97,15 +100,18 @@ def render_chunk(
         with clock("materialise"):
             store = Store(plan_url, storage_options)
             manifest = read_manifest(store)
-            chunk = _chunk_of(manifest, index)
+            chunk = manifest.chunk(index)
             require_sealed(manifest, store.url)
             output, name = split_url(output_url, storage_options)
-            if not redo and (known := finished_chunk(output, name, manifest, index)):
+            known = None if redo else finished_chunk(output, name, chunk)
+            if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)
             require_environment(manifest.environment)
             materials = held.enter_context(Materials.of(store, manifest, index))
         path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
         work = _Work(manifest, chunk, materials, path, damage_test)
+        if known and (taken := _take_over(work, known, output, name, clock, observer)):
+            return taken
         with disk_full_at(path):
             _render(work, clock, observer)
         with clock("upload"):
@@ -116,17 +122,17 @@ def render_chunk(
         return result
 
 
-def finished_chunk(output: Store, name: str, manifest: Manifest, index: int) -> ChunkResult | None:
-    """The record of a chunk of this very plan that is finished in the store, if there is one.
+def finished_chunk(output: Store, name: str, chunk: ChunkRange) -> ChunkResult | None:
+    """The record of a chunk that is finished in the store and sees what this one does, if there is one.
 
-    A file that is not what the record says counts as not finished. Its bytes are only read where that is cheap, in a
-    local store; assembly checks them in any case.
+    Its ``plan_hash`` may be another plan's. A file that is not what the record says counts as not finished. Its bytes are
+    only read where that is cheap, in a local store; assembly checks them in any case.
     """
     try:
         record = decode(output.read(name + ".json"), ChunkResult, output.url_of(name + ".json"))
         whole = (
-            record.plan_hash == manifest.plan_hash
-            and record.index == index
+            record.key == chunk.key
+            and (record.start, record.end) == (chunk.start, chunk.end)
             and output.size(name) == record.size
             and output.exists(name + ".frames.json")
             and (not output.local or file_digest(output.in_place(name)) == record.sha256)
@@ -136,14 +142,55 @@ def finished_chunk(output: Store, name: str, manifest: Manifest, index: int) -> 
     return record if whole else None
 
 
-def _chunk_of(manifest: Manifest, index: int) -> ChunkRange:
-    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(manifest.chunks):
-        raise ChunkIndexError(
-            f"the plan has chunks 0 to {len(manifest.chunks) - 1}, not {index!r}",
-            index=repr(index),
-            chunks=len(manifest.chunks),
+def spot_frames(record: FrameRecord) -> tuple[int, ...]:
+    """The frames that tell whether a chunk is still what it was: of a shifted movement, those that move."""
+    last = len(record.digests) - 1
+    moving = [number for number, moved in enumerate(record.damage) if moved]
+    spread = [moving[(2 * k + 1) * len(moving) // (2 * SPOTS)] for k in range(SPOTS)] if moving else []
+    return tuple(record.start + number for number in sorted({0, last // 2, last, *spread}))
+
+
+def _take_over(
+    work: _Work, known: ChunkResult, output: Store, name: str, clock: StageClock, observer: Observer
+) -> ChunkResult | None:
+    """Use another plan's chunk, if its frames come out as they did; with the frame before it as this plan shows it."""
+    chunk = work.chunk
+    try:
+        record = decode(output.read(name + ".frames.json"), FrameRecord, output.url_of(name + ".frames.json"))
+    except (MissingArtifactError, PlanCorruptError):
+        return None
+    if digest_of(record.digests) != known.digest or len(record.damage) != chunk.frames:
+        return None
+    spots = spot_frames(record)
+    before = (chunk.start - 1,) if chunk.start else ()
+    with clock("capture"):
+        pictures, warm = work.materials.pictures((*before, *spots))
+        digests = [frame_digest(decode_frame(picture)) for picture in pictures]
+    seen = zip(spots, digests[len(before) :], strict=True)
+    different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
+    if different:
+        work.messages.append(
+            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those that were rendered before; "
+            "it was rendered again"
         )
-    return manifest.chunks[index]
+        return None
+    with clock("upload"):
+        if before:
+            output.put(name + ".before.png", pictures[0])
+        taken = msgspec.structs.replace(
+            known,
+            plan_hash=work.manifest.plan_hash,
+            index=chunk.index,
+            url=output.url_of(name),
+            before_digest=digests[0] if before else None,
+            stages=clock.rounded(),
+            warm=warm,
+            worker=_name_of(observer),
+            attempt=observer.attempt,
+            checked=len(spots),
+        )
+        output.put(name + ".json", pretty_json(taken))
+    return msgspec.structs.replace(taken, reused=True)
 
 
 @dataclass
@@ -283,10 +330,10 @@ class _Channel:
 
 def _upload(work: _Work, output: Store, name: str) -> None:
     """Everything but the record that commits it."""
-    chunk, manifest = work.chunk, work.manifest
+    chunk = work.chunk
+    output.delete(name + ".json")  # of a chunk that is replaced: no record may stand for what is not yet there
     record = FrameRecord(
-        plan_hash=manifest.plan_hash,
-        index=chunk.index,
+        key=chunk.key,
         start=chunk.start,
         digests=tuple(work.digests),
         damage=tuple(work.damage),
@@ -296,8 +343,7 @@ def _upload(work: _Work, output: Store, name: str) -> None:
     files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
     if work.before:
         files[name + ".before.png"] = work.before[0]
-    if chunk.end < manifest.frames:
-        files[name + ".last.png"] = work.last
+    files[name + ".last.png"] = work.last
     concurrently(lambda item: output.put(*item), files.items())
 
 
@@ -305,6 +351,7 @@ def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> Chu
     chunk, manifest = work.chunk, work.manifest
     return ChunkResult(
         plan_hash=manifest.plan_hash,
+        key=chunk.key,
         index=chunk.index,
         start=chunk.start,
         end=chunk.end,
@@ -319,8 +366,12 @@ def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> Chu
         static_frames=work.damage.count(False),
         stages=clock.rounded(),
         warm=work.warm,
-        worker=observer.worker or f"{socket.gethostname()}:{os.getpid()}",
+        worker=_name_of(observer),
         browser=manifest.environment.browser,
         messages=len(work.messages),
         attempt=observer.attempt,
     )
+
+
+def _name_of(observer: Observer) -> str:
+    return observer.worker or f"{socket.gethostname()}:{os.getpid()}"

@@ -20,7 +20,6 @@ from rich.table import Table
 
 import hfdask
 from hfdask.check import summary
-from hfdask.cluster.graph import chunk_file
 from hfdask.config import CHECK_LEVELS, QUALITIES, CheckLevel
 from hfdask.errors import (
     BrowserError,
@@ -244,7 +243,7 @@ def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, 
 
 
 def _chunk_url(opened: hfdask.Plan, index: int) -> str:
-    return f"{opened.chunks_url}/{chunk_file(index)}"
+    return f"{opened.chunks_url}/{opened.manifest.chunk(index).file}"
 
 
 @main.command()

@@ -1,13 +1,14 @@
-"""What a plan's page is made of, fetched to this machine and checked: files, recorded answers, fonts."""
+"""What a plan's page is made of, fetched to this machine and checked: files, recorded answers, fonts; and the page itself."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hfdask.browser import browser_thread
+from hfdask.browser.capture import capture
 from hfdask.browser.fonts import FontWorld, plan_fonts
 from hfdask.browser.network import Replay
 from hfdask.browser.requests import Source
@@ -53,3 +54,17 @@ class Materials:
         ):
             await session.load(manifest.entry)
             yield session, warm
+
+    def pictures(self, frames: Iterable[int]) -> tuple[list[bytes], bool]:
+        """PNGs of single frames, from one page, and whether its browser was warm. On any thread but the browser's."""
+
+        async def take() -> tuple[list[bytes], bool]:
+            pictures = []
+            async with self.page() as (session, warm):
+                for frame in frames:
+                    async for shot in capture(session, frame, frame + 1):
+                        assert shot.png is not None  # the first frame of a capture always has a picture
+                        pictures.append(shot.png)
+            return pictures, warm
+
+        return browser_thread().run(take())

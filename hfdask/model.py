@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from hfdask.errors import PlanCorruptError
+from hfdask.errors import ChunkIndexError, PlanCorruptError
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the plan's layout and meaning. A worker takes plans of exactly its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -48,15 +48,21 @@ class Rate(Value, frozen=True):
 
 
 class ChunkRange(Value, frozen=True):
-    """Frames ``[start, end)`` of the absolute timeline."""
+    """Frames ``[start, end)`` of the absolute timeline; ``key`` stands for all that they can see (`hfdask.sight`)."""
 
     index: int
     start: int
     end: int
+    key: str = ""
 
     @property
     def frames(self) -> int:
         return self.end - self.start
+
+    @property
+    def file(self) -> str:
+        """Name of its file in a folder of chunks."""
+        return f"{self.start:06d}-{self.key[:16]}.mp4"
 
 
 class Artifact(Value, frozen=True):
@@ -214,6 +220,21 @@ class Manifest(Value, frozen=True):
     fonts: FontSet
     warnings: tuple[str, ...]
 
+    def chunk(self, index: int) -> ChunkRange:
+        """The chunk of this number, from 0.
+
+        Raises
+        ------
+        ChunkIndexError
+        """
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self.chunks):
+            raise ChunkIndexError(
+                f"the plan has chunks 0 to {len(self.chunks) - 1}, not {index!r}",
+                index=repr(index),
+                chunks=len(self.chunks),
+            )
+        return self.chunks[index]
+
     @property
     def objects(self) -> tuple[Artifact | Resource | Font, ...]:
         """Every file that the plan carries."""
@@ -239,8 +260,7 @@ class FrameRecord(Value, frozen=True):
     anything new, and ``seconds`` is the wall time that the frame took to capture.
     """
 
-    plan_hash: str
-    index: int
+    key: str
     start: int
     digests: tuple[str, ...]
     damage: tuple[bool, ...]
@@ -251,12 +271,14 @@ class FrameRecord(Value, frozen=True):
 class ChunkResult(Value, frozen=True):
     """What a finished chunk says about itself (at most 2 kB of JSON): its stored copy is the commit record.
 
-    ``stages`` are wall seconds by stage name (materialise, boot, capture, encode, upload); capture and encode run at
+    ``plan_hash`` is the plan that answers for it: the one that it was rendered for, or one that has found it unchanged by
+    capturing ``checked`` of its frames again. ``key`` is that of its `ChunkRange`. ``stages`` are wall seconds by stage name (materialise, boot, capture, encode, upload); capture and encode run at
     the same time. ``digest`` is the digest of all frame digests; ``before_digest`` that of the frame before
     ``start``, captured again here to prove the seam with the chunk before.
     """
 
     plan_hash: str
+    key: str
     index: int
     start: int
     end: int
@@ -276,6 +298,7 @@ class ChunkResult(Value, frozen=True):
     messages: int
     attempt: int = 0
     reused: bool = False
+    checked: int = 0
 
     @property
     def frames(self) -> int:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +26,7 @@ from hfdask.errors import (
     InvalidConfigError,
     MissingArtifactError,
     PlanCorruptError,
+    PlanError,
     PlanHashError,
     ProjectError,
     ProtocolError,
@@ -42,15 +46,17 @@ from hfdask.model import (
 )
 from hfdask.probe import MAX_SIDE, probe
 from hfdask.project import Project, freeze_files, local_project
+from hfdask.sight import Sight, chunk_keys
 from hfdask.stages import Observer, StageClock
 from hfdask.store import Snapshot, StorageOptions, Store
-from hfdask.timing import MAX_DURATION, parse_fps
+from hfdask.timing import MAX_DURATION, chunk_ranges, parse_fps
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
 MANIFEST = "plan.json"
 SWEEP = "sweep.json"
+CHUNKS = "chunks"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -100,8 +106,8 @@ class Plan:
 
     @property
     def chunks_url(self) -> str:
-        """Folder of the plan's own chunk files."""
-        return f"{self.url}/chunks/{self.hash[:16]}"
+        """Folder of the plan's own chunk files, where those of earlier plans are found too."""
+        return f"{self.url}/{CHUNKS}"
 
     def chunks(self, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
         """One `dask.delayed.Delayed` a chunk, each giving a `ChunkResult`; for people who compose graphs.
@@ -132,6 +138,9 @@ def plan(
     **config: Any,
 ) -> Plan:
     """Freeze a project into a plan.
+
+    Where a plan is at the URL already, and chunks of it would be used again, its ranges of frames are kept unless the
+    configuration asks for others, however many workers there are now.
 
     Parameters
     ----------
@@ -201,7 +210,7 @@ def _plan(
             width=probed.page.width,
             height=probed.page.height,
             frames=frames,
-            chunks=tuple(ChunkRange(index=i, start=a, end=b) for i, (a, b) in enumerate(options.ranges(frames))),
+            chunks=(),
             encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
             page=probed.page,
             environment=environment,
@@ -210,12 +219,35 @@ def _plan(
             resources=probed.resources,
             fonts=probed.fonts,
             warnings=probed.warnings,
-        ).sealed()
+        )
+        cut = partial(_cut, manifest, probed.sight, files)
+        again = cut(_earlier_ranges(store, options, frames))
+        finished = Store(store.url_of(CHUNKS), storage_options).names() if again.chunks else {}
+        used = any(f"{chunk.file}.json" in finished for chunk in again.chunks)
+        manifest = (again if used else cut(options.ranges(frames))).sealed()
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
         snapshot.publish(manifest.objects)
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
     return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
+
+
+def _cut(manifest: Manifest, sight: Sight, files: Mapping[str, Path], ranges: Iterable[tuple[int, int]]) -> Manifest:
+    """The manifest with chunks of these ranges."""
+    chunks = tuple(ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
+    keys = chunk_keys(msgspec.structs.replace(manifest, chunks=chunks), sight, files)
+    keyed = (msgspec.structs.replace(chunk, key=key) for chunk, key in zip(chunks, keys, strict=True))
+    return msgspec.structs.replace(manifest, chunks=tuple(keyed))
+
+
+def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
+    """The ranges of the plan that is there already, for a video of so many frames, if nobody asks for other ones."""
+    if options.chunk_size or options.target_chunk_frames or options.max_chunks:
+        return []
+    try:
+        return chunk_ranges(frames, size=read_manifest(store).chunks[0].frames)
+    except PlanError:
+        return []
 
 
 def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
@@ -274,6 +306,7 @@ def _require_consistent(manifest: Manifest, where: str) -> None:
     for position, chunk in enumerate(manifest.chunks):
         fits = chunk.index == position and chunk.start == ends[-1] and chunk.end > chunk.start
         require(fits, f"chunk {position} is {chunk.start} to {chunk.end} after {ends[-1]}")
+        require(_DIGEST.fullmatch(chunk.key), f"chunk {position} has no key")
         ends.append(chunk.end)
     require(ends[-1] == manifest.frames >= 1, f"chunks end at frame {ends[-1]} of {manifest.frames}")
     try:

@@ -21,6 +21,7 @@ from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, req
 from hfdask.config import RenderConfig
 from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError, VariableError
 from hfdask.model import Clip, FontSet, PageSettings, Resource, Sweep, Timeline
+from hfdask.sight import Sight
 from hfdask.stages import StageClock
 from hfdask.timing import frame_count, parse_fps
 
@@ -48,6 +49,7 @@ class Probe:
     resources: tuple[Resource, ...]
     bodies: dict[str, bytes]
     sweep: Sweep
+    sight: Sight
     fonts: FontSet
     font_files: dict[str, Path]
     warnings: tuple[str, ...]
@@ -80,6 +82,7 @@ async def probe(
                 swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
                 clock.move("probe", "sweep", time.perf_counter() - began)
                 await session.finish()
+                sight = await session.sight()
                 uses = await typefaces.finish() if fits or attempt else ()
             wanted = _canvas(report, page, options)
             page, fps = wanted, rate
@@ -110,6 +113,7 @@ async def probe(
         resources=recorder.resources,
         bodies=recorder.bodies,
         sweep=swept,
+        sight=sight,
         fonts=fonts,
         font_files=font_files,
         warnings=_once(warnings),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import msgspec
 from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
@@ -40,6 +41,7 @@ from hfdask.errors import (
 from hfdask.model import PageSettings
 from hfdask.page import runtime_script
 from hfdask.page.server import ORIGIN, Site
+from hfdask.sight import Sight
 from hfdask.timing import frame_time
 
 MAX_MESSAGES = 100
@@ -272,6 +274,12 @@ class PageSession:
             report: dict[str, Any] = await self._evaluate("__hfdask.report()")
             self._check((await self._evaluate("__hfdask.status()"))["problems"], "while it resolved its timeline")
         return report
+
+    async def sight(self) -> Sight:
+        """What the parts of the page's timeline can see; to be asked when all frames have been sought."""
+        async with self._deadline(self.settings.load_timeout, "the page did not tell its parts"):
+            parts = await self._evaluate("__hfdask.sight()")
+        return msgspec.convert({**parts, "served": sorted(self.site.served)}, Sight)
 
     async def seek(self, frame: int, *, layout: bool = False) -> bool:
         """Bring the page to a frame of the absolute timeline; returns whether anything moved on the way.

@@ -19,7 +19,6 @@ from distributed import Client
 from hfdask.assemble import assemble
 from hfdask.chunk import finished_chunk
 from hfdask.cluster.chunks import ChunkRun
-from hfdask.cluster.graph import chunk_file
 from hfdask.cluster.local import in_process, worker_slots
 from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError
 from hfdask.model import ChunkResult, RenderResult
@@ -62,7 +61,11 @@ class Job:
 
     @classmethod
     def of(
-        cls, project: str | os.PathLike[str], output: str | os.PathLike[str], plan_dir: str | None, **options: Any
+        cls,
+        project: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        plan_dir: str | os.PathLike[str] | None,
+        **options: Any,
     ) -> Job:
         """A job whose plan is kept where the caller says, else next to the output until the video is done."""
         store, name = split_url(output, options.get("storage_options"))
@@ -75,7 +78,7 @@ class Job:
         return cls(
             project=project,
             output=store.url_of(name),
-            plan_url=plan_dir or store.url_of(f".hfdask/{name}"),
+            plan_url=os.fspath(plan_dir) if plan_dir else store.url_of(f".hfdask/{name}"),
             keep_plan=plan_dir is not None,
             **options,
         )
@@ -194,8 +197,8 @@ class Render:
         """Render what is missing; the answer is what to warn of."""
         store = Store(plan.chunks_url, self.job.storage_options)
         for chunk in plan.manifest.chunks:
-            known = finished_chunk(store, chunk_file(chunk.index), plan.manifest, chunk.index)
-            if known:
+            known = finished_chunk(store, chunk.file, chunk)
+            if known and known.plan_hash == plan.hash:
                 self._results[chunk.index] = msgspec.structs.replace(known, reused=True)
         self._started_with = self._frames_done()
         self._began = time.monotonic()

@@ -44,11 +44,6 @@ def chunk_name(token: str, attempt: int = 0) -> str:
     return f"{CHUNK_PREFIX}-{token}" + (f"-r{attempt}" if attempt else "")
 
 
-def chunk_file(index: int) -> str:
-    """File name of a chunk in its folder."""
-    return f"{index:05d}.mp4"
-
-
 def delayed_chunks(
     plan: Plan,
     output_url: str,
@@ -60,10 +55,11 @@ def delayed_chunks(
 ) -> list[Delayed]:
     """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`."""
     name = chunk_name(chunk_token(plan, output_url, damage_test=damage_test), attempt)
-    wanted = range(len(plan.manifest.chunks)) if indices is None else indices
+    chunks = plan.manifest.chunks
+    wanted = range(len(chunks)) if indices is None else indices
     secret = SecretOptions(plan.storage_options) if plan.storage_options else None
     calls = {
-        (name, index): (plan.url, index, f"{output_url}/{chunk_file(index)}", damage_test, secret, topic, attempt)
+        (name, index): (plan.url, index, f"{output_url}/{chunks[index].file}", damage_test, secret, topic, attempt)
         for index in wanted
     }
     if task_spec is None:  # pragma: no cover - another dask

@@ -22,7 +22,7 @@ def submit(
     output: str | os.PathLike[str],
     *,
     client: Client,
-    plan_dir: str | None = None,
+    plan_dir: str | os.PathLike[str] | None = None,
     storage_options: StorageOptions | None = None,
     damage_test: bool = True,
     strict: bool = False,
@@ -40,9 +40,10 @@ def submit(
         The video, any fsspec URL; it appears there only when it is whole and verified.
     client : distributed.Client
         Where the chunks run. It must stay open until the render has ended.
-    plan_dir : str, optional
-        Folder of the plan and its chunks, any fsspec URL that the workers can write to. It is kept. By default it is
-        next to the output, and removed when the video is done.
+    plan_dir : str or path, optional
+        Folder of the plan and its chunks, any fsspec URL that the workers can write to. It is kept, so that the next
+        render there, of a changed project too, uses every chunk again that did not change. By default it is next to
+        the output, and removed when the video is done.
     storage_options : mapping, optional
         Arguments of the file systems; they travel to the workers but are never stored or shown.
     damage_test : bool

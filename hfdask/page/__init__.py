@@ -31,6 +31,7 @@ _PLAYER = (
     "pictures.js",
     "films.js",
     "undriven.js",
+    "sight.js",
     "player.js",
 )
 

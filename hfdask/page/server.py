@@ -65,9 +65,10 @@ class Miss:
 
 @dataclass
 class Site:
-    """The files that a page may see, by URL path without the leading slash, and what it asked for in vain."""
+    """The files that a page may see, by URL path without the leading slash; what it asked for, and what in vain."""
 
     files: Mapping[str, Path]
+    served: set[str] = field(default_factory=set)
     misses: list[Miss] = field(default_factory=list)
 
 
@@ -131,6 +132,7 @@ class _PlanFiles(_Guarded, StaticFileHandler):
             site.misses.append(Miss(absolute_path, self.request.headers.get("Sec-Fetch-Dest", "empty")))
             raise HTTPError(404)
         self._name = absolute_path
+        site.served.add(absolute_path)
         return str(file)
 
     def get_content_type(self) -> str:

@@ -6,8 +6,8 @@ let root = null;
 let clips = []; // in document order, so that an ancestor comes before its descendants
 let clipsAreStale = true;
 
-function findRoot() {
-  const all = [...document.querySelectorAll(COMPOSITION)];
+function findRoot(page = document) {
+  const all = [...page.querySelectorAll(COMPOSITION)];
   return (
     all.find((element) => element.getAttribute("data-root") === "true") ??
     all.find((element) => !element.parentElement?.closest(COMPOSITION)) ??

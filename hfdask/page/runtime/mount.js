@@ -17,7 +17,7 @@ const HOSTS_OWN = [
 
 // One for each: `id` at run time, `authored` in the host or else `declared` in the file, elements `host` and `wrapper`
 // (none where the file does not declare the host's id), whether that `isChild` of the host, `rootId` that it had,
-// `scope` in selectors, `file`, `depth`, and the variables `given` by the host.
+// `scope` in selectors, `file`, `template` (its id, or null), `depth`, and the variables `given` by the host.
 const mounts = [];
 const offenders = new Map(); // file → what is wrong with it
 const passedOver = new WeakSet(); // hosts that stay as they are
@@ -154,7 +154,7 @@ function mountFile(host) {
   if (!template) content.append(...written.body.childNodes);
   host.removeAttribute("data-composition-src");
   host.setAttribute("data-composition-file", source);
-  mount(host, { content, assets, carriers, file, depth: above.length });
+  mount(host, { content, assets, carriers, file, template: null, depth: above.length });
 }
 
 function mountTemplate(template) {
@@ -164,7 +164,8 @@ function mountTemplate(template) {
     if (host.childElementCount || passedOver.has(host) || !isClosed(host)) continue;
     passedOver.add(host);
     const { file, depth } = mountAround(host) ?? { file: null, depth: 0 };
-    mount(host, { content: template.content.cloneNode(true), assets: [], carriers: [], file, depth: depth + 1 });
+    const content = template.content.cloneNode(true);
+    mount(host, { content, assets: [], carriers: [], file, template: template.id, depth: depth + 1 });
   }
 }
 
@@ -194,7 +195,7 @@ function readComposition(file) {
 }
 
 // Everything is prepared in the file's own document, where nothing loads or runs, and adopted as a whole.
-function mount(host, { content, assets, carriers, file, depth }) {
+function mount(host, { content, assets, carriers, file, template, depth }) {
   const named = host.getAttribute("data-composition-id");
   const wrapper = content.querySelector(
     named === null ? COMPOSITION : `[data-composition-id="${CSS.escape(named)}"]`,
@@ -212,6 +213,7 @@ function mount(host, { content, assets, carriers, file, depth }) {
     rootId: wrapper?.id ?? "",
     scope: named === null ? `[data-hf-scope="${id}"]` : `[data-composition-id="${id}"]`,
     file,
+    template,
     depth,
     given: givenValues(host),
   };

@@ -273,7 +273,7 @@ window.__hfResolveMediaStartSeconds = mediaStart;
 window.__hfReseekGpu = (time) => drawing.seek(time, { force: true });
 window.__renderReady = false;
 // Not to be replaced: the host relies on it.
-Object.defineProperty(window, "__hfdask", { value: Object.freeze({ status, settle, report, frame }) });
+Object.defineProperty(window, "__hfdask", { value: Object.freeze({ status, settle, report, frame, sight }) });
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
 else prepare();

@@ -1,0 +1,102 @@
+// What each part of the video can see, for planning: the entry document as written, taken apart into its clips, the
+// templates that hosts mount and the rest; and the windows in which the files that hosts mount can be seen.
+
+// They act on the whole page wherever they stand, so a clip never takes them out of it.
+const GLOBAL = "style,script,link,meta,base";
+// What the resolved windows stand for.
+const TIMES = ["data-start", "data-duration", "data-end", "data-composition-duration"];
+
+function sight() {
+  if (root && clipsAreStale) resolveClips();
+  const written = parseHtml(readText(location.pathname + location.search) ?? "");
+  const top = findRoot(written);
+  for (const element of [written.documentElement, ...(top ? [top] : [])]) {
+    element.removeAttribute("data-composition-variables"); // their values are told by themselves
+  }
+  for (const name of TIMES) top?.removeAttribute(name);
+  const units = [...takeClips(written, top), ...takeTemplates(written)];
+  return {
+    rest: textOf(written.documentElement),
+    units,
+    files: windowsBy((mounted) => mounted.template === null && mounted.file),
+    everywhere: [...hoisted].map((url) => fileAt(url)).filter((file) => file !== null),
+    variables: variables(),
+  };
+}
+
+// A clip that scripts have moved, made or removed is nobody's: then the document stays in one piece.
+function takeClips(written, top) {
+  const authored = [...written.querySelectorAll("[data-start]")].filter(
+    (element) => element !== top && !element.matches(NOT_VISUAL) && element.style,
+  );
+  const live = clips.filter(({ element }) => element !== root && !isMounted(element));
+  const name = (element) => [element.localName, element.id].join("#");
+  if (authored.length !== live.length || authored.some((each, k) => name(each) !== name(live[k].element))) return [];
+  const taken = new Set(authored);
+  const places = authored.map((element) => placeOf(element, taken));
+  const units = authored.map((element, k) => ({ element, place: places[k], windows: [windowOfClip(live[k])] }));
+  for (const { element } of units.toReversed()) {
+    written.documentElement.append(...element.querySelectorAll(GLOBAL));
+    const parent = element.parentNode;
+    element.remove();
+    for (const node of [...parent.childNodes]) if (isBlank(node)) node.remove();
+  }
+  return units.map(({ element, place, windows }) => {
+    for (const attribute of TIMES) element.removeAttribute(attribute);
+    return { text: textOf(element), place, windows };
+  });
+}
+
+function takeTemplates(written) {
+  const windows = windowsBy((mounted) => mounted.template);
+  return Object.keys(windows).flatMap((id) => {
+    const template = written.getElementById(id);
+    template?.remove();
+    return template ? [{ text: textOf(template), place: "", windows: windows[id] }] : [];
+  });
+}
+
+function isMounted(element) {
+  return mounts.some(({ host }) => host !== element && host.contains(element));
+}
+
+// Where something stands among what stays: a clip before it may come and go.
+function placeOf(element, taken) {
+  const steps = [];
+  for (let at = element; at.parentElement; at = at.parentElement) {
+    const before = [...at.parentElement.children].indexOf(at);
+    const fixed = [...at.parentElement.children].slice(0, before).filter((each) => !taken.has(each)).length;
+    steps.unshift(`${at.localName}${at.id ? `#${at.id}` : ""}:${fixed}`);
+  }
+  return steps.join(">");
+}
+
+function windowOfClip(clip) {
+  return [clip.start, Number.isFinite(clip.end) ? clip.end : null];
+}
+
+// Of what is mounted, by a name of it: the windows of all its hosts; one without clips above it can always be seen.
+function windowsBy(name) {
+  const windows = {};
+  for (const mounted of mounts) {
+    const key = name(mounted);
+    if (!key) continue;
+    const element = mounted.host.closest("[data-start]");
+    const clip = clips.find((each) => each.element === element);
+    (windows[key] ??= []).push(clip && element !== root ? windowOfClip(clip) : [0, null]);
+  }
+  return windows;
+}
+
+function textOf(element) {
+  const comments = document.createTreeWalker(element, NodeFilter.SHOW_COMMENT);
+  const found = [];
+  while (comments.nextNode()) found.push(comments.currentNode);
+  for (const comment of found) comment.remove();
+  element.normalize();
+  return element.outerHTML;
+}
+
+function isBlank(node) {
+  return node.nodeType === Node.TEXT_NODE && node.data.trim() === "";
+}
