@@ -45,7 +45,7 @@ CHANNEL_FRAMES = 8
 """Pictures that may wait for the encoder."""
 
 SPOTS = 3
-"""Moving frames of another plan's chunk that are captured again before it is used, besides its first, middle and last."""
+"""Moving frames of another plan's chunk that are captured again before it is used, besides its first and last."""
 
 _POLL = 0.1
 _DONE = object()
@@ -146,8 +146,8 @@ def spot_frames(record: FrameRecord) -> tuple[int, ...]:
     """The frames that tell whether a chunk is still what it was: of a shifted movement, those that move."""
     last = len(record.digests) - 1
     moving = [number for number, moved in enumerate(record.damage) if moved]
-    spread = [moving[(2 * k + 1) * len(moving) // (2 * SPOTS)] for k in range(SPOTS)] if moving else []
-    return tuple(record.start + number for number in sorted({0, last // 2, last, *spread}))
+    spread = [moving[(2 * k + 1) * len(moving) // (2 * SPOTS)] for k in range(SPOTS)] if moving else [last // 2]
+    return tuple(record.start + number for number in sorted({0, last, *spread}))
 
 
 def _take_over(

@@ -6,8 +6,9 @@ of a project is used again where its key is still wanted. A chunk sees
 - the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
 - the entry document without its clips, but with all of its scripts and styles;
 - the clips whose windows meet its frames, and the sub-compositions that are mounted in such windows;
-- files, recorded resources and variables whose names stand in a text that it sees, and those that the page asked for
-  though their names stand nowhere.
+- files, recorded resources and variables whose names stand in a text that it sees;
+- of files whose names stand nowhere, all in a folder of which the page asked for such a one: where the name of the folder
+  stands, else everywhere.
 
 A script that puts a name together, or looks into another clip, can hide what it depends on. So a key alone is never
 enough: some frames of a chunk from another plan are captured again before it is used (`hfdask.chunk`).
@@ -28,7 +29,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from hfdask.model import ChunkRange, Manifest, Value, canonical_json
+from hfdask.model import Artifact, ChunkRange, Manifest, Resource, Value, canonical_json
 
 MAX_TEXT = 2_000_000
 """Bytes of a file in which names are looked for."""
@@ -68,16 +69,18 @@ class Sight(Value, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class _Node:
-    """Something that may be seen: its content for the key, and what else is seen with it because its text names it."""
+    """Something that may be seen: its content for the key, and what is seen with it because its text names it.
+
+    Files and resources have the ``name`` and ``folder`` that texts know them by, and were ``asked`` for or not.
+    """
 
     content: bytes
     text: str = ""
     windows: tuple[Window, ...] = ()
+    name: str = ""
+    folder: str = ""
+    asked: bool = False
     shows: list[_Node] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, content: dict[str, Any], text: str = "", windows: tuple[Window, ...] = ()) -> _Node:
-        return cls(canonical_json(content), text, windows)
 
 
 def chunk_keys(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[str, ...]:
@@ -95,12 +98,12 @@ def chunk_keys(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> t
     page = {name: value for name, value in msgspec.to_builtins(manifest.page).items() if name not in _NOT_DRAWN}
     names = ("protocol", "entry", "fps", "encoder", "environment", "fonts")
     settings = {**{name: getattr(manifest, name) for name in names}, "page": page}
-    always, windowed = _nodes(manifest, sight, files)
+    rest, windowed = _nodes(manifest, sight, files)
     fps = manifest.fps.fraction
 
     def key(chunk: ChunkRange) -> str:
         here = [(node, met) for node in windowed if (met := _met(node.windows, chunk, fps))]
-        reached = _reached([*always, *(node for node, _ in here)])
+        reached = _reached([rest, *(node for node, _ in here)])
         seen = {
             "settings": settings,
             "frames": (chunk.start, chunk.end),
@@ -112,43 +115,60 @@ def chunk_keys(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> t
     return tuple(map(key, manifest.chunks))
 
 
-def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[list[_Node], list[_Node]]:
-    """What every chunk sees, and what is seen in windows; all linked to what their texts name."""
-    rest = _Node.of({"rest": _digest(sight.rest)}, sight.rest)
-    always = [rest]
-    windowed = [
-        _Node.of({"unit": _digest(unit.text), "at": unit.place}, unit.text, unit.windows) for unit in sight.units
+def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
+    """What every chunk sees, and what is seen in windows; both linked to what their texts name."""
+    rest = _Node(canonical_json({"rest": _digest(sight.rest)}), sight.rest)
+    units = [
+        _Node(canonical_json({"unit": _digest(unit.text), "at": unit.place}), unit.text, unit.windows)
+        for unit in sight.units
     ]
-    named: list[tuple[list[str], bool, _Node]] = []
-    for each in manifest.artifacts:
-        if each.path == manifest.entry:
-            continue
-        content = {"file": each.path, "sha256": each.sha256}
-        node = _Node.of(content, _text(files[each.path]), sight.files.get(each.path, ()))
-        if node.windows:
-            windowed.append(node)
-            continue
-        named.append((each.path.split("/")[::-1], each.path in sight.served, node))
-        if each.path in sight.everywhere:
-            always.append(node)
-    for resource in manifest.resources:
-        parts = urlsplit(resource.url)
-        seen = {"key": resource.key, "status": resource.status, "headers": resource.headers, "sha256": resource.sha256}
-        named.append(([*_segments(parts.path)[-1:], parts.netloc], True, _Node.of(seen)))
+    own = [_file(each, sight, files[each.path]) for each in manifest.artifacts if each.path != manifest.entry]
+    mounted = [node for node in own if node.windows]
+    named = [*(node for node in own if not node.windows), *map(_resource, manifest.resources)]
     variables = {
-        name: _Node.of({"variable": name, "value": value}, json.dumps(value)) for name, value in sight.variables.items()
+        name: _Node(canonical_json({"variable": name, "value": value}), json.dumps(value))
+        for name, value in sight.variables.items()
     }
-    pages = [rest, *windowed[: len(sight.units)], *(node for _, _, node in named)]
-    everyone = [*pages, *windowed[len(sight.units) :], *variables.values()]
-    holders = _holders(everyone, {name for names, _, _ in named for name in names})
-    for names, asked, node in named:
-        found = next((holders[name] for name in names if name in holders), None)
-        for holder in found or ():
-            holder.shows.append(node)
-        if found is None and asked:
-            always.append(node)
+    pages = [rest, *units, *named]
+    everyone = [*pages, *mounted, *variables.values()]
+    _show_named(rest, everyone, named)
     _show_variables(everyone, pages, variables)
-    return always, windowed
+    rest.shows.extend(node for node in named if f"{node.folder}/{node.name}".lstrip("/") in sight.everywhere)
+    return rest, [*units, *mounted]
+
+
+def _file(artifact: Artifact, sight: Sight, file: Path) -> _Node:
+    folder, _, name = artifact.path.rpartition("/")
+    content = canonical_json({"file": artifact.path, "sha256": artifact.sha256})
+    windows = sight.files.get(artifact.path, ())
+    return _Node(content, _text(file), windows, name, folder, artifact.path in sight.served)
+
+
+def _resource(resource: Resource) -> _Node:
+    names = ("key", "status", "headers", "sha256")
+    parts = urlsplit(resource.url)
+    return _Node(
+        canonical_json({name: getattr(resource, name) for name in names}),
+        name=unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc,
+        folder=parts.netloc,
+        asked=True,
+    )
+
+
+def _show_named(rest: _Node, everyone: list[_Node], named: list[_Node]) -> None:
+    """Link files and resources to the texts that name them.
+
+    A page that asks for one whose name stands nowhere puts names together; it may ask for others of that folder in frames
+    that planning did not visit.
+    """
+    holders = _holders(everyone, {part for node in named for part in (node.name, *node.folder.split("/"))})
+    guessed = {node.folder for node in named if node.asked and node.name not in holders}
+    for node in named:
+        found = holders.get(node.name, [])
+        if not found and node.folder in guessed:
+            found = next((holders[part] for part in reversed(node.folder.split("/")) if part in holders), [rest])
+        for holder in found:
+            holder.shows.append(node)
 
 
 def _show_variables(everyone: list[_Node], pages: list[_Node], variables: Mapping[str, _Node]) -> None:
@@ -204,10 +224,6 @@ def _met(windows: tuple[Window, ...], chunk: ChunkRange, fps: Fraction) -> list[
         for start, stop in windows
         if start <= last and (stop is None or stop > first)
     ]
-
-
-def _segments(path: str) -> list[str]:
-    return [unquote(part) for part in path.split("/") if part]
 
 
 def _text(path: Path) -> str:
