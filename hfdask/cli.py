@@ -404,7 +404,9 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     rate = result.frames / result.stages["total"] if "total" in result.stages else 0
     click.echo(
         f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "
-        f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks, {result.static_frames} static frames"
+        f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks"
+        + (f" ({reused} used again)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
+        + f", {result.static_frames} static frames"
         + (f", {result.stages['total']:.1f} s ({rate:.0f} frames/s)" if rate else "")
     )
 
