@@ -16,7 +16,7 @@ from hfdask.browser.find import REMEDY, browser_version, find_browser, sandbox_p
 from hfdask.browser.fontpack import fonts_folder
 from hfdask.browser.fonts import machine_fonts
 from hfdask.browser.mode import capture_mode
-from hfdask.environment import current_environment
+from hfdask.environment import current_environment, platform_name
 from hfdask.errors import BrowserError, HfdaskError
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
@@ -43,7 +43,7 @@ def diagnose() -> Diagnosis:
     facts["python"] = platform.python_version()
     for name in ("dask", "distributed", "playwright", "fsspec", "av"):
         facts[name] = version(name)
-    facts["platform"] = f"{platform.system()} {platform.machine()}"
+    facts["platform"] = platform_name()
     facts["cores"] = str(len(os.sched_getaffinity(0)))
     _look_at_browser(report)
     _look_at_fonts(report)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import av
 import msgspec
 
@@ -12,7 +14,7 @@ from hfdask.page import runtime_digest
 
 
 def current_environment() -> Environment:
-    """This process's browser, libraries and page runtime.
+    """This process's system and architecture, browser, libraries and page runtime.
 
     Raises
     ------
@@ -23,11 +25,17 @@ def current_environment() -> Environment:
         for name, version in sorted(av.library_versions.items())
     )
     return Environment(
+        platform=platform_name(),
         browser=browser_version(find_browser().path),
         pyav=av.__version__,
         ffmpeg=libraries,
         runtime=runtime_digest(),
     )
+
+
+def platform_name() -> str:
+    """System and architecture, such as ``Linux x86_64``."""
+    return f"{platform.system()} {platform.machine()}"
 
 
 def environment_differences(planned: Environment) -> dict[str, dict[str, str]]:

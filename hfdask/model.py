@@ -144,6 +144,7 @@ class PageSettings(Value, frozen=True):
 class Environment(Value, frozen=True):
     """What must be equal on the planner and on every worker, or pixels and bytes may differ."""
 
+    platform: str
     browser: str
     pyav: str
     ffmpeg: str

@@ -175,7 +175,7 @@ def test_a_chunk_index_out_of_range(index, plan):
         chunk(plan, index)
 
 
-@pytest.mark.parametrize("field", ["browser", "pyav", "ffmpeg", "runtime"])
+@pytest.mark.parametrize("field", ["platform", "browser", "pyav", "ffmpeg", "runtime"])
 def test_another_environment(field, plan):
     environment = msgspec.structs.replace(plan.manifest.environment, **{field: "other"})
     reseal(plan, environment=environment)

@@ -153,7 +153,11 @@ def test_junk_is_no_plan(junk, plan, tmp_path):
         (("artifacts", 0, "sha256"), "../../../etc/passwd"),
         (("artifacts", 0, "size"), -1),
         (("environment", "browser"), "1.2.3.4"),
-        (("environment",), {"browser": "1", "pyav": "1", "ffmpeg": "1", "runtime": "1", "LD_PRELOAD": "x.so"}),
+        (
+            ("environment",),
+            {"platform": "1", "browser": "1", "pyav": "1", "ffmpeg": "1", "runtime": "1", "LD_PRELOAD": "x.so"},
+        ),
+        (("chunks", 0, "key"), "../../x"),
     ],
 )
 def test_hostile_values_are_refused_even_when_sealed_again(place, value, plan, document, tmp_path):
