@@ -48,7 +48,10 @@ def capture_mode(wanted: Literal["auto", "beginframe", "screenshot"]) -> Capture
 @functools.cache
 def _has_begin_frame(path: Path) -> bool:
     thread = browser_thread()
-    return thread.run(_try_begin_frame(thread))
+    try:
+        return thread.run(_try_begin_frame(thread))
+    except (BrowserCrashError, CaptureError):  # once more: planning has nobody else to try again
+        return thread.run(_try_begin_frame(thread))
 
 
 async def _try_begin_frame(thread: BrowserThread) -> bool:
