@@ -70,11 +70,12 @@ def _current_client() -> Client | None:
 
 
 def worker_slots(client: Client) -> int:
-    """Threads of all workers of a cluster, which is the number of chunks that run at a time; at least 1."""
+    """Threads of all workers of a cluster, which is the number of chunks that run at a time; 0 before the first has come."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return max(1, sum(int(worker["nthreads"]) for worker in workers))
+    return sum(int(worker["nthreads"]) for worker in workers)
 
 
 def in_process(client: Client) -> bool:
     """Whether all workers share this process, and so its memory:// files."""
-    return all(address.startswith("inproc://") for address in client.scheduler_info(n_workers=-1)["workers"])
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return bool(workers) and all(address.startswith("inproc://") for address in workers)
