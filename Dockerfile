@@ -1,7 +1,7 @@
 # The worker image: the same one for scheduler, workers and driver, so that all render the same pixels.
 #   docker build -t hfdask .
-#   docker run --rm --shm-size=1g -v "$PWD:/work" -w /work hfdask hfdask render examples/title -o out/title.mp4
-#   docker run --rm --shm-size=1g hfdask dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1
+#   docker run --rm -v "$PWD:/work" -w /work hfdask hfdask render examples/title -o out/title.mp4
+#   docker run --rm hfdask dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1
 FROM python:3.11-slim-bookworm
 
 RUN apt-get update -qq \

@@ -9,6 +9,7 @@ from hfdask.certificate import Verification, verify
 from hfdask.check import CheckReport, check
 from hfdask.chunk import render_chunk
 from hfdask.cluster.driver import Render
+from hfdask.cluster.plugin import PrepareWorker
 from hfdask.cluster.render import render, submit
 from hfdask.config import RenderConfig
 from hfdask.errors import HfdaskError
@@ -26,6 +27,7 @@ __all__ = [
     "HfdaskError",
     "Observer",
     "Plan",
+    "PrepareWorker",
     "Render",
     "RenderConfig",
     "RenderResult",

@@ -26,6 +26,7 @@ from hfdask.browser.thread import BrowserThread
 from hfdask.environment import require_environment
 from hfdask.errors import (
     BrowserCrashError,
+    BrowserMemoryError,
     CaptureError,
     MissingArtifactError,
     PageTimeoutError,
@@ -210,6 +211,7 @@ class _Work:
     last: bytes = b""
     warm: bool = False
     opened: bool = False
+    browser_bytes: int = 0
 
 
 def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
@@ -227,6 +229,8 @@ def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
             with clock("encode"):
                 encoder.close()
         future.result()
+    except concurrent.futures.CancelledError as error:
+        raise BrowserCrashError("the browsers of this process were closed while it rendered") from error
     finally:
         if future.cancel():
             # Let the browser be put down before the next chunk asks for one.
@@ -253,7 +257,7 @@ def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: 
 async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
     """The browser's half: announce that the page is ready, then hand over frames.
 
-    A browser that dies or hangs is replaced, and the next one goes on from the frame at which it did, since a frame does not
+    A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did, since a frame does not
     depend on those before. One that fails twice at the same frame is not to blame.
     """
     frame = max(0, work.chunk.start - 1)
@@ -264,7 +268,7 @@ async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
                 async for captured in frames:
                     await channel.put(captured)
                     frame = captured.index + 1
-        except (BrowserCrashError, PageTimeoutError, CaptureError) as error:
+        except (BrowserCrashError, BrowserMemoryError, PageTimeoutError, CaptureError) as error:
             if failed_at == frame or not work.opened:
                 raise
             work.messages.append(f"{error}; a new browser goes on from frame {frame}")
@@ -287,6 +291,9 @@ async def _frames(work: _Work, first: int, announce: _Channel | None, clock: Sta
             await session.finish()
         finally:
             work.messages += session.log.messages
+            memory = session.chromium.memory
+            memory.measure()
+            work.browser_bytes = max(work.browser_bytes, memory.peak)
             clock.add("capture", loop.time() - ready)
 
 
@@ -370,6 +377,7 @@ def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> Chu
         browser=manifest.environment.browser,
         messages=len(work.messages),
         attempt=observer.attempt,
+        browser_bytes=work.browser_bytes,
     )
 
 

@@ -10,14 +10,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from distributed.system import MEMORY_LIMIT
+
 from hfdask._version import __version__
+from hfdask.browser import browser_thread
 from hfdask.browser.families import CANONICAL
 from hfdask.browser.find import REMEDY, browser_version, find_browser, sandbox_possible
 from hfdask.browser.fontpack import fonts_folder
 from hfdask.browser.fonts import machine_fonts
+from hfdask.browser.memory import browser_limit
 from hfdask.browser.mode import capture_mode
 from hfdask.environment import current_environment, platform_name
 from hfdask.errors import BrowserError, HfdaskError
+from hfdask.scratch import shared_folder
+from hfdask.store.cache import Cache
+
+LITTLE_DISK = 10**9
+"""Bytes of free disk below which a worker is warned of."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 
@@ -87,12 +96,24 @@ def _look_at_fonts(report: Diagnosis) -> None:
 def _look_at_machine(report: Diagnosis) -> None:
     if shutil.which("setpriv") is None:
         report.warnings.append("no setpriv (util-linux): Chromium outlives a Playwright driver that is killed")
-    shared = shutil.disk_usage("/dev/shm").total if Path("/dev/shm").is_dir() else 0
-    report.facts["shared memory"] = f"{shared / 2**20:.0f} MiB"
-    if shared < 512 * 2**20:
+    free = shutil.disk_usage(shared_folder()).free
+    report.facts["disk"] = f"{_gigabytes(free)} free in {shared_folder()}"
+    if free < LITTLE_DISK:
         report.warnings.append(
-            "/dev/shm is under 512 MiB: give the container --shm-size=1g, or set HFDASK_NO_DEV_SHM=1"
+            f"{shared_folder()} has only {_gigabytes(free)} left: chunks are written there before they go to the store"
         )
+    try:
+        limit = browser_limit(browser_thread().pool.share, 1)
+        cache = Cache()
+        used = cache.used()
+        report.facts["memory"] = f"{_gigabytes(MEMORY_LIMIT)}, of which a browser may take {_gigabytes(limit)}"
+        report.facts["cache"] = f"{_gigabytes(used)} of at most {_gigabytes(cache.limit(used))} in {cache.folder}"
+    except (HfdaskError, OSError) as error:
+        report.problems.append(str(error))
     if _HUGE_PAGES.exists():
         chosen = _HUGE_PAGES.read_text().partition("[")[2].partition("]")[0]
         report.facts["huge pages"] = f"{chosen} (for shared memory; 'always' saves CPU time in the compositor)"
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

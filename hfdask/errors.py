@@ -27,6 +27,7 @@ details, because most of them cross from a worker to the driver.
     │   ├── BrowserNotFoundError        CHROME_BINARY_UNAVAILABLE
     │   ├── BrowserLaunchError          BROWSER_LAUNCH_FAILED     retryable
     │   ├── BrowserCrashError           BROWSER_CRASHED           retryable
+    │   ├── BrowserMemoryError          BROWSER_OUT_OF_MEMORY     retryable
     │   ├── PageTimeoutError            PAGE_TIMEOUT              retryable
     │   └── CaptureError                CAPTURE_FAILED            retryable
     ├── PlanError
@@ -218,6 +219,13 @@ class BrowserCrashError(BrowserError):
     """Chromium or one of its pages died."""
 
     code = "BROWSER_CRASHED"
+    retryable = True
+
+
+class BrowserMemoryError(BrowserError):
+    """Chromium took more memory than it may, and was killed; ``details`` have ``bytes`` and ``limit``."""
+
+    code = "BROWSER_OUT_OF_MEMORY"
     retryable = True
 
 

@@ -14,7 +14,7 @@ from hfdask.browser.network import Replay
 from hfdask.browser.requests import Source
 from hfdask.browser.session import PageSession, open_page
 from hfdask.model import Artifact, Manifest
-from hfdask.store import Store, materialised
+from hfdask.store import StorageOptions, Store, materialised
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,15 @@ class Materials:
             return pictures, warm
 
         return browser_thread().run(take())
+
+
+def fetch_fonts(plan_url: str, manifest: Manifest, storage_options: StorageOptions | None = None) -> FontWorld:
+    """The fonts of a plan alone: all that a browser has to be started with.
+
+    Raises
+    ------
+    MissingArtifactError, ArtifactDigestError, StoreError
+    """
+    fonts = manifest.fonts
+    with materialised(Store(plan_url, storage_options), manifest.objects, fonts.files) as paths:
+        return plan_fonts(fonts, {each.name: paths[each.sha256] for each in fonts.files})

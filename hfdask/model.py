@@ -275,7 +275,8 @@ class ChunkResult(Value, frozen=True):
     ``plan_hash`` is the plan that answers for it: the one that it was rendered for, or one that has found it unchanged by
     capturing ``checked`` of its frames again. ``key`` is that of its `ChunkRange`. ``stages`` are wall seconds by stage name (materialise, boot, capture, encode, upload); capture and encode run at
     the same time. ``digest`` is the digest of all frame digests; ``before_digest`` that of the frame before
-    ``start``, captured again here to prove the seam with the chunk before.
+    ``start``, captured again here to prove the seam with the chunk before. ``browser_bytes`` is the most memory that
+    its browser was seen to take.
     """
 
     plan_hash: str
@@ -300,6 +301,7 @@ class ChunkResult(Value, frozen=True):
     attempt: int = 0
     reused: bool = False
     checked: int = 0
+    browser_bytes: int = 0
 
     @property
     def frames(self) -> int:

@@ -2,11 +2,12 @@
 
 A chunk has a browser to itself, because the viz process draws one frame at a time, and because a hang or a crash then
 costs one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk; after a number
-of pages it is replaced, since leaks in a long-lived browser would make renders slower, and one that misbehaved is
-never used again.
+of pages, or with much memory, it is replaced, since leaks in a long-lived browser would make renders slower, and one that
+misbehaved is never used again.
 
 Everything ends with this process. Playwright's driver leaves when its standard input closes, which the kernel does
 even after `kill -9`, and Chromium itself is started under `setpriv --pdeathsig KILL`, so it cannot outlive the driver.
+Where memory runs out, the kernel ends Chromium before it ends this process.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld, machine_fonts
-from hfdask.errors import BrowserLaunchError, ProjectError
+from hfdask.browser.memory import Memory, browser_limit
+from hfdask.errors import BrowserCrashError, BrowserLaunchError, ProjectError
 from hfdask.model import CaptureMode
 from hfdask.page.server import HOST, PageServer
 from hfdask.scratch import scratch_folder
@@ -41,7 +43,6 @@ _FLAGS = (
     "--hide-scrollbars",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
-    "--disable-dev-shm-usage" if os.environ.get("HFDASK_NO_DEV_SHM") else "",
     "--disable-image-animation-resync",
     "--disable-lcd-text",
     # A second window takes frames from the first one's compositor.
@@ -71,7 +72,10 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _LAUNCH_TIMEOUT = 30.0
+# How much rather than this process the kernel should end Chromium's, where memory runs out.
+_OOM_SCORE = 200
 _ANSWER_SECONDS = 5.0
+_RETURN_TIMEOUT = 5.0
 
 
 class Chromium:
@@ -94,6 +98,7 @@ class Chromium:
         self.pages = 0
         self._cdp = cdp
         self._process = psutil.Process(pid)
+        self.memory = Memory(self._process)
         self._ticks = 0.0
 
     @classmethod
@@ -188,19 +193,27 @@ def _environment(fonts: FontWorld) -> dict[str, str | float | bool]:
 def _arguments(mode: CaptureMode, port: int) -> list[str]:
     # Only our own host resolves, and only to our own port: the page can reach nothing else, not even by address.
     rules = f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
-    flags = (*_FLAGS, *(_BEGIN_FRAME_FLAGS if mode == "beginframe" else ()), rules)
-    return [flag for flag in flags if flag]
+    return [*_FLAGS, *(_BEGIN_FRAME_FLAGS if mode == "beginframe" else ()), rules]
 
 
 def _wrapper(binary: Path) -> Path:
-    """A launcher that ties Chromium's life to its parent's; the binary itself where the system has no setpriv."""
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        return binary
-    launcher = scratch_folder() / f"launch-{binary.name}.sh"
+    """A launcher that ties Chromium's life to its parent's where the system has setpriv, and that has the kernel prefer it.
+
+    A page's process is at 300 and the GPU's at 200 by Chromium's own doing; the rest would be at ours.
+    """
+    launcher = scratch_folder() / f"launch{str(binary).replace('/', '-')}.sh"
     if not launcher.exists():
-        command = f"{shlex.quote(setpriv)} --pdeathsig KILL -- {shlex.quote(str(binary))}"
-        launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        setpriv = shutil.which("setpriv")
+        tied = f"{shlex.quote(setpriv)} --pdeathsig KILL -- " if setpriv else ""
+        launcher.write_text(
+            "#!/bin/sh\n"
+            "read -r ours < /proc/self/oom_score_adj\n"
+            f"score=$((ours + {_OOM_SCORE}))\n"
+            '[ "$score" -le 1000 ] || score=1000\n'
+            # A container may forbid it, which only takes this precaution away.
+            'echo "$score" 2>/dev/null > /proc/self/oom_score_adj\n'
+            f'exec {tied}{shlex.quote(str(binary))} "$@"\n'
+        )
         launcher.chmod(0o700)
     return launcher
 
@@ -212,10 +225,15 @@ class BrowserPool:
     browser may stay than were ever lent at a time: a process that plans and renders in turns finds both of them warm.
     """
 
+    share: int | None = None
+    """Bytes of memory that a browser and what goes with it have on this worker, where somebody knows."""
+
     def __init__(self) -> None:
         self._driver: Playwright | None = None
         self._idle: list[Chromium] = []
+        self._launched: list[Chromium] = []
         self._lent = 0
+        self._closing = False
         self._most_lent = 1
         self._starting = asyncio.Lock()
 
@@ -235,12 +253,14 @@ class BrowserPool:
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
         try:
+            limit = browser_limit(self.share, self._most_lent)
+            self._require_open()
             chromium = await self._take(mode, world)
             warm = chromium is not None
             if chromium is None:
                 await self._make_room()
                 chromium = await self._launch(mode, world)
-            async with self._returned(chromium):
+            async with self._returned(chromium), chromium.memory.bounded(limit):
                 yield chromium, warm
         finally:
             self._lent -= 1
@@ -266,12 +286,19 @@ class BrowserPool:
     async def _launch(self, mode: CaptureMode, fonts: FontWorld) -> Chromium:
         binary = find_browser()
         try:
-            return await Chromium.launch(await self.driver(), binary, mode, fonts)
+            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
         except BrowserLaunchError:
             if await self._driver_answers():
                 raise  # the browser is at fault, and others depend on this driver
             await self._stop_driver()
-            return await Chromium.launch(await self.driver(), binary, mode, fonts)
+            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
+        self._launched = [*(each for each in self._launched if each.alive), chromium]
+        return chromium
+
+    def usage(self) -> tuple[int, int]:
+        """How many browsers there are, and the bytes that they took when last measured. From any thread."""
+        running = [each for each in self._launched if each.alive]
+        return len(running), sum(each.memory.now for each in running)
 
     async def _driver_answers(self) -> bool:
         try:
@@ -288,7 +315,7 @@ class BrowserPool:
                 await asyncio.wait_for(driver.stop(), 5)
 
     async def _give_back(self, chromium: Chromium) -> None:
-        if chromium.alive and chromium.pages < MAX_PAGES:
+        if chromium.alive and chromium.pages < MAX_PAGES and await chromium.memory.light():
             self._idle.append(chromium)
         else:
             await chromium.close()
@@ -303,7 +330,25 @@ class BrowserPool:
                 chromium.server.close()
         return None
 
-    async def close(self) -> None:
+    def _require_open(self) -> None:
+        if self._closing:
+            raise BrowserCrashError("the browsers of this process were closed while it rendered")
+
+    async def close_idle(self) -> None:
+        """Close the browsers that are not lent."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(chromium.close() for chromium in idle))
+
+    async def close(self) -> None:
+        """Close all browsers; those that are lent fail where they are."""
+        self._closing = True
+        for chromium in self._launched:
+            if chromium not in self._idle:
+                chromium.kill()
+        await self.close_idle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RETURN_TIMEOUT):
+                while self._lent:
+                    await asyncio.sleep(0.02)
         await self._stop_driver()
+        self._closing = False

@@ -35,6 +35,11 @@ class BrowserThread:
         try:
             self.loop.run_forever()
         finally:
+            # Whoever waits for one of these would wait for ever.
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
 
@@ -72,15 +77,24 @@ def browser_thread() -> BrowserThread:
 
 
 def close_browsers() -> None:
-    """Close every browser of this process and its thread. The next render starts them again. Safe to call twice."""
+    """Close every browser of this process and its thread. The next render starts them again. Safe to call twice.
+
+    A chunk that is being rendered ends with a `BrowserCrashError`.
+    """
     global _thread
     with _lock:
         thread, _thread = _thread, None
     if thread is not None and thread.pid == os.getpid():
         try:
-            thread.run(thread.pool.close(), timeout=15)
+            thread.run(thread.pool.close(), timeout=20)
         finally:
             thread.close()
+
+
+def browser_usage() -> tuple[int, int]:
+    """Browsers of this process, and the bytes that they took when last measured; starts nothing and never waits."""
+    thread = _thread
+    return (0, 0) if thread is None or thread.pid != os.getpid() else thread.pool.usage()
 
 
 atexit.register(close_browsers)

@@ -6,6 +6,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any
 
+from hfdask.browser import browser_thread
 from hfdask.chunk import render_chunk
 from hfdask.errors import HfdaskError
 from hfdask.model import ChunkResult
@@ -41,13 +42,21 @@ def render_chunk_task(
         raise
 
 
+def memory_share(worker: Any) -> int | None:
+    """Bytes of memory that a task and its browser have on a worker, where Dask was told how many the worker has."""
+    limit = worker.memory_manager.memory_limit
+    return int(limit) // int(worker.state.nthreads) if limit else None
+
+
 def _observer(index: int, topic: str | None, attempt: int) -> Observer:
     try:
         from distributed import get_worker
 
-        return WorkerObserver(get_worker(), index, topic, attempt)
+        worker = get_worker()
     except (ImportError, ValueError):
         return Observer()  # a local scheduler: nobody is listening
+    browser_thread().pool.share = memory_share(worker)
+    return WorkerObserver(worker, index, topic, attempt)
 
 
 class WorkerObserver(Observer):

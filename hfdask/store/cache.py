@@ -151,6 +151,10 @@ class Cache:
                     total -= size
         return total
 
+    def used(self) -> int:
+        """Bytes that objects take now."""
+        return sum(size for _, size, _ in self._objects())
+
     def limit(self, used: int) -> int:
         """Bytes that objects may take, where they take ``used`` now."""
         if self._limit is not None:

@@ -1,0 +1,137 @@
+"""A worker plugin that makes workers ready for chunks before the first one comes, and tidies up after the last.
+
+Renders work without it: a chunk checks all of this for itself. With it, a worker that can't render leaves the cluster
+before it is given anything, late ones too, the first chunk finds a warm browser, and the scheduler knows what Chromium
+takes of each worker's memory, of which Dask's own figures show nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from distributed import Status, Worker, WorkerPlugin
+
+from hfdask.browser import browser_thread, close_browsers
+from hfdask.browser.mode import capture_mode
+from hfdask.browser.thread import browser_usage
+from hfdask.cluster.task import memory_share
+from hfdask.environment import current_environment, require_environment
+from hfdask.errors import HfdaskError
+from hfdask.materials import fetch_fonts
+from hfdask.model import Environment
+from hfdask.plan import Plan
+from hfdask.scratch import shared_folder, sweep
+from hfdask.store import SecretOptions
+from hfdask.store.cache import Cache
+
+TOPIC = "hfdask-worker"
+"""Events of workers that left because they cannot render: ``client.get_events("hfdask-worker")``."""
+
+_METRICS = ("hfdask_browsers", "hfdask_browser_bytes")
+_ATTEMPTS = 2
+
+logger = logging.getLogger("distributed.hfdask")
+
+
+class PrepareWorker(WorkerPlugin):
+    """Prepares each worker of a cluster, also those that come later: ``client.register_plugin(hfdask.PrepareWorker())``.
+
+    It looks for the browser, compares it and the libraries with what is expected, removes what dead processes have left in
+    scratch folder and cache, and adds the metrics ``hfdask_browsers`` and ``hfdask_browser_bytes`` to the worker's (as in
+    ``client.scheduler_info()`` and on the dashboard's page of workers). A worker that cannot render logs why, at the topic
+    ``hfdask-worker`` too, and closes itself together with its nanny; its other tasks and data go to other workers.
+
+    Only the first registration on a cluster counts. To expect something else, unregister it first:
+    ``client.unregister_worker_plugin("hfdask")``.
+
+    Parameters
+    ----------
+    plan : Plan, optional
+        Expect the environment that this plan is locked to.
+    environment : hfdask.model.Environment, optional
+        Expect this one; ``hfdask.environment.current_environment()`` is that of this process.
+    warm : bool
+        Whether to start a browser at once, with the plan's fonts if there is a plan.
+    """
+
+    name = "hfdask"
+    idempotent = True
+
+    def __init__(self, plan: Plan | None = None, *, environment: Environment | None = None, warm: bool = False) -> None:
+        self.environment = environment or (plan.manifest.environment if plan else None)
+        self.warm = warm
+        self.plan_url = plan.url if plan else None
+        self._storage_options = SecretOptions(plan.storage_options) if plan and plan.storage_options else None
+        self._leaving: asyncio.Task[None] | None = None
+
+    async def setup(self, worker: Worker) -> None:
+        """Runs on the worker's event loop, before it takes tasks; what waits is in a thread."""
+        worker.metrics.update(zip(_METRICS, (_browsers, _browser_bytes), strict=True))
+        trouble = await asyncio.to_thread(self._trouble, memory_share(worker))
+        if trouble is not None:
+            logger.error("Worker %s cannot render and closes: %s", worker.address, trouble)
+            worker.log_event(TOPIC, {"action": "closing", "code": trouble.code, "reason": trouble.message})
+            self._leaving = asyncio.create_task(_leave(worker, str(trouble)))
+
+    async def teardown(self, worker: Worker) -> None:
+        """Close browsers: all where the process ends, else those that no chunk has now."""
+        for name in _METRICS:
+            worker.metrics.pop(name, None)
+        ending = worker.nanny is not None and worker.status in (Status.closing, Status.closed)
+        await asyncio.to_thread(close_browsers if ending else _close_idle)
+
+    def _trouble(self, share: int | None) -> HfdaskError | None:
+        """Why this worker cannot render, after everything that heals had another chance."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self._prepare(share)
+                return None
+            except HfdaskError as error:
+                trouble = error
+                if not error.retryable:
+                    break
+        return trouble
+
+    def _prepare(self, share: int | None) -> None:
+        sweep(shared_folder())
+        Cache().evict()
+        if self.environment is None:
+            current_environment()
+        else:
+            require_environment(self.environment)
+        if self.warm:
+            thread = browser_thread()
+            thread.pool.share = share
+            thread.run(self._start(*self._kind()))
+
+    def _kind(self) -> tuple[Any, Any]:
+        """Capture mode and fonts of the browser to start."""
+        if self.plan_url is None:
+            return capture_mode("auto"), None
+        plan = Plan.open(self.plan_url, self._storage_options)
+        return plan.manifest.page.capture_mode, fetch_fonts(plan.url, plan.manifest, self._storage_options)
+
+    async def _start(self, mode: Any, fonts: Any) -> None:
+        async with browser_thread().pool.lease(mode, fonts):
+            pass
+
+
+def _browsers(worker: Worker) -> int:
+    return browser_usage()[0]
+
+
+def _browser_bytes(worker: Worker) -> int:
+    return browser_usage()[1]
+
+
+def _close_idle() -> None:
+    thread = browser_thread()
+    thread.run(thread.pool.close_idle())
+
+
+async def _leave(worker: Worker, reason: str) -> None:
+    await worker  # until it has started: its nanny answers nothing before
+    # With its nanny, which would start another one that is no better.
+    await worker.close_gracefully(restart=False, reason=reason)
