@@ -12,15 +12,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import psutil
 import pytest
 from click.testing import CliRunner
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hfdask
 import hfdask.cluster.chunks
+import hfdask.cluster.workers
 from hfdask import errors
 from hfdask.cli import main
 
@@ -28,10 +32,10 @@ pytestmark = pytest.mark.browser
 
 
 @contextmanager
-def processes(workers: int) -> Iterator[Client]:
+def processes(workers: int, threads: int = 1) -> Iterator[Client]:
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+            n_workers=workers, threads_per_worker=threads, dashboard_address=":0", silence_logs=logging.CRITICAL
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
@@ -57,13 +61,15 @@ class Sabotage(WorkerPlugin):
 
         def render_chunk(plan_url, index, *args, **kwargs):
             observer = kwargs["observer"]
+            if self.how == "fail":
+                raise errors.BrowserCrashError("this one always dies")
             if index == self.index:
                 if self.how == "die":
                     os.kill(os.getpid(), signal.SIGKILL)
                 if self.how == "stall" and observer.attempt == 0:
                     while not observer.cancelled():
                         time.sleep(0.05)
-                    Path(self.note).write_text("stopped")
+                    Path(self.note).write_text(observer.worker)
                     raise errors.RenderCancelledError("stalled")
             return original(plan_url, index, *args, **kwargs)
 
@@ -96,11 +102,62 @@ def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
 
 def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_path, monkeypatch):
     """As one that came late, after all were asked."""
-    monkeypatch.setattr(hfdask.cluster.chunks.ChunkRun, "_pass_over_unfit_workers", lambda self: None)
+    monkeypatch.setattr(hfdask.cluster.workers.Workers, "ask", lambda self: None)
     with one_of_two_differs() as (client, _, good):
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
     assert video.digest == quiet.digest
     assert {chunk.worker for chunk in video.chunks} == {good}
+
+
+def test_a_chunk_that_failed_on_a_worker_is_tried_on_another(quiet, project, tmp_path):
+    with processes(2) as client:
+        odd, good = client.scheduler_info()["workers"]
+        client.register_plugin(Sabotage("fail", [odd]))
+        # One new attempt is enough, though the failing worker is the first to be free every time.
+        video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5, retries=1)
+    assert video.digest == quiet.digest
+    assert {chunk.worker for chunk in video.chunks} == {good}
+    assert {chunk.attempt for chunk in video.chunks} == {0, 1}
+
+
+def test_chunks_that_only_one_worker_may_take_survive_it(project, tmp_path):
+    slow = project(
+        """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="2" data-no-timeline></div>
+<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script>"""
+    )
+    with one_of_two_differs() as (client, odd, good):
+        pid = client.run(os.getpid)[good]
+        handle = hfdask.submit(slow, tmp_path / "out.mp4", client=client, chunk_size=20)
+        deadline = time.monotonic() + 60
+        while handle.progress.done < 10 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)  # its nanny starts it again, at another address
+        video = handle.result(timeout=90)
+    assert video.frames == 60
+    assert odd not in {chunk.worker for chunk in video.chunks}
+    assert {chunk.worker for chunk in video.chunks} != {good}
+
+
+@given(
+    present=st.sets(st.sampled_from("abcde"), min_size=1),
+    unfit=st.sets(st.sampled_from("abcde")),
+    had=st.lists(st.sampled_from("abcde")),
+)
+def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": dict.fromkeys(present)})
+    workers = hfdask.cluster.workers.Workers(client, None)
+    workers._unfit = {key: {} for key in unfit}
+    for worker in had:
+        workers.has_had(0, worker)
+    bound = workers.allowed([0, 1])
+    fit = present - unfit
+    assert bound[1] == (fit if unfit else set())  # one that nobody has had
+    may = bound[0] or present
+    assert not bound[0] & unfit
+    if fit - set(had):
+        assert may == fit - set(had)
+    elif fit:  # all have had it: the one that has waited longest
+        assert may == {min(fit, key=lambda worker: len(had) - had[::-1].index(worker))}
 
 
 def test_where_no_worker_fits_the_render_fails_at_once_with_all_differences(project, tmp_path):
@@ -131,14 +188,15 @@ def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkey
     note = tmp_path / "note"
     plugin = Sabotage("stall", index=1)
     plugin.note = str(note)
-    with processes(2) as client:
+    with processes(2, threads=2) as client:
         client.register_plugin(plugin)
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
         deadline = time.monotonic() + 10
         while not note.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
     assert video.digest == quiet.digest
-    assert note.read_text() == "stopped"
+    assert note.read_text()
+    assert note.read_text() != video.chunks[1].worker  # the copy ran elsewhere
 
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"

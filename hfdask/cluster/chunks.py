@@ -1,18 +1,19 @@
 """Running the chunks of one plan on a cluster until each has a result, whatever happens to workers on the way.
 
 What happens to a failed chunk depends on its error alone: one that can heal is tried again under a new key; one that
-cannot ends the run and stops its siblings. A worker that would render other pixels than were planned gets no chunk. A chunk that runs far longer than its like gets a second copy; the first to finish wins.
+cannot ends the run and stops its siblings. A chunk that runs far longer than its like gets a second copy; the first to
+finish wins. Where tries go is decided in `hfdask.cluster.workers`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
@@ -20,9 +21,9 @@ from distributed import span as dask_span
 from distributed.client import ClosedClientError
 
 from hfdask.cluster.graph import chunk_token, delayed_chunks
-from hfdask.cluster.local import in_process, worker_slots
+from hfdask.cluster.local import worker_slots
 from hfdask.cluster.stragglers import overdue
-from hfdask.environment import environment_differences
+from hfdask.cluster.workers import Workers
 from hfdask.errors import (
     EnvironmentMismatchError,
     HfdaskError,
@@ -30,22 +31,28 @@ from hfdask.errors import (
     SchedulerLostError,
     WorkerLostError,
 )
-from hfdask.model import ChunkResult, Environment
+from hfdask.model import ChunkResult
 from hfdask.plan import Plan
 
 BACK_OFF = 0.5
 """Seconds before the first new attempt; doubled for each further one."""
 
 _TICK = 0.5
+_LOOK = 5.0
 
 
 @dataclass
 class _Try:
-    """One task for a chunk; ``began`` is when it was first heard of, on the clock of `time.monotonic`."""
+    """One task for a chunk; ``began`` is when it was first heard of, on the clock of `time.monotonic`, and ``worker`` from where.
+
+    If there are ``workers``, it may run on these alone.
+    """
 
     index: int
     number: int
+    workers: frozenset[str] = frozenset()
     began: float | None = None
+    worker: str = ""
 
 
 @dataclass
@@ -60,8 +67,6 @@ class ChunkRun:
         Of the video, for the dashboard.
     on_frames : callable
         Told a chunk's index and how many of its frames are done.
-    warnings : list of str
-        Workers that were passed over, and why.
     """
 
     client: Client
@@ -71,7 +76,6 @@ class ChunkRun:
     retries: int
     damage_test: bool = True
     on_frames: Callable[[int, int], None] = lambda index, done: None
-    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._tries: dict[Future[ChunkResult], _Try] = {}
@@ -82,8 +86,14 @@ class ChunkRun:
         self._failures: dict[int, int] = {}
         self._later: list[tuple[float, int]] = []
         self._spent: list[tuple[int, float]] = []
-        self._unfit: dict[str, dict[str, Any]] = {}
+        self._workers = Workers(self.client, self.plan.manifest.environment)
+        self._look_at = 0.0
         self._topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Workers that were passed over, and why."""
+        return self._workers.warnings
 
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
         """Render these chunks; results come as they finish.
@@ -98,7 +108,7 @@ class ChunkRun:
         self.client.subscribe_topic(self._topic, self._on_event)
         try:
             if wanted:
-                self._pass_over_unfit_workers()
+                self._workers.ask()
                 self._submit(wanted)
             while missing:
                 for result in self._next():
@@ -107,6 +117,7 @@ class ChunkRun:
                         yield result
                 if missing:
                     self._copy_stragglers(len(wanted))
+                    self._free_stranded()
         except ClosedClientError as error:
             raise SchedulerLostError(
                 "the connection to the scheduler is lost; finished chunks are kept, so render again with another client"
@@ -158,9 +169,11 @@ class ChunkRun:
             return  # a copy of it still runs
         worker = cause.details.get("worker")
         if isinstance(cause, EnvironmentMismatchError) and worker:
-            self._pass_over({worker: cause.details.get("differences", {})})
+            self._workers.pass_over({worker: cause.details.get("differences", {})})
             self._submit([index])
             return
+        if worker:
+            self._workers.has_had(index, worker)
         count = self._failures[index] = self._failures.get(index, 0) + 1
         # The scheduler has tried a chunk that kills workers on several already; once more only because it blames those, too,
         # that waited on the same workers.
@@ -189,10 +202,13 @@ class ChunkRun:
         return wrapped
 
     def _submit(self, indices: list[int]) -> None:
-        for number in sorted({self._numbers.get(index, 0) for index in indices}):
-            self._submit_tries([index for index in indices if self._numbers.get(index, 0) == number], number)
+        alike: defaultdict[tuple[int, frozenset[str]], list[int]] = defaultdict(list)
+        for index, workers in self._workers.allowed(indices).items():
+            alike[self._numbers.get(index, 0), workers].append(index)
+        for (number, workers), same in alike.items():
+            self._submit_tries(same, number, workers)
 
-    def _submit_tries(self, indices: list[int], number: int) -> None:
+    def _submit_tries(self, indices: list[int], number: int, workers: frozenset[str]) -> None:
         graph = delayed_chunks(
             self.plan,
             self.output_url,
@@ -201,14 +217,14 @@ class ChunkRun:
             attempt=number,
             topic=self._topic,
         )
-        # Restrictions switch the scheduler's queueing off, so there are none unless a worker is unfit.
-        fit = {"workers": self._fit_workers()} if self._unfit else {}
         # The render that was submitted first finishes first, and two submitters share the cluster fairly.
         with dask_span("hfdask", f"video:{self.name}"):
-            futures: list[Future[ChunkResult]] = self.client.compute(graph, priority=-int(time.time()), **fit)
+            futures: list[Future[ChunkResult]] = self.client.compute(
+                graph, priority=-int(time.time()), workers=sorted(workers) or None
+            )
         with self._lock:
             for future, index in zip(futures, indices, strict=True):
-                self._tries[future] = _Try(index, number)
+                self._tries[future] = _Try(index, number, workers)
                 self._numbers[index] = number + 1
         for future in futures:
             future.add_done_callback(self._ended.put)
@@ -223,47 +239,34 @@ class ChunkRun:
     def _copy_stragglers(self, total: int) -> None:
         now = time.monotonic()
         tries = list(self._tries.values())
-        if self._later or any(attempt.began is None for attempt in tries):
+        if self._later or any(attempt.began is None and not attempt.workers for attempt in tries):
             return  # no worker is free
         frames = {chunk.index: chunk.frames for chunk in self.plan.manifest.chunks}
         alone = [attempt for attempt in tries if sum(other.index == attempt.index for other in tries) == 1]
         running = {attempt.index: (frames[attempt.index], now - (attempt.began or now)) for attempt in alone}
         if late := overdue(running, self._spent, total):
-            self._submit(late[: max(0, worker_slots(self.client) - len(tries))])  # asks the scheduler
+            late = late[: max(0, worker_slots(self.client) - len(tries))]  # asks the scheduler
+            for attempt in alone:
+                if attempt.index in late:
+                    self._workers.has_had(attempt.index, attempt.worker)
+            self._submit(late)
 
-    def _on_event(self, event: tuple[float, dict[str, int]]) -> None:
+    def _free_stranded(self) -> None:
+        """Submit again what is bound to workers that are all gone: the scheduler would wait for them for ever."""
+        now = time.monotonic()
+        bound = {future: attempt for future, attempt in list(self._tries.items()) if attempt.workers}
+        if not bound or now < self._look_at:
+            return
+        self._look_at = now + _LOOK
+        fit = self._workers.fit()
+        stranded = {future: attempt.index for future, attempt in bound.items() if fit.isdisjoint(attempt.workers)}
+        if stranded and fit:
+            self._withdraw(list(stranded))
+            self._submit(list(stranded.values()))
+
+    def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
         _, message = event
         for attempt in list(self._tries.values()):
             if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]) and attempt.began is None:
-                attempt.began = time.monotonic()
+                attempt.began, attempt.worker = time.monotonic(), message["worker"]
         self.on_frames(message["chunk"], message["done"])
-
-    def _pass_over_unfit_workers(self) -> None:
-        """Ask every worker what it would render with, before any takes a chunk."""
-        if in_process(self.client):
-            return
-        answers = self.client.run(_differences, self.plan.manifest.environment, on_error="ignore")
-        self._pass_over({worker: differences for worker, differences in answers.items() if differences})
-
-    def _pass_over(self, unfit: dict[str, dict[str, Any]]) -> None:
-        self._unfit.update(unfit)
-        self.warnings += [f"worker {worker} gets no chunk: {_listed(unfit[worker])}" for worker in sorted(unfit)]
-        if unfit and not self._fit_workers():
-            each = "; ".join(f"{worker}: {_listed(differences)}" for worker, differences in sorted(self._unfit.items()))
-            raise EnvironmentMismatchError(
-                f"no worker would render what was planned: {each}; use the same image everywhere, or plan on a worker's",
-                workers=self._unfit,
-            )
-
-    def _fit_workers(self) -> list[str]:
-        known = self.client.scheduler_info(n_workers=-1)["workers"]
-        return [worker for worker in known if worker not in self._unfit]
-
-
-async def _differences(planned: Environment) -> dict[str, Any]:
-    """Runs on a worker's event loop, which must not wait for a browser to print its version."""
-    return await asyncio.to_thread(environment_differences, planned)
-
-
-def _listed(differences: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: planned {two['planned']}, there {two['here']}" for name, two in differences.items())

@@ -65,7 +65,7 @@ class WorkerObserver(Observer):
     def __init__(self, worker: Any, index: int, topic: str | None, attempt: int = 0) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
 
-        self.worker = str(worker.address)
+        self.worker = str(worker.contact_address or worker.address)  # as the scheduler calls it
         self._worker = worker
         self._key = getattr(thread_state, "key", None)
         self._index = index
