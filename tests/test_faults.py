@@ -15,8 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import dask
+import distributed
 import psutil
 import pytest
+import yaml
 from click.testing import CliRunner
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from hypothesis import given
@@ -27,6 +29,7 @@ import hfdask.cluster.chunks
 import hfdask.cluster.workers
 from hfdask import errors
 from hfdask.cli import main
+from hfdask.cluster.survey import RECOMMENDED, recommended, survey
 
 pytestmark = pytest.mark.browser
 
@@ -261,13 +264,31 @@ def test_two_clients_render_the_same_plan_at_once(quiet, project, tmp_path):
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
+def test_the_recommended_configuration_is_known_to_dask_and_leaves_no_advice(project, tmp_path):
+    known = yaml.safe_load((Path(distributed.__file__).parent / "distributed.yaml").read_text())
+    open_ended = ("distributed.nanny.pre-spawn-environ.", "distributed.scheduler.default-task-durations.")
+    settings = dict(recommended())
+    assert len(settings) >= 8
+    for name in settings:
+        kept = name.rpartition(".")[0] if name.startswith(open_ended) else name
+        assert dask.config.get(kept, config=known, default=None) is not None, name
+    with dask.config.set(dask.config.merge(dask.config.config, *dask.config.collect_yaml([str(RECOMMENDED)]))):
+        assert dask.config.get("distributed.scheduler.default-task-durations")["render_chunk"] == "30s"
+        assert dask.config.get("distributed.scheduler.worker-saturation") == 1.0
+        with processes(1) as client:
+            assert survey(client).advice == []
+            assert hfdask.render(project(), tmp_path / "out.mp4", client=client).frames == 30
+
+
 def test_the_doctor_shows_all_workers_side_by_side_and_marks_what_differs():
     with processes(2) as client:
         address = client.scheduler.address
         well = CliRunner().invoke(main, ["doctor", "--scheduler", address, "--json"])
         assert well.exit_code == 0, well.output
-        assert json.loads(well.stdout)["differing"] == []
-        assert "worker-saturation" in json.loads(well.stdout)["advice"][0]
+        said = json.loads(well.stdout)
+        assert said["differing"] == []
+        assert any("worker-saturation is 1.1 on the scheduler: better 1.0" in advice for advice in said["advice"])
+        assert {"memory", "disk", "cache", "cores"} <= set(next(iter(said["workers"].values()))["facts"])
         odd, good = sorted(client.scheduler_info()["workers"])
         client.register_plugin(Sabotage("other browser", [odd]))
         ill = CliRunner().invoke(main, ["doctor", "--scheduler", address])

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client
+from distributed import Client, Worker
 
+from hfdask.browser import browser_thread
+from hfdask.cluster.task import memory_share
 from hfdask.doctor import Diagnosis, diagnose
 
 DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 """Facts that must be equal everywhere: a plan is locked to them."""
 
-SATURATION = "distributed.scheduler.worker-saturation"
-PROFILE = "distributed.worker.profile.enabled"
+INDIVIDUAL = ("disk", "cache")
+"""Facts that need not be equal anywhere."""
+
+RECOMMENDED = Path(__file__).with_name("dask.yaml")
+"""The configuration that suits renders, with reasons."""
+
+_PROFILE = "distributed.worker.profile.enabled"
+_DURATION = "distributed.scheduler.default-task-durations.render_chunk"
 
 
 @dataclass
@@ -47,7 +57,7 @@ def survey(client: Client) -> Survey:
         return report
     names = list(dict.fromkeys(name for found in report.workers.values() for name in found.facts))
     values = {name: {found.facts.get(name) for found in report.workers.values()} for name in names}
-    report.differing = [name for name in names if len(values[name]) > 1]
+    report.differing = [name for name in names if name not in INDIVIDUAL and len(values[name]) > 1]
     for worker, found in report.workers.items():
         report.problems += [f"{worker}: {text}" for text in found.problems]
     report.problems += [
@@ -66,21 +76,44 @@ def _advice(client: Client) -> list[str]:
         advice.append(
             f"workers have up to {max(threads)} threads: give each process one (--nthreads 1), so that a crash costs one chunk"
         )
-    saturation = client.run_on_scheduler(_configured, SATURATION)
-    if saturation != 1.0:
+    wanted = dict(recommended())
+    of_scheduler = {name: value for name, value in wanted.items() if name.startswith("distributed.scheduler.")}
+    of_workers = {name: value for name, value in wanted.items() if name not in of_scheduler}
+    differing = {("the scheduler", *each) for each in client.run_on_scheduler(_other, of_scheduler)}
+    for found in client.run(_other, of_workers, on_error="ignore").values():
+        differing |= {("workers", *each) for each in found}
+    advice += [f"{name} is {there} on {who}: better {wanted[name]}" for who, name, there in sorted(differing)]
+    if differing:
         advice.append(
-            f"{SATURATION} is {saturation}: with 1.0 no chunk waits behind another on a worker while a third is idle"
-        )
-    if sys.version_info < (3, 13) and any(client.run(_configured, PROFILE, on_error="ignore").values()):
-        advice.append(
-            f"{PROFILE} is on: on Python before 3.13 the profiler can lock a worker up (CPython issue 106883); turn it off"
+            f"{RECOMMENDED} says why, and can be used as it is: copy it to /etc/dask of scheduler and workers"
         )
     return advice
 
 
-def _configured(name: str) -> Any:
-    return dask.config.get(name)
+def recommended() -> Iterator[tuple[str, Any]]:
+    """The settings of the recommended configuration, by their dotted names."""
+    for settings in dask.config.collect_yaml([str(RECOMMENDED)]):
+        yield from _flat(settings, "")
 
 
-async def _diagnose() -> Diagnosis:
+def _flat(settings: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _other(wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Settings of this process that are others, with their values."""
+    here = {name: dask.config.get(name, None) for name in wanted}
+    if sys.version_info >= (3, 13):
+        here.pop(_PROFILE, None)
+    if here.get(_DURATION) is not None:
+        del here[_DURATION]  # somebody knows their chunks
+    return [(name, str(value)) for name, value in here.items() if value != wanted[name]]
+
+
+async def _diagnose(dask_worker: Worker) -> Diagnosis:
+    browser_thread().pool.share = memory_share(dask_worker)
     return await asyncio.to_thread(diagnose)
