@@ -14,6 +14,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY hfdask hfdask
 RUN pip install --no-cache-dir '.[s3,gcs,dashboard,analysis]'
 
+RUN install -D -m 644 hfdask/cluster/dask.yaml /etc/dask/hfdask.yaml
+
 # The planner's fonts. Workers need none: a plan carries those that its pages use.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends npm \
  && hfdask install-fonts \
@@ -24,7 +26,5 @@ RUN useradd --create-home render
 USER render
 RUN hfdask doctor
 
-# One chunk a worker: the scheduler must not hand out more.
-ENV DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION=1.0
 ENTRYPOINT ["tini", "--"]
 CMD ["hfdask", "--help"]
