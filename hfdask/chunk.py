@@ -257,8 +257,8 @@ def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: 
 async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
     """The browser's half: announce that the page is ready, then hand over frames.
 
-    A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did, since a frame does not
-    depend on those before. One that fails twice at the same frame is not to blame.
+    A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did,
+    since a frame does not depend on those before. One that fails twice at the same frame is not to blame.
     """
     frame = max(0, work.chunk.start - 1)
     failed_at = None

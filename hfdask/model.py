@@ -273,10 +273,10 @@ class ChunkResult(Value, frozen=True):
     """What a finished chunk says about itself (at most 2 kB of JSON): its stored copy is the commit record.
 
     ``plan_hash`` is the plan that answers for it: the one that it was rendered for, or one that has found it unchanged by
-    capturing ``checked`` of its frames again. ``key`` is that of its `ChunkRange`. ``stages`` are wall seconds by stage name (materialise, boot, capture, encode, upload); capture and encode run at
-    the same time. ``digest`` is the digest of all frame digests; ``before_digest`` that of the frame before
-    ``start``, captured again here to prove the seam with the chunk before. ``browser_bytes`` is the most memory that
-    its browser was seen to take.
+    capturing ``checked`` of its frames again. ``key`` is that of its `ChunkRange`. ``stages`` are wall seconds by stage
+    name (materialise, boot, capture, encode, upload); capture and encode run at the same time. ``digest`` is the digest of
+    all frame digests; ``before_digest`` that of the frame before ``start``, captured again here to prove the seam with the
+    chunk before. ``browser_bytes`` is the most memory that its browser was seen to take.
     """
 
     plan_hash: str

@@ -5,9 +5,9 @@ browser is measured about once a second, and killed above a limit, which ends in
 kernel has to choose somebody.
 
 Measured is what ``/proc/PID/statm`` tells: the private memory of all processes, and once, as that of the process with
-most of it, the memory that they share (the binary, and the pictures that go from one to another). An empty page takes 158 MB
-by this, and 193 MB by PSS, the exact figure, which also counts the files that one process alone has mapped; where a page keeps
-500 MB more, both grow by 500. PSS takes the kernel 6 to 14 ms, and holds up the page; this takes 0.1, and the search for the
+most of it, the memory that they share (the binary, and the pictures that go from one to another). An empty page takes 158 MiB
+by this, and 193 by PSS, the exact figure, which also counts the files that one process alone has mapped; where a page keeps
+500 MiB more, both grow by 500. PSS takes the kernel 6 to 14 ms, and holds up the page; this takes 0.1, and the search for the
 processes 2.
 """
 
