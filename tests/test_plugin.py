@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -106,7 +107,12 @@ def test_a_late_worker_without_a_browser_leaves(monkeypatch):
 
 def living_children() -> list[psutil.Process]:
     """Worker processes of this one."""
-    return [each for each in psutil.Process().children() if "multiprocessing.spawn" in " ".join(each.cmdline())]
+    found = []
+    for each in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # or a zombie
+            if "multiprocessing.spawn" in " ".join(each.cmdline()):
+                found.append(each)
+    return found
 
 
 SLOW = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="2" data-no-timeline>

@@ -66,7 +66,8 @@ def holdings() -> Holdings:
 
 
 def private(process: psutil.Process) -> float:
-    return float(process.memory_full_info().uss) / 1e6
+    memory = process.memory_info()
+    return float(memory.rss - memory.shared) / 1e6
 
 
 def test_three_hundred_chunks_leave_two_workers_as_they_were(project, tmp_path, monkeypatch):

@@ -7,8 +7,8 @@ kernel has to choose somebody.
 Measured is what ``/proc/PID/statm`` tells: the private memory of all processes, and once, as that of the process with
 most of it, the memory that they share (the binary, and the pictures that go from one to another). An empty page takes 158 MiB
 by this, and 193 by PSS, the exact figure, which also counts the files that one process alone has mapped; where a page keeps
-500 MiB more, both grow by 500. PSS takes the kernel 6 to 14 ms, and holds up the page; this takes 0.1, and the search for the
-processes 2.
+500 MiB more, both grow by 500. PSS takes the kernel 6 to 14 ms, holds up the page, and is not told of processes in Chromium's sandbox;
+this takes 0.1, and the search for the processes 2.
 """
 
 from __future__ import annotations
