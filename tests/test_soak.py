@@ -98,8 +98,9 @@ def test_three_hundred_chunks_leave_two_workers_as_they_were(project, tmp_path, 
     for worker in rounds[0]:
         # A browser may just have been replaced at the end of a round, so the most of a half counts.
         early, late = most(rounds[: ROUNDS // 2], worker), most(rounds[ROUNDS // 2 :], worker)
-        for name in ("worker", "driver", "chromium"):
-            assert late[name] < 1.1 * early[name] + 5, (name, early, late)
+        # The driver's garbage is collected when node likes: its size goes up and down, to 140 MB also in 1,000 chunks.
+        for name, slack in (("worker", 1.1), ("chromium", 1.1), ("driver", 1.5)):
+            assert late[name] < slack * early[name] + 5, (name, early, late)
         for name in ("processes", "files", "sockets", "threads", "scratch", "profiles"):
             assert late[name] <= early[name] + 2, (name, early, late)
         assert late["contexts"] == 0

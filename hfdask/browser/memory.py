@@ -31,6 +31,7 @@ _RECYCLED_ABOVE = 0.5
 _PAUSE = 1.0
 _MOST_TIME = 0.01  # of one core, however many processes the machine has to be searched
 _EXIT_SECONDS = 1.0
+_OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
 
 
 class Memory:
@@ -49,15 +50,20 @@ class Memory:
     def measure(self) -> int:
         """Look at the processes now; 0 where they are gone."""
         private, shared = 0, 0
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for process in (self._process, *self._process.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    memory = process.memory_info()
-                    private += memory.rss - memory.shared
-                    shared = max(shared, memory.shared)
+        for process in self._processes():
+            with contextlib.suppress(*_OUT_OF_SIGHT):
+                memory = process.memory_info()
+                private += memory.rss - memory.shared
+                shared = max(shared, memory.shared)
         self.now = private + shared
         self.peak = max(self.peak, self.now)
         return self.now
+
+    def _processes(self) -> list[psutil.Process]:
+        try:
+            return [self._process, *self._process.children(recursive=True)]
+        except _OUT_OF_SIGHT:
+            return []
 
     @contextlib.asynccontextmanager
     async def bounded(self, limit: int) -> AsyncIterator[None]:
@@ -84,8 +90,9 @@ class Memory:
             ) from error
         finally:
             watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            await asyncio.wait([watch])
+            if not watch.cancelled():
+                watch.result()
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -100,10 +107,9 @@ class Memory:
 
     def _kill(self) -> None:
         """All of them: what a renderer has taken is wanted back at once."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for process in (self._process, *self._process.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        for process in self._processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     async def light(self) -> bool:
         """Whether the browser may be kept for the next page, after the last one was closed."""

@@ -164,7 +164,9 @@ class Render:
             raise InvalidConfigError(
                 "memory:// is not shared with the workers' processes; use another URL", field="plan_dir"
             )
-        slots = worker_slots(self._client)  # of an adaptive cluster that is still empty nobody knows how many there will be
+        slots = worker_slots(
+            self._client
+        )  # of an adaptive cluster that is still empty nobody knows how many there will be
         config = {**({"workers": slots} if slots else {}), **self._config}
         self.plan = plan(job.project, job.plan_url, storage_options=job.storage_options, **config)
         self._require_going()
