@@ -77,12 +77,14 @@ class ChunkRun:
         self._tries: dict[Future[ChunkResult], _Try] = {}
         self._ended: queue.SimpleQueue[Future[ChunkResult] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped: BaseException | None = None
         self._numbers: dict[int, int] = {}
         self._failures: dict[int, int] = {}
         self._later: list[tuple[float, int]] = []
         self._spent: list[tuple[int, float]] = []
         self._unfit: dict[str, dict[str, Any]] = {}
+        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
+        self._priority = -int(time.time())
         self._topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
 
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
@@ -116,9 +118,11 @@ class ChunkRun:
             if self.client.status == "running":
                 self.client.unsubscribe_topic(self._topic)
 
-    def stop(self) -> None:
-        """End the run from another thread; what is finished stays."""
-        self._stopped = True
+    def stop(self, error: BaseException | None = None) -> None:
+        """End the run from another thread, as cancelled or with an error; what is finished stays."""
+        self._stopped = error or RenderCancelledError(
+            f"the render of {self.name} was cancelled; finished chunks are kept"
+        )
         self._ended.put(None)
         self._withdraw(list(self._tries))
 
@@ -129,7 +133,7 @@ class ChunkRun:
         except queue.Empty:
             future = None
         if self._stopped:
-            raise RenderCancelledError(f"the render of {self.name} was cancelled; finished chunks are kept")
+            raise self._stopped
         now = time.monotonic()
         due = [index for when, index in self._later if when <= now]
         self._later = [(when, index) for when, index in self._later if when > now]
@@ -200,12 +204,12 @@ class ChunkRun:
             indices=indices,
             attempt=number,
             topic=self._topic,
+            priority=self._priority,
         )
         # Restrictions switch the scheduler's queueing off, so there are none unless a worker is unfit.
         fit = {"workers": self._fit_workers()} if self._unfit else {}
-        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
         with dask_span("hfdask", f"video:{self.name}"):
-            futures: list[Future[ChunkResult]] = self.client.compute(graph, priority=-int(time.time()), **fit)
+            futures: list[Future[ChunkResult]] = self.client.compute(graph, **fit)
         with self._lock:
             for future, index in zip(futures, indices, strict=True):
                 self._tries[future] = _Try(index, number)

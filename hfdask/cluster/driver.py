@@ -1,7 +1,8 @@
 """The driver: plan, chunks, assembly, with retries and progress, for one video.
 
 Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
-worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunks`.
+worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunks`, how
+they become a video meanwhile in `hfdask.cluster.assembly`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import Any
 import msgspec
 from distributed import Client
 
-from hfdask.assemble import assemble
+from hfdask.assemble import Assembly
 from hfdask.chunk import finished_chunk
+from hfdask.cluster.assembly import AssemblyThread
 from hfdask.cluster.chunks import ChunkRun
 from hfdask.cluster.local import in_process, worker_slots
 from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
+from hfdask.stages import Observer
 from hfdask.store import StorageOptions, Store, split_url
 
 RETRIES = 2
@@ -168,17 +171,7 @@ class Render:
         config = {**({"workers": slots} if slots else {}), **self._config}
         self.plan = plan(job.project, job.plan_url, storage_options=job.storage_options, **config)
         self._require_going()
-        warnings = self._render_chunks(self.plan)
-        self._set("assemble")
-        results = [self._results[index] for index in sorted(self._results)]
-        video = assemble(
-            self.plan.url,
-            results,
-            job.output,
-            storage_options=job.storage_options,
-            strict=job.strict,
-            certificate=job.certificate,
-        )
+        video, warnings = self._render_chunks(self.plan)
         self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
         return msgspec.structs.replace(
@@ -194,8 +187,8 @@ class Render:
         if store.local and os.path.isdir(store.path) and not os.listdir(store.path):
             os.rmdir(store.path)
 
-    def _render_chunks(self, plan: Plan) -> list[str]:
-        """Render what is missing; the answer is what to warn of."""
+    def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
+        """Render what is missing and assemble it; the answer is the video, and what to warn of."""
         store = Store(plan.chunks_url, self.job.storage_options)
         for chunk in plan.manifest.chunks:
             known = finished_chunk(store, chunk.file, chunk)
@@ -215,10 +208,26 @@ class Render:
             on_frames=self._on_frames,
         )
         self._require_going()
-        for result in run.results(missing):
-            self._results[result.index] = result
-            self._set("render")
-        return run.warnings
+        with AssemblyThread(self._open_assembly, run.stop, self._stop) as assembly:
+            assembly.add(*self._results.values())
+            for result in run.results(missing):
+                self._results[result.index] = result
+                assembly.add(result)
+                self._set("render")
+            self._set("assemble")
+            return assembly.finish(), run.warnings
+
+    def _open_assembly(self, observer: Observer) -> Assembly:
+        assert self.plan is not None
+        job = self.job
+        return Assembly(
+            self.plan.url,
+            job.output,
+            storage_options=job.storage_options,
+            strict=job.strict,
+            certificate=job.certificate,
+            observer=observer,
+        )
 
     def _require_going(self) -> None:
         if self._stop.is_set():
