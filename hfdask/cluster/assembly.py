@@ -1,4 +1,8 @@
-"""Assembly beside the render: chunks are taken as they finish, so that at the end only the last one is left to do."""
+"""Where a render's chunks become a video: in a thread of the driver, or in a task on a worker.
+
+The thread takes chunks as they finish, so that at the end only the last one is left to do. The task waits for all of them, since
+it would hold a worker that could render, and is for workers that are nearer to the store than the driver.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,15 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from hfdask.assemble import Assembly
-from hfdask.errors import RenderCancelledError
+from hfdask.cluster.task import assemble_task
+from hfdask.errors import OutputNotWritableError, RenderCancelledError
 from hfdask.model import ChunkResult, RenderResult
+from hfdask.plan import Plan
 from hfdask.stages import Observer
+from hfdask.store import SecretOptions, split_url
 
 
 class AssemblyThread(Observer):
@@ -21,7 +30,7 @@ class AssemblyThread(Observer):
     Parameters
     ----------
     opened : callable
-        Makes the assembly, given its observer.
+        Makes the assembly, given its ``observer``.
     failed : callable
         Told the error that ended it, in that thread.
     stop : threading.Event
@@ -30,7 +39,7 @@ class AssemblyThread(Observer):
 
     def __init__(
         self,
-        opened: Callable[[Observer], Assembly],
+        opened: Callable[..., Assembly],
         failed: Callable[[BaseException], None],
         stop: threading.Event,
     ) -> None:
@@ -63,7 +72,7 @@ class AssemblyThread(Observer):
 
     def _work(self) -> None:
         try:
-            with self._opened(self) as assembly:
+            with self._opened(observer=self) as assembly:
                 while not self._all_given:
                     assembly.add(*self._take())
                 if self.cancelled():
@@ -83,3 +92,62 @@ class AssemblyThread(Observer):
                 items.append(self._given.get_nowait())
         self._all_given = None in items
         return [chunk for chunks in items if chunks for chunk in chunks]
+
+
+class AssemblyTask:
+    """An assembly on a worker, with the face of an `AssemblyThread`.
+
+    Parameters
+    ----------
+    run : callable
+        Runs a task of `hfdask.cluster.task` with these arguments; see `hfdask.cluster.once`.
+    plan : Plan
+    output_url : str
+    strict, certificate
+        As in `hfdask.assemble`.
+    """
+
+    def __init__(
+        self, run: Callable[..., RenderResult], plan: Plan, output_url: str, *, strict: bool, certificate: bool
+    ) -> None:
+        self._run, self._plan, self._output_url = run, plan, output_url
+        self._strict, self._certificate = strict, certificate
+        self._chunks: list[ChunkResult] = []
+
+    def __enter__(self) -> AssemblyTask:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Take chunks; what is wrong with them is told by `finish`."""
+        self._chunks += chunks
+
+    def finish(self) -> RenderResult:
+        """The finished video; or raise what ended the task.
+
+        Raises
+        ------
+        OutputNotWritableError
+            Where the worker wrote to a disk that this machine does not see.
+        """
+        options = self._plan.storage_options
+        video = self._run(
+            "assemble",
+            assemble_task,
+            self._plan.url,
+            tuple(chunk.url for chunk in self._chunks),
+            self._output_url,
+            self._strict,
+            self._certificate,
+            SecretOptions(options) if options else None,
+        )
+        store, name = split_url(self._output_url, options)
+        if not store.exists(name):
+            raise OutputNotWritableError(
+                f"worker {video.assembled_on} has written {self._output_url}, but it is not there for this machine: "
+                "name a folder that all share, or another URL",
+                url=self._output_url,
+            )
+        return msgspec.structs.replace(video, chunks=tuple(sorted(self._chunks, key=lambda chunk: chunk.index)))

@@ -69,6 +69,7 @@ class ChunkRun:
     output_url: str
     name: str
     retries: int
+    priority: int = 0
     damage_test: bool = True
     on_frames: Callable[[int, int], None] = lambda index, done: None
     warnings: list[str] = field(default_factory=list)
@@ -83,8 +84,6 @@ class ChunkRun:
         self._later: list[tuple[float, int]] = []
         self._spent: list[tuple[int, float]] = []
         self._unfit: dict[str, dict[str, Any]] = {}
-        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
-        self._priority = -int(time.time())
         self._topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
 
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
@@ -204,7 +203,7 @@ class ChunkRun:
             indices=indices,
             attempt=number,
             topic=self._topic,
-            priority=self._priority,
+            priority=self.priority,
         )
         # Restrictions switch the scheduler's queueing off, so there are none unless a worker is unfit.
         fit = {"workers": self._fit_workers()} if self._unfit else {}

@@ -8,7 +8,7 @@ plain ``delayed`` does the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,14 @@ def delayed_chunks(
     }
     graph = HighLevelGraph({name: MaterializedLayer(tasks, annotations=annotations)}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]
+
+
+def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
+    """A single task that waits in the scheduler's queue until a worker is free."""
+    if task_spec is None:  # pragma: no cover - another dask
+        return delayed(call, pure=False)(*args, dask_key_name=key)
+    task = task_spec.Task(key, call, *args, _data_producer=True)
+    return Delayed(key, HighLevelGraph({key: MaterializedLayer({key: task})}, {key: set()}), layer=key)
 
 
 def _chunk_priority(render: float, key: tuple[str, int]) -> float:
