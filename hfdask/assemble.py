@@ -8,15 +8,22 @@ before it is moved into place. All of this but the last step goes on while later
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hfdask._version import __version__
 from hfdask.certificate import SUFFIX, certificate_of
-from hfdask.errors import ChunkMismatchError, ChunkMissingError, MissingArtifactError, RenderCancelledError, SeamError
+from hfdask.errors import (
+    ChunkMismatchError,
+    ChunkMissingError,
+    MissingArtifactError,
+    OutputNotWritableError,
+    RenderCancelledError,
+    SeamError,
+)
 from hfdask.media.mux import ChunkSource, Join, JoinReport
 from hfdask.media.picture import decode_png, digest_of, psnr
 from hfdask.media.verify import verify
@@ -139,7 +146,8 @@ class Assembly:
         with ExitStack() as held:
             self._scratch = held.enter_context(scratch_subfolder("assemble"))
             folder = Path(self._output.path) if self._output.local else self._scratch
-            self._path = held.enter_context(growing_file(folder, self._name))
+            with disk_full_at(folder / self._name), _writable(folder):
+                self._path = held.enter_context(growing_file(folder, self._name))
             self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata))
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
@@ -255,6 +263,14 @@ class Assembly:
             pixel_format=manifest.encoder.pixel_format,
             digest=joined.digest,
         )
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputNotWritableError(f"cannot write to {folder}: {error}", path=str(folder)) from error
 
 
 def _in_order(results: Collection[ChunkResult], manifest: Manifest) -> list[ChunkResult]:

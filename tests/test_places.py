@@ -344,3 +344,13 @@ def test_the_command_line(project, two, tmp_path, no_browser):
     again = CliRunner().invoke(main, [*arguments, "--plan-on", "driver"])
     assert again.exit_code == 4
     assert "CHROME_BINARY_UNAVAILABLE" in again.stderr
+
+
+def test_a_project_in_this_process_s_memory_is_carried(project, two, tmp_path):
+    source = project(**{"a.txt": "a"})
+    here = plan_hash(source, tmp_path)
+    store = Store("memory://places-project")
+    for path in source.iterdir():
+        store.put(path.name, path)
+    video = hfdask.render("memory://places-project", tmp_path / "out.mp4", client=two, plan_on="worker")
+    assert video.plan_hash == here

@@ -138,6 +138,14 @@ def test_a_chunk_is_taken_once_and_none_may_be_missing(rendered, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_output_that_cannot_be_written(rendered, tmp_path):
+    plan, chunks = rendered
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "out.mp4", "/proc/out.mp4"):
+        with pytest.raises(errors.OutputNotWritableError):
+            hfdask.assemble(plan.url, chunks, output)
+
+
 class Cancelling(hfdask.Observer):
     """Cancels when it was asked so many times."""
 

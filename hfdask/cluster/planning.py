@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from hfdask.cluster.task import Planned, plan_task
 from hfdask.config import is_url, with_project_file
 from hfdask.errors import BrowserNotFoundError, InvalidConfigError, MissingArtifactError
 from hfdask.plan import Plan
-from hfdask.project import SKIPPED, Project, files_below
+from hfdask.project import SKIPPED, Project, files_below, local_project
 from hfdask.store import SecretOptions, StorageOptions, Store, concurrently
 
 
@@ -97,29 +97,28 @@ def _carried(
     storage_options: StorageOptions | None,
 ) -> Iterator[Luggage]:
     """A project as workers can read it, for as long as the block runs."""
-    where = Store(project, storage_options)
     files: dict[str, Path] = {}
     found: Project | None = None
     merged = dict(config)
-    if where.local:
-        path = where.path if "://" in os.fspath(project) else project
-        merged = with_project_file(path, merged)
-        found = Project.find(path, merged.get("entry", "index.html"))
-        files = {f"project/{name}": file for name, file in found.files()}
-        merged["entry"] = found.entry
-    replacing = {}
-    for number, (prefix, target) in enumerate(merged.get("replace_urls", {}).items()):
-        if not is_url(target):
-            replacing[prefix] = _place(Path(target), number, found, files)
-    if not files:
-        yield Luggage(os.fspath(project), merged)
-        return
-    store = Store(f"{plan_url}/carried-{uuid.uuid4().hex[:12]}", storage_options)
-    try:
+    with ExitStack() as held:
+        if Store(project, storage_options).local or os.fspath(project).startswith("memory:"):
+            path = held.enter_context(local_project(project, storage_options))
+            merged = with_project_file(path, merged)
+            found = Project.find(path, merged.get("entry", "index.html"))
+            files = {f"project/{name}": file for name, file in found.files()}
+            merged["entry"] = found.entry
+        replacing = {}
+        for number, (prefix, target) in enumerate(merged.get("replace_urls", {}).items()):
+            if not is_url(target):
+                replacing[prefix] = _place(Path(target), number, found, files)
+        project_url = "" if found else os.fspath(project)
+        if not files:
+            yield Luggage(project_url, merged)
+            return
+        store = Store(f"{plan_url}/carried-{uuid.uuid4().hex[:12]}", storage_options)
+        held.callback(store.delete)
         concurrently(lambda item: store.put(*item), files.items())
-        yield Luggage("" if found else os.fspath(project), merged, store.url, replacing)
-    finally:
-        store.delete()
+        yield Luggage(project_url, merged, store.url, replacing)
 
 
 def _place(target: Path, number: int, found: Project | None, files: dict[str, Path]) -> str:
