@@ -200,7 +200,9 @@ class Render:
     def _plan(self) -> tuple[Plan, str]:
         """The plan, and the worker that made it, if one did."""
         job, config = self.job, self._config
-        slots = worker_slots(self._client)  # of an adaptive cluster that is still empty nobody knows how many there will be
+        slots = worker_slots(
+            self._client
+        )  # of an adaptive cluster that is still empty nobody knows how many there will be
         if slots and "workers" not in with_project_file(job.project, config):
             config = {"workers": slots, **config}
         if job.plan_on == "driver" or (job.plan_on == "auto" and not needs_worker(self._client)):
