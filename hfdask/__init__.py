@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hfdask._version import __version__
-from hfdask.assemble import assemble
+from hfdask.assemble import Assembly, assemble
 from hfdask.browser import close_browsers
 from hfdask.certificate import Verification, verify
 from hfdask.check import CheckReport, check
@@ -20,6 +20,7 @@ from hfdask.stages import Observer
 from hfdask.still import still
 
 __all__ = [
+    "Assembly",
     "CheckReport",
     "ChunkResult",
     "Comparison",

@@ -2,38 +2,41 @@
 
 Nothing is taken on trust. A chunk must be the one that its record says, of this plan, by this mode of capture; each
 seam is proven by the frame before it, which both neighbours rendered; and the result is opened again and measured
-before it is moved into place.
+before it is moved into place. All of this but the last step goes on while later chunks are still rendered.
 """
 
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from hfdask._version import __version__
 from hfdask.certificate import SUFFIX, certificate_of
-from hfdask.errors import ChunkMismatchError, ChunkMissingError, MissingArtifactError, SeamError
-from hfdask.media.mux import ChunkSource, join
+from hfdask.errors import (
+    ChunkMismatchError,
+    ChunkMissingError,
+    MissingArtifactError,
+    OutputNotWritableError,
+    RenderCancelledError,
+    SeamError,
+)
+from hfdask.media.mux import ChunkSource, Join, JoinReport
 from hfdask.media.picture import decode_png, digest_of, psnr
 from hfdask.media.verify import verify
 from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam, decode
 from hfdask.plan import read_manifest, require_sealed
-from hfdask.scratch import scratch_subfolder
+from hfdask.scratch import growing_file, scratch_subfolder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import (
-    LARGE_THREADS,
-    StorageOptions,
-    Store,
-    concurrently,
-    disk_full_at,
-    file_digest,
-    split_url,
-)
+from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_url
+
+AHEAD = 8
+"""Chunks that are fetched before it is their turn."""
+
+_POLL = 0.1
 
 
 def assemble(
@@ -62,6 +65,8 @@ def assemble(
         Whether a seam whose two renderings differ is an error instead of a warning.
     certificate : bool
         Whether to write a certificate next to the video; see `hfdask.certificate`.
+    observer : Observer, optional
+        Sees the stage, and can cancel.
 
     Raises
     ------
@@ -72,78 +77,239 @@ def assemble(
     OutputInvalidError
         Where the joined file is not the planned video.
     """
-    clock = StageClock(observer or Observer())
-    with clock("assemble"):
-        store = Store(plan_url, storage_options)
-        manifest = read_manifest(store)
-        require_sealed(manifest, store.url)
-        results = _in_order(chunks, manifest, storage_options)
-        frames = concurrently(partial(_frames_of, options=storage_options), results)
-        seams = concurrently(lambda pair: _seam(*pair, storage_options), pairwise(results))
-        warnings = [*manifest.warnings, *_chunk_messages(frames), *_seam_warnings(seams, strict)]
-        output, name = split_url(output_url, storage_options)
-        with scratch_subfolder("assemble") as folder, _beside(output, name, folder) as path:
-            sources = concurrently(partial(_source, options=storage_options, folder=folder), results, LARGE_THREADS)
-            with disk_full_at(path):
-                _write_video(path, sources, manifest)
-            size = path.stat().st_size
-            if certificate:
-                output.put(name + SUFFIX, certificate_of(name, path, store.url, manifest, results, frames, seams))
-            output.put(name, path) if not output.local else os.replace(path, output.path + "/" + name)
-    return RenderResult(
-        output=output.url_of(name).removeprefix("file://"),
-        plan_url=store.url,
-        plan_hash=manifest.plan_hash,
-        frames=manifest.frames,
-        fps=manifest.fps,
-        width=manifest.width,
-        height=manifest.height,
-        duration=float(manifest.frames / manifest.fps.fraction),
-        size=size,
-        digest=digest_of([digest for record in frames for digest in record.digests]),
-        static_frames=sum(result.static_frames for result in results),
-        stages=_sum_stages(results) | clock.rounded(),
-        chunks=tuple(results),
-        seams=tuple(seams),
-        warnings=tuple(dict.fromkeys(warnings)),
-        certificate=output.url_of(name + SUFFIX).removeprefix("file://") if certificate else None,
+    assembly = Assembly(
+        plan_url,
+        output_url,
+        storage_options=storage_options,
+        strict=strict,
+        certificate=certificate,
+        observer=observer,
     )
-
-
-def _in_order(
-    chunks: Sequence[ChunkResult | str], manifest: Manifest, options: StorageOptions | None
-) -> list[ChunkResult]:
     results = concurrently(
-        lambda chunk: chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, options), chunks
+        lambda chunk: chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, storage_options), chunks
     )
-    by_start = {result.start: result for result in results}
-    missing = [chunk.index for chunk in manifest.chunks if chunk.start not in by_start]
+    ordered = _in_order(results, assembly.manifest)  # before anything is fetched or written
+    with assembly:
+        assembly.add(*ordered)
+        return assembly.finish()
+
+
+class Assembly:
+    """A plan's video under way: its chunks come in any order, at any time, and their packets are written in order.
+
+    A context manager, for one thread at a time. Leaving its block without `finish` leaves nothing at the output. Besides the
+    records it holds one chunk's packets, and the files of at most ``AHEAD`` more where the chunks are not on this machine.
+
+    Parameters
+    ----------
+    plan_url, output_url, storage_options, strict, certificate
+        As in `assemble`.
+    observer : Observer, optional
+        Sees the stage, and can cancel.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        The plan's.
+
+    Raises
+    ------
+    PlanError, StoreError, OutputNotWritableError
+    """
+
+    def __init__(
+        self,
+        plan_url: str | os.PathLike[str],
+        output_url: str | os.PathLike[str],
+        *,
+        storage_options: StorageOptions | None = None,
+        strict: bool = False,
+        certificate: bool = False,
+        observer: Observer | None = None,
+    ) -> None:
+        self._options, self._strict, self._certificate = storage_options, strict, certificate
+        self._observer = observer or Observer()
+        self._clock = StageClock(self._observer)
+        self._output, self._name = split_url(output_url, storage_options)
+        self._results: dict[int, ChunkResult] = {}
+        self._seams: dict[int, Seam] = {}
+        self._frames: list[FrameRecord] = []
+        self._fetched: dict[int, Future[tuple[FrameRecord, ChunkSource]]] = {}
+        with self._clock("assemble"):
+            self._store = Store(plan_url, storage_options)
+            self.manifest = read_manifest(self._store)
+            require_sealed(self.manifest, self._store.url)
+
+    def __enter__(self) -> Assembly:
+        manifest = self.manifest
+        metadata = {"encoder": f"hfdask {__version__}", "comment": f"hfdask plan {manifest.plan_hash}"}
+        with ExitStack() as held:
+            self._scratch = held.enter_context(scratch_subfolder("assemble"))
+            folder = Path(self._output.path) if self._output.local else self._scratch
+            with disk_full_at(folder / self._name), _writable(folder):
+                self._path = held.enter_context(growing_file(folder, self._name))
+            self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata))
+            self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
+            held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._held.__exit__(*error)
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Take some chunks, and write all whose turn has come.
+
+        Raises
+        ------
+        ChunkMissingError, ChunkMismatchError, SeamError
+            As soon as they can be known.
+        RenderCancelledError
+            Where the observer says so.
+        """
+        with self._clock("assemble"):
+            for chunk in chunks:
+                _require_planned(chunk, self.manifest)
+                if chunk.index in self._results:
+                    raise ChunkMismatchError(f"chunk {chunk.index} was given twice", chunk=chunk.index)
+                self._results[chunk.index] = chunk
+            self._prove_seams()
+            while (position := len(self._frames)) in self._results:
+                self._append(position)
+
+    def finish(self) -> RenderResult:
+        """Close, verify and publish the video.
+
+        Raises
+        ------
+        ChunkMissingError
+            Where a chunk was never added.
+        OutputInvalidError, OutputNotWritableError, DiskFullError, StoreError
+        """
+        output, name, manifest = self._output, self._name, self.manifest
+        with self._clock("assemble"):
+            results = _in_order(self._results.values(), manifest)
+            seams = [self._seams[after.index] for after in results[1:]]
+            with disk_full_at(self._path):
+                self._verify(self._join.finish())
+            size = self._path.stat().st_size
+            self._require_going()
+            if self._certificate:
+                record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
+                output.put(name + SUFFIX, record)
+            output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
+        warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
+        return RenderResult(
+            output=output.url_of(name).removeprefix("file://"),
+            plan_url=self._store.url,
+            plan_hash=manifest.plan_hash,
+            frames=manifest.frames,
+            fps=manifest.fps,
+            width=manifest.width,
+            height=manifest.height,
+            duration=float(manifest.frames / manifest.fps.fraction),
+            size=size,
+            digest=digest_of([digest for record in self._frames for digest in record.digests]),
+            static_frames=sum(result.static_frames for result in results),
+            stages=_sum_stages(results) | self._clock.rounded(),
+            chunks=tuple(results),
+            seams=tuple(seams),
+            warnings=tuple(dict.fromkeys(warnings)),
+            certificate=output.url_of(name + SUFFIX).removeprefix("file://") if self._certificate else None,
+        )
+
+    def _prove_seams(self) -> None:
+        """Look at every seam that has become known on both sides."""
+        known = self._results
+        pairs = [(known[i - 1], known[i]) for i in sorted(known) if i - 1 in known and i not in self._seams]
+        seams = concurrently(lambda pair: _seam(*pair, self._options), pairs)
+        self._seams.update({after.index: seam for (_, after), seam in zip(pairs, seams, strict=True)})
+        _seam_warnings(seams, self._strict)
+
+    def _append(self, position: int) -> None:
+        """Copy the chunk whose turn it is, while the next ones are fetched."""
+        for index in range(position, position + 1 + AHEAD):
+            if index in self._results and index not in self._fetched:
+                self._fetched[index] = self._pool.submit(self._fetch, self._results[index])
+        fetched = self._fetched[position]
+        while not fetched.done():
+            self._require_going()
+            wait([fetched], timeout=_POLL)
+        record, source = fetched.result()
+        with disk_full_at(self._path):
+            self._join.append(source, self._require_going)
+        self._frames.append(record)
+        del self._fetched[position]
+        if source.path.parent == self._scratch:
+            source.path.unlink()
+
+    def _fetch(self, result: ChunkResult) -> tuple[FrameRecord, ChunkSource]:
+        return _frames_of(result, self._options), _source(result, self._options, self._scratch)
+
+    def _require_going(self) -> None:
+        if self._observer.cancelled():
+            raise RenderCancelledError(f"the assembly of {self._name} was cancelled; finished chunks are kept")
+
+    def _verify(self, joined: JoinReport) -> None:
+        manifest = self.manifest
+        verify(
+            self._path,
+            frames=manifest.frames,
+            fps=manifest.fps.fraction,
+            width=manifest.width,
+            height=manifest.height,
+            keyframes=[chunk.start for chunk in manifest.chunks],
+            codec=manifest.encoder.codec,
+            pixel_format=manifest.encoder.pixel_format,
+            digest=joined.digest,
+        )
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputNotWritableError(f"cannot write to {folder}: {error}", path=str(folder)) from error
+
+
+def _in_order(results: Collection[ChunkResult], manifest: Manifest) -> list[ChunkResult]:
+    """All chunks of a plan, each once."""
+    by_index = {result.index: result for result in results}
+    missing = [chunk.index for chunk in manifest.chunks if chunk.index not in by_index]
     if missing:
         raise ChunkMissingError(
             f"chunks {missing} of {len(manifest.chunks)} are missing; render them first", missing=missing
         )
     if len(results) != len(manifest.chunks):
         raise ChunkMismatchError(f"{len(results)} chunks were given for a plan of {len(manifest.chunks)}")
-    ordered = [by_start[chunk.start] for chunk in manifest.chunks]
-    for result, chunk in zip(ordered, manifest.chunks, strict=True):
-        planned = {
-            "plan_hash": manifest.plan_hash,
-            "key": chunk.key,
-            "index": chunk.index,
-            "end": chunk.end,
-            "codec": manifest.encoder.codec,
-            "capture_mode": manifest.page.capture_mode,
-            "browser": manifest.environment.browser,
-        }
-        for name, value in planned.items():
-            if getattr(result, name) != value:
-                raise ChunkMismatchError(
-                    f"chunk {chunk.index} at {result.url} has {name} {getattr(result, name)!r} instead of {value!r}; "
-                    "render it again",
-                    chunk=chunk.index,
-                    field=name,
-                )
-    return ordered
+    return [by_index[chunk.index] for chunk in manifest.chunks]
+
+
+def _require_planned(result: ChunkResult, manifest: Manifest) -> None:
+    """Check that a record is of a chunk of this plan."""
+    if not 0 <= result.index < len(manifest.chunks):
+        raise ChunkMismatchError(
+            f"{result.url} is chunk {result.index} of a plan of {len(manifest.chunks)}", chunk=result.index
+        )
+    chunk = manifest.chunks[result.index]
+    planned = {
+        "plan_hash": manifest.plan_hash,
+        "key": chunk.key,
+        "start": chunk.start,
+        "end": chunk.end,
+        "codec": manifest.encoder.codec,
+        "capture_mode": manifest.page.capture_mode,
+        "browser": manifest.environment.browser,
+    }
+    for name, value in planned.items():
+        if getattr(result, name) != value:
+            raise ChunkMismatchError(
+                f"chunk {chunk.index} at {result.url} has {name} {getattr(result, name)!r} instead of {value!r}; "
+                "render it again",
+                chunk=chunk.index,
+                field=name,
+            )
 
 
 def _record_of(url: str, options: StorageOptions | None) -> ChunkResult:
@@ -223,31 +389,3 @@ def _sum_stages(results: Sequence[ChunkResult]) -> dict[str, float]:
         for stage, seconds in result.stages.items():
             total[stage] = round(total.get(stage, 0.0) + seconds, 4)
     return total
-
-
-@contextmanager
-def _beside(output: Store, name: str, scratch: Path) -> Iterator[Path]:
-    """A file that can be moved to the output in one step, and is gone afterwards."""
-    folder = Path(output.path) if output.local else scratch
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp"
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _write_video(path: Path, sources: Sequence[ChunkSource], manifest: Manifest) -> None:
-    fps = manifest.fps.fraction
-    metadata = {"encoder": f"hfdask {__version__}", "comment": f"hfdask plan {manifest.plan_hash}"}
-    join(sources, path, fps, manifest.encoder, metadata)
-    verify(
-        path,
-        frames=manifest.frames,
-        fps=fps,
-        width=manifest.width,
-        height=manifest.height,
-        keyframes=[chunk.start for chunk in manifest.chunks],
-        codec=manifest.encoder.codec,
-        pixel_format=manifest.encoder.pixel_format,
-    )

@@ -20,7 +20,7 @@ from rich.table import Table
 
 import hfdask
 from hfdask.check import summary
-from hfdask.config import CHECK_LEVELS, QUALITIES, CheckLevel
+from hfdask.config import ASSEMBLE_ON, CHECK_LEVELS, PLAN_ON, QUALITIES, CheckLevel
 from hfdask.errors import (
     BrowserError,
     CertificateError,
@@ -172,6 +172,10 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 @click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
 @click.option("--certificate", is_flag=True, help="Write a certificate next to the video, for `hfdask verify`.")
 @click.option("--retries", type=int, default=2, show_default=True, help="New attempts of a chunk.")
+@click.option("--plan-on", type=click.Choice(PLAN_ON), default="auto", show_default=True, help="Where to plan.")
+@click.option(
+    "--assemble-on", type=click.Choice(ASSEMBLE_ON), default="driver", show_default=True, help="Where to join."
+)
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
 @_plan_options
 @_as_json
@@ -401,6 +405,9 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
         _print_json(msgspec.to_builtins(result))
         return
     _print_findings(result.findings)
+    for what, worker in (("planned", result.planned_on), ("assembled", result.assembled_on)):
+        if worker:
+            click.echo(f"{what} on {worker}", err=True)
     rate = result.frames / result.stages["total"] if "total" in result.stages else 0
     click.echo(
         f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "

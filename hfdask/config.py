@@ -22,6 +22,10 @@ from hfdask.timing import chunk_ranges, parse_fps
 QUALITIES = ("draft", "standard", "high")
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
 CHECK_LEVELS = ("report", "strict", "strict-all", "off")
+PlanOn = Literal["auto", "driver", "worker"]
+PLAN_ON: tuple[PlanOn, ...] = get_args(PlanOn)
+AssembleOn = Literal["driver", "worker"]
+ASSEMBLE_ON: tuple[AssembleOn, ...] = get_args(AssembleOn)
 
 PROJECT_FILE = "hfdask.toml"
 """A project's own options, in its folder; what the caller says wins."""
@@ -189,7 +193,7 @@ def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) 
 
 
 def _inside(target: str, file: Path) -> str:
-    if _is_url(target):
+    if is_url(target):
         return target
     folder = file.parent.resolve()
     path = (folder / target).resolve()
@@ -198,7 +202,8 @@ def _inside(target: str, file: Path) -> str:
     return str(path)
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
+    """Whether what replaces URLs is another URL, and no local file or folder."""
     return text.startswith(("http://", "https://"))
 
 
@@ -221,7 +226,7 @@ def _is_address(text: str) -> bool:
 
 def _require_replacements(replace_urls: dict[str, str]) -> None:
     for prefix, target in replace_urls.items():
-        if not (_is_url(prefix) and urlsplit(prefix).hostname):
+        if not (is_url(prefix) and urlsplit(prefix).hostname):
             raise InvalidConfigError(
                 f"replace_urls: {prefix!r} must begin as the URLs do, https://HOST/...", field="replace_urls"
             )

@@ -92,7 +92,8 @@ class HfdaskError(Exception):
         return f"[{self.code}] {self.message}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.details)
+        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
+        return _rebuild, (type(self), self.message, self.details), notes
 
 
 def _rebuild(cls: type[HfdaskError], message: str, details: dict[str, Any]) -> HfdaskError:

@@ -345,7 +345,8 @@ class Finding(Value, frozen=True):
 class RenderResult(Value, frozen=True):
     """A finished, verified video. ``stages`` are wall seconds; chunk stages are summed over chunks.
 
-    ``certificate`` is where its certificate is, if one was asked for; see `hfdask.certificate`.
+    ``certificate`` is where its certificate is, if one was asked for; see `hfdask.certificate`. ``planned_on`` and
+    ``assembled_on`` are addresses of workers, and empty where the driver did it.
     """
 
     output: str
@@ -365,6 +366,8 @@ class RenderResult(Value, frozen=True):
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     certificate: str | None = None
+    planned_on: str = ""
+    assembled_on: str = ""
 
 
 def canonical_json(value: Any) -> bytes:

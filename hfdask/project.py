@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -62,22 +62,30 @@ class Project:
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
-        yield from sorted(self._walk(self.folder, (), frozenset({self.folder})))
+        yield from files_below(self.folder, SKIPPED)
 
-    def _walk(self, folder: Path, parts: tuple[str, ...], above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
-        for item in os.scandir(folder):
-            path = Path(item.path)
+
+def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, Path]]:
+    """Every regular file below a resolved folder by its path there, sorted, without what has a ``skipped`` name at the top.
+
+    Links are followed while they stay in the folder.
+    """
+
+    def walk(inside: Path, parts: tuple[str, ...], above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
+        for item in os.scandir(inside):
             name = (*parts, item.name)
-            if not parts and item.name in SKIPPED:
+            if not parts and item.name in skipped:
                 continue
-            target = path.resolve()
-            if not target.is_relative_to(self.folder):
+            target = Path(item.path).resolve()
+            if not target.is_relative_to(folder):
                 continue
             if target.is_dir():
                 if target not in above:  # a link to a folder above would never end
-                    yield from self._walk(path, name, above | {target})
+                    yield from walk(Path(item.path), name, above | {target})
             elif target.is_file():
                 yield "/".join(name), target
+
+    return sorted(walk(folder, (), frozenset({folder})))
 
 
 def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -31,7 +32,7 @@ def scratch_folder() -> Path:
             base = _base()
             sweep(base)
             folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-            _held.append(_acquire(folder))
+            _held.append(_lock_of(folder, os.O_RDONLY | os.O_DIRECTORY))
             _folder = (os.getpid(), folder)
             atexit.register(_remove, os.getpid(), folder)
         return _folder[1]
@@ -48,6 +49,32 @@ def scratch_subfolder(kind: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def growing_file(folder: Path, name: str) -> Iterator[Path]:
+    """A new hidden file in ``folder`` that can be moved to ``name`` in one step, and is gone after the block.
+
+    Like the scratch folders it is locked for as long as its process lives, and those of dead processes are removed first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+        with contextlib.suppress(OSError):  # alive, or just removed by another process
+            descriptor = _lock_of(left, os.O_RDONLY)
+            left.unlink(missing_ok=True)
+            os.close(descriptor)
+    fresh = folder / f".{name}.{uuid.uuid4().hex[:12]}"
+    path = fresh.with_name(f"{fresh.name}.tmp")
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with contextlib.suppress(OSError):  # without locks on this file system nobody takes it for a dead one's
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fresh.rename(path)
+        yield path
+    finally:
+        fresh.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
 def shared_folder() -> Path:
     """The folder that all of this user's processes on this machine share, and in which each has its scratch folder."""
     return _base()
@@ -58,7 +85,7 @@ def sweep(base: Path) -> int:
     removed = 0
     for folder in base.glob("run-*"):
         try:
-            descriptor = _acquire(folder)
+            descriptor = _lock_of(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
             continue  # alive, or just being made or removed by another process
         shutil.rmtree(folder, ignore_errors=True)
@@ -67,8 +94,9 @@ def sweep(base: Path) -> int:
     return removed
 
 
-def _acquire(folder: Path) -> int:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _lock_of(path: Path, flags: int) -> int:
+    """A descriptor that holds the lock; OSError where another process holds it."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

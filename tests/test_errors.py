@@ -32,3 +32,11 @@ def test_codes_are_unique_and_drawn():
         line = next(line for line in errors.__doc__.splitlines() if f" {kind.__name__} " in line)
         assert kind.code in line
         assert ("retryable" in line) == kind.retryable
+
+
+def test_notes_cross_processes():
+    error = errors.ScriptError("bad", line=1)
+    error.add_note("check says")
+    there = pickle.loads(pickle.dumps(error))
+    assert there.__notes__ == ["check says"]
+    assert not hasattr(pickle.loads(pickle.dumps(errors.ScriptError("bad"))), "__notes__")

@@ -114,7 +114,7 @@ def test_a_disk_that_is_full(project, tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("hfdask.chunk"), "_encode", fail)
     with pytest.raises(errors.DiskFullError):
         hfdask.render_chunk(plan.url, 0, tmp_path / "out" / "0.mp4")
-    monkeypatch.setattr(import_module("hfdask.assemble"), "join", fail)
+    monkeypatch.setattr(import_module("hfdask.assemble").Join, "append", fail)
     with pytest.raises(errors.DiskFullError):
         hfdask.assemble(plan.url, [whole], tmp_path / "out" / "video.mp4")
     assert not list((tmp_path / "out").rglob("*"))

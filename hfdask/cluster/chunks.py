@@ -74,6 +74,7 @@ class ChunkRun:
     output_url: str
     name: str
     retries: int
+    priority: int = 0
     damage_test: bool = True
     on_frames: Callable[[int, int], None] = lambda index, done: None
 
@@ -81,7 +82,7 @@ class ChunkRun:
         self._tries: dict[Future[ChunkResult], _Try] = {}
         self._ended: queue.SimpleQueue[Future[ChunkResult] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped: BaseException | None = None
         self._numbers: dict[int, int] = {}
         self._failures: dict[int, int] = {}
         self._later: list[tuple[float, int]] = []
@@ -127,9 +128,11 @@ class ChunkRun:
             if self.client.status == "running":
                 self.client.unsubscribe_topic(self._topic)
 
-    def stop(self) -> None:
-        """End the run from another thread; what is finished stays."""
-        self._stopped = True
+    def stop(self, error: BaseException | None = None) -> None:
+        """End the run from another thread, as cancelled or with an error; what is finished stays."""
+        self._stopped = error or RenderCancelledError(
+            f"the render of {self.name} was cancelled; finished chunks are kept"
+        )
         self._ended.put(None)
         self._withdraw(list(self._tries))
 
@@ -140,7 +143,7 @@ class ChunkRun:
         except queue.Empty:
             future = None
         if self._stopped:
-            raise RenderCancelledError(f"the render of {self.name} was cancelled; finished chunks are kept")
+            raise self._stopped
         now = time.monotonic()
         due = [index for when, index in self._later if when <= now]
         self._later = [(when, index) for when, index in self._later if when > now]
@@ -216,12 +219,10 @@ class ChunkRun:
             indices=indices,
             attempt=number,
             topic=self._topic,
+            priority=self.priority,
         )
-        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
         with dask_span("hfdask", f"video:{self.name}"):
-            futures: list[Future[ChunkResult]] = self.client.compute(
-                graph, priority=-int(time.time()), workers=sorted(workers) or None
-            )
+            futures: list[Future[ChunkResult]] = self.client.compute(graph, workers=sorted(workers) or None)
         with self._lock:
             for future, index in zip(futures, indices, strict=True):
                 self._tries[future] = _Try(index, number, workers)

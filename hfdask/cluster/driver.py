@@ -1,7 +1,8 @@
 """The driver: plan, chunks, assembly, with retries and progress, for one video.
 
 Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
-worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunks`.
+worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunks`, how
+they become a video meanwhile in `hfdask.cluster.assembly`.
 """
 
 from __future__ import annotations
@@ -9,17 +10,23 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 from distributed import Client
 
-from hfdask.assemble import assemble
+from hfdask.assemble import Assembly
 from hfdask.chunk import finished_chunk
+from hfdask.cluster.assembly import AssemblyTask, AssemblyThread
 from hfdask.cluster.chunks import ChunkRun
 from hfdask.cluster.local import in_process, worker_slots
+from hfdask.cluster.once import run_once
+from hfdask.cluster.planning import needs_worker, plan_on_worker
+from hfdask.config import ASSEMBLE_ON, PLAN_ON, AssembleOn, PlanOn, with_project_file
 from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
@@ -58,6 +65,8 @@ class Job:
     strict: bool = False
     certificate: bool = False
     retries: int = RETRIES
+    plan_on: PlanOn = "auto"
+    assemble_on: AssembleOn = "driver"
 
     @classmethod
     def of(
@@ -75,6 +84,9 @@ class Job:
         retries = options.get("retries", RETRIES)
         if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
             raise InvalidConfigError(f"retries must be a whole number of at least 0, not {retries!r}", field="retries")
+        for option, known in (("plan_on", PLAN_ON), ("assemble_on", ASSEMBLE_ON)):
+            if (value := options.get(option, known[0])) not in known:
+                raise InvalidConfigError(f"{option} must be one of {', '.join(known)}, not {value!r}", field=option)
         return cls(
             project=project,
             output=store.url_of(name),
@@ -101,6 +113,8 @@ class Render:
         self._partial: dict[int, int] = {}
         self._results: dict[int, ChunkResult] = {}
         self._run_of_chunks: ChunkRun | None = None
+        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
+        self._priority = -int(time.time())
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
@@ -159,33 +173,57 @@ class Render:
 
     def _run(self) -> RenderResult:
         began = time.perf_counter()
-        job = self.job
-        if job.plan_url.startswith("memory:") and not in_process(self._client):
-            raise InvalidConfigError(
-                "memory:// is not shared with the workers' processes; use another URL", field="plan_dir"
-            )
-        slots = worker_slots(
-            self._client
-        )  # of an adaptive cluster that is still empty nobody knows how many there will be
-        config = {**({"workers": slots} if slots else {}), **self._config}
-        self.plan = plan(job.project, job.plan_url, storage_options=job.storage_options, **config)
+        self._require_shared()
+        self.plan, planned_on = self._plan()
         self._require_going()
-        warnings = self._render_chunks(self.plan)
-        self._set("assemble")
-        results = [self._results[index] for index in sorted(self._results)]
-        video = assemble(
-            self.plan.url,
-            results,
-            job.output,
-            storage_options=job.storage_options,
-            strict=job.strict,
-            certificate=job.certificate,
-        )
+        video, warnings = self._render_chunks(self.plan)
         self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
         return msgspec.structs.replace(
-            video, stages=stages, findings=self.plan.findings, warnings=(*video.warnings, *warnings)
+            video,
+            stages=stages,
+            findings=self.plan.findings,
+            warnings=(*video.warnings, *warnings),
+            planned_on=planned_on,
         )
+
+    def _require_shared(self) -> None:
+        """Refuse URLs of this process's memory where workers must reach them."""
+        job = self.job
+        urls = {"plan_dir": job.plan_url, "output": job.output if job.assemble_on == "worker" else ""}
+        field = next((name for name, url in urls.items() if url.startswith("memory:")), None)
+        if field and not in_process(self._client):
+            raise InvalidConfigError(
+                "memory:// is not shared with the workers' processes; use another URL", field=field
+            )
+
+    def _plan(self) -> tuple[Plan, str]:
+        """The plan, and the worker that made it, if one did."""
+        job, config = self.job, self._config
+        slots = worker_slots(self._client)  # 0 where an adaptive cluster has yet to start
+        if slots and "workers" not in with_project_file(job.project, config):
+            config = {"workers": slots, **config}
+        if job.plan_on == "driver" or (job.plan_on == "auto" and not needs_worker(self._client)):
+            return plan(job.project, job.plan_url, storage_options=job.storage_options, **config), ""
+        self._set("plan on a worker")
+        return plan_on_worker(self._once, job.project, job.plan_url, config, storage_options=job.storage_options)
+
+    def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
+        """The result of a task of this render besides its chunks."""
+        return run_once(
+            self._client,
+            name,
+            call,
+            *args,
+            span=f"video:{self._name}",
+            priority=self._priority,
+            retries=self.job.retries,
+            stop=self._stop,
+        )
+
+    @property
+    def _name(self) -> str:
+        return PurePosixPath(self.job.output).stem
 
     def _forget_plan(self) -> None:
         """Remove what was kept next to the output for another try."""
@@ -196,8 +234,8 @@ class Render:
         if store.local and os.path.isdir(store.path) and not os.listdir(store.path):
             os.rmdir(store.path)
 
-    def _render_chunks(self, plan: Plan) -> list[str]:
-        """Render what is missing; the answer is what to warn of."""
+    def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
+        """Render what is missing and assemble it; the answer is the video, and what to warn of."""
         store = Store(plan.chunks_url, self.job.storage_options)
         for chunk in plan.manifest.chunks:
             known = finished_chunk(store, chunk.file, chunk)
@@ -211,16 +249,35 @@ class Render:
             self._client,
             plan,
             plan.chunks_url,
-            name=PurePosixPath(self.job.output).stem,
+            name=self._name,
             retries=self.job.retries,
+            priority=self._priority,
             damage_test=self.job.damage_test,
             on_frames=self._on_frames,
         )
         self._require_going()
-        for result in run.results(missing):
-            self._results[result.index] = result
-            self._set("render")
-        return run.warnings
+        with self._assembly(plan, run) as assembly:
+            assembly.add(*self._results.values())
+            for result in run.results(missing):
+                self._results[result.index] = result
+                assembly.add(result)
+                self._set("render")
+            self._set("assemble" + (" on a worker" if self.job.assemble_on == "worker" else ""))
+            return assembly.finish(), run.warnings
+
+    def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
+        job = self.job
+        if job.assemble_on == "worker":
+            return AssemblyTask(self._once, plan, job.output, strict=job.strict, certificate=job.certificate)
+        opened = partial(
+            Assembly,
+            plan.url,
+            job.output,
+            storage_options=job.storage_options,
+            strict=job.strict,
+            certificate=job.certificate,
+        )
+        return AssemblyThread(opened, run.stop, self._stop)
 
     def _require_going(self) -> None:
         if self._stop.is_set():

@@ -8,7 +8,8 @@ plain ``delayed`` does the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dask.delayed import Delayed, delayed
@@ -52,8 +53,12 @@ def delayed_chunks(
     indices: Iterable[int] | None = None,
     attempt: int = 0,
     topic: str | None = None,
+    priority: float | None = None,
 ) -> list[Delayed]:
-    """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`."""
+    """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
+
+    With a ``priority`` they start in their order, which dask would turn round, so that assembly can begin with the first.
+    """
     name = chunk_name(chunk_token(plan, output_url, damage_test=damage_test), attempt)
     chunks = plan.manifest.chunks
     wanted = range(len(chunks)) if indices is None else indices
@@ -64,8 +69,22 @@ def delayed_chunks(
     }
     if task_spec is None:  # pragma: no cover - another dask
         return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
+    annotations = None if priority is None else {"priority": partial(_chunk_priority, priority)}
     tasks: dict[Any, Any] = {
         key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
     }
-    graph = HighLevelGraph({name: MaterializedLayer(tasks)}, {name: set()})
+    graph = HighLevelGraph({name: MaterializedLayer(tasks, annotations=annotations)}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]
+
+
+def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
+    """A single task that waits in the scheduler's queue until a worker is free."""
+    if task_spec is None:  # pragma: no cover - another dask
+        return delayed(call, pure=False)(*args, dask_key_name=key)
+    task = task_spec.Task(key, call, *args, _data_producer=True)
+    return Delayed(key, HighLevelGraph({key: MaterializedLayer({key: task})}, {key: set()}), layer=key)
+
+
+def _chunk_priority(render: float, key: tuple[str, int]) -> float:
+    """A render's priority, less so little that its chunks stay together before those of one that came a second later."""
+    return render - key[1] * 1e-6

@@ -76,6 +76,6 @@ def worker_slots(client: Client) -> int:
 
 
 def in_process(client: Client) -> bool:
-    """Whether all workers share this process, and so its memory:// files."""
+    """Whether all workers share this process, and so its memory:// files; those that are yet to come do not."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     return bool(workers) and all(address.startswith("inproc://") for address in workers)

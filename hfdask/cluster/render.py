@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hfdask.cluster.driver import RETRIES, Job, Render
 from hfdask.cluster.local import client_for
-from hfdask.config import RenderConfig, with_project_file
+from hfdask.config import AssembleOn, PlanOn, RenderConfig, with_project_file
 from hfdask.model import RenderResult
 from hfdask.store import StorageOptions
 
@@ -28,6 +28,8 @@ def submit(
     strict: bool = False,
     certificate: bool = False,
     retries: int = RETRIES,
+    plan_on: PlanOn = "auto",
+    assemble_on: AssembleOn = "driver",
     **config: Any,
 ) -> Render:
     """Start a render on a cluster and return at once.
@@ -54,6 +56,12 @@ def submit(
         Whether to write a certificate next to the video (see `hfdask.certificate`); to use it later, keep the plan.
     retries : int
         New attempts of a chunk after errors that can heal.
+    plan_on : {"auto", "driver", "worker"}
+        Where the project is planned. ``auto`` takes a worker where this process has no browser and there are workers in
+        others; a local project is then carried to the plan's folder for as long as that takes.
+    assemble_on : {"driver", "worker"}
+        Where the video is written. The driver does it while chunks render; a worker afterwards, which is better where it is
+        nearer to the store.
     **config
         Fields of `hfdask.config.RenderConfig`: fps, quality, crf, chunk_size, variables, ...
 
@@ -67,8 +75,7 @@ def submit(
     InvalidConfigError, OutputNotWritableError
         At once; every other error comes from ``result``.
     """
-    config = with_project_file(project, config)
-    RenderConfig.of(config)
+    RenderConfig.of(with_project_file(project, config))
     job = Job.of(
         project,
         output,
@@ -78,6 +85,8 @@ def submit(
         strict=strict,
         certificate=certificate,
         retries=retries,
+        plan_on=plan_on,
+        assemble_on=assemble_on,
     )
     return Render(job, config, client)
 
@@ -114,9 +123,9 @@ def render(
     HfdaskError
         Typed, with nothing at the output's name; finished chunks are kept for the next call.
     """
-    options = with_project_file(project, options)
-    RenderConfig.of({name: value for name, value in options.items() if name not in _SUBMIT_OPTIONS})
-    with client_for(client, options.get("workers"), dashboard=dashboard) as cluster:
+    config = with_project_file(project, {name: options[name] for name in options.keys() - _SUBMIT_OPTIONS})
+    RenderConfig.of(config)
+    with client_for(client, config.get("workers"), dashboard=dashboard) as cluster:
         if dashboard:
             Console(stderr=True).print(f"dashboard: {cluster.dashboard_link}")
         handle = submit(project, output, client=cluster, **options)

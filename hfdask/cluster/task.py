@@ -1,17 +1,23 @@
-"""What runs on a worker: one chunk, with its stages metered and its progress told to the driver."""
+"""What runs on a worker: one chunk, with its stages metered and its progress told to the driver; planning; assembly."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import msgspec
+
+from hfdask.assemble import assemble
 from hfdask.browser import browser_thread
 from hfdask.chunk import render_chunk
-from hfdask.errors import HfdaskError
-from hfdask.model import ChunkResult
+from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
+from hfdask.model import ChunkResult, Finding, RenderResult, Value
+from hfdask.plan import plan as make_plan
+from hfdask.project import local_project
 from hfdask.stages import Observer
-from hfdask.store import SecretOptions
+from hfdask.store import SecretOptions, Store
 
 EVENT_SECONDS = 0.5
 """Progress events of a chunk are at least this far apart."""
@@ -28,7 +34,7 @@ def render_chunk_task(
 ) -> ChunkResult:
     """`hfdask.render_chunk` as a task: URLs and numbers in, a small record out."""
     observer = _observer(index, topic, attempt)
-    try:
+    with _told_by(observer):
         return render_chunk(
             plan_url,
             index,
@@ -37,6 +43,91 @@ def render_chunk_task(
             damage_test=damage_test,
             observer=observer,
         )
+
+
+def assemble_task(
+    plan_url: str,
+    chunk_urls: tuple[str, ...],
+    output_url: str,
+    strict: bool,
+    certificate: bool,
+    storage_options: SecretOptions | None,
+) -> RenderResult:
+    """`hfdask.assemble` as a task; the records of the chunks stay out of the answer, because the driver has them."""
+    observer = _observer()
+    with _told_by(observer):
+        video = assemble(
+            plan_url,
+            chunk_urls,
+            output_url,
+            storage_options=storage_options,
+            strict=strict,
+            certificate=certificate,
+            observer=observer,
+        )
+    return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
+
+
+class Planned(Value, frozen=True):
+    """What planning tells besides the plan; see `hfdask.Plan`."""
+
+    worker: str
+    stages: dict[str, float]
+    messages: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def plan_task(
+    project: str,
+    plan_url: str,
+    config: SecretOptions,
+    carried_url: str,
+    replacing: SecretOptions,
+    storage_options: SecretOptions | None,
+) -> Planned:
+    """`hfdask.plan` as a task, of the project at a URL, else of the one that was carried to ``carried_url``.
+
+    ``replacing`` has the names there of what replaces URLs.
+    """
+    observer = _observer()
+    with _told_by(observer), ExitStack() as held:
+        if carried_url and not Store(carried_url, storage_options).exists(""):
+            raise MissingArtifactError(
+                f"{carried_url} is not there for worker {observer.worker}: let plan_dir be at a URL that workers share",
+                url=carried_url,
+            )
+        options = dict(config)
+        tops = {name.partition("/")[0] for name in ("" if project else "project", *replacing.values()) if name}
+        places = {top: held.enter_context(local_project(f"{carried_url}/{top}", storage_options)) for top in tops}
+        for prefix, name in replacing.items():
+            top, _, rest = name.partition("/")
+            options["replace_urls"] = {**options["replace_urls"], prefix: f"{places[top]}/{rest}"}
+        plan = make_plan(
+            project or places["project"],
+            plan_url,
+            storage_options=storage_options,
+            observer=_UntilCancelled(observer),
+            **options,
+        )
+    return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
+
+
+class _UntilCancelled(Observer):
+    """Ends at its next stage what does not ask whether it is cancelled, as planning."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def meter(self, stage: str) -> AbstractContextManager[object]:
+        if self._observer.cancelled():
+            raise RenderCancelledError(f"cancelled before {stage}")
+        return self._observer.meter(stage)
+
+
+@contextmanager
+def _told_by(observer: Observer) -> Iterator[None]:
+    try:
+        yield
     except HfdaskError as error:
         error.details.setdefault("worker", observer.worker)
         raise
@@ -48,7 +139,7 @@ def memory_share(worker: Any) -> int | None:
     return int(limit) // int(worker.state.nthreads) if limit else None
 
 
-def _observer(index: int, topic: str | None, attempt: int) -> Observer:
+def _observer(index: int = 0, topic: str | None = None, attempt: int = 0) -> Observer:
     try:
         from distributed import get_worker
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from hfdask.media.encode import ChunkEncoder, h264_settings
-from hfdask.media.mux import ChunkSource
+from hfdask.media.mux import ChunkSource, Join, JoinReport
+from hfdask.model import EncoderSettings
 
 NTSC = Fraction(30000, 1001)
 WIDTH, HEIGHT = 64, 48
@@ -66,3 +67,12 @@ def make_chunks(
         chunks.append(ChunkSource(path, start, frames))
         start += frames
     return chunks
+
+
+def join(
+    chunks: Sequence[ChunkSource], output: Path, fps: Fraction, settings: EncoderSettings, metadata: Mapping[str, str]
+) -> JoinReport:
+    with Join(output, fps, settings, metadata) as joined:
+        for chunk in chunks:
+            joined.append(chunk)
+        return joined.finish()

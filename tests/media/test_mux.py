@@ -7,12 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, encode, make_chunks, picture
+from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture
 
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
 from hfdask.media.encode import h264_settings
-from hfdask.media.mux import ChunkSource, JoinReport, join
+from hfdask.media.mux import ChunkSource, Join, JoinReport
 from hfdask.media.picture import frame_digest, to_rgb
 from hfdask.media.verify import verify
 from hfdask.timing import parse_fps
@@ -36,7 +37,7 @@ def test_every_join_is_exact(tmp_path: Path, rate: str, lengths: tuple[int, ...]
     chunks = make_chunks(tmp_path, lengths, fps, (32, 32))
     report = join_draft(chunks, output, fps)
     starts = tuple(chunk.start for chunk in chunks)
-    assert report == JoinReport(total, len(lengths), starts, total / fps, output.stat().st_size)
+    assert report == JoinReport(total, len(lengths), starts, total / fps, output.stat().st_size, report.digest)
     with av.open(str(output)) as container:
         video = container.streams.video[0]
         assert video.average_rate == video.base_rate == video.guessed_rate == fps
@@ -55,6 +56,7 @@ def test_every_join_is_exact(tmp_path: Path, rate: str, lengths: tuple[int, ...]
         keyframes=starts,
         codec="libx264",
         pixel_format="yuv420p",
+        digest=report.digest,
     )
 
 
@@ -155,6 +157,51 @@ def test_more_keyframes(tmp_path: Path) -> None:
     path = tmp_path / "chunk_0.mp4"
     write_video(path, "libx264", "yuv420p", gop=1)
     refused([ChunkSource(path, 0, 3)], tmp_path / "out.mp4", "keyframes at", chunk=0)
+
+
+def damaged(path: Path) -> int:
+    """Make the second picture one that no decoder takes; the container stays as it was. Returns where it ends."""
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    position, size = packets[1]
+    data = bytearray(path.read_bytes())
+    data[position + size // 2 : position + size] = bytes(size - size // 2)
+    path.write_bytes(data)
+    return position + size
+
+
+def test_damage_that_only_a_decoder_sees(tmp_path: Path) -> None:
+    chunks = make_chunks(tmp_path, (4, 3))
+    damaged(chunks[1].path)
+    refused(chunks, tmp_path / "out.mp4", "decode")
+
+
+def test_packets_are_written_while_later_chunks_are_missing(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 240, 320, 3), np.uint8)
+    chunks = [ChunkSource(tmp_path / f"chunk_{i}.mp4", start, 20) for i, start in enumerate((0, 20))]
+    for chunk in chunks:
+        encode(chunk.path, noise[chunk.start : chunk.start + 20])
+    output = tmp_path / "out.mp4"
+    with Join(output, NTSC, h264_settings("draft", None, None, NTSC), {}) as joined:
+        joined.append(chunks[0])
+        assert output.stat().st_size > 0.5 * chunks[0].path.stat().st_size  # FFmpeg keeps 256 KiB back
+        joined.append(chunks[1])
+        joined.finish()
+    assert pictures_of(output) == [d for chunk in chunks for d in pictures_of(chunk.path)]
+
+
+def test_an_unfinished_file_is_removed(tmp_path: Path) -> None:
+    chunks, output = make_chunks(tmp_path, (4, 3)), tmp_path / "out.mp4"
+
+    def cancelled() -> None:
+        assert output.exists()
+        raise KeyboardInterrupt
+
+    with Join(output, NTSC, h264_settings("draft", None, None, NTSC), {}) as joined:
+        joined.append(chunks[0])
+        with pytest.raises(KeyboardInterrupt):
+            joined.append(chunks[1], cancelled)
+    assert not output.exists()
 
 
 def test_unreadable_chunk(tmp_path: Path) -> None:

@@ -1,0 +1,153 @@
+"""Where a render's chunks become a video: in a thread of the driver, or in a task on a worker.
+
+The thread takes chunks as they finish, so that at the end only the last one is left to do. The task waits for all of them, since
+it would hold a worker that could render, and is for workers that are nearer to the store than the driver.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from hfdask.assemble import Assembly
+from hfdask.cluster.task import assemble_task
+from hfdask.errors import OutputNotWritableError, RenderCancelledError
+from hfdask.model import ChunkResult, RenderResult
+from hfdask.plan import Plan
+from hfdask.stages import Observer
+from hfdask.store import SecretOptions, split_url
+
+
+class AssemblyThread(Observer):
+    """An `Assembly` in a thread of its own, for the length of a block.
+
+    Parameters
+    ----------
+    opened : callable
+        Makes the assembly, given its ``observer``.
+    failed : callable
+        Told the error that ended it, in that thread.
+    stop : threading.Event
+        Ends it from outside.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[..., Assembly],
+        failed: Callable[[BaseException], None],
+        stop: threading.Event,
+    ) -> None:
+        self._opened, self._failed, self._stop = opened, failed, stop
+        self._left = self._all_given = False
+        self._given: queue.SimpleQueue[tuple[ChunkResult, ...] | None] = queue.SimpleQueue()
+        self._outcome: Future[RenderResult] = Future()
+        self._thread = threading.Thread(target=self._work, name="hfdask-assemble", daemon=True)
+
+    def __enter__(self) -> AssemblyThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._left = True
+        self._given.put(None)
+        self._thread.join()
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Hand over chunks; returns at once."""
+        self._given.put(chunks)
+
+    def finish(self) -> RenderResult:
+        """The finished video, when all that was handed over is in it; or raise what ended the assembly."""
+        self._given.put(None)
+        return self._outcome.result()
+
+    def cancelled(self) -> bool:
+        return self._left or self._stop.is_set()
+
+    def _work(self) -> None:
+        try:
+            with self._opened(observer=self) as assembly:
+                while not self._all_given:
+                    assembly.add(*self._take())
+                if self.cancelled():
+                    raise RenderCancelledError("the render ended before its assembly")
+                video = assembly.finish()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by finish()
+            self._outcome.set_exception(error)
+            self._failed(error)
+        else:
+            self._outcome.set_result(video)
+
+    def _take(self) -> list[ChunkResult]:
+        """All chunks that wait, so that files can be fetched ahead; at least one item is waited for."""
+        items = [self._given.get()]
+        with suppress(queue.Empty):
+            while True:
+                items.append(self._given.get_nowait())
+        self._all_given = None in items
+        return [chunk for chunks in items if chunks for chunk in chunks]
+
+
+class AssemblyTask:
+    """An assembly on a worker, with the face of an `AssemblyThread`.
+
+    Parameters
+    ----------
+    run : callable
+        Runs a task of `hfdask.cluster.task` with these arguments; see `hfdask.cluster.once`.
+    plan : Plan
+    output_url : str
+    strict, certificate
+        As in `hfdask.assemble`.
+    """
+
+    def __init__(
+        self, run: Callable[..., RenderResult], plan: Plan, output_url: str, *, strict: bool, certificate: bool
+    ) -> None:
+        self._run, self._plan, self._output_url = run, plan, output_url
+        self._strict, self._certificate = strict, certificate
+        self._chunks: list[ChunkResult] = []
+
+    def __enter__(self) -> AssemblyTask:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Take chunks; what is wrong with them is told by `finish`."""
+        self._chunks += chunks
+
+    def finish(self) -> RenderResult:
+        """The finished video; or raise what ended the task.
+
+        Raises
+        ------
+        OutputNotWritableError
+            Where the worker wrote to a disk that this machine does not see.
+        """
+        options = self._plan.storage_options
+        video = self._run(
+            "assemble",
+            assemble_task,
+            self._plan.url,
+            tuple(chunk.url for chunk in self._chunks),
+            self._output_url,
+            self._strict,
+            self._certificate,
+            SecretOptions(options) if options else None,
+        )
+        store, name = split_url(self._output_url, options)
+        if not store.exists(name):
+            raise OutputNotWritableError(
+                f"worker {video.assembled_on} has written {self._output_url}, but it is not there for this machine: "
+                "name a folder that all share, or another URL",
+                url=self._output_url,
+            )
+        return msgspec.structs.replace(video, chunks=tuple(sorted(self._chunks, key=lambda chunk: chunk.index)))

@@ -1,0 +1,104 @@
+"""One task on whichever worker takes it, tried again where that can help: for planning and assembly away from the driver."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import TypeVar
+
+from distributed import Client, Future, KilledWorker
+from distributed import span as dask_span
+from distributed.client import ClosedClientError
+
+from hfdask.cluster.chunks import BACK_OFF
+from hfdask.cluster.graph import queued_task
+from hfdask.errors import HfdaskError, RenderCancelledError, SchedulerLostError, WorkerLostError
+
+_TICK = 0.2
+
+_R = TypeVar("_R")
+
+
+def run_once(
+    client: Client,
+    name: str,
+    call: Callable[..., _R],
+    *args: object,
+    span: str,
+    priority: float,
+    retries: int,
+    stop: threading.Event,
+) -> _R:
+    """The result of a task.
+
+    Parameters
+    ----------
+    name : str
+        Of the task on the dashboard, and in errors: a single word.
+    call, *args
+        What runs. It should give its errors the worker's address.
+    span : str
+        Of the video.
+    priority, retries : float, int
+        As of the chunks.
+    stop : threading.Event
+        Ends it.
+
+    Raises
+    ------
+    HfdaskError
+        The first error that cannot heal, or that did not in all attempts.
+    """
+    failures = 0
+    while True:
+        try:
+            return _attempt(client, name, call, *args, span=span, priority=priority, stop=stop)
+        except HfdaskError as error:
+            failures += 1
+            # The scheduler has tried one that kills workers on several already.
+            if not error.retryable or failures > (min(1, retries) if isinstance(error, WorkerLostError) else retries):
+                raise
+        if stop.wait(BACK_OFF * 2 ** (failures - 1)):
+            raise _cancelled(name)
+
+
+def _attempt(
+    client: Client, name: str, call: Callable[..., _R], *args: object, span: str, priority: float, stop: threading.Event
+) -> _R:
+    ended = threading.Event()
+    try:
+        with dask_span("hfdask", span):
+            task = queued_task(f"{name}-{uuid.uuid4().hex}", call, *args)
+            future: Future[_R] = client.compute(task, priority=priority)
+        future.add_done_callback(lambda _: ended.set())
+        try:
+            while not ended.wait(_TICK):
+                if stop.is_set():
+                    raise _cancelled(name)
+            return future.result()
+        finally:
+            if client.status == "running":
+                client.cancel([future])
+    except ClosedClientError as error:
+        raise SchedulerLostError(
+            f"the connection to the scheduler was lost during {name}; render again with another client"
+        ) from error
+    except KilledWorker as error:
+        raise WorkerLostError(
+            f"{name}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory"
+        ) from error
+    except CancelledError as error:
+        raise SchedulerLostError(
+            f"the cluster forgot {name} ({getattr(error, 'reason', 'unknown')}): its scheduler was lost or restarted; "
+            "render again"
+        ) from error
+    except HfdaskError:
+        raise
+    except Exception as error:
+        raise HfdaskError(f"{name} failed: {type(error).__name__}: {error}") from error
+
+
+def _cancelled(name: str) -> RenderCancelledError:
+    return RenderCancelledError(f"the render was cancelled during {name}; finished chunks are kept")

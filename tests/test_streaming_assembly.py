@@ -1,0 +1,252 @@
+"""Assembly while chunks still render: any order in, first packets out early, errors at once, nothing left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+import pytest
+from distributed import Client, LocalCluster
+from samples import BOX
+
+import hfdask
+import hfdask.cluster.task
+from hfdask import errors
+from hfdask.model import ChunkResult
+from hfdask.scratch import growing_file
+
+module = import_module("hfdask.assemble")  # its name in the package is the function's
+Assembly = module.Assembly
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> tuple[hfdask.Plan, list[ChunkResult]]:
+    folder = tmp_path_factory.mktemp("streaming")
+    (folder / "index.html").write_text(f"<body>{BOX}</body>")
+    plan = hfdask.plan(folder / "index.html", folder / "plan", chunk_size=2)
+    return plan, [hfdask.render_chunk(plan.url, i, folder / "chunks" / f"{i}.mp4") for i in range(15)]
+
+
+@pytest.fixture(scope="module")
+def in_memory(rendered) -> list[ChunkResult]:
+    """The same chunks in a store that is not local."""
+    plan, _ = rendered
+    return [hfdask.render_chunk(plan.url, i, f"memory://streaming/{i}.mp4") for i in range(15)]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def appended(monkeypatch) -> list[tuple[int, int]]:
+    """First frames of chunks as they are written, and how many fetched files there were then."""
+    seen: list[tuple[int, int]] = []
+    original = module.Join.append
+
+    def append(self, chunk, *args):
+        original(self, chunk, *args)
+        seen.append((chunk.start, len(list(chunk.path.parent.glob("*.mp4")))))
+
+    monkeypatch.setattr(module.Join, "append", append)
+    return seen
+
+
+def starts(appended: list[tuple[int, int]]) -> list[int]:
+    return [start for start, _ in appended]
+
+
+def test_chunks_come_in_any_order_and_are_written_as_soon_as_it_is_their_turn(rendered, appended, tmp_path):
+    plan, chunks = rendered
+    hfdask.assemble(plan.url, chunks, tmp_path / "whole.mp4")
+    appended.clear()
+    with Assembly(plan.url, tmp_path / "out.mp4") as assembly:
+        assembly.add(chunks[2])
+        assert starts(appended) == []
+        assembly.add(chunks[0])
+        assert starts(appended) == [0]
+        assembly.add(chunks[1])
+        assert starts(appended) == [0, 2, 4]
+        assembly.add(*reversed(chunks[3:]))
+        assert starts(appended) == list(range(0, 30, 2))
+        assert not (tmp_path / "out.mp4").exists()
+        video = assembly.finish()
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert video.stages["assemble"] > 0
+    assert sorted(os.listdir(tmp_path)) == ["out.mp4", "whole.mp4"]
+
+
+def test_few_files_are_fetched_ahead_and_each_is_removed_when_it_is_copied(rendered, in_memory, appended, tmp_path):
+    plan, _ = rendered
+    with Assembly(plan.url, tmp_path / "out.mp4") as assembly:
+        assembly.add(*in_memory[1:])
+        folder = assembly._scratch
+        assert not list(folder.iterdir())
+        assembly.add(in_memory[0])
+        assert not list(folder.iterdir())
+        assembly.finish()
+    assert not folder.exists()
+    assert starts(appended) == list(range(0, 30, 2))
+    assert max(files for _, files in appended) <= 1 + module.AHEAD
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"plan_hash": "0" * 64}, errors.ChunkMismatchError),
+        ({"index": 15}, errors.ChunkMismatchError),
+        ({"index": -1}, errors.ChunkMismatchError),
+        ({"before_digest": "0" * 32}, errors.SeamError),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_is_wrong_is_told_before_its_turn(change, error, rendered, tmp_path):
+    plan, chunks = rendered
+    with Assembly(plan.url, tmp_path / "out.mp4", strict=True) as assembly:
+        assembly.add(chunks[4])
+        with pytest.raises(error):
+            assembly.add(msgspec.structs.replace(chunks[5], **change))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_chunk_is_taken_once_and_none_may_be_missing(rendered, tmp_path):
+    plan, chunks = rendered
+    with Assembly(plan.url, tmp_path / "out.mp4") as assembly:
+        assembly.add(*chunks[:4], chunks[8])
+        with pytest.raises(errors.ChunkMismatchError, match="twice"):
+            assembly.add(chunks[2])
+        with pytest.raises(errors.ChunkMissingError) as caught:
+            assembly.finish()
+    assert caught.value.details["missing"] == [4, 5, 6, 7, *range(9, 15)]
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_cannot_be_written(rendered, tmp_path):
+    plan, chunks = rendered
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "out.mp4", "/proc/out.mp4"):
+        with pytest.raises(errors.OutputNotWritableError):
+            hfdask.assemble(plan.url, chunks, output)
+
+
+class Cancelling(hfdask.Observer):
+    """Cancels when it was asked so many times."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def cancelled(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("after", [0, 7, 25])
+def test_a_cancelled_assembly_leaves_nothing(after, rendered, tmp_path):
+    plan, chunks = rendered
+    with pytest.raises(errors.RenderCancelledError):
+        hfdask.assemble(plan.url, chunks, tmp_path / "out.mp4", observer=Cancelling(after))
+    assert not list(tmp_path.iterdir())
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from hfdask.scratch import growing_file
+with growing_file(Path(sys.argv[1]), "out.mp4") as path:
+    print(path.name, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_not(tmp_path):
+    other = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True)
+    try:
+        theirs = other.stdout.readline().strip()
+        with growing_file(tmp_path, "out.mp4") as mine, growing_file(tmp_path, "out.mp4") as second:
+            assert sorted(os.listdir(tmp_path)) == sorted([theirs, mine.name, second.name])
+    finally:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        other.stdout.close()
+    assert os.listdir(tmp_path) == [theirs]
+    (tmp_path / ".out.mp4.certificate.json.0123456789ab.tmp").touch()  # somebody else's
+    with growing_file(tmp_path, "out.mp4") as mine:
+        assert sorted(os.listdir(tmp_path)) == sorted([mine.name, ".out.mp4.certificate.json.0123456789ab.tmp"])
+
+
+def test_the_first_chunks_are_written_while_the_last_ones_render(project, cluster, appended, tmp_path, monkeypatch):
+    """Chunks start in their order, and each is in the video before the next but one is finished."""
+    original = hfdask.cluster.task.render_chunk
+    written: list[list[int]] = []
+
+    def render_chunk(plan_url, index, *args, **kwargs):
+        deadline = time.monotonic() + 20
+        while len(appended) < index - 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        written.append([index, len(appended)])
+        return original(plan_url, index, *args, **kwargs)
+
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", render_chunk)
+    video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=5)
+    assert [index for index, _ in written] == list(range(6))
+    assert all(count >= index - 1 for index, count in written)
+    assert starts(appended) == list(range(0, 30, 5))
+    assert sorted(os.listdir(tmp_path)) == ["out.mp4", "project"]
+    assert video.frames == 30
+
+
+def test_an_error_of_the_assembly_ends_the_render_at_once(project, cluster, tmp_path, monkeypatch):
+    original = hfdask.cluster.task.render_chunk
+    calls: list[int] = []
+
+    def render_chunk(plan_url, index, *args, **kwargs):
+        calls.append(index)
+        result = original(plan_url, index, *args, **kwargs)
+        if index == 0:
+            path = Path(result.url.removeprefix("file://"))
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+        else:
+            observer, deadline = kwargs["observer"], time.monotonic() + 20
+            while not observer.cancelled() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert observer.cancelled()
+        return result
+
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", render_chunk)
+    with pytest.raises(errors.ChunkMismatchError, match="chunk 0"):
+        hfdask.render(project(), tmp_path / "out" / "out.mp4", client=cluster, chunk_size=5)
+    assert calls[:2] == [0, 1]
+    assert len(calls) < 6
+    assert not os.listdir(tmp_path / "out")
+
+
+def test_a_cancelled_render_leaves_no_growing_file(project, cluster, tmp_path):
+    html = BOX.replace('data-duration="1"', 'data-duration="60"')
+    handle = hfdask.submit(project(html), tmp_path / "out" / "out.mp4", client=cluster, chunk_size=30)
+    deadline = time.monotonic() + 60
+    while handle.progress.chunks_done < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [name for name in os.listdir(tmp_path / "out") if name.endswith(".tmp")]
+    handle.cancel()
+    with pytest.raises(errors.RenderCancelledError):
+        handle.result(timeout=10)
+    assert os.listdir(tmp_path / "out") == [".hfdask"]
