@@ -192,8 +192,10 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 
 def _connect(address: str) -> Any:
     from distributed import Client
+    from distributed.comm.addressing import get_address_host_port
 
     try:
+        get_address_host_port(address)  # a Client does not close itself where this fails
         return Client(address, timeout=15, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InvalidConfigError(f"no Dask scheduler answers at {address}: {error}", field="scheduler") from error
