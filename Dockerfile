@@ -1,8 +1,9 @@
-# The worker image: the same one for scheduler, workers and driver, so that all render the same pixels.
+# The image of scheduler, workers and driver: one for all, so that all render the same pixels.
 #   docker build -t hfdask .
-#   docker run --rm -v "$PWD:/work" -w /work hfdask hfdask render examples/title -o out/title.mp4
-#   docker run --rm hfdask dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1
-FROM python:3.11-slim-bookworm
+#   docker run --rm -v "$PWD:/work" hfdask hfdask render examples/title -o out/title.mp4
+#   docker compose -f docs/compose.yaml up --build --detach
+# A rebuild gets the Chromium of its day, and plans are locked to one: build once, push, and name the image by its digest.
+FROM python:3.11-slim-bookworm AS installed
 
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends \
@@ -14,17 +15,26 @@ COPY pyproject.toml README.md LICENSE ./
 COPY hfdask hfdask
 RUN pip install --no-cache-dir '.[s3,gcs,dashboard,analysis]'
 
-RUN install -D -m 644 hfdask/cluster/dask.yaml /etc/dask/hfdask.yaml
+# The planner's fonts, which npm fetches. Workers need none: a plan carries those that its pages use.
+FROM installed AS fonts
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends npm
+RUN HFDASK_FONTS=/fonts hfdask install-fonts
 
-# The planner's fonts. Workers need none: a plan carries those that its pages use.
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends npm \
- && hfdask install-fonts \
- && apt-get purge -y -qq --auto-remove npm && rm -rf /var/lib/apt/lists/* /root/.npm
+FROM installed
+COPY --from=fonts /fonts /usr/local/share/hfdask/fonts
+COPY hfdask/cluster/dask.yaml /etc/dask/hfdask.yaml
 
-# Chromium's sandbox needs a user other than root, and user namespaces on the host.
-RUN useradd --create-home render
-USER render
+# Chromium's sandbox needs a user other than root, and user namespaces, which most container runtimes forbid: without them it
+# is off, and the container is all that confines a page. The number is for runtimes that want to see that it is not root.
+RUN useradd --create-home --uid 1000 render \
+ && install -d -m 1777 /cache \
+ && install -d -o render -g render /work
+USER 1000
+ENV HFDASK_CACHE=/cache PYTHONUNBUFFERED=1
+WORKDIR /work
 RUN hfdask doctor
 
-ENTRYPOINT ["tini", "--"]
+EXPOSE 8786 8787
+# An init, because Chromium leaves processes to whoever is the first. With -s it does the same where it is not the first itself.
+ENTRYPOINT ["tini", "-s", "--"]
 CMD ["hfdask", "--help"]

@@ -13,16 +13,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
 from distributed import span as dask_span
 from distributed.client import ClosedClientError
 
+from hfdask.cluster.connection import connection_of
 from hfdask.cluster.graph import chunk_token, delayed_chunks
 from hfdask.cluster.local import worker_slots
 from hfdask.cluster.stragglers import overdue
+from hfdask.cluster.task import event_seconds
 from hfdask.cluster.workers import Workers
 from hfdask.errors import (
     EnvironmentMismatchError,
@@ -65,6 +67,8 @@ class ChunkRun:
         Folder of the chunk files.
     name : str
         Of the video, for the dashboard.
+    submitted : float
+        When the render was asked for, by `time.monotonic`. All that it ever runs goes before what was asked for later.
     on_frames : callable
         Told a chunk's index and how many of its frames are done.
     """
@@ -74,8 +78,8 @@ class ChunkRun:
     output_url: str
     name: str
     retries: int
-    priority: int = 0
     damage_test: bool = True
+    submitted: float = field(default_factory=time.monotonic)
     on_frames: Callable[[int, int], None] = lambda index, done: None
 
     def __post_init__(self) -> None:
@@ -89,7 +93,8 @@ class ChunkRun:
         self._spent: list[tuple[int, float]] = []
         self._workers = Workers(self.client, self.plan.manifest.environment)
         self._look_at = 0.0
-        self._topic = "hfdask-" + chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
+        self._connection = connection_of(self.client)
+        self._since = self._every = 0.0
 
     @property
     def warnings(self) -> list[str]:
@@ -106,11 +111,15 @@ class ChunkRun:
         """
         wanted = list(indices)
         missing = set(wanted)
-        self.client.subscribe_topic(self._topic, self._on_event)
+        if not wanted:
+            return
+        token = chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
+        self._connection.listen(token, self._on_event)
         try:
-            if wanted:
-                self._workers.ask()
-                self._submit(wanted)
+            self._since = self._connection.scheduler_time(self.submitted)
+            self._every = event_seconds(worker_slots(self.client))
+            self._workers.ask()
+            self._submit(wanted)
             while missing:
                 for result in self._next():
                     if result.index in missing:
@@ -125,8 +134,7 @@ class ChunkRun:
             ) from error
         finally:
             self._withdraw(list(self._tries))
-            if self.client.status == "running":
-                self.client.unsubscribe_topic(self._topic)
+            self._connection.leave(token, self._on_event)
 
     def stop(self, error: BaseException | None = None) -> None:
         """End the run from another thread, as cancelled or with an error; what is finished stays."""
@@ -218,8 +226,8 @@ class ChunkRun:
             damage_test=self.damage_test,
             indices=indices,
             attempt=number,
-            topic=self._topic,
-            priority=self.priority,
+            every=self._every,
+            priority=-self._since,
         )
         with dask_span("hfdask", f"video:{self.name}"):
             futures: list[Future[ChunkResult]] = self.client.compute(graph, workers=sorted(workers) or None)
@@ -265,8 +273,7 @@ class ChunkRun:
             self._withdraw(list(stranded))
             self._submit(list(stranded.values()))
 
-    def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, message = event
+    def _on_event(self, message: dict[str, Any]) -> None:
         for attempt in list(self._tries.values()):
             if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]) and attempt.began is None:
                 attempt.began, attempt.worker = time.monotonic(), message["worker"]

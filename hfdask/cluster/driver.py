@@ -23,6 +23,7 @@ from hfdask.assemble import Assembly
 from hfdask.chunk import finished_chunk
 from hfdask.cluster.assembly import AssemblyTask, AssemblyThread
 from hfdask.cluster.chunks import ChunkRun
+from hfdask.cluster.connection import connection_of
 from hfdask.cluster.local import in_process, worker_slots
 from hfdask.cluster.once import run_once
 from hfdask.cluster.planning import needs_worker, plan_on_worker
@@ -109,12 +110,11 @@ class Render:
         self._config = config
         self._client = client
         self._progress = Progress("plan")
+        self._submitted = time.monotonic()
         self._lock = threading.Lock()
         self._partial: dict[int, int] = {}
         self._results: dict[int, ChunkResult] = {}
         self._run_of_chunks: ChunkRun | None = None
-        # The render that was submitted first finishes first, and two submitters share the cluster fairly.
-        self._priority = -int(time.time())
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
@@ -216,7 +216,7 @@ class Render:
             call,
             *args,
             span=f"video:{self._name}",
-            priority=self._priority,
+            priority=-connection_of(self._client).scheduler_time(self._submitted),
             retries=self.job.retries,
             stop=self._stop,
         )
@@ -251,8 +251,8 @@ class Render:
             plan.chunks_url,
             name=self._name,
             retries=self.job.retries,
-            priority=self._priority,
             damage_test=self.job.damage_test,
+            submitted=self._submitted,
             on_frames=self._on_frames,
         )
         self._require_going()

@@ -52,28 +52,29 @@ def delayed_chunks(
     damage_test: bool = True,
     indices: Iterable[int] | None = None,
     attempt: int = 0,
-    topic: str | None = None,
-    priority: float | None = None,
+    every: float | None = None,
+    priority: float = 0.0,
 ) -> list[Delayed]:
     """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
 
-    With a ``priority`` they start in their order, which dask would turn round, so that assembly can begin with the first.
+    Of chunks that wait for a worker, those of the highest ``priority`` run first, and of one render in order, so that
+    assembly can begin with the first. ``every`` is how many seconds their progress events are apart; None for no events.
     """
-    name = chunk_name(chunk_token(plan, output_url, damage_test=damage_test), attempt)
+    token = chunk_token(plan, output_url, damage_test=damage_test)
+    name = chunk_name(token, attempt)
     chunks = plan.manifest.chunks
     wanted = range(len(chunks)) if indices is None else indices
     secret = SecretOptions(plan.storage_options) if plan.storage_options else None
-    calls = {
-        (name, index): (plan.url, index, f"{output_url}/{chunks[index].file}", damage_test, secret, topic, attempt)
-        for index in wanted
-    }
+    same = (damage_test, secret, attempt, token, every)
+    calls = {(name, index): (plan.url, index, f"{output_url}/{chunks[index].file}", *same) for index in wanted}
     if task_spec is None:  # pragma: no cover - another dask
         return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
-    annotations = None if priority is None else {"priority": partial(_chunk_priority, priority)}
     tasks: dict[Any, Any] = {
         key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
     }
-    graph = HighLevelGraph({name: MaterializedLayer(tasks, annotations=annotations)}, {name: set()})
+    # Left to itself, dask starts the chunks of a render in the reverse order of their numbers as text.
+    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
+    graph = HighLevelGraph({name: layer}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]
 
 
@@ -85,6 +86,6 @@ def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
     return Delayed(key, HighLevelGraph({key: MaterializedLayer({key: task})}, {key: set()}), layer=key)
 
 
-def _chunk_priority(render: float, key: tuple[str, int]) -> float:
-    """A render's priority, less so little that its chunks stay together before those of one that came a second later."""
-    return render - key[1] * 1e-6
+def _in_order(priority: float, key: tuple[str, int]) -> float:
+    """Called on the scheduler; a step must show in the sum with seconds since the epoch, which is exact to 0.3 µs."""
+    return priority - 1e-6 * key[1]

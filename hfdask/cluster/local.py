@@ -71,11 +71,9 @@ def _current_client() -> Client | None:
 
 def worker_slots(client: Client) -> int:
     """Threads of all workers of a cluster, which is the number of chunks that run at a time; 0 before the first has come."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return sum(int(worker["nthreads"]) for worker in workers)
+    return int(client.scheduler_info(n_workers=0)["total_threads"])
 
 
 def in_process(client: Client) -> bool:
-    """Whether all workers share this process, and so its memory:// files; those that are yet to come do not."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    return bool(workers) and all(address.startswith("inproc://") for address in workers)
+    """Whether all workers share this process, and so its memory:// files; they then reach the scheduler in no other way."""
+    return str(client.scheduler_info(n_workers=0)["address"]).startswith("inproc://")

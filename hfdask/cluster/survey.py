@@ -71,10 +71,10 @@ def survey(client: Client) -> Survey:
 
 def _advice(client: Client) -> list[str]:
     advice = []
-    threads = {int(worker["nthreads"]) for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
-    if max(threads) > 1:
+    threads = max(client.nthreads().values())
+    if threads > 1:
         advice.append(
-            f"workers have up to {max(threads)} threads: give each process one (--nthreads 1), so that a crash costs one chunk"
+            f"workers have up to {threads} threads: give each process one (--nthreads 1), so that a crash costs one chunk"
         )
     wanted = dict(recommended())
     of_scheduler = {name: value for name, value in wanted.items() if name.startswith("distributed.scheduler.")}

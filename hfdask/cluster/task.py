@@ -12,6 +12,7 @@ import msgspec
 from hfdask.assemble import assemble
 from hfdask.browser import browser_thread
 from hfdask.chunk import render_chunk
+from hfdask.cluster.connection import TOPIC
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
 from hfdask.model import ChunkResult, Finding, RenderResult, Value
 from hfdask.plan import plan as make_plan
@@ -22,6 +23,14 @@ from hfdask.store import SecretOptions, Store
 EVENT_SECONDS = 0.5
 """Progress events of a chunk are at least this far apart."""
 
+EVENTS_A_SECOND = 100
+"""Of a whole cluster; the scheduler passes each on to every driver."""
+
+
+def event_seconds(slots: int) -> float:
+    """How far apart the progress events of a chunk should be where so many chunks run at a time."""
+    return max(EVENT_SECONDS, slots / EVENTS_A_SECOND)
+
 
 def render_chunk_task(
     plan_url: str,
@@ -29,11 +38,15 @@ def render_chunk_task(
     output_url: str,
     damage_test: bool,
     storage_options: SecretOptions | None,
-    topic: str | None,
     attempt: int,
+    token: str,
+    every: float | None,
 ) -> ChunkResult:
-    """`hfdask.render_chunk` as a task: URLs and numbers in, a small record out."""
-    observer = _observer(index, topic, attempt)
+    """`hfdask.render_chunk` as a task: URLs and numbers in, a small record out.
+
+    ``every`` is how many seconds progress events are apart, with the render's ``token``; None for no events.
+    """
+    observer = _observer(index, attempt, token, every)
     with _told_by(observer):
         return render_chunk(
             plan_url,
@@ -139,7 +152,7 @@ def memory_share(worker: Any) -> int | None:
     return int(limit) // int(worker.state.nthreads) if limit else None
 
 
-def _observer(index: int = 0, topic: str | None = None, attempt: int = 0) -> Observer:
+def _observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
     try:
         from distributed import get_worker
 
@@ -147,20 +160,21 @@ def _observer(index: int = 0, topic: str | None = None, attempt: int = 0) -> Obs
     except (ImportError, ValueError):
         return Observer()  # a local scheduler: nobody is listening
     browser_thread().pool.share = memory_share(worker)
-    return WorkerObserver(worker, index, topic, attempt)
+    return WorkerObserver(worker, index, attempt, token, every)
 
 
 class WorkerObserver(Observer):
-    """Feeds Fine Performance Metrics (``hf-capture`` and so on) and a topic of progress events."""
+    """Feeds Fine Performance Metrics (``hf-capture`` and so on) and the topic of progress events."""
 
-    def __init__(self, worker: Any, index: int, topic: str | None, attempt: int = 0) -> None:
+    def __init__(self, worker: Any, index: int, attempt: int, token: str, every: float | None) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
 
         self.worker = str(worker.contact_address or worker.address)  # as the scheduler calls it
         self._worker = worker
         self._key = getattr(thread_state, "key", None)
         self._index = index
-        self._topic = topic
+        self._token = token
+        self._every = every
         self.attempt = attempt
         self._told = 0.0
         self._tell(0)
@@ -173,13 +187,14 @@ class WorkerObserver(Observer):
 
     def progress(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._told >= EVENT_SECONDS or done == total:
+        if self._every is not None and (now - self._told >= self._every or done == total):
             self._told = now
             self._tell(done)
 
     def _tell(self, done: int) -> None:
-        if self._topic:
-            self._worker.log_event(self._topic, {"chunk": self._index, "attempt": self.attempt, "done": done})
+        if self._every is not None:
+            message = {"render": self._token, "chunk": self._index, "attempt": self.attempt, "done": done}
+            self._worker.log_event(TOPIC, message)
 
     def cancelled(self) -> bool:
         """Whether the scheduler has withdrawn this task, by the worker's own state: no message is exchanged."""

@@ -9,14 +9,13 @@ free first.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 from distributed import Client
 
+from hfdask.cluster.connection import connection_of
 from hfdask.cluster.local import in_process
-from hfdask.environment import environment_differences
 from hfdask.errors import EnvironmentMismatchError
 from hfdask.model import Environment
 
@@ -38,7 +37,7 @@ class Workers:
         self._had: dict[int, list[str]] = {}
 
     def ask(self) -> None:
-        """Ask every worker what it would render with, before any takes a chunk.
+        """Learn of every worker what it would render with, before any takes a chunk.
 
         Raises
         ------
@@ -46,8 +45,7 @@ class Workers:
             Where none would render what was planned.
         """
         if not in_process(self._client):
-            answers = self._client.run(_differences, self._planned, on_error="ignore")
-            self.pass_over({worker: differences for worker, differences in answers.items() if differences})
+            self.pass_over(connection_of(self._client).unfit_workers(self._planned))
 
     def pass_over(self, unfit: dict[str, dict[str, Any]]) -> None:
         """Give no chunk to these workers, which differ from what was planned.
@@ -68,7 +66,7 @@ class Workers:
 
     def fit(self) -> set[str]:
         """Workers that are there now and would render what was planned. Asks the scheduler."""
-        return set(self._client.scheduler_info(n_workers=-1)["workers"]) - set(self._unfit)
+        return set(self._client.nthreads()) - set(self._unfit)
 
     def has_had(self, index: int, worker: str) -> None:
         """Try this chunk elsewhere, if it has to be tried again."""
@@ -91,11 +89,6 @@ class Workers:
     def _bound(self, fit: set[str], had: list[str]) -> frozenset[str]:
         fresh = next(filter(None, (fit.difference(had[oldest:]) for oldest in range(len(had)))), fit)
         return frozenset() if fresh == fit and not self._unfit else frozenset(fresh)
-
-
-async def _differences(planned: Environment) -> dict[str, Any]:
-    """Runs on a worker's event loop, which must not wait for a browser to print its version."""
-    return await asyncio.to_thread(environment_differences, planned)
 
 
 def _listed(differences: dict[str, Any]) -> str:

@@ -1,0 +1,140 @@
+"""Plans without pages and chunks that sleep: what the Dask layer does can be measured, and tested, without a browser.
+
+Everything else is real: graphs, keys, priorities, the task with its observer and its progress events, retries and
+copies. Lengths are drawn by name of the video and index of the chunk, so that every run has the same.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import hfdask.cluster.task
+from hfdask.errors import RenderCancelledError
+from hfdask.model import (
+    PROTOCOL,
+    ChunkRange,
+    ChunkResult,
+    EncoderSettings,
+    Environment,
+    FontSet,
+    Manifest,
+    PageSettings,
+    Rate,
+    Timeline,
+)
+from hfdask.plan import Plan
+from hfdask.stages import Observer
+
+FRAMES = 60
+"""Of every chunk."""
+
+VIDEO_SECONDS, VIDEO_SPREAD = 8.0, 0.4
+"""Median length of the chunks of a video, and the spread of its logarithm from video to video."""
+
+CHUNK_SPREAD = 0.25
+"""Spread of the logarithm from chunk to chunk of a video."""
+
+POLL = 0.5
+"""Seconds between looks whether it was cancelled. The real one looks more often, but has a machine of its own."""
+
+
+def sleeping_plan(url: str, chunks: int) -> Plan:
+    """A plan of so many chunks of nothing; ``url`` is its name, too, and nothing is stored there."""
+    frames = chunks * FRAMES
+    manifest = Manifest(
+        protocol=PROTOCOL,
+        plan_hash="",
+        entry=url,
+        fps=Rate.of(Fraction(30)),
+        width=1920,
+        height=1080,
+        frames=frames,
+        chunks=tuple(ChunkRange(index=i, start=i * FRAMES, end=(i + 1) * FRAMES, key="0" * 64) for i in range(chunks)),
+        encoder=EncoderSettings(
+            codec="none", pixel_format="yuv420p", options={}, threads=1, timescale=30, container="mp4"
+        ),
+        page=PageSettings(
+            width=1920,
+            height=1080,
+            capture_mode="beginframe",
+            fragment=False,
+            variables={},
+            page_errors="raise",
+            load_timeout=30.0,
+            frame_timeout=30.0,
+        ),
+        environment=Environment(**dict.fromkeys(Environment.__struct_fields__, "none")),
+        timeline=Timeline(
+            composition_id="c", duration=frames / 30, duration_source="none", clips=(), timelines=(), adapters=()
+        ),
+        artifacts=(),
+        resources=(),
+        fonts=FontSet(files=(), stand_ins={}),
+        warnings=(),
+    )
+    return Plan(url, manifest.sealed())
+
+
+def realistic_seconds(video: str, index: int) -> float:
+    """How long a chunk takes: log-normal over videos, and over the chunks of a video."""
+    whole, part = random.Random(video), random.Random(f"{video}/{index}")
+    return VIDEO_SECONDS * whole.lognormvariate(0, VIDEO_SPREAD) * part.lognormvariate(0, CHUNK_SPREAD)
+
+
+def sleep_instead_of_rendering(
+    seconds: Callable[[str, int], float],
+    ended: Callable[[str, int, str, float, float], None] = lambda video, index, worker, begin, end: None,
+) -> Callable[..., ChunkResult]:
+    """A stand-in for the task's `render_chunk`, which says of every chunk when it began and ended.
+
+    It reports each frame and looks now and then whether it was cancelled, as the real one does.
+    """
+
+    def render_chunk(plan_url: str, index: int, output_url: str, *, observer: Observer, **_: Any) -> ChunkResult:
+        began, length = time.time(), seconds(plan_url, index)
+        while (left := began + length - time.time()) > 0:
+            time.sleep(min(left, POLL))
+            if observer.cancelled():
+                raise RenderCancelledError(f"chunk {index} of {plan_url} was cancelled")
+            observer.progress(min(FRAMES - 1, int(FRAMES * (time.time() - began) / length)), FRAMES)
+        observer.progress(FRAMES, FRAMES)
+        result = _result(plan_url, index, output_url, observer, length)
+        ended(plan_url, index, observer.worker, began, time.time())
+        return result
+
+    return render_chunk
+
+
+def install(render_chunk: Callable[..., ChunkResult]) -> None:
+    """Let this process's workers run this instead of rendering."""
+    hfdask.cluster.task.render_chunk = render_chunk  # type: ignore[assignment]
+
+
+def _result(plan_url: str, index: int, output_url: str, observer: Observer, length: float) -> ChunkResult:
+    digest = "0" * 64
+    return ChunkResult(
+        plan_hash=digest,
+        key=digest,
+        index=index,
+        start=index * FRAMES,
+        end=(index + 1) * FRAMES,
+        url=output_url,
+        sha256=digest,
+        size=1_000_000,
+        codec="none",
+        capture_mode="beginframe",
+        digest=digest,
+        before_digest=digest[:32],
+        last_digest=digest[:32],
+        static_frames=0,
+        stages={"materialise": 0.01, "boot": 0.3, "capture": length, "encode": length, "upload": 0.02},
+        warm=True,
+        worker=observer.worker,
+        browser="none",
+        messages=0,
+        attempt=observer.attempt,
+    )

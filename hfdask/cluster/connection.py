@@ -1,0 +1,101 @@
+"""What all renders of a client have in common: which workers fit, the progress of chunks, and the scheduler's clock.
+
+A thousand renders that each ask two hundred workers are two hundred thousand messages, and a topic of events for each
+render stays on the scheduler for good. So every worker is asked once, and there is one topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from distributed import Client
+
+from hfdask.environment import environment_differences
+from hfdask.model import Environment
+
+TOPIC = "hfdask-progress"
+"""Events of all chunks of all renders: the scheduler keeps the last thousand, and every driver hears all of them."""
+
+_Message = dict[str, Any]
+
+_connections: weakref.WeakKeyDictionary[Client, Connection] = weakref.WeakKeyDictionary()
+_making = threading.Lock()
+
+
+class Connection:
+    """One client's; see `connection_of`. Any thread may use it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client: Client = weakref.proxy(client)
+        self._lock = threading.Lock()
+        self._asking = threading.Lock()
+        self._fit: dict[Environment, set[str]] = {}
+        self._listeners: dict[str, list[Callable[[_Message], None]]] = {}
+        self._ahead: float | None = None
+
+    def scheduler_time(self, moment: float) -> float:
+        """A moment of `time.monotonic` by the scheduler's clock, in seconds since the epoch.
+
+        Submitters whose own clocks differ, or jump, agree on who was first.
+        """
+        with self._asking:
+            if self._ahead is None:
+                before = time.monotonic()
+                there: float = self._client.run_on_scheduler(time.time)
+                self._ahead = there - (before + time.monotonic()) / 2
+            return self._ahead + moment
+
+    def unfit_workers(self, planned: Environment) -> dict[str, dict[str, Any]]:
+        """How each worker differs that would render something else than was planned.
+
+        A worker that was right once is not asked again: nothing but a new process can change its answer.
+        """
+        with self._asking:
+            workers = self._client.nthreads()
+            fit = self._fit.setdefault(planned, set())
+            fit.intersection_update(workers)
+            unknown = [worker for worker in workers if worker not in fit]
+            if not unknown:
+                return {}
+            answers = self._client.run(_differences, planned, workers=unknown, on_error="ignore")
+            fit.update(worker for worker, differences in answers.items() if not differences)
+            return {worker: differences for worker, differences in answers.items() if differences}
+
+    def listen(self, token: str, heard: Callable[[_Message], None]) -> None:
+        """Have progress events of the chunks with this token told, on the client's event loop."""
+        with self._lock:
+            if not self._listeners:
+                self._client.subscribe_topic(TOPIC, self._on_event)
+            self._listeners.setdefault(token, []).append(heard)
+
+    def leave(self, token: str, heard: Callable[[_Message], None]) -> None:
+        """Tell no more; the scheduler sends nothing to a client of which nobody listens."""
+        with self._lock:
+            self._listeners[token].remove(heard)
+            if not self._listeners[token]:
+                del self._listeners[token]
+            if not self._listeners and self._client.status == "running":
+                self._client.unsubscribe_topic(TOPIC)
+
+    def _on_event(self, event: tuple[float, _Message]) -> None:
+        _, message = event
+        for heard in tuple(self._listeners.get(message["render"], ())):
+            heard(message)
+
+
+def connection_of(client: Client) -> Connection:
+    """The one that all renders of this client share."""
+    with _making:
+        if client not in _connections:
+            _connections[client] = Connection(client)
+        return _connections[client]
+
+
+async def _differences(planned: Environment) -> dict[str, Any]:
+    """Runs on a worker's event loop, which must not wait for a browser to print its version."""
+    return await asyncio.to_thread(environment_differences, planned)
