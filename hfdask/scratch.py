@@ -31,8 +31,10 @@ def scratch_folder() -> Path:
         if _folder is None or _folder[0] != os.getpid():
             base = _base()
             sweep(base)
-            folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-            _held.append(_lock_of(folder, os.O_RDONLY | os.O_DIRECTORY))
+            # It gets the name that others sweep only when it is locked: processes start at the same time.
+            fresh = Path(tempfile.mkdtemp(prefix="new-", dir=base))
+            _held.append(_lock_of(fresh, os.O_RDONLY | os.O_DIRECTORY))
+            folder = fresh.rename(base / fresh.name.replace("new-", "run-", 1))
             _folder = (os.getpid(), folder)
             atexit.register(_remove, os.getpid(), folder)
         return _folder[1]

@@ -23,9 +23,10 @@ from typing import Any
 
 import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
-from playwright.async_api import CDPSession, Playwright, async_playwright
+from playwright.async_api import CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser.driver import start_driver
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld, machine_fonts
 from hfdask.browser.memory import Memory, browser_limit
@@ -240,7 +241,7 @@ class BrowserPool:
     async def driver(self) -> Playwright:
         async with self._starting:
             if self._driver is None:
-                self._driver = await async_playwright().start()
+                self._driver = await start_driver()
             return self._driver
 
     @contextlib.asynccontextmanager
