@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hfdask.config import PROJECT_FILE
-from hfdask.errors import EntryNotFoundError, ProjectError
+from hfdask.errors import EntryNotFoundError, ProjectError, StoreError
 from hfdask.model import Artifact
 from hfdask.scratch import scratch_subfolder
-from hfdask.store import Snapshot, StorageOptions, Store, concurrently, shown, split_url
+from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, shown, split_url
 
 # What is at the top of a project and never part of a composition.
 SKIPPED = frozenset(
@@ -139,4 +139,13 @@ def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
         raise ProjectError(f"{store.url_of(both[0])} is a file and a folder, which no project can hold; rename one")
     for parent in folders:
         (folder / parent).mkdir(parents=True, exist_ok=True)
-    concurrently(lambda name: store.fetch(name, folder / name, names[name]), wanted)
+    concurrently(lambda name: _fetch_whole(store, name, names[name], folder / name), wanted)
+
+
+def _fetch_whole(store: Store, name: str, size: int, path: Path) -> None:
+    """Copy a file of which nothing but its size is known. It may be more: some stores decompress what they give."""
+    for _ in range(READS):
+        if store.fetch(name, path, size).stat().st_size >= size:
+            return
+    url = store.url_of(name)
+    raise StoreError(f"{url}: only {path.stat().st_size} of {size} bytes came, {READS} times", url=url)

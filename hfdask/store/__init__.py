@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
-from hfdask.store.files import Store, disk_full_at, split_url
-from hfdask.store.objects import LARGE_THREADS, Snapshot, file_digest, materialised, object_name, packing
+from hfdask.store.files import READS, Store, disk_full_at, file_digest, split_url
+from hfdask.store.objects import LARGE_THREADS, Snapshot, materialised, object_name, packing
 from hfdask.store.secrets import SecretOptions, StorageOptions, shown
 
 __all__ = [
     "LARGE_THREADS",
+    "READS",
     "Cache",
     "SecretOptions",
     "Snapshot",

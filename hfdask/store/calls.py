@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from fsspec import asyn
@@ -50,11 +51,20 @@ def retried(call: Callable[[], _R]) -> _R:
     return attempts(call)
 
 
-def in_time(fs: Any, method: str, *args: Any, size: int = 0, sending: bool = False, **options: Any) -> Any:
+def in_time(
+    fs: Any,
+    method: str,
+    *args: Any,
+    size: int = 0,
+    sending: bool = False,
+    undo: Callable[[], object] = lambda: None,
+    **options: Any,
+) -> Any:
     """One call of a file system's method, which ends with `TimeoutError` where it moves too little.
 
     Large uploads of asynchronous file systems are left to their own time-outs: cancelled from outside they would not
-    take back the parts that are in the bucket.
+    take back the parts that are in the bucket. Calls of other file systems cannot be cancelled: one that comes back after it
+    was given up is followed by ``undo``.
     """
     limit = STALL + size / SLOWEST
     if type(fs) in (LocalFileSystem, MemoryFileSystem):
@@ -66,13 +76,26 @@ def in_time(fs: Any, method: str, *args: Any, size: int = 0, sending: bool = Fal
 
     def run() -> None:
         try:
-            answer.set_result(getattr(fs, method)(*args, **options))
+            result = getattr(fs, method)(*args, **options)
         except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            answer.set_exception(error)
+            if answer.set_running_or_notify_cancel():
+                answer.set_exception(error)
+                return
+        else:
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(result)
+                return
+        with suppress(Exception):  # nobody is left to be told
+            undo()
 
     # A thread that never comes back must not keep the process from ending.
     threading.Thread(target=run, name=f"hfdask-{method}", daemon=True).start()
-    return answer.result(limit)
+    try:
+        return answer.result(limit)
+    except TimeoutError:
+        if answer.cancel() or answer.exception() is not None:
+            raise
+        return answer.result()  # it came at the last moment
 
 
 def concurrently(call: Callable[[_T], _R], items: Iterable[_T], threads: int = THREADS) -> list[_R]:

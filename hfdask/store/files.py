@@ -8,6 +8,8 @@ object, and by rename on file systems.
 from __future__ import annotations
 
 import errno
+import filecmp
+import hashlib
 import os
 import shutil
 import uuid
@@ -25,6 +27,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.utils import get_protocol
 
 from hfdask.errors import (
+    ArtifactDigestError,
     DiskFullError,
     HfdaskError,
     InvalidConfigError,
@@ -32,7 +35,7 @@ from hfdask.errors import (
     StoreError,
     StoreRefusedError,
 )
-from hfdask.scratch import scratch_folder
+from hfdask.scratch import growing_file, scratch_folder
 from hfdask.store.allowed import require_allowed
 from hfdask.store.calls import THREADS, in_time, retried
 from hfdask.store.secrets import StorageOptions, scrubbed, shown
@@ -43,6 +46,9 @@ _R = TypeVar("_R")
 # What file systems must be told to make as many transfers at a time as there are threads for them.
 _WIDE: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": THREADS}}}
 _WIDE["s3a"] = _WIDE["s3"]
+
+READS = 5
+"""Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -132,22 +138,50 @@ class Store:
             self._do(name, partial(self._get, name, path, 0))
             return path.read_bytes()
 
-    def fetch(self, name: str, path: Path, size: int = 0) -> Path:
+    def read_as(self, name: str, parse: Callable[[bytes], _R], reads: int = READS) -> _R:
+        """What a file says; it is read again where ``parse`` makes no sense of it.
+
+        Raises
+        ------
+        HfdaskError
+            As `read`, and whatever ``parse`` says the last time.
+        """
+        data = self.read(name)
+        try:
+            return parse(data)
+        except HfdaskError:
+            if self.local or reads < 2:
+                raise
+        return self.read_as(name, parse, reads - 1)
+
+    def fetch(self, name: str, path: Path, size: int = 0, sha256: str | None = None, reads: int = READS) -> Path:
         """A local file with this content: the file itself in a local store, else a copy at ``path``.
 
         Parameters
         ----------
         size : int
             Bytes that it should have, for how long that may take.
+        sha256 : str, optional
+            Its digest; it is read again where it has another.
+
+        Raises
+        ------
+        ArtifactDigestError
+            Where it has another every time.
+        MissingArtifactError, StoreError, StoreRefusedError, DiskFullError
         """
-        if self.local:
-            return self.in_place(name)
+        found = self.in_place(name) if self.local else path
         try:
-            self._do(name, partial(self._get, name, path, size))
+            if not self.local:
+                self._do(name, partial(self._get, name, path, size))
+            if sha256 is None or file_digest(found) == sha256:
+                return found
+            if self.local or reads < 2:
+                raise ArtifactDigestError(f"{self.url_of(name)} is not what was written there", url=self.url_of(name))
         except HfdaskError:
             path.unlink(missing_ok=True)
             raise
-        return path
+        return self.fetch(name, path, size, sha256, reads - 1)
 
     def in_place(self, name: str) -> Path:
         """The file itself, in a local store."""
@@ -159,9 +193,17 @@ class Store:
     def _get(self, name: str, path: Path, size: int) -> None:
         if type(self.fs) is MemoryFileSystem:
             path.write_bytes(self.fs.cat_file(self._at(name)))  # get_file shares one position among all readers
-            return
+        elif getattr(self.fs, "async_impl", False):
+            self._copy(self._at(name), path, size)
+        else:
+            # A call that is given up cannot be stopped, and must not write where the next one does.
+            with _temporary(scratch_folder() / "get") as own:
+                self._copy(self._at(name), own, size, undo=partial(own.unlink, missing_ok=True))
+                shutil.copyfile(own, path)
+
+    def _copy(self, source: str, path: Path, size: int, **options: Any) -> None:
         told = Callback()
-        in_time(self.fs, "get_file", self._at(name), str(path), callback=told, size=size)
+        in_time(self.fs, "get_file", source, str(path), callback=told, size=size, **options)
         got = path.stat().st_size
         if told.size is not None and got < told.size:
             raise TruncatedRead(got, told.size)
@@ -210,7 +252,7 @@ class Store:
             raise _AlreadyThereError(self.url_of(name)) from error
         self._send(name, source)
 
-    def _send(self, name: str, source: bytes | Path, **options: str) -> None:
+    def _send(self, name: str, source: bytes | Path, **options: Any) -> None:
         if type(self.fs) is MemoryFileSystem and isinstance(source, Path):
             source = source.read_bytes()  # put_file would show it while it grows
         if not getattr(self.fs, "async_impl", False) and type(self.fs) is not MemoryFileSystem:
@@ -222,20 +264,26 @@ class Store:
             in_time(self.fs, "put_file", str(source), self._at(name), size=size, sending=True, **options)
 
     def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
-        """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like."""
+        """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like.
+
+        A process that is killed meanwhile leaves its hidden file there: these have no locks by which to know that it is dead.
+        """
         final = self._at(name)
-        temporary = f"{self.fs._parent(final)}/.{uuid.uuid4().hex[:12]}.tmp"
+        folder, _, last = final.rpartition("/")
+        temporary = f"{folder}/.{last}.{uuid.uuid4().hex[:12]}.tmp"
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         call = partial(in_time, self.fs, size=size)
+        remove = partial(self.fs.rm_file, temporary)
         there = call("exists", final)
         if there and mode == "create":
             raise FileExistsError(final)
-        call("makedirs", self.fs._parent(final), exist_ok=True)
+        call("makedirs", folder, exist_ok=True)
         try:
             if isinstance(source, bytes):
-                call("pipe_file", temporary, source)
+                call("pipe_file", temporary, source, undo=remove)
             else:
-                call("put_file", str(source), temporary)
+                call("put_file", str(source), temporary, undo=remove)
+            self._require_arrived(temporary, source, size)
             if there:
                 call("rm_file", final)  # many of these cannot rename onto a file
             call("mv", temporary, final)
@@ -244,12 +292,21 @@ class Store:
                 call("rm_file", temporary)
             raise
 
+    def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
+        """Read back what was sent: unlike object stores, these do not check it themselves."""
+        with _temporary(scratch_folder() / "back") as path:
+            self._copy(sent, path, size, undo=partial(path.unlink, missing_ok=True))
+            same = (
+                path.read_bytes() == source if isinstance(source, bytes) else filecmp.cmp(path, source, shallow=False)
+            )
+        if not same:
+            raise OSError(errno.EIO, "other bytes came back than were sent")
+
     def _move_in(self, name: str, source: bytes | Path, *, create: bool) -> None:
         final = Path(self._at(name))
         if create and final.exists():
             raise _AlreadyThereError(self.url_of(name))
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(final) as temporary:
+        with growing_file(final.parent, final.name) as temporary:
             if isinstance(source, bytes):
                 temporary.write_bytes(source)
             else:
@@ -319,6 +376,12 @@ def disk_full_at(path: Path) -> Iterator[None]:
         if not is_full(error):
             raise
         raise DiskFullError(f"no space is left in {path.parent}; nothing partial was kept", path=str(path)) from error
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:

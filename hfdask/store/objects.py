@@ -25,16 +25,13 @@ from hfdask.errors import ArtifactDigestError, HfdaskError
 from hfdask.scratch import scratch_folder
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
-from hfdask.store.files import Store
+from hfdask.store.files import READS, Store, file_digest
 
 SMALL = 10**6
 """Objects of fewer bytes share a pack."""
 
 PACK = 64 * 10**6
 """Bytes of objects in a pack, at most."""
-
-READS = 3
-"""Reads of an object before its content counts as wrong."""
 
 LARGE_THREADS = 4
 """Transfers of packs and large objects at a time: each may hold many parts in memory."""
@@ -254,14 +251,13 @@ def materialised(
 
 def _bring(cache: Cache, store: Store, wanted: PlanObject) -> None:
     with cache.turn(wanted.sha256) as path:
-        for _ in range(READS):
-            if cache.has(wanted.sha256, wanted.size):
-                return
-            cache.with_space(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size))
-            if _measured(path) == (wanted.sha256, wanted.size):
-                cache.accept(path, wanted.sha256)
-                return
-    raise _wrong(store, wanted)
+        if cache.has(wanted.sha256, wanted.size):
+            return
+        try:
+            cache.with_space(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size, wanted.sha256))
+        except ArtifactDigestError:
+            raise _wrong(store, wanted) from None
+        cache.accept(path, wanted.sha256)
 
 
 def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, PlanObject]) -> None:
@@ -277,8 +273,8 @@ def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, Pla
         raise _wrong(store, left[0])
 
 
-def _fetch(store: Store, name: str, path: Path, size: int) -> None:
-    store.fetch(name, path, size)
+def _fetch(store: Store, name: str, path: Path, size: int, sha256: str | None = None) -> None:
+    store.fetch(name, path, size, sha256)
 
 
 def _unpack(cache: Cache, pack: Path, missing: Mapping[str, int]) -> None:
@@ -334,9 +330,3 @@ def _measured(source: Path | bytes) -> tuple[str, int]:
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest(), len(source)
     return file_digest(source), source.stat().st_size
-
-
-def file_digest(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
