@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from hfdask._version import __version__
 from hfdask.certificate import SUFFIX, certificate_of
 from hfdask.errors import (
+    ArtifactDigestError,
     ChunkMismatchError,
     ChunkMissingError,
+    HfdaskError,
     MissingArtifactError,
     OutputNotWritableError,
     RenderCancelledError,
@@ -31,7 +33,7 @@ from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam,
 from hfdask.plan import read_manifest, require_sealed
 from hfdask.scratch import growing_file, scratch_subfolder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_url
+from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_url
 
 AHEAD = 8
 """Chunks that are fetched before it is their turn."""
@@ -47,6 +49,7 @@ def assemble(
     storage_options: StorageOptions | None = None,
     strict: bool = False,
     certificate: bool = False,
+    plan_hash: str | None = None,
     observer: Observer | None = None,
 ) -> RenderResult:
     """Join a plan's chunks to its video.
@@ -65,6 +68,8 @@ def assemble(
         Whether a seam whose two renderings differ is an error instead of a warning.
     certificate : bool
         Whether to write a certificate next to the video; see `hfdask.certificate`.
+    plan_hash : str, optional
+        Of the plan that must be there.
     observer : Observer, optional
         Sees the stage, and can cancel.
 
@@ -83,6 +88,7 @@ def assemble(
         storage_options=storage_options,
         strict=strict,
         certificate=certificate,
+        plan_hash=plan_hash,
         observer=observer,
     )
     results = concurrently(
@@ -102,7 +108,7 @@ class Assembly:
 
     Parameters
     ----------
-    plan_url, output_url, storage_options, strict, certificate
+    plan_url, output_url, storage_options, strict, certificate, plan_hash
         As in `assemble`.
     observer : Observer, optional
         Sees the stage, and can cancel.
@@ -125,6 +131,7 @@ class Assembly:
         storage_options: StorageOptions | None = None,
         strict: bool = False,
         certificate: bool = False,
+        plan_hash: str | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._options, self._strict, self._certificate = storage_options, strict, certificate
@@ -137,7 +144,7 @@ class Assembly:
         self._fetched: dict[int, Future[tuple[FrameRecord, ChunkSource]]] = {}
         with self._clock("assemble"):
             self._store = Store(plan_url, storage_options)
-            self.manifest = read_manifest(self._store)
+            self.manifest = read_manifest(self._store, plan_hash)
             require_sealed(self.manifest, self._store.url)
 
     def __enter__(self) -> Assembly:
@@ -197,7 +204,13 @@ class Assembly:
             if self._certificate:
                 record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
                 output.put(name + SUFFIX, record)
-            output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
+            try:
+                output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
+            except BaseException:
+                if self._certificate:
+                    with suppress(HfdaskError):  # of a store that fails: the first error tells more
+                        output.delete(name + SUFFIX)
+                raise
         warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
         return RenderResult(
             output=output.url_of(name).removeprefix("file://"),
@@ -315,7 +328,7 @@ def _require_planned(result: ChunkResult, manifest: Manifest) -> None:
 def _record_of(url: str, options: StorageOptions | None) -> ChunkResult:
     store, name = split_url(url, options)
     try:
-        return decode(store.read(name + ".json"), ChunkResult, store.url_of(name + ".json"))
+        return store.read_as(name + ".json", lambda data: decode(data, ChunkResult, store.url_of(name + ".json")))
     except MissingArtifactError as error:
         raise ChunkMissingError(
             f"{store.url_of(name)} has no record; it is not a finished chunk", url=store.url_of(name)
@@ -325,7 +338,7 @@ def _record_of(url: str, options: StorageOptions | None) -> ChunkResult:
 def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameRecord:
     store, name = split_url(result.frames_url, options)
     try:
-        record = decode(store.read(name), FrameRecord, result.frames_url)
+        record = store.read_as(name, lambda data: decode(data, FrameRecord, result.frames_url))
     except MissingArtifactError as error:
         raise ChunkMissingError(
             f"{result.frames_url} is missing; render chunk {result.index} again", chunk=result.index
@@ -342,16 +355,16 @@ def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameReco
 def _source(result: ChunkResult, options: StorageOptions | None, folder: Path) -> ChunkSource:
     store, name = split_url(result.url, options)
     try:
-        path = store.fetch(name, folder / f"{result.index}.mp4", result.size)
+        path = store.fetch(name, folder / f"{result.index}.mp4", result.size, result.sha256)
     except MissingArtifactError as error:
         raise ChunkMissingError(
             f"{result.url} is missing; render chunk {result.index} again", chunk=result.index
         ) from error
-    if path.stat().st_size != result.size or file_digest(path) != result.sha256:
+    except ArtifactDigestError as error:
         raise ChunkMismatchError(
             f"{result.url} does not have the content of its record; render chunk {result.index} again",
             chunk=result.index,
-        )
+        ) from error
     return ChunkSource(path, result.start, result.frames)
 
 

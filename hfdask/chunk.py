@@ -60,6 +60,7 @@ def render_chunk(
     storage_options: StorageOptions | None = None,
     damage_test: bool = True,
     redo: bool = False,
+    plan_hash: str | None = None,
     observer: Observer | None = None,
 ) -> ChunkResult:
     """Render one chunk of a plan to a file.
@@ -81,6 +82,8 @@ def render_chunk(
         Whether to skip the picture of frames that the compositor did not touch. The frames are the same either way.
     redo : bool
         Whether to render even if the chunk is there already, of this plan or unchanged from another.
+    plan_hash : str, optional
+        Of the plan that must be there, so that no other one is rendered that has taken its place.
     observer : Observer, optional
         Sees stages and progress, and can cancel.
 
@@ -100,7 +103,7 @@ def render_chunk(
     with ExitStack() as held:
         with clock("materialise"):
             store = Store(plan_url, storage_options)
-            manifest = read_manifest(store)
+            manifest = read_manifest(store, plan_hash)
             chunk = manifest.chunk(index)
             require_sealed(manifest, store.url)
             output, name = split_url(output_url, storage_options)
@@ -130,7 +133,8 @@ def finished_chunk(output: Store, name: str, chunk: ChunkRange) -> ChunkResult |
     only read where that is cheap, in a local store; assembly checks them in any case.
     """
     try:
-        record = decode(output.read(name + ".json"), ChunkResult, output.url_of(name + ".json"))
+        where = output.url_of(name + ".json")
+        record = output.read_as(name + ".json", lambda data: decode(data, ChunkResult, where))
         whole = (
             record.key == chunk.key
             and (record.start, record.end) == (chunk.start, chunk.end)

@@ -259,20 +259,36 @@ def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
     return report.findings
 
 
-def read_manifest(store: Store) -> Manifest:
-    """Read a plan's manifest, without checking its hash.
+def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
+    """Read a plan's manifest, without checking its content against its hash.
+
+    Parameters
+    ----------
+    plan_hash : str, optional
+        Of the plan that must be there.
 
     Raises
     ------
     MissingArtifactError, ProtocolError, PlanCorruptError
+    PlanHashError
+        Where another plan is there.
     """
     where = store.url_of(MANIFEST)
     try:
-        data = store.read(MANIFEST)
+        manifest = store.read_as(MANIFEST, partial(_manifest, where=where))
     except MissingArtifactError as error:
         raise MissingArtifactError(
             f"{where} does not exist: there is no plan, or not yet a whole one", url=where
         ) from error
+    if plan_hash is not None and manifest.plan_hash != plan_hash:
+        raise PlanHashError(
+            f"another plan was made at {where} while this one was rendered; give each render a plan_dir of its own",
+            url=where,
+        )
+    return manifest
+
+
+def _manifest(data: bytes, where: str) -> Manifest:
     protocol = decode(data, dict[str, msgspec.Raw], where).get("protocol")
     if protocol is None or bytes(protocol) != b"%d" % PROTOCOL:
         has = "none" if protocol is None else bytes(protocol)[:20].decode("utf-8", "replace")

@@ -137,6 +137,7 @@ class AssemblyTask:
             "assemble",
             assemble_task,
             self._plan.url,
+            self._plan.hash,
             tuple(chunk.url for chunk in self._chunks),
             self._output_url,
             self._strict,

@@ -28,7 +28,15 @@ from hfdask.cluster.local import in_process, worker_slots
 from hfdask.cluster.once import run_once
 from hfdask.cluster.planning import needs_worker, plan_on_worker
 from hfdask.config import ASSEMBLE_ON, PLAN_ON, AssembleOn, PlanOn, with_project_file
-from hfdask.errors import HfdaskError, InvalidConfigError, RenderCancelledError
+from hfdask.errors import (
+    DiskFullError,
+    EnvironmentMismatchError,
+    HfdaskError,
+    InvalidConfigError,
+    OutputNotWritableError,
+    RenderCancelledError,
+    StoreRefusedError,
+)
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
 from hfdask.store import StorageOptions, Store, split_url
@@ -166,7 +174,8 @@ class Render:
         except BaseException as error:  # noqa: BLE001 - it is raised again by result()
             self._outcome = error
             if not (self._results and _can_go_on(error)):
-                self._forget_plan()
+                for trouble in self._forget_plan():
+                    error.add_note(trouble)
             self._set("failed")
         finally:
             self._finished.set()
@@ -177,7 +186,7 @@ class Render:
         self.plan, planned_on = self._plan()
         self._require_going()
         video, warnings = self._render_chunks(self.plan)
-        self._forget_plan()
+        warnings += self._forget_plan()
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
         return msgspec.structs.replace(
             video,
@@ -225,14 +234,18 @@ class Render:
     def _name(self) -> str:
         return PurePosixPath(self.job.output).stem
 
-    def _forget_plan(self) -> None:
-        """Remove what was kept next to the output for another try."""
+    def _forget_plan(self) -> list[str]:
+        """Remove what was kept next to the output for another try; the answer is why that could not be done."""
         if self.job.keep_plan:
-            return
+            return []
         store, name = split_url(self.job.plan_url, self.job.storage_options)
-        store.delete(name)
+        try:
+            store.delete(name)
+        except HfdaskError as error:
+            return [f"{self.job.plan_url} is of no use any more, but cannot be removed: {error.message}"]
         if store.local and os.path.isdir(store.path) and not os.listdir(store.path):
             os.rmdir(store.path)
+        return []
 
     def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
         """Render what is missing and assemble it; the answer is the video, and what to warn of."""
@@ -276,6 +289,7 @@ class Render:
             storage_options=job.storage_options,
             strict=job.strict,
             certificate=job.certificate,
+            plan_hash=plan.hash,
         )
         return AssemblyThread(opened, run.stop, self._stop)
 
@@ -308,6 +322,10 @@ class Render:
             )
 
 
+# Nothing that a chunk shows depends on what these are about.
+_MENDABLE = (DiskFullError, EnvironmentMismatchError, OutputNotWritableError, RenderCancelledError, StoreRefusedError)
+
+
 def _can_go_on(error: BaseException) -> bool:
     """Whether the same call could finish what this error interrupted, with the chunks that there are."""
-    return not isinstance(error, HfdaskError) or error.retryable or isinstance(error, RenderCancelledError)
+    return not isinstance(error, HfdaskError) or error.retryable or isinstance(error, _MENDABLE)

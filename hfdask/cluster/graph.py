@@ -66,7 +66,9 @@ def delayed_chunks(
     wanted = range(len(chunks)) if indices is None else indices
     secret = SecretOptions(plan.storage_options) if plan.storage_options else None
     same = (damage_test, secret, attempt, token, every)
-    calls = {(name, index): (plan.url, index, f"{output_url}/{chunks[index].file}", *same) for index in wanted}
+    calls = {
+        (name, index): (plan.url, plan.hash, index, f"{output_url}/{chunks[index].file}", *same) for index in wanted
+    }
     if task_spec is None:  # pragma: no cover - another dask
         return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
     tasks: dict[Any, Any] = {

@@ -34,6 +34,7 @@ def event_seconds(slots: int) -> float:
 
 def render_chunk_task(
     plan_url: str,
+    plan_hash: str,
     index: int,
     output_url: str,
     damage_test: bool,
@@ -54,12 +55,14 @@ def render_chunk_task(
             output_url,
             storage_options=storage_options,
             damage_test=damage_test,
+            plan_hash=plan_hash,
             observer=observer,
         )
 
 
 def assemble_task(
     plan_url: str,
+    plan_hash: str,
     chunk_urls: tuple[str, ...],
     output_url: str,
     strict: bool,
@@ -76,6 +79,7 @@ def assemble_task(
             storage_options=storage_options,
             strict=strict,
             certificate=certificate,
+            plan_hash=plan_hash,
             observer=observer,
         )
     return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
