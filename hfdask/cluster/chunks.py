@@ -19,10 +19,11 @@ from typing import Any
 from distributed import Client, Future, KilledWorker
 from distributed import span as dask_span
 from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 
 from hfdask.cluster.connection import connection_of
 from hfdask.cluster.graph import chunk_token, delayed_chunks
-from hfdask.cluster.local import worker_slots
+from hfdask.cluster.local import ask_scheduler, worker_slots
 from hfdask.cluster.stragglers import overdue
 from hfdask.cluster.task import event_seconds
 from hfdask.cluster.workers import Workers
@@ -38,6 +39,9 @@ from hfdask.plan import Plan
 
 BACK_OFF = 0.5
 """Seconds before the first new attempt; doubled for each further one."""
+
+SILENCE = 30.0
+"""Seconds after which a scheduler that says nothing is asked whether it is still there."""
 
 _TICK = 0.5
 _LOOK = 5.0
@@ -93,6 +97,8 @@ class ChunkRun:
         self._spent: list[tuple[int, float]] = []
         self._workers = Workers(self.client, self.plan.manifest.environment)
         self._look_at = 0.0
+        self._heard = time.monotonic()
+        self._lost = False
         self._connection = connection_of(self.client)
         self._since = self._every = 0.0
 
@@ -157,7 +163,9 @@ class ChunkRun:
         self._later = [(when, index) for when, index in self._later if when > now]
         self._submit(due)
         if future is None:
+            self._require_scheduler()
             return
+        self._heard = now
         with self._lock:
             attempt = self._tries.pop(future, None)
         if attempt is None:
@@ -165,13 +173,25 @@ class ChunkRun:
         try:
             result = future.result()
         except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted out by its kind
+            # While anybody holds a failed task, and a traceback does, the next render is told its error without a new try.
+            future.release()
             self._failed(error, attempt)
         else:
             frames = result.frames
             self._spent.append((frames, now - (attempt.began or now)))
             self._withdraw([other for other, its in list(self._tries.items()) if its.index == attempt.index])
             yield result
-        future.release()
+            future.release()
+
+    def _require_scheduler(self) -> None:
+        if time.monotonic() - self._heard < SILENCE:
+            return
+        try:
+            ask_scheduler(self.client)
+        except SchedulerLostError:
+            self._lost = True
+            raise
+        self._heard = time.monotonic()
 
     def _failed(self, error: BaseException, attempt: _Try) -> None:
         index = attempt.index
@@ -202,9 +222,10 @@ class ChunkRun:
                 "the chunk's frames show",
                 chunk=index,
             )
-        if isinstance(error, CancelledError):
+        # How a lost scheduler shows depends on how far the client was in noticing it.
+        if isinstance(error, CancelledError | ClosedClientError | CommClosedError) or self.client.status != "running":
             return SchedulerLostError(
-                f"the cluster forgot chunk {index} ({getattr(error, 'reason', 'unknown')}): its scheduler was lost or restarted; "
+                f"the cluster forgot chunk {index} ({getattr(error, 'reason', type(error).__name__)}): its scheduler was lost or restarted; "
                 "finished chunks are kept, so render again",
                 chunk=index,
             )
@@ -242,7 +263,7 @@ class ChunkRun:
         with self._lock:
             for future in futures:
                 self._tries.pop(future, None)
-        if futures and self.client.status == "running":
+        if futures and self.client.status == "running" and not self._lost:
             self.client.cancel(futures)
 
     def _copy_stragglers(self, total: int) -> None:
@@ -274,6 +295,7 @@ class ChunkRun:
             self._submit(list(stranded.values()))
 
     def _on_event(self, message: dict[str, Any]) -> None:
+        self._heard = time.monotonic()
         for attempt in list(self._tries.values()):
             if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]) and attempt.began is None:
                 attempt.began, attempt.worker = time.monotonic(), message["worker"]

@@ -11,7 +11,10 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, get_client
 
-from hfdask.errors import InvalidConfigError
+from hfdask.errors import InvalidConfigError, SchedulerLostError
+
+ANSWER = 60.0
+"""Seconds in which a scheduler must answer; its event loop is never busy for so long."""
 
 
 def default_slots() -> int:
@@ -69,11 +72,30 @@ def _current_client() -> Client | None:
     return found if not found.asynchronous else None
 
 
+def ask_scheduler(client: Client, n_workers: int = 0) -> dict[str, Any]:
+    """What a scheduler tells of itself, and of so many of its workers; of all with -1.
+
+    Raises
+    ------
+    SchedulerLostError
+        Where it does not answer within `ANSWER` seconds: one that hangs closes no connection.
+    """
+    if client.scheduler is None:
+        raise SchedulerLostError("the client is closed; render with another one")
+    try:
+        answer: dict[str, Any] = client.sync(client.scheduler.identity, n_workers=n_workers, callback_timeout=ANSWER)
+    except (TimeoutError, OSError) as error:
+        raise SchedulerLostError(
+            f"the scheduler has not answered for {ANSWER:g} s; finished chunks are kept, so render again when it does"
+        ) from error
+    return answer
+
+
 def worker_slots(client: Client) -> int:
     """Threads of all workers of a cluster, which is the number of chunks that run at a time; 0 before the first has come."""
-    return int(client.scheduler_info(n_workers=0)["total_threads"])
+    return int(ask_scheduler(client)["total_threads"])
 
 
 def in_process(client: Client) -> bool:
     """Whether all workers share this process, and so its memory:// files; they then reach the scheduler in no other way."""
-    return str(client.scheduler_info(n_workers=0)["address"]).startswith("inproc://")
+    return str(ask_scheduler(client)["address"]).startswith("inproc://")
