@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import aftermath
 import dask
 import pytest
+from aftermath import nothing_left  # noqa: F401 - a fixture
+from cluster_processes import cluster_processes  # noqa: F401 - a fixture
+from faulty_store import faulty  # noqa: F401 - a fixture
 from samples import BOX
 from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
 
@@ -17,11 +22,14 @@ import hfdask
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
 dask.config.refresh()
 
+TEMPORARY = aftermath.isolate()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _close_browsers() -> Iterator[None]:
     yield
     hfdask.close_browsers()
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
 
 
 @pytest.fixture

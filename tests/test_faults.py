@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,6 @@ from types import SimpleNamespace
 
 import dask
 import distributed
-import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -31,7 +28,7 @@ from hfdask import errors
 from hfdask.cli import main
 from hfdask.cluster.survey import RECOMMENDED, recommended, survey
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
 
 @contextmanager
@@ -200,58 +197,6 @@ def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkey
     assert video.digest == quiet.digest
     assert note.read_text()
     assert note.read_text() != video.chunks[1].worker  # the copy ran elsewhere
-
-
-SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
-WORKER = "from distributed.cli.dask_worker import main; main()"
-
-
-def test_a_lost_scheduler_is_a_typed_error_and_the_next_render_goes_on(quiet, project, tmp_path):
-    slow = project(
-        """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="6" data-no-timeline></div>
-<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script>"""
-    )
-    file = tmp_path / "scheduler.json"
-    scheduler = subprocess.Popen(
-        [sys.executable, "-c", SCHEDULER, "--port", "0", "--no-dashboard", "--scheduler-file", file],
-        stderr=subprocess.DEVNULL,
-    )
-    worker = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            WORKER,
-            "--scheduler-file",
-            file,
-            "--nthreads",
-            "1",
-            "--no-dashboard",
-            "--death-timeout",
-            "5",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    plan = str(tmp_path / "plan")
-    try:
-        with Client(scheduler_file=str(file), set_as_default=False, timeout=8) as client:
-            client.wait_for_workers(1, timeout=60)
-            handle = hfdask.submit(slow, tmp_path / "out.mp4", client=client, chunk_size=30, workers=1, plan_dir=plan)
-            deadline = time.monotonic() + 60
-            while handle.progress.chunks_done < 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            tree = psutil.Process(worker.pid).children(recursive=True)
-            scheduler.kill()
-            with pytest.raises(errors.SchedulerLostError):
-                handle.result(timeout=60)
-    finally:
-        for process in (scheduler, worker):
-            process.kill()
-            process.wait()
-    assert not (tmp_path / "out.mp4").exists()
-    _, alive = psutil.wait_procs(tree, timeout=10)
-    assert not alive
-    video = hfdask.render(slow, tmp_path / "out.mp4", chunk_size=30, workers=1, plan_dir=plan)
-    assert sum(chunk.reused for chunk in video.chunks) >= 2
 
 
 def test_two_clients_render_the_same_plan_at_once(quiet, project, tmp_path):

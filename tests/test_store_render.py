@@ -19,7 +19,7 @@ import hfdask
 from hfdask import errors
 from hfdask.store import Store, file_digest
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
 
 @pytest.fixture(params=["memory", "s3", "gcs"])

@@ -1,0 +1,101 @@
+"""A scheduler, workers and clients as processes of their own, to be killed at any time."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aftermath import below, said
+
+SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
+WORKER = "from distributed.cli.dask_worker import main; main()"
+RENDER = """
+    import json, sys, hfdask
+    from distributed import Client
+    address, source, output, options = sys.argv[1:]
+    with Client(address, set_as_default=False, timeout=5) as client:
+        try:
+            video = hfdask.render(source, output, client=client, **json.loads(options))
+            print(json.dumps({"digest": video.digest, "reused": sum(chunk.reused for chunk in video.chunks)}))
+        except hfdask.HfdaskError as error:
+            print(json.dumps({"code": error.code, "said": str(error)}))
+"""
+
+
+class Processes:
+    """What was started and not killed is killed at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.all: list[subprocess.Popen[str]] = []
+
+    def _start(self, code: str, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=self.folder,
+        )
+        self.all.append(process)
+        return process
+
+    def scheduler(self) -> subprocess.Popen[str]:
+        """At the same address every time."""
+        return self._start(SCHEDULER, "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+
+    def worker(self) -> subprocess.Popen[str]:
+        """A nanny, with a worker of one thread below it."""
+        return self._start(
+            WORKER, self.address, "--nthreads", "1", "--no-dashboard", "--death-timeout", "30", "--host", "127.0.0.1"
+        )
+
+    def render(self, source: Path, output: Path, **options: Any) -> subprocess.Popen[str]:
+        """A client that renders."""
+        return self._start(RENDER, self.address, str(source), str(output), json.dumps(options))
+
+    @staticmethod
+    def below_nanny(nanny: subprocess.Popen[str]) -> psutil.Process:
+        """The process of the nanny's worker."""
+        [worker] = [each for each in below(nanny.pid) if "spawn_main" in said(each)]
+        return worker
+
+    @staticmethod
+    def answer(client: subprocess.Popen[str], seconds: float = 120) -> dict[str, Any]:
+        """What a client said at its end."""
+        client.wait(seconds)
+        assert client.stdout
+        answer: dict[str, Any] = json.loads(client.stdout.read())
+        return answer
+
+    def kill(self, *processes: subprocess.Popen[str]) -> None:
+        """All at once, without a chance to tidy up."""
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
+            assert process.stdout
+            process.stdout.close()
+            self.all.remove(process)
+
+
+@pytest.fixture
+def cluster_processes(tmp_path: Path) -> Iterator[Processes]:
+    running = Processes(tmp_path)
+    yield running
+    for process in running.all:
+        process.send_signal(signal.SIGCONT)  # one that was stopped
+    running.kill(*list(running.all))
