@@ -7,9 +7,10 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from distributed import Worker, WorkerPlugin
 
@@ -28,20 +29,33 @@ class Offset:
             file.write(struct.pack("d", seconds))
 
 
+class Clock:
+    """Takes the place of `time.time`; a pickled one is the clock of wherever it gets to."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        self.shared = mmap.mmap(descriptor, 8, prot=mmap.PROT_READ)
+        os.close(descriptor)
+        self.real = time.time
+
+    def __call__(self) -> float:
+        return self.real() + float(struct.unpack("d", self.shared[:])[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _clock_here, ()
+
+
+def _clock_here() -> Callable[[], float]:
+    return time.time
+
+
 def put_clock(path: Path) -> list[tuple[object, object]]:
     """Make this process's wall clock differ by what is in a file; gives what was replaced, and what it was."""
-    descriptor = os.open(path, os.O_RDONLY)
-    shared = mmap.mmap(descriptor, 8, prot=mmap.PROT_READ)
-    os.close(descriptor)
-    real = time.time
-
-    def now() -> float:
-        return real() + float(struct.unpack("d", shared[:])[0])
-
-    replaced = [module for module in list(sys.modules.values()) if vars(module).get("time") is real]
-    for module in [time, *replaced]:
+    now, real = Clock(path), time.time
+    replaced = [time, *(module for module in list(sys.modules.values()) if vars(module).get("time") is real)]
+    for module in replaced:
         module.time = now  # type: ignore[attr-defined]
-    return [(module, real) for module in [time, *replaced]]
+    return [(module, real) for module in replaced]
 
 
 def wall_clock() -> float:

@@ -15,7 +15,7 @@ from typing import Any
 from distributed import Client
 
 from hfdask.cluster.connection import connection_of
-from hfdask.cluster.local import ask_scheduler, in_process
+from hfdask.cluster.local import in_process
 from hfdask.errors import EnvironmentMismatchError
 from hfdask.model import Environment
 
@@ -66,7 +66,7 @@ class Workers:
 
     def fit(self) -> set[str]:
         """Workers that are there now and would render what was planned. Asks the scheduler."""
-        return set(ask_scheduler(self._client, n_workers=-1)["workers"]) - set(self._unfit)
+        return set(self._client.nthreads()) - set(self._unfit)
 
     def has_had(self, index: int, worker: str) -> None:
         """Try this chunk elsewhere, if it has to be tried again."""
