@@ -39,7 +39,7 @@ from hfdask.errors import (
 )
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
-from hfdask.store import StorageOptions, Store, split_url
+from hfdask.store import StorageOptions, Store, concurrently, split_url
 
 RETRIES = 2
 
@@ -250,10 +250,10 @@ class Render:
     def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
         """Render what is missing and assemble it; the answer is the video, and what to warn of."""
         store = Store(plan.chunks_url, self.job.storage_options)
-        for chunk in plan.manifest.chunks:
-            known = finished_chunk(store, chunk.file, chunk)
+        found = concurrently(lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk)), plan.manifest.chunks)
+        for chunk, known in found:
             if known and known.plan_hash == plan.hash:
-                self._results[chunk.index] = msgspec.structs.replace(known, reused=True)
+                self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
         self._started_with = self._frames_done()
         self._began = time.monotonic()
         self._set("render")
