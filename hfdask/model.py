@@ -129,7 +129,11 @@ class EncoderSettings(Value, frozen=True):
 
 
 class PageSettings(Value, frozen=True):
-    """Everything that decides a page's pixels besides its files."""
+    """Everything that decides a page's pixels besides its files.
+
+    ``gives_up`` is what planning waited for in vain while the page loaded; chunks wait for nothing else in vain, however
+    slow they are. It is None while planning.
+    """
 
     width: int
     height: int
@@ -139,6 +143,7 @@ class PageSettings(Value, frozen=True):
     page_errors: Literal["raise", "warn"]
     load_timeout: float
     frame_timeout: float
+    gives_up: tuple[str, ...] | None = None
 
 
 class Environment(Value, frozen=True):

@@ -100,6 +100,7 @@ async def probe(
         *_timeline_warnings(loaded.missing, report),
         *missing_canonical(faces, chromium.fonts),
     ]
+    page = msgspec.structs.replace(page, gives_up=tuple(sorted(loaded.abandoned)))
     frames = frame_count(report["duration"], fps)
     messages = [
         *session.log.messages,

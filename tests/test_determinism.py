@@ -11,6 +11,7 @@ from distributed import Client, LocalCluster
 from samples import COMPOSITIONS, EXAMPLES
 
 import hfdask
+from hfdask.browser import session
 from hfdask.media.picture import digest_of
 from hfdask.model import FrameRecord, decode
 from hfdask.store import split_url
@@ -123,3 +124,26 @@ def test_examples_do_not_depend_on_chunks_or_workers(name, cluster, tmp_path):
     second = hfdask.render(source, tmp_path / "b.mp4", chunk_size=40, strict=True, client=cluster)
     assert first.digest == second.digest == digest_of(whole)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+LATE = """<div id="root" data-composition-id="c" data-width="64" data-height="64" data-duration="1" data-no-timeline>
+<div id="box" style="width:40px;height:40px;background:#c33"></div>
+<script>setTimeout(() => { box.style.background = "#3c3" }, 400)</script></div>"""
+
+
+def test_a_slow_chunk_waits_for_what_planning_waited_for(project, tmp_path, monkeypatch):
+    plan = hfdask.plan(project(LATE), tmp_path / "plan")
+    assert plan.manifest.page.gives_up == ()
+    quick = hfdask.render_chunk(plan.url, 0, tmp_path / "quick.mp4")
+    for patience in ("_TIMER_PATIENCE", "_LOAD_PATIENCE"):  # as if everything took for ever
+        monkeypatch.setattr(session, patience, 0.0)
+    slow = hfdask.render_chunk(plan.url, 0, tmp_path / "slow.mp4")
+    assert slow.digest == quick.digest
+
+
+def test_what_planning_gave_up_on_chunks_give_up_on(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "_TIMER_PATIENCE", 0.2)
+    endless = LATE.replace("setTimeout(() => {", "setTimeout(function again() { setTimeout(again, 50);")
+    plan = hfdask.plan(project(endless), tmp_path / "plan", load_timeout=20)
+    assert plan.manifest.page.gives_up == ("timers",)
+    assert hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4").frames == 10

@@ -8,6 +8,7 @@ movement gets a picture too, which is then found equal, and the tests begin afte
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +16,9 @@ from dataclasses import dataclass
 
 from hfdask.browser.session import PageSession
 from hfdask.errors import CaptureError
+
+# Between tries of a picture, in seconds.
+_PAUSES = (0.01, 0.1, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,12 @@ class _Camera:
     async def _picture(self) -> bytes:
         if self._session.chromium.mode == "screenshot":
             return base64.b64decode(await self._session.screenshot())
-        answer = await self._session.begin_frame(screenshot=True)
-        if "screenshotData" not in answer:
-            raise CaptureError("the compositor gave no picture for a frame")
-        return base64.b64decode(answer["screenshotData"])
+        for pause in _PAUSES:
+            answer = await self._session.begin_frame(screenshot=True)
+            if "screenshotData" in answer:
+                return base64.b64decode(answer["screenshotData"])
+            await asyncio.sleep(pause)  # on a crowded machine it may not have anything to show yet
+        raise CaptureError("the compositor gave no picture for a frame")
 
 
 async def capture(session: PageSession, start: int, end: int, *, damage_test: bool = True) -> AsyncIterator[Frame]:

@@ -253,7 +253,7 @@ class PageSession:
                         files=status["offenders"],
                     )
                 self._check(status["problems"], "while loading")
-                abandoned = _abandon(status["waiting"], elapsed)
+                abandoned = self._abandon(status["waiting"], elapsed)
                 idle = not self.in_flight and len(abandoned) == len(status["waiting"])
                 if idle and status["root"] and not status["missing"]:
                     return Loaded([], abandoned)
@@ -267,6 +267,18 @@ class PageSession:
                         )
                     return Loaded(status["missing"], abandoned)
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
+
+    def _abandon(self, waiting: list[str], elapsed: float) -> list[str]:
+        """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
+        patience = {"timers": _TIMER_PATIENCE}
+        gives_up = self.settings.gives_up
+        return [
+            what
+            for what in waiting
+            if what != "document"
+            and elapsed > patience.get(what, _LOAD_PATIENCE)
+            and (gives_up is None or what in gives_up)
+        ]
 
     async def report(self) -> dict[str, Any]:
         """The resolved timeline, as the runtime sees it."""
@@ -357,7 +369,7 @@ class PageSession:
                 if abandoned is not None:
                     status = await self._evaluate("__hfdask.status()")
                     self._check(status["problems"], "after the last frame")
-                    waits = set(status["waiting"]) - {*abandoned, *_abandon(status["waiting"], elapsed)}
+                    waits = set(status["waiting"]) - {*abandoned, *self._abandon(status["waiting"], elapsed)}
                 quiet = 0 if self.in_flight or waits else quiet + 1
                 await asyncio.sleep(0.01)
 
@@ -484,11 +496,6 @@ class PageSession:
             if url
         ]
         return f"the script at {named[0]} was still running" if named else ""
-
-
-def _abandon(waiting: list[str], elapsed: float) -> list[str]:
-    patience = {"timers": _TIMER_PATIENCE}
-    return [what for what in waiting if what != "document" and elapsed > patience.get(what, _LOAD_PATIENCE)]
 
 
 @contextlib.asynccontextmanager
