@@ -63,14 +63,13 @@ def test_a_page_that_eats_memory_is_a_typed_error_and_the_next_chunk_renders(lim
 
 
 def test_a_chunk_whose_page_leaks_goes_on_in_a_new_browser(planned, tmp_path, monkeypatch):
-    plan = planned(
-        "eat(20); event.detail.waitUntil(pause(150))", chunk_size=30
-    )  # longer than what is between two looks
+    # A frame takes long, so that there are looks between.
+    plan = planned("eat(20); event.detail.waitUntil(pause(150))", chunk_size=30)
     quiet = hfdask.render_chunk(plan.url, 0, tmp_path / "quiet.mp4")
     monkeypatch.setenv(BYTES_VARIABLE, str(LIMIT))
     chunk = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4")
     assert quiet.browser_bytes > chunk.browser_bytes > LIMIT
-    assert (quiet.messages, chunk.messages) == (0, 1)
+    assert quiet.messages == 0 < chunk.messages  # how many browsers it takes, the time between two looks decides
     assert chunk.digest == quiet.digest
 
 
