@@ -33,6 +33,7 @@ def isolate() -> Path:
     """Give this test run a folder of its own for what is temporary; its reports stay where they were."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="hfdask-tests-")
+    os.chmod(tempfile.tempdir, 0o755)  # some tests act for another user
     assert ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0) == 0
     return Path(tempfile.tempdir)
 

@@ -142,7 +142,8 @@ def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(victim, 
     whole = hfdask.render_chunk(plan.url, 0, tmp_path / "whole.mp4")
     again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Killer(victim, how))
     assert again.sha256 == whole.sha256
-    assert again.messages > whole.messages
+    # Chromium can start another GPU process so soon that no frame is missed.
+    assert again.messages > whole.messages or victim == "gpu-process"
     # Only warm browsers are left: one with the fonts of plans, and one with the machine's.
     assert until(lambda: len([p for p in below() if is_browser(p)]) <= 2, 5)
 

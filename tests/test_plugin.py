@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+from aftermath import running
 from distributed import Client, LocalCluster
 from test_faults import Sabotage
 
@@ -144,4 +145,4 @@ def test_a_prepared_cluster_closes_at_once_while_chunks_run(project, tmp_path):
         assert time.monotonic() - began < 15
         with pytest.raises(hfdask.HfdaskError):
             handle.result(30)
-    assert until(lambda: not [each for each in tree if each.is_running()], 10)
+    assert until(lambda: not running(tree), 10)

@@ -26,7 +26,7 @@ from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.driver import start_driver
+from hfdask.browser.driver import Driver
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld, machine_fonts
 from hfdask.browser.memory import Memory, browser_limit
@@ -230,7 +230,7 @@ class BrowserPool:
     """Bytes of memory that a browser and what goes with it have on this worker, where somebody knows."""
 
     def __init__(self) -> None:
-        self._driver: Playwright | None = None
+        self._driver: Driver | None = None
         self._idle: list[Chromium] = []
         self._launched: list[Chromium] = []
         self._lent = 0
@@ -241,8 +241,8 @@ class BrowserPool:
     async def driver(self) -> Playwright:
         async with self._starting:
             if self._driver is None:
-                self._driver = await start_driver()
-            return self._driver
+                self._driver = await Driver.start()
+            return self._driver.playwright
 
     @contextlib.asynccontextmanager
     async def lease(self, mode: CaptureMode, fonts: FontWorld | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
@@ -312,8 +312,7 @@ class BrowserPool:
     async def _stop_driver(self) -> None:
         driver, self._driver = self._driver, None
         if driver is not None:
-            with contextlib.suppress(Exception):  # a dead one cannot even be stopped
-                await asyncio.wait_for(driver.stop(), 5)
+            await driver.stop()
 
     async def _give_back(self, chromium: Chromium) -> None:
         if chromium.alive and chromium.pages < MAX_PAGES and await chromium.memory.light():
