@@ -17,7 +17,7 @@ from hfdask.browser.fetch import Limits
 from hfdask.browser.fonts import used_fonts
 from hfdask.browser.record import Recorder
 from hfdask.browser.session import Loaded, PageSession, open_page
-from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own
+from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own, spare_face
 from hfdask.config import RenderConfig
 from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError, VariableError
 from hfdask.model import Clip, FontSet, PageSettings, Resource, Sweep, Timeline
@@ -91,7 +91,7 @@ async def probe(
     faces = faces_of(uses, chromium.fonts)
     if options.fonts == "reject":
         require_own(faces, chromium.fonts)
-    fonts, font_files = used_fonts(chromium.fonts, faces)
+    fonts, font_files = used_fonts(chromium.fonts, faces or spare_face(uses, chromium.fonts))
     # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
     warnings = [
         *report["warnings"],

@@ -21,13 +21,10 @@ pytestmark = pytest.mark.browser
 ALL = sorted(folder.name for folder in COMPOSITIONS.iterdir() if (folder / "index.html").is_file())
 # Those with a library of others: large scripts, so on every run their chunks only.
 LIBRARIES = [name for name in ALL if "vendor/" in (COMPOSITIONS / name / "index.html").read_text("utf-8")]
-SMALL = [
-    *(name for name in ALL if name not in LIBRARIES),
-    *(pytest.param(n, marks=pytest.mark.slow) for n in LIBRARIES),
-]
-# One of each kind goes to other workers on every run, and all of them in `make test-all`.
+# One of each kind is chunked in every way, and goes to other workers, on every run; all of them in `make test-all`.
 EACH_KIND = {"canvas_raf", "css", "css_page_rules", "fps_ntsc", "gsap", "host_windows", "iframe", "images", "own_page"}
 EACH_KIND |= {"random", "smil", "sub_twice", "text", "timeline", "webgl_seek"}
+SMALL = [pytest.param(name, marks=[] if name in EACH_KIND - {*LIBRARIES} else [pytest.mark.slow]) for name in ALL]
 TO_WORKERS = [pytest.param(name, marks=[] if name in EACH_KIND else [pytest.mark.slow]) for name in ALL]
 # Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
 LARGE = ["title", "data", "webgl", "gsap"]

@@ -38,6 +38,7 @@ def test_workers_that_leave_lose_no_finished_chunk(cluster, project, tmp_path):
         assert [chunk.attempt for chunk in video.chunks] == [0] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cluster", [0], indirect=True)
 def test_a_cluster_that_starts_its_workers_when_there_is_work(cluster, project, tmp_path):
     source = project(SLOW)

@@ -104,6 +104,7 @@ def test_a_worker_killed_at_the_upload_of_a_chunk(point, project, tmp_path):
     assert sum(chunk.reused for chunk in video.chunks) == (point == "after")
 
 
+@pytest.mark.slow
 def test_two_clients_with_different_plans_in_one_folder(project, tmp_path):
     """One of them gets its video; the other gets its own or an error that says what happened, never the first one's."""
     plan = str(tmp_path / "plan")
@@ -210,6 +211,7 @@ def test_a_worker_that_its_nanny_starts_again_goes_on(cluster_processes, project
     assert answer["digest"] == hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=10, workers=1).digest
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_hangs_ends_in_a_typed_error_in_bounded_time(
     cluster_processes, project, tmp_path, monkeypatch
 ):

@@ -113,6 +113,7 @@ def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
     assert redone(rendering(html, files=film("maroon", 45))) == [7]
 
 
+@pytest.mark.slow
 def test_a_scene_in_a_template(rendering):
     def html(text: str) -> str:
         parts = [scene(n, "", attributes=f'data-composition-id="s{n}"') for n in range(SCENES)]
@@ -150,11 +151,13 @@ def test_a_picture_is_seen_where_it_is_named(rendering):
     assert redone(rendering(page(body, rest=rest), files=files("blue", "blue", "#222"))) == all_but()
 
 
+@pytest.mark.slow
 def test_files_that_nobody_names_or_asks_for_are_not_seen(rendering):
     rendering(page(scenes()), files={"notes.txt": "one"}, fresh=0)
     assert redone(rendering(page(scenes()), files={"notes.txt": "two"})) == []
 
 
+@pytest.mark.slow
 def test_files_that_a_script_names_in_parts_are_seen_by_all(rendering):
     rest = STYLE + '<script>fetch(["da", "ta.txt"].join("")).then(r => r.text()).then(t => document.title = t)</script>'
     rendering(page(scenes(), rest=rest), files={"data.txt": "one"}, fresh=0)
@@ -170,13 +173,14 @@ def test_a_variable_is_seen_where_it_is_named(rendering):
     assert redone(rendering(html, variables={"name": "Bob", "tint": "#ff0000"})) == [8]
 
 
+@pytest.mark.slow
 def test_settings_that_draw_otherwise_are_seen_by_all(rendering):
     rendering(page(scenes()), fresh=0)
     assert redone(rendering(page(scenes()), crf=30)) == all_but()
     assert redone(rendering(page(scenes()), frame_timeout=20.0, crf=30)) == []
 
 
-@pytest.mark.parametrize("cheats", [True, False])
+@pytest.mark.parametrize("cheats", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_what_a_key_does_not_know_is_found_by_capturing_again(cheats, rendering):
     """Scene 2 names the file; a script puts its name together, and shifts all that comes after scene 5."""
     read = 'const parts = ["shi", "ft.txt"];' if cheats else 'const parts = ["shift.txt"];'
@@ -196,6 +200,7 @@ def test_what_a_key_does_not_know_is_found_by_capturing_again(cheats, rendering)
     assert ["chunk 6" in text for text in told] == ([True] if cheats else [])
 
 
+@pytest.mark.slow
 def test_a_clip_that_a_script_makes_leaves_the_document_in_one_piece(rendering):
     rest = (
         STYLE

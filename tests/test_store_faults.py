@@ -82,7 +82,7 @@ class Place:
         assert [name for name in Store(self.url).names() if name.startswith("out/")] == ["out/video.mp4"]
 
 
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("method", [READS, WRITES])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_befalls_every_file_once_or_thrice_heals(fault, method, times, faulty, faults, source, quiet):

@@ -109,6 +109,15 @@ def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
     return found
 
 
+def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
+    """A face for a page that uses none but web fonts: where there is no font at all, Chromium fails at times to load those.
+
+    It may well be drawn nowhere, so only a canonical one is taken.
+    """
+    spare = sorted((face for face in world.faces if face.file in world.own), key=lambda face: face.file.name)
+    return spare[:1] if any(use.custom for use in uses) else []
+
+
 def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
     """Refuse fonts of this machine (contract 4.3, rule 2).
 
