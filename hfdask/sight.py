@@ -44,7 +44,10 @@ Window = tuple[float, float | None]
 
 
 class Unit(Value, frozen=True):
-    """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands."""
+    """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands.
+
+    Sound has no windows.
+    """
 
     text: str
     place: str

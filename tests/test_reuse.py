@@ -113,6 +113,14 @@ def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
     assert redone(rendering(html, files=film("maroon", 45))) == [7]
 
 
+def test_only_the_sound(rendering):
+    """Without a file, since no file with sound is rendered yet."""
+    sound = '<audio id="song" data-start="0" data-duration="2" data-volume="{}"></audio>'
+    rendering(page(scenes() + sound.format(1)), fresh=0)
+    assert redone(rendering(page(scenes() + sound.format(0.5)), fresh=0)) == []
+    assert redone(rendering(page(scenes()), fresh=0)) == []
+
+
 @pytest.mark.slow
 def test_a_scene_in_a_template(rendering):
     def html(text: str) -> str:

@@ -193,6 +193,15 @@ def test_sheets_that_sub_compositions_link_act_everywhere(world):
     assert differing(there.keys(files), there.keys({**files, "look.css": "2"})) == EVERYWHERE
 
 
+def test_sound_is_seen_nowhere(world):
+    there = world(units=(FIRST, unit("<audio src='song.mp3' data-volume='1'>")), served=("song.mp3",))
+    files = {"song.mp3": "la"}
+    before = there.keys(files)
+    assert differing(before, there.keys({"song.mp3": "li"})) == []
+    louder = (FIRST, unit("<audio src='song.mp3' data-volume='2'>"))
+    assert differing(before, there.keys(files, units=louder)) == []
+
+
 def test_variables(world):
     units = (unit('<b data-var-text="title">', (0.0, 1.0)), unit("color: var(--main-tint)", (1.0, 3.0)))
     there = world(units=units, variables={"title": "a", "Main Tint": "b", "idle": "c"})

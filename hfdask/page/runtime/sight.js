@@ -34,7 +34,7 @@ function takeClips(written, top) {
   if (authored.length !== live.length || authored.some((each, k) => name(each) !== name(live[k].element))) return [];
   const taken = new Set(authored);
   const places = authored.map((element) => placeOf(element, taken));
-  const units = authored.map((element, k) => ({ element, place: places[k], windows: [windowOfClip(live[k])] }));
+  const units = authored.map((element, k) => ({ element, place: places[k], windows: windowsOfClip(live[k]) }));
   for (const { element } of units.toReversed()) {
     written.documentElement.append(...element.querySelectorAll(GLOBAL));
     const parent = element.parentNode;
@@ -69,6 +69,11 @@ function placeOf(element, taken) {
     steps.unshift(`${at.localName}${at.id ? `#${at.id}` : ""}:${fixed}`);
   }
   return steps.join(">");
+}
+
+// Sound is heard, and seen in no frame.
+function windowsOfClip(clip) {
+  return clip.element.localName === "audio" ? [] : [windowOfClip(clip)];
 }
 
 function windowOfClip(clip) {
