@@ -120,7 +120,12 @@ def _harmless_digest(folder: Path) -> str:
     return hfdask.render_chunk(plan.url, 0, folder / "0.mp4").digest
 
 
-@pytest.mark.parametrize("case", HARMLESS, ids=lambda case: case.name)
+def some_slow(cases):
+    """Every third goes with every run, all of them with `make test-all`."""
+    return [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if n % 3 else []) for n, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize("case", some_slow(HARMLESS))
 def test_harmless_mischief_renders(case, attempt, green):
     began = time.monotonic()
     chunks = attempt(case)
@@ -128,7 +133,7 @@ def test_harmless_mischief_renders(case, attempt, green):
     assert time.monotonic() - began < BOUND
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", some_slow(REFUSED))
 def test_the_rest_is_refused_and_the_browser_serves_the_next_chunk(case, attempt, green, tmp_path):
     began = time.monotonic()
     with pytest.raises(errors.HfdaskError) as caught:

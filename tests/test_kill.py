@@ -132,9 +132,9 @@ def test_a_killed_driver_takes_chromium_along(project, tmp_path):
     [
         ("browser", signal.SIGKILL),
         ("browser", signal.SIGSTOP),
-        ("driver", signal.SIGKILL),
         ("renderer", signal.SIGKILL),
-        ("gpu-process", signal.SIGKILL),
+        pytest.param("driver", signal.SIGKILL, marks=pytest.mark.slow),
+        pytest.param("gpu-process", signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(victim, how, project, tmp_path):

@@ -161,14 +161,8 @@ def records(plan: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in plan.glob("chunks/*.mp4.json")}
 
 
-@pytest.mark.parametrize(
-    "victim",
-    [
-        "scheduler",
-        pytest.param("client", marks=pytest.mark.slow),
-        pytest.param("everything", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["scheduler", "client", "everything"])
 def test_what_was_killed_and_started_again_does_only_what_is_missing(victim, cluster_processes, project, tmp_path):
     cluster: Processes = cluster_processes
     source, plan = project(PACED), tmp_path / "plan"
@@ -257,6 +251,7 @@ class FailOnce(WorkerPlugin):
         task.render_chunk = render_chunk
 
 
+@pytest.mark.slow
 def test_nothing_notices_a_wall_clock_that_jumps(project, tmp_path):
     source = project(PACED)
     quiet = hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=10, workers=2, fps=15)

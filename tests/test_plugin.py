@@ -73,6 +73,7 @@ def test_a_prepared_worker_has_a_warm_browser_and_tells_its_memory(project, tmp_
         assert set(client.run(browser_usage).values()) == {(0, 0)}
 
 
+@pytest.mark.slow
 def test_a_worker_that_differs_leaves_with_its_nanny(project, tmp_path):
     with cluster_of(2) as (_, client):
         odd, good = workers(client)
@@ -91,6 +92,7 @@ def test_a_worker_that_differs_leaves_with_its_nanny(project, tmp_path):
         assert {chunk.worker for chunk in video.chunks} == {good}
 
 
+@pytest.mark.slow
 def test_a_late_worker_without_a_browser_leaves(monkeypatch):
     with cluster_of(1) as (cluster, client):
         client.register_plugin(hfdask.PrepareWorker())
@@ -120,6 +122,7 @@ SLOW = """<div id="root" data-composition-id="c" data-width="160" data-height="9
 <script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 50))))</script></div>"""
 
 
+@pytest.mark.slow
 def test_a_chunk_that_runs_keeps_its_browser_when_the_plugin_goes(project, tmp_path):
     with cluster_of(1) as (_, client):
         client.register_plugin(hfdask.PrepareWorker())

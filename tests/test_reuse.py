@@ -144,6 +144,7 @@ def test_an_end_that_moves_on(rendering):
     assert redone(rendering(page(scenes()))) == []
 
 
+@pytest.mark.slow
 def test_a_picture_is_seen_where_it_is_named(rendering):
     body = scenes(s3='<img src="pictures/a%20cat.svg">', s6="<p class=dog></p>")
     rest = STYLE + '<link rel="stylesheet" href="look.css">'
@@ -172,6 +173,7 @@ def test_files_that_a_script_names_in_parts_are_seen_by_all(rendering):
     assert redone(rendering(page(scenes(), rest=rest), files={"data.txt": "two"})) == all_but()
 
 
+@pytest.mark.slow
 def test_a_variable_is_seen_where_it_is_named(rendering):
     declared = '[{"id":"name","type":"string","default":"Ann"},{"id":"tint","type":"color","default":"#123456"}]'
     body = scenes(s5='<b data-var-text="name">nobody</b>', s8='<i style="color:var(--tint)">tinted</i>')
