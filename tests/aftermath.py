@@ -73,11 +73,13 @@ def is_browser(process: psutil.Process) -> bool:
         return False
 
 
-def strays() -> list[str]:
-    """What runs below this process, besides its warm browsers, their driver, and Python's own tracker of resources."""
+def strays(before: list[psutil.Process]) -> list[str]:
+    """What runs below this process, besides its warm browsers, their driver, Python's own tracker of resources, and what was
+    there before.
+    """
     warm = [chromium.pid for chromium in browser_thread().pool._idle]
     kept = {*warm, *(process.pid for pid in warm if psutil.pid_exists(pid) for process in below(pid))}
-    found = [process for process in running(below()) if process.pid not in kept]
+    found = [process for process in running(below()) if process.pid not in kept and process not in before]
     drivers = [process for process in found if "run-driver" in said(process)]
     own = {process.pid for process in [*drivers[:1], *(each for each in found if "resource_tracker" in said(each))]}
     return [f"{process.pid}: {said(process)[:200]}" for process in found if process.pid not in own]
@@ -85,9 +87,10 @@ def strays() -> list[str]:
 
 @pytest.fixture
 def nothing_left(tmp_path: Path) -> Iterator[None]:
+    before = below()
     yield
-    until(lambda: not strays(), 10)
-    _require_none("processes", strays())
+    until(lambda: not strays(before), 10)
+    _require_none("processes", strays(before))
     _require_none("stale files", [path for path in tmp_path.rglob("*") if _STALE.fullmatch(path.name)])
     _require_none(
         "partial videos", [path for path in tmp_path.rglob("*.mp4") if path.is_file() and not _is_whole(path)]
