@@ -240,6 +240,7 @@ class BrowserPool:
 
     async def driver(self) -> Playwright:
         async with self._starting:
+            self._require_open()
             if self._driver is None:
                 self._driver = await Driver.start()
             return self._driver.playwright
@@ -310,7 +311,8 @@ class BrowserPool:
         return True
 
     async def _stop_driver(self) -> None:
-        driver, self._driver = self._driver, None
+        async with self._starting:  # one that is just being started, too
+            driver, self._driver = self._driver, None
         if driver is not None:
             await driver.stop()
 
