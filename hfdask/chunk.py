@@ -160,8 +160,9 @@ def _take_over(
 ) -> ChunkResult | None:
     """Use another plan's chunk, if its frames come out as they did; with the frame before it as this plan shows it."""
     chunk = work.chunk
+    where = output.url_of(name + ".frames.json")
     try:
-        record = decode(output.read(name + ".frames.json"), FrameRecord, output.url_of(name + ".frames.json"))
+        record = output.read_as(name + ".frames.json", lambda data: decode(data, FrameRecord, where))
     except (MissingArtifactError, PlanCorruptError):
         return None
     if digest_of(record.digests) != known.digest or len(record.damage) != chunk.frames:

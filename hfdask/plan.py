@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,7 +45,7 @@ from hfdask.model import (
 )
 from hfdask.probe import MAX_SIDE, probe
 from hfdask.project import Project, freeze_files, local_project
-from hfdask.sight import Sight, chunk_keys
+from hfdask.sight import key_maker
 from hfdask.stages import Observer, StageClock
 from hfdask.store import Snapshot, StorageOptions, Store
 from hfdask.timing import MAX_DURATION, chunk_ranges, parse_fps
@@ -220,11 +219,12 @@ def _plan(
             fonts=probed.fonts,
             warnings=probed.warnings,
         )
-        cut = partial(_cut, manifest, probed.sight, files)
-        again = cut(_earlier_ranges(store, options, frames))
-        finished = Store(store.url_of(CHUNKS), storage_options).names() if again.chunks else {}
-        used = any(f"{chunk.file}.json" in finished for chunk in again.chunks)
-        manifest = (again if used else cut(options.ranges(frames))).sealed()
+        key = key_maker(manifest, probed.sight, files)
+        again = _chunks(_earlier_ranges(store, options, frames), key)
+        finished = Store(store.url_of(CHUNKS), storage_options).names() if again else {}
+        used = any(f"{chunk.file}.json" in finished for chunk in again)
+        chunks = again if used else _chunks(options.ranges(frames), key)
+        manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
         snapshot.publish(manifest.objects)
         store.put(SWEEP, canonical_json(sweep))
@@ -232,12 +232,9 @@ def _plan(
     return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
 
 
-def _cut(manifest: Manifest, sight: Sight, files: Mapping[str, Path], ranges: Iterable[tuple[int, int]]) -> Manifest:
-    """The manifest with chunks of these ranges."""
-    chunks = tuple(ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
-    keys = chunk_keys(msgspec.structs.replace(manifest, chunks=chunks), sight, files)
-    keyed = (msgspec.structs.replace(chunk, key=key) for chunk, key in zip(chunks, keys, strict=True))
-    return msgspec.structs.replace(manifest, chunks=tuple(keyed))
+def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
+    unnamed = (ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
+    return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)
 
 
 def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -86,13 +86,13 @@ class _Node:
     shows: list[_Node] = field(default_factory=list)
 
 
-def chunk_keys(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[str, ...]:
-    """The keys (sha256, hex) of a plan's chunks, in order.
+def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
+    """What gives chunks of a plan their keys (sha256, hex). All texts are read once, for however many ranges are tried.
 
     Parameters
     ----------
     manifest : Manifest
-        Complete but for the keys.
+        Complete but for its chunks.
     sight : Sight
         What the page told of itself.
     files : mapping of str to Path
@@ -115,7 +115,7 @@ def chunk_keys(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> t
         }
         return hashlib.sha256(b"hfdask-chunk\0" + canonical_json(seen)).hexdigest()
 
-    return tuple(map(key, manifest.chunks))
+    return key
 
 
 def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:

@@ -25,7 +25,7 @@ from hfdask.model import (
     Resource,
     Timeline,
 )
-from hfdask.sight import Sight, Unit, chunk_keys
+from hfdask.sight import Sight, Unit, key_maker
 
 
 @dataclass
@@ -46,7 +46,8 @@ class World:
             places[path].write_bytes(content)
         artifacts = [Artifact(path=path, sha256=_sha256(content), size=0) for path, content in contents.items()]
         told = {"rest": "", "units": (), "files": {}, "everywhere": (), "variables": {}, **self.parts, **parts}
-        return list(chunk_keys(self.manifest(artifacts), Sight(**told), places))
+        manifest = self.manifest(artifacts)
+        return list(map(key_maker(manifest, Sight(**told), places), manifest.chunks))
 
     def manifest(self, artifacts: list[Artifact]) -> Manifest:
         page = PageSettings(
