@@ -19,20 +19,19 @@ from typing import Any
 from distributed import Client, Future, KilledWorker
 from distributed import span as dask_span
 from distributed.client import ClosedClientError
-from distributed.comm.core import CommClosedError
 
 from hfdask.cluster.connection import connection_of
 from hfdask.cluster.graph import chunk_token, delayed_chunks
 from hfdask.cluster.local import ask_scheduler, worker_slots
 from hfdask.cluster.stragglers import overdue
 from hfdask.cluster.task import event_seconds
+from hfdask.cluster.trouble import cause_of
 from hfdask.cluster.workers import Workers
 from hfdask.errors import (
     EnvironmentMismatchError,
     HfdaskError,
     RenderCancelledError,
     SchedulerLostError,
-    WorkerLostError,
 )
 from hfdask.model import ChunkResult
 from hfdask.plan import Plan
@@ -213,25 +212,7 @@ class ChunkRun:
         self._later.append((time.monotonic() + BACK_OFF * 2 ** (count - 1), index))
 
     def _cause(self, error: BaseException, index: int) -> HfdaskError:
-        if isinstance(error, HfdaskError):
-            error.details.setdefault("chunk", index)
-            return error
-        if isinstance(error, KilledWorker):
-            return WorkerLostError(
-                f"chunk {index}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at what "
-                "the chunk's frames show",
-                chunk=index,
-            )
-        # How a lost scheduler shows depends on how far the client was in noticing it.
-        if isinstance(error, CancelledError | ClosedClientError | CommClosedError) or self.client.status != "running":
-            return SchedulerLostError(
-                f"the cluster forgot chunk {index} ({getattr(error, 'reason', type(error).__name__)}): its scheduler was lost or restarted; "
-                "finished chunks are kept, so render again",
-                chunk=index,
-            )
-        wrapped = HfdaskError(f"chunk {index} failed: {type(error).__name__}: {error}", chunk=index)
-        wrapped.__cause__ = error
-        return wrapped
+        return cause_of(error, f"chunk {index}", self.client, chunk=index)
 
     def _submit(self, indices: list[int]) -> None:
         alike: defaultdict[tuple[int, frozenset[str]], list[int]] = defaultdict(list)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import TypeVar
 
-from distributed import Client, Future, KilledWorker
+from distributed import Client, Future
 from distributed import span as dask_span
-from distributed.client import ClosedClientError
 
 from hfdask.cluster.chunks import BACK_OFF
 from hfdask.cluster.graph import queued_task
-from hfdask.errors import HfdaskError, RenderCancelledError, SchedulerLostError, WorkerLostError
+from hfdask.cluster.trouble import cause_of
+from hfdask.errors import HfdaskError, RenderCancelledError, WorkerLostError
 
 _TICK = 0.2
 
@@ -81,23 +81,10 @@ def _attempt(
         finally:
             if client.status == "running":
                 client.cancel([future])
-    except ClosedClientError as error:
-        raise SchedulerLostError(
-            f"the connection to the scheduler was lost during {name}; render again with another client"
-        ) from error
-    except KilledWorker as error:
-        raise WorkerLostError(
-            f"{name}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory"
-        ) from error
-    except CancelledError as error:
-        raise SchedulerLostError(
-            f"the cluster forgot {name} ({getattr(error, 'reason', 'unknown')}): its scheduler was lost or restarted; "
-            "render again"
-        ) from error
     except HfdaskError:
         raise
-    except Exception as error:
-        raise HfdaskError(f"{name} failed: {type(error).__name__}: {error}") from error
+    except (Exception, CancelledError) as error:
+        raise cause_of(error, name, client) from error
 
 
 def _cancelled(name: str) -> RenderCancelledError:

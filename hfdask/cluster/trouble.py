@@ -1,0 +1,36 @@
+"""What went wrong with a task, as one of our own errors."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from typing import Any
+
+from distributed import Client, KilledWorker
+from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
+
+from hfdask.errors import HfdaskError, SchedulerLostError, WorkerLostError
+
+
+def cause_of(error: BaseException, what: str, client: Client, **details: Any) -> HfdaskError:
+    """The error of a task of a client; ``what`` names the task, and ``details`` are added to what the error tells."""
+    if isinstance(error, HfdaskError):
+        for name, value in details.items():
+            error.details.setdefault(name, value)
+        return error
+    if isinstance(error, KilledWorker):
+        return WorkerLostError(
+            f"{what}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at what the frames "
+            "show",
+            **details,
+        )
+    # How a lost scheduler shows depends on how far the client was in noticing it.
+    if isinstance(error, CancelledError | ClosedClientError | CommClosedError) or client.status != "running":
+        return SchedulerLostError(
+            f"the cluster forgot {what} ({getattr(error, 'reason', type(error).__name__)}): its scheduler was lost or restarted; "
+            "finished chunks are kept, so render again",
+            **details,
+        )
+    wrapped = HfdaskError(f"{what} failed: {type(error).__name__}: {error}", **details)
+    wrapped.__cause__ = error
+    return wrapped
