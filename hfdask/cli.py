@@ -6,7 +6,9 @@ message, and the exit status tells its kind.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -30,6 +32,9 @@ from hfdask.errors import (
     ProjectError,
     RenderCancelledError,
 )
+from hfdask.terminal import Stopped, answer, say, signals_raised, standard_streams
+
+_CONNECT_SECONDS = 15
 
 EXIT_CODES = """\b
 Exit status:
@@ -40,7 +45,7 @@ Exit status:
   4    no usable browser
   5    the output cannot be written
   6    compare, verify: not alike
-  130  interrupted or cancelled
+  130  interrupted or cancelled; 128 + N: stopped by signal N
 """
 
 
@@ -58,23 +63,45 @@ def exit_status(error: HfdaskError) -> int:
 
 
 class _Commands(click.Group):
-    """Turns typed errors of every command into one line and an exit status."""
+    """Turns the errors of every command into one line and an exit status."""
+
+    debug = False
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with standard_streams(), signals_raised():
+            try:
+                return super().main(*args, **extra)
+            except (Exception, Stopped) as error:
+                status = _told(error)
+                if self.debug:
+                    traceback.print_exc()
+                raise SystemExit(status) from error
 
     def invoke(self, ctx: click.Context) -> Any:
+        self.debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
-        except HfdaskError as error:
-            click.echo(f"{error.code}: {error.message}", err=True)
-            for note in getattr(error, "__notes__", ()):
-                click.echo(f"check: {note}", err=True)
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            ctx.exit(exit_status(error))
-        except KeyboardInterrupt:
-            click.echo("RENDER_CANCELLED: interrupted; finished chunks are kept", err=True)
-            ctx.exit(130)
+        except KeyboardInterrupt as error:
+            raise Stopped(signal.SIGINT) from error
         finally:
             hfdask.close_browsers()
+
+
+def _told(error: BaseException) -> int:
+    """Print an error for people; returns the exit status that it has."""
+    if isinstance(error, HfdaskError):
+        say(f"{error.code}: {error.message}")
+        for note in getattr(error, "__notes__", ()):
+            say(f"check: {note}")
+        return exit_status(error)
+    if isinstance(error, Stopped):
+        say(f"RENDER_CANCELLED: {error}; finished chunks are kept")
+        return error.status
+    say(
+        f"INTERNAL_ERROR: {type(error).__name__}: {error}; if nothing on this machine explains it, report it with what "
+        "`hfdask --debug COMMAND` prints"
+    )
+    return 1
 
 
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,7 +116,7 @@ def _json(_: click.Context, parameter: click.Parameter, value: str | None) -> An
         return None
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}", param=parameter) from error
 
 
@@ -195,10 +222,19 @@ def _connect(address: str) -> Any:
     from distributed.comm.addressing import get_address_host_port
 
     try:
-        get_address_host_port(address)  # a Client does not close itself where this fails
-        return Client(address, timeout=15, set_as_default=False)
-    except (OSError, ValueError) as error:
+        get_address_host_port(address)
+        asyncio.run(_reach(address))  # a Client that cannot connect waits half a minute to be closed
+        return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
         raise InvalidConfigError(f"no Dask scheduler answers at {address}: {error}", field="scheduler") from error
+
+
+async def _reach(address: str) -> None:
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, timeout=_CONNECT_SECONDS, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 @main.command()
@@ -212,10 +248,10 @@ def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
     if as_json:
         _print_json({"plan_url": made.url, "stages": made.stages, **_builtins(made)})
         return
-    click.echo(repr(made))
+    answer(repr(made))
     _print_findings(made.findings)
     for warning in (*made.manifest.warnings, *made.messages):
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
 
 
 @main.command()
@@ -232,7 +268,7 @@ def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test
     if as_json:
         _print_json(msgspec.to_builtins(result))
     else:
-        click.echo(f"{result.url}: frames {result.start} to {result.end - 1}, {sum(result.stages.values()):.1f} s")
+        answer(f"{result.url}: frames {result.start} to {result.end - 1}, {sum(result.stages.values()):.1f} s")
 
 
 @main.command()
@@ -264,7 +300,7 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
     if as_json:
         _print_json({"output": output, "frame": frame, "time": seconds})
     else:
-        click.echo(f"{output}: frame {frame}")
+        answer(f"{output}: frame {frame}")
 
 
 @main.command()
@@ -278,7 +314,7 @@ def check(project: str, level: CheckLevel | None, variables: Any, entry: str, as
     """Tell what in PROJECT would break, differ between chunks, or be slow."""
     report = hfdask.check(project, entry=entry, variables=variables)
     if as_json:
-        sys.stdout.write(report.to_json())
+        answer(report.to_json().rstrip("\n"))
     else:
         width = None if sys.stdout.isatty() else 10_000  # in a log, a line is a line
         Console(file=sys.stdout, width=width).print(report)
@@ -301,7 +337,7 @@ def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -
         _print_json({**numbers, "equal_length": result.equal_length, "identical": result.identical, "passed": passed})
     else:
         lengths = "" if result.equal_length else f", lengths {result.frames_a} and {result.frames_b}"
-        click.echo(
+        answer(
             f"PSNR mean {result.mean_psnr:.2f} min {result.min_psnr:.2f} dB, SSIM mean {result.mean_ssim:.5f} min "
             f"{result.min_ssim:.5f}, worst frame {result.worst_frame} of {result.frames}{lengths}"
         )
@@ -321,7 +357,7 @@ def verify(video: str, certificate: str | None, plan_url: str | None, sample: in
     if as_json:
         _print_json(msgspec.to_builtins(result))
     else:
-        click.echo(f"{result.video}: as certified; {len(result.checked)} of {result.frames} frames come out the same")
+        answer(f"{result.video}: as certified; {len(result.checked)} of {result.frames} frames come out the same")
 
 
 @main.command()
@@ -340,9 +376,9 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
         _print_json(report.as_dict())
     else:
         for name, value in report.facts.items():
-            click.echo(f"{name:<18} {value}")
+            answer(f"{name:<18} {value}")
         for text in report.warnings:
-            click.echo(f"warning: {text}", err=True)
+            say(f"warning: {text}")
     _tell_problems(report.problems)
 
 
@@ -362,15 +398,15 @@ def _survey(scheduler: str, as_json: bool) -> None:
         Console(width=None if sys.stdout.isatty() else 40 + 40 * len(report.workers)).print(table)
         for worker, found in report.workers.items():
             for text in found.warnings:
-                click.echo(f"warning: {worker}: {text}", err=True)
+                say(f"warning: {worker}: {text}")
         for text in report.advice:
-            click.echo(f"warning: {text}", err=True)
+            say(f"warning: {text}")
     _tell_problems(report.problems)
 
 
 def _tell_problems(problems: list[str]) -> None:
     for text in problems:
-        click.echo(f"problem: {text}", err=True)
+        say(f"problem: {text}")
     if problems:
         raise click.exceptions.Exit(4)
 
@@ -380,7 +416,7 @@ def install_browser() -> None:
     """Get a Chromium headless shell, from Playwright or from the system's packages."""
     from hfdask.browser.install import install
 
-    click.echo(install(lambda text: click.echo(text, err=True)))
+    answer(install(say))
 
 
 def _builtins(made: hfdask.Plan) -> dict[str, Any]:
@@ -389,7 +425,7 @@ def _builtins(made: hfdask.Plan) -> dict[str, Any]:
 
 def _print_findings(findings: tuple[hfdask.Finding, ...]) -> None:
     for line in summary(findings):
-        click.echo(f"check: {line}", err=True)
+        say(f"check: {line}")
 
 
 @main.command("install-fonts")
@@ -397,21 +433,21 @@ def install_fonts() -> None:
     """Get the font families that stand for system fonts, with npm."""
     from hfdask.browser.fontpack import install_fonts as install
 
-    click.echo(install(lambda text: click.echo(text, err=True)))
+    answer(install(say))
 
 
 def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     for warning in result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
     if as_json:
         _print_json(msgspec.to_builtins(result))
         return
     _print_findings(result.findings)
     for what, worker in (("planned", result.planned_on), ("assembled", result.assembled_on)):
         if worker:
-            click.echo(f"{what} on {worker}", err=True)
+            say(f"{what} on {worker}")
     rate = result.frames / result.stages["total"] if "total" in result.stages else 0
-    click.echo(
+    answer(
         f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "
         f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks"
         + (f" ({reused} used again)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
@@ -428,7 +464,7 @@ def _finite(value: Any) -> Any:
 
 
 def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    answer(json.dumps(document, indent=2, allow_nan=False))
 
 
 if __name__ == "__main__":
