@@ -230,7 +230,7 @@ def _connect(address: str) -> Any:
 
 
 async def _reach(address: str) -> None:
-    from distributed.comm import connect
+    from distributed.comm.core import connect
     from distributed.security import Security
 
     comm = await connect(address, timeout=_CONNECT_SECONDS, **Security().get_connection_args("client"))
