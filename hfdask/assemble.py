@@ -26,11 +26,11 @@ from hfdask.errors import (
     RenderCancelledError,
     SeamError,
 )
+from hfdask.manifest import read_manifest, require_sealed
 from hfdask.media.mux import ChunkSource, Join, JoinReport
 from hfdask.media.picture import decode_png, digest_of, psnr
 from hfdask.media.verify import verify
 from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam, decode
-from hfdask.plan import read_manifest, require_sealed
 from hfdask.scratch import growing_file, scratch_subfolder
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_url

@@ -9,12 +9,39 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from hfdask.environment import require_environment
 from hfdask.errors import CertificateError, InvalidConfigError, MissingArtifactError
+from hfdask.fields import (
+    MAX_CHUNKS,
+    MAX_FRAMES,
+    ChunkIndex,
+    Count,
+    Digest,
+    Frame,
+    FrameDigest,
+    Line,
+    Side,
+    Size,
+    Url,
+)
 from hfdask.materials import Materials
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
-from hfdask.model import ChunkResult, Environment, FrameRecord, Manifest, Rate, Seam, Value, decode, pretty_json
+from hfdask.model import (
+    CaptureMode,
+    ChunkResult,
+    Environment,
+    FrameRecord,
+    Manifest,
+    Rate,
+    Seam,
+    Value,
+    decode,
+    pretty_json,
+)
 from hfdask.plan import Plan
 from hfdask.scratch import scratch_subfolder
 from hfdask.store import StorageOptions, Store, file_digest, split_url
@@ -26,33 +53,35 @@ SAMPLE = 10
 class CertifiedChunk(Value, frozen=True):
     """Which worker rendered a chunk, at which attempt (from 0), and what came out."""
 
-    index: int
-    start: int
-    end: int
-    digest: str
-    sha256: str
-    worker: str
-    attempt: int
-    capture_mode: str
-    static_frames: int
+    index: ChunkIndex
+    start: Frame
+    end: Frame
+    digest: FrameDigest
+    sha256: Digest
+    worker: Line
+    attempt: Count
+    capture_mode: CaptureMode
+    static_frames: Frame
 
 
 class Certificate(Value, frozen=True):
     """A finished video's record; ``frame_digests`` are as in `hfdask.model.FrameRecord`, ``sha256`` is the file's."""
 
-    video: str
-    sha256: str
-    size: int
-    plan_url: str
-    plan_hash: str
+    LIMIT: ClassVar[int] = 2**30
+
+    video: Url
+    sha256: Digest
+    size: Size
+    plan_url: Url
+    plan_hash: Digest
     environment: Environment
     fps: Rate
-    width: int
-    height: int
-    digest: str
-    frame_digests: tuple[str, ...]
-    chunks: tuple[CertifiedChunk, ...]
-    seams: tuple[Seam, ...]
+    width: Side
+    height: Side
+    digest: FrameDigest
+    frame_digests: Annotated[tuple[FrameDigest, ...], Meta(min_length=1, max_length=MAX_FRAMES)]
+    chunks: Annotated[tuple[CertifiedChunk, ...], Meta(max_length=MAX_CHUNKS)]
+    seams: Annotated[tuple[Seam, ...], Meta(max_length=MAX_CHUNKS)]
 
 
 class Verification(Value, frozen=True):

@@ -33,11 +33,11 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
+from hfdask.manifest import read_manifest, require_sealed
 from hfdask.materials import Materials
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
-from hfdask.plan import read_manifest, require_sealed
 from hfdask.scratch import scratch_subfolder
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_url

@@ -2,7 +2,8 @@
 
 A plan is data, so everything in it is a typed, immutable struct with one canonical encoding: keys sorted, no
 whitespace, UTF-8. The hash of a plan is the hash of that encoding, so two machines that plan the same project get
-the same bytes. Unknown fields and wrong types in a stored document are an error, never a silent default.
+the same bytes. Unknown fields and wrong types in a stored document are an error, never a silent default; the fields'
+types (`hfdask.fields`) and the checks after decoding hold for every caller, because nothing decodes around them.
 """
 
 from __future__ import annotations
@@ -10,11 +11,41 @@ from __future__ import annotations
 import hashlib
 import math
 from fractions import Fraction
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
-from hfdask.errors import ChunkIndexError, PlanCorruptError
+from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
+from hfdask.fields import (
+    MAX_CHUNK_FRAMES,
+    MAX_CHUNKS,
+    MAX_FILES,
+    MAX_FRAMES,
+    MAX_TEXTS,
+    ChunkIndex,
+    Count,
+    Digest,
+    EncoderOption,
+    FontName,
+    Frame,
+    FrameDigest,
+    HeaderName,
+    HeaderValue,
+    Line,
+    Method,
+    Path,
+    RatePart,
+    Seconds,
+    Side,
+    Size,
+    Status,
+    Text,
+    Timeout,
+    Url,
+    WebUrl,
+    misfit,
+)
 
 PROTOCOL = 3
 """Version of the plan's layout and meaning. A worker takes plans of exactly its own version."""
@@ -26,14 +57,19 @@ _T = TypeVar("_T")
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all stored structs: immutable, keyword-only, strict about unknown fields."""
+    """Base of all stored structs: immutable, keyword-only, strict about unknown fields.
+
+    ``LIMIT`` are the bytes of the longest document of a kind.
+    """
+
+    LIMIT: ClassVar[int] = 2**20
 
 
 class Rate(Value, frozen=True):
     """A frame rate as an exact fraction of frames a second."""
 
-    num: int
-    den: int
+    num: RatePart
+    den: RatePart
 
     @classmethod
     def of(cls, rate: Fraction) -> Rate:
@@ -50,10 +86,10 @@ class Rate(Value, frozen=True):
 class ChunkRange(Value, frozen=True):
     """Frames ``[start, end)`` of the absolute timeline; ``key`` stands for all that they can see (`hfdask.sight`)."""
 
-    index: int
-    start: int
-    end: int
-    key: str = ""
+    index: ChunkIndex
+    start: Frame
+    end: Frame
+    key: Digest = ""
 
     @property
     def frames(self) -> int:
@@ -68,10 +104,10 @@ class ChunkRange(Value, frozen=True):
 class Artifact(Value, frozen=True):
     """A file that the plan carries: ``path`` is its name for the page, ``sha256`` its name in the store."""
 
-    path: str
-    sha256: str
-    size: int
-    chunks: Literal["all"] | tuple[int, ...] = "all"
+    path: Path
+    sha256: Digest
+    size: Size
+    chunks: Literal["all"] | Annotated[tuple[ChunkIndex, ...], Meta(max_length=MAX_CHUNKS)] = "all"
     assembler: bool = False
 
 
@@ -82,13 +118,13 @@ class Resource(Value, frozen=True):
     without user and query. ``sha256`` names the body in the store.
     """
 
-    key: str
-    method: str
-    url: str
-    status: int
-    headers: dict[str, str]
-    sha256: str
-    size: int
+    key: Digest
+    method: Method
+    url: WebUrl
+    status: Status
+    headers: dict[HeaderName, HeaderValue]
+    sha256: Digest
+    size: Size
 
     @property
     def path(self) -> str:
@@ -106,11 +142,17 @@ class Sweep(Value, frozen=True):
     anything new to draw (None where it was not asked, as never in screenshot mode), and the wall seconds it took.
     """
 
-    plan_hash: str
-    frames: tuple[int, ...]
+    LIMIT: ClassVar[int] = 2**31
+
+    plan_hash: Digest
+    frames: Annotated[tuple[Frame, ...], Meta(max_length=MAX_FRAMES)]
     moved: tuple[bool, ...]
     damage: tuple[bool | None, ...]
-    seconds: tuple[float, ...]
+    seconds: tuple[Seconds, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.frames) == len(self.moved) == len(self.damage) == len(self.seconds):
+            raise ValueError("it has not one entry of each kind for each frame")
 
 
 class EncoderSettings(Value, frozen=True):
@@ -120,12 +162,12 @@ class EncoderSettings(Value, frozen=True):
     is the time base's denominator of the chunk and of the assembled track.
     """
 
-    codec: str
-    pixel_format: str
-    options: dict[str, str]
-    threads: int
-    timescale: int
-    container: str
+    codec: Literal["libx264"]
+    pixel_format: Literal["yuv420p"]
+    options: dict[EncoderOption, Line]
+    threads: Annotated[int, Meta(ge=1, le=1)]
+    timescale: Annotated[int, Meta(ge=1, lt=2**31)]
+    container: Literal["mp4"]
 
 
 class PageSettings(Value, frozen=True):
@@ -135,46 +177,50 @@ class PageSettings(Value, frozen=True):
     slow they are. It is None while planning.
     """
 
-    width: int
-    height: int
+    width: Side
+    height: Side
     capture_mode: CaptureMode
     fragment: bool
     variables: dict[str, Json]
     page_errors: Literal["raise", "warn"]
-    load_timeout: float
-    frame_timeout: float
-    gives_up: tuple[str, ...] | None = None
+    load_timeout: Timeout
+    frame_timeout: Timeout
+    gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
+
+    def __post_init__(self) -> None:
+        if why := misfit(self.variables):
+            raise ValueError(f"its variables cannot be used: {why}")
 
 
 class Environment(Value, frozen=True):
     """What must be equal on the planner and on every worker, or pixels and bytes may differ."""
 
-    platform: str
-    browser: str
-    pyav: str
-    ffmpeg: str
-    runtime: str
+    platform: Line
+    browser: Line
+    pyav: Line
+    ffmpeg: Line
+    runtime: Line
 
 
 class Clip(Value, frozen=True):
     """A timed element as the page resolved it; times in seconds, ``end`` absent when unbounded."""
 
-    id: str
-    tag: str
+    id: Text
+    tag: Text
     start: float
     end: float | None
-    track: int
+    track: Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
 
 class Timeline(Value, frozen=True):
     """What the probe learned: the duration in seconds, where it came from, and the clips."""
 
-    composition_id: str
-    duration: float
-    duration_source: str
-    clips: tuple[Clip, ...]
-    timelines: tuple[str, ...]
-    adapters: tuple[str, ...]
+    composition_id: Text
+    duration: Seconds
+    duration_source: Text
+    clips: Annotated[tuple[Clip, ...], Meta(max_length=MAX_FILES)]
+    timelines: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
+    adapters: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
 
 
 class Font(Value, frozen=True):
@@ -183,11 +229,11 @@ class Font(Value, frozen=True):
     ``canonical`` tells the families of `hfdask.browser.families` from fonts that were copied off the planning machine.
     """
 
-    name: str
-    sha256: str
-    size: int
-    family: str
-    style: str
+    name: FontName
+    sha256: Digest
+    size: Size
+    family: Line
+    style: Line
     canonical: bool
 
     @property
@@ -202,29 +248,35 @@ class Font(Value, frozen=True):
 class FontSet(Value, frozen=True):
     """All fonts that text without a font of the project's own is drawn in, and which family a name stands for."""
 
-    files: tuple[Font, ...]
-    stand_ins: dict[str, str]
+    files: Annotated[tuple[Font, ...], Meta(max_length=MAX_TEXTS)]
+    stand_ins: Annotated[dict[Line, Line], Meta(max_length=MAX_TEXTS)]
+
+    def __post_init__(self) -> None:
+        if len({font.name for font in self.files}) != len(self.files):
+            raise ValueError("two fonts have one name")
 
 
 class Manifest(Value, frozen=True):
     """``plan.json``: a whole render, frozen. ``plan_hash`` covers every other field."""
 
-    protocol: int
-    plan_hash: str
-    entry: str
+    LIMIT: ClassVar[int] = 2**26
+
+    protocol: Annotated[int, Meta(ge=PROTOCOL, le=PROTOCOL)]
+    plan_hash: Digest
+    entry: Path
     fps: Rate
-    width: int
-    height: int
-    frames: int
-    chunks: tuple[ChunkRange, ...]
+    width: Side
+    height: Side
+    frames: Frame
+    chunks: Annotated[tuple[ChunkRange, ...], Meta(max_length=MAX_CHUNKS)]
     encoder: EncoderSettings
     page: PageSettings
     environment: Environment
     timeline: Timeline
-    artifacts: tuple[Artifact, ...]
-    resources: tuple[Resource, ...]
+    artifacts: Annotated[tuple[Artifact, ...], Meta(max_length=MAX_FILES)]
+    resources: Annotated[tuple[Resource, ...], Meta(max_length=MAX_FILES)]
     fonts: FontSet
-    warnings: tuple[str, ...]
+    warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
 
     def chunk(self, index: int) -> ChunkRange:
         """The chunk of this number, from 0.
@@ -247,9 +299,20 @@ class Manifest(Value, frozen=True):
         return (*self.artifacts, *self.resources, *self.fonts.files)
 
     def sealed(self) -> Manifest:
-        """The manifest as it will be read back, with the ``plan_hash`` of its content."""
+        """The manifest as it will be read back, with the ``plan_hash`` of its content.
+
+        Raises
+        ------
+        ProjectError
+            Where the composition has something that no plan can hold.
+        """
         # A whole number in a float field reads back as a float, and would hash differently.
-        stored = msgspec.json.decode(canonical_json(self), type=Manifest)
+        unsealed = msgspec.structs.replace(self, plan_hash="0" * 64)
+        try:
+            stored = decode(canonical_json(unsealed), Manifest, "the plan")
+        except (PlanCorruptError, ValueError, OverflowError) as error:
+            said = error.message if isinstance(error, PlanCorruptError) else str(error)
+            raise ProjectError(f"no plan can hold what this composition has: {said}") from error
         return msgspec.structs.replace(stored, plan_hash=stored.content_hash())
 
     def content_hash(self) -> str:
@@ -266,12 +329,18 @@ class FrameRecord(Value, frozen=True):
     anything new, and ``seconds`` is the wall time that the frame took to capture.
     """
 
-    key: str
-    start: int
-    digests: tuple[str, ...]
-    damage: tuple[bool, ...]
-    seconds: tuple[float, ...]
-    messages: tuple[str, ...]
+    LIMIT: ClassVar[int] = 2**28
+
+    key: Digest
+    start: Frame
+    digests: Annotated[tuple[FrameDigest, ...], Meta(min_length=1, max_length=MAX_CHUNK_FRAMES)]
+    damage: Annotated[tuple[bool, ...], Meta(max_length=MAX_CHUNK_FRAMES)]
+    seconds: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_CHUNK_FRAMES)]
+    messages: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
+
+    def __post_init__(self) -> None:
+        if not len(self.digests) == len(self.damage) == len(self.seconds):
+            raise ValueError("it has not one entry of each kind for each frame")
 
 
 class ChunkResult(Value, frozen=True):
@@ -284,29 +353,35 @@ class ChunkResult(Value, frozen=True):
     chunk before. ``browser_bytes`` is the most memory that its browser was seen to take.
     """
 
-    plan_hash: str
-    key: str
-    index: int
-    start: int
-    end: int
-    url: str
-    sha256: str
-    size: int
-    codec: str
+    plan_hash: Digest
+    key: Digest
+    index: ChunkIndex
+    start: Frame
+    end: Frame
+    url: Url
+    sha256: Digest
+    size: Size
+    codec: Line
     capture_mode: CaptureMode
-    digest: str
-    before_digest: str | None
-    last_digest: str
-    static_frames: int
-    stages: dict[str, float]
+    digest: FrameDigest
+    before_digest: FrameDigest | None
+    last_digest: FrameDigest
+    static_frames: Frame
+    stages: Annotated[dict[Line, Seconds], Meta(max_length=50)]
     warm: bool
-    worker: str
-    browser: str
-    messages: int
-    attempt: int = 0
+    worker: Line
+    browser: Line
+    messages: Count
+    attempt: Count = 0
     reused: bool = False
-    checked: int = 0
-    browser_bytes: int = 0
+    checked: Frame = 0
+    browser_bytes: Count = 0
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError(f"it ends at frame {self.end}, not after {self.start}")
+        if max(self.static_frames, self.checked) > self.frames:
+            raise ValueError(f"it counts more frames than its {self.frames}")
 
     @property
     def frames(self) -> int:
@@ -326,7 +401,7 @@ class ChunkResult(Value, frozen=True):
 class Seam(Value, frozen=True):
     """The frame before a chunk, rendered by both neighbours; ``psnr`` (dB) only where they differ."""
 
-    frame: int
+    frame: Frame
     equal: bool
     psnr: float | None = None
 
@@ -399,12 +474,18 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     Raises
     ------
     PlanCorruptError
-        Where the bytes are not JSON of this kind; the message names ``what`` and the field.
+        Where the bytes are not JSON of this kind, too many or nested too deeply; the message names ``what`` and the field.
     """
+    limit = getattr(kind, "LIMIT", Manifest.LIMIT)
+    if len(data) > limit:
+        raise PlanCorruptError(f"{what} has {len(data)} bytes, more than the {limit} of its kind", document=what)
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
-        raise PlanCorruptError(f"{what} is not valid: {error}", document=what) from error
+    except RecursionError:
+        problem = "it is nested too deeply"
+    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: invalid UTF-8
+        problem = str(error)
+    raise PlanCorruptError(f"{what} is not valid: {problem}", document=what)
 
 
 def _require_finite(value: Any) -> None:

@@ -8,10 +8,8 @@ nothing.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,17 +19,11 @@ from hfdask.browser.mode import capture_mode
 from hfdask.check import check_project, summary
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.environment import current_environment
-from hfdask.errors import (
-    InvalidConfigError,
-    MissingArtifactError,
-    PlanCorruptError,
-    PlanError,
-    PlanHashError,
-    ProjectError,
-    ProtocolError,
-)
+from hfdask.errors import PlanError, ProjectError
+from hfdask.fields import clipped
 from hfdask.lint.page import open_lint_page
-from hfdask.media.encode import h264_settings, known_settings
+from hfdask.manifest import MANIFEST, read_manifest, require_sealed
+from hfdask.media.encode import h264_settings
 from hfdask.model import (
     PROTOCOL,
     ChunkRange,
@@ -40,24 +32,20 @@ from hfdask.model import (
     PageSettings,
     Rate,
     canonical_json,
-    decode,
     pretty_json,
 )
-from hfdask.probe import MAX_SIDE, probe
+from hfdask.probe import probe
 from hfdask.project import Project, freeze_files, local_project
 from hfdask.sight import key_maker
 from hfdask.stages import Observer, StageClock
 from hfdask.store import Snapshot, StorageOptions, Store
-from hfdask.timing import MAX_DURATION, chunk_ranges, parse_fps
+from hfdask.timing import chunk_ranges
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
-MANIFEST = "plan.json"
 SWEEP = "sweep.json"
 CHUNKS = "chunks"
-
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -217,7 +205,7 @@ def _plan(
             artifacts=artifacts,
             resources=probed.resources,
             fonts=probed.fonts,
-            warnings=probed.warnings,
+            warnings=clipped(probed.warnings),
         )
         key = key_maker(manifest, probed.sight, files)
         again = _chunks(_earlier_ranges(store, options, frames), key)
@@ -254,94 +242,3 @@ def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
         report = check_project(found, page, options.variables)
     report.require(options.check)
     return report.findings
-
-
-def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
-    """Read a plan's manifest, without checking its content against its hash.
-
-    Parameters
-    ----------
-    plan_hash : str, optional
-        Of the plan that must be there.
-
-    Raises
-    ------
-    MissingArtifactError, ProtocolError, PlanCorruptError
-    PlanHashError
-        Where another plan is there.
-    """
-    where = store.url_of(MANIFEST)
-    try:
-        manifest = store.read_as(MANIFEST, partial(_manifest, where=where))
-    except MissingArtifactError as error:
-        raise MissingArtifactError(
-            f"{where} does not exist: there is no plan, or not yet a whole one", url=where
-        ) from error
-    if plan_hash is not None and manifest.plan_hash != plan_hash:
-        raise PlanHashError(
-            f"another plan was made at {where} while this one was rendered; give each render a plan_dir of its own",
-            url=where,
-        )
-    return manifest
-
-
-def _manifest(data: bytes, where: str) -> Manifest:
-    protocol = decode(data, dict[str, msgspec.Raw], where).get("protocol")
-    if protocol is None or bytes(protocol) != b"%d" % PROTOCOL:
-        has = "none" if protocol is None else bytes(protocol)[:20].decode("utf-8", "replace")
-        raise ProtocolError(
-            f"{where} has protocol {has}, this version of hfdask takes {PROTOCOL}; plan again", url=where
-        )
-    manifest = decode(data, Manifest, where)
-    _require_consistent(manifest, where)
-    return manifest
-
-
-def require_sealed(manifest: Manifest, where: str) -> None:
-    """Check that a manifest is the one that was planned.
-
-    Raises
-    ------
-    PlanHashError
-    """
-    if manifest.content_hash() != manifest.plan_hash:
-        raise PlanHashError(f"the manifest at {where} was changed after it was planned; plan again", url=where)
-
-
-def _require_consistent(manifest: Manifest, where: str) -> None:
-    """Check all that types do not, so that nothing that was not planned by this library gets any further."""
-
-    def require(condition: object, what: str) -> None:
-        if not condition:
-            raise PlanCorruptError(f"{where}: {what}; plan again", document=where)
-
-    ends = [0]
-    for position, chunk in enumerate(manifest.chunks):
-        fits = chunk.index == position and chunk.start == ends[-1] and chunk.end > chunk.start
-        require(fits, f"chunk {position} is {chunk.start} to {chunk.end} after {ends[-1]}")
-        require(_DIGEST.fullmatch(chunk.key), f"chunk {position} has no key")
-        ends.append(chunk.end)
-    require(ends[-1] == manifest.frames >= 1, f"chunks end at frame {ends[-1]} of {manifest.frames}")
-    try:
-        fps = parse_fps(manifest.fps.fraction)
-    except (InvalidConfigError, ZeroDivisionError) as error:
-        raise PlanCorruptError(
-            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is no rate; plan again", document=where
-        ) from error
-    page = manifest.page
-    require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
-    require((page.width, page.height) == (manifest.width, manifest.height), "the page's size is not the video's")
-    require(all(16 <= side <= MAX_SIDE for side in (page.width, page.height)), f"{page.width}x{page.height} is no size")
-    require(0 < page.load_timeout <= 3600 and 0 < page.frame_timeout <= 3600, "time limits are out of range")
-    require(known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality has")
-    paths = [artifact.path for artifact in manifest.artifacts]
-    require(len(set(paths)) == len(paths), "two artifacts have one path")
-    require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")
-    for artifact in manifest.artifacts:
-        require(_DIGEST.fullmatch(artifact.sha256) and artifact.size >= 0, f"{artifact.path} has no digest or size")
-    keys = [resource.key for resource in manifest.resources]
-    require(len(set(keys)) == len(keys), "two resources have one key")
-    for resource in manifest.resources:
-        digests = _DIGEST.fullmatch(resource.sha256) and _DIGEST.fullmatch(resource.key)
-        require(digests and resource.size >= 0, f"{resource.url} has no digest or size")
-        require(100 <= resource.status <= 599, f"{resource.url} has status {resource.status}")

@@ -20,12 +20,12 @@ from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own, spare_face
 from hfdask.config import RenderConfig
 from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError, VariableError
+from hfdask.fields import MAX_SIDE
 from hfdask.model import Clip, FontSet, PageSettings, Resource, Sweep, Timeline
 from hfdask.sight import Sight
 from hfdask.stages import StageClock
 from hfdask.timing import frame_count, parse_fps
 
-MAX_SIDE = 7680
 SIDES = ("width", "height")
 DEFAULT_FPS = Fraction(30)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import fcntl
 import glob
 import os
 import shutil
+import stat
 import tempfile
 import threading
 import uuid
@@ -107,13 +109,40 @@ def _lock_of(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _base() -> Path:
-    base = Path(tempfile.gettempdir()) / f"hfdask-{os.getuid()}"
+def is_private(folder: Path) -> bool:
+    """Whether a folder is this user's own, is no link, and nobody else can write to it."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder that only this user can use, or close one of this user's to others.
+
+    Raises
+    ------
+    OSError
+        Where somebody else has made something of this name, or the file system cannot keep others out.
+    """
     with contextlib.suppress(FileExistsError):
-        base.mkdir(mode=0o700)
-    if base.is_symlink() or base.stat().st_uid != os.getuid():
-        return Path(tempfile.mkdtemp(prefix="hfdask-"))  # somebody else's folder has our name: stay out of it
-    return base
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it is somebody else's, or a link", str(folder))
+    if status.st_mode & 0o777 != 0o700:
+        folder.chmod(0o700)
+    if not is_private(folder):
+        raise PermissionError(errno.EPERM, "this file system lets others write to it", str(folder))
+    return folder
+
+
+def _base() -> Path:
+    """The user's folder. Where somebody else has taken its name, another one, which later processes find again."""
+    top = Path(tempfile.gettempdir())
+    name = f"hfdask-{os.getuid()}"
+    for folder in (top / name, *sorted(top.glob(f"{name}-*"))):
+        with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):
+            return private_folder(folder)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=top))
 
 
 def _remove(pid: int, folder: Path) -> None:

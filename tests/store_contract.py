@@ -167,9 +167,9 @@ def spy(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     original = Store._get
 
-    def get(self: Store, name: str, path: Path, size: int) -> None:
+    def get(self: Store, name: str, *args: Any) -> None:
         asked.append(name)
-        original(self, name, path, size)
+        original(self, name, *args)
 
     monkeypatch.setattr(Store, "_get", get)
     return asked

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import shutil
 import threading
 import uuid
@@ -23,6 +24,8 @@ from xml.sax.saxutils import escape
 from hfdask.browser.families import CANONICAL, Canonical, stand_ins
 from hfdask.browser.fontconfig import Face, faces, machine_folders
 from hfdask.browser.fontpack import installed_files
+from hfdask.errors import PlanCorruptError
+from hfdask.fields import is_font_name, line
 from hfdask.model import Font, FontSet, canonical_json
 from hfdask.scratch import scratch_folder
 from hfdask.store import file_digest
@@ -90,7 +93,16 @@ def _machine_fonts(_: int, installed: tuple[Path, ...]) -> FontWorld:
 
 
 def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
-    """The world of rendering: the files of a plan, by the names of its fonts, and no other font."""
+    """The world of rendering: the files of a plan, by the names of its fonts, and no other font.
+
+    Raises
+    ------
+    PlanCorruptError
+        Where a font has a name that none can have.
+    """
+    for font in fonts.files:
+        if not is_font_name(font.name) or (font.canonical and font.name not in _BY_FILE):
+            raise PlanCorruptError(f"the plan's font {font.name[:80]!r} has a name that no font can have; plan again")
     key = hashlib.sha256(canonical_json(fonts)).hexdigest()[:16]
     folder = scratch_folder() / f"fonts-{key}"
     configuration = folder / "fonts.conf"
@@ -119,7 +131,7 @@ def used_fonts(world: FontWorld, used: Iterable[Face]) -> tuple[FontSet, dict[st
     for file, face in files.items():
         canonical = file in world.own
         digest = file_digest(file)
-        name = file.name if canonical else f"machine-{len(sources):03}-{digest[:12]}{file.suffix.lower()}"
+        name = file.name if canonical else f"machine-{len(sources):03}-{digest[:12]}{_ending(file)}"
         if digest in {font.sha256 for font in fonts}:
             continue
         fonts.append(
@@ -127,15 +139,20 @@ def used_fonts(world: FontWorld, used: Iterable[Face]) -> tuple[FontSet, dict[st
                 name=name,
                 sha256=digest,
                 size=file.stat().st_size,
-                family=_BY_FILE[name][0].family if canonical else face.families[0],
-                style=face.style,
+                family=line(_BY_FILE[name][0].family if canonical else face.families[0]),
+                style=line(face.style),
                 canonical=canonical,
             )
         )
         sources[name] = file
     families = {family for face in world.faces if face.file in files for family in face.families}
-    table = {name: family for name, family in world.stand_ins.items() if family in families}
+    table = {name: family for name, family in world.stand_ins.items() if family in families and family == line(family)}
     return FontSet(files=tuple(fonts), stand_ins=table), sources
+
+
+def _ending(file: Path) -> str:
+    ending = file.suffix.lower()
+    return ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending, re.ASCII) else ""
 
 
 def _write(

@@ -17,16 +17,10 @@ from urllib.parse import unquote, urlsplit
 from hfdask.browser.fetch import Fetched, Fetcher, Limits
 from hfdask.browser.requests import Answer, Request, redact
 from hfdask.errors import AssetError, AssetRefusedError, InvalidConfigError
+from hfdask.fields import kept_headers
 from hfdask.model import Resource
 from hfdask.page.server import content_type
 
-# Headers that a page can tell apart, and that are the same each time; never cookies.
-_KEPT = frozenset(
-    {"content-type", "content-disposition", "x-content-type-options", "x-frame-options", "timing-allow-origin"}
-    | {"cross-origin-resource-policy", "cross-origin-embedder-policy"}
-    | {f"access-control-allow-{what}" for what in ("origin", "credentials", "headers", "methods")}
-    | {"access-control-expose-headers"}
-)
 _OPEN_TO_ALL = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
 
@@ -178,7 +172,7 @@ class Recorder:
 
 
 def _kept(answer: Fetched) -> Answer:
-    return Answer(answer.status, {n: v for n, v in answer.headers.items() if n in _KEPT}, answer.body)
+    return Answer(answer.status, kept_headers(answer.headers), answer.body)
 
 
 def _stable(url: str, origin: Request) -> str:

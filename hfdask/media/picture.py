@@ -34,13 +34,14 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 DIGEST_BYTES = 16
 """Length of a digest; 128 bits make an accidental collision in a video of any length implausible."""
 
+PNG_BEGIN = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 PNG_END = b"IEND\xaeB`\x82"
 
 # Area averaging measured both fastest and nearest to the source of swscale's filters for this conversion.
 BITEXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
-def decode_frame(data: bytes, *, alpha: bool = False) -> av.VideoFrame:
+def decode_frame(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None = None) -> av.VideoFrame:
     """Decode a PNG into a frame that owns its pixels.
 
     Parameters
@@ -49,6 +50,9 @@ def decode_frame(data: bytes, *, alpha: bool = False) -> av.VideoFrame:
         One whole PNG file.
     alpha : bool
         Whether to keep an alpha channel; otherwise it is dropped, not blended.
+    size : (width, height), optional
+        What it must be. Give it for every picture that comes out of a store: nothing of another size is decoded, and
+        nothing but pixels is.
 
     Returns
     -------
@@ -58,8 +62,10 @@ def decode_frame(data: bytes, *, alpha: bool = False) -> av.VideoFrame:
     Raises
     ------
     MediaError
-        Where the bytes are not one complete PNG.
+        Where the bytes are not one complete PNG, or one of another size.
     """
+    if size is not None:
+        data = _pixels_only(data, *size)
     # Without the last chunk the decoder would still return a picture, its lower part empty.
     if not data.rstrip(b"\0").endswith(PNG_END):
         raise MediaError(f"not a complete PNG: {len(data)} bytes without an end marker", size=len(data))
@@ -82,7 +88,7 @@ def decode_frame(data: bytes, *, alpha: bool = False) -> av.VideoFrame:
     )
 
 
-def decode_png(data: bytes, *, alpha: bool = False) -> Pixels:
+def decode_png(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None = None) -> Pixels:
     """Decode a PNG into an array.
 
     Parameters
@@ -91,6 +97,8 @@ def decode_png(data: bytes, *, alpha: bool = False) -> Pixels:
         One whole PNG file.
     alpha : bool
         Whether to keep an alpha channel; otherwise it is dropped, not blended.
+    size : (width, height), optional
+        What it must be, for pictures that come out of a store.
 
     Returns
     -------
@@ -99,9 +107,30 @@ def decode_png(data: bytes, *, alpha: bool = False) -> Pixels:
     Raises
     ------
     MediaError
-        Where the bytes are not one complete PNG.
+        Where the bytes are not one complete PNG, or one of another size.
     """
-    return np.ascontiguousarray(decode_frame(data, alpha=alpha).to_ndarray(), dtype=np.uint8)
+    return np.ascontiguousarray(decode_frame(data, alpha=alpha, size=size).to_ndarray(), dtype=np.uint8)
+
+
+def _pixels_only(data: bytes, width: int, height: int) -> bytes:
+    """A PNG of this size without what is no pixels: packed texts and profiles can become far larger than the picture."""
+    wrong = MediaError(f"the picture is not a PNG of {width}x{height} pixels", size=len(data))
+    if len(data) > 5 * width * height + 2**20:
+        raise MediaError(f"{len(data)} bytes are too many for a PNG of {width}x{height} pixels", size=len(data))
+    if data[:16] != PNG_BEGIN or data[16:24] != struct.pack(">2I", width, height):
+        raise wrong
+    kept, position = [data[:8]], 8
+    while position < len(data):
+        if len(data) - position < 8:
+            raise wrong
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(data[position:end])
+        if kind == b"IEND":
+            break
+        position = end
+    return b"".join(kept)
 
 
 def frame_digest(picture: Pixels | av.VideoFrame) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
-from hfdask.store.files import READS, Store, disk_full_at, file_digest, split_url
-from hfdask.store.objects import LARGE_THREADS, Snapshot, materialised, object_name, packing
+from hfdask.store.content import file_digest, object_name
+from hfdask.store.files import READS, Store, disk_full_at, split_url
+from hfdask.store.objects import LARGE_THREADS, Snapshot, materialised, packing
 from hfdask.store.secrets import SecretOptions, StorageOptions, shown
 
 __all__ = [

@@ -1,12 +1,13 @@
 """The machine's cache of plan objects: by digest, shared by its processes, bounded, and filled once.
 
-    objects/<2 hex>/<sha256>    verified content, read-only; an object that is there is right and is never hashed again
+    objects/<2 hex>/<sha256>    verified content, read-only; each process hashes an object once before it uses it
     partial/<name>              what one process is fetching, locked for as long as it does
     leases/<name>               digests that one caller uses, locked for as long as it does
     lock                        held by all who take a lease, alone by the one who evicts
 
 All locks are `flock`: the kernel drops them with the process, however that ends, so there is nothing to recover. A file
-whose lock is free belongs to nobody.
+whose lock is free belongs to nobody. An object's access time is when it was used last; its time of change stays, by which
+a process knows the file that it has hashed.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hfdask.errors import DiskFullError, InvalidConfigError
-from hfdask.scratch import shared_folder
+from hfdask.scratch import is_private, private_folder, shared_folder
+from hfdask.store.content import is_content, mark_checked, object_name, require_digest
 from hfdask.store.trouble import is_full
 
 FOLDER_VARIABLE = "HFDASK_CACHE"
@@ -42,21 +45,24 @@ class Cache:
     """
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
-        self.folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or shared_folder() / "cache")
+        self.folder = folder or _chosen_folder()
         self._limit = limit
         for part in ("objects", "partial", "leases"):
             (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, digest: str) -> Path:
-        """Where the object of this digest is, if it is there."""
-        return self.folder / "objects" / digest[:2] / digest
+        """Where the object of this digest is, if it is there.
+
+        Raises
+        ------
+        PlanCorruptError
+            Where it is no digest.
+        """
+        return self.folder / object_name(digest)
 
     def has(self, digest: str, size: int) -> bool:
-        """Whether an object is there. One of the wrong length, as a power cut can leave, does not count."""
-        try:
-            return self.path(digest).stat().st_size == size
-        except FileNotFoundError:
-            return False
+        """Whether an object is there and right. One that a power cut has spoilt, or somebody else, does not count."""
+        return is_content(self.path(digest), digest, size)
 
     @contextmanager
     def lease(self) -> Iterator[Callable[[Iterable[str]], None]]:
@@ -67,12 +73,13 @@ class Cache:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
         def keep(digests: Iterable[str]) -> None:
-            wanted = list(digests)
+            wanted = [require_digest(digest) for digest in digests]
             with self._locked(fcntl.LOCK_SH):
                 os.write(descriptor, "".join(digest + "\n" for digest in wanted).encode("ascii"))
                 for digest in wanted:
                     with suppress(FileNotFoundError):
-                        os.utime(self.path(digest))
+                        changed = self.path(digest).stat().st_mtime_ns
+                        os.utime(self.path(digest), ns=(time.time_ns(), changed))
 
         try:
             yield keep
@@ -105,6 +112,7 @@ class Cache:
         final = self.path(digest)
         final.parent.mkdir(exist_ok=True, mode=0o700)
         path.chmod(0o400)
+        mark_checked(path, digest, final)
         os.replace(path, final)
         return final
 
@@ -172,7 +180,7 @@ class Cache:
         for path in (self.folder / "objects").glob("*/*"):
             with suppress(FileNotFoundError):
                 status = path.stat()
-                yield status.st_mtime_ns, status.st_size, path
+                yield status.st_atime_ns, status.st_size, path
 
     def _leased(self) -> set[str]:
         digests: set[str] = set()
@@ -195,6 +203,28 @@ class Cache:
             yield
         finally:
             os.close(descriptor)
+
+
+def _chosen_folder() -> Path:
+    """The folder that the environment names, or our own in it where it belongs to others too, else the default one.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where it cannot be made, or somebody else has taken our own folder's name in it.
+    """
+    named = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(named) if named else shared_folder() / "cache"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if is_private(folder.resolve()):
+            return folder
+        return private_folder(folder / f"hfdask-{os.getuid()}")
+    except OSError as error:
+        raise InvalidConfigError(
+            f"{folder} cannot hold plan objects: {error}; name a folder of this user's in {FOLDER_VARIABLE}",
+            field=FOLDER_VARIABLE,
+        ) from error
 
 
 def _remove_if_free(path: Path) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,12 +32,14 @@ from hfdask.errors import (
     HfdaskError,
     InvalidConfigError,
     MissingArtifactError,
+    PlanCorruptError,
     StoreError,
     StoreRefusedError,
 )
 from hfdask.scratch import growing_file, scratch_folder
 from hfdask.store.allowed import require_allowed
 from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.content import file_digest
 from hfdask.store.secrets import StorageOptions, scrubbed, shown
 from hfdask.store.trouble import TruncatedRead, is_full, not_writable, typed
 
@@ -46,6 +48,9 @@ _R = TypeVar("_R")
 # What file systems must be told to make as many transfers at a time as there are threads for them.
 _WIDE: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": THREADS}}}
 _WIDE["s3a"] = _WIDE["s3"]
+
+LONGEST = 2**28
+"""Bytes of the longest file that is read into memory, unless told otherwise."""
 
 READS = 5
 """Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
@@ -125,20 +130,31 @@ class Store:
         self.fs.invalidate_cache(self.fs._parent(self._at(name)))  # others write here too
         return in_time(self.fs, method, self._at(name))
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, limit: int = LONGEST) -> bytes:
         """The whole file.
+
+        Parameters
+        ----------
+        limit : int
+            Bytes that it may have; no more are ever taken into memory.
 
         Raises
         ------
+        PlanCorruptError
+            Where it is longer.
         MissingArtifactError, StoreError, StoreRefusedError
         """
+        too_long = PlanCorruptError(f"{self.url_of(name)} has more than {limit} bytes", url=self.url_of(name))
         if self.local:
-            return self._do(name, Path(self._at(name)).read_bytes)
+            data = self._do(name, partial(_read_regular, Path(self._at(name)), limit + 1))
+            if len(data) > limit:
+                raise too_long
+            return data
         with _temporary(scratch_folder() / "read") as path:
-            self._do(name, partial(self._get, name, path, 0))
+            self._do(name, partial(self._get, name, path, 0, _Bounded(limit, too_long)))
             return path.read_bytes()
 
-    def read_as(self, name: str, parse: Callable[[bytes], _R], reads: int = READS) -> _R:
+    def read_as(self, name: str, parse: Callable[[bytes], _R], reads: int = READS, limit: int = LONGEST) -> _R:
         """What a file says; it is read again where ``parse`` makes no sense of it.
 
         Raises
@@ -146,15 +162,24 @@ class Store:
         HfdaskError
             As `read`, and whatever ``parse`` says the last time.
         """
-        data = self.read(name)
         try:
-            return parse(data)
+            return parse(self.read(name, limit))
+        except (MissingArtifactError, StoreError, StoreRefusedError, DiskFullError):
+            raise
         except HfdaskError:
             if self.local or reads < 2:
                 raise
-        return self.read_as(name, parse, reads - 1)
+        return self.read_as(name, parse, reads - 1, limit)
 
-    def fetch(self, name: str, path: Path, size: int = 0, sha256: str | None = None, reads: int = READS) -> Path:
+    def fetch(
+        self,
+        name: str,
+        path: Path,
+        size: int = 0,
+        sha256: str | None = None,
+        reads: int = READS,
+        limit: int | None = None,
+    ) -> Path:
         """A local file with this content: the file itself in a local store, else a copy at ``path``.
 
         Parameters
@@ -163,25 +188,32 @@ class Store:
             Bytes that it should have, for how long that may take.
         sha256 : str, optional
             Its digest; it is read again where it has another.
+        limit : int, optional
+            Bytes after which a transfer is stopped. Default: ``size`` where there is a digest.
 
         Raises
         ------
         ArtifactDigestError
-            Where it has another every time.
+            Where it has another digest every time, or is longer.
         MissingArtifactError, StoreError, StoreRefusedError, DiskFullError
         """
-        found = self.in_place(name) if self.local else path
+        wrong = ArtifactDigestError(f"{self.url_of(name)} is not what was written there", url=self.url_of(name))
+        if self.local:
+            found = self.in_place(name)
+            if sha256 is not None and file_digest(found) != sha256:
+                raise wrong
+            return found
+        bound = size if limit is None and sha256 is not None else limit
         try:
-            if not self.local:
-                self._do(name, partial(self._get, name, path, size))
-            if sha256 is None or file_digest(found) == sha256:
-                return found
-            if self.local or reads < 2:
-                raise ArtifactDigestError(f"{self.url_of(name)} is not what was written there", url=self.url_of(name))
-        except HfdaskError:
+            self._do(name, partial(self._get, name, path, size, _Bounded(bound, wrong)))
+            if sha256 is None or file_digest(path) == sha256:
+                return path
+            raise wrong
+        except HfdaskError as error:
             path.unlink(missing_ok=True)
-            raise
-        return self.fetch(name, path, size, sha256, reads - 1)
+            if error is not wrong or reads < 2:
+                raise
+        return self.fetch(name, path, size, sha256, reads - 1, limit)
 
     def in_place(self, name: str) -> Path:
         """The file itself, in a local store."""
@@ -190,21 +222,23 @@ class Store:
             raise MissingArtifactError(f"{self.url_of(name)} does not exist", url=self.url_of(name))
         return found
 
-    def _get(self, name: str, path: Path, size: int) -> None:
+    def _get(self, name: str, path: Path, size: int, bounded: _Bounded) -> None:
         if type(self.fs) is MemoryFileSystem:
-            path.write_bytes(self.fs.cat_file(self._at(name)))  # get_file shares one position among all readers
+            # get_file shares one position among all readers.
+            path.write_bytes(bounded.checked(self.fs.cat_file(self._at(name), end=bounded.enough)))
         elif getattr(self.fs, "async_impl", False):
-            self._copy(self._at(name), path, size)
+            self._copy(self._at(name), path, size, bounded)
         else:
             # A call that is given up cannot be stopped, and must not write where the next one does.
             with _temporary(scratch_folder() / "get") as own:
-                self._copy(self._at(name), own, size, undo=partial(own.unlink, missing_ok=True))
+                self._copy(self._at(name), own, size, bounded, undo=partial(own.unlink, missing_ok=True))
                 shutil.copyfile(own, path)
 
-    def _copy(self, source: str, path: Path, size: int, **options: Any) -> None:
-        told = Callback()
+    def _copy(self, source: str, path: Path, size: int, bounded: _Bounded, **options: Any) -> None:
+        told = bounded.again()
         in_time(self.fs, "get_file", source, str(path), callback=told, size=size, **options)
         got = path.stat().st_size
+        told.require(got)
         if told.size is not None and got < told.size:
             raise TruncatedRead(got, told.size)
 
@@ -295,7 +329,8 @@ class Store:
     def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
         """Read back what was sent: unlike object stores, these do not check it themselves."""
         with _temporary(scratch_folder() / "back") as path:
-            self._copy(sent, path, size, undo=partial(path.unlink, missing_ok=True))
+            changed = OSError(errno.EIO, "more bytes came back than were sent")
+            self._copy(sent, path, size, _Bounded(size, changed), undo=partial(path.unlink, missing_ok=True))
             same = (
                 path.read_bytes() == source if isinstance(source, bytes) else filecmp.cmp(path, source, shallow=False)
             )
@@ -354,6 +389,36 @@ class Store:
             raise not_writable(error, self.url) from error
 
 
+class _Bounded(Callback):  # type: ignore[misc] # fsspec has no types
+    """A transfer's callback that ends it with ``error`` as soon as more than ``limit`` bytes are announced or have come."""
+
+    def __init__(self, limit: int | None, error: Exception) -> None:
+        super().__init__()
+        self.limit, self.error = limit, error
+
+    @property
+    def enough(self) -> int | None:
+        """How many bytes show that there are too many."""
+        return None if self.limit is None else self.limit + 1
+
+    def again(self) -> _Bounded:
+        """A fresh one, for the next attempt."""
+        return _Bounded(self.limit, self.error)
+
+    def require(self, size: int | None) -> None:
+        if self.limit is not None and size is not None and size > self.limit:
+            raise self.error
+
+    def checked(self, data: bytes) -> bytes:
+        self.require(len(data))
+        return data
+
+    def call(self, *_: Any, **__: Any) -> None:
+        """Called by fsspec whenever the size or the bytes that came are known anew."""
+        self.require(self.size)
+        self.require(self.value)
+
+
 class _AlreadyThereError(FileExistsError):
     """Never leaves this module."""
 
@@ -378,10 +443,14 @@ def disk_full_at(path: Path) -> Iterator[None]:
         raise DiskFullError(f"no space is left in {path.parent}; nothing partial was kept", path=str(path)) from error
 
 
-def file_digest(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _read_regular(path: Path, most: int) -> bytes:
+    """So many bytes of a file at most; no wait for the other end of a pipe."""
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not stat.S_ISREG(mode):
+            raise PermissionError(errno.EPERM, "it is no regular file")
+        return file.read(most)
 
 
 def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:

@@ -9,12 +9,13 @@ plan is the same plan wherever it is kept.
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 import shutil
 import tarfile
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,9 @@ from hfdask.errors import ArtifactDigestError, HfdaskError
 from hfdask.scratch import scratch_folder
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
-from hfdask.store.files import READS, Store, file_digest
+from hfdask.store.content import file_digest, is_content, measured, object_name
+from hfdask.store.files import READS, Store
+from hfdask.store.trouble import typed
 
 SMALL = 10**6
 """Objects of fewer bytes share a pack."""
@@ -35,6 +38,9 @@ PACK = 64 * 10**6
 
 LARGE_THREADS = 4
 """Transfers of packs and large objects at a time: each may hold many parts in memory."""
+
+HASHERS = min(8, os.cpu_count() or 1)
+"""Files that are hashed at a time."""
 
 Scope = Literal["all"] | tuple[int, ...]
 
@@ -64,14 +70,23 @@ class Pack:
         return f"packs/{hashlib.sha256(''.join(digest for digest, _ in self.members).encode()).hexdigest()}.tar"
 
     @property
+    def positions(self) -> list[int]:
+        """Where each member's content begins in the tar: after its header of one block."""
+        return [begin + tarfile.BLOCKSIZE for begin in self._begins[:-1]]
+
+    @property
     def size(self) -> int:
-        """Bytes of the members."""
-        return sum(size for _, size in self.members)
+        """Bytes of the tar: its members, an end of two blocks, and what fills its last record."""
+        return _rounded(self._begins[-1] + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE)
+
+    @property
+    def _begins(self) -> list[int]:
+        lengths = (tarfile.BLOCKSIZE + _rounded(size, tarfile.BLOCKSIZE) for _, size in self.members)
+        return list(itertools.accumulate(lengths, initial=0))
 
 
-def object_name(sha256: str) -> str:
-    """Where an object of this digest is kept in a plan, if it is not in a pack."""
-    return f"objects/{sha256[:2]}/{sha256}"
+def _rounded(size: int, unit: int) -> int:
+    return -(-size // unit) * unit
 
 
 def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
@@ -86,11 +101,13 @@ def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
     packs = []
     for members in by_scope.values():
         pack: list[tuple[str, int]] = []
+        total = 0
         for member in sorted(members):
-            if sum(size for _, size in pack) + member[1] > PACK:
+            if total + member[1] > PACK:
                 packs.append(Pack(tuple(pack)))
-                pack = []
+                pack, total = [], 0
             pack.append(member)
+            total += member[1]
         packs.append(Pack(tuple(pack)))
     return tuple(sorted((pack for pack in packs if len(pack.members) > 1), key=lambda pack: pack.members))
 
@@ -130,7 +147,7 @@ class Snapshot:
 
     def add(self, source: Path | bytes) -> tuple[str, int]:
         """Take a file's or some bytes' content; returns its digest and size."""
-        digest, size = _measured(source)
+        digest, size = measured(source)
         if self._cache is None:
             _put(self._store, object_name(digest), source, size, digest)
             return digest, size
@@ -152,7 +169,7 @@ class Snapshot:
                 path.write_bytes(source)
             else:
                 shutil.copyfile(source, path)
-            digest, size = _measured(path)  # of the copy: the file may have changed since it was looked at
+            digest, size = measured(path)  # of the copy: the file may have changed since it was looked at
             self._keep([digest])
             self._cache.accept(path, digest)
         return digest, size
@@ -232,13 +249,14 @@ def materialised(
     """
     by_digest = {each.sha256: each for each in wanted}
     if store.local:
-        paths = concurrently(partial(_in_place, store), by_digest.values())
+        paths = concurrently(partial(_in_place, store), by_digest.values(), HASHERS)
         yield dict(zip(by_digest, paths, strict=True))
         return
     cache = Cache()
     with cache.lease() as keep:
         keep(by_digest)
-        missing = {digest for digest, each in by_digest.items() if not cache.has(digest, each.size)}
+        there = concurrently(lambda each: cache.has(each.sha256, each.size), by_digest.values(), HASHERS)
+        missing = {digest for digest, found in zip(by_digest, there, strict=True) if not found}
         if missing:
             packs = [pack for pack in packing(objects) if any(digest in missing for digest, _ in pack.members)]
             packed = {digest for pack in packs for digest, _ in pack.members}
@@ -266,54 +284,43 @@ def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, Pla
             missing = {digest: size for digest, size in pack.members if not cache.has(digest, size)}
             if not missing.keys() & wanted.keys():
                 return
-            cache.with_space(partial(_fetch, store, pack.name, path, pack.size))
-            cache.with_space(partial(_unpack, cache, path, missing))
+            with suppress(ArtifactDigestError):  # longer than it can be: to be fetched again, like any wrong one
+                cache.with_space(partial(_fetch, store, pack.name, path, pack.size))
+                cache.with_space(partial(_unpack, cache, path, pack, missing))
     left = [wanted[digest] for digest, size in pack.members if digest in wanted and not cache.has(digest, size)]
     if left:
         raise _wrong(store, left[0])
 
 
 def _fetch(store: Store, name: str, path: Path, size: int, sha256: str | None = None) -> None:
-    store.fetch(name, path, size, sha256)
+    store.fetch(name, path, size, sha256, reads=READS if sha256 else 1, limit=size)
 
 
-def _unpack(cache: Cache, pack: Path, missing: Mapping[str, int]) -> None:
-    """Take what is right out of a pack; what is not stays missing."""
-    try:
-        with tarfile.open(pack, "r:") as tar:
-            for member in tar:
-                source = tar.extractfile(member) if missing.get(member.name) == member.size else None
-                content = source.read() if source else b""
-                if source is None or _measured(content) != (member.name, member.size):
-                    continue
-                with cache.turn(uuid.uuid4().hex) as path:
-                    path.write_bytes(content)
-                    cache.accept(path, member.name)
-    except tarfile.TarError:
-        return
+def _unpack(cache: Cache, path: Path, pack: Pack, missing: Mapping[str, int]) -> None:
+    """Take what is right out of a pack; what is not stays missing.
+
+    Where a member lies follows from the sizes of those before it, so what the tar says of itself is never read.
+    """
+    with path.open("rb") as file:
+        for (digest, size), position in zip(pack.members, pack.positions, strict=True):
+            file.seek(position)
+            content = file.read(size) if digest in missing else b""
+            if digest not in missing or measured(content) != (digest, size):
+                continue
+            with cache.turn(uuid.uuid4().hex) as partial_path:
+                partial_path.write_bytes(content)
+                cache.accept(partial_path, digest)
 
 
 def _in_place(store: Store, wanted: PlanObject) -> Path:
     path = store.in_place(object_name(wanted.sha256))
-    with _verified_lock:
-        known = _verified.get(path)
-    if known != _stamp(path):
-        if _measured(path) != (wanted.sha256, wanted.size):
-            raise _wrong(store, wanted)
-        with _verified_lock:
-            _verified[path] = _stamp(path)
+    try:
+        right = is_content(path, wanted.sha256, wanted.size)
+    except OSError as error:
+        raise typed(error, store.url, None, writing=False) from error
+    if not right:
+        raise _wrong(store, wanted)
     return path
-
-
-_verified: dict[Path, tuple[int, int]] = {}
-"""Objects of local stores that this process has hashed, and how they looked then."""
-
-_verified_lock = threading.Lock()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
 
 
 def _wrong(store: Store, wanted: PlanObject) -> HfdaskError:
@@ -323,10 +330,3 @@ def _wrong(store: Store, wanted: PlanObject) -> HfdaskError:
         path=wanted.path,
         sha256=wanted.sha256,
     )
-
-
-def _measured(source: Path | bytes) -> tuple[str, int]:
-    """Digest and size."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest(), len(source)
-    return file_digest(source), source.stat().st_size

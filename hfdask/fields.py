@@ -1,0 +1,158 @@
+"""The types of single fields of stored documents: what a digest, a name, a path, a size or a text may be.
+
+A stored document may have been written by anybody. A worker uses its strings as names of files, as keys of a store, as
+URLs and as headers, so each such field has a type that cannot hold anything else, and msgspec checks it wherever a
+document is decoded. Patterns end with ``\\Z``, because ``$`` also matches before a newline at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+MAX_SIDE = 7680
+"""Pixels."""
+
+MAX_FRAMES = 86_400 * 240
+"""Frames of the longest video: 24 hours at 240 frames a second."""
+
+MAX_CHUNKS = 20_000
+"""Chunks of a plan."""
+
+MAX_CHUNK_FRAMES = 2_000_000
+"""Frames of a chunk."""
+
+MAX_FILES = 100_000
+"""Files of a project, and recorded responses of a plan."""
+
+MAX_TEXT = 10_000
+"""Characters of a message, a warning or an element's name."""
+
+MAX_TEXTS = 10_000
+"""Texts of one list."""
+
+MAX_DEPTH = 64
+"""Lists and objects inside each other in a value of a variable."""
+
+MAX_PATH = 4096
+"""Characters of a path or URL."""
+
+_VISIBLE = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]"
+_SEGMENT = r"(?!\.{1,2}(?:/|\Z))[^/\x00-\x1f\x7f\ud800-\udfff]+"
+
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""sha256 in lower-case hex digits."""
+
+FrameDigest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+"""A frame's digest, or that of many; see `hfdask.media.picture.frame_digest`."""
+
+Path = Annotated[str, Meta(pattern=rf"^{_SEGMENT}(?:/{_SEGMENT})*\Z", max_length=MAX_PATH)]
+"""A relative path in its one spelling: no empty segments, no dots that lead elsewhere, no control characters."""
+
+_FONT = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}(?:\.[a-z0-9]{1,8})?\Z")
+FontName = Annotated[str, Meta(pattern=_FONT.pattern)]
+"""A font's file name."""
+
+Line = Annotated[str, Meta(pattern=rf"^{_VISIBLE}*\Z", max_length=500)]
+"""Text on one line, such as a version, a family or a worker's name. XML can hold it."""
+
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+"""Anything that a page or a library says."""
+
+Url = Annotated[str, Meta(pattern=rf"^{_VISIBLE}*\Z", max_length=MAX_PATH)]
+"""Where a file of a render is, as it is written down: any fsspec URL or path."""
+
+WebUrl = Annotated[
+    str,
+    Meta(pattern=r"^https?://[^\s\x00-\x20\x7f/?#@*\\\ud800-\udfff]+(?:/[^\s\x00-\x20\x7f?#\ud800-\udfff]*)?\Z"),
+    Meta(max_length=2 * MAX_PATH),
+]
+"""A web address without user, query and fragment."""
+
+Method = Annotated[str, Meta(pattern=r"^(?:GET|HEAD|POST)\Z")]
+Status = Annotated[int, Meta(ge=100, le=599)]
+
+HEADERS = frozenset(
+    {
+        "content-type",
+        "content-disposition",
+        "location",
+        "timing-allow-origin",
+        "x-content-type-options",
+        "x-frame-options",
+    }
+    | {"cross-origin-resource-policy", "cross-origin-embedder-policy", "access-control-expose-headers"}
+    | {f"access-control-allow-{what}" for what in ("origin", "credentials", "headers", "methods")}
+)
+"""Response headers that a plan carries: those that a page can tell apart, and where a redirect leads; never cookies."""
+
+HeaderName = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(sorted(HEADERS))})\Z")]
+_VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]{0,8192}\Z")
+HeaderValue = Annotated[str, Meta(pattern=_VALUE.pattern)]
+
+EncoderOption = Annotated[str, Meta(pattern=r"^(?:preset|x264-params|crf|b)\Z")]
+
+Size = Annotated[int, Meta(ge=0, le=2**40)]
+"""Bytes of a file."""
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Frame = Annotated[int, Meta(ge=0, le=MAX_FRAMES)]
+ChunkIndex = Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
+Side = Annotated[int, Meta(ge=16, le=MAX_SIDE)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Timeout = Annotated[float, Meta(gt=0, le=3600)]
+RatePart = Annotated[int, Meta(ge=1, le=10**9)]
+
+
+def clipped(texts: Iterable[str]) -> tuple[str, ...]:
+    """As many texts, and of each as much, as a document takes."""
+    listed = list(texts)
+    kept = [text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…" for text in listed[:MAX_TEXTS]]
+    if len(listed) > MAX_TEXTS:
+        kept[-1] = f"and {len(listed) - MAX_TEXTS + 1} more"
+    return tuple(kept)
+
+
+def is_font_name(text: str) -> bool:
+    """Whether a text is a `FontName`, which is safe to write a file to."""
+    return _FONT.match(text) is not None
+
+
+def line(text: str) -> str:
+    """A text as a `Line` can hold it."""
+    return re.sub(rf"(?!{_VISIBLE})(?s:.)", "\N{REPLACEMENT CHARACTER}", text)[:500]
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a response (names in lower case) that a plan carries; a redirect's place is not among them."""
+    return {
+        name: value for name, value in headers.items() if name in HEADERS and name != "location" and _VALUE.match(value)
+    }
+
+
+def misfit(value: Any) -> str:
+    """Why a JSON value cannot be stored, or an empty text: too deep, numbers too large, or half a character."""
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, dict | list | tuple):
+            if depth > MAX_DEPTH:
+                return f"it is more than {MAX_DEPTH} levels deep"
+            inside = [*item, *item.values()] if isinstance(item, dict) else item
+            waiting.extend((each, depth + 1) for each in inside)
+        elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+            return f"a number of {item.bit_length()} bits is too large"
+        elif isinstance(item, str) and not _encodes(item):
+            return f"{item[:50]!r} has half of a character (a lone surrogate)"
+    return ""
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
