@@ -47,6 +47,10 @@ _FLAGS = (
     "--block-new-web-contents",
     # A tile that is redrawn in part has other edge pixels than one drawn whole, and so a frame would depend on the last.
     "--disable-partial-raster",
+    # A page asks for URLs, which are answered or refused; whatever else could go out needs no name to be resolved.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-quic",
+    "--disable-blink-features=WebSocketStream",
 )
 # With these the compositor draws only when told to. Screenshots hang for ever under them, so a browser has one mode.
 _BEGIN_FRAME_FLAGS = (
