@@ -14,6 +14,7 @@ from distributed.system import MEMORY_LIMIT
 
 from hfdask._version import __version__
 from hfdask.browser import browser_thread
+from hfdask.browser.confine import try_out
 from hfdask.browser.families import CANONICAL
 from hfdask.browser.find import REMEDY, browser_version, find_browser, sandbox_possible
 from hfdask.browser.fontpack import fonts_folder
@@ -68,10 +69,17 @@ def _look_at_browser(report: Diagnosis) -> None:
         report.facts["sandbox"] = "on" if sandbox_possible() else "off (root, or no user namespaces)"
         report.facts["ffmpeg"] = current_environment().ffmpeg
         mode = capture_mode("auto")
+        confined = try_out()
     except HfdaskError as error:
         report.problems.append(f"{error.code}: {error.message}")
         return
     report.facts["capture"] = mode
+    report.facts["network"] = str(confined)
+    if not confined.private:
+        report.warnings.append(
+            f"no network namespace for the browser, but {confined}: allow unprivileged user namespaces, or see "
+            "docs/decisions/browser-network.md for what is left"
+        )
     if mode != "beginframe":
         report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
 
@@ -94,8 +102,6 @@ def _look_at_fonts(report: Diagnosis) -> None:
 
 
 def _look_at_machine(report: Diagnosis) -> None:
-    if shutil.which("setpriv") is None:
-        report.warnings.append("no setpriv (util-linux): Chromium outlives a Playwright driver that is killed")
     free = shutil.disk_usage(shared_folder()).free
     report.facts["disk"] = f"{_gigabytes(free)} free in {shared_folder()}"
     if free < LITTLE_DISK:

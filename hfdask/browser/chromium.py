@@ -6,8 +6,8 @@ of pages, or with much memory, it is replaced, since leaks in a long-lived brows
 misbehaved is never used again.
 
 Everything ends with this process. Playwright's driver leaves when its standard input closes, which the kernel does
-even after `kill -9`, and Chromium itself is started under `setpriv --pdeathsig KILL`, so it cannot outlive the driver.
-Where memory runs out, the kernel ends Chromium before it ends this process.
+even after `kill -9`, and the kernel ends Chromium with the driver. Where memory runs out, the kernel ends Chromium before it
+ends this process.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -26,14 +23,14 @@ from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
 from hfdask.browser.driver import Driver
 from hfdask.browser.find import Browser, find_browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld, machine_fonts
 from hfdask.browser.memory import Memory, browser_limit
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, ProjectError
 from hfdask.model import CaptureMode
-from hfdask.page.server import HOST, PageServer
-from hfdask.scratch import scratch_folder
+from hfdask.page.server import PageServer
 
 MAX_PAGES = 50
 """Pages that a browser opens before it is replaced."""
@@ -50,6 +47,10 @@ _FLAGS = (
     "--block-new-web-contents",
     # A tile that is redrawn in part has other edge pixels than one drawn whole, and so a frame would depend on the last.
     "--disable-partial-raster",
+    # A page asks for URLs, which are answered or refused; whatever else could go out needs no name to be resolved.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-quic",
+    "--disable-blink-features=WebSocketStream",
 )
 # With these the compositor draws only when told to. Screenshots hang for ever under them, so a browser has one mode.
 _BEGIN_FRAME_FLAGS = (
@@ -73,8 +74,6 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _LAUNCH_TIMEOUT = 30.0
-# How much rather than this process the kernel should end Chromium's, where memory runs out.
-_OOM_SCORE = 200
 _ANSWER_SECONDS = 5.0
 _RETURN_TIMEOUT = 5.0
 
@@ -85,20 +84,21 @@ class Chromium:
     def __init__(
         self,
         browser: PlaywrightBrowser,
-        server: PageServer,
+        confined: Confined,
         mode: CaptureMode,
         fonts: FontWorld,
         cdp: CDPSession,
         pid: int,
     ) -> None:
         self.playwright = browser
-        self.server = server
         self.mode = mode
         self.fonts = fonts
         self.pid = pid
         self.pages = 0
         self._cdp = cdp
         self._process = psutil.Process(pid)
+        self.confined = confined
+        self.server = PageServer(confined.listener, None if confined.private else Peers(self._process).admit)
         self.memory = Memory(self._process)
         self._ticks = 0.0
 
@@ -111,28 +111,28 @@ class Chromium:
         BrowserLaunchError
             With what Chromium said.
         """
-        server = PageServer()
         try:
-            browser = await driver.chromium.launch(
-                executable_path=str(_wrapper(binary.path)),
-                args=_arguments(mode, server.port),
-                chromium_sandbox=sandbox_possible(),
-                env=_environment(fonts),
-                timeout=_LAUNCH_TIMEOUT * 1000,
-                handle_sigint=False,
-                handle_sigterm=False,
-                handle_sighup=False,
-            )
+            with Channel() as channel:
+                browser = await driver.chromium.launch(
+                    executable_path=str(launcher_of(binary.path)),
+                    args=_arguments(mode),
+                    chromium_sandbox=sandbox_possible(),
+                    env={**_environment(fonts), **channel.environment},
+                    timeout=_LAUNCH_TIMEOUT * 1000,
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                    handle_sighup=False,
+                )
+                confined = channel.received()
             cdp = await browser.new_browser_cdp_session()
             processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
             pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
         except PlaywrightError as error:
-            server.close()
             raise BrowserLaunchError(
                 f"{binary.path} did not start: {error.message.strip()[:600]}; `hfdask doctor` tells more",
                 path=str(binary.path),
             ) from error
-        return cls(browser, server, mode, fonts, cdp, pid)
+        return cls(browser, confined, mode, fonts, cdp, pid)
 
     @property
     def alive(self) -> bool:
@@ -191,32 +191,8 @@ def _environment(fonts: FontWorld) -> dict[str, str | float | bool]:
     return {**known, "LANG": "C.UTF-8", "TZ": "UTC", "FONTCONFIG_FILE": str(fonts.configuration)}
 
 
-def _arguments(mode: CaptureMode, port: int) -> list[str]:
-    # Only our own host resolves, and only to our own port: the page can reach nothing else, not even by address.
-    rules = f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
-    return [*_FLAGS, *(_BEGIN_FRAME_FLAGS if mode == "beginframe" else ()), rules]
-
-
-def _wrapper(binary: Path) -> Path:
-    """A launcher that ties Chromium's life to its parent's where the system has setpriv, and that has the kernel prefer it.
-
-    A page's process is at 300 and the GPU's at 200 by Chromium's own doing; the rest would be at ours.
-    """
-    launcher = scratch_folder() / f"launch{str(binary).replace('/', '-')}.sh"
-    if not launcher.exists():
-        setpriv = shutil.which("setpriv")
-        tied = f"{shlex.quote(setpriv)} --pdeathsig KILL -- " if setpriv else ""
-        launcher.write_text(
-            "#!/bin/sh\n"
-            "read -r ours < /proc/self/oom_score_adj\n"
-            f"score=$((ours + {_OOM_SCORE}))\n"
-            '[ "$score" -le 1000 ] || score=1000\n'
-            # A container may forbid it, which only takes this precaution away.
-            'echo "$score" 2>/dev/null > /proc/self/oom_score_adj\n'
-            f'exec {tied}{shlex.quote(str(binary))} "$@"\n'
-        )
-        launcher.chmod(0o700)
-    return launcher
+def _arguments(mode: CaptureMode) -> list[str]:
+    return [*_FLAGS, *(_BEGIN_FRAME_FLAGS if mode == "beginframe" else ())]
 
 
 class BrowserPool:

@@ -1,8 +1,9 @@
-"""Playwright's driver, with its temporary files in our scratch folder.
+"""Playwright's driver, with its temporary files in our scratch folder and without our secrets.
 
 The driver keeps each browser's profile in its ``TMPDIR`` and removes it when the browser has ended, which it cannot where it is
-killed itself. Scratch folders are swept after a kill. Playwright has no option for this: this module alone uses names of it
-that are not public, and where they have changed, profiles are in the system's temporary folder as before.
+killed itself. Scratch folders are swept after a kill. Playwright has no option for this, nor for the driver's environment, which is
+ours with all credentials that are in it: this module alone uses names of it that are not public. If they have changed, profiles
+are in the system's temporary folder, and the environment is whole, as in any use of Playwright.
 """
 
 from __future__ import annotations
@@ -24,9 +25,17 @@ with suppress(ImportError):
 _environment = getattr(_transport, "get_driver_env", None)
 
 
+# What the driver may know of our environment: credentials are in none of these.
+_NEEDED = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DEBUG", "DEBUG_FILE"}
+    | {"PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION", "PLAYWRIGHT_BROWSERS_PATH"}
+)
+
+
 def _environment_in_scratch() -> dict[str, Any]:
     assert _environment is not None
-    return {**_environment(), "TMPDIR": str(scratch_folder())}
+    known = {name: value for name, value in _environment().items() if name in _NEEDED}
+    return {**known, "TMPDIR": str(scratch_folder())}
 
 
 class Driver:

@@ -75,6 +75,9 @@ _EXPLAINED = {
     "ERR_BLOCKED_BY_RESPONSE": "its server does not allow its use on other sites",
 }
 
+# What a page reads in `navigator.onLine` and `navigator.connection`: neither whether this machine has a network, nor how fast.
+_NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1.25e6, "uploadThroughput": 1.25e6}
+
 _CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
     "locale": "en-US",
@@ -533,6 +536,7 @@ async def _open(
     cdp = await context.new_cdp_session(page)
     session = PageSession(chromium, page, cdp, settings, fps, site, network)
     await cdp.send("Network.enable")
+    await cdp.send("Network.overrideNetworkState", _NETWORK_STATE)
     await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
     if network is not None:
         network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])

@@ -1,8 +1,9 @@
 """The loopback server: serves exactly the plan's files to one browser.
 
 It maps URL paths to files by table lookup, so there is no path to traverse: a name that is not in the table does not
-exist, whatever `..`, encodings or links it holds. It listens on 127.0.0.1 only, and answers only requests that name
-the composition's constant host, so that neither the port nor another site on this machine can get in.
+exist, whatever `..`, encodings or links it holds. It answers only requests that name the composition's constant host, and
+listens where its browser alone can reach it; where the system has no such place, it closes the connections of all others
+before they have said a word.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import json
 import mimetypes
 import posixpath
 import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
+from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
 HOST = "composition.localhost"
@@ -73,11 +75,19 @@ class Site:
 
 
 class PageServer:
-    """A loopback HTTP server whose content is the current `Site`. Create and close it on an event loop."""
+    """A loopback HTTP server whose content is the current `Site`. Create and close it on an event loop.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    listener
+        The socket to listen on; the server closes it.
+    admits
+        Tells the connections to serve from those to close; without it all are served.
+    """
+
+    def __init__(self, listener: socket.socket, admits: Callable[[socket.socket], bool] | None = None) -> None:
         self.site = Site({})
-        self._server = HTTPServer(
+        self._server = _Server(
             Application(
                 [
                     (re.escape(FILE_LIST), _FileList, {"server": self}),
@@ -86,13 +96,26 @@ class PageServer:
                 log_function=_quiet,
             )
         )
-        sockets = bind_sockets(0, "127.0.0.1")
-        self.port: int = sockets[0].getsockname()[1]
-        self._server.add_sockets(sockets)
+        self._server.admits = admits
+        self.port: int = listener.getsockname()[1]
+        listener.setblocking(False)
+        self._server.add_socket(listener)
 
     def close(self) -> None:
         """Stop listening; responses that are under way end with the browser."""
         self._server.stop()
+
+
+class _Server(HTTPServer):
+    """Closes connections that are not to be served, before they have said a word."""
+
+    admits: Callable[[socket.socket], bool] | None = None
+
+    def handle_stream(self, stream: IOStream, address: tuple[str, int]) -> None:
+        if self.admits is None or self.admits(stream.socket):
+            super().handle_stream(stream, address)
+        else:
+            stream.close()
 
 
 class _Guarded(RequestHandler):

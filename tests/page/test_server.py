@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
     site = Site(dict.fromkeys(names, folder / "data") | {"gone.png": folder / "gone.png"})
 
     async def start() -> PageServer:
-        server = PageServer()
+        server = PageServer(socket.create_server(("127.0.0.1", 0)))
         server.site = site
         return server
 

@@ -1,0 +1,177 @@
+"""How a browser is kept from every network, and its page server from everybody else.
+
+The [launcher](launcher.py) does it, as what becomes Chromium; this is the side that waits for what it hands over: the socket on
+which the page server is to listen, and which means the system had. In a network namespace of its own, the browser and its
+server are alone. Without one the server's port is open to the whole machine, so that it has to look at who connects:
+the kernel knows which socket is at the other end, and ``/proc`` whose that is.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from hfdask.browser import launcher
+from hfdask.errors import BrowserLaunchError
+from hfdask.page.server import HOST
+from hfdask.scratch import scratch_folder
+
+Confinement = Literal["namespace", "filters", "nothing"]
+
+WANTED: Confinement = "namespace"
+"""What to try; less is for tests."""
+
+_ESTABLISHED = "01"
+
+
+@dataclass(frozen=True)
+class Confined:
+    """What a launcher handed over: the page server's socket, and the layers that keep its browser in."""
+
+    listener: socket.socket
+    layers: tuple[str, ...]
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody but the browser can reach the socket."""
+        return "namespace" in self.layers
+
+    def __str__(self) -> str:
+        if self.private:
+            return "private namespace"
+        reach = {"seccomp": "no UDP (seccomp)", "Landlock": "one TCP port (Landlock)"}
+        return ", ".join(reach[layer] for layer in self.layers) or "browser flags only"
+
+
+class Channel:
+    """Where one launch's hand-over arrives. Use it as a context manager around the launch."""
+
+    def __init__(self) -> None:
+        self._folder = os.open(scratch_folder(), os.O_PATH | os.O_DIRECTORY)
+        self._path = scratch_folder() / f"launch-{uuid.uuid4().hex[:12]}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def __enter__(self) -> Channel:
+        self._socket.bind(f"/proc/self/fd/{self._folder}/{self._path.name}")  # a socket's own path must be short
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+        os.close(self._folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the launcher has to know, and takes out of the browser's environment."""
+        return {launcher.CHANNEL: str(self._path), launcher.CONFINEMENT: WANTED}
+
+    def received(self) -> Confined:
+        """What the launcher handed over, which it did before the browser started.
+
+        Raises
+        ------
+        BrowserLaunchError
+            If there is nothing.
+        """
+        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+        try:
+            words, descriptors, _, _ = socket.recv_fds(self._socket, 100, 1, flags)
+        except BlockingIOError:
+            raise BrowserLaunchError("the browser started without the socket of its page server") from None
+        return Confined(socket.socket(fileno=descriptors[0]), tuple(words.decode().split()))
+
+
+def launcher_of(binary: Path) -> Path:
+    """The program for Playwright to start instead of the browser."""
+    script = scratch_folder() / f"launch{str(binary).replace('/', '-')}.sh"
+    if not script.exists():
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(_command(str(binary)))} "$@"\n')
+        script.chmod(0o700)
+    return script
+
+
+def try_out() -> Confined:
+    """What a browser of this machine would be confined by, without one.
+
+    Raises
+    ------
+    BrowserLaunchError
+        If the launcher does not work here.
+    """
+    with Channel() as channel:
+        command = [*_command(sys.executable), "-c", "pass"]
+        environment = {**os.environ, **channel.environment}
+        try:
+            subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=True)
+        except subprocess.CalledProcessError as error:
+            raise BrowserLaunchError(f"the browser's launcher does not work: {error.stderr.strip()[-300:]}") from error
+        confined = channel.received()
+    confined.listener.close()
+    return confined
+
+
+def _command(binary: str) -> list[str]:
+    return [sys.executable, "-I", "-S", launcher.__file__, binary, HOST]
+
+
+class Peers:
+    """Tells who is at the other end of a connection within this machine: one of a browser's processes, or a stranger."""
+
+    def __init__(self, browser: psutil.Process) -> None:
+        self._browser = browser
+        self._network = browser.pid  # the process that connected last
+
+    def admit(self, connection: socket.socket) -> bool:
+        """Whether a connection comes from the browser."""
+        inode = _peer_inode(connection)
+        if inode is None:
+            return False
+        wanted = f"socket:[{inode}]"
+        if wanted in _links(self._network):
+            return True
+        with suppress(psutil.NoSuchProcess):
+            for process in (self._browser, *self._browser.children(recursive=True)):
+                if wanted in _links(process.pid):
+                    self._network = process.pid
+                    return True
+        return False
+
+
+def _peer_inode(connection: socket.socket) -> str | None:
+    """The number of the socket that a connection comes from; None where the kernel knows none, or it has closed."""
+    try:
+        (address, port), (own, own_port) = connection.getpeername(), connection.getsockname()
+    except OSError:
+        return None
+    ends = (_as_written(address, port), _as_written(own, own_port))
+    with open("/proc/self/net/tcp", encoding="ascii") as table:
+        next(table)
+        for line in table:
+            fields = line.split()
+            if (fields[1], fields[2]) == ends and fields[3] == _ESTABLISHED:
+                return fields[9]
+    return None
+
+
+def _as_written(address: str, port: int) -> str:
+    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
+    return f"{number:08X}:{port:04X}"
+
+
+def _links(pid: int) -> Iterator[str]:
+    folder = f"/proc/{pid}/fd"
+    with suppress(OSError):  # it has ended, or is not ours
+        for name in os.listdir(folder):
+            with suppress(OSError):
+                yield os.readlink(f"{folder}/{name}")
