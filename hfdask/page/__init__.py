@@ -17,7 +17,7 @@ from importlib import resources
 from hfdask.model import PageSettings
 
 # In every frame of the page, and in the top one only.
-_FRAME = ("connections.js", "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
+_FRAME = ("connections.js", "tell.js", "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
 _FONTS = "fonts.js"
 _PLAYER = (
     "timing.js",

@@ -128,16 +128,21 @@ function guarded(action) {
   }
 }
 
+const MAX_PROBLEMS = 100;
 const problems = []; // uncaught errors, taken by the host with each answer
 window.addEventListener("error", (event) => {
   if (event.target !== window) return; // a resource: the server and the network log know those
   if (event.message?.startsWith("ResizeObserver loop")) return; // not an error: the rest is observed a frame later
   const where = event.filename ? ` (${event.filename}:${event.lineno}:${event.colno})` : "";
-  problems.push(`${event.message}${where}`);
+  addProblem(`${event.message}${where}`);
 }, true);
 window.addEventListener("unhandledrejection", (event) => {
-  problems.push(`Unhandled rejection: ${event.reason?.stack ?? event.reason}`);
+  addProblem(`Unhandled rejection: ${inWords(event.reason)}`);
 });
+// A script that throws at each step of a loop says no more with each.
+function addProblem(text) {
+  if (problems.length < MAX_PROBLEMS) problems.push(cut(text, MAX_TEXT));
+}
 
 function takeProblems() {
   return [...problems.splice(0), ...childClocks().flatMap((clock) => clock.takeProblems())];

@@ -2,11 +2,12 @@
 
 const adapters = [waapi, css, smil, anime, lottie, drawing, maps, d3];
 const warnings = new Set();
+const MAX_WARNINGS = 100;
 let prepared = false;
 let settled = false;
 
 function warn(text) {
-  warnings.add(text);
+  if (warnings.size < MAX_WARNINGS) warnings.add(text);
 }
 
 // Static duration first: a declared length beats a longer timeline.
@@ -204,18 +205,30 @@ function report() {
     clips: clips
       .filter((clip) => clip.element !== root)
       .map((clip) => ({
-        id: clip.element.id || clip.element.getAttribute("data-composition-id") || "",
-        tag: clip.element.localName,
+        id: cut(clip.element.id || clip.element.getAttribute("data-composition-id") || "", MAX_TEXT),
+        tag: cut(clip.element.localName, MAX_TEXT),
         start: clip.start,
         end: Number.isFinite(clip.end) ? clip.end : null,
-        track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0),
+        track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0) | 0,
       })),
     timelines: Object.keys(registry()),
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: unsupported(),
     variableProblems: variableProblems(),
-    warnings: [...warnings],
+    warnings: [...warnings].map((text) => cut(text, MAX_TEXT)),
   };
+}
+
+// The elements that show these URLs: of a picture that a script has set, the browser does not say who asked.
+function elementsThatShow(urls) {
+  const found = {};
+  for (const element of document.querySelectorAll("[src],[href],[poster],[srcset],[data]")) {
+    const { currentSrc, src, href, poster, data } = element;
+    const places = [currentSrc, src, href?.baseVal ?? href, poster, data].map(String);
+    const url = urls.find((each) => places.some((place) => place && URL.parse(place, document.baseURI)?.href === each));
+    if (url) found[url] ??= `<${element.localName}${element.id ? ` id="${cut(element.id, 200)}"` : ""}>`;
+  }
+  return found;
 }
 
 // What this version would render wrong: refused while planning, never drawn as if it were nothing.
@@ -251,7 +264,7 @@ async function settleAll(waits) {
 
 async function settlePromises(waits) {
   for (const { status, reason } of await Promise.allSettled(waits)) {
-    if (status === "rejected") problems.push(`Rejection while seeking: ${reason?.stack ?? reason}`);
+    if (status === "rejected") addProblem(`Rejection while seeking: ${inWords(reason)}`);
   }
 }
 
@@ -273,7 +286,17 @@ window.__hfResolveMediaStartSeconds = mediaStart;
 window.__hfReseekGpu = (time) => drawing.seek(time, { force: true });
 window.__renderReady = false;
 // Not to be replaced: the host relies on it.
-Object.defineProperty(window, "__hfdask", { value: Object.freeze({ status, settle, report, frame, sight }) });
+Object.defineProperty(window, "__hfdask", {
+  value: Object.freeze({
+    status: told(status),
+    settle: told(settle),
+    report: told(report),
+    frame: told(frame),
+    sight: told(sight),
+    elements: told(elementsThatShow),
+    tell,
+  }),
+});
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
 else prepare();

@@ -87,7 +87,7 @@ function runScoped({ mounted, code }) {
     new Function(...Object.keys(view), wrapped)(...Object.values(view)).call(view.window);
   } catch (error) {
     const where = mounted.file === null ? "" : ` (${mounted.file})`;
-    problems.push(`composition "${mounted.id}"${where}: ${error?.stack?.split("\n", 2).join("") ?? error}`);
+    addProblem(`composition "${mounted.id}"${where}: ${error?.stack?.split("\n", 2).join("") ?? error}`);
   }
 }
 
