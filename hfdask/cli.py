@@ -20,6 +20,7 @@ from rich.table import Table
 
 import hfdask
 from hfdask.check import summary
+from hfdask.cluster.scheduler import connected
 from hfdask.config import ASSEMBLE_ON, CHECK_LEVELS, PLAN_ON, QUALITIES, CheckLevel
 from hfdask.errors import (
     BrowserError,
@@ -185,20 +186,9 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
     if scheduler is None:
         result = hfdask.render(project, output, **arguments)
     else:
-        with _connect(scheduler) as client:
+        with connected(scheduler) as client:
             result = hfdask.render(project, output, client=client, **arguments)
     _print_result(result, as_json)
-
-
-def _connect(address: str) -> Any:
-    from distributed import Client
-    from distributed.comm.addressing import get_address_host_port
-
-    try:
-        get_address_host_port(address)  # a Client does not close itself where this fails
-        return Client(address, timeout=15, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InvalidConfigError(f"no Dask scheduler answers at {address}: {error}", field="scheduler") from error
 
 
 @main.command()
@@ -349,7 +339,7 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
 def _survey(scheduler: str, as_json: bool) -> None:
     from hfdask.cluster.survey import survey
 
-    with _connect(scheduler) as client:
+    with connected(scheduler) as client:
         report = survey(client)
     if as_json:
         _print_json(report.as_dict())
