@@ -250,8 +250,8 @@ def victims(
 class Strike:
     """One fault, at its moment; what was stopped is let go or killed at the end of the round."""
 
-    def __init__(self, this: Round, chance: random.Random, usual: float) -> None:
-        self.round, self.chance = this, chance
+    def __init__(self, this: Round, target: str, chance: random.Random, usual: float) -> None:
+        self.round, self.target, self.chance = this, target, chance
         self.at = chance.uniform(0, usual * 1.1)
         self.pause = chance.uniform(2, 20)
         self.stopped: list[psutil.Process] = []
@@ -260,7 +260,7 @@ class Strike:
     def tick(self, now: float, cluster: Cluster | None, client: subprocess.Popen[bytes]) -> None:
         """To be called often; ``now`` are the seconds since the command began."""
         if not self.round.hit and now >= self.at:
-            hit = victims(self.round.target, cluster, client, self.chance)
+            hit = victims(self.target, cluster, client, self.chance)
             for process in hit:
                 with suppress(psutil.Error):
                     process.send_signal(FAULTS[self.round.fault])
@@ -268,7 +268,7 @@ class Strike:
                 self.round.hit, self.round.moment = True, now
                 self.stopped = hit if self.round.fault in ("stop", "freeze") else []
                 self._go_on = now + self.pause
-        if self.stopped and now >= self._go_on and (self.round.fault == "stop" or self.round.target == "client"):
+        if self.stopped and now >= self._go_on and (self.round.fault == "stop" or self.target == "client"):
             self.release()
 
     def release(self) -> None:
@@ -294,7 +294,7 @@ def play(
     *options: str,
 ) -> Round:
     """One round on a cluster that is well."""
-    strike = Strike(this, chance, usual)
+    strike = Strike(this, this.target, chance, usual)
     place = folder / f"round{this.number}"
     place.mkdir()
     output = place / "out.mp4"
