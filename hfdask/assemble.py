@@ -8,11 +8,14 @@ before it is moved into place. All of this but the last step goes on while later
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from hfdask._version import __version__
 from hfdask.certificate import SUFFIX, certificate_of
@@ -21,14 +24,16 @@ from hfdask.errors import (
     ChunkMismatchError,
     ChunkMissingError,
     HfdaskError,
+    MediaError,
     MissingArtifactError,
     OutputNotWritableError,
+    PlanCorruptError,
     RenderCancelledError,
     SeamError,
 )
 from hfdask.manifest import read_manifest, require_sealed
 from hfdask.media.mux import ChunkSource, Join, JoinReport
-from hfdask.media.picture import decode_png, digest_of, psnr
+from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.verify import verify
 from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam, decode
 from hfdask.scratch import growing_file, scratch_subfolder
@@ -38,6 +43,10 @@ from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, spli
 AHEAD = 8
 """Chunks that are fetched before it is their turn."""
 
+PNG_BYTES_A_PIXEL = 5
+"""Of a picture that does not compress at all; a pixel has four."""
+
+_PNG_OVERHEAD = 2**16
 _POLL = 0.1
 
 
@@ -76,7 +85,8 @@ def assemble(
     Raises
     ------
     ChunkMissingError, ChunkMismatchError
-        Where a chunk is not there, or not what its record or the plan says.
+        Where a chunk is not there, or not what its record or the plan says; ``details`` have its number (``chunk``), or
+        its ``url`` where that is all that is known.
     SeamError
         With ``strict`` only.
     OutputInvalidError
@@ -164,13 +174,18 @@ class Assembly:
     def __exit__(self, *error: Any) -> None:
         self._held.__exit__(*error)
 
+    def __contains__(self, index: int) -> bool:
+        """Whether it has a chunk of this number."""
+        return index in self._results
+
     def add(self, *chunks: ChunkResult) -> None:
         """Take some chunks, and write all whose turn has come.
 
         Raises
         ------
         ChunkMissingError, ChunkMismatchError, SeamError
-            As soon as they can be known.
+            As soon as they can be known. Of the first two, ``details["chunk"]`` is the number of the chunk; after `drop` the
+            work can go on, with those of the ``chunks`` that it does not have yet.
         RenderCancelledError
             Where the observer says so.
         """
@@ -183,6 +198,16 @@ class Assembly:
             self._prove_seams()
             while (position := len(self._frames)) in self._results:
                 self._append(position)
+
+    def drop(self, index: int) -> None:
+        """Forget a chunk that was wrong, so that another one can be added in its place. It must not be written yet."""
+        self._results.pop(index, None)
+        for seam in (index, index + 1):
+            self._seams.pop(seam, None)
+        fetched = self._fetched.pop(index, None)
+        if fetched is not None:
+            wait([fetched])
+            (self._scratch / f"{index}.mp4").unlink(missing_ok=True)
 
     def finish(self) -> RenderResult:
         """Close, verify and publish the video.
@@ -235,7 +260,7 @@ class Assembly:
         """Look at every seam that has become known on both sides."""
         known = self._results
         pairs = [(known[i - 1], known[i]) for i in sorted(known) if i - 1 in known and i not in self._seams]
-        seams = concurrently(lambda pair: _seam(*pair, self._options), pairs)
+        seams = concurrently(lambda pair: _seam(*pair, self.manifest, self._options), pairs)
         self._seams.update({after.index: seam for (_, after), seam in zip(pairs, seams, strict=True)})
         _seam_warnings(seams, self._strict)
 
@@ -327,12 +352,14 @@ def _require_planned(result: ChunkResult, manifest: Manifest) -> None:
 
 def _record_of(url: str, options: StorageOptions | None) -> ChunkResult:
     store, name = split_url(url, options)
+    where = store.url_of(name)
     try:
-        return store.read_as(name + ".json", lambda data: decode(data, ChunkResult, store.url_of(name + ".json")))
+        record = store.read_as(name + ".json", lambda data: decode(data, ChunkResult, f"{where}.json"))
     except MissingArtifactError as error:
-        raise ChunkMissingError(
-            f"{store.url_of(name)} has no record; it is not a finished chunk", url=store.url_of(name)
-        ) from error
+        raise ChunkMissingError(f"{where} has no record; it is not a finished chunk", url=url) from error
+    except PlanCorruptError as error:
+        raise ChunkMismatchError(f"{error.message}; render the chunk again", url=url) from error
+    return msgspec.structs.replace(record, url=where)  # wherever the record says that it is
 
 
 def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameRecord:
@@ -343,6 +370,8 @@ def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameReco
         raise ChunkMissingError(
             f"{result.frames_url} is missing; render chunk {result.index} again", chunk=result.index
         ) from error
+    except PlanCorruptError as error:
+        raise ChunkMismatchError(f"{error.message}; render chunk {result.index} again", chunk=result.index) from error
     fits = (record.key, record.start) == (result.key, result.start) and len(record.digests) == result.frames
     if not fits or digest_of(record.digests) != result.digest:
         raise ChunkMismatchError(
@@ -368,16 +397,36 @@ def _source(result: ChunkResult, options: StorageOptions | None, folder: Path) -
     return ChunkSource(path, result.start, result.frames)
 
 
-def _seam(before: ChunkResult, after: ChunkResult, options: StorageOptions | None) -> Seam:
+def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, options: StorageOptions | None) -> Seam:
     """Compare the last frame of a chunk with the same frame as the next chunk rendered it."""
     frame = before.end - 1
     if before.last_digest == after.before_digest:
         return Seam(frame=frame, equal=True)
-    pictures = []
-    for url in (before.url + ".last.png", after.url + ".before.png"):
-        store, name = split_url(url, options)
-        pictures.append(decode_png(store.read(name)))
-    return Seam(frame=frame, equal=False, psnr=round(psnr(pictures[0], pictures[1]), 2))
+    one = _seam_picture(before, ".last.png", manifest, options)
+    other = _seam_picture(after, ".before.png", manifest, options)
+    return Seam(frame=frame, equal=False, psnr=round(psnr(one, other), 2))
+
+
+def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, options: StorageOptions | None) -> Pixels:
+    """A picture at the edge of a chunk; one of another size than the video's is not even decoded."""
+    store, name = split_url(result.url + suffix, options)
+    size = (manifest.page.width, manifest.page.height)
+    try:
+        if store.size(name) > _PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1]:
+            raise MediaError(f"it is too large for a picture of {size[0]}x{size[1]} pixels")
+        return decode_png(_of_size(store.read(name), size))
+    except (MissingArtifactError, MediaError) as error:
+        raise ChunkMismatchError(
+            f"{store.url_of(name)} is not the picture at the seam of chunk {result.index}: {error.message}; render it again",
+            chunk=result.index,
+        ) from error
+
+
+def _of_size(png: bytes, size: tuple[int, int]) -> bytes:
+    """A PNG, if its header says that it has this size."""
+    if len(png) < 24 or struct.unpack(">II", png[16:24]) != size:
+        raise MediaError(f"it does not have {size[0]}x{size[1]} pixels")
+    return png
 
 
 def _seam_warnings(seams: Sequence[Seam], strict: bool) -> list[str]:

@@ -13,7 +13,7 @@ import concurrent.futures
 import os
 import queue
 import socket
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,15 +126,24 @@ def render_chunk(
         return result
 
 
-def finished_chunk(output: Store, name: str, chunk: ChunkRange) -> ChunkResult | None:
+def finished_chunk(
+    output: Store, name: str, chunk: ChunkRange, tell: Callable[[str], object] = lambda text: None
+) -> ChunkResult | None:
     """The record of a chunk that is finished in the store and sees what this one does, if there is one.
 
     Its ``plan_hash`` may be another plan's. A file that is not what the record says counts as not finished. Its bytes are
-    only read where that is cheap, in a local store; assembly checks them in any case.
+    only read where that is cheap, in a local store; assembly checks them in any case. ``tell`` is told of a record that is
+    spoilt, or whose file is.
     """
+    where = output.url_of(name)
     try:
-        where = output.url_of(name + ".json")
-        record = output.read_as(name + ".json", lambda data: decode(data, ChunkResult, where))
+        record = output.read_as(name + ".json", lambda data: decode(data, ChunkResult, f"{where}.json"))
+    except MissingArtifactError:
+        return None
+    except PlanCorruptError as error:
+        tell(f"chunk {chunk.index} was spoilt, and was rendered again: {error.message}")
+        return None
+    try:
         whole = (
             record.key == chunk.key
             and (record.start, record.end) == (chunk.start, chunk.end)
@@ -142,9 +151,14 @@ def finished_chunk(output: Store, name: str, chunk: ChunkRange) -> ChunkResult |
             and output.exists(name + ".frames.json")
             and (not output.local or file_digest(output.in_place(name)) == record.sha256)
         )
-    except (MissingArtifactError, PlanCorruptError):
+    except MissingArtifactError:
+        whole = False
+    if not whole:
+        tell(
+            f"chunk {chunk.index} was spoilt, and was rendered again: {where} and its files are not what its record says"
+        )
         return None
-    return record if whole else None
+    return msgspec.structs.replace(record, url=where)  # wherever the record says that it is
 
 
 def spot_frames(record: FrameRecord) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ message, and the exit status tells its kind.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import sys
@@ -22,6 +21,7 @@ from rich.table import Table
 
 import hfdask
 from hfdask.check import summary
+from hfdask.cluster.scheduler import connected
 from hfdask.config import ASSEMBLE_ON, CHECK_LEVELS, PLAN_ON, QUALITIES, CheckLevel
 from hfdask.errors import (
     BrowserError,
@@ -33,8 +33,6 @@ from hfdask.errors import (
     RenderCancelledError,
 )
 from hfdask.terminal import Stopped, answer, say, signals_raised, standard_streams
-
-_CONNECT_SECONDS = 15
 
 EXIT_CODES = """\b
 Exit status:
@@ -212,29 +210,9 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
     if scheduler is None:
         result = hfdask.render(project, output, **arguments)
     else:
-        with _connect(scheduler) as client:
+        with connected(scheduler) as client:
             result = hfdask.render(project, output, client=client, **arguments)
     _print_result(result, as_json)
-
-
-def _connect(address: str) -> Any:
-    from distributed import Client
-    from distributed.comm.addressing import get_address_host_port
-
-    try:
-        get_address_host_port(address)
-        asyncio.run(_reach(address))  # a Client that cannot connect waits half a minute to be closed
-        return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        raise InvalidConfigError(f"no Dask scheduler answers at {address}: {error}", field="scheduler") from error
-
-
-async def _reach(address: str) -> None:
-    from distributed.comm.core import connect
-    from distributed.security import Security
-
-    comm = await connect(address, timeout=_CONNECT_SECONDS, **Security().get_connection_args("client"))
-    await comm.close()
 
 
 @main.command()
@@ -385,7 +363,7 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
 def _survey(scheduler: str, as_json: bool) -> None:
     from hfdask.cluster.survey import survey
 
-    with _connect(scheduler) as client:
+    with connected(scheduler) as client:
         report = survey(client)
     if as_json:
         _print_json(report.as_dict())

@@ -91,10 +91,7 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
     yield
     until(lambda: not strays(before), 10)
     _require_none("processes", strays(before))
-    _require_none("stale files", [path for path in tmp_path.rglob("*") if _STALE.fullmatch(path.name)])
-    _require_none(
-        "partial videos", [path for path in tmp_path.rglob("*.mp4") if path.is_file() and not _is_whole(path)]
-    )
+    _require_none("files", left_in(tmp_path))
     names = [name for kind in _in_memory() for name in kind.store]
     _require_none("stale objects", [name for name in names if _STALE.fullmatch(name.rpartition("/")[2])])
     base, mine = scratch.shared_folder(), scratch.scratch_folder()
@@ -106,6 +103,13 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
     for cache in {base / "cache", *(path.parent for path in tmp_path.rglob("partial"))}:
         Cache(cache).evict()
         _require_none("half-fetched files and leases", [*cache.glob("partial/*"), *cache.glob("leases/*")])
+
+
+def left_in(folder: Path) -> list[str]:
+    """Files below a folder that a fault has left: temporary ones, and videos that are not whole."""
+    stale = [path for path in folder.rglob("*") if _STALE.fullmatch(path.name)]
+    partial = [path for path in folder.rglob("*.mp4") if path.is_file() and not _is_whole(path)]
+    return [f"stale file {path}" for path in stale] + [f"partial video {path}" for path in partial]
 
 
 def _require_none(what: str, found: list[Any]) -> None:

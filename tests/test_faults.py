@@ -144,7 +144,7 @@ def test_chunks_that_only_one_worker_may_take_survive_it(project, tmp_path):
     had=st.lists(st.sampled_from("abcde")),
 )
 def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
-    client = SimpleNamespace(nthreads=lambda: dict.fromkeys(present, 1))
+    client = SimpleNamespace(nthreads=lambda callback_timeout: dict.fromkeys(present, 1))
     workers = hfdask.cluster.workers.Workers(client, None)
     workers._unfit = {key: {} for key in unfit}
     for worker in had:

@@ -22,7 +22,8 @@ from jumping_clock import YEAR, ClockPlugin, jumping, wall_clock
 
 import hfdask
 from hfdask import errors
-from hfdask.cluster import chunks, local
+from hfdask.cluster import chunks
+from hfdask.cluster import scheduler as asking
 from hfdask.cluster.connection import connection_of
 from hfdask.cluster.local import client_for
 from hfdask.store import Cache
@@ -209,8 +210,8 @@ def test_a_worker_that_its_nanny_starts_again_goes_on(cluster_processes, project
 def test_a_scheduler_that_hangs_ends_in_a_typed_error_in_bounded_time(
     cluster_processes, project, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(chunks, "SILENCE", 2.0)
-    monkeypatch.setattr(local, "ANSWER", 2.0)
+    monkeypatch.setattr(asking, "SILENCE", 2.0)
+    monkeypatch.setattr(asking, "ANSWER", 2.0)
     cluster: Processes = cluster_processes
     scheduler = cluster.scheduler()
     cluster.worker()

@@ -2,6 +2,9 @@
 
 The thread takes chunks as they finish, so that at the end only the last one is left to do. The task waits for all of them, since
 it would hold a worker that could render, and is for workers that are nearer to the store than the driver.
+
+Neither ends where a chunk is spoilt, since such a chunk can be rendered again: it tells which, and goes on when it is given another
+one.
 """
 
 from __future__ import annotations
@@ -17,11 +20,28 @@ import msgspec
 
 from hfdask.assemble import Assembly
 from hfdask.cluster.task import assemble_task
-from hfdask.errors import OutputNotWritableError, RenderCancelledError
+from hfdask.errors import (
+    ChunkMismatchError,
+    ChunkMissingError,
+    HfdaskError,
+    OutputNotWritableError,
+    RenderCancelledError,
+)
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan
 from hfdask.stages import Observer
 from hfdask.store import SecretOptions, split_url
+
+Spoilt = dict[int, HfdaskError]
+"""What is wrong with chunks, by their numbers."""
+
+
+def spoilt_chunk(error: HfdaskError) -> int | None:
+    """The number of the chunk that has to be rendered again, if that is what an error of assembly says."""
+    if not isinstance(error, ChunkMismatchError | ChunkMissingError):
+        return None
+    index = error.details.get("chunk")
+    return index if isinstance(index, int) else None
 
 
 class AssemblyThread(Observer):
@@ -45,8 +65,9 @@ class AssemblyThread(Observer):
     ) -> None:
         self._opened, self._failed, self._stop = opened, failed, stop
         self._left = self._all_given = False
+        self._spoilt: Spoilt = {}
         self._given: queue.SimpleQueue[tuple[ChunkResult, ...] | None] = queue.SimpleQueue()
-        self._outcome: Future[RenderResult] = Future()
+        self._outcome: Future[RenderResult | Spoilt] = Future()
         self._thread = threading.Thread(target=self._work, name="hfdask-assemble", daemon=True)
 
     def __enter__(self) -> AssemblyThread:
@@ -62,10 +83,19 @@ class AssemblyThread(Observer):
         """Hand over chunks; returns at once."""
         self._given.put(chunks)
 
-    def finish(self) -> RenderResult:
-        """The finished video, when all that was handed over is in it; or raise what ended the assembly."""
+    def finish(self) -> RenderResult | Spoilt:
+        """The finished video, when all that was handed over is in it; or which chunks must be handed over once more, and why.
+
+        Raises
+        ------
+        HfdaskError
+            What ended the assembly.
+        """
         self._given.put(None)
-        return self._outcome.result()
+        outcome = self._outcome.result()
+        if isinstance(outcome, dict):
+            self._outcome = Future()
+        return outcome
 
     def cancelled(self) -> bool:
         return self._left or self._stop.is_set()
@@ -74,7 +104,10 @@ class AssemblyThread(Observer):
         try:
             with self._opened(observer=self) as assembly:
                 while not self._all_given:
-                    assembly.add(*self._take())
+                    self._add(assembly, self._take())
+                    if self._all_given and self._spoilt and not self.cancelled():
+                        spoilt, self._spoilt, self._all_given = self._spoilt, {}, False
+                        self._outcome.set_result(spoilt)
                 if self.cancelled():
                     raise RenderCancelledError("the render ended before its assembly")
                 video = assembly.finish()
@@ -83,6 +116,18 @@ class AssemblyThread(Observer):
             self._failed(error)
         else:
             self._outcome.set_result(video)
+
+    def _add(self, assembly: Assembly, chunks: list[ChunkResult]) -> None:
+        """Add chunks; those that turn out to be spoilt, these or earlier ones, are noted."""
+        try:
+            assembly.add(*chunks)
+        except HfdaskError as error:
+            index = spoilt_chunk(error)
+            if index is None:
+                raise
+            self._spoilt[index] = error
+            assembly.drop(index)
+            self._add(assembly, [chunk for chunk in chunks if chunk.index != index and chunk.index not in assembly])
 
     def _take(self) -> list[ChunkResult]:
         """All chunks that wait, so that files can be fetched ahead; at least one item is waited for."""
@@ -124,26 +169,38 @@ class AssemblyTask:
         """Take chunks; what is wrong with them is told by `finish`."""
         self._chunks += chunks
 
-    def finish(self) -> RenderResult:
-        """The finished video; or raise what ended the task.
+    def finish(self) -> RenderResult | Spoilt:
+        """The finished video; or which chunk must be handed over once more, and why.
 
         Raises
         ------
         OutputNotWritableError
             Where the worker wrote to a disk that this machine does not see.
+        HfdaskError
+            What ended the task.
         """
         options = self._plan.storage_options
-        video = self._run(
-            "assemble",
-            assemble_task,
-            self._plan.url,
-            self._plan.hash,
-            tuple(chunk.url for chunk in self._chunks),
-            self._output_url,
-            self._strict,
-            self._certificate,
-            SecretOptions(options) if options else None,
-        )
+        numbers = {chunk.url: chunk.index for chunk in self._chunks}
+        try:
+            video = self._run(
+                "assemble",
+                assemble_task,
+                self._plan.url,
+                self._plan.hash,
+                tuple(numbers),
+                self._output_url,
+                self._strict,
+                self._certificate,
+                SecretOptions(options) if options else None,
+            )
+        except HfdaskError as error:
+            if (url := error.details.get("url")) in numbers:
+                error.details.setdefault("chunk", numbers[url])
+            index = spoilt_chunk(error)
+            if index is None:
+                raise
+            self._chunks = [chunk for chunk in self._chunks if chunk.index != index]
+            return {index: error}
         store, name = split_url(self._output_url, options)
         if not store.exists(name):
             raise OutputNotWritableError(

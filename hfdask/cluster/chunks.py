@@ -1,8 +1,9 @@
 """Running the chunks of one plan on a cluster until each has a result, whatever happens to workers on the way.
 
 What happens to a failed chunk depends on its error alone: one that can heal is tried again under a new key; one that
-cannot ends the run and stops its siblings. A chunk that runs far longer than its like gets a second copy; the first to
-finish wins. Where tries go is decided in `hfdask.cluster.workers`.
+cannot ends the run and stops its siblings. A chunk that runs far longer than its like gets a second copy, and so does what was
+given to a worker that has stopped (`hfdask.cluster.silence`); the first to finish wins. Where tries go is decided in
+`hfdask.cluster.workers`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from distributed import Client, Future, KilledWorker
 from distributed import span as dask_span
-from distributed.client import ClosedClientError
 
 from hfdask.cluster.connection import connection_of
 from hfdask.cluster.graph import chunk_token, delayed_chunks
-from hfdask.cluster.local import ask_scheduler, worker_slots
+from hfdask.cluster.scheduler import Watch, cancel, worker_slots, workers_of
+from hfdask.cluster.silence import LOOK, QUIET
 from hfdask.cluster.stragglers import overdue
 from hfdask.cluster.task import event_seconds
 from hfdask.cluster.trouble import cause_of
@@ -31,7 +33,7 @@ from hfdask.errors import (
     EnvironmentMismatchError,
     HfdaskError,
     RenderCancelledError,
-    SchedulerLostError,
+    WorkerLostError,
 )
 from hfdask.model import ChunkResult
 from hfdask.plan import Plan
@@ -39,25 +41,27 @@ from hfdask.plan import Plan
 BACK_OFF = 0.5
 """Seconds before the first new attempt; doubled for each further one."""
 
-SILENCE = 30.0
-"""Seconds after which a scheduler that says nothing is asked whether it is still there."""
+FETCH = 10.0
+"""Seconds in which a finished task's result, which is small, must come from its worker."""
 
 _TICK = 0.5
-_LOOK = 5.0
 
 
 @dataclass
 class _Try:
     """One task for a chunk; ``began`` is when it was first heard of, on the clock of `time.monotonic`, and ``worker`` from where.
 
-    If there are ``workers``, it may run on these alone.
+    ``heard`` is when it was submitted or last heard of. If there are ``workers``, it may run on these alone. It is
+    ``stuck`` while it is on a worker that has stopped.
     """
 
     index: int
     number: int
     workers: frozenset[str] = frozenset()
+    heard: float = field(default_factory=time.monotonic)
     began: float | None = None
     worker: str = ""
+    stuck: bool = False
 
 
 @dataclass
@@ -95,9 +99,8 @@ class ChunkRun:
         self._later: list[tuple[float, int]] = []
         self._spent: list[tuple[int, float]] = []
         self._workers = Workers(self.client, self.plan.manifest.environment)
-        self._look_at = 0.0
-        self._heard = time.monotonic()
-        self._lost = False
+        self._look_at = self._stuck_look_at = 0.0
+        self._watch = Watch(self.client)
         self._connection = connection_of(self.client)
         self._since = self._every = 0.0
 
@@ -131,12 +134,13 @@ class ChunkRun:
                         missing.remove(result.index)
                         yield result
                 if missing:
+                    self._copy_stuck()
                     self._copy_stragglers(len(wanted))
                     self._free_stranded()
-        except ClosedClientError as error:
-            raise SchedulerLostError(
-                "the connection to the scheduler is lost; finished chunks are kept, so render again with another client"
-            ) from error
+        except (Exception, CancelledError) as error:
+            if isinstance(error, HfdaskError):
+                raise
+            raise cause_of(error, f"the render of {self.name}", self.client) from error
         finally:
             self._withdraw(list(self._tries))
             self._connection.leave(token, self._on_event)
@@ -162,15 +166,15 @@ class ChunkRun:
         self._later = [(when, index) for when, index in self._later if when > now]
         self._submit(due)
         if future is None:
-            self._require_scheduler()
+            self._watch.require()
             return
-        self._heard = now
+        self._watch.heard()
         with self._lock:
             attempt = self._tries.pop(future, None)
         if attempt is None:
             return  # a copy that lost
         try:
-            result = future.result()
+            result = self._result(future, attempt)
         except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted out by its kind
             # While anybody holds a failed task, and a traceback does, the next render is told its error without a new try.
             future.release()
@@ -182,20 +186,22 @@ class ChunkRun:
             yield result
             future.release()
 
-    def _require_scheduler(self) -> None:
-        if time.monotonic() - self._heard < SILENCE:
-            return
+    def _result(self, future: Future[ChunkResult], attempt: _Try) -> ChunkResult:
         try:
-            ask_scheduler(self.client)
-        except SchedulerLostError:
-            self._lost = True
-            raise
-        self._heard = time.monotonic()
+            result = future.result(timeout=FETCH)
+        except TimeoutError as error:  # the next attempt will find the chunk in the store
+            raise WorkerLostError(
+                f"chunk {attempt.index} was finished, but its worker does not send what it says about it",
+                worker=attempt.worker,
+            ) from error
+        # A stored record is not believed where it says it is, nor which chunk of this plan.
+        url = f"{self.output_url}/{self.plan.manifest.chunks[attempt.index].file}"
+        return msgspec.structs.replace(result, index=attempt.index, url=url)
 
     def _failed(self, error: BaseException, attempt: _Try) -> None:
         index = attempt.index
         cause = self._cause(error, index)
-        if any(other.index == index for other in self._tries.values()):
+        if any(other.index == index and not other.stuck for other in self._tries.values()):
             return  # a copy of it still runs
         worker = cause.details.get("worker")
         if isinstance(cause, EnvironmentMismatchError) and worker:
@@ -244,13 +250,12 @@ class ChunkRun:
         with self._lock:
             for future in futures:
                 self._tries.pop(future, None)
-        if futures and self.client.status == "running" and not self._lost:
-            self.client.cancel(futures)
+        cancel(self.client, futures)
 
     def _copy_stragglers(self, total: int) -> None:
         now = time.monotonic()
         tries = list(self._tries.values())
-        if self._later or any(attempt.began is None and not attempt.workers for attempt in tries):
+        if self._later or any(attempt.began is None and not (attempt.workers or attempt.stuck) for attempt in tries):
             return  # no worker is free
         frames = {chunk.index: chunk.frames for chunk in self.plan.manifest.chunks}
         alone = [attempt for attempt in tries if sum(other.index == attempt.index for other in tries) == 1]
@@ -262,13 +267,34 @@ class ChunkRun:
                     self._workers.has_had(attempt.index, attempt.worker)
             self._submit(late)
 
+    def _copy_stuck(self) -> None:
+        """Submit again what is on workers that have stopped, running or waiting there; one that goes on may still win."""
+        now = time.monotonic()
+        if now < self._stuck_look_at or all(now - attempt.heard < QUIET for attempt in list(self._tries.values())):
+            return
+        self._stuck_look_at = now + LOOK
+        silent = self._workers.silent = self._connection.silent_workers()
+        tries = dict(self._tries)
+        places = workers_of(self.client, list(tries)) if silent else {}
+        for future, attempt in tries.items():
+            place = places.get(str(future.key), "")
+            attempt.stuck = place in silent
+            if attempt.stuck:
+                self._workers.has_had(attempt.index, place)
+        stuck = {attempt.index for attempt in tries.values() if attempt.stuck}
+        stuck -= {attempt.index for attempt in tries.values() if not attempt.stuck} | {
+            index for _, index in self._later
+        }
+        if stuck and not self._workers.fit() <= silent:
+            self._submit(sorted(stuck))
+
     def _free_stranded(self) -> None:
         """Submit again what is bound to workers that are all gone: the scheduler would wait for them for ever."""
         now = time.monotonic()
         bound = {future: attempt for future, attempt in list(self._tries.items()) if attempt.workers}
         if not bound or now < self._look_at:
             return
-        self._look_at = now + _LOOK
+        self._look_at = now + LOOK
         fit = self._workers.fit()
         stranded = {future: attempt.index for future, attempt in bound.items() if fit.isdisjoint(attempt.workers)}
         if stranded and fit:
@@ -276,8 +302,11 @@ class ChunkRun:
             self._submit(list(stranded.values()))
 
     def _on_event(self, message: dict[str, Any]) -> None:
-        self._heard = time.monotonic()
+        self._watch.heard()
+        now = time.monotonic()
         for attempt in list(self._tries.values()):
-            if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]) and attempt.began is None:
-                attempt.began, attempt.worker = time.monotonic(), message["worker"]
+            if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]):
+                attempt.heard = now
+                if attempt.began is None:
+                    attempt.began, attempt.worker = now, message["worker"]
         self.on_frames(message["chunk"], message["done"])

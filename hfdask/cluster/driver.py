@@ -21,12 +21,12 @@ from distributed import Client
 
 from hfdask.assemble import Assembly
 from hfdask.chunk import finished_chunk
-from hfdask.cluster.assembly import AssemblyTask, AssemblyThread
+from hfdask.cluster.assembly import AssemblyTask, AssemblyThread, Spoilt
 from hfdask.cluster.chunks import ChunkRun
 from hfdask.cluster.connection import connection_of
-from hfdask.cluster.local import in_process, worker_slots
 from hfdask.cluster.once import run_once
 from hfdask.cluster.planning import needs_worker, plan_on_worker
+from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.config import ASSEMBLE_ON, PLAN_ON, AssembleOn, PlanOn, with_project_file
 from hfdask.errors import (
     DiskFullError,
@@ -121,6 +121,8 @@ class Render:
         self._submitted = time.monotonic()
         self._lock = threading.Lock()
         self._partial: dict[int, int] = {}
+        self._redone: set[int] = set()
+        self._warnings: list[str] = []
         self._results: dict[int, ChunkResult] = {}
         self._run_of_chunks: ChunkRun | None = None
         self._began = time.monotonic()
@@ -171,8 +173,8 @@ class Render:
         try:
             self._outcome = self._run()
             self._set("done")
-        except BaseException as error:  # noqa: BLE001 - it is raised again by result()
-            self._outcome = error
+        except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
+            error = self._outcome = typed(raised, f"the render of {self.job.output}", self._client)
             if not (self._results and _can_go_on(error)):
                 for trouble in self._forget_plan():
                     error.add_note(trouble)
@@ -250,7 +252,9 @@ class Render:
     def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
         """Render what is missing and assemble it; the answer is the video, and what to warn of."""
         store = Store(plan.chunks_url, self.job.storage_options)
-        found = concurrently(lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk)), plan.manifest.chunks)
+        found = concurrently(
+            lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk, self._warnings.append)), plan.manifest.chunks
+        )
         for chunk, known in found:
             if known and known.plan_hash == plan.hash:
                 self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
@@ -271,12 +275,31 @@ class Render:
         self._require_going()
         with self._assembly(plan, run) as assembly:
             assembly.add(*self._results.values())
-            for result in run.results(missing):
-                self._results[result.index] = result
-                assembly.add(result)
-                self._set("render")
-            self._set("assemble" + (" on a worker" if self.job.assemble_on == "worker" else ""))
-            return assembly.finish(), run.warnings
+            while True:
+                for result in run.results(missing):
+                    self._results[result.index] = result
+                    assembly.add(result)
+                    self._set("render")
+                self._set("assemble" + (" on a worker" if self.job.assemble_on == "worker" else ""))
+                outcome = assembly.finish()
+                if isinstance(outcome, RenderResult):
+                    return outcome, [*run.warnings, *self._warnings]
+                missing = self._again(outcome, store)
+
+    def _again(self, spoilt: Spoilt, store: Store) -> list[int]:
+        """Make way for new renderings of chunks that are spoilt: one of each, since what spoils it twice will do so for ever."""
+        assert self.plan is not None
+        for index, error in sorted(spoilt.items()):
+            if index in self._redone:
+                raise error
+            self._redone.add(index)
+            self._results.pop(index, None)
+            self._partial.pop(index, None)
+            # Without its record it counts as not finished.
+            store.delete(self.plan.manifest.chunks[index].file + ".json")
+            self._warnings.append(f"chunk {index} was spoilt, and was rendered again: {error.message}")
+        self._set("render")
+        return sorted(spoilt)
 
     def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
         job = self.job
@@ -328,4 +351,6 @@ _MENDABLE = (DiskFullError, EnvironmentMismatchError, OutputNotWritableError, Re
 
 def _can_go_on(error: BaseException) -> bool:
     """Whether the same call could finish what this error interrupted, with the chunks that there are."""
-    return not isinstance(error, HfdaskError) or error.retryable or isinstance(error, _MENDABLE)
+    if not isinstance(error, HfdaskError) or type(error) is HfdaskError:
+        return True
+    return error.retryable or isinstance(error, _MENDABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -11,8 +12,11 @@ from typing import TypeVar
 from distributed import Client, Future
 from distributed import span as dask_span
 
-from hfdask.cluster.chunks import BACK_OFF
+from hfdask.cluster.chunks import BACK_OFF, FETCH
+from hfdask.cluster.connection import connection_of
 from hfdask.cluster.graph import queued_task
+from hfdask.cluster.scheduler import Watch, cancel, worker_addresses, workers_of
+from hfdask.cluster.silence import LOOK, QUIET
 from hfdask.cluster.trouble import cause_of
 from hfdask.errors import HfdaskError, RenderCancelledError, WorkerLostError
 
@@ -67,24 +71,38 @@ def run_once(
 def _attempt(
     client: Client, name: str, call: Callable[..., _R], *args: object, span: str, priority: float, stop: threading.Event
 ) -> _R:
-    ended = threading.Event()
+    ended, watch = threading.Event(), Watch(client)
+    look_at = time.monotonic() + QUIET
     try:
+        silent = connection_of(client).silent_workers()
+        workers = sorted(worker_addresses(client) - silent) if silent else None
         with dask_span("hfdask", span):
             task = queued_task(f"{name}-{uuid.uuid4().hex}", call, *args)
-            future: Future[_R] = client.compute(task, priority=priority)
+            future: Future[_R] = client.compute(task, priority=priority, workers=workers)
         future.add_done_callback(lambda _: ended.set())
         try:
             while not ended.wait(_TICK):
                 if stop.is_set():
                     raise _cancelled(name)
-            return future.result()
+                watch.require()
+                if time.monotonic() >= look_at:
+                    look_at = time.monotonic() + LOOK
+                    _require_going_on(client, future, name)
+            return future.result(timeout=FETCH)
         finally:
-            if client.status == "running":
-                client.cancel([future])
+            cancel(client, [future])
     except HfdaskError:
         raise
     except (Exception, CancelledError) as error:
         raise cause_of(error, name, client) from error
+
+
+def _require_going_on(client: Client, future: Future[_R], name: str) -> None:
+    """Raise where the task is on a worker that has stopped."""
+    silent = connection_of(client).silent_workers()
+    worker = next(iter(workers_of(client, [future]).values()), "") if silent else ""
+    if worker in silent:
+        raise WorkerLostError(f"{name}: worker {worker} has stopped", worker=worker)
 
 
 def _cancelled(name: str) -> RenderCancelledError:

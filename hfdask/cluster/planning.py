@@ -17,7 +17,7 @@ from typing import Any
 from distributed import Client
 
 from hfdask.browser.find import find_browser
-from hfdask.cluster.local import in_process
+from hfdask.cluster.scheduler import in_process
 from hfdask.cluster.task import Planned, plan_task
 from hfdask.config import is_url, with_project_file
 from hfdask.errors import BrowserNotFoundError, InvalidConfigError, MissingArtifactError

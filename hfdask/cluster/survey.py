@@ -13,6 +13,8 @@ import dask
 from distributed import Client, Worker
 
 from hfdask.browser import browser_thread
+from hfdask.cluster.connection import connection_of
+from hfdask.cluster.scheduler import ask, worker_addresses
 from hfdask.cluster.task import memory_share
 from hfdask.doctor import Diagnosis, diagnose
 
@@ -50,8 +52,17 @@ class Survey:
 
 
 def survey(client: Client) -> Survey:
-    """Diagnose every worker at once; each starts its browser."""
-    report = Survey(workers=dict(sorted(client.run(_diagnose, on_error="ignore").items())))
+    """Diagnose every worker at once; each starts its browser.
+
+    Raises
+    ------
+    SchedulerLostError, WorkerLostError
+    """
+    answers, stopped = connection_of(client).ask_workers(_diagnose, workers=worker_addresses(client))
+    report = Survey(workers=dict(sorted(answers.items())))
+    report.problems += [
+        f"{worker}: has stopped; it answers nothing, and sends no heartbeats" for worker in sorted(stopped)
+    ]
     if not report.workers:
         report.problems.append("the cluster has no worker that answers")
         return report
@@ -65,13 +76,13 @@ def survey(client: Client) -> Survey:
         for name in report.differing
         if name in DECISIVE
     ]
-    report.advice = _advice(client)
+    report.advice = _advice(client, set(report.workers))
     return report
 
 
-def _advice(client: Client) -> list[str]:
+def _advice(client: Client, workers: set[str]) -> list[str]:
     advice = []
-    threads = max(client.nthreads().values())
+    threads = max(ask(client, client.nthreads).values(), default=1)
     if threads > 1:
         advice.append(
             f"workers have up to {threads} threads: give each process one (--nthreads 1), so that a crash costs one chunk"
@@ -79,8 +90,8 @@ def _advice(client: Client) -> list[str]:
     wanted = dict(recommended())
     of_scheduler = {name: value for name, value in wanted.items() if name.startswith("distributed.scheduler.")}
     of_workers = {name: value for name, value in wanted.items() if name not in of_scheduler}
-    differing = {("the scheduler", *each) for each in client.run_on_scheduler(_other, of_scheduler)}
-    for found in client.run(_other, of_workers, on_error="ignore").values():
+    differing = {("the scheduler", *each) for each in ask(client, client.run_on_scheduler, _other, of_scheduler)}
+    for found in connection_of(client).ask_workers(_other, of_workers, workers=workers)[0].values():
         differing |= {("workers", *each) for each in found}
     advice += [f"{name} is {there} on {who}: better {wanted[name]}" for who, name, there in sorted(differing)]
     if differing:

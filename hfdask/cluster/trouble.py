@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -25,7 +26,8 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
             **details,
         )
     # How a lost scheduler shows depends on how far the client was in noticing it.
-    if isinstance(error, CancelledError | ClosedClientError | CommClosedError) or client.status != "running":
+    lost = (CancelledError, asyncio.CancelledError, ClosedClientError, CommClosedError)
+    if isinstance(error, lost) or client.status != "running":
         return SchedulerLostError(
             f"the cluster forgot {what} ({getattr(error, 'reason', type(error).__name__)}): its scheduler was lost or restarted; "
             "finished chunks are kept, so render again",

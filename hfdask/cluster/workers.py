@@ -1,7 +1,8 @@
 """Which workers may take which chunk.
 
 One that would render other pixels than were planned takes none. A chunk that failed on a worker is tried again on another
-one, and the second copy of a straggler goes to another one, as long as there is one that has not had it.
+one, and the second copy of a straggler goes to another one, as long as there is one that has not had it. One that has stopped gets
+no copy of anything.
 
 A chunk is bound to workers for nothing else, because a bound task does not wait in the scheduler's queue for whichever worker is
 free first.
@@ -15,7 +16,7 @@ from typing import Any
 from distributed import Client
 
 from hfdask.cluster.connection import connection_of
-from hfdask.cluster.local import in_process
+from hfdask.cluster.scheduler import in_process, worker_addresses
 from hfdask.errors import EnvironmentMismatchError
 from hfdask.model import Environment
 
@@ -27,10 +28,13 @@ class Workers:
     ----------
     warnings : list of str
         Workers that were passed over, and why.
+    silent : set of str
+        Workers that have stopped, as far as is known.
     """
 
     def __init__(self, client: Client, planned: Environment) -> None:
         self.warnings: list[str] = []
+        self.silent: set[str] = set()
         self._client = client
         self._planned = planned
         self._unfit: dict[str, dict[str, Any]] = {}
@@ -66,7 +70,7 @@ class Workers:
 
     def fit(self) -> set[str]:
         """Workers that are there now and would render what was planned. Asks the scheduler."""
-        return set(self._client.nthreads()) - set(self._unfit)
+        return worker_addresses(self._client) - set(self._unfit)
 
     def has_had(self, index: int, worker: str) -> None:
         """Try this chunk elsewhere, if it has to be tried again."""
@@ -81,14 +85,15 @@ class Workers:
         Once all have had a chunk, those that had it longest ago may have it again.
         """
         had = {index: self._had.get(index, []) for index in indices}
-        if not (self._unfit or any(had.values())):
+        if not (self._unfit or self.silent or any(had.values())):
             return dict.fromkeys(had, frozenset())
-        fit = self.fit()
+        all_fit = self.fit()
+        fit = (all_fit - self.silent) or all_fit
         return {index: self._bound(fit, workers) for index, workers in had.items()}
 
     def _bound(self, fit: set[str], had: list[str]) -> frozenset[str]:
         fresh = next(filter(None, (fit.difference(had[oldest:]) for oldest in range(len(had)))), fit)
-        return frozenset() if fresh == fit and not self._unfit else frozenset(fresh)
+        return frozenset() if fresh == fit and not self._unfit and not self.silent else frozenset(fresh)
 
 
 def _listed(differences: dict[str, Any]) -> str:

@@ -1,0 +1,170 @@
+"""Questions to a scheduler: each has a time limit, and however the scheduler is lost, the error is `SchedulerLostError`.
+
+A scheduler that is stopped, or whose machine is, closes no connection: whoever waits for its answer without a limit
+waits for ever. So all of this package asks through `ask`, and whoever waits for something that the scheduler should send
+by itself, such as the end of a task, has a `Watch`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from distributed import Client, Future
+from distributed.comm.addressing import get_address_host_port
+
+from hfdask.cluster.trouble import cause_of
+from hfdask.errors import HfdaskError, InvalidConfigError, SchedulerLostError
+
+CONNECT = 15.0
+"""Seconds in which a connection must be made."""
+
+ANSWER = 20.0
+"""Seconds in which a scheduler must answer; its event loop is not busy for so long."""
+
+SILENCE = 15.0
+"""Seconds after which a scheduler that sends nothing is asked whether it is still there."""
+
+CLOSE = 5.0
+"""Seconds that closing a connection may take; a scheduler that is stopped does not answer to that either."""
+
+_R = TypeVar("_R")
+
+
+def ask(client: Client, call: Callable[..., _R], *args: Any, seconds: float | None = None, **options: Any) -> _R:
+    """The answer of a method of a client that asks the scheduler.
+
+    Parameters
+    ----------
+    call : callable
+        `Client.sync` with a coroutine function, or a method that hands its options on to it.
+    *args, **options
+        Of the method.
+    seconds : float, optional
+        Time limit; `ANSWER` by default.
+
+    Raises
+    ------
+    SchedulerLostError
+        Where there is no answer in time, or the connection is lost.
+    HfdaskError
+        For what the scheduler answers with an error.
+    """
+    limit = ANSWER if seconds is None else seconds
+    try:
+        return call(*args, callback_timeout=limit, **options)
+    except TimeoutError as error:
+        raise SchedulerLostError(
+            f"the scheduler has not answered for {limit:g} s; finished chunks are kept, so render again when it does"
+        ) from error
+    except (Exception, CancelledError) as error:
+        if isinstance(error, OSError):
+            raise SchedulerLostError(
+                f"the connection to the scheduler is lost ({error}); finished chunks are kept, so render again"
+            ) from error
+        raise cause_of(error, "the question to the scheduler", client) from error
+
+
+def ask_scheduler(client: Client) -> dict[str, Any]:
+    """What a scheduler tells of itself: its address, and how many workers and threads it has.
+
+    Raises
+    ------
+    SchedulerLostError
+    """
+    if client.scheduler is None:
+        raise SchedulerLostError("the client is closed; render with another one")
+    answer: dict[str, Any] = ask(client, client.sync, client.scheduler.identity, n_workers=0)
+    return answer
+
+
+def worker_slots(client: Client) -> int:
+    """Threads of all workers of a cluster, which is the number of chunks that run at a time; 0 before the first has come."""
+    return int(ask_scheduler(client)["total_threads"])
+
+
+def in_process(client: Client) -> bool:
+    """Whether all workers share this process, and so its memory:// files; they then reach the scheduler in no other way."""
+    return str(ask_scheduler(client)["address"]).startswith("inproc://")
+
+
+def worker_addresses(client: Client) -> set[str]:
+    """All workers that the scheduler has."""
+    return set(ask(client, client.nthreads))
+
+
+def workers_of(client: Client, futures: Sequence[Future[Any]]) -> dict[str, str]:
+    """The worker that each task was given to, by key as text; none for a task that waits with the scheduler, or has ended."""
+    if not futures:
+        return {}
+    return ask(client, client.run_on_scheduler, _places, keys=[future.key for future in futures])
+
+
+def _places(keys: list[Any], dask_scheduler: Any) -> dict[str, str]:
+    tasks = {key: dask_scheduler.tasks.get(key) for key in keys}
+    return {str(key): task.processing_on.address for key, task in tasks.items() if task and task.processing_on}
+
+
+def cancel(client: Client, futures: list[Future[Any]]) -> None:
+    """Withdraw tasks. That a scheduler which is lost does not hear of it is no error: it has lost the tasks, too."""
+    if futures and client.status == "running":
+        with suppress(SchedulerLostError):
+            ask(client, client.sync, lambda: client.cancel(futures, asynchronous=True))
+
+
+class Watch:
+    """Whether the scheduler is still there, for somebody who waits for what it sends."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.heard()
+
+    def heard(self) -> None:
+        """Note that something came."""
+        self._heard = time.monotonic()
+
+    def require(self) -> None:
+        """Ask the scheduler, if nothing has come for `SILENCE` seconds.
+
+        Raises
+        ------
+        SchedulerLostError
+            Where it does not answer.
+        """
+        if time.monotonic() - self._heard >= SILENCE:
+            ask_scheduler(self._client)
+            self.heard()
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of the scheduler at an address, for the length of the block.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where it is no address.
+    SchedulerLostError
+        Where no scheduler answers there.
+    """
+    try:
+        get_address_host_port(address)  # a Client does not close itself where this fails
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    except ValueError as error:
+        raise InvalidConfigError(f"{address} is no address of a Dask scheduler: {error}", field="scheduler") from error
+    except (OSError, TimeoutError) as error:
+        raise SchedulerLostError(f"no Dask scheduler answers at {address}: {error}", address=address) from error
+    try:
+        yield client
+    finally:
+        with suppress(TimeoutError, OSError):  # of a scheduler that is gone
+            client.close(timeout=CLOSE)
+
+
+def typed(error: BaseException, what: str, client: Client) -> BaseException:
+    """An error as one of our own, unless it is an interruption."""
+    ours = isinstance(error, HfdaskError) or not isinstance(error, (Exception, CancelledError))
+    return error if ours else cause_of(error, what, client)

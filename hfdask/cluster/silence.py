@@ -1,0 +1,76 @@
+"""Which workers have stopped, told by their heartbeats.
+
+A worker that is stopped, or whose machine is, closes no connection, and the scheduler counts it as running for minutes
+(``worker-ttl``). How long a chunk takes says little: it may be a long one. So whoever has waited for a chunk for a while
+without hearing of it asks when the scheduler last heard of each worker: not at once, but twice, some seconds apart, because
+a value that has not changed in between tells more than a difference of clocks, which may jump.
+
+As long as no chunk is quiet nobody asks; all renders of a client share one answer, of some bytes a worker.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from distributed import Client
+
+from hfdask.cluster.scheduler import ask
+
+QUIET = 10.0
+"""Seconds without news of a chunk after which the heartbeats are looked at."""
+
+LOOK = 5.0
+"""Seconds between two looks."""
+
+SILENT = 10.0
+"""Seconds without a heartbeat after which a worker counts as stopped. They come twice a second on a small cluster."""
+
+SILENT_A_WORKER = 0.015
+"""Seconds more for each worker of the cluster: the scheduler wants at most 200 heartbeats a second, of all together."""
+
+
+class Heartbeats:
+    """Those of a cluster's workers. Any thread may use it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._looked = -LOOK
+        self._known: dict[str, tuple[float, float]] = {}
+
+    def silent(self) -> set[str]:
+        """Workers that have stopped. Asks the scheduler, but not more often than every `LOOK` seconds.
+
+        Raises
+        ------
+        SchedulerLostError
+        """
+        with self._lock:
+            if time.monotonic() - self._looked >= LOOK:
+                last_seen = ask(self._client, self._client.run_on_scheduler, _last_seen)
+                self._looked = time.monotonic()
+                self._known = noted(self._known, last_seen, self._looked)
+            return silent(self._known, self._looked)
+
+
+def noted(
+    known: Mapping[str, tuple[float, float]], last_seen: Mapping[str, float], now: float
+) -> dict[str, tuple[float, float]]:
+    """Each worker's last heartbeat, and since when it is known to us to be the last."""
+    before = {worker: known.get(worker, (None, now)) for worker in last_seen}
+    return {
+        worker: (seen, before[worker][1] if before[worker][0] == seen else now) for worker, seen in last_seen.items()
+    }
+
+
+def silent(known: Mapping[str, tuple[float, float]], now: float) -> set[str]:
+    """Workers whose last heartbeat has been the last for too long."""
+    limit = SILENT + SILENT_A_WORKER * len(known)
+    return {worker for worker, (_, since) in known.items() if now - since >= limit}
+
+
+def _last_seen(dask_scheduler: Any) -> dict[str, float]:
+    return {address: worker.last_seen for address, worker in dask_scheduler.workers.items()}
