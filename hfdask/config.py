@@ -171,9 +171,9 @@ def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) 
         Which names the file.
     """
     folder = Path(project).expanduser()
-    folder = folder.parent if folder.is_file() else folder
+    folder = folder.parent if os.path.isfile(folder) else folder
     file = folder / PROJECT_FILE
-    if not file.is_file():
+    if not os.path.isfile(file):
         return options
     document = _toml(file)
     own = document.pop("render", {})

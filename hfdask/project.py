@@ -48,14 +48,14 @@ class Project:
         EntryNotFoundError
         """
         folder = Path(path).expanduser()
-        if folder.is_file():
+        if os.path.isfile(folder):  # unlike Path's, it takes any text
             folder, entry = folder.parent, folder.name
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise EntryNotFoundError(f"{path}: there is no such folder", project=str(path))
         folder = folder.resolve()
         entry = Path(entry).as_posix()
         document = folder / entry
-        inside = is_path(entry) and document.is_file() and document.resolve().is_relative_to(folder)
+        inside = is_path(entry) and os.path.isfile(document) and document.resolve().is_relative_to(folder)
         if not inside:
             raise EntryNotFoundError(
                 f"{folder} has no {entry[:200]!r}; a composition starts with one (another name: entry='NAME.html')",

@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from watched_files import watched
 import hfdask.chunk
 from hfdask import certificate, errors
 from hfdask.browser.record import replacements
-from hfdask.certificate import CertifiedChunk, Certificate
+from hfdask.certificate import Certificate, CertifiedChunk
 from hfdask.chunk import read_frames, read_record
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.media.encode import h264_settings
@@ -49,7 +50,7 @@ from hfdask.model import (
 )
 from hfdask.project import Project
 from hfdask.scratch import scratch_folder
-from hfdask.store import Store, object_name
+from hfdask.store import Snapshot, Store
 
 Json = Any
 DIGEST, FRAME = "a" * 64, "b" * 32
@@ -239,7 +240,7 @@ def hostile(canary: Path) -> list[Json]:
         1e300,
         [],
         {},
-        ["x"] * 20_000,
+        ["x"] * 12_000,
         _deep(100),
     ]
 
@@ -287,7 +288,7 @@ def _at(document: Json, place: list[Any]) -> Json:
 
 def variants(document: Json, canary: Path, seal: Callable[[Json], Json] = lambda same: same) -> Iterator[bytes]:
     """The JSON of a document with each hostile value in each place, sealed again where that can be."""
-    marker = "@@@"
+    marker, document = "@@@", json.loads(json.dumps(document))  # of lists, not of tuples
     for place in places(document):
         for value in hostile(canary):
             spoilt = changed(document, place, value)
@@ -326,42 +327,52 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "require_environment", lambda planned: None)
 
 
-def attempt(call: Callable[[], object], tmp_path: Path, canary: Path) -> type[BaseException] | None:
-    """Make a call that may end with a typed error, and see that it touches nothing that is not its own."""
+def attempt(
+    call: Callable[[], object], tmp_path: Path, canary: Path, looked_for: str = ""
+) -> type[BaseException] | None:
+    """Make a call that may end with a typed error, and see that it touches nothing that is not its own.
+
+    Only files of the name that may be ``looked_for`` anywhere are opened elsewhere.
+    """
     ended: type[BaseException] | None = None
     with watched() as seen:
         try:
             call()
         except (errors.HfdaskError, Opened) as error:
             ended = type(error)
-    assert not seen.reads_below(canary, "/etc/passwd")
+    assert {os.path.basename(path) for path in seen.reads_below(canary, "/etc/passwd")} <= {looked_for}
     assert not seen.changes_outside(tmp_path / "plan", tmp_path / "out", tmp_path / "cache", scratch_folder(), "/dev")
     assert sorted(os.listdir(canary)) == ["index.html", "secret"]
     return ended
 
 
-@pytest.mark.parametrize("where", ["local", "memory"])
-def test_manifest(where, tmp_path, canary):
-    url = str(tmp_path / "plan") if where == "local" else f"memory://{uuid.uuid4().hex}"
+def published(url: str) -> Store:
     store = Store(url)
-    for content in CONTENTS.values():
-        store.put(object_name(_hash(content)), content)
+    with Snapshot(store) as snapshot:
+        snapshot.add_all(CONTENTS.values())
+        snapshot.publish(manifest().objects)
+    return store
+
+
+@pytest.mark.parametrize("step", [43, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("where", ["local", "memory"])
+def test_manifest(where, step, tmp_path, canary):
+    url = str(tmp_path / "plan") if where == "local" else f"memory://{uuid.uuid4().hex}"
+    store = published(url)
     document = msgspec.to_builtins(manifest())
     ends: set[type[BaseException] | None] = set()
-    for data in variants(document, canary, resealed):
+    for data in islice(variants(document, canary, resealed), step // 2, None, step):
         if where == "local":
             (tmp_path / "plan" / "plan.json").write_bytes(data)
         else:
             fsspec.filesystem("memory").pipe_file(f"{store.path}/plan.json", data)
         ends.add(attempt(lambda: hfdask.render_chunk(url, 0, tmp_path / "out" / "0.mp4"), tmp_path, canary))
-    assert {Opened, errors.PlanCorruptError} <= ends  # harmless texts go through
+    assert {Opened, errors.PlanCorruptError} <= ends  # harmless texts go as far as the page
     assert None not in ends
 
 
 def test_manifest_as_it_is_goes_as_far_as_the_page(tmp_path, canary):
-    store = Store(tmp_path / "plan")
-    for content in CONTENTS.values():
-        store.put(object_name(_hash(content)), content)
+    store = published(str(tmp_path / "plan"))
     store.put("plan.json", canonical_json(manifest()))
     call = lambda: hfdask.render_chunk(tmp_path / "plan", 0, tmp_path / "out" / "0.mp4")  # noqa: E731
     assert attempt(call, tmp_path, canary) is Opened
@@ -371,7 +382,7 @@ def test_records_of_a_chunk(tmp_path, canary):
     store = Store(tmp_path / "out")
     for kind, suffix, read in ((RESULT, ".json", read_record), (RECORD, ".frames.json", read_frames)):
         ends = set()
-        for data in variants(msgspec.to_builtins(kind), canary):
+        for data in islice(variants(msgspec.to_builtins(kind), canary), 0, None, 3):
             store.put("0.mp4" + suffix, data)
             ends.add(attempt(lambda read=read: read(store, "0.mp4"), tmp_path, canary))
         assert ends == {None, errors.PlanCorruptError}
@@ -386,7 +397,14 @@ def test_a_record_is_where_it_was_found_whatever_it_says(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"end": 0}, {"start": 10}, {"static_frames": 11}, {"checked": 11}, {"end": 2**60}, {"stages": {"a": float("1e10")}}],
+    [
+        {"end": 0},
+        {"start": 10},
+        {"static_frames": 11},
+        {"checked": 11},
+        {"end": 2**60},
+        {"stages": {"a": float("1e10")}},
+    ],
 )
 def test_records_that_contradict_themselves(change):
     document = {**msgspec.to_builtins(RESULT), **change}
@@ -418,9 +436,9 @@ def test_certificate(tmp_path, canary):
     store = Store(tmp_path / "out")
     store.put("v.mp4", b"video")
     ends = set()
-    for data in variants(msgspec.to_builtins(CERTIFICATE), canary):
+    for data in islice(variants(msgspec.to_builtins(CERTIFICATE), canary), 0, None, 7):
         store.put("v.mp4.certificate.json", data)
-        ends.add(attempt(lambda: hfdask.verify(tmp_path / "out" / "v.mp4"), tmp_path, canary))
+        ends.add(attempt(lambda: hfdask.verify(tmp_path / "out" / "v.mp4"), tmp_path, canary, "plan.json"))
     assert None not in ends
     assert errors.PlanCorruptError in ends
 
@@ -439,7 +457,7 @@ def test_project_file(tmp_path, canary):
             with pytest.raises(errors.AssetError):
                 each.file("../../canary/secret") if not each.remote else each.file("nothing")
 
-    for text in toml_variants(canary):
+    for text in islice(toml_variants(canary), 0, None, 2):
         (folder / "hfdask.toml").write_bytes(text)
         ends.add(attempt(use, tmp_path, canary))
     assert None in ends
@@ -452,7 +470,9 @@ def toml_variants(canary: Path) -> Iterator[bytes]:
             spoilt = changed({"render": TOML}, place, value)
             if spoilt is not None and (text := toml(spoilt["render"])) is not None:
                 yield text
-    yield from (b"[render]\nvariables = " + raw for raw in (b"[" * 50_000, b"{a=" * 5000, b"9" * 5000, b"1979-05-27", b"nan"))
+    yield from (
+        b"[render]\nvariables = " + raw for raw in (b"[" * 50_000, b"{a=" * 5000, b"9" * 5000, b"1979-05-27", b"nan")
+    )
     yield from (b"\xff", b"\0", b"a" * 2_000_000, b"[render]\nfps = '" + b"1" * 100_000 + b"'", b"[[render]]\n")
 
 
@@ -484,7 +504,9 @@ def test_no_document_is_read_beyond_its_limit(tmp_path):
         file.truncate(2**40)  # a hole, which takes no room
     with pytest.raises(errors.PlanCorruptError):
         hfdask.Plan.open(tmp_path)
-    os.mkfifo(tmp_path / "0.mp4.json")
-    for store_name in ("0.mp4",):
+    os.mkfifo(tmp_path / "0.mp4.json")  # has nobody at its other end
+    (tmp_path / "1.mp4.json").mkdir()
+    (tmp_path / "2.mp4.json").symlink_to("/dev/zero")
+    for name in ("0.mp4", "1.mp4", "2.mp4"):
         with pytest.raises(errors.StoreRefusedError):
-            read_record(Store(tmp_path), store_name)
+            read_record(Store(tmp_path), name)

@@ -219,7 +219,7 @@ class Store:
     def in_place(self, name: str) -> Path:
         """The file itself, in a local store."""
         found = Path(self._at(name))
-        if not found.is_file():
+        if not os.path.isfile(found):
             raise MissingArtifactError(f"{self.url_of(name)} does not exist", url=self.url_of(name))
         return found
 
