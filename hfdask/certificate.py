@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from hfdask.environment import require_environment
-from hfdask.errors import CertificateError, InvalidConfigError, MissingArtifactError
+from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
 from hfdask.fields import (
     MAX_CHUNKS,
     MAX_FRAMES,
@@ -160,13 +160,14 @@ def verify(
         raise InvalidConfigError(f"sample must be a number of frames, at least 1, not {sample!r}", field="sample")
     store, name = split_url(video, storage_options)
     papers, paper = split_url(certificate, storage_options) if certificate is not None else (store, name + SUFFIX)
-    known = decode(papers.read(paper), Certificate, papers.url_of(paper))
+    known = decode(papers.read(paper, Certificate.LIMIT), Certificate, papers.url_of(paper))
     with scratch_subfolder("verify") as folder:
-        found = file_digest(store.fetch(name, folder / "video"))
-    if found != known.sha256:
-        raise CertificateError(
-            f"{store.url_of(name)} is not the video that {papers.url_of(paper)} is about", video=name
-        )
+        try:
+            store.fetch(name, folder / "video", known.size, known.sha256)
+        except ArtifactDigestError as error:
+            raise CertificateError(
+                f"{store.url_of(name)} is not the video that {papers.url_of(paper)} is about", video=name
+            ) from error
     where = plan_url or known.plan_url
     try:
         plan = Plan.open(where, storage_options)
@@ -178,6 +179,8 @@ def verify(
         raise CertificateError(f"the plan at {plan.url} is not the one that the video was rendered from", plan=plan.url)
     require_environment(plan.manifest.environment)
     total = len(known.frame_digests)
+    if total != plan.manifest.frames:
+        raise CertificateError(f"{papers.url_of(paper)} is about {total} frames, its plan about {plan.manifest.frames}")
     count = min(sample, total)
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
     with Materials.of(Store(plan.url, plan.storage_options), plan.manifest) as materials:

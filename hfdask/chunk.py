@@ -33,6 +33,7 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
+from hfdask.fields import clipped
 from hfdask.manifest import read_manifest, require_sealed
 from hfdask.materials import Materials
 from hfdask.media.encode import ChunkEncoder
@@ -137,7 +138,7 @@ def finished_chunk(
     """
     where = output.url_of(name)
     try:
-        record = output.read_as(name + ".json", lambda data: decode(data, ChunkResult, f"{where}.json"))
+        record = read_record(output, name)
     except MissingArtifactError:
         return None
     except PlanCorruptError as error:
@@ -158,7 +159,31 @@ def finished_chunk(
             f"chunk {chunk.index} was spoilt, and was rendered again: {where} and its files are not what its record says"
         )
         return None
-    return msgspec.structs.replace(record, url=where)  # wherever the record says that it is
+    return record
+
+
+def read_record(store: Store, name: str) -> ChunkResult:
+    """The record of the chunk file of this name. Its ``url`` is where it was found, whatever is written in it.
+
+    Raises
+    ------
+    MissingArtifactError, PlanCorruptError, StoreError, StoreRefusedError
+    """
+    where = store.url_of(name + ".json")
+    record = store.read_as(name + ".json", lambda data: decode(data, ChunkResult, where), limit=ChunkResult.LIMIT)
+    return msgspec.structs.replace(record, url=store.url_of(name))
+
+
+def read_frames(store: Store, name: str) -> FrameRecord:
+    """The frame record of the chunk file of this name.
+
+    Raises
+    ------
+    MissingArtifactError, PlanCorruptError, StoreError, StoreRefusedError
+    """
+    name += ".frames.json"
+    where = store.url_of(name)
+    return store.read_as(name, lambda data: decode(data, FrameRecord, where), limit=FrameRecord.LIMIT)
 
 
 def spot_frames(record: FrameRecord) -> tuple[int, ...]:
@@ -174,9 +199,8 @@ def _take_over(
 ) -> ChunkResult | None:
     """Use another plan's chunk, if its frames come out as they did; with the frame before it as this plan shows it."""
     chunk = work.chunk
-    where = output.url_of(name + ".frames.json")
     try:
-        record = output.read_as(name + ".frames.json", lambda data: decode(data, FrameRecord, where))
+        record = read_frames(output, name)
     except (MissingArtifactError, PlanCorruptError):
         return None
     if digest_of(record.digests) != known.digest or len(record.damage) != chunk.frames:
@@ -364,7 +388,7 @@ def _upload(work: _Work, output: Store, name: str) -> None:
         digests=tuple(work.digests),
         damage=tuple(work.damage),
         seconds=tuple(work.seconds),
-        messages=tuple(work.messages),
+        messages=clipped(work.messages),
     )
     files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
     if work.before:

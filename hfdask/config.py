@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import reprlib
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hfdask.errors import InvalidConfigError
+from hfdask.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.media.encode import h264_settings
 from hfdask.timing import chunk_ranges, parse_fps
 
@@ -29,6 +31,11 @@ ASSEMBLE_ON: tuple[AssembleOn, ...] = get_args(AssembleOn)
 
 PROJECT_FILE = "hfdask.toml"
 """A project's own options, in its folder; what the caller says wins."""
+
+
+MAX_PROJECT_FILE = 2**20
+MAX_VARIABLES = 10 * 10**6
+"""Bytes of JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +126,9 @@ class RenderConfig:
                 msgspec.convert(getattr(self, name), kind)
             except msgspec.ValidationError as error:
                 choices = f"must be one of {', '.join(get_args(kind))}, not" if get_origin(kind) is Literal else "is"
-                raise InvalidConfigError(f"{name} {choices} {getattr(self, name)!r}: {error}", field=name) from error
+                raise InvalidConfigError(
+                    f"{name} {choices} {_shown(getattr(self, name))}: {error}", field=name
+                ) from error
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
         h264_settings(self.quality, self.crf, self.bitrate, rate)
         self.ranges(1)
@@ -133,7 +142,7 @@ class RenderConfig:
             raise InvalidConfigError(f"sweep must be a whole number of at least 0, not {self.sweep!r}", field="sweep")
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
-        _require_json(self.variables, "variables", ())
+        _require_json(self.variables)
 
     def ranges(self, frames: int) -> list[tuple[int, int]]:
         """The chunk ranges of a video of so many frames."""
@@ -162,14 +171,11 @@ def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) 
         Which names the file.
     """
     folder = Path(project).expanduser()
-    folder = folder.parent if folder.is_file() else folder
+    folder = folder.parent if os.path.isfile(folder) else folder
     file = folder / PROJECT_FILE
-    if not file.is_file():
+    if not os.path.isfile(file):
         return options
-    try:
-        document = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfigError(f"{file} is no TOML: {error}", field=PROJECT_FILE) from error
+    document = _toml(file)
     own = document.pop("render", {})
     if document or not isinstance(own, dict):
         name = next(iter(document), "render")
@@ -192,13 +198,26 @@ def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) 
     return merged
 
 
+def _toml(file: Path) -> dict[str, Any]:
+    if file.stat().st_size > MAX_PROJECT_FILE:
+        raise InvalidConfigError(f"{file} has more than {MAX_PROJECT_FILE} bytes", field=PROJECT_FILE)
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except RecursionError:
+        problem = "it is nested too deeply"
+    except (ValueError, OSError) as error:  # ValueError: no TOML, no UTF-8, a number too long
+        problem = str(error)[:500]
+    raise InvalidConfigError(f"{file} cannot be used: {problem}", field=PROJECT_FILE)
+
+
 def _inside(target: str, file: Path) -> str:
     if is_url(target):
         return target
     folder = file.parent.resolve()
-    path = (folder / target).resolve()
-    if not path.is_relative_to(folder):
-        raise InvalidConfigError(f"{file}: replace_urls: {target} is outside of the project", field="replace_urls")
+    if not is_plain(target) or not (path := (folder / target).resolve()).is_relative_to(folder):
+        raise InvalidConfigError(
+            f"{file}: replace_urls: {_shown(target)} is outside of the project, or no path", field="replace_urls"
+        )
     return str(path)
 
 
@@ -209,9 +228,9 @@ def is_url(text: str) -> bool:
 
 def _require_hosts(hosts: Iterable[str]) -> None:
     for host in hosts:
-        if not host or (not _is_address(host) and set(host) & set("/:@?#*[] ")):
+        if not host or (not _is_address(host) and set(host) & set("/:@?#*[] ")) or not is_plain(host):
             raise InvalidConfigError(
-                f"allow_hosts holds {host!r}; it takes names such as 'localhost', without scheme and port",
+                f"allow_hosts holds {_shown(host)}; it takes names such as 'localhost', without scheme and port",
                 field="allow_hosts",
             )
 
@@ -226,26 +245,56 @@ def _is_address(text: str) -> bool:
 
 def _require_replacements(replace_urls: dict[str, str]) -> None:
     for prefix, target in replace_urls.items():
-        if not (is_url(prefix) and urlsplit(prefix).hostname):
+        if not (is_url(prefix) and is_plain(prefix) and _host(prefix)):
             raise InvalidConfigError(
-                f"replace_urls: {prefix!r} must begin as the URLs do, https://HOST/...", field="replace_urls"
+                f"replace_urls: {_shown(prefix)} must begin as the URLs do, https://HOST/...", field="replace_urls"
             )
-        if not target:
-            raise InvalidConfigError(f"replace_urls: {prefix} has no place", field="replace_urls")
+        if not target or not is_plain(target) or (is_url(target) and not _host(target)):
+            raise InvalidConfigError(
+                f"replace_urls: {prefix} has no place that is a path or a URL: {_shown(target)}", field="replace_urls"
+            )
 
 
-def _require_json(value: object, where: str, above: tuple[int, ...]) -> None:
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets around what is no address
+        return ""
+
+
+def _shown(value: object) -> str:
+    """A value for a message, however long it is."""
+    return reprlib.repr(value)
+
+
+def _require_json(variables: dict[str, Any]) -> None:
+    """Check that variables are JSON that a plan and a page can hold."""
+    waiting: list[tuple[str, object, tuple[int, ...]]] = [("variables", variables, ())]
+    while waiting:
+        where, value, above = waiting.pop()
+        problem = _problem(value, above)
+        if problem:
+            raise InvalidConfigError(f"{where[:200]} {problem}", field=where[:200])
+        inside = (*above, id(value))
+        if isinstance(value, dict):
+            waiting.extend((f"{where}.{key}", item, inside) for key, item in value.items())
+        elif isinstance(value, list | tuple):
+            waiting.extend((f"{where}[{number}]", item, inside) for number, item in enumerate(value))
+    if why := misfit(variables):
+        raise InvalidConfigError(f"variables cannot be used: {why}", field="variables")
+    if len(msgspec.json.encode(variables)) > MAX_VARIABLES:
+        raise InvalidConfigError(f"variables are more than {MAX_VARIABLES} bytes of JSON", field="variables")
+
+
+def _problem(value: object, above: tuple[int, ...]) -> str:
+    """What keeps a single value, inside of those ``above``, from being JSON."""
     if id(value) in above:
-        raise InvalidConfigError(f"{where} contains itself", field=where)
+        return "contains itself"
+    if len(above) > MAX_DEPTH:
+        return f"is more than {MAX_DEPTH} levels deep"
     if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise InvalidConfigError(f"{where} has a key that is no string: {key!r}", field=where)
-            _require_json(item, f"{where}.{key}", (*above, id(value)))
-    elif isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            _require_json(item, f"{where}[{number}]", (*above, id(value)))
-    elif not (
-        value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
-    ):
-        raise InvalidConfigError(f"{where} is {value!r}, which is no JSON value", field=where)
+        odd = [key for key in value if not isinstance(key, str)]
+        return f"has a key that is no string: {_shown(odd[0])}" if odd else ""
+    plain = value is None or isinstance(value, str | bool | int | list | tuple)
+    finite = isinstance(value, float) and math.isfinite(value)
+    return "" if plain or finite else f"is {_shown(value)}, which is no JSON value"

@@ -22,7 +22,7 @@ MAX_FRAMES = 86_400 * 240
 MAX_CHUNKS = 20_000
 """Chunks of a plan."""
 
-MAX_CHUNK_FRAMES = 2_000_000
+MAX_RECORD_FRAMES = 2_000_000
 """Frames of a chunk."""
 
 MAX_FILES = 100_000
@@ -49,7 +49,8 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 FrameDigest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 """A frame's digest, or that of many; see `hfdask.media.picture.frame_digest`."""
 
-Path = Annotated[str, Meta(pattern=rf"^{_SEGMENT}(?:/{_SEGMENT})*\Z", max_length=MAX_PATH)]
+_PATH = re.compile(rf"^{_SEGMENT}(?:/{_SEGMENT})*\Z")
+Path = Annotated[str, Meta(pattern=_PATH.pattern, max_length=MAX_PATH)]
 """A relative path in its one spelling: no empty segments, no dots that lead elsewhere, no control characters."""
 
 _FONT = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}(?:\.[a-z0-9]{1,8})?\Z")
@@ -62,7 +63,8 @@ Line = Annotated[str, Meta(pattern=rf"^{_VISIBLE}*\Z", max_length=500)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 """Anything that a page or a library says."""
 
-Url = Annotated[str, Meta(pattern=rf"^{_VISIBLE}*\Z", max_length=MAX_PATH)]
+_URL = re.compile(rf"^{_VISIBLE}{{0,{MAX_PATH}}}\Z")
+Url = Annotated[str, Meta(pattern=_URL.pattern)]
 """Where a file of a render is, as it is written down: any fsspec URL or path."""
 
 WebUrl = Annotated[
@@ -114,6 +116,16 @@ def clipped(texts: Iterable[str]) -> tuple[str, ...]:
     if len(listed) > MAX_TEXTS:
         kept[-1] = f"and {len(listed) - MAX_TEXTS + 1} more"
     return tuple(kept)
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is a `Path`."""
+    return len(text) <= MAX_PATH and _PATH.match(text) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has no control characters and can be written down, as a path or URL of a configuration."""
+    return _URL.match(text) is not None
 
 
 def is_font_name(text: str) -> bool:

@@ -59,7 +59,7 @@ def _manifest(data: bytes, where: str) -> Manifest:
             f"{where} has protocol {has}, this version of hfdask takes {PROTOCOL}; plan again", url=where
         )
     manifest = decode(data, Manifest, where)
-    _require_consistent(manifest, where)
+    require_consistent(manifest, where)
     return manifest
 
 
@@ -74,8 +74,13 @@ def require_sealed(manifest: Manifest, where: str) -> None:
         raise PlanHashError(f"the manifest at {where} was changed after it was planned; plan again", url=where)
 
 
-def _require_consistent(manifest: Manifest, where: str) -> None:
-    """Check all that types do not, so that nothing that was not planned by this library gets any further."""
+def require_consistent(manifest: Manifest, where: str) -> None:
+    """Check all that types do not, so that nothing that was not planned by this library gets any further.
+
+    Raises
+    ------
+    PlanCorruptError
+    """
 
     def require(condition: object, what: str) -> None:
         if not condition:
@@ -96,6 +101,8 @@ def _require_consistent(manifest: Manifest, where: str) -> None:
     require(len(paths) == len(manifest.artifacts), "two artifacts have one path")
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")
     require(len({each.key for each in manifest.resources}) == len(manifest.resources), "two resources have one key")
+    sizes = {each.sha256: each.size for each in manifest.objects}
+    require(all(sizes[each.sha256] == each.size for each in manifest.objects), "one object has two sizes")
     for font in manifest.fonts.files:
         require(not font.canonical or font.name in _CANONICAL, f"{font.name} is no font of a canonical family")
 

@@ -18,10 +18,10 @@ from msgspec import Meta
 
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 from hfdask.fields import (
-    MAX_CHUNK_FRAMES,
     MAX_CHUNKS,
     MAX_FILES,
     MAX_FRAMES,
+    MAX_RECORD_FRAMES,
     MAX_TEXTS,
     ChunkIndex,
     Count,
@@ -333,9 +333,9 @@ class FrameRecord(Value, frozen=True):
 
     key: Digest
     start: Frame
-    digests: Annotated[tuple[FrameDigest, ...], Meta(min_length=1, max_length=MAX_CHUNK_FRAMES)]
-    damage: Annotated[tuple[bool, ...], Meta(max_length=MAX_CHUNK_FRAMES)]
-    seconds: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_CHUNK_FRAMES)]
+    digests: Annotated[tuple[FrameDigest, ...], Meta(min_length=1, max_length=MAX_RECORD_FRAMES)]
+    damage: Annotated[tuple[bool, ...], Meta(max_length=MAX_RECORD_FRAMES)]
+    seconds: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_RECORD_FRAMES)]
     messages: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
 
     def __post_init__(self) -> None:

@@ -19,10 +19,10 @@ from hfdask.browser.mode import capture_mode
 from hfdask.check import check_project, summary
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.environment import current_environment
-from hfdask.errors import PlanError, ProjectError
+from hfdask.errors import InvalidConfigError, PlanError, ProjectError
 from hfdask.fields import clipped
 from hfdask.lint.page import open_lint_page
-from hfdask.manifest import MANIFEST, read_manifest, require_sealed
+from hfdask.manifest import MANIFEST, read_manifest, require_consistent, require_sealed
 from hfdask.media.encode import h264_settings
 from hfdask.model import (
     PROTOCOL,
@@ -213,6 +213,7 @@ def _plan(
         used = any(f"{chunk.file}.json" in finished for chunk in again)
         chunks = again if used else _chunks(options.ranges(frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
+        require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
         snapshot.publish(manifest.objects)
         store.put(SWEEP, canonical_json(sweep))
@@ -231,7 +232,7 @@ def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tu
         return []
     try:
         return chunk_ranges(frames, size=read_manifest(store).chunks[0].frames)
-    except PlanError:
+    except (PlanError, InvalidConfigError):
         return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from hfdask.config import PROJECT_FILE
 from hfdask.errors import EntryNotFoundError, ProjectError, StoreError
+from hfdask.fields import MAX_FILES, is_path
 from hfdask.model import Artifact
 from hfdask.scratch import scratch_subfolder
 from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, shown, split_url
@@ -19,6 +21,12 @@ from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, s
 SKIPPED = frozenset(
     {"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"} | {PROJECT_FILE}
 )
+
+UNPACKED = 2**30
+"""Bytes that a store may give beyond a file's size, where it decompresses what it gives."""
+
+MAX_ENTRY = 100 * 10**6
+"""Bytes of an entry document."""
 
 _FRAGMENT_FREE = re.compile(rb"<(?:html|head|body)[\s>/]", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
@@ -40,19 +48,23 @@ class Project:
         EntryNotFoundError
         """
         folder = Path(path).expanduser()
-        if folder.is_file():
+        if os.path.isfile(folder):  # unlike Path's, it takes any text
             folder, entry = folder.parent, folder.name
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise EntryNotFoundError(f"{path}: there is no such folder", project=str(path))
         folder = folder.resolve()
+        entry = Path(entry).as_posix()
         document = folder / entry
-        if not document.is_file() or not document.resolve().is_relative_to(folder):
+        inside = is_path(entry) and os.path.isfile(document) and document.resolve().is_relative_to(folder)
+        if not inside:
             raise EntryNotFoundError(
-                f"{folder} has no {entry}; a composition starts with one (another name: entry='NAME.html')",
+                f"{folder} has no {entry[:200]!r}; a composition starts with one (another name: entry='NAME.html')",
                 project=str(folder),
-                entry=entry,
+                entry=entry[:200],
             )
-        return cls(folder, Path(entry).as_posix())
+        if document.stat().st_size > MAX_ENTRY:
+            raise ProjectError(f"{document} has more than {MAX_ENTRY} bytes; no page can be so long", file=entry)
+        return cls(folder, entry)
 
     @property
     def is_fragment(self) -> bool:
@@ -69,32 +81,70 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
     """Every regular file below a resolved folder by its path there, sorted, without what has a ``skipped`` name at the top.
 
     Links are followed while they stay in the folder.
-    """
 
-    def walk(inside: Path, parts: tuple[str, ...], above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
-        for item in os.scandir(inside):
-            name = (*parts, item.name)
+    Raises
+    ------
+    ProjectError
+        Where there are more than `hfdask.fields.MAX_FILES` files and folders, as links to folders can make from a few.
+    """
+    found: list[tuple[str, Path]] = []
+    waiting: list[tuple[Path, tuple[str, ...], frozenset[Path]]] = [(folder, (), frozenset({folder}))]
+    seen = 0
+    while waiting:
+        inside, parts, above = waiting.pop()
+        for item in _items(inside):
+            seen += 1
+            if seen > MAX_FILES:
+                raise ProjectError(
+                    f"{folder} has more than {MAX_FILES} files and folders, counted at each of {'/'.join(parts)!r} and "
+                    "other places that links lead to; remove links, or leave out what is no part of the composition",
+                    project=str(folder),
+                )
             if not parts and item.name in skipped:
                 continue
-            target = Path(item.path).resolve()
+            name = (*parts, item.name)
+            target = Path(os.path.realpath(item.path)) if item.is_symlink() else inside / item.name
             if not target.is_relative_to(folder):
                 continue
             if target.is_dir():
                 if target not in above:  # a link to a folder above would never end
-                    yield from walk(Path(item.path), name, above | {target})
+                    waiting.append((target, name, above | {target}))
             elif target.is_file():
-                yield "/".join(name), target
+                found.append(("/".join(name), target))
+    return sorted(found)
 
-    return sorted(walk(folder, (), frozenset({folder})))
+
+def _items(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as items:
+            return list(itertools.islice(items, MAX_FILES + 1))
+    except OSError as error:
+        raise ProjectError(f"{folder} cannot be read: {error.strerror}", file=str(folder)) from error
 
 
 def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:
-    """Take every file of a project into a plan's content; equal content is kept once."""
-    found = list(project.files())
-    contents = snapshot.add_all(file for _, file in found)
-    return tuple(
-        Artifact(path=path, sha256=digest, size=size) for (path, _), (digest, size) in zip(found, contents, strict=True)
-    )
+    """Take every file of a project into a plan's content; equal content is kept once.
+
+    Raises
+    ------
+    ProjectError
+        Where a file cannot be read, or has a name that no plan can hold.
+    """
+    return tuple(concurrently(lambda found: _freeze(snapshot, *found), project.files()))
+
+
+def _freeze(snapshot: Snapshot, path: str, file: Path) -> Artifact:
+    if not is_path(path):
+        raise ProjectError(
+            f"the project has a file {path[:200]!r}, whose name is too long or has control characters or bytes that are not "
+            "UTF-8; rename it",
+            file=ascii(path)[:200],
+        )
+    try:
+        digest, size = snapshot.add(file)
+    except OSError as error:
+        raise ProjectError(f"{path} of the project cannot be read: {error.strerror}", file=path) from error
+    return Artifact(path=path, sha256=digest, size=size)
 
 
 @contextmanager
@@ -127,6 +177,8 @@ def local_project(
 
 def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
     """Copy files that can belong to a composition; a name that no page can ask for cannot."""
+    if len(names) > MAX_FILES:
+        raise ProjectError(f"{store.url} has {len(names)} files, more than {MAX_FILES}; a project cannot be so large")
     wanted = [
         name
         for name in names
@@ -138,14 +190,17 @@ def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
     if both := sorted(folders & {*wanted}):
         raise ProjectError(f"{store.url_of(both[0])} is a file and a folder, which no project can hold; rename one")
     for parent in folders:
-        (folder / parent).mkdir(parents=True, exist_ok=True)
+        try:
+            (folder / parent).mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            raise ProjectError(f"{store.url} has a folder {parent[:200]!r}, which cannot be here: {error}") from error
     concurrently(lambda name: _fetch_whole(store, name, names[name], folder / name), wanted)
 
 
 def _fetch_whole(store: Store, name: str, size: int, path: Path) -> None:
     """Copy a file of which nothing but its size is known. It may be more: some stores decompress what they give."""
     for _ in range(READS):
-        if store.fetch(name, path, size).stat().st_size >= size:
+        if store.fetch(name, path, size, limit=size + UNPACKED).stat().st_size >= size:
             return
     url = store.url_of(name)
     raise StoreError(f"{url}: only {path.stat().st_size} of {size} bytes came, {READS} times", url=url)

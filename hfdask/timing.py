@@ -11,6 +11,7 @@ import re
 from fractions import Fraction
 
 from hfdask.errors import DurationError, InvalidConfigError
+from hfdask.fields import MAX_CHUNKS, MAX_RECORD_FRAMES
 
 MAX_DURATION = 86_400
 """Longest composition in seconds (24 h); more is usually an endless repeat."""
@@ -18,6 +19,7 @@ MAX_DURATION = 86_400
 MAX_CHUNK_FRAMES = 3600
 MIN_AUTO_CHUNK_FRAMES = 30
 
+_MAX_PART = 10**9
 _RATIONAL = re.compile(r"(\d{1,9})/(\d{1,9})")
 
 
@@ -43,10 +45,12 @@ def parse_fps(value: str | int | Fraction) -> Fraction:
         else:
             hint = " (write 24000/1001, 30000/1001 or 60000/1001 for NTSC rates)" if "." in text else ""
             raise InvalidConfigError(
-                f"fps must be a whole number or a rational like 30000/1001, not {value!r}{hint}", field="fps"
+                f"fps must be a whole number or a rational like 30000/1001, not {str(value)[:50]!r}{hint}", field="fps"
             )
-    if not 1 <= rate <= 240:
-        raise InvalidConfigError(f"fps must be between 1 and 240, not {value!r}", field="fps")
+    if not 1 <= rate <= 240 or rate.numerator > _MAX_PART:
+        raise InvalidConfigError(
+            f"fps must be between 1 and 240, in whole numbers up to {_MAX_PART}, not {str(value)[:50]}", field="fps"
+        )
     return rate
 
 
@@ -121,7 +125,8 @@ def chunk_ranges(
     Raises
     ------
     InvalidConfigError
-        For numbers that are not whole and positive, or sizes over 3600 frames.
+        For numbers that are not whole and positive, sizes over 3600 frames, and what makes more than
+        `hfdask.fields.MAX_CHUNKS` chunks or chunks of more than `hfdask.fields.MAX_RECORD_FRAMES` frames.
 
     Notes
     -----
@@ -139,13 +144,26 @@ def chunk_ranges(
             raise InvalidConfigError(f"{field} must be a whole number of at least 1, not {value!r}", field=field)
         if field in ("chunk_size", "target_chunk_frames") and value is not None and value > MAX_CHUNK_FRAMES:
             raise InvalidConfigError(f"{field} must be at most {MAX_CHUNK_FRAMES} frames, not {value}", field=field)
+    if size and not max_chunks and _ceil(total, size) > MAX_CHUNKS:
+        raise InvalidConfigError(
+            f"chunk_size={size} makes {_ceil(total, size)} chunks of {total} frames, more than {MAX_CHUNKS}; "
+            f"give at least {_ceil(total, MAX_CHUNKS)}",
+            field="chunk_size",
+        )
     limit = max_chunks or (16 if size is None and target is None and workers is None else total)
     if size is None and target is None and workers is not None:
         size = min(MAX_CHUNK_FRAMES, max(MIN_AUTO_CHUNK_FRAMES, _ceil(total, 3 * workers)))
+    limit = min(limit, MAX_CHUNKS)
     parallel = limit if target is None else min(limit, _ceil(total, target))
     wanted = size or max(10 if target is None else 1, _ceil(total, parallel))
     count = min(limit, _ceil(total, wanted))
     effective = max(wanted, _ceil(total, count))
+    if effective > MAX_RECORD_FRAMES:
+        raise InvalidConfigError(
+            f"{count} chunks of {total} frames are of more than {MAX_RECORD_FRAMES} frames each; "
+            f"give max_chunks={_ceil(total, MAX_RECORD_FRAMES)} at least",
+            field="max_chunks",
+        )
     return [(start, min(start + effective, total)) for start in range(0, total, effective)]
 
 

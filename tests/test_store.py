@@ -238,11 +238,62 @@ class TestAllowed:
             "/data/a",
             "file:///data/a",
             "/data/./a",
+            "ftp://somebody@files.example/a/b",
+            "http://files.example/a?b=/../../c",
         ],
     )
     def test_inside(self, url, monkeypatch):
-        monkeypatch.setenv("HFDASK_ALLOWED_URLS", "s3://bucket/a/, memory://x file:///data")
+        monkeypatch.setenv(
+            "HFDASK_ALLOWED_URLS",
+            "s3://bucket/a/, memory://x file:///data http://files.example/a ftp://files.example/a",
+        )
         require_allowed(url)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"endpoint_url": "http://other:9000"},
+            {"client_kwargs": {"endpoint_url": "http://other:9000"}},
+            {"client_kwargs": {"verify": False}},
+            {"config_kwargs": {"proxies": {"https": "http://other"}}},
+            {"host": "other"},
+            {"proxy": "http://other"},
+            {"fs": object()},
+            {"session": object()},
+            {"target_options": {"endpoint_url": "http://other"}},
+            {"target_protocol": "file"},
+            {"fo": "file:///etc/passwd"},
+            {"token": {"token_uri": "http://other/", "private_key": "x"}},
+            {"token": ["http://other/"]},
+            {"key": "http://other/"},
+            {"requests_timeout": 5, "endpoint_url": "http://store:9001"},
+            {"endpoint_url": ["http://store:9000"]},
+            {"account_name": "other"},
+        ],
+    )
+    def test_options_that_lead_elsewhere(self, options, monkeypatch):
+        monkeypatch.setenv("HFDASK_ALLOWED_URLS", "s3://bucket/a/, endpoint_url=http://store:9000")
+        for action in (Store, split_url):
+            with pytest.raises(errors.StoreNotAllowedError) as caught:
+                action("s3://bucket/a/b", options)
+            assert "other" not in caught.value.message.replace("another", "")
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"key": "a", "secret": "b", "token": "c", "anon": False, "config_kwargs": {"connect_timeout": 5}},
+            {"token": {"type": "service_account", "private_key": "x"}},
+            {"endpoint_url": "http://store:9000"},
+            {"client_kwargs": {"endpoint_url": "http://store:9000", "region_name": "eu-west-1"}},
+        ],
+    )
+    def test_options_that_are_allowed(self, options, monkeypatch):
+        entries = "endpoint_url=http://store:9000, client_kwargs.endpoint_url=http://store:9000"
+        monkeypatch.setenv("HFDASK_ALLOWED_URLS", f"s3://bucket/a/ {entries}")
+        require_allowed("s3://bucket/a/b", options)
+        monkeypatch.delenv("HFDASK_ALLOWED_URLS")
+        require_allowed("s3://bucket/a/b", {"endpoint_url": "http://anything", **options})
 
     @pytest.mark.parametrize(
         "url",
@@ -260,10 +311,23 @@ class TestAllowed:
             "relative",
             "simplecache::s3://bucket/a",
             "zip://x::s3://bucket/a",
+            "simplecache://bucket/a",
+            "s3://bucket/a/%252e%252e/b",
+            "s3://bucket/a?/../../b",
+            "file:///data?/../etc",
+            "http://files.example/a/../b",
+            "http://files.example@other.example/a",
+            "http://other.example/?http://files.example/a",
+            "ftp://other.example/a",
+            "ftp://files.example:2121/a",
+            "ftp://files.example@other.example/a",
         ],
     )
     def test_outside(self, url, monkeypatch):
-        monkeypatch.setenv("HFDASK_ALLOWED_URLS", "s3://bucket/a/, memory://x file:///data")
+        monkeypatch.setenv(
+            "HFDASK_ALLOWED_URLS",
+            "s3://bucket/a/, memory://x file:///data http://files.example/a ftp://files.example/a",
+        )
         for action in (Store, split_url):
             with pytest.raises(errors.StoreNotAllowedError):
                 action(url + ("/x" if action is split_url else ""))

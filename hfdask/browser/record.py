@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +60,7 @@ class Replacement:
         file = (base / name).resolve() if name else base
         if not file.is_relative_to(base):
             raise AssetRefusedError(f"it leads out of the folder that replaces {redact(self.prefix)}")
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise AssetError(f"what replaces {redact(self.prefix)} has no file {name!r}")
         return file
 
@@ -74,7 +75,7 @@ def replacements(replace_urls: Mapping[str, str]) -> tuple[Replacement, ...]:
     """
     found = [Replacement(prefix, target) for prefix, target in replace_urls.items()]
     for each in found:
-        if not each.remote and not Path(each.target).exists():
+        if not each.remote and not os.path.exists(each.target):
             raise InvalidConfigError(
                 f"replace_urls: {each.target}, which is to replace {redact(each.prefix)}, does not exist",
                 field="replace_urls",

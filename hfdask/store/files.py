@@ -36,6 +36,7 @@ from hfdask.errors import (
     StoreError,
     StoreRefusedError,
 )
+from hfdask.fields import is_plain
 from hfdask.scratch import growing_file, scratch_folder
 from hfdask.store.allowed import require_allowed
 from hfdask.store.calls import THREADS, in_time, retried
@@ -79,8 +80,8 @@ class Store:
     """
 
     def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
-        text, self._options = os.fspath(url), storage_options
-        require_allowed(text)
+        text, self._options = _plain(url), storage_options
+        require_allowed(text, storage_options)
         self.fs, path = _file_system(text, storage_options)
         self.path = path.rstrip("/")
         self.local = isinstance(self.fs, LocalFileSystem)
@@ -218,7 +219,7 @@ class Store:
     def in_place(self, name: str) -> Path:
         """The file itself, in a local store."""
         found = Path(self._at(name))
-        if not found.is_file():
+        if not os.path.isfile(found):
             raise MissingArtifactError(f"{self.url_of(name)} does not exist", url=self.url_of(name))
         return found
 
@@ -425,7 +426,7 @@ class _AlreadyThereError(FileExistsError):
 
 def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
     """The store of a file's folder, and the file's name in it."""
-    text = os.fspath(url)
+    text = _plain(url)
     folder, _, name = (text if "://" in text else make_path_posix(text)).rpartition("/")
     if not name:
         raise InvalidConfigError(f"{shown(url)} names a folder, not a file", field="output")
@@ -451,6 +452,23 @@ def _read_regular(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(mode):
             raise PermissionError(errno.EPERM, "it is no regular file")
         return file.read(most)
+
+
+def _plain(url: str | os.PathLike[str]) -> str:
+    """A URL as text that a document can hold.
+
+    Raises
+    ------
+    InvalidConfigError
+    """
+    text = os.fspath(url)
+    if not isinstance(text, str) or not is_plain(text):
+        raise InvalidConfigError(
+            f"{str(text)[:200]!r} is no URL or path that a render can use: it is too long, or has characters that cannot "
+            "be written down",
+            field="url",
+        )
+    return text
 
 
 def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:
