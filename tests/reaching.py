@@ -119,7 +119,9 @@ def script(places: Sequence[str], ways: Sequence[str] | None = None) -> str:
     work = f"{WAYS};const only = {only}; if (only) for (const n in ways) if (!only.includes(n)) delete ways[n];"
     source = json.dumps(f"{work}tryAll({here}).then((said) => setTimeout(() => globalThis.postMessage?.(said), 500))")
     shared = json.dumps(f"{work}tryAll({here})")
-    inner = json.dumps(f"<body><script>{work}{DOCUMENT}tryAll({here}); if (!only) tryElements({here}, document)</script>")
+    inner = json.dumps(
+        f"<body><script>{work}{DOCUMENT}tryAll({here}); if (!only) tryElements({here}, document)</script>"
+    )
     return f"""{work}{DOCUMENT}
     globalThis.told = {{}};
     tryAll({here}).then((said) => {{ told.top = said }});
