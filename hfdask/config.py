@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import reprlib
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hfdask.browser.address import normal_host
 from hfdask.errors import InvalidConfigError
 from hfdask.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.media.encode import h264_settings
@@ -228,16 +228,16 @@ def is_url(text: str) -> bool:
 
 def _require_hosts(hosts: Iterable[str]) -> None:
     for host in hosts:
-        if not host or (not _is_address(host) and set(host) & set("/:@?#*[] ")) or not is_plain(host):
+        if not is_plain(host) or not _is_host(host):
             raise InvalidConfigError(
                 f"allow_hosts holds {_shown(host)}; it takes names such as 'localhost', without scheme and port",
                 field="allow_hosts",
             )
 
 
-def _is_address(text: str) -> bool:
+def _is_host(text: str) -> bool:
     try:
-        ipaddress.ip_address(text.strip("[]"))
+        normal_host(text)
     except ValueError:
         return False
     return True

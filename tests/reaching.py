@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 # Runs in windows and workers: each way alone, so that one that is missing does not keep the next from being tried.
@@ -112,22 +113,25 @@ function tryElements(places, into) {
 
 
 def script(places: Sequence[str], ways: Sequence[str] | None = None) -> str:
-    """A script that tries all ways, or only these, from all kinds of realms; some seconds later `globalThis.said` is full."""
-    import json
+    """A script, to be written into a document, that tries all ways, or only these, from all kinds of realms.
 
+    `globalThis.told` is what came of it, by realm.
+    """
     here, only = json.dumps(list(places)), json.dumps(ways)
     work = f"{WAYS};const only = {only}; if (only) for (const n in ways) if (!only.includes(n)) delete ways[n];"
     source = json.dumps(f"{work}tryAll({here}).then((said) => setTimeout(() => globalThis.postMessage?.(said), 500))")
     shared = json.dumps(f"{work}tryAll({here})")
-    inner = json.dumps(f"<body><script>{work}{DOCUMENT}tryAll({here}); if (!only) tryElements({here}, document)</script>")
-    return f"""{work}{DOCUMENT}
+    inner = json.dumps(
+        f"<body><script>{work}{DOCUMENT}tryAll({here}); if (!only) tryElements({here}, document)</script>"
+    )
+    text = f"""{work}{DOCUMENT}
     globalThis.told = {{}};
     tryAll({here}).then((said) => {{ told.top = said }});
     const blob = (text) => URL.createObjectURL(new Blob([text], {{type: "text/javascript"}}));
     try {{ new Worker(blob({source})).onmessage = (e) => {{ told.worker = e.data }} }} catch {{}}
     try {{ new SharedWorker(blob({shared})) }} catch {{}}
     try {{ new Worker(blob(`new Worker("${{blob({source})}}")`)) }} catch {{}}
-    const frames = [{{}}, {{srcdoc: {inner}.replaceAll("<\\\\/", "</")}}, {{sandbox: "allow-scripts", srcdoc: {inner}}},
+    const frames = [{{}}, {{srcdoc: {inner}}}, {{sandbox: "allow-scripts", srcdoc: {inner}}},
       {{src: "data:text/html," + encodeURIComponent({inner})}}, {{src: "inner.html"}}, {{src: "about:blank"}},
       {{src: URL.createObjectURL(new Blob([{inner}], {{type: "text/html"}}))}}];
     for (const attributes of frames) {{
@@ -146,12 +150,11 @@ def script(places: Sequence[str], ways: Sequence[str] | None = None) -> str:
     }}
     if (!only) tryElements({here}, document);
     """
+    return text.replace("</", "<\\/")
 
 
 def inner(places: Sequence[str], ways: Sequence[str] | None = None) -> str:
     """The document of the frame that `script` opens by its name."""
-    import json
-
     only = json.dumps(ways)
     work = f"{WAYS};const only = {only}; if (only) for (const n in ways) if (!only.includes(n)) delete ways[n];"
     return f"<!doctype html><body><script>{work}{DOCUMENT}tryAll({json.dumps(list(places))})</script>"

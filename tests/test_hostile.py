@@ -62,7 +62,7 @@ HARMLESS = [
     Hostile("file_urls_from_scripts", **script("fetch('file:///etc/passwd').then(r => r.text()).then(t => { document.body.textContent = t }, () => {})")),
     Hostile("private_addresses_from_scripts", **script("for (const h of ['169.254.169.254', '127.0.0.1:22', '[::1]', 'localhost', '10.0.0.1']) fetch(`http://${h}/`).catch(() => {})")),
     Hostile("sockets", **script("new WebSocket('ws://127.0.0.1:9/'); new EventSource('http://10.0.0.1/'); navigator.sendBeacon('http://10.0.0.1/', 'x')")),
-    Hostile("a_peer_connection", **script("const p = new RTCPeerConnection({iceServers: [{urls: 'stun:10.0.0.1'}]}); p.createDataChannel('x'); p.createOffer().then(o => p.setLocalDescription(o))")),
+    Hostile("a_peer_connection", **script("if (window.RTCPeerConnection ?? window.webkitRTCPeerConnection ?? document.body.appendChild(document.createElement('iframe')).contentWindow.RTCPeerConnection) root.style.background = '#800'")),
     Hostile("an_inner_frame_that_navigates", body='<iframe src="inner.html" width=1 height=1 style="position:absolute;opacity:0"></iframe>', files={"inner.html": "<script>let n = +location.hash.slice(1); if (n < 20) { location.hash = n + 1; location.href = 'about:blank' }</script>"}),
     Hostile("an_inner_frame_that_reaches_up", body='<iframe sandbox="allow-scripts" src="inner.html" width=1 height=1 style="position:absolute;opacity:0"></iframe>', files={"inner.html": "<script>try { top.location = 'about:blank' } catch {} parent.postMessage('x', '*')</script>"}),
     Hostile("a_breakpoint", **script("debugger; addEventListener('hf-seek', () => { debugger })")),

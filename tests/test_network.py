@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -17,7 +21,7 @@ from web import Page, Web
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import fetch
+from hfdask.browser import address, fetch
 from hfdask.browser.fetch import Fetcher, Limits
 from hfdask.browser.record import Recorder, Replacement
 from hfdask.browser.requests import Request, redact, redact_text
@@ -53,6 +57,37 @@ NOT_PUBLIC = [
     "[::ffff:127.0.0.1]",
     "[64:ff9b::7f00:1]",
     "[2002:7f00:1::]",
+    "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
+    "[64:ff9b:1::7f00:1]",
+    "[::127.0.0.1]",
+    "[fec0::1]",
+    "[fd00::2]",
+    "[fe80::1%25lo]",
+    "[5f00::1]",
+    "0177.0.0.1",
+    "0x7f.1",
+    "127.0.0.1.",
+]
+# What becomes one of this machine's addresses or names somewhere between a text and a connection.
+SPELLINGS = [
+    "127。0。0。1",
+    "127．0．0．1",
+    "127｡0｡0｡1",
+    "１２７.0.0.1",
+    "①②⑦.⓪.⓪.①",
+    "𝟙𝟚𝟟.𝟘.𝟘.𝟙",
+    "127.0.0.1\u00ad",
+    "127.0.0.\u200b1",
+    "[::ffff:127。0。0。1]",
+    "127。1",
+    "%31%32%37.0.0.1",
+    "127%2e0%2e0%2e1",
+    "localhost。",
+    "ｌｏｃａｌｈｏｓｔ",
+    "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
+    "LOCALHOST",
+    "user:word@127。0。0。1",
+    "[0:0:0:0:0:ffff:7f00:1]",
 ]
 
 
@@ -375,6 +410,69 @@ def test_addresses_that_are_not_public(host: str) -> None:
         get(f"http://{host}:9/", allow=())
 
 
+@pytest.mark.parametrize("how", ["asked for", "asked by proxy", "redirected", "redirected %", "replaced"])
+def test_other_spellings_of_this_machine(how: str, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = web.url.rpartition(":")[2]
+    urls = [f"http://{host}:{port}/reached{n}" for n, host in enumerate(SPELLINGS)]
+    asked = list(urls)
+    allow: tuple[str, ...] = ()
+    places: dict[str, str] = {}
+    if how == "asked by proxy":
+        monkeypatch.setenv("http_proxy", web.url)
+        monkeypatch.setenv("no_proxy", "")
+    if how.startswith("redirected"):
+        allow = ("127.0.0.2",)
+        asked = [f"http://127.0.0.2:{port}/go{n}" for n in range(len(urls))]
+        for n, url in enumerate(urls):
+            target = quote(url, ":/@[]%") if how.endswith("%") else url.encode().decode("latin-1")
+            web.pages[f"/go{n}"] = Page(status=302, headers={"Location": target})
+    if how == "replaced":
+        asked = [f"https://cdn{n}.example/" for n in range(len(urls))]
+        places = dict(zip(asked, urls, strict=True))
+
+    async def run() -> list[str]:
+        got = []
+        async with Recorder(allow, places, Limits(back_off=0.01)) as recorder:
+            for host, url in zip(SPELLINGS, asked, strict=True):
+                with suppress(errors.AssetError):
+                    await recorder.answer(Request("GET", url))
+                    got.append(host)
+        return got
+
+    assert asyncio.run(run()) == []
+    assert not [each.path for each in web.asked if "reached" in each.path]
+
+
+def test_no_socket_goes_to_a_private_address_whatever_was_thought_of_its_text(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "require_public_host", lambda url: None)
+    monkeypatch.setattr(fetch, "require_public_address", lambda *_: None)
+    for host in ("127.0.0.1", "localhost", "127.0.0.2"):
+        with pytest.raises(errors.AssetRefusedError, match="private network"):
+            get(web.url.replace("127.0.0.1", host), allow=())
+    assert web.asked == []
+
+
+def test_this_machine_is_private_under_its_public_addresses_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "_is_public", lambda _: True)
+    with pytest.raises(errors.AssetRefusedError, match="address of this machine"):
+        get(web.url, allow=())
+    assert web.asked == []
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 445, 1023])
+def test_ports_that_are_no_web_servers(port: int) -> None:
+    with pytest.raises(errors.AssetRefusedError, match=f"port {port} of public.example"):
+        get(f"http://public.example:{port}/", allow=())
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "ｌｏｃａｌｈｏｓｔ", "localhost."])
+def test_hosts_are_allowed_in_any_spelling(web: Web, name: str) -> None:
+    web.pages["/a"] = Page("here")
+    assert get(web.url.replace("127.0.0.1", "localhost") + "/a", allow=(name,)).body == b"here"
+
+
 def test_a_name_with_a_private_address(monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(*_: Any) -> list[dict[str, Any]]:
         return [{"hostname": "public.example", "host": host, "port": 80} for host in ("93.184.216.34", "10.0.0.7")]
@@ -459,6 +557,53 @@ def test_all_responses_together(web: Web) -> None:
 
     with pytest.raises(errors.AssetRefusedError, match="that all responses together may have"):
         asyncio.run(run())
+
+
+def test_all_responses_together_when_they_come_together(web: Web) -> None:
+    gate = threading.Barrier(6)
+    web.pages["/a"] = lambda _: (gate.wait(5) and None) or Page(b"x" * 600)
+
+    async def run() -> list[Any]:
+        async with Fetcher(HERE, Limits(total=1000, attempts=1)) as fetcher:
+            asked = (fetcher.fetch(Request("GET", f"{web.url}/a?{n}")) for n in range(6))
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    refused = [each for each in asyncio.run(run()) if isinstance(each, errors.AssetRefusedError)]
+    assert len(refused) >= 5
+
+
+def test_more_requests_than_a_composition_can_need(web: Web) -> None:
+    async def run() -> None:
+        async with Fetcher(HERE, Limits(requests=2)) as fetcher:
+            for _ in range(3):
+                await fetcher.fetch(Request("GET", web.url + "/a"))
+
+    with pytest.raises(errors.AssetRefusedError, match="more than 2 things"):
+        asyncio.run(run())
+    assert len(web.asked) == 2
+
+
+def test_headers_without_end(web: Web) -> None:
+    web.pages["/a"] = Page("x", headers={f"X-{n}": "x" * 7000 for n in range(20)})
+    with pytest.raises(errors.AssetRefusedError, match="headers are longer"):
+        get(web.url + "/a")
+
+
+def test_a_server_that_answers_drop_by_drop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with suppress(OSError), server.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+                while True:
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(errors.AssetFetchError, match="no whole answer"):
+            get(f"http://127.0.0.1:{server.getsockname()[1]}/", limits=Limits(seconds=0.5, attempts=1))
+        assert time.monotonic() - began < 3
 
 
 def test_a_server_that_does_not_answer(web: Web) -> None:
@@ -633,6 +778,30 @@ def test_a_folder_a_file_and_a_url_in_place_of_a_cdn(page, plan, web: Web, tmp_p
 )
 def test_prefixes_end_where_names_do(url: str, rest: str | None) -> None:
     assert Replacement("https://x.y/npm", "p").rest(url) == rest
+
+
+@pytest.mark.parametrize(
+    ("prefix", "target", "rest", "url"),
+    [
+        ("https://x.y/", "http://z", "a.js", "http://z/a.js"),
+        ("https://x.y/", "http://z/v1", "a.js", "http://z/v1/a.js"),
+        ("https://x.y/", "http://z/v1/", "a.js", "http://z/v1/a.js"),
+        ("https://x.y", "http://z", "/a.js", "http://z/a.js"),
+        ("https://x.y/a?v=", "http://z/a?w=", "1", "http://z/a?w=1"),
+    ],
+)
+def test_urls_in_place_of_urls(prefix: str, target: str, rest: str, url: str) -> None:
+    assert Replacement(prefix, target).url(rest) == url
+
+
+def test_a_page_does_not_choose_the_host_that_replaces_another(web: Web) -> None:
+    async def run() -> None:
+        async with Recorder(HERE, {"https://x.y/?host=": "http://127.0.0.1"}) as recorder:
+            await recorder.answer(Request("GET", f"https://x.y/?host=:{web.url.rpartition(':')[2]}/"))
+
+    with pytest.raises(errors.AssetRefusedError, match="leads out of what replaces"):
+        asyncio.run(run())
+    assert web.asked == []
 
 
 @pytest.mark.parametrize(

@@ -1,33 +1,43 @@
 """HTTP for a page that is being planned, kept away from what only this machine can reach.
 
-A page is somebody's program, and planning runs it next to private services. So the address that a connection really
-goes to is looked at, each time and after every redirect, and unless the caller allows the host by name it must be a
-public one. Only the resolver can do that without a gap between looking and connecting.
+A page is somebody's program, and planning runs it next to private services. So the address that a socket is about to connect
+to is looked at, each time and after every redirect, and unless the caller allows the host by name it must be a
+public one. There are two clients for that: one that can make no other sockets, and one for hosts that are allowed and for proxies,
+which resolve names themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import Collection
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from types import TracebackType
-from urllib.parse import urljoin, urlsplit
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
+from hfdask.browser.address import (
+    normal_host,
+    normal_url,
+    public_socket,
+    require_public_address,
+    require_public_host,
+)
 from hfdask.browser.requests import Request
 from hfdask.errors import AssetFetchError, AssetRefusedError
 from hfdask.page.server import ORIGIN
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAY_HEAL = frozenset({408, 425, 429, 500, 502, 503, 504})
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_MAX_HEADERS = 64_000
+"""Bytes of all headers of a response: some of them go into the plan."""
 
 # The page's cookies and what the browser says of itself are not the server's business; the rest is the author's.
 _OWN_HEADERS = ("accept", "accept-language", "user-agent", "content-type", "authorization")
@@ -39,10 +49,11 @@ _DROPPED = frozenset(
 
 @dataclass(frozen=True)
 class Limits:
-    """What one planning may fetch: bytes of a response and of all, seconds of a response with all its attempts."""
+    """What one planning may fetch: bytes (unpacked) of a response and of all, seconds of a response with all its attempts."""
 
     response: int = 64_000_000
     total: int = 256_000_000
+    requests: int = 10_000
     seconds: float = 20.0
     redirects: int = 5
     attempts: int = 3
@@ -64,27 +75,23 @@ class Fetcher:
 
     def __init__(self, allow_hosts: Collection[str] = (), limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._allowed = frozenset(host.strip("[]").lower() for host in allow_hosts)
+        self._allowed = frozenset(normal_host(host) for host in allow_hosts)
         self._left = self.limits.total
-        self._session: aiohttp.ClientSession | None = None
+        self._requests_left = self.limits.requests
+        self._sessions = AsyncExitStack()
 
     async def __aenter__(self) -> Fetcher:
-        proxies = {urlsplit(url).hostname or "" for url in getproxies().values()}
-        connector = aiohttp.TCPConnector(
-            resolver=_PublicResolver(self._allowed | proxies), ssl=ssl.create_default_context(), limit_per_host=6
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=8, sock_read=12),
-        )
+        # The second look, at the socket, is the one that counts; the first one, at all addresses of a name, explains.
+        guard = {"resolver": _PublicResolver(), "socket_factory": public_socket}
+        trust = ssl.create_default_context()
+        self._guarded = await self._sessions.enter_async_context(_session(trust, **guard))
+        self._open = await self._sessions.enter_async_context(_session(trust))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        await self._sessions.aclose()
 
     async def fetch(self, request: Request) -> tuple[Fetched, Fetched]:
         """The first and the last response to a request; the same one where nothing redirects it.
@@ -96,9 +103,12 @@ class Fetcher:
         AssetFetchError
             Where it could not be, this time.
         """
+        self._requests_left -= 1
+        if self._requests_left < 0:
+            raise AssetRefusedError(f"the page has asked for more than {self.limits.requests} things")
         try:
             async with asyncio.timeout(self.limits.seconds):
-                return await self._follow(request)
+                return await self._follow(replace(request, url=str(normal_url(request.url))))
         except TimeoutError:
             raise AssetFetchError(f"no whole answer within {self.limits.seconds:g} s") from None
 
@@ -127,91 +137,84 @@ class Fetcher:
         raise AssertionError("the last attempt returns or raises")
 
     async def _once(self, request: Request) -> Fetched:
-        assert self._session is not None
-        proxy = self._require_public(request.url)
+        url = normal_url(request.url)
+        session, proxy = self._client(url)
         try:
-            async with self._session.request(
+            async with session.request(
                 request.method,
-                request.url,
+                url,
                 headers=_sent(request),
                 data=request.body or None,
                 proxy=proxy,
                 allow_redirects=False,
             ) as response:
-                # Several headers of one name are one list, by HTTP's rules.
-                headers: dict[str, str] = {}
-                for name, value in response.headers.items():
-                    low = name.lower()
-                    headers[low] = f"{headers[low]}, {value}" if low in headers else value
-                return Fetched(response.status, headers, await self._body(response), request)
+                return Fetched(response.status, _headers(response), await self._body(response), request)
         except aiohttp.InvalidURL:
             raise AssetRefusedError("it is no URL") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _explained(error) from None  # the text of these may hold the whole URL
 
+    def _client(self, url: URL) -> tuple[aiohttp.ClientSession, str | None]:
+        """The client for a URL, and the proxy that it is to use."""
+        host = normal_host(url.raw_host or "")
+        allowed = host in self._allowed
+        if not allowed:
+            require_public_host(url)
+        proxies = getproxies()
+        proxy = None if proxy_bypass(host) else proxies.get(url.scheme) or proxies.get("all")
+        return self._open if allowed or proxy else self._guarded, proxy
+
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = min(self.limits.response, self._left)
         body = bytearray()
-        async for piece in response.content.iter_chunked(1 << 16):
-            body += piece
-            if len(body) > limit:
-                what = "a response" if limit == self.limits.response else "all responses together"
-                most = self.limits.response if limit == self.limits.response else self.limits.total
-                raise AssetRefusedError(f"longer than the {most / 1e6:g} MB that {what} may have")
-        self._left -= len(body)
+        try:
+            async for piece in response.content.iter_chunked(1 << 16):
+                body += piece
+                self._left -= len(piece)  # at once: many responses come at the same time
+                if len(body) > self.limits.response:
+                    raise _too_long(self.limits.response, "a response")
+                if self._left < 0:
+                    raise _too_long(self.limits.total, "all responses together")
+        except BaseException:
+            self._left += len(body)  # nothing of it is kept
+            raise
         return bytes(body)
 
-    def _require_public(self, url: str) -> str | None:
-        """Refuse what needs no resolver to be refused; returns the proxy to use."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
-        if parts.scheme not in ("http", "https"):
-            raise AssetRefusedError(f"only http and https are fetched, not {parts.scheme or 'nothing'}")
-        if host not in self._allowed:
-            _require_public_address(host)
-            if host == "localhost" or host.endswith(".localhost"):
-                raise AssetRefusedError(_not_public(host, host))
-        proxies = getproxies()
-        return None if proxy_bypass(host) else proxies.get(parts.scheme) or proxies.get("all")
+
+def _session(trust: ssl.SSLContext, **guard: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=trust, limit_per_host=6, **guard),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=8, sock_read=12),
+    )
 
 
 class _PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only, but for the names that are allowed."""
+    """Resolves names that have public addresses only."""
 
-    def __init__(self, allowed: Collection[str]) -> None:
+    def __init__(self) -> None:
         self._resolver = ThreadedResolver()
-        self._allowed = allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        if host.rstrip(".").lower() not in self._allowed:
-            for each in found:
-                _require_public_address(each["host"], host)
+        for each in found:
+            require_public_address(each["host"], host)
         return found
 
     async def close(self) -> None:
         await self._resolver.close()
 
 
-def _require_public_address(text: str, name: str | None = None) -> None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return  # a name: the resolver looks at its addresses
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        address = inner or address
-    if not address.is_global or address.is_multicast:
-        raise AssetRefusedError(_not_public(name or text, text))
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """The headers by lower-case name; several of one name are one list, by HTTP's rules."""
+    if sum(len(name) + len(value) for name, value in response.headers.items()) > _MAX_HEADERS:
+        raise AssetRefusedError(f"its headers are longer than {_MAX_HEADERS / 1e3:g} kB")
+    return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
 
 
-def _not_public(host: str, address: str) -> str:
-    which = f"{host} is" if host == address else f"{host} has"
-    return f"{which} an address of this machine or a private network; allow_hosts=({host!r},) would allow it"
+def _too_long(limit: int, what: str) -> AssetRefusedError:
+    return AssetRefusedError(f"longer than the {limit / 1e6:g} MB that {what} may have")
 
 
 def _target(answer: Fetched) -> str:
@@ -221,11 +224,12 @@ def _target(answer: Fetched) -> str:
 def _redirected(answer: Fetched, target: str) -> Request:
     """The next request, as Fetch makes it: a POST becomes a GET, and secrets stay with their origin."""
     asked = answer.request
+    here = URL(asked.url)
     try:
-        url = urljoin(asked.url, target).partition("#")[0]
-        same = urlsplit(url)[:2] == urlsplit(asked.url)[:2]
+        there = normal_url(str(here.join(URL(target))))
     except ValueError:
         raise AssetRefusedError("it redirects to what is no URL") from None
+    url, same = str(there), there.origin() == here.origin()
     headers = {name: value for name, value in asked.headers.items() if same or name in _OWN_HEADERS[:3]}
     becomes_get = (answer.status == 303 and asked.method != "HEAD") or (
         answer.status in (301, 302) and asked.method == "POST"

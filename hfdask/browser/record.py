@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
+from hfdask.browser.address import normal_url
 from hfdask.browser.fetch import Fetched, Fetcher, Limits
 from hfdask.browser.requests import Answer, Request, redact
 from hfdask.errors import AssetError, AssetRefusedError, InvalidConfigError
@@ -42,6 +43,11 @@ class Replacement:
     @property
     def remote(self) -> bool:
         return self.target.startswith(("http://", "https://"))
+
+    def url(self, rest: str) -> str:
+        """The URL in place of one with this rest. What was a name of its own behind the prefix stays one."""
+        whole = self.prefix[-1] != "/" or self.target[-1] in "/?=&"
+        return self.target + ("" if whole else "/") + rest
 
     def file(self, rest: str) -> Path:
         """The local file behind the rest of a URL.
@@ -148,7 +154,10 @@ class Recorder:
 
     async def _replaced(self, request: Request, each: Replacement, rest: str) -> Answer:
         if each.remote:
-            _, last = await self._fetcher.fetch(replace(request, url=each.target + rest))
+            url = each.url(rest)
+            if normal_url(url).origin() != normal_url(each.target).origin():
+                raise AssetRefusedError(f"it leads out of what replaces {redact(each.prefix)}")
+            _, last = await self._fetcher.fetch(replace(request, url=url))
             answer = _kept(last)
             return replace(answer, headers={**answer.headers, **_OPEN_TO_ALL})
         file = each.file(rest)

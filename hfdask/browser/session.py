@@ -57,8 +57,8 @@ _WORD_PATIENCE = 0.2
 _QUIET_LOOKS = 3
 _MAX_ASKED = 100  # files that an element is looked for
 
-# What a page reads in `navigator.onLine` and `navigator.connection`: neither whether this machine has a network, nor how fast.
-_NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1.25e6, "uploadThroughput": 1.25e6}
+# What a page reads of its network: neither if this machine has one, nor how fast that is (it would be blurred at random).
+_NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
 
 _CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
