@@ -21,7 +21,7 @@ from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.calls import CLOSE_SECONDS
+from hfdask.browser.calls import Patience
 from hfdask.browser.find import Browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld
 from hfdask.browser.memory import Memory
@@ -66,10 +66,8 @@ _ENVIRONMENT = (
     "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH",
 )
-_LAUNCH_TIMEOUT = 30.0
 # How much rather than this process the kernel should end Chromium's, where memory runs out.
 _OOM_SCORE = 200
-_ANSWER_SECONDS = 5.0
 _KILLED_SECONDS = 2.0  # for the driver to take note of it
 
 
@@ -108,13 +106,13 @@ class Chromium:
         server = PageServer()
         mark = f"--hfdask={secrets.token_hex(8)}"  # so that it can be found although it does not answer
         try:
-            async with asyncio.timeout(_LAUNCH_TIMEOUT + _ANSWER_SECONDS):
+            async with asyncio.timeout(Patience.launch + Patience.answer):
                 browser = await driver.chromium.launch(
                     executable_path=str(_wrapper(binary.path)),
                     args=[*_arguments(mode, server.port), mark],
                     chromium_sandbox=sandbox_possible(),
                     env=_environment(fonts),
-                    timeout=_LAUNCH_TIMEOUT * 1000,
+                    timeout=Patience.launch * 1000,
                     handle_sigint=False,
                     handle_sigterm=False,
                     handle_sighup=False,
@@ -143,7 +141,7 @@ class Chromium:
         if not self.alive or self.processes.fault():
             return False
         try:
-            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), _ANSWER_SECONDS)
+            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), Patience.answer)
         except (PlaywrightError, TimeoutError):
             return False
         return True
@@ -161,7 +159,9 @@ class Chromium:
         """Close the browser, by force where it does not answer or was killed."""
         self.server.close()
         with contextlib.suppress(PlaywrightError, TimeoutError):
-            await asyncio.wait_for(self.playwright.close(), _KILLED_SECONDS if self.processes.killed else CLOSE_SECONDS)
+            await asyncio.wait_for(
+                self.playwright.close(), _KILLED_SECONDS if self.processes.killed else Patience.close
+            )
         self.kill()
         self.processes.close()
 

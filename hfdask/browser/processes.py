@@ -2,7 +2,7 @@
 
 A browser goes on without some of its processes, but not as before: without its zygotes it opens no page, and where the process that
 composes pictures or the one that loads files is started again, a picture may lack something and nobody is told. So a browser that has lost
-one is used no further. A process that was stopped is not lost, but does nothing; that is only looked for where a browser is lent, or
+one is ended at once. A process that was stopped is not lost, but does nothing; that is only looked for where a browser is lent, or
 was waited for in vain.
 """
 
@@ -66,9 +66,10 @@ class Processes:
         return self._lost
 
     def lose(self, name: str) -> None:
-        """Note that something has ended that every page depends on."""
+        """Take note that something has ended that every page depends on, and end the rest, so that nobody waits for it."""
         if not self.killed:
-            self._lost = self._lost or f"the browser lost its {name}"
+            self._lost = f"the browser lost its {name}"
+            self.kill()
 
     def fault(self) -> str:
         """The same; else what is stopped."""
@@ -119,8 +120,8 @@ class Processes:
                 self._loop.add_reader(descriptor, self._ended, descriptor, name)
 
     def _ended(self, descriptor: int, name: str) -> None:
-        self.lose(name)
         self._release(descriptor)
+        self.lose(name)
 
     def _release(self, descriptor: int) -> None:
         self._descriptors.discard(descriptor)

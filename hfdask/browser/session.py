@@ -23,7 +23,7 @@ from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import Elements, Report, Sought, Status, understood
-from hfdask.browser.calls import CLOSE_SECONDS, OPEN_SECONDS, browser_call, first_line
+from hfdask.browser.calls import Patience, browser_call, first_line
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.families import GENERIC
@@ -112,7 +112,7 @@ class PageSession:
 
     async def debug(self) -> None:
         """Let a later timeout name the script that was running. It costs some speed, so only planning does it."""
-        async with browser_call("it has no debugger", OPEN_SECONDS):
+        async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
     async def load(self, entry: str) -> Loaded:
@@ -265,7 +265,7 @@ class PageSession:
 
     async def add_script(self, script: str) -> None:
         """Have a script run before all others in every frame of the page; to be called before `load`."""
-        async with browser_call("it took no script", OPEN_SECONDS):
+        async with browser_call("it took no script", Patience.open):
             await self._page.add_init_script(script)
 
     async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -385,10 +385,10 @@ async def open_page(
     site = Site(files)
     chromium.server.site = site
     chromium.pages += 1
-    async with browser_call("it opened no page", OPEN_SECONDS):
+    async with browser_call("it opened no page", Patience.open):
         network = await Network.open(chromium.playwright, source) if source else None
     try:
-        async with browser_call("it opened no page", OPEN_SECONDS):
+        async with browser_call("it opened no page", Patience.open):
             context = await chromium.playwright.new_context(
                 viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
             )
@@ -426,5 +426,5 @@ async def _open(
 
 
 async def _close(context: BrowserContext) -> None:
-    async with browser_call("it did not close a page", CLOSE_SECONDS):
+    async with browser_call("it did not close a page", Patience.close):
         await context.close()
