@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -68,20 +69,26 @@ REPORT = {
 
 @given(st.sampled_from([Status, Report, Sought, Elements, Abouts, Sight, bool]), json_values)
 def test_whatever_a_page_answers_it_is_understood_or_refused(kind, answer):
-    try:
+    with suppress(errors.ScriptError):
         understood(answer, kind, "its state")
-    except errors.ScriptError as error:
-        assert "its state" in error.message
 
 
 @given(st.sampled_from(sorted(REPORT)), json_values)
 def test_a_report_with_anything_in_any_place_is_understood_or_refused(name, value):
-    try:
+    with suppress(errors.ScriptError):
         report = understood({**REPORT, name: value}, Report, "its timeline")
         assert all(isinstance(clip.start, float) for clip in report.clips)
-        assert isinstance(report.duration, float | int)
-    except errors.ScriptError as error:
-        assert error.message
+        assert isinstance(report.duration, float)
+
+
+def test_a_refusal_names_what_was_wrong():
+    with pytest.raises(errors.ScriptError, match=r"its timeline .*Expected `bool`, got `int` - at `\$\.hasRoot`"):
+        understood({**REPORT, "hasRoot": 5}, Report, "its timeline")
+    with pytest.raises(errors.ScriptError, match="did not tell its timeline: mine"):
+        understood({"failed": "mine"}, Report, "its timeline")
+    clip = {"id": "a", "tag": "i", "start": None, "end": None, "track": 0}
+    with pytest.raises(errors.ScriptError, match="'a'"):
+        assert understood({**REPORT, "clips": [clip]}, Report, "its timeline").clips
 
 
 @pytest.fixture
@@ -214,12 +221,13 @@ def refused_or_rendered(attempt: Callable[..., list[hfdask.ChunkResult]], script
     """The page ends in a typed error or in frames, soon, without filling this process; and the next page is drawn as ever."""
     before = psutil.Process().memory_info().rss
     began = time.monotonic()
+    error = None
     try:
         chunks = attempt("<i>text</i>", script, check="off")
         assert sum(chunk.frames for chunk in chunks) > 0
-    except hfdask.HfdaskError as error:
-        assert error.code != "HFDASK_ERROR"
-        assert len(str(error)) < 100_000
+    except hfdask.HfdaskError as caught:
+        error = caught
+    assert error is None or (error.code != "HFDASK_ERROR" and len(str(error)) < 100_000)
     assert time.monotonic() - began < BOUND
     assert psutil.Process().memory_info().rss - before < 800e6
     chunks = attempt("", "")
