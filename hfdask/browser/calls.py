@@ -16,10 +16,15 @@ from hfdask.browser.processes import Processes
 from hfdask.errors import BrowserCrashError, BrowserError
 from hfdask.words import legible
 
-OPEN_SECONDS = 30.0
-"""What a browser may take to open a page; on a crowded machine some seconds are not rare."""
-CLOSE_SECONDS = 10.0
-"""What it may take to close one."""
+
+class Patience:
+    """Seconds that a browser or its driver may take to answer; on a crowded machine some of them are not rare."""
+
+    start = 60.0
+    launch = 30.0
+    open = 30.0
+    close = 10.0
+    answer = 5.0
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.calls import CLOSE_SECONDS
+from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
 from hfdask.browser.find import Browser, sandbox_possible
 from hfdask.browser.fonts import FontWorld
@@ -67,8 +67,6 @@ _ENVIRONMENT = (
     "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH",
 )
-_LAUNCH_TIMEOUT = 30.0
-_ANSWER_SECONDS = 5.0
 _KILLED_SECONDS = 2.0  # for the driver to take note of it
 
 
@@ -108,14 +106,14 @@ class Chromium:
         confined: Confined | None = None
         mark = f"--hfdask={secrets.token_hex(8)}"  # so that it can be found although it does not answer
         try:
-            async with asyncio.timeout(_LAUNCH_TIMEOUT + _ANSWER_SECONDS):
+            async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
                     browser = await driver.chromium.launch(
                         executable_path=str(launcher_of(binary.path)),
                         args=[*_arguments(mode), mark],
                         chromium_sandbox=sandbox_possible(),
                         env={**_environment(fonts), **channel.environment},
-                        timeout=_LAUNCH_TIMEOUT * 1000,
+                        timeout=Patience.launch * 1000,
                         handle_sigint=False,
                         handle_sigterm=False,
                         handle_sighup=False,
@@ -124,7 +122,11 @@ class Chromium:
                 cdp = await browser.new_browser_cdp_session()
                 processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
                 pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
-                return cls(browser, confined, mode, fonts, cdp, pid)
+                chromium = cls(browser, confined, mode, fonts, cdp, pid)
+                # Of frames of other origins, which have processes of their own, nobody else tells.
+                cdp.on("Target.targetCrashed", lambda _: chromium.processes.lose("the process of a frame"))
+                await cdp.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "iframe"}]})
+                return chromium
         except BaseException as error:
             if confined is not None:
                 confined.listener.close()
@@ -146,7 +148,7 @@ class Chromium:
         if not self.alive or self.processes.fault():
             return False
         try:
-            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), _ANSWER_SECONDS)
+            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), Patience.answer)
         except (PlaywrightError, TimeoutError):
             return False
         return True
@@ -164,7 +166,9 @@ class Chromium:
         """Close the browser, by force where it does not answer or was killed."""
         self.server.close()
         with contextlib.suppress(PlaywrightError, TimeoutError):
-            await asyncio.wait_for(self.playwright.close(), _KILLED_SECONDS if self.processes.killed else CLOSE_SECONDS)
+            await asyncio.wait_for(
+                self.playwright.close(), _KILLED_SECONDS if self.processes.killed else Patience.close
+            )
         self.kill()
         self.processes.close()
 

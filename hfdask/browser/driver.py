@@ -17,13 +17,11 @@ from typing import Any
 import psutil
 from playwright.async_api import Playwright, async_playwright
 
+from hfdask.browser.calls import Patience
 from hfdask.browser.processes import is_stopped_or_gone
 from hfdask.errors import BrowserLaunchError
 from hfdask.scratch import scratch_folder
 from hfdask.words import legible
-
-START_SECONDS = 60.0
-STOP_SECONDS = 5.0
 
 _transport: Any = None
 with suppress(ImportError):
@@ -64,14 +62,14 @@ class Driver:
             _transport.get_driver_env = _environment_in_scratch
         before = set(_drivers())
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(Patience.start):
                 playwright = await async_playwright().start()
         except BaseException as error:  # Playwright has no type of its own for a driver that ends while it starts
             for process in set(_drivers()) - before:
                 _kill(process)
             if not isinstance(error, Exception):
                 raise
-            said = legible(str(error))[:600] or f"no answer within {START_SECONDS:g} s"
+            said = legible(str(error))[:600] or f"no answer within {Patience.start:g} s"
             raise BrowserLaunchError(f"Playwright's driver did not start: {said}") from error
         return cls(playwright, next((process for process in _drivers() if process not in before), None))
 
@@ -85,7 +83,7 @@ class Driver:
         if not self.works:
             self.kill()
         with suppress(Exception):  # whatever a dead one's connection raises
-            await asyncio.wait_for(self.playwright.stop(), STOP_SECONDS)
+            await asyncio.wait_for(self.playwright.stop(), Patience.answer)
         self.kill()
 
     def kill(self) -> None:

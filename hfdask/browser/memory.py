@@ -2,7 +2,7 @@
 
 Dask's nanny looks at the worker's own process, and so does everything else that is asked about a worker. So a lent
 browser is measured about once a second, and killed above a limit, which ends in an error that says so, before the
-kernel has to choose somebody. One that has lost a process is killed as well, so that nobody waits for it.
+kernel has to choose somebody.
 
 Measured is what ``/proc/PID/statm`` tells: the private memory of all processes, and once, as that of the process with
 most of it, the memory that they share (the binary, and the pictures that go from one to another). An empty page takes 158 MiB
@@ -97,7 +97,6 @@ class Memory:
             began = loop.time()
             if self.measure() > self.limit:
                 self.excess = self.now
-            if self.excess is not None or self._processes.lost():
                 self._processes.kill()  # all of them: what a renderer has taken is wanted back at once
                 return
             pause = max(_PAUSE, (loop.time() - began) / _MOST_TIME)

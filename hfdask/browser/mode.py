@@ -13,7 +13,7 @@ from typing import Literal
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.calls import CLOSE_SECONDS, OPEN_SECONDS, browser_call, first_line
+from hfdask.browser.calls import Patience, browser_call, first_line
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.find import find_browser
 from hfdask.browser.thread import BrowserThread, browser_thread
@@ -81,14 +81,14 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
 @contextlib.asynccontextmanager
 async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
     chromium.pages += 1
-    async with browser_call("it opened no page to be tried out", OPEN_SECONDS):
+    async with browser_call("it opened no page to be tried out", Patience.open):
         page = await chromium.playwright.new_page()
         # An untouched about:blank draws nothing; a document of our own does.
         await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit", timeout=0)
         cdp = await page.context.new_cdp_session(page)
         chromium.processes.find_helpers()
     yield cdp, chromium
-    async with browser_call("it did not close a page", CLOSE_SECONDS):
+    async with browser_call("it did not close a page", Patience.close):
         await page.context.close()
 
 

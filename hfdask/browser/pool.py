@@ -17,7 +17,7 @@ from typing import TypeVar
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright
 
-from hfdask.browser.calls import first_line
+from hfdask.browser.calls import Patience, first_line
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.driver import Driver
 from hfdask.browser.find import find_browser
@@ -31,7 +31,6 @@ MAX_PAGES = 50
 
 T = TypeVar("T")
 
-_ANSWER_SECONDS = 5.0
 _RETURN_TIMEOUT = 5.0
 
 
@@ -163,7 +162,7 @@ class BrowserPool:
 
     async def _driver_answers(self) -> bool:
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(Patience.answer):
                 await (await (await self.driver()).request.new_context()).dispose()
         except (PlaywrightError, TimeoutError):
             return False
@@ -183,6 +182,10 @@ class BrowserPool:
             await chromium.close()
 
     async def _take(self, mode: CaptureMode, fonts: FontWorld) -> Chromium | None:
+        dead = [each for each in self._idle if not each.alive]
+        self._idle = [each for each in self._idle if each not in dead]
+        for chromium in dead:
+            await chromium.close()
         for chromium in reversed(list(self._idle)):
             if chromium in self._idle and chromium.mode == mode and chromium.fonts.key == fonts.key:
                 self._idle.remove(chromium)

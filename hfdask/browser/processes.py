@@ -2,7 +2,7 @@
 
 A browser goes on without some of its processes, but not as before: without its zygotes it opens no page, and where the process that
 composes pictures or the one that loads files is started again, a picture may lack something and nobody is told. So a browser that has lost
-one is used no further. A process that was stopped is not lost, but does nothing; that is only looked for where a browser is lent, or
+one is ended at once. A process that was stopped is not lost, but does nothing; that is only looked for where a browser is lent, or
 was waited for in vain.
 """
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 # What every page depends on. Others come and go with pages.
 _HELPERS = {
-    "--type=zygote": "zygote",
-    "--type=gpu-process": "GPU process",
-    "network.mojom.NetworkService": "network service",
+    "--type=zygote": "its zygote",
+    "--type=gpu-process": "its GPU process",
+    "network.mojom.NetworkService": "its network service",
 }
 _ALL_HELPERS = frozenset(_HELPERS.values())
 _OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
@@ -39,11 +39,11 @@ class Processes:
         self._descriptors: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._lost = ""
-        self._watch(self.main, "first process")
+        self._watch(self.main, "its first process")
         above = _quietly(self.main.parents, list[psutil.Process]())
         us = next((number for number, process in enumerate(above) if process.pid == os.getpid()), 0)
         for process in above[:us]:
-            self._watch(process, "driver")
+            self._watch(process, "its driver")
 
     def all(self) -> list[psutil.Process]:
         """The browser's processes that can be found now, the first one included; a search of some milliseconds."""
@@ -66,9 +66,10 @@ class Processes:
         return self._lost
 
     def lose(self, name: str) -> None:
-        """Note that something has ended that every page depends on."""
+        """Take note that something has ended that every page depends on, and end the rest, so that nobody waits for it."""
         if not self.killed:
-            self._lost = self._lost or f"the browser lost its {name}"
+            self._lost = f"the browser lost {name}"
+            self.kill()
 
     def fault(self) -> str:
         """The same; else what is stopped."""
@@ -80,7 +81,7 @@ class Processes:
                 self.lose(name)
                 return self._lost
             if status == psutil.STATUS_STOPPED:
-                return f"the browser's {name} is stopped"
+                return f"the browser goes no further without {name}, which is stopped"
         return ""
 
     def stopped(self) -> str:
@@ -119,8 +120,8 @@ class Processes:
                 self._loop.add_reader(descriptor, self._ended, descriptor, name)
 
     def _ended(self, descriptor: int, name: str) -> None:
-        self.lose(name)
         self._release(descriptor)
+        self.lose(name)
 
     def _release(self, descriptor: int) -> None:
         self._descriptors.discard(descriptor)

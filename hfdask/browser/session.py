@@ -23,7 +23,7 @@ from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import Elements, Report, Sought, Status, understood
-from hfdask.browser.calls import CLOSE_SECONDS, OPEN_SECONDS, browser_call, first_line
+from hfdask.browser.calls import Patience, browser_call, first_line
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.families import GENERIC
@@ -100,13 +100,13 @@ class PageSession:
         self.network = network
         self._page = page
         self._cdp = cdp
-        self._crashed = False
         self._debugger = Debugger(cdp)
         self.log.attach(page, cdp)
         page.on("crash", self._on_crash)
 
     def _on_crash(self, _: Page) -> None:
-        self._crashed = True
+        # Playwright lets those who wait for the page go on waiting.
+        self.chromium.processes.lose("the process of its page")
 
     @property
     def in_flight(self) -> int:
@@ -115,7 +115,7 @@ class PageSession:
 
     async def debug(self) -> None:
         """Let a later timeout name the script that was running. It costs some speed, so only planning does it."""
-        async with browser_call("it has no debugger", OPEN_SECONDS):
+        async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
     async def load(self, entry: str) -> Loaded:
@@ -268,7 +268,7 @@ class PageSession:
 
     async def add_script(self, script: str) -> None:
         """Have a script run before all others in every frame of the page; to be called before `load`."""
-        async with browser_call("it took no script", OPEN_SECONDS):
+        async with browser_call("it took no script", Patience.open):
             await self._page.add_init_script(script)
 
     async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -338,15 +338,15 @@ class PageSession:
             ) from error
         except PlaywrightError as error:
             await self._require_here_soon()
-            if self._crashed or not self.chromium.alive:
+            if not self.chromium.alive:
                 raise BrowserCrashError(f"the browser died: {what}") from error
             raise CaptureError(f"{what}: {first_line(error)}") from error
         except HfdaskError:
             await self._require_here_soon()  # whatever failed, it failed in another document
             raise
         self._require_here()
-        if self._crashed or self.chromium.processes.lost():  # what it has drawn since then may lack something
-            raise BrowserCrashError(self.chromium.processes.lost() or "the browser lost the page's process")
+        if lost := self.chromium.processes.lost():  # what it has drawn since then may lack something
+            raise BrowserCrashError(lost)
 
     async def _require_here_soon(self) -> None:
         """As `_require_here`, after a failure: word of a navigation may come later than what it broke."""
@@ -388,10 +388,10 @@ async def open_page(
     site = Site(files)
     chromium.server.site = site
     chromium.pages += 1
-    async with browser_call("it opened no page", OPEN_SECONDS):
+    async with browser_call("it opened no page", Patience.open):
         network = await Network.open(chromium.playwright, source) if source else None
     try:
-        async with browser_call("it opened no page", OPEN_SECONDS):
+        async with browser_call("it opened no page", Patience.open):
             context = await chromium.playwright.new_context(
                 viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
             )
@@ -430,5 +430,5 @@ async def _open(
 
 
 async def _close(context: BrowserContext) -> None:
-    async with browser_call("it did not close a page", CLOSE_SECONDS):
+    async with browser_call("it did not close a page", Patience.close):
         await context.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page
 
-from hfdask.browser.calls import CLOSE_SECONDS, OPEN_SECONDS, browser_call
+from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.thread import BrowserThread, browser_thread
 from hfdask.errors import BrowserCrashError, PageTimeoutError, ProjectError, ScriptError
@@ -107,7 +107,7 @@ class LintPage:
 @contextlib.asynccontextmanager
 async def _checking_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
     chromium.pages += 1
-    async with browser_call("it opened no page to check documents in", OPEN_SECONDS):
+    async with browser_call("it opened no page to check documents in", Patience.open):
         page = await chromium.playwright.new_page(service_workers="block")
         cdp = await page.context.new_cdp_session(page)
         await cdp.send("Runtime.enable")
@@ -122,7 +122,7 @@ async def _checking_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, 
 
 
 async def _close(page: Page) -> None:
-    async with browser_call("it did not close a page", CLOSE_SECONDS):
+    async with browser_call("it did not close a page", Patience.close):
         await page.context.close()
 
 
