@@ -179,7 +179,15 @@ class Cluster:
         self.nannies: list[subprocess.Popen[str]] = []
 
     def heal(self) -> None:
-        """Let all be there and answer."""
+        """Let all be there and answer; what was hit may take a moment to end."""
+        for _ in range(9):
+            try:
+                return self._heal()
+            except OSError:
+                time.sleep(1)
+        return self._heal()
+
+    def _heal(self) -> None:
         if self.scheduler is None or self.scheduler.poll() is not None:
             self._end_nannies()  # those of a scheduler that is gone have nobody to work for
             self.scheduler = self.processes.scheduler()
@@ -225,7 +233,7 @@ def victims(
     target: str, cluster: Cluster | None, client: subprocess.Popen[bytes], chance: random.Random
 ) -> list[psutil.Process]:
     """The process that is meant, or all of a machine's; none where there is no such process now."""
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, ValueError):  # one that has just ended
         if target == "client":
             return [psutil.Process(client.pid)] if client.poll() is None else []
         if target in BROWSER_PROCESSES:

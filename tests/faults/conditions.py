@@ -39,7 +39,7 @@ TESTS = Path(__file__).parent.parent
 
 @dataclass
 class Scene:
-    """Where a round takes place; ``disk`` is a full one, of a megabyte, and ``plan`` a folder that the command keeps."""
+    """Where a round takes place; ``disk`` is a full one, of some kilobytes, and ``plan`` a folder that the command keeps."""
 
     place: Path
     command: subprocess.Popen[bytes] | None = None
@@ -181,7 +181,7 @@ def scene_of(condition: Condition, place: Path) -> Iterator[Scene]:
     scene = Scene(place)
     scene.disk.mkdir(parents=True)
     Offset(scene.clock)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(scene.disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12k", "none", str(scene.disk)], check=True)
     try:
         yield scene
     finally:
