@@ -27,6 +27,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -36,7 +37,7 @@ from aftermath import below, is_browser, isolate, left_in, running, said, until
 from cluster_processes import Processes
 from distributed import Client
 
-LIMIT = 120.0
+limit = 120.0
 """Seconds in which every command must end."""
 
 PAGE = """<!doctype html><html><body>
@@ -128,7 +129,20 @@ def start_command(
     """``hfdask render`` in a process of its own; what it says goes to files beside ``log``."""
     with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
         return subprocess.Popen(
-            [*(wrap or []), sys.executable, "-c", code, "render", str(source), "-o", str(output), *OPTIONS, *options],
+            [
+                *(wrap or []),
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-c",
+                code,
+                "render",
+                str(source),
+                "-o",
+                str(output),
+                *OPTIONS,
+                *options,
+            ],
             stdout=out,
             stderr=err,
             env={**os.environ, **(env or {})},
@@ -136,21 +150,22 @@ def start_command(
         )
 
 
-def end_of(command: subprocess.Popen[bytes], began: float, log: Path) -> Ended:
-    """Wait for a command's end; one that takes too long is killed."""
+def end_of(
+    command: subprocess.Popen[bytes], began: float, log: Path, tick: Callable[[float], object] = lambda now: None
+) -> Ended:
+    """Wait for a command's end, with a ``tick`` now and then; one that takes too long is killed."""
     try:
-        command.wait(max(0.0, began + LIMIT - time.monotonic()))
+        while command.poll() is None and time.monotonic() - began < limit:
+            tick(time.monotonic() - began)
+            time.sleep(0.02)
+        command.wait(0)
     except subprocess.TimeoutExpired:
-        stacks = (
-            subprocess.run(
-                ["py-spy", "dump", "--pid", str(command.pid)], capture_output=True, text=True, check=False
-            ).stdout
-            if shutil.which("py-spy")
-            else ""
-        )
+        command.send_signal(signal.SIGABRT)  # at which Python tells where each thread is
+        time.sleep(1)
         kill_tree(command.pid)
         command.wait()
-        return Ended("HANGS", LIMIT, stacks)
+        stacks = log.with_suffix(".err").read_text("utf-8", "replace")
+        return Ended("HANGS", limit, stacks)
     seconds, text = time.monotonic() - began, log.with_suffix(".err").read_text("utf-8", "replace")
     if command.returncode == 0:
         return Ended("ok", seconds, text)
@@ -265,7 +280,7 @@ class Strike:
         self.stopped: list[psutil.Process] = []
         self._go_on = 0.0
 
-    def tick(self, now: float, cluster: Cluster | None, client: subprocess.Popen[bytes]) -> None:
+    def tick(self, cluster: Cluster | None, client: subprocess.Popen[bytes], now: float) -> None:
         """To be called often; ``now`` are the seconds since the command began."""
         if not self.round.hit and now >= self.at:
             hit = victims(self.target, cluster, client, self.chance)
@@ -310,11 +325,8 @@ def play(
     for attempt in range(2):
         began = time.monotonic()
         command = start_command(source, output, *where, *options, log=folder / f"command{this.number}-{attempt}")
-        while command.poll() is None and time.monotonic() - began < LIMIT:
-            if attempt == 0:
-                strike.tick(time.monotonic() - began, cluster, command)
-            time.sleep(0.02)
-        end = end_of(command, began, folder / f"command{this.number}-{attempt}")
+        tick = partial(strike.tick, cluster, command) if attempt == 0 else lambda now: None
+        end = end_of(command, began, folder / f"command{this.number}-{attempt}", tick)
         this.commands.append(end)
         if end.how in ("HANGS", "UNTYPED"):
             this.wrong.append(f"command {attempt + 1}: {end.how}: {end.said[-1500:]}")
@@ -368,7 +380,7 @@ def table(rounds: list[Round]) -> str:
     return "\n".join(lines)
 
 
-def chaos(rounds: int, seed: int, first: int, targets: list[str], faults: list[str], folder: Path) -> list[Round]:
+def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: list[str], folder: Path) -> list[Round]:
     """Seeded rounds on one cluster, which is started again where it was hit."""
     source = folder / "project"
     source.mkdir(parents=True)
@@ -410,10 +422,13 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first round, to play one again")
     parser.add_argument("--target", action="append", choices=TARGETS, help="only these")
     parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only these")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds that a command may take")
     parser.add_argument("--conditions", action="store_true", help="renders under conditions instead")
     parser.add_argument("--chaos", action="store_true", help="with --conditions: something happens to a process, too")
     parser.add_argument("--only", action="append", help="with --conditions: only those whose name contains this")
     options = parser.parse_args()
+    global limit  # noqa: PLW0603 - a setting of this run
+    limit = options.limit
     folder = isolate()
     try:
         if options.conditions:
@@ -421,7 +436,7 @@ def main() -> int:
 
             rounds = play_all(folder / "rounds", options.seed, options.chaos, options.only or [""])
         else:
-            rounds = chaos(
+            rounds = play_rounds(
                 options.rounds,
                 options.seed,
                 options.first,
@@ -437,4 +452,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    import chaos  # the module that `conditions` imports, too
+
+    sys.exit(chaos.main())

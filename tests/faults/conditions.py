@@ -21,7 +21,6 @@ from pathlib import Path
 from chaos import (
     BROWSER_PROCESSES,
     FAULTS,
-    LIMIT,
     MAIN,
     PAGE,
     Round,
@@ -90,7 +89,7 @@ class Condition:
     output: Callable[[Scene], Path] = lambda scene: scene.output
 
 
-def faulty(fault: str, times: str = "1") -> str:
+def faulty(fault: str, times: str = "1", methods: str = "(faulty_store.READS, faulty_store.WRITES)") -> str:
     """A store of memory that befalls each file so many times, in reading and in writing."""
     return f"""
 import errno, sys, time
@@ -100,7 +99,7 @@ from faulty_store import FOR_EVER, FaultyFileSystem, raising
 from hfdask.store import calls
 calls.FIRST_WAIT = calls.LONGEST_WAIT = 0.05
 FaultyFileSystem.befall({fault}, {times}, "")
-FaultyFileSystem.methods = (faulty_store.READS, faulty_store.WRITES)
+FaultyFileSystem.methods = {methods}
 """
 
 
@@ -155,7 +154,7 @@ CONDITIONS = [
     Condition("dead store", faulty("raising(OSError(errno.EIO, 'dead'))", "FOR_EVER"), options=in_faulty_store),
     Condition("truncating store", faulty("'truncates'"), options=in_faulty_store),
     Condition("lying store", faulty("'lies'"), options=in_faulty_store),
-    Condition("store that always lies", faulty("'lies'", "FOR_EVER"), options=in_faulty_store),
+    Condition("store that always lies", faulty("'lies'", "FOR_EVER", "('get',)"), options=in_faulty_store),
     Condition("changed object", options=keeping, blow=change_an_object),
     Condition("deleted plan", options=keeping, blow=lambda scene: shutil.rmtree(scene.plan, ignore_errors=True)),
     Condition("two drivers", options=keeping, blow=another_driver),
@@ -207,17 +206,15 @@ def play(
             wrap=condition.wrap,
             env=condition.env(scene),
         )
-        strike, blown = Strike(this, target, chance, usual), condition.blow is None
-        while command.poll() is None and time.monotonic() - began < LIMIT:
-            now = time.monotonic() - began
-            if not blown and now >= blow_at:
-                assert condition.blow is not None
-                condition.blow(scene)
-                blown = True
+        strike, blows = Strike(this, target, chance, usual), [condition.blow] if condition.blow else []
+
+        def tick(now: float) -> None:
+            if blows and now >= blow_at:
+                blows.pop()(scene)
             if this.fault in FAULTS:
-                strike.tick(now, None, command)
-            time.sleep(0.02)
-        end = end_of(command, began, log)
+                strike.tick(None, command, now)
+
+        end = end_of(command, began, log, tick)
         strike.release()
         this.commands.append(end)
         for number, other in enumerate(scene.others):
