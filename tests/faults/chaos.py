@@ -33,7 +33,7 @@ from pathlib import Path
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import psutil
-from aftermath import below, is_browser, isolate, left_in, running, said, until
+from aftermath import below, is_browser, isolate, left_in, left_on_machine, running, said, until
 from cluster_processes import Processes
 from distributed import Client
 
@@ -83,7 +83,7 @@ FAULTS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "freeze": signal.SIGST
 
 @dataclass
 class Ended:
-    """How a command ended: ``ok``, the code of a typed error, ``killed``, ``UNTYPED`` or ``HANGS``."""
+    """How a command ended: ``ok``, the code of a typed error, ``killed``, ``mute`` (a status and no word), ``UNTYPED`` or ``HANGS``."""
 
     how: str
     seconds: float
@@ -171,8 +171,10 @@ def end_of(
         return Ended("ok", seconds, text)
     if command.returncode < 0:
         return Ended("killed", seconds, text)
+    if not text:
+        return Ended("mute", seconds)
     code = re.search(r"^([A-Z][A-Z_]+): ", text, re.MULTILINE)
-    typed = code and "Traceback" not in text and code[1] != "HFDASK_ERROR"
+    typed = code and "Traceback" not in text and code[1] not in ("HFDASK_ERROR", "INTERNAL_ERROR")
     return Ended(code[1] if code and typed else "UNTYPED", seconds, text)
 
 
@@ -328,7 +330,7 @@ def play(
         tick = partial(strike.tick, cluster, command) if attempt == 0 else lambda now: None
         end = end_of(command, began, folder / f"command{this.number}-{attempt}", tick)
         this.commands.append(end)
-        if end.how in ("HANGS", "UNTYPED"):
+        if end.how in ("HANGS", "UNTYPED", "mute"):
             this.wrong.append(f"command {attempt + 1}: {end.how}: {end.said[-1500:]}")
         strike.release()
         if cluster:
@@ -342,22 +344,46 @@ def play(
     return this
 
 
+def group_of(pid: int) -> int | None:
+    """A process's group; None if it has ended."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def leftovers(place: Path, cluster: Cluster | None, expected: set[str]) -> list[str]:
     """What a round has left: files of its own, processes that nobody owns, and more browsers than a worker keeps warm."""
 
     def processes() -> list[str]:
         owned = {root.pid for root in [cluster.scheduler, *cluster.nannies] if root} if cluster else set()
-        kept = owned | {each.pid for pid in owned if psutil.pid_exists(pid) for each in below(pid)}
-        stray = [f"{each.pid}: {said(each)[:120]}" for each in running(below()) if each.pid not in kept and said(each)]
+        kept = [each for pid in owned if psutil.pid_exists(pid) for each in [psutil.Process(pid), *below(pid)]]
+        pids = {each.pid for each in kept}
+        # A process of a browser whose parent is gone stays in the browser's group.
+        groups = {group_of(each.pid) for each in kept if is_browser(each)}
+        strays = [each for each in running(below()) if each.pid not in pids and group_of(each.pid) not in groups]
+        stray = [f"{each.pid}: {said(each)[:120]}" for each in strays if said(each)]
         for worker in cluster.workers() if cluster else []:
             with suppress(psutil.Error):
                 browsers = [each for each in below(worker.pid) if is_browser(each)]
                 stray += [f"{len(browsers)} browsers of worker {worker.pid}"] if len(browsers) > 2 else []
         return stray
 
-    until(lambda: not processes(), 15)
-    names = {path.name for path in place.iterdir()} - expected
-    return [*processes(), *(f"{place.name}/{name}" for name in sorted(names)), *left_in(place)]
+    def everything() -> list[str]:
+        try:
+            found = processes()
+        except psutil.NoSuchProcess:
+            return ["processes that just end"]
+        names = {path.name for path in place.iterdir()} - expected
+        return [
+            *found,
+            *(f"{place.name}/{name}" for name in sorted(names)),
+            *left_in(place),
+            *left_on_machine({"rounds"}),
+        ]
+
+    until(lambda: not everything(), 15)
+    return everything()
 
 
 def table(rounds: list[Round]) -> str:
@@ -385,7 +411,7 @@ def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: 
     source = folder / "project"
     source.mkdir(parents=True)
     (source / "index.html").write_text(PAGE)
-    cluster, done = Cluster(folder), []
+    cluster, done, before = Cluster(folder), [], shared_memory()
     try:
         cluster.heal()
         quiet, usual = in_quiet(cluster, folder, source)
@@ -396,10 +422,22 @@ def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: 
             print(this, flush=True)
     finally:
         cluster.close()
-    left = [*(f"{each.pid}: {said(each)[:120]}" for each in running(below()) if said(each)), *left_in(folder)]
+    until(lambda: not [each for each in running(below()) if said(each)], 15)
+    left = [f"{each.pid}: {said(each)[:120]}" for each in running(below()) if said(each)]
+    left += [
+        *left_in(folder),
+        *left_on_machine({"rounds"}),
+        *(f"shared memory {name}" for name in shared_memory() - before),
+    ]
     if left and done:
         done[-1].left += [f"at the end: {each}" for each in left]
+        print(done[-1], flush=True)
     return done
+
+
+def shared_memory() -> set[str]:
+    """What is in the machine's shared memory."""
+    return set(os.listdir("/dev/shm"))
 
 
 def in_quiet(cluster: Cluster | None, folder: Path, source: Path) -> tuple[str, float]:

@@ -78,6 +78,8 @@ class Condition:
         What happens to the scene at a moment.
     output : callable
         Where the video goes.
+    mute : bool
+        Whether it may end with a status alone, because nobody reads what it says.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Condition:
     options: Callable[[Scene], list[str]] = lambda scene: []
     blow: Callable[[Scene], object] | None = None
     output: Callable[[Scene], Path] = lambda scene: scene.output
+    mute: bool = False
 
 
 def faulty(fault: str, times: str = "1", methods: str = "(faulty_store.READS, faulty_store.WRITES)") -> str:
@@ -169,7 +172,7 @@ CONDITIONS = [
     Condition("little memory", env=lambda scene: {"HFDASK_BROWSER_BYTES": "60000000"}),
     Condition("read-only HOME", wrap=mounted("ro,size=4k", "/mnt"), env=lambda scene: {"HOME": "/mnt"}),
     Condition("closed stdin and stdout", wrap=["sh", "-c", 'exec "$@" <&- >&-', "sh"]),
-    Condition("head", wrap=["bash", "-o", "pipefail", "-c", '"$@" | head -0', "bash"]),
+    Condition("head", wrap=["bash", "-o", "pipefail", "-c", '"$@" | head -0', "bash"], mute=True),
     Condition("hang up", blow=hang_up),
 ]
 
@@ -221,7 +224,7 @@ def play(
             ended = end_of(other, began, folder / f"round{this.number}-other")
             if ended.how != "ok":
                 this.wrong.append(f"driver {number + 2}: {ended.how}: {ended.said[-500:]}")
-        if end.how in ("HANGS", "UNTYPED"):
+        if end.how in ("HANGS", "UNTYPED") or (end.how == "mute" and not condition.mute):
             this.wrong.append(f"{end.how}: {end.said[-1500:]}")
         found = digest(condition.output(scene))
         if end.how == "ok" and found != quiet:
