@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,8 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
     scratch.sweep(base)  # as the next process does
     _require_none("scratch folders", [folder for folder in base.glob("run-*") if folder != mine])
     _require_none("scratch files", [path for path in mine.iterdir() if not _WARM.fullmatch(path.name)])
-    ours = {base.name, "dask-scratch-space"}
-    _require_none("temporary files", [path for path in base.parent.iterdir() if path.name not in ours])
-    for cache in {base / "cache", *(path.parent for path in tmp_path.rglob("partial"))}:
+    _require_none("things", left_on_machine())
+    for cache in {path.parent for path in tmp_path.rglob("partial")}:
         Cache(cache).evict()
         _require_none("half-fetched files and leases", [*cache.glob("partial/*"), *cache.glob("leases/*")])
 
@@ -110,6 +109,19 @@ def left_in(folder: Path) -> list[str]:
     stale = [path for path in folder.rglob("*") if _STALE.fullmatch(path.name)]
     partial = [path for path in folder.rglob("*.mp4") if path.is_file() and not _is_whole(path)]
     return [f"stale file {path}" for path in stale] + [f"partial video {path}" for path in partial]
+
+
+def left_on_machine(expected: Collection[str] = ()) -> list[str]:
+    """What is left in the folder for temporary files and in the cache, besides what living processes keep warm."""
+    base = scratch.shared_folder()
+    scratch.sweep(base)  # as the next process does
+    cache = base / "cache"
+    Cache(cache).evict()
+    own = {base.name, "dask-scratch-space", *expected}
+    left = [path for path in base.parent.iterdir() if path.name not in own]
+    left += [path for path in base.glob("run-*/*") if not _WARM.fullmatch(path.name)]
+    left += [*cache.glob("partial/*"), *cache.glob("leases/*")]
+    return [f"temporary file {path}" for path in left]
 
 
 def _require_none(what: str, found: list[Any]) -> None:

@@ -32,6 +32,8 @@ class Offset:
 class Clock:
     """Takes the place of `time.time`; a pickled one is the clock of wherever it gets to."""
 
+    __name__ = "time"
+
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         self.shared = mmap.mmap(descriptor, 8, prot=mmap.PROT_READ)

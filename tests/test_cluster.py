@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import pickle
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import dask
+import psutil
 import pytest
 from dask.utils import key_split
 from distributed import Client, LocalCluster
@@ -19,6 +21,7 @@ import hfdask
 import hfdask.cluster.graph
 import hfdask.cluster.task
 from hfdask.cluster.graph import chunk_token, delayed_chunks
+from hfdask.cluster.local import client_for
 from hfdask.errors import BrowserCrashError, CaptureError, RenderCancelledError, ScriptError, WorkerLostError
 from hfdask.store import SecretOptions
 
@@ -231,3 +234,42 @@ def test_get_worker_is_not_needed():
     with pytest.raises(ValueError, match="worker"):
         get_worker()
     assert type(hfdask.cluster.task._observer(0, 0, "", None)).__name__ == "Observer"
+
+
+def listening() -> set[str]:
+    """Addresses at which this process listens."""
+    sockets = psutil.Process().net_connections("inet")
+    return {f"{each.laddr.ip}:{each.laddr.port}" for each in sockets if each.status == psutil.CONN_LISTEN}
+
+
+def test_the_embedded_cluster_listens_nowhere():
+    before = listening()
+    with client_for(None, 2) as client:
+        assert client.submit(sum, [1, 2]).result() == 3
+        assert listening() == before
+        assert client.dashboard_link == ""
+
+
+def test_its_dashboard_is_for_this_machine_alone():
+    before = listening()
+    with client_for(None, 1, dashboard=True) as client:
+        [place] = listening() - before
+        assert place.startswith("127.0.0.1:")
+        assert client.dashboard_link == f"http://{place}/status"
+        with urllib.request.urlopen(client.dashboard_link) as page:
+            assert page.status == 200
+
+
+def test_while_a_render_runs_nothing_listens_beyond_loopback(project, tmp_path, monkeypatch):
+    seen: set[str] = set()
+    original = hfdask.cluster.task.render_chunk
+
+    def looking(*args, **kwargs):
+        result = original(*args, **kwargs)
+        seen.update(listening())
+        return result
+
+    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", looking)
+    before = listening()
+    hfdask.render(project(), tmp_path / "out.mp4", chunk_size=10)
+    assert [place for place in seen - before if not place.startswith("127.")] == []

@@ -22,7 +22,7 @@ from hfdask.errors import HfdaskError, InvalidConfigError, SchedulerLostError
 CONNECT = 15.0
 """Seconds in which a connection must be made."""
 
-ANSWER = 20.0
+ANSWER = 25.0
 """Seconds in which a scheduler must answer; its event loop is not busy for so long."""
 
 SILENCE = 15.0
@@ -100,12 +100,14 @@ def workers_of(client: Client, futures: Sequence[Future[Any]]) -> dict[str, str]
     """The worker that each task was given to, by key as text; none for a task that waits with the scheduler, or has ended."""
     if not futures:
         return {}
-    return ask(client, client.run_on_scheduler, _places, keys=[future.key for future in futures])
 
+    def places(
+        keys: list[Any], dask_scheduler: Any
+    ) -> dict[str, str]:  # travels as it is, as in `hfdask.cluster.silence`
+        tasks = {key: dask_scheduler.tasks.get(key) for key in keys}
+        return {str(key): task.processing_on.address for key, task in tasks.items() if task and task.processing_on}
 
-def _places(keys: list[Any], dask_scheduler: Any) -> dict[str, str]:
-    tasks = {key: dask_scheduler.tasks.get(key) for key in keys}
-    return {str(key): task.processing_on.address for key, task in tasks.items() if task and task.processing_on}
+    return ask(client, client.run_on_scheduler, places, keys=[future.key for future in futures])
 
 
 def cancel(client: Client, futures: list[Future[Any]]) -> None:
@@ -139,6 +141,19 @@ class Watch:
             self.heard()
 
 
+class _Impatient(Client):
+    """A client that does not wait for ever for a scheduler which takes the connection, and then says nothing."""
+
+    def start(self, **kwargs: Any) -> None:
+        """Connect, within `CONNECT` seconds."""
+        try:
+            super().start(callback_timeout=CONNECT, **kwargs)  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            with suppress(TimeoutError):
+                self.close(timeout=CLOSE)  # type: ignore[no-untyped-call]
+            raise
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
     """A client of the scheduler at an address, for the length of the block.
@@ -152,16 +167,18 @@ def connected(address: str) -> Iterator[Client]:
     """
     try:
         get_address_host_port(address)  # a Client does not close itself where this fails
-        client = Client(address, timeout=CONNECT, set_as_default=False)
+        client = _Impatient(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise InvalidConfigError(f"{address} is no address of a Dask scheduler: {error}", field="scheduler") from error
     except (OSError, TimeoutError) as error:
-        raise SchedulerLostError(f"no Dask scheduler answers at {address}: {error}", address=address) from error
+        raise SchedulerLostError(
+            f"no Dask scheduler answers at {address}: {error or f'not within {CONNECT:g} s'}", address=address
+        ) from error
     try:
         yield client
     finally:
         with suppress(TimeoutError, OSError):  # of a scheduler that is gone
-            client.close(timeout=CLOSE)
+            client.close(timeout=CLOSE)  # type: ignore[no-untyped-call]
 
 
 def typed(error: BaseException, what: str, client: Client) -> BaseException:

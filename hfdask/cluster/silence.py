@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from distributed import Client
@@ -50,7 +50,7 @@ class Heartbeats:
         """
         with self._lock:
             if time.monotonic() - self._looked >= LOOK:
-                last_seen = ask(self._client, self._client.run_on_scheduler, _last_seen)
+                last_seen = ask(self._client, self._client.run_on_scheduler, _last_seen())
                 self._looked = time.monotonic()
                 self._known = noted(self._known, last_seen, self._looked)
             return silent(self._known, self._looked)
@@ -72,5 +72,12 @@ def silent(known: Mapping[str, tuple[float, float]], now: float) -> set[str]:
     return {worker for worker, (_, since) in known.items() if now - since >= limit}
 
 
-def _last_seen(dask_scheduler: Any) -> dict[str, float]:
-    return {address: worker.last_seen for address, worker in dask_scheduler.workers.items()}
+def _last_seen() -> Callable[..., dict[str, float]]:
+    """What runs on the scheduler: a function within one, which travels as it is; the other kind has the scheduler import hfdask,
+    and answer nobody meanwhile.
+    """
+
+    def last_seen(dask_scheduler: Any) -> dict[str, float]:
+        return {address: worker.last_seen for address, worker in dask_scheduler.workers.items()}
+
+    return last_seen

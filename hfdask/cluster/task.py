@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from hfdask.model import ChunkResult, Finding, RenderResult, Value
 from hfdask.plan import plan as make_plan
 from hfdask.project import local_project
 from hfdask.stages import Observer
-from hfdask.store import SecretOptions, Store
+from hfdask.store import SecretOptions, Store, split_url
 
 EVENT_SECONDS = 0.5
 """Progress events of a chunk are at least this far apart."""
@@ -49,7 +50,7 @@ def render_chunk_task(
     """
     observer = _observer(index, attempt, token, every)
     with _told_by(observer):
-        return render_chunk(
+        result = render_chunk(
             plan_url,
             index,
             output_url,
@@ -58,6 +59,21 @@ def render_chunk_task(
             plan_hash=plan_hash,
             observer=observer,
         )
+        if observer.cancelled():
+            _leave_no_orphan(plan_url, output_url, storage_options)
+        return result
+
+
+def _leave_no_orphan(plan_url: str, output_url: str, storage_options: SecretOptions | None) -> None:
+    """Remove a chunk whose plan is gone: its worker was stopped in the middle of the upload, and the render ended without it."""
+    if Store(plan_url, storage_options).exists("plan.json"):
+        return
+    store, name = split_url(output_url, storage_options)
+    for suffix in ("", ".json", ".frames.json", ".before.png", ".last.png"):
+        store.delete(name + suffix)
+    if store.local:
+        with suppress(OSError):  # where there is something else
+            os.removedirs(store.path)
 
 
 def assemble_task(
@@ -123,22 +139,10 @@ def plan_task(
             project or places["project"],
             plan_url,
             storage_options=storage_options,
-            observer=_UntilCancelled(observer),
+            observer=observer,
             **options,
         )
     return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
-
-
-class _UntilCancelled(Observer):
-    """Ends at its next stage what does not ask whether it is cancelled, as planning."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-
-    def meter(self, stage: str) -> AbstractContextManager[object]:
-        if self._observer.cancelled():
-            raise RenderCancelledError(f"cancelled before {stage}")
-        return self._observer.meter(stage)
 
 
 @contextmanager
@@ -184,8 +188,16 @@ class WorkerObserver(Observer):
         self._tell(0)
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
+        """As in the base class; a task that was withdrawn ends here, and so uploads nothing.
+
+        Raises
+        ------
+        RenderCancelledError
+        """
         from distributed.metrics import context_meter
 
+        if self.cancelled():
+            raise RenderCancelledError(f"cancelled before {stage}")
         meter: AbstractContextManager[object] = context_meter.meter(f"hf-{stage}")
         return meter
 

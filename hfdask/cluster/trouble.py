@@ -10,7 +10,8 @@ from distributed import Client, KilledWorker
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 
-from hfdask.errors import HfdaskError, SchedulerLostError, WorkerLostError
+from hfdask.errors import DiskFullError, HfdaskError, SchedulerLostError, WorkerLostError
+from hfdask.store.trouble import is_full
 
 
 def cause_of(error: BaseException, what: str, client: Client, **details: Any) -> HfdaskError:
@@ -33,6 +34,8 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
             "finished chunks are kept, so render again",
             **details,
         )
+    if is_full(error):
+        return DiskFullError(f"{what}: no space is left on the machine that it ran on: {error}", **details)
     wrapped = HfdaskError(f"{what} failed: {type(error).__name__}: {error}", **details)
     wrapped.__cause__ = error
     return wrapped

@@ -27,16 +27,17 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import psutil
-from aftermath import below, is_browser, isolate, left_in, running, said, until
+from aftermath import below, is_browser, isolate, left_in, left_on_machine, running, said, until
 from cluster_processes import Processes
 from distributed import Client
 
-LIMIT = 120.0
+limit = 120.0
 """Seconds in which every command must end."""
 
 PAGE = """<!doctype html><html><body>
@@ -82,7 +83,7 @@ FAULTS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "freeze": signal.SIGST
 
 @dataclass
 class Ended:
-    """How a command ended: ``ok``, the code of a typed error, ``killed``, ``UNTYPED`` or ``HANGS``."""
+    """How a command ended: ``ok``, the code of a typed error, ``killed``, ``mute`` (a status and no word), ``UNTYPED`` or ``HANGS``."""
 
     how: str
     seconds: float
@@ -128,7 +129,20 @@ def start_command(
     """``hfdask render`` in a process of its own; what it says goes to files beside ``log``."""
     with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
         return subprocess.Popen(
-            [*(wrap or []), sys.executable, "-c", code, "render", str(source), "-o", str(output), *OPTIONS, *options],
+            [
+                *(wrap or []),
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-c",
+                code,
+                "render",
+                str(source),
+                "-o",
+                str(output),
+                *OPTIONS,
+                *options,
+            ],
             stdout=out,
             stderr=err,
             env={**os.environ, **(env or {})},
@@ -136,28 +150,31 @@ def start_command(
         )
 
 
-def end_of(command: subprocess.Popen[bytes], began: float, log: Path) -> Ended:
-    """Wait for a command's end; one that takes too long is killed."""
+def end_of(
+    command: subprocess.Popen[bytes], began: float, log: Path, tick: Callable[[float], object] = lambda now: None
+) -> Ended:
+    """Wait for a command's end, with a ``tick`` now and then; one that takes too long is killed."""
     try:
-        command.wait(max(0.0, began + LIMIT - time.monotonic()))
+        while command.poll() is None and time.monotonic() - began < limit:
+            tick(time.monotonic() - began)
+            time.sleep(0.02)
+        command.wait(0)
     except subprocess.TimeoutExpired:
-        stacks = (
-            subprocess.run(
-                ["py-spy", "dump", "--pid", str(command.pid)], capture_output=True, text=True, check=False
-            ).stdout
-            if shutil.which("py-spy")
-            else ""
-        )
+        command.send_signal(signal.SIGABRT)  # at which Python tells where each thread is
+        time.sleep(1)
         kill_tree(command.pid)
         command.wait()
-        return Ended("HANGS", LIMIT, stacks)
+        stacks = log.with_suffix(".err").read_text("utf-8", "replace")
+        return Ended("HANGS", limit, stacks)
     seconds, text = time.monotonic() - began, log.with_suffix(".err").read_text("utf-8", "replace")
     if command.returncode == 0:
         return Ended("ok", seconds, text)
     if command.returncode < 0:
         return Ended("killed", seconds, text)
+    if not text:
+        return Ended("mute", seconds)
     code = re.search(r"^([A-Z][A-Z_]+): ", text, re.MULTILINE)
-    typed = code and "Traceback" not in text and code[1] != "HFDASK_ERROR"
+    typed = code and "Traceback" not in text and code[1] not in ("HFDASK_ERROR", "INTERNAL_ERROR")
     return Ended(code[1] if code and typed else "UNTYPED", seconds, text)
 
 
@@ -179,7 +196,15 @@ class Cluster:
         self.nannies: list[subprocess.Popen[str]] = []
 
     def heal(self) -> None:
-        """Let all be there and answer."""
+        """Let all be there and answer; what was hit may take a moment to end."""
+        for _ in range(9):
+            try:
+                return self._heal()
+            except OSError:
+                time.sleep(1)
+        return self._heal()
+
+    def _heal(self) -> None:
         if self.scheduler is None or self.scheduler.poll() is not None:
             self._end_nannies()  # those of a scheduler that is gone have nobody to work for
             self.scheduler = self.processes.scheduler()
@@ -225,7 +250,7 @@ def victims(
     target: str, cluster: Cluster | None, client: subprocess.Popen[bytes], chance: random.Random
 ) -> list[psutil.Process]:
     """The process that is meant, or all of a machine's; none where there is no such process now."""
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, ValueError):  # one that has just ended
         if target == "client":
             return [psutil.Process(client.pid)] if client.poll() is None else []
         if target in BROWSER_PROCESSES:
@@ -257,7 +282,7 @@ class Strike:
         self.stopped: list[psutil.Process] = []
         self._go_on = 0.0
 
-    def tick(self, now: float, cluster: Cluster | None, client: subprocess.Popen[bytes]) -> None:
+    def tick(self, cluster: Cluster | None, client: subprocess.Popen[bytes], now: float) -> None:
         """To be called often; ``now`` are the seconds since the command began."""
         if not self.round.hit and now >= self.at:
             hit = victims(self.target, cluster, client, self.chance)
@@ -302,13 +327,10 @@ def play(
     for attempt in range(2):
         began = time.monotonic()
         command = start_command(source, output, *where, *options, log=folder / f"command{this.number}-{attempt}")
-        while command.poll() is None and time.monotonic() - began < LIMIT:
-            if attempt == 0:
-                strike.tick(time.monotonic() - began, cluster, command)
-            time.sleep(0.02)
-        end = end_of(command, began, folder / f"command{this.number}-{attempt}")
+        tick = partial(strike.tick, cluster, command) if attempt == 0 else lambda now: None
+        end = end_of(command, began, folder / f"command{this.number}-{attempt}", tick)
         this.commands.append(end)
-        if end.how in ("HANGS", "UNTYPED"):
+        if end.how in ("HANGS", "UNTYPED", "mute"):
             this.wrong.append(f"command {attempt + 1}: {end.how}: {end.said[-1500:]}")
         strike.release()
         if cluster:
@@ -322,22 +344,46 @@ def play(
     return this
 
 
+def group_of(pid: int) -> int | None:
+    """A process's group; None if it has ended."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def leftovers(place: Path, cluster: Cluster | None, expected: set[str]) -> list[str]:
     """What a round has left: files of its own, processes that nobody owns, and more browsers than a worker keeps warm."""
 
     def processes() -> list[str]:
         owned = {root.pid for root in [cluster.scheduler, *cluster.nannies] if root} if cluster else set()
-        kept = owned | {each.pid for pid in owned if psutil.pid_exists(pid) for each in below(pid)}
-        stray = [f"{each.pid}: {said(each)[:120]}" for each in running(below()) if each.pid not in kept and said(each)]
+        kept = [each for pid in owned if psutil.pid_exists(pid) for each in [psutil.Process(pid), *below(pid)]]
+        pids = {each.pid for each in kept}
+        # A process of a browser whose parent is gone stays in the browser's group.
+        groups = {group_of(each.pid) for each in kept if is_browser(each)}
+        strays = [each for each in running(below()) if each.pid not in pids and group_of(each.pid) not in groups]
+        stray = [f"{each.pid}: {said(each)[:120]}" for each in strays if said(each)]
         for worker in cluster.workers() if cluster else []:
             with suppress(psutil.Error):
                 browsers = [each for each in below(worker.pid) if is_browser(each)]
                 stray += [f"{len(browsers)} browsers of worker {worker.pid}"] if len(browsers) > 2 else []
         return stray
 
-    until(lambda: not processes(), 15)
-    names = {path.name for path in place.iterdir()} - expected
-    return [*processes(), *(f"{place.name}/{name}" for name in sorted(names)), *left_in(place)]
+    def everything() -> list[str]:
+        try:
+            found = processes()
+        except psutil.NoSuchProcess:
+            return ["processes that just end"]
+        names = {path.name for path in place.iterdir()} - expected
+        return [
+            *found,
+            *(f"{place.name}/{name}" for name in sorted(names)),
+            *left_in(place),
+            *left_on_machine({"rounds"}),
+        ]
+
+    until(lambda: not everything(), 15)
+    return everything()
 
 
 def table(rounds: list[Round]) -> str:
@@ -360,12 +406,12 @@ def table(rounds: list[Round]) -> str:
     return "\n".join(lines)
 
 
-def chaos(rounds: int, seed: int, first: int, targets: list[str], faults: list[str], folder: Path) -> list[Round]:
+def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: list[str], folder: Path) -> list[Round]:
     """Seeded rounds on one cluster, which is started again where it was hit."""
     source = folder / "project"
     source.mkdir(parents=True)
     (source / "index.html").write_text(PAGE)
-    cluster, done = Cluster(folder), []
+    cluster, done, before = Cluster(folder), [], shared_memory()
     try:
         cluster.heal()
         quiet, usual = in_quiet(cluster, folder, source)
@@ -376,10 +422,22 @@ def chaos(rounds: int, seed: int, first: int, targets: list[str], faults: list[s
             print(this, flush=True)
     finally:
         cluster.close()
-    left = [*(f"{each.pid}: {said(each)[:120]}" for each in running(below()) if said(each)), *left_in(folder)]
+    until(lambda: not [each for each in running(below()) if said(each)], 15)
+    left = [f"{each.pid}: {said(each)[:120]}" for each in running(below()) if said(each)]
+    left += [
+        *left_in(folder),
+        *left_on_machine({"rounds"}),
+        *(f"shared memory {name}" for name in shared_memory() - before),
+    ]
     if left and done:
         done[-1].left += [f"at the end: {each}" for each in left]
+        print(done[-1], flush=True)
     return done
+
+
+def shared_memory() -> set[str]:
+    """What is in the machine's shared memory."""
+    return set(os.listdir("/dev/shm"))
 
 
 def in_quiet(cluster: Cluster | None, folder: Path, source: Path) -> tuple[str, float]:
@@ -402,10 +460,13 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first round, to play one again")
     parser.add_argument("--target", action="append", choices=TARGETS, help="only these")
     parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only these")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds that a command may take")
     parser.add_argument("--conditions", action="store_true", help="renders under conditions instead")
     parser.add_argument("--chaos", action="store_true", help="with --conditions: something happens to a process, too")
     parser.add_argument("--only", action="append", help="with --conditions: only those whose name contains this")
     options = parser.parse_args()
+    global limit  # noqa: PLW0603 - a setting of this run
+    limit = options.limit
     folder = isolate()
     try:
         if options.conditions:
@@ -413,7 +474,7 @@ def main() -> int:
 
             rounds = play_all(folder / "rounds", options.seed, options.chaos, options.only or [""])
         else:
-            rounds = chaos(
+            rounds = play_rounds(
                 options.rounds,
                 options.seed,
                 options.first,
@@ -429,4 +490,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    import chaos  # the module that `conditions` imports, too
+
+    sys.exit(chaos.main())
