@@ -60,10 +60,10 @@ class Typefaces:
 
     async def _ask(self, expression: str) -> None:
         send = self._session.send
-        about = await self._value(f"(__hfdaskText.found = {expression}).map(__hfdaskText.about)", by_value=True)
+        about = await self._value(expression, by_value=True)
         if not about["value"]:
             return
-        found = await self._value("__hfdaskText.found", by_value=False)
+        found = await self._value("__hfdaskText.found()", by_value=False)
         properties = await send("Runtime.getProperties", {"objectId": found["objectId"], "ownProperties": True})
         objects = {item["name"]: item["value"]["objectId"] for item in properties["result"] if item["name"].isdecimal()}
         await send("DOM.enable")

@@ -84,7 +84,7 @@ function lottieLoaded(animation) {
     for (const name of ["DOMLoaded", "load"]) animation.addEventListener(name, done);
     for (const name of ["data_failed", "loadError"]) {
       animation.addEventListener(name, () => {
-        problems.push(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
+        note(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
         done();
       });
     }
@@ -113,7 +113,7 @@ Object.defineProperty(window, "lottie", {
 const d3 = {
   name: "d3",
   seek() {},
-  after: () => window.d3?.timerFlush?.(),
+  after: () => guarded(() => window.d3?.timerFlush?.()),
   used: () => Boolean(window.d3?.timerFlush) || registered("__hfD3").length > 0,
 };
 
@@ -124,7 +124,9 @@ const maps = {
   name: "maps",
   seek() {},
   after() {
-    for (const map of mapList()) if (map.areTilesLoaded?.() === false) promises.push(completeMap(map));
+    for (const map of mapList()) {
+      if (guarded(() => map.areTilesLoaded?.()) === false) promises.push(completeMap(map));
+    }
   },
   used: () => mapList().length + registered("__hfLeaflet", window.__hfGoogleMaps).length > 0,
 };
