@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import queue
 import socket
@@ -233,9 +234,7 @@ def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
             _encode(work, encoder, channel.frames(future, observer), clock, observer)
             with clock("encode"):
                 encoder.close()
-        future.result()
-    except concurrent.futures.CancelledError as error:
-        raise BrowserCrashError("the browsers of this process were closed while it rendered") from error
+        thread.result(future)
     finally:
         if future.cancel():
             # Let the browser be put down before the next chunk asks for one.
@@ -263,7 +262,7 @@ async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
     """The browser's half: announce that the page is ready, then hand over frames.
 
     A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did,
-    since a frame does not depend on those before. One that fails twice at the same frame is not to blame.
+    since a frame does not depend on those before. Where it fails twice at the same frame, no browser is to blame.
     """
     frame = max(0, work.chunk.start - 1)
     failed_at = None
@@ -306,7 +305,7 @@ class _Channel:
     """A bounded queue from the browser's loop to the calling thread."""
 
     def __init__(self, thread: BrowserThread) -> None:
-        self._loop = thread.loop
+        self._thread = thread
         self._free = asyncio.Semaphore(CHANNEL_FRAMES)
         self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
 
@@ -323,10 +322,11 @@ class _Channel:
                 if observer.cancelled():
                     raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
                 if producer.done() and self._items.empty():
-                    producer.result()
+                    self._thread.result(producer)
                     return None
                 continue
-            self._loop.call_soon_threadsafe(self._free.release)
+            with contextlib.suppress(RuntimeError):  # the thread was closed, and nobody waits there
+                self._thread.loop.call_soon_threadsafe(self._free.release)
             return item
 
     def frames(self, producer: concurrent.futures.Future[None], observer: Observer) -> Iterator[Frame]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
+from hfdask.browser.chromium import Chromium
 from hfdask.browser.fonts import FontWorld, plan_fonts
 from hfdask.browser.network import Replay
 from hfdask.browser.requests import Source
@@ -47,13 +48,16 @@ class Materials:
     @asynccontextmanager
     async def page(self) -> AsyncIterator[tuple[PageSession, bool]]:
         """A loaded page in a browser of its own, and whether that was warm. On the browser thread only."""
-        manifest = self.manifest
-        async with (
-            browser_thread().pool.lease(manifest.page.capture_mode, self.fonts) as (chromium, warm),
-            open_page(chromium, self.files, manifest.page, manifest.fps.fraction, self.network) as session,
-        ):
-            await session.load(manifest.entry)
+        pool = browser_thread().pool
+        async with pool.opened(self.manifest.page.capture_mode, self.fonts, self._loaded) as (session, warm):
             yield session, warm
+
+    @asynccontextmanager
+    async def _loaded(self, chromium: Chromium) -> AsyncIterator[PageSession]:
+        manifest = self.manifest
+        async with open_page(chromium, self.files, manifest.page, manifest.fps.fraction, self.network) as session:
+            await session.load(manifest.entry)
+            yield session
 
     def pictures(self, frames: Iterable[int]) -> tuple[list[bytes], bool]:
         """PNGs of single frames, from one page, and whether its browser was warm. On any thread but the browser's."""

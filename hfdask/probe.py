@@ -5,22 +5,32 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from hfdask.browser import browser_thread
+from hfdask.browser.answers import Report
+from hfdask.browser.chromium import Chromium
 from hfdask.browser.fetch import Limits
-from hfdask.browser.fonts import used_fonts
+from hfdask.browser.fonts import FontWorld, used_fonts
 from hfdask.browser.record import Recorder
 from hfdask.browser.session import Loaded, PageSession, open_page
-from hfdask.browser.typefaces import Typefaces, faces_of, missing_canonical, require_own, spare_face
+from hfdask.browser.typefaces import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.config import RenderConfig
-from hfdask.errors import InvalidConfigError, TimelineError, UnsupportedFeatureError, VariableError
-from hfdask.model import Clip, FontSet, PageSettings, Resource, Sweep, Timeline
+from hfdask.errors import (
+    BrowserCrashError,
+    CaptureError,
+    InvalidConfigError,
+    TimelineError,
+    UnsupportedFeatureError,
+    VariableError,
+)
+from hfdask.model import FontSet, PageSettings, Resource, Sweep, Timeline
 from hfdask.sight import Sight
 from hfdask.stages import StageClock
 from hfdask.timing import frame_count, parse_fps
@@ -56,54 +66,56 @@ class Probe:
     messages: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What one page told; ``fits`` where its size and rate were those that it has."""
+
+    report: Report
+    loaded: Loaded
+    sweep: Sweep
+    sight: Sight
+    uses: tuple[Use, ...]
+    messages: list[str]
+    world: FontWorld
+    fits: bool
+
+
 async def probe(
     files: Mapping[str, Path], entry: str, page: PageSettings, options: RenderConfig, clock: StageClock
 ) -> Probe:
     """Load the page; once more where its size or rate is not what was assumed, since layout depends on both.
 
-    Then go through its timeline in the same page, which is never captured.
+    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once: planning
+    has nobody else who tries again.
     """
     fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
     async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
         for attempt in range(2):
-            async with (
-                browser_thread().pool.lease(page.capture_mode) as (chromium, _),
-                open_page(chromium, files, page, fps, recorder) as session,
-            ):
-                await session.debug()
-                typefaces = Typefaces(session)
-                await typefaces.begin()
-                loaded = await session.load(entry)
-                report = await session.report()
-                rate, rate_warnings = _rate(report["fps"], options)
-                fits = (*_size(report, options), rate) == (page.width, page.height, fps)
-                visits = _visits(report, rate, options.sweep) if fits or attempt else ()
-                began = time.perf_counter()
-                swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
-                clock.move("probe", "sweep", time.perf_counter() - began)
-                await session.finish()
-                sight = await session.sight()
-                uses = await typefaces.finish() if fits or attempt else ()
-            wanted = _canvas(report, page, options)
-            page, fps = wanted, rate
-            if fits:
+            look = partial(_look, files, entry, page, fps, options, clock, recorder, last=bool(attempt))
+            try:
+                seen = await look()
+            except (BrowserCrashError, CaptureError):
+                seen = await look()
+            page, fps = _canvas(seen.report, page, options), _rate(seen.report.fps, options)[0]
+            if seen.fits:
                 break
-    faces = faces_of(uses, chromium.fonts)
+    report, loaded, world = seen.report, seen.loaded, seen.world
+    faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
-        require_own(faces, chromium.fonts)
-    fonts, font_files = used_fonts(chromium.fonts, faces or spare_face(uses, chromium.fonts))
+        require_own(faces, world)
+    fonts, font_files = used_fonts(world, faces or spare_face(seen.uses, world))
     # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
     warnings = [
-        *report["warnings"],
+        *report.warnings,
         *_variable_warnings(report, options),
-        *rate_warnings,
+        *_rate(report.fps, options)[1],
         *_timeline_warnings(loaded.missing, report),
-        *missing_canonical(faces, chromium.fonts),
+        *missing_canonical(faces, world),
     ]
     page = msgspec.structs.replace(page, gives_up=tuple(sorted(loaded.abandoned)))
-    frames = frame_count(report["duration"], fps)
+    frames = frame_count(report.duration, fps)
     messages = [
-        *session.log.messages,
+        *seen.messages,
         *(f"gave up waiting for {what}" for what in loaded.abandoned),
     ]
     return Probe(
@@ -113,13 +125,45 @@ async def probe(
         timeline=_timeline(report),
         resources=recorder.resources,
         bodies=recorder.bodies,
-        sweep=swept,
-        sight=sight,
+        sweep=seen.sweep,
+        sight=seen.sight,
         fonts=fonts,
         font_files=font_files,
         warnings=_once(warnings),
         messages=_once(messages),
     )
+
+
+async def _look(
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    options: RenderConfig,
+    clock: StageClock,
+    recorder: Recorder,
+    *,
+    last: bool,
+) -> _Look:
+    def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
+        return open_page(chromium, files, page, fps, recorder)
+
+    async with browser_thread().pool.opened(page.capture_mode, None, enter) as (session, _):
+        await session.debug()
+        typefaces = Typefaces(session)
+        await typefaces.begin()
+        loaded = await session.load(entry)
+        report = await session.report()
+        rate, _ = _rate(report.fps, options)
+        fits = (*_size(report, options), rate) == (page.width, page.height, fps)
+        visits = _visits(report, rate, options.sweep) if fits or last else ()
+        began = time.perf_counter()
+        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
+        clock.move("probe", "sweep", time.perf_counter() - began)
+        await session.finish()
+        sight = await session.sight()
+        uses = await typefaces.finish() if fits or last else ()
+        return _Look(report, loaded, swept, sight, uses, session.log.messages, session.chromium.fonts, fits)
 
 
 def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
@@ -136,15 +180,15 @@ def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -
     return tuple(sorted(chosen))
 
 
-def _visits(report: dict[str, Any], fps: Fraction, step: int | None) -> tuple[int, ...]:
-    if report["unsupported"] or report["duration"] <= 0:
+def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
+    if report.unsupported or report.duration <= 0:
         return ()  # an error that is raised when the page is closed
-    return frames_to_sweep(frame_count(report["duration"], fps), step, _starts(report, fps))
+    return frames_to_sweep(frame_count(report.duration, fps), step, _starts(report, fps))
 
 
-def _starts(report: dict[str, Any], fps: Fraction) -> set[int]:
+def _starts(report: Report, fps: Fraction) -> set[int]:
     """The first frames of clips."""
-    return {math.ceil(Fraction(clip["start"]) * fps - Fraction(1, 10**6)) for clip in report["clips"]}
+    return {math.ceil(Fraction(clip.start) * fps - Fraction(1, 10**6)) for clip in report.clips}
 
 
 async def _sweep(
@@ -181,38 +225,39 @@ def _once(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _variable_warnings(report: dict[str, Any], options: RenderConfig) -> list[str]:
-    problems: list[str] = report["variableProblems"]
+def _variable_warnings(report: Report, options: RenderConfig) -> list[str]:
+    problems = list(report.variable_problems)
     if problems and options.strict_variables:
         raise VariableError("; ".join(problems), problems=problems)
     return problems
 
 
-def _canvas(report: dict[str, Any], page: PageSettings, options: RenderConfig) -> PageSettings:
-    if report["unsupported"]:
+def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSettings:
+    if report.unsupported:
         raise UnsupportedFeatureError(
-            "this version does not render " + "; ".join(report["unsupported"]), features=report["unsupported"]
+            "this version does not render " + "; ".join(report.unsupported), features=list(report.unsupported)
         )
     for name, value in zip(SIDES, _size(report, options), strict=True):
         given = getattr(options, name)
-        if report["hasRoot"] and given is not None:
+        if report.has_root and given is not None:
             raise InvalidConfigError(
                 f"{name}={given} is for pages without a composition; the root's data-{name} decides here", field=name
             )
         if not 16 <= value <= MAX_SIDE:
-            what = f"data-{name} of the composition root" if report["hasRoot"] else f"the page's {name}"
-            field = f"data-{name}" if report["hasRoot"] else name
+            what = f"data-{name} of the composition root" if report.has_root else f"the page's {name}"
+            field = f"data-{name}" if report.has_root else name
             raise InvalidConfigError(f"{what} is {value}; it must be from 16 to {MAX_SIDE} pixels", field=field)
     width, height = _size(report, options)
     return msgspec.structs.replace(page, width=int(width), height=int(height))
 
 
-def _size(report: dict[str, Any], options: RenderConfig) -> tuple[float, float]:
+def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
     """The canvas, unchecked: the root declares it; a page without one takes the options, else its own, else a default."""
-    if report["hasRoot"]:
-        return report["width"], report["height"]
+    if report.has_root:
+        return report.width or 0, report.height or 0
     choices = (
-        (getattr(options, name), report[name], default) for name, default in zip(SIDES, (1920, 1080), strict=True)
+        (getattr(options, name), getattr(report, name), default)
+        for name, default in zip(SIDES, (1920, 1080), strict=True)
     )
     width, height = (next(side for side in sides if side is not None) for sides in choices)
     return width, height
@@ -230,22 +275,22 @@ def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[s
         return DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
 
 
-def _timeline(report: dict[str, Any]) -> Timeline:
+def _timeline(report: Report) -> Timeline:
     return Timeline(
-        composition_id=report["compositionId"],
-        duration=report["duration"],
-        duration_source=report["source"],
-        clips=tuple(Clip(**clip) for clip in report["clips"]),
-        timelines=tuple(sorted(report["timelines"])),
-        adapters=tuple(report["adapters"]),
+        composition_id=report.composition_id,
+        duration=report.duration,
+        duration_source=report.source,
+        clips=report.clips,
+        timelines=tuple(sorted(report.timelines)),
+        adapters=report.adapters,
     )
 
 
-def _timeline_warnings(missing: list[str], report: dict[str, Any]) -> list[str]:
+def _timeline_warnings(missing: list[str], report: Report) -> list[str]:
     if not missing:
         return []
     names = ", ".join(missing)
-    if report["duration"] <= 0:
+    if report.duration <= 0:
         raise TimelineError(
             f"no script registered a timeline for {names}, and without data-duration on the root the length of the video "
             f"depends on it: register window.__timelines[{missing[0]!r}], or declare data-duration and data-no-timeline",

@@ -1,9 +1,4 @@
-"""Browser processes: how they start, how they end, and the warm ones that wait for the next chunk.
-
-A chunk has a browser to itself, because the viz process draws one frame at a time, and because a hang or a crash then
-costs one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk; after a number
-of pages, or with much memory, it is replaced, since leaks in a long-lived browser would make renders slower, and one that
-misbehaved is never used again.
+"""Browser processes: how they start, and how they end.
 
 Everything ends with this process. Playwright's driver leaves when its standard input closes, which the kernel does
 even after `kill -9`, and Chromium itself is started under `setpriv --pdeathsig KILL`, so it cannot outlive the driver.
@@ -15,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import shlex
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +21,16 @@ from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.driver import Driver
-from hfdask.browser.find import Browser, find_browser, sandbox_possible
-from hfdask.browser.fonts import FontWorld, machine_fonts
-from hfdask.browser.memory import Memory, browser_limit
-from hfdask.errors import BrowserCrashError, BrowserLaunchError, ProjectError
+from hfdask.browser.calls import Patience
+from hfdask.browser.find import Browser, sandbox_possible
+from hfdask.browser.fonts import FontWorld
+from hfdask.browser.memory import Memory
+from hfdask.browser.processes import Processes, kill_marked
+from hfdask.errors import BrowserLaunchError
 from hfdask.model import CaptureMode
 from hfdask.page.server import HOST, PageServer
 from hfdask.scratch import scratch_folder
-
-MAX_PAGES = 50
-"""Pages that a browser opens before it is replaced."""
+from hfdask.words import legible
 
 # Software compositing draws every page, WebGL included, and is faster than SwiftShader compositing.
 _FLAGS = (
@@ -72,11 +66,9 @@ _ENVIRONMENT = (
     "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH",
 )
-_LAUNCH_TIMEOUT = 30.0
 # How much rather than this process the kernel should end Chromium's, where memory runs out.
 _OOM_SCORE = 200
-_ANSWER_SECONDS = 5.0
-_RETURN_TIMEOUT = 5.0
+_KILLED_SECONDS = 2.0  # for the driver to take note of it
 
 
 class Chromium:
@@ -98,8 +90,8 @@ class Chromium:
         self.pid = pid
         self.pages = 0
         self._cdp = cdp
-        self._process = psutil.Process(pid)
-        self.memory = Memory(self._process)
+        self.processes = Processes(pid)
+        self.memory = Memory(self.processes)
         self._ticks = 0.0
 
     @classmethod
@@ -112,39 +104,44 @@ class Chromium:
             With what Chromium said.
         """
         server = PageServer()
+        mark = f"--hfdask={secrets.token_hex(8)}"  # so that it can be found although it does not answer
         try:
-            browser = await driver.chromium.launch(
-                executable_path=str(_wrapper(binary.path)),
-                args=_arguments(mode, server.port),
-                chromium_sandbox=sandbox_possible(),
-                env=_environment(fonts),
-                timeout=_LAUNCH_TIMEOUT * 1000,
-                handle_sigint=False,
-                handle_sigterm=False,
-                handle_sighup=False,
-            )
-            cdp = await browser.new_browser_cdp_session()
-            processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
-            pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
-        except PlaywrightError as error:
+            async with asyncio.timeout(Patience.launch + Patience.answer):
+                browser = await driver.chromium.launch(
+                    executable_path=str(_wrapper(binary.path)),
+                    args=[*_arguments(mode, server.port), mark],
+                    chromium_sandbox=sandbox_possible(),
+                    env=_environment(fonts),
+                    timeout=Patience.launch * 1000,
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                    handle_sighup=False,
+                )
+                cdp = await browser.new_browser_cdp_session()
+                processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+                pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
+                return cls(browser, server, mode, fonts, cdp, pid)
+        except BaseException as error:
             server.close()
-            raise BrowserLaunchError(
-                f"{binary.path} did not start: {error.message.strip()[:600]}; `hfdask doctor` tells more",
-                path=str(binary.path),
-            ) from error
-        return cls(browser, server, mode, fonts, cdp, pid)
+            kill_marked(mark)
+            if isinstance(error, PlaywrightError | TimeoutError | psutil.NoSuchProcess):
+                said = legible(str(getattr(error, "message", error)).strip())[:600] or "it does not answer"
+                raise BrowserLaunchError(
+                    f"{binary.path} did not start: {said}; `hfdask doctor` tells more", path=str(binary.path)
+                ) from error
+            raise
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs: Playwright itself does not notice that its driver died."""
-        if not (self.playwright.is_connected() and self._process.is_running()):
-            return False
-        return bool(self._process.status() != psutil.STATUS_ZOMBIE)
+        """Whether it runs, as far as Playwright and the system tell."""
+        return not self.processes.killed and self.playwright.is_connected() and not self.processes.lost()
 
-    async def answers(self) -> bool:
-        """Whether the process does anything at all: one that was stopped, or that hangs, still runs."""
+    async def works(self) -> bool:
+        """Whether a browser that was idle can be used: nothing of it is lost or stopped, and it answers."""
+        if not self.alive or self.processes.fault():
+            return False
         try:
-            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), _ANSWER_SECONDS)
+            await asyncio.wait_for(self._cdp.send("Browser.getVersion"), Patience.answer)
         except (PlaywrightError, TimeoutError):
             return False
         return True
@@ -156,16 +153,17 @@ class Chromium:
 
     def kill(self) -> None:
         """End the browser at once, whatever it is doing."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self._process.kill()
+        self.processes.kill()
 
     async def close(self) -> None:
-        """Close the browser, by force where it does not answer."""
+        """Close the browser, by force where it does not answer or was killed."""
         self.server.close()
-        try:
-            await asyncio.wait_for(self.playwright.close(), 5)
-        except (PlaywrightError, TimeoutError):
-            self.kill()
+        with contextlib.suppress(PlaywrightError, TimeoutError):
+            await asyncio.wait_for(
+                self.playwright.close(), _KILLED_SECONDS if self.processes.killed else Patience.close
+            )
+        self.kill()
+        self.processes.close()
 
 
 async def begin_frame(cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None) -> dict[str, Any]:
@@ -217,140 +215,3 @@ def _wrapper(binary: Path) -> Path:
         )
         launcher.chmod(0o700)
     return launcher
-
-
-class BrowserPool:
-    """Playwright's driver and the warm browsers of this process, by capture mode and fonts.
-
-    A browser reads its fonts when it starts. Planning and rendering have others, and so have most plans, so one more
-    browser may stay than were ever lent at a time: a process that plans and renders in turns finds both of them warm.
-    """
-
-    share: int | None = None
-    """Bytes of memory that a browser and what goes with it have on this worker, where somebody knows."""
-
-    def __init__(self) -> None:
-        self._driver: Driver | None = None
-        self._idle: list[Chromium] = []
-        self._launched: list[Chromium] = []
-        self._lent = 0
-        self._closing = False
-        self._most_lent = 1
-        self._starting = asyncio.Lock()
-
-    async def driver(self) -> Playwright:
-        async with self._starting:
-            self._require_open()
-            if self._driver is None:
-                self._driver = await Driver.start()
-            return self._driver.playwright
-
-    @contextlib.asynccontextmanager
-    async def lease(self, mode: CaptureMode, fonts: FontWorld | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
-        """Lend a browser, and whether it was warm. It comes back unless the block ends with an error that is not the page's.
-
-        Without ``fonts`` it has those of this machine, as planning needs.
-        """
-        world = await asyncio.to_thread(machine_fonts) if fonts is None else fonts
-        self._lent += 1
-        self._most_lent = max(self._most_lent, self._lent)
-        try:
-            limit = browser_limit(self.share, self._most_lent)
-            self._require_open()
-            chromium = await self._take(mode, world)
-            warm = chromium is not None
-            if chromium is None:
-                await self._make_room()
-                chromium = await self._launch(mode, world)
-            async with self._returned(chromium), chromium.memory.bounded(limit):
-                yield chromium, warm
-        finally:
-            self._lent -= 1
-
-    @contextlib.asynccontextmanager
-    async def _returned(self, chromium: Chromium) -> AsyncIterator[None]:
-        try:
-            yield
-        except ProjectError:
-            await self._give_back(chromium)
-            raise
-        except BaseException:
-            chromium.kill()
-            await chromium.close()
-            raise
-        await self._give_back(chromium)
-
-    async def _make_room(self) -> None:
-        """Close the browser that has waited longest, where another one would be more than are of use."""
-        while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
-            await self._idle.pop(0).close()
-
-    async def _launch(self, mode: CaptureMode, fonts: FontWorld) -> Chromium:
-        binary = find_browser()
-        try:
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
-        except BrowserLaunchError:
-            if await self._driver_answers():
-                raise  # the browser is at fault, and others depend on this driver
-            await self._stop_driver()
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
-        self._launched = [*(each for each in self._launched if each.alive), chromium]
-        return chromium
-
-    def usage(self) -> tuple[int, int]:
-        """How many browsers there are, and the bytes that they took when last measured. From any thread."""
-        running = [each for each in self._launched if each.alive]
-        return len(running), sum(each.memory.now for each in running)
-
-    async def _driver_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(5):
-                await (await (await self.driver()).request.new_context()).dispose()
-        except (PlaywrightError, TimeoutError):
-            return False
-        return True
-
-    async def _stop_driver(self) -> None:
-        async with self._starting:  # one that is just being started, too
-            driver, self._driver = self._driver, None
-        if driver is not None:
-            await driver.stop()
-
-    async def _give_back(self, chromium: Chromium) -> None:
-        if chromium.alive and chromium.pages < MAX_PAGES and await chromium.memory.light():
-            self._idle.append(chromium)
-        else:
-            await chromium.close()
-
-    async def _take(self, mode: CaptureMode, fonts: FontWorld) -> Chromium | None:
-        for chromium in reversed(list(self._idle)):
-            if chromium in self._idle and chromium.mode == mode and chromium.fonts.key == fonts.key:
-                self._idle.remove(chromium)
-                if chromium.alive and await chromium.answers():
-                    return chromium
-                chromium.kill()
-                chromium.server.close()
-        return None
-
-    def _require_open(self) -> None:
-        if self._closing:
-            raise BrowserCrashError("the browsers of this process were closed while it rendered")
-
-    async def close_idle(self) -> None:
-        """Close the browsers that are not lent."""
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*(chromium.close() for chromium in idle))
-
-    async def close(self) -> None:
-        """Close all browsers; those that are lent fail where they are."""
-        self._closing = True
-        for chromium in self._launched:
-            if chromium not in self._idle:
-                chromium.kill()
-        await self.close_idle()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_RETURN_TIMEOUT):
-                while self._lent:
-                    await asyncio.sleep(0.02)
-        await self._stop_driver()
-        self._closing = False

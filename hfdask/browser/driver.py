@@ -16,7 +16,11 @@ from typing import Any
 import psutil
 from playwright.async_api import Playwright, async_playwright
 
+from hfdask.browser.calls import Patience
+from hfdask.browser.processes import is_stopped_or_gone
+from hfdask.errors import BrowserLaunchError
 from hfdask.scratch import scratch_folder
+from hfdask.words import legible
 
 _transport: Any = None
 with suppress(ImportError):
@@ -34,23 +38,54 @@ class Driver:
 
     def __init__(self, playwright: Playwright, process: psutil.Process | None) -> None:
         self.playwright = playwright
-        self._process = process
+        self.process = process
 
     @classmethod
     async def start(cls) -> Driver:
+        """Start one.
+
+        Raises
+        ------
+        BrowserLaunchError
+            Where it does not start, or does not answer.
+        """
         if _environment is not None:
             _transport.get_driver_env = _environment_in_scratch
         before = set(_drivers())
-        playwright = await async_playwright().start()
+        try:
+            async with asyncio.timeout(Patience.start):
+                playwright = await async_playwright().start()
+        except BaseException as error:  # Playwright has no type of its own for a driver that ends while it starts
+            for process in set(_drivers()) - before:
+                _kill(process)
+            if not isinstance(error, Exception):
+                raise
+            said = legible(str(error))[:600] or f"no answer within {Patience.start:g} s"
+            raise BrowserLaunchError(f"Playwright's driver did not start: {said}") from error
         return cls(playwright, next((process for process in _drivers() if process not in before), None))
+
+    @property
+    def works(self) -> bool:
+        """Whether its process runs, as far as the system tells."""
+        return self.process is None or not is_stopped_or_gone(self.process)
 
     async def stop(self) -> None:
         """End it and all of its browsers; by force where it does not answer, or is dead already."""
+        if not self.works:
+            self.kill()
         with suppress(Exception):  # whatever a dead one's connection raises
-            await asyncio.wait_for(self.playwright.stop(), 5)
-        if self._process is not None:
-            with suppress(psutil.NoSuchProcess):
-                self._process.kill()
+            await asyncio.wait_for(self.playwright.stop(), Patience.answer)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once. From any thread."""
+        if self.process is not None:
+            _kill(self.process)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
 
 
 def _drivers() -> Iterator[psutil.Process]:

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator
 
 import psutil
 
+from hfdask.browser.processes import Processes
 from hfdask.errors import BrowserMemoryError, InvalidConfigError
 
 BYTES_VARIABLE = "HFDASK_BROWSER_BYTES"
@@ -40,8 +41,8 @@ class Memory:
     ``excess`` is what they took when they were killed for it.
     """
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
         self.now = 0
         self.peak = 0
         self.limit = 0
@@ -50,7 +51,7 @@ class Memory:
     def measure(self) -> int:
         """Look at the processes now; 0 where they are gone."""
         private, shared = 0, 0
-        for process in self._processes():
+        for process in self._processes.all():
             with contextlib.suppress(*_OUT_OF_SIGHT):
                 memory = process.memory_info()
                 private += memory.rss - memory.shared
@@ -58,12 +59,6 @@ class Memory:
         self.now = private + shared
         self.peak = max(self.peak, self.now)
         return self.now
-
-    def _processes(self) -> list[psutil.Process]:
-        try:
-            return [self._process, *self._process.children(recursive=True)]
-        except _OUT_OF_SIGHT:
-            return []
 
     @contextlib.asynccontextmanager
     async def bounded(self, limit: int) -> AsyncIterator[None]:
@@ -97,19 +92,14 @@ class Memory:
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         pause = _PAUSE
-        while self.excess is None:
+        while True:
             await asyncio.sleep(pause)
             began = loop.time()
             if self.measure() > self.limit:
                 self.excess = self.now
-                self._kill()
+                self._processes.kill()  # all of them: what a renderer has taken is wanted back at once
+                return
             pause = max(_PAUSE, (loop.time() - began) / _MOST_TIME)
-
-    def _kill(self) -> None:
-        """All of them: what a renderer has taken is wanted back at once."""
-        for process in self._processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
 
     async def light(self) -> bool:
         """Whether the browser may be kept for the next page, after the last one was closed."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import functools
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser.calls import Patience, browser_call, first_line
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.find import find_browser
 from hfdask.browser.thread import BrowserThread, browser_thread
@@ -55,29 +58,38 @@ def _has_begin_frame(path: Path) -> bool:
 
 
 async def _try_begin_frame(thread: BrowserThread) -> bool:
-    try:
-        async with thread.pool.lease("beginframe") as (chromium, _), asyncio.timeout(_PROBE_SECONDS):
-            chromium.pages += 1
-            page = await chromium.playwright.new_page()
-            # An untouched about:blank draws nothing; a document of our own does.
-            await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit")
-            cdp = await page.context.new_cdp_session(page)
-            # Frames without a picture say nothing about the browser's abilities, only that the page is not there yet; they must
-            # not lock a plan to the slower mode.
-            while not await _drawn(cdp, chromium):
-                await asyncio.sleep(_PAUSE)
-            await page.context.close()
-            return True
-    except TimeoutError as error:
-        raise CaptureError(
-            f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out; where it never does, use "
-            "capture='screenshot'"
-        ) from error
-    except PlaywrightError as error:
-        if "wasn't found" in error.message:
-            return False
-        # Nor does a crash.
-        raise BrowserCrashError(f"the browser died while it was tried out: {error.message.splitlines()[0]}") from error
+    async with thread.pool.opened("beginframe", None, _blank_page) as ((cdp, chromium), _):
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                # Frames without a picture say nothing about the browser's abilities, only that the page is not there yet; they
+                # must not lock a plan to the slower mode.
+                while not await _drawn(cdp, chromium):
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError as error:
+            raise CaptureError(
+                f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out; where it never does, use "
+                "capture='screenshot'"
+            ) from error
+        except PlaywrightError as error:
+            if "wasn't found" in error.message:
+                return False
+            # Nor does a crash.
+            raise BrowserCrashError(f"the browser died while it was tried out: {first_line(error)}") from error
+        return True
+
+
+@contextlib.asynccontextmanager
+async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
+    chromium.pages += 1
+    async with browser_call("it opened no page to be tried out", Patience.open):
+        page = await chromium.playwright.new_page()
+        # An untouched about:blank draws nothing; a document of our own does.
+        await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit", timeout=0)
+        cdp = await page.context.new_cdp_session(page)
+        chromium.processes.find_helpers()
+    yield cdp, chromium
+    async with browser_call("it did not close a page", Patience.close):
+        await page.context.close()
 
 
 async def _drawn(cdp: CDPSession, chromium: Chromium) -> bool:

@@ -11,23 +11,27 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
-from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Page, Request
+from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser.answers import Elements, Report, Sought, Status, understood
+from hfdask.browser.calls import Patience, browser_call, first_line
 from hfdask.browser.chromium import Chromium, begin_frame
+from hfdask.browser.debugger import Debugger
 from hfdask.browser.families import GENERIC
+from hfdask.browser.lacks import asset_error, described
 from hfdask.browser.network import Network
-from hfdask.browser.requests import Refusal, Source, redact, redact_text
+from hfdask.browser.page_log import PageLog, plain
+from hfdask.browser.requests import Refusal, Source, redact_text
 from hfdask.errors import (
-    AssetError,
     BrowserCrashError,
     CaptureError,
     EmptyCompositionError,
@@ -43,37 +47,15 @@ from hfdask.page import runtime_script
 from hfdask.page.server import ORIGIN, Site
 from hfdask.sight import Sight
 from hfdask.timing import frame_time
-
-MAX_MESSAGES = 100
-"""Console and network messages that are kept of one page."""
+from hfdask.words import all_well_formed, legible
 
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
-# A script that runs is interrupted at once; a page that only waits for a promise never pauses.
-_PAUSE_PATIENCE = 1.0
 _WORD_PATIENCE = 0.2
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
-_MAX_ASKERS = 2000
-
-_FIND_ELEMENTS = """(urls) => {
-  const found = {};
-  for (const element of document.querySelectorAll("[src],[href],[poster],[srcset],[data]")) {
-    const places = [element.currentSrc, element.src, element.href?.baseVal ?? element.href, element.poster, element.data];
-    const url = urls.find((each) => places.some((place) => place && new URL(place, document.baseURI).href === each));
-    if (url) found[url] ??= `<${element.localName}${element.id ? ` id="${element.id}"` : ""}>`;
-  }
-  return found;
-}"""
-
-# Why Chromium itself let a request fail.
-_EXPLAINED = {
-    "ERR_NAME_NOT_RESOLVED": "a render has no network",
-    "ERR_BLOCKED_BY_ORB": "its type is not what it is used as",
-    "ERR_FAILED": "its server does not allow its use on other sites (CORS)",
-    "ERR_BLOCKED_BY_RESPONSE": "its server does not allow its use on other sites",
-}
+_MAX_ASKED = 100  # files that an element is looked for
 
 _CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
@@ -84,85 +66,6 @@ _CONTEXT: dict[str, Any] = {
     "service_workers": "block",
     "accept_downloads": False,
 }
-
-
-@dataclass
-class PageLog:
-    """What the page said, who asked for what, and what went wrong on its way elsewhere.
-
-    ``failed`` are requests to other origins, ``left_for`` the documents that the page itself wanted to go to.
-    """
-
-    messages: list[str] = field(default_factory=list)
-    failed: list[Refusal] = field(default_factory=list)
-    left_for: list[str] = field(default_factory=list)
-    in_flight: int = 0
-    opened: bool = False
-    _askers: dict[str, str] = field(default_factory=dict)
-
-    def add(self, text: str) -> None:
-        if len(self.messages) < MAX_MESSAGES:
-            self.messages.append(redact_text(text)[:500])
-
-    def attach(self, page: Page, cdp: CDPSession) -> None:
-        page.on("console", self._on_console)
-        page.on("request", self._on_request)
-        page.on("requestfinished", self._on_done)
-        page.on("requestfailed", self._on_failed)
-        cdp.on("Network.requestWillBeSent", self._on_asked)
-
-    def asker(self, url: str) -> str:
-        """What asked for a URL first: a place in a document, style sheet or script; empty where nobody knows."""
-        return self._askers.get(_plain(url), "")
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning", "assert"):
-            self.add(f"console.{message.type}: {message.text}")
-
-    # Of other origins only the `Network` knows what is under way: Playwright loses the end of what a frame in another
-    # process asked for.
-    def _on_request(self, request: Request) -> None:
-        self.in_flight += _is_own(request.url)
-        if request.is_navigation_request() and request.frame.parent_frame is None:
-            if self.opened:  # the first one is ours
-                self.left_for.append(redact(request.url))
-            self.opened = True
-
-    def _on_done(self, request: Request) -> None:
-        self.in_flight -= _is_own(request.url)
-
-    def _on_failed(self, request: Request) -> None:
-        self.in_flight -= _is_own(request.url)
-        reason = (request.failure or "").removeprefix("net::")
-        # The page dropped it itself, or the `Network` refused it and knows why.
-        if not (_is_own(request.url) or reason.startswith(("ERR_ABORTED", "ERR_BLOCKED_BY_CLIENT"))):
-            self.failed.append(Refusal(request.url, request.resource_type, _EXPLAINED.get(reason, reason)))
-
-    def _on_asked(self, event: dict[str, Any]) -> None:
-        url = event["request"]["url"]
-        if url.startswith(("http:", "https:", "file:")) and len(self._askers) < _MAX_ASKERS:
-            self._askers.setdefault(_plain(url), _asker(event["initiator"]))
-
-
-def _is_own(url: str) -> bool:
-    return url.startswith(ORIGIN + "/")
-
-
-def _plain(url: str) -> str:
-    return unquote(redact(url))
-
-
-def _asker(initiator: dict[str, Any]) -> str:
-    stack = initiator.get("stack", {})
-    while stack:
-        for call in stack["callFrames"]:
-            if call["url"]:  # the runtime's own scripts have none
-                return f"{_plain(call['url']).removeprefix(ORIGIN + '/')}:{call['lineNumber'] + 1}"
-        stack = stack.get("parent")
-    if initiator.get("url"):
-        line = f":{initiator['lineNumber'] + 1}" if "lineNumber" in initiator else ""
-        return _plain(initiator["url"]).removeprefix(ORIGIN + "/") + line
-    return ""
 
 
 @dataclass
@@ -195,10 +98,7 @@ class PageSession:
         self._page = page
         self._cdp = cdp
         self._crashed = False
-        self._debugging = False
-        self._scripts: dict[str, str] = {}
-        self._paused: asyncio.Future[dict[str, Any]] | None = None
-        self._resuming: asyncio.Future[Any] | None = None
+        self._debugger = Debugger(cdp)
         self.log.attach(page, cdp)
         page.on("crash", self._on_crash)
 
@@ -212,16 +112,8 @@ class PageSession:
 
     async def debug(self) -> None:
         """Let a later timeout name the script that was running. It costs some speed, so only planning does it."""
-        self._cdp.on("Debugger.paused", self._on_paused)
-        self._cdp.on("Debugger.scriptParsed", lambda event: self._scripts.update({event["scriptId"]: event["url"]}))
-        await self._cdp.send("Debugger.enable")
-        self._debugging = True
-
-    def _on_paused(self, event: dict[str, Any]) -> None:
-        if self._paused is not None and not self._paused.done():
-            self._paused.set_result(event)
-        else:  # a `debugger` statement of the page's: nobody is here to look
-            self._resuming = asyncio.ensure_future(self._cdp.send("Debugger.resume"))
+        async with browser_call("it has no debugger", Patience.open):
+            await self._debugger.enable()
 
     async def load(self, entry: str) -> Loaded:
         """Open the entry document and wait until it is ready (contract 2.4).
@@ -235,40 +127,44 @@ class PageSession:
             loaded = await self._wait_until_ready(entry)
             await self._evaluate("__hfdask.settle()")
             await self.pump(2)
-            self._check((await self._evaluate("__hfdask.status()"))["problems"], "while it settled at time 0")
+            self._check((await self._status()).problems, "while it settled at time 0")
         return loaded
+
+    async def _status(self) -> Status:
+        return understood(await self._evaluate("__hfdask.status()"), Status, "its state")
 
     async def _wait_until_ready(self, entry: str) -> Loaded:
         started = time.monotonic()
         quiet = 0
         while True:
-            status = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
+            answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
+            status = None if answer is None else understood(answer, Status, "its state")
             await self.pump(1)
             elapsed = time.monotonic() - started
-            if status is not None and status["prepared"]:
-                if status["offenders"]:  # before what scripts say of it
+            if status is not None and status.prepared:
+                if status.offenders:  # before what scripts say of it
                     raise EmptyCompositionError(
-                        f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status['offenders'])}; "
+                        f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
                         "data-composition-src is relative to the project's folder",
-                        files=status["offenders"],
+                        files=list(status.offenders),
                     )
-                self._check(status["problems"], "while loading")
-                abandoned = self._abandon(status["waiting"], elapsed)
-                idle = not self.in_flight and len(abandoned) == len(status["waiting"])
-                if idle and status["root"] and not status["missing"]:
+                self._check(status.problems, "while loading")
+                abandoned = self._abandon(status.waiting, elapsed)
+                idle = not self.in_flight and len(abandoned) == len(status.waiting)
+                if idle and status.root and not status.missing:
                     return Loaded([], abandoned)
                 quiet = quiet + 1 if idle else 0
                 if quiet >= _QUIET_LOOKS:
-                    if not status["root"]:
+                    if not status.root:
                         raise RootNotFoundError(
                             f"{entry} has no composition root: give one element a data-composition-id, data-width and "
                             "data-height, or the window an __hf with duration and seek",
                             entry=entry,
                         )
-                    return Loaded(status["missing"], abandoned)
+                    return Loaded(list(status.missing), abandoned)
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 
-    def _abandon(self, waiting: list[str], elapsed: float) -> list[str]:
+    def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
         patience = {"timers": _TIMER_PATIENCE}
         gives_up = self.settings.gives_up
@@ -280,18 +176,19 @@ class PageSession:
             and (gives_up is None or what in gives_up)
         ]
 
-    async def report(self) -> dict[str, Any]:
+    async def report(self) -> Report:
         """The resolved timeline, as the runtime sees it."""
         async with self._deadline(self.settings.load_timeout, "the page did not report its timeline"):
-            report: dict[str, Any] = await self._evaluate("__hfdask.report()")
-            self._check((await self._evaluate("__hfdask.status()"))["problems"], "while it resolved its timeline")
+            report = understood(await self._evaluate("__hfdask.report()"), Report, "its timeline")
+            self._check((await self._status()).problems, "while it resolved its timeline")
         return report
 
     async def sight(self) -> Sight:
         """What the parts of the page's timeline can see; to be asked when all frames have been sought."""
         async with self._deadline(self.settings.load_timeout, "the page did not tell its parts"):
             parts = await self._evaluate("__hfdask.sight()")
-        return msgspec.convert({**parts, "served": sorted(self.site.served)}, Sight)
+        sight = understood(parts, Sight, "its parts", exactly=True)
+        return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
 
     async def seek(self, frame: int, *, layout: bool = False) -> bool:
         """Bring the page to a frame of the absolute timeline; returns whether anything moved on the way.
@@ -307,10 +204,11 @@ class PageSession:
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
         answer = await self._evaluate(expression)
-        if isinstance(answer, dict):
-            self._check(answer["problems"], f"at frame {frame}")
-            return bool(answer["changed"])
-        return bool(answer)
+        if isinstance(answer, bool):
+            return answer
+        sought = understood(answer, Sought, f"frame {frame}")
+        self._check(sought.problems, f"at frame {frame}")
+        return sought.changed
 
     async def finish(self) -> None:
         """The last look at a page: errors that came late, and files that it asked for in vain.
@@ -322,38 +220,21 @@ class PageSession:
             With the URL and what asked, for each file whose absence shows in the picture.
         """
         async with self._deadline(self.settings.frame_timeout, "the page did not answer at its end"):
-            self._check((await self._evaluate("__hfdask.status()"))["problems"], "after the last frame")
+            self._check((await self._status()).problems, "after the last frame")
         if self.network is not None:
             self.network.check()
         lost = [Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, "") for miss in self.site.misses]
         lost += self.log.failed + (self.network.refusals if self.network else [])
         for each in lost:
             if not each.shows:
-                self.log.add(f"not in the project: {self._described(each)}")
+                self.log.add(f"not in the project: {described(self.log, each)}")
         if serious := [each for each in lost if each.shows]:
-            raise self._asset_error(serious, await self._elements([each.url for each in serious]))
+            raise asset_error(self.log, serious, await self._elements([each.url for each in serious[:_MAX_ASKED]]))
 
     async def _elements(self, urls: list[str]) -> dict[str, str]:
-        """The elements that show these URLs: of a picture that a script has set, the browser does not say who asked."""
         async with self._deadline(self.settings.frame_timeout, "the page did not say what it lacks"):
-            found: dict[str, str] = await self._evaluate(f"({_FIND_ELEMENTS})({json.dumps(urls)})")
-        return found
-
-    def _described(self, lost: Refusal, element: str = "") -> str:
-        asker = ", ".join(filter(None, [self.log.asker(lost.url), element]))
-        name = _plain(lost.url).removeprefix(ORIGIN + "/")
-        return (
-            f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
-        )
-
-    def _asset_error(self, lost: list[Refusal], elements: Mapping[str, str]) -> AssetError:
-        kinds = {each.error for each in lost}
-        missing = sorted({self._described(each, elements.get(each.url, "")) for each in lost})
-        return (kinds.pop() if len(kinds) == 1 else AssetError)(
-            f"the page asks for what is not in the project: {'; '.join(missing)}; put the files into the project's folder, "
-            "or name other places for them with replace_urls",
-            missing=missing,
-        )
+            answer = await self._evaluate(f"__hfdask.elements({json.dumps(urls)})")
+        return understood(answer, Elements, "its elements")
 
     async def drain(self, patience: float, abandoned: list[str] | None = None) -> None:
         """Wait until nothing is in flight any more, but not longer than ``patience`` seconds.
@@ -367,13 +248,13 @@ class PageSession:
                 await self.pump(1)
                 waits: set[str] = set()
                 if abandoned is not None:
-                    status = await self._evaluate("__hfdask.status()")
-                    self._check(status["problems"], "after the last frame")
-                    waits = set(status["waiting"]) - {*abandoned, *self._abandon(status["waiting"], elapsed)}
+                    status = await self._status()
+                    self._check(status.problems, "after the last frame")
+                    waits = set(status.waiting) - {*abandoned, *self._abandon(status.waiting, elapsed)}
                 quiet = 0 if self.in_flight or waits else quiet + 1
                 await asyncio.sleep(0.01)
 
-    def _check(self, problems: list[str], when: str) -> None:
+    def _check(self, problems: Sequence[str], when: str) -> None:
         for problem in problems:
             self.log.add(f"uncaught {when}: {problem}")
         if problems and self.settings.page_errors == "raise":
@@ -384,11 +265,12 @@ class PageSession:
 
     async def add_script(self, script: str) -> None:
         """Have a script run before all others in every frame of the page; to be called before `load`."""
-        await self._page.add_init_script(script)
+        async with browser_call("it took no script", Patience.open):
+            await self._page.add_init_script(script)
 
     async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A command of the DevTools protocol to the page."""
-        answer: dict[str, Any] = await self._cdp.send(method, parameters)
+        """A command of the DevTools protocol to the page; to be used under a deadline."""
+        answer: dict[str, Any] = all_well_formed(await self._cdp.send(method, parameters))
         return answer
 
     def deadline_for_fonts(self) -> contextlib.AbstractAsyncContextManager[None]:
@@ -408,8 +290,8 @@ class PageSession:
         answer = evaluation.result()
         if "exceptionDetails" in answer:
             detail = answer["exceptionDetails"]
-            text = detail.get("exception", {}).get("description") or detail.get("text")
-            raise ScriptError(f"the page runtime failed: {text}", expression=expression)
+            text = str(detail.get("exception", {}).get("description") or detail.get("text"))
+            raise ScriptError(f"the page runtime failed: {legible(text)[:2000]}", expression=expression[:200])
         return answer["result"].get("value")
 
     async def pump(self, frames: int) -> None:
@@ -444,7 +326,9 @@ class PageSession:
                 yield
         except TimeoutError as error:
             await self._require_here_soon()
-            where = self._unanswered() or await self._whereabouts()
+            if fault := self.chromium.processes.stopped():
+                raise BrowserCrashError(f"{what} within {seconds:g} s: {fault}") from error
+            where = self._unanswered() or await self._debugger.whereabouts()
             raise PageTimeoutError(
                 f"{what} within {seconds:g} s: {where or 'a script that never ends, or an overloaded machine'}",
                 seconds=seconds,
@@ -453,11 +337,13 @@ class PageSession:
             await self._require_here_soon()
             if self._crashed or not self.chromium.alive:
                 raise BrowserCrashError(f"the browser died: {what}") from error
-            raise CaptureError(f"{what}: {error.message.splitlines()[0]}") from error
+            raise CaptureError(f"{what}: {first_line(error)}") from error
         except HfdaskError:
             await self._require_here_soon()  # whatever failed, it failed in another document
             raise
         self._require_here()
+        if self._crashed or self.chromium.processes.lost():  # what it has drawn since then may lack something
+            raise BrowserCrashError(self.chromium.processes.lost() or "the browser lost the page's process")
 
     async def _require_here_soon(self) -> None:
         """As `_require_here`, after a failure: word of a navigation may come later than what it broke."""
@@ -476,26 +362,7 @@ class PageSession:
     def _unanswered(self) -> str:
         """The requests to other origins that a page still waits for."""
         waits = self.network.pending.values() if self.network else ()
-        return "no answer yet from " + ", ".join(sorted({_plain(each.url) for each in waits})[:5]) if waits else ""
-
-    async def _whereabouts(self) -> str:
-        """What a page that doesn't answer is doing, as far as its debugger can tell."""
-        if not self._debugging:
-            return ""
-        self._paused = paused = asyncio.get_running_loop().create_future()
-        try:
-            await asyncio.wait_for(self._cdp.send("Debugger.pause"), _PAUSE_PATIENCE)
-            frames = (await asyncio.wait_for(paused, _PAUSE_PATIENCE))["callFrames"]
-        except (PlaywrightError, TimeoutError):
-            return ""
-        # The innermost frames may be the runtime's own or the browser's, which have no address.
-        places = [(self._scripts.get(frame["location"]["scriptId"], ""), frame["location"]) for frame in frames]
-        named = [
-            f"{url.removeprefix(ORIGIN + '/').partition('?')[0]}:{place['lineNumber'] + 1}"
-            for url, place in places
-            if url
-        ]
-        return f"the script at {named[0]} was still running" if named else ""
+        return "no answer yet from " + ", ".join(sorted({plain(each.url) for each in waits})[:5]) if waits else ""
 
 
 @contextlib.asynccontextmanager
@@ -509,25 +376,43 @@ async def open_page(
     """A fresh page of a fresh context, over these files; closed at the end of the block.
 
     Other origins are answered by ``source`` alone; without one they do not exist.
+
+    Raises
+    ------
+    BrowserCrashError
+        Where the browser opens or closes no page.
     """
-    network = await Network.open(chromium.playwright, source) if source else None
+    site = Site(files)
+    chromium.server.site = site
+    chromium.pages += 1
+    async with browser_call("it opened no page", Patience.open):
+        network = await Network.open(chromium.playwright, source) if source else None
     try:
-        async with _open(chromium, Site(files), settings, fps, network) as session:
+        async with browser_call("it opened no page", Patience.open):
+            context = await chromium.playwright.new_context(
+                viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
+            )
+            session = await _open(context, chromium, site, settings, fps, network)
+        try:
             yield session
+        except ProjectError:
+            await _close(context)  # the page is at fault, not the browser
+            raise
+        # After any other error the whole browser is thrown away.
+        await _close(context)
     finally:
         if network is not None:
             await network.close()
 
 
-@contextlib.asynccontextmanager
 async def _open(
-    chromium: Chromium, site: Site, settings: PageSettings, fps: Fraction, network: Network | None
-) -> AsyncIterator[PageSession]:
-    chromium.server.site = site
-    chromium.pages += 1
-    context: BrowserContext = await chromium.playwright.new_context(
-        viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
-    )
+    context: BrowserContext,
+    chromium: Chromium,
+    site: Site,
+    settings: PageSettings,
+    fps: Fraction,
+    network: Network | None,
+) -> PageSession:
     await context.add_init_script(runtime_script(settings, fps))
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)
@@ -536,17 +421,10 @@ async def _open(
     await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
     if network is not None:
         network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])
-    try:
-        yield session
-    except ProjectError:
-        await _close(context)  # the page is at fault, not the browser
-        raise
-    # After any other error the whole browser is thrown away.
-    await _close(context)
+    chromium.processes.find_helpers()
+    return session
 
 
 async def _close(context: BrowserContext) -> None:
-    try:
-        await asyncio.wait_for(context.close(), 10)
-    except (PlaywrightError, TimeoutError) as error:
-        raise BrowserCrashError("the browser did not close a page") from error
+    async with browser_call("it did not close a page", Patience.close):
+        await context.close()

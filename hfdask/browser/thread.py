@@ -10,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from hfdask.browser.chromium import BrowserPool
+from hfdask.browser.pool import BrowserPool
+from hfdask.errors import BrowserCrashError
 
 T = TypeVar("T")
+
+_CLOSE_SECONDS = 30.0
 
 
 class BrowserThread:
@@ -44,14 +48,35 @@ class BrowserThread:
             self.loop.close()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine on the loop; cancelling the future cancels it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        """Start a coroutine on the loop; cancelling the future cancels it.
+
+        Raises
+        ------
+        BrowserCrashError
+            Where the thread was closed.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError as error:
+            coroutine.close()
+            raise _closed() from error
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Run a coroutine on the loop and wait for its result."""
-        future = self.submit(coroutine)
+        """Run a coroutine on the loop and wait for its result.
+
+        Raises
+        ------
+        BrowserCrashError
+            Where the thread was closed meanwhile.
+        """
+        return self.result(self.submit(coroutine), timeout)
+
+    def result(self, future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
+        """Wait for what was submitted, and cancel it where nobody waits any more."""
         try:
             return future.result(timeout)
+        except concurrent.futures.CancelledError as error:
+            raise _closed() from error
         except BaseException:
             future.cancel()
             raise
@@ -59,8 +84,13 @@ class BrowserThread:
     def close(self) -> None:
         """Stop the loop and wait for the thread. What runs on the loop must have been closed before."""
         if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            with contextlib.suppress(RuntimeError):  # another one closes it
+                self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
+
+
+def _closed() -> BrowserCrashError:
+    return BrowserCrashError("the browsers of this process were closed while they were used")
 
 
 _lock = threading.Lock()
@@ -86,7 +116,9 @@ def close_browsers() -> None:
         thread, _thread = _thread, None
     if thread is not None and thread.pid == os.getpid():
         try:
-            thread.run(thread.pool.close(), timeout=20)
+            thread.run(thread.pool.close(), timeout=_CLOSE_SECONDS)
+        except (TimeoutError, BrowserCrashError):
+            thread.pool.kill()
         finally:
             thread.close()
 

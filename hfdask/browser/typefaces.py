@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hfdask.browser.answers import Abouts, PlatformFonts, understood
 from hfdask.browser.families import STANDARD, meant
 from hfdask.browser.fontconfig import Face
 from hfdask.browser.fonts import FontWorld
 from hfdask.browser.session import PageSession
 from hfdask.errors import ScriptError, SystemFontError
 from hfdask.page import font_script
+from hfdask.words import legible
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Typefaces:
         through the page.
         """
         async with self._session.deadline_for_fonts():
-            if not (await self._value("__hfdaskText.changed()", by_value=True))["value"] and not always:
+            changed = understood(await self._value("__hfdaskText.changed()"), bool, "its text")
+            if not (changed or always):
                 return
             await self._ask("__hfdaskText.fresh()")
 
@@ -60,39 +63,44 @@ class Typefaces:
 
     async def _ask(self, expression: str) -> None:
         send = self._session.send
-        about = await self._value(expression, by_value=True)
-        if not about["value"]:
+        about = understood(await self._value(expression), Abouts, "its text")
+        if not about:
             return
-        found = await self._value("__hfdaskText.found()", by_value=False)
+        found = await self._evaluated("__hfdaskText.found()", by_value=False)
         properties = await send("Runtime.getProperties", {"objectId": found["objectId"], "ownProperties": True})
-        objects = {item["name"]: item["value"]["objectId"] for item in properties["result"] if item["name"].isdecimal()}
+        handles = {
+            item["name"]: item["value"]["objectId"]
+            for item in properties["result"]
+            if item["name"].isdecimal() and "objectId" in item.get("value", {})
+        }
+        if handles.keys() != {str(number) for number in range(len(about))}:
+            raise ScriptError("what the page tells of its text cannot be read: some of it is no element")
         await send("DOM.enable")
         await send("CSS.enable")
         await send("DOM.getDocument", {"depth": 0})
-        fonts = await asyncio.gather(*(self._fonts(objects[str(number)]) for number in range(len(objects))))
+        fonts = await asyncio.gather(*(self._fonts(handles[str(number)]) for number in range(len(about))))
         await send("CSS.disable")
         await send("DOM.disable")
-        for what, used in zip(about["value"], fonts, strict=True):
+        for what, used in zip(about, fonts, strict=True):
             for font in used:
-                use = Use(
-                    what["element"],
-                    what["families"],
-                    font["familyName"],
-                    font.get("postScriptName", ""),
-                    font["isCustomFont"],
-                )
-                self._uses[use] = None
+                self._uses[
+                    Use(what.element, what.families, font.family_name, font.post_script_name, font.is_custom_font)
+                ] = None
 
-    async def _value(self, expression: str, *, by_value: bool) -> dict[str, Any]:
+    async def _value(self, expression: str) -> Any:
+        return (await self._evaluated(f"__hfdask.tell({expression})", by_value=True)).get("value")
+
+    async def _evaluated(self, expression: str, *, by_value: bool) -> dict[str, Any]:
         answer = await self._session.send("Runtime.evaluate", {"expression": expression, "returnByValue": by_value})
         if "exceptionDetails" in answer:
-            raise ScriptError(f"the look at the page's text failed: {answer['result'].get('description')}")
+            said = str(answer["result"].get("description"))
+            raise ScriptError(f"the look at the page's text failed: {legible(said)[:2000]}")
         return dict(answer["result"])
 
-    async def _fonts(self, handle: str) -> list[dict[str, Any]]:
+    async def _fonts(self, handle: str) -> PlatformFonts:
         node = await self._session.send("DOM.requestNode", {"objectId": handle})
         answer = await self._session.send("CSS.getPlatformFontsForNode", {"nodeId": node["nodeId"]})
-        return list(answer["fonts"])
+        return understood(answer["fonts"], PlatformFonts, "the fonts of its text")
 
 
 def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:

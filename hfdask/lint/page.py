@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
-from playwright.async_api import CDPSession
-from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import CDPSession, Page
 
+from hfdask.browser.calls import Patience, browser_call
+from hfdask.browser.chromium import Chromium
 from hfdask.browser.thread import BrowserThread, browser_thread
-from hfdask.errors import BrowserCrashError, PageTimeoutError, ScriptError
+from hfdask.errors import BrowserCrashError, PageTimeoutError, ProjectError, ScriptError
 from hfdask.model import CaptureMode
 from hfdask.page import lint_script
-
-T = TypeVar("T")
+from hfdask.words import all_legible
 
 _TIMEOUT = 20.0
+_MAX_SAID = 1000
 # Frames of a page inherit its policy, so what is written into them neither loads nor runs. `blob:` is for parsing modules.
 _POLICY = """
 const policy = document.createElement("meta");
@@ -29,11 +29,17 @@ document.head.append(policy);
 
 
 class LintPage:
-    """Asks the browser about documents and scripts. Get it from `open_lint_page`; use it on any thread but the browser's."""
+    """Asks the browser about documents and scripts. Get it from `open_lint_page`; use it on any thread but the browser's.
 
-    def __init__(self, thread: BrowserThread, cdp: CDPSession) -> None:
+    It keeps nothing from one question to the next, so where the browser dies, another one is asked once more.
+    """
+
+    def __init__(self, thread: BrowserThread, mode: CaptureMode) -> None:
         self._thread = thread
-        self._cdp = cdp
+        self._mode: CaptureMode = mode
+        self._stack = contextlib.AsyncExitStack()
+        self._cdp: CDPSession
+        self._chromium: Chromium
 
     def inspect(self, html: str, **options: Any) -> dict[str, Any]:
         """What ``lint.js`` finds in a document."""
@@ -56,59 +62,84 @@ class LintPage:
         details = self._send("Runtime.compileScript", parameters).get("exceptionDetails")
         if details is None:
             return None
-        said = details.get("exception", {}).get("description") or details["text"]
-        return said.splitlines()[0].removeprefix("SyntaxError: "), details["lineNumber"]
+        said = str(details.get("exception", {}).get("description") or details["text"])
+        return said.partition("\n")[0].removeprefix("SyntaxError: ")[:_MAX_SAID], details["lineNumber"]
 
     def _call(self, expression: str) -> Any:
         parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True}
         answer = self._send("Runtime.evaluate", parameters)
         if "exceptionDetails" in answer:
             detail = answer["exceptionDetails"]
-            text = detail.get("exception", {}).get("description") or detail.get("text")
-            raise ScriptError(f"the check of a document failed: {text}; render with check='off'")
+            text = str(detail.get("exception", {}).get("description") or detail.get("text"))
+            raise ScriptError(f"the check of a document failed: {text[:_MAX_SAID]}; render with check='off'")
         return answer["result"].get("value")
 
     def _send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        return self._thread.run(_in_time(self._cdp.send(method, parameters)))
+        try:
+            answer = self._thread.run(self._asked(method, parameters))
+        except BrowserCrashError as error:
+            self.leave(error)
+            self.enter()
+            answer = self._thread.run(self._asked(method, parameters))
+        return dict(all_legible(answer))
+
+    async def _asked(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        what = "it did not check a document"
+        async with browser_call(what, _TIMEOUT, late=PageTimeoutError, processes=self._chromium.processes):
+            answer: dict[str, Any] = await self._cdp.send(method, parameters)
+        return answer
+
+    def enter(self) -> None:
+        """Open the page in a browser that is lent."""
+        self._thread.run(self._enter())
+
+    async def _enter(self) -> None:
+        opened = self._thread.pool.opened(self._mode, None, _checking_page)
+        (self._cdp, self._chromium), _ = await self._stack.enter_async_context(opened)
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """Give the browser back. With an error that is not the project's it is thrown away, as where it does not close the page."""
+        leaving = self._stack.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+        with contextlib.suppress(BrowserCrashError, type(error) if error else BrowserCrashError):
+            self._thread.run(leaving)
 
 
-async def _in_time(coroutine: Coroutine[Any, Any, T]) -> T:
+@contextlib.asynccontextmanager
+async def _checking_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
+    chromium.pages += 1
+    async with browser_call("it opened no page to check documents in", Patience.open):
+        page = await chromium.playwright.new_page(service_workers="block")
+        cdp = await page.context.new_cdp_session(page)
+        await cdp.send("Runtime.enable")
+        await cdp.send("Runtime.evaluate", {"expression": f"{{{_POLICY}}}{lint_script()}"})
+        chromium.processes.find_helpers()
     try:
-        async with asyncio.timeout(_TIMEOUT):
-            return await coroutine
-    except TimeoutError as error:
-        raise PageTimeoutError(
-            f"the browser did not check a document within {_TIMEOUT:g} s", seconds=_TIMEOUT
-        ) from error
-    except PlaywrightError as error:
-        raise BrowserCrashError(
-            f"the browser died while it checked a document: {error.message.splitlines()[0]}"
-        ) from error
+        yield cdp, chromium
+    except ProjectError:
+        await _close(page)
+        raise
+    await _close(page)
+
+
+async def _close(page: Page) -> None:
+    async with browser_call("it did not close a page", Patience.close):
+        await page.context.close()
 
 
 @contextlib.contextmanager
 def open_lint_page(mode: CaptureMode) -> Iterator[LintPage]:
-    """A page in a warm browser, closed at the end of the block. An exception in the block costs the browser."""
-    thread = browser_thread()
-    stack = contextlib.AsyncExitStack()
+    """A page in a warm browser, closed at the end of the block. An exception in the block costs the browser.
 
-    async def enter() -> LintPage:
-        chromium, _ = await stack.enter_async_context(thread.pool.lease(mode))
-        chromium.pages += 1
-        page = await chromium.playwright.new_page(service_workers="block")
-        stack.push_async_callback(page.context.close)
-        cdp = await page.context.new_cdp_session(page)
-        await cdp.send("Runtime.enable")
-        await cdp.send("Runtime.evaluate", {"expression": f"{{{_POLICY}}}{lint_script()}"})
-        return LintPage(thread, cdp)
-
-    async def leave(error: BaseException | None) -> None:
-        await stack.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
-
+    Raises
+    ------
+    BrowserError
+        Where a second browser fails as well.
+    """
+    page = LintPage(browser_thread(), mode)
+    page.enter()
     try:
-        yield thread.run(_in_time(enter()))
+        yield page
     except BaseException as error:
-        with contextlib.suppress(type(error)):
-            thread.run(_in_time(leave(error)))
+        page.leave(error)
         raise
-    thread.run(_in_time(leave(None)))
+    page.leave()

@@ -19,7 +19,7 @@ from hfdask.model import PageSettings
 
 # In every frame of the page, and in the top one only.
 _PRISTINE = "pristine.js"
-_FRAME = (_PRISTINE, "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
+_FRAME = (_PRISTINE, "tell.js", "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
 _FONTS = "fonts.js"
 _PLAYER = (
     "timing.js",
@@ -96,5 +96,6 @@ def font_script() -> str:
     config = json.dumps({"names": _names()})
     return (
         '(() => { "use strict"; if (window.__hfdaskText) return;\n'
-        f"const config = {config};\n{pristine}\n{_font_source()}\nkeepBuiltIns(); }})();"
+        f"const config = {config};\n{pristine}\n"
+        f"function addProblem() {{}} // the runtime has told of it\n{_font_source()}\nkeepBuiltIns(); }})();"
     )

@@ -49,7 +49,10 @@ class Page:
         return self.value(expression)
 
     def report(self) -> dict[str, Any]:
-        return browser_thread().run(self.session.report(), 15)
+        report: dict[str, Any] = msgspec.json.decode(
+            msgspec.json.encode(browser_thread().run(self.session.report(), 15))
+        )
+        return report
 
     def pixels(self, frame: int) -> Pixels:
         return self.frames(frame, frame + 1)[0]

@@ -142,26 +142,22 @@ function caught(action) {
   }
 }
 
+const MAX_PROBLEMS = 100;
+const problems = own([]); // uncaught errors, taken by the host with each answer
 function listen(name, look) {
   const listener = entering(look);
   window.addEventListener(name, (event) => void (problems.length < MAX_PROBLEMS && listener(event)), true);
 }
-
 listen("error", (event) => {
   if (event.target !== window) return; // a resource: the server and the network log know those
   if (event.message?.startsWith("ResizeObserver loop")) return; // not an error: the rest is observed a frame later
   const where = event.filename ? ` (${event.filename}:${event.lineno}:${event.colno})` : "";
-  note(`${event.message}${where}`);
+  addProblem(`${event.message}${where}`);
 });
-listen("unhandledrejection", ({ reason }) => note(`Unhandled rejection: ${wordsOf(reason)}`));
-
-// What was thrown may be anything.
-function wordsOf(error) {
-  try {
-    return cut(String(error?.stack ?? error));
-  } catch {
-    return "something that cannot be told in words";
-  }
+listen("unhandledrejection", ({ reason }) => addProblem(`Unhandled rejection: ${inWords(reason)}`));
+// A script that throws at each step of a loop says no more with each.
+function addProblem(text) {
+  if (problems.length < MAX_PROBLEMS) problems.push(cut(text, MAX_TEXT));
 }
 
 function takeProblems() {

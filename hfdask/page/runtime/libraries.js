@@ -84,7 +84,7 @@ function lottieLoaded(animation) {
     for (const name of ["DOMLoaded", "load"]) animation.addEventListener(name, done);
     for (const name of ["data_failed", "loadError"]) {
       animation.addEventListener(name, () => {
-        note(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
+        addProblem(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
         done();
       });
     }

@@ -2,12 +2,12 @@
 
 const adapters = [waapi, css, smil, anime, lottie, drawing, maps, d3];
 const warnings = own(new Set());
+const MAX_WARNINGS = 100;
 let prepared = false;
 let settled = false;
 
-const MAX_WARNINGS = 200;
 function warn(text) {
-  if (warnings.size < MAX_WARNINGS) warnings.add(cut(text));
+  if (warnings.size < MAX_WARNINGS) warnings.add(cut(text, MAX_TEXT));
 }
 
 // Static duration first: a declared length beats a longer timeline.
@@ -165,7 +165,6 @@ function status() {
   }
   if (prepared && !root?.isConnected) adoptRoot();
   return {
-    __proto__: null, // whatever the page puts on all objects, this is no promise
     root: Boolean(root) || isOwnPage(),
     offenders: few([...offenders].map(([file, what]) => `${file} ${what}`)),
     prepared,
@@ -207,9 +206,8 @@ function report() {
     : { width: Number(window.__hf?.width) || null, height: Number(window.__hf?.height) || null };
   if (root) resolveClips();
   const timed = clips.filter((clip) => clip.element !== root);
-  if (timed.length > MAX_CLIPS) note(`the page has ${timed.length} timed elements; a plan can list ${MAX_CLIPS}`);
+  if (timed.length > MAX_CLIPS) addProblem(`the page has ${timed.length} timed elements; a plan can list ${MAX_CLIPS}`);
   return {
-    __proto__: null,
     ...size,
     hasRoot: Boolean(root),
     compositionId: cut(rootId(), MAX_NAME),
@@ -221,14 +219,26 @@ function report() {
       tag: cut(clip.element.localName, MAX_NAME),
       start: clip.start,
       end: Number.isFinite(clip.end) ? clip.end : null,
-      track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0),
+      track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0) | 0,
     })),
     timelines: few(Object.keys(registry())),
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
-    unsupported: unsupported(),
+    unsupported: few(unsupported()),
     variableProblems: few(variableProblems()),
     warnings: [...warnings],
   };
+}
+
+// The elements that show these URLs: of a picture that a script has set, the browser does not say who asked.
+function elementsThatShow(urls) {
+  const found = {};
+  for (const element of document.querySelectorAll("[src],[href],[poster],[srcset],[data]")) {
+    const { currentSrc, src, href, poster, data } = element;
+    const places = [currentSrc, src, href?.baseVal ?? href, poster, data].map(String);
+    const url = urls.find((each) => places.some((place) => place && URL.parse(place, document.baseURI)?.href === each));
+    if (url) found[url] ??= `<${element.localName}${element.id ? ` id="${cut(element.id, 200)}"` : ""}>`;
+  }
+  return found;
 }
 
 // What this version would render wrong: refused while planning, never drawn as if it were nothing.
@@ -266,7 +276,7 @@ async function settlePromises(waits) {
   const ends = await Promise.allSettled(waits);
   ours(() => {
     for (const { status, reason } of ends) {
-      if (status === "rejected") note(`Rejection while seeking: ${wordsOf(reason)}`);
+      if (status === "rejected") addProblem(`Rejection while seeking: ${inWords(reason)}`);
     }
   });
 }
@@ -274,17 +284,7 @@ async function settlePromises(waits) {
 function answer() {
   const changed = takeMoved();
   const problems = takeProblems();
-  return problems.length ? { __proto__: null, problems, changed } : changed;
-}
-
-// What the host calls. It waits for a promise by its `then`, which no page may answer for.
-const { then } = Promise.prototype;
-function answering(action) {
-  return entering((...args) => {
-    const answer = action(...args);
-    if (answer instanceof Promise) Object.defineProperty(answer, "then", { value: then });
-    return answer;
-  });
+  return problems.length ? { problems, changed } : changed;
 }
 
 window.__hf = window.__hf ?? {};
@@ -299,9 +299,17 @@ window.__hfResolveMediaStartSeconds = entering(mediaStart);
 window.__hfReseekGpu = entering((time) => drawing.seek(time, { force: true }));
 window.__renderReady = false;
 // Not to be replaced: the host relies on it.
-const host = { status, settle, report, frame, sight };
-for (const [name, action] of Object.entries(host)) host[name] = answering(action);
-Object.defineProperty(window, "__hfdask", { value: Object.freeze(host) });
+Object.defineProperty(window, "__hfdask", {
+  value: Object.freeze({
+    status: told(status),
+    settle: told(settle),
+    report: told(report),
+    frame: told(frame),
+    sight: told(sight),
+    elements: told(elementsThatShow),
+    tell,
+  }),
+});
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", entering(prepare));
 else prepare();

@@ -108,7 +108,7 @@ function putBack(changes) {
 
 let locked = false;
 function tellLocked(key) {
-  if (!locked) note(`a script has replaced ${String(key)}, a built-in that the render needs, and locked it`);
+  if (!locked) addProblem(`a script has replaced ${String(key)}, a built-in that the render needs, and locked it`);
   locked = true;
 }
 
@@ -155,17 +155,4 @@ function own(collection) {
     if (typeof value === "function") redefine(collection, key, { __proto__: null, value });
   }
   return collection;
-}
-
-// What went wrong in the page, for the host, which takes it with each answer. A page that floods it is cut short.
-const MAX_PROBLEMS = 100;
-const MAX_TEXT = 2000;
-const problems = own([]);
-function note(text) {
-  if (problems.length < MAX_PROBLEMS) problems.push(cut(text));
-}
-
-const { slice } = String.prototype;
-function cut(text, length = MAX_TEXT) {
-  return text.length > length ? `${apply(slice, text, [0, length])}…` : text;
 }

@@ -91,7 +91,7 @@ function runScoped({ mounted, code }) {
     theirs(() => apply(body, view.window, []));
   } catch (error) {
     const where = mounted.file === null ? "" : ` (${mounted.file})`;
-    note(`composition "${mounted.id}"${where}: ${wordsOf(error).split("\n", 2).join("")}`);
+    addProblem(`composition "${mounted.id}"${where}: ${inWords(error).split("\n", 2).join("")}`);
   }
 }
 

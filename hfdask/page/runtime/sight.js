@@ -16,7 +16,6 @@ function sight() {
   for (const name of TIMES) top?.removeAttribute(name);
   const units = [...takeClips(written, top), ...takeTemplates(written)];
   return {
-    __proto__: null,
     rest: textOf(written.documentElement),
     units,
     files: windowsBy((mounted) => mounted.template === null && mounted.file),

@@ -1,0 +1,31 @@
+"""Files that a page asked for in vain, in words: what it asked for, and who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hfdask.browser.page_log import PageLog, plain
+from hfdask.browser.requests import Refusal
+from hfdask.errors import AssetError
+from hfdask.page.server import ORIGIN
+
+_SHOWN = 50
+
+
+def described(log: PageLog, lost: Refusal, element: str = "") -> str:
+    """A file that was asked for, as what, by whom, and why it did not come."""
+    asker = ", ".join(filter(None, [log.asker(lost.url), element]))
+    name = plain(lost.url).removeprefix(ORIGIN + "/")
+    return f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
+
+
+def asset_error(log: PageLog, lost: Iterable[Refusal], elements: Mapping[str, str]) -> AssetError:
+    """The error for files whose absence shows in the picture; ``elements`` are those that show them, by URL."""
+    kinds = {each.error for each in lost}
+    missing = sorted({described(log, each, elements.get(each.url, "")) for each in lost})
+    listed = "; ".join(missing[:_SHOWN]) + (f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+    return (kinds.pop() if len(kinds) == 1 else AssetError)(
+        f"the page asks for what is not in the project: {listed}; put the files into the project's folder, "
+        "or name other places for them with replace_urls",
+        missing=missing,
+    )

@@ -1,0 +1,124 @@
+"""What a page said, who asked for what, and what went wrong on its way elsewhere.
+
+A page can say and ask for more than anybody could keep, so all of it is bounded, and nothing in here raises: an exception of a
+listener would end some later call of Playwright's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from playwright.async_api import CDPSession, ConsoleMessage, Page, Request
+
+from hfdask.browser.requests import Refusal, redact, redact_text
+from hfdask.page.server import ORIGIN
+from hfdask.words import all_well_formed, legible, well_formed
+
+MAX_MESSAGES = 100
+"""Console and network messages that are kept of one page."""
+MAX_MESSAGE = 500
+"""Characters of one of them."""
+
+_MAX_HEARD = 1000
+_MAX_ASKERS = 2000
+_MAX_FAILED = 1000
+_MAX_STACKS = 40
+
+# Why Chromium itself let a request fail.
+_EXPLAINED = {
+    "ERR_NAME_NOT_RESOLVED": "a render has no network",
+    "ERR_BLOCKED_BY_ORB": "its type is not what it is used as",
+    "ERR_FAILED": "its server does not allow its use on other sites (CORS)",
+    "ERR_BLOCKED_BY_RESPONSE": "its server does not allow its use on other sites",
+}
+
+
+@dataclass
+class PageLog:
+    """The log of one page.
+
+    ``failed`` are requests to other origins, ``left_for`` the documents that the page itself wanted to go to.
+    """
+
+    messages: list[str] = field(default_factory=list)
+    failed: list[Refusal] = field(default_factory=list)
+    left_for: list[str] = field(default_factory=list)
+    in_flight: int = 0
+    opened: bool = False
+    _heard: int = 0
+    _askers: dict[str, str] = field(default_factory=dict)
+
+    def add(self, text: str) -> None:
+        """Keep a message for people."""
+        if len(self.messages) < MAX_MESSAGES:
+            self.messages.append(legible(redact_text(text[: 4 * MAX_MESSAGE]))[:MAX_MESSAGE])
+
+    def attach(self, page: Page, cdp: CDPSession) -> None:
+        """Listen to a page that was just opened."""
+        page.on("console", self._on_console)
+        page.on("request", self._on_request)
+        page.on("requestfinished", self._on_done)
+        page.on("requestfailed", self._on_failed)
+        cdp.on("Network.requestWillBeSent", self._on_asked)
+
+    def asker(self, url: str) -> str:
+        """What asked for a URL first: a place in a document, style sheet or script; empty where nobody knows."""
+        return self._askers.get(plain(url), "")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self._heard += 1
+        if message.type in ("error", "warning", "assert"):
+            self.add(f"console.{message.type}: {message.text}")
+        if self._heard == _MAX_HEARD and message.page is not None:
+            message.page.remove_listener("console", self._on_console)  # which has the driver send no more
+
+    # Of other origins only the `Network` knows what is under way: Playwright loses the end of what a frame in another
+    # process asked for.
+    def _on_request(self, request: Request) -> None:
+        self.in_flight += _is_own(request.url)
+        if request.is_navigation_request() and request.frame.parent_frame is None:
+            if self.opened and not self.left_for:  # the first one is ours
+                self.left_for.append(legible(redact(request.url)))
+            self.opened = True
+
+    def _on_done(self, request: Request) -> None:
+        self.in_flight -= _is_own(request.url)
+
+    def _on_failed(self, request: Request) -> None:
+        self.in_flight -= _is_own(request.url)
+        reason = (request.failure or "").removeprefix("net::")
+        # The page dropped it itself, or the `Network` refused it and knows why.
+        known = _is_own(request.url) or reason.startswith(("ERR_ABORTED", "ERR_BLOCKED_BY_CLIENT"))
+        if not known and len(self.failed) < _MAX_FAILED:
+            reason = _EXPLAINED.get(reason, legible(reason))
+            self.failed.append(Refusal(well_formed(request.url), request.resource_type, reason))
+
+    def _on_asked(self, event: dict[str, Any]) -> None:
+        url = event["request"]["url"]
+        if url.startswith(("http:", "https:", "file:")) and len(self._askers) < _MAX_ASKERS:
+            self._askers.setdefault(plain(url), _asker(all_well_formed(event["initiator"])))
+
+
+def plain(url: str) -> str:
+    """A URL for people, decoded."""
+    return legible(unquote(redact(url)))
+
+
+def _is_own(url: str) -> bool:
+    return url.startswith(ORIGIN + "/")
+
+
+def _asker(initiator: Mapping[str, Any]) -> str:
+    stack = initiator.get("stack") or {}
+    for _ in range(_MAX_STACKS):
+        for call in stack.get("callFrames", ()):
+            if call["url"]:  # the runtime's own scripts have none
+                return f"{plain(call['url']).removeprefix(ORIGIN + '/')}:{call['lineNumber'] + 1}"
+        stack = stack.get("parent") or {}
+    if initiator.get("url"):
+        line = f":{initiator['lineNumber'] + 1}" if "lineNumber" in initiator else ""
+        return plain(initiator["url"]).removeprefix(ORIGIN + "/") + line
+    return ""

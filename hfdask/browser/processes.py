@@ -1,0 +1,159 @@
+"""The processes of a browser: which of them are lost, and the end of all of them.
+
+A browser goes on without some of its processes, but not as before: without its zygotes it opens no page, and where the process that
+composes pictures or the one that loads files is started again, a picture may lack something and nobody is told. So a browser that has lost
+one is ended at once. A process that was stopped is not lost, but does nothing; that is only looked for where a browser is lent, or
+was waited for in vain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
+
+# What every page depends on. Others come and go with pages.
+_HELPERS = {
+    "--type=zygote": "zygote",
+    "--type=gpu-process": "GPU process",
+    "network.mojom.NetworkService": "network service",
+}
+_ALL_HELPERS = frozenset(_HELPERS.values())
+_OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
+
+
+class Processes:
+    """Those of one browser, by its first one; on the browser thread's loop. Close it when the browser has ended."""
+
+    def __init__(self, pid: int) -> None:
+        self.main = psutil.Process(pid)
+        self.killed = False
+        self._seen: dict[psutil.Process, None] = {}
+        self._watched: dict[psutil.Process, str] = {}
+        self._descriptors: set[int] = set()
+        self._loop = asyncio.get_running_loop()
+        self._lost = ""
+        self._watch(self.main, "first process")
+        above = _quietly(self.main.parents, list[psutil.Process]())
+        us = next((number for number, process in enumerate(above) if process.pid == os.getpid()), 0)
+        for process in above[:us]:
+            self._watch(process, "driver")
+
+    def all(self) -> list[psutil.Process]:
+        """The browser's processes that can be found now, the first one included; a search of some milliseconds."""
+        found = [self.main, *_below(self.main)]
+        self._seen = {process: None for process in (*self._seen, *found) if process.is_running()}
+        return found
+
+    def find_helpers(self) -> None:
+        """Watch the processes that every page depends on; to be called when there is a page."""
+        if set(self._watched.values()) >= _ALL_HELPERS:
+            return
+        for process in self.all():
+            line = " ".join(_quietly(process.cmdline, list[str]()))
+            name = next((name for mark, name in _HELPERS.items() if mark in line), None)
+            if name:
+                self._watch(process, name)
+
+    def lost(self) -> str:
+        """What has ended that should not have, in words; empty where nothing has. Costs nothing, and from any thread."""
+        return self._lost
+
+    def lose(self, name: str) -> None:
+        """Take note that something has ended that every page depends on, and end the rest, so that nobody waits for it."""
+        if not self.killed:
+            self._lost = f"the browser lost its {name}"
+            self.kill()
+
+    def fault(self) -> str:
+        """The same; else what is stopped."""
+        if self.lost():
+            return self._lost
+        for process, name in self._watched.items():
+            status = _quietly(process.status, psutil.STATUS_DEAD)
+            if status in (psutil.STATUS_DEAD, psutil.STATUS_ZOMBIE):
+                self.lose(name)
+                return self._lost
+            if status == psutil.STATUS_STOPPED:
+                return f"the browser's {name} is stopped"
+        return ""
+
+    def stopped(self) -> str:
+        """As `fault`, but of all processes, also those of pages."""
+        others = [process for process in self.all() if process not in self._watched]
+        halted = any(_quietly(each.status, "") == psutil.STATUS_STOPPED for each in others)
+        return self.fault() or ("a process of the page's is stopped" if halted else "")
+
+    def kill(self) -> None:
+        """End all of them at once, whatever they are doing: also those whose parents have ended."""
+        self.killed = True
+        self.all()
+        for process in self._seen:
+            with contextlib.suppress(*_OUT_OF_SIGHT):
+                process.kill()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        for descriptor in list(self._descriptors):
+            self._release(descriptor)
+
+    def _watch(self, process: psutil.Process, name: str) -> None:
+        if process in self._watched:
+            return
+        self._watched[process] = name
+        # Where the system has no such thing, a loss is noticed when the browser is lent again, or was waited for in vain.
+        if hasattr(os, "pidfd_open"):
+            try:
+                descriptor = os.pidfd_open(process.pid)
+            except ProcessLookupError:
+                self.lose(name)
+            except OSError:  # an old kernel, or no descriptor is left
+                return
+            else:
+                self._descriptors.add(descriptor)
+                self._loop.add_reader(descriptor, self._ended, descriptor, name)
+
+    def _ended(self, descriptor: int, name: str) -> None:
+        self._release(descriptor)
+        self.lose(name)
+
+    def _release(self, descriptor: int) -> None:
+        self._descriptors.discard(descriptor)
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def kill_marked(mark: str) -> None:
+    """End the processes below this one that have a mark among their arguments, and all that are below those."""
+    for process in _below(psutil.Process()):
+        if mark in _quietly(process.cmdline, list[str]()):
+            for each in [process, *_below(process)]:
+                with contextlib.suppress(*_OUT_OF_SIGHT):
+                    each.kill()
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except _OUT_OF_SIGHT:
+        return []
+
+
+def is_stopped_or_gone(process: psutil.Process) -> bool:
+    """Whether a process does nothing any more, or for now."""
+    status = _quietly(process.status, psutil.STATUS_DEAD)
+    return not process.is_running() or status in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED, psutil.STATUS_DEAD)
+
+
+def _quietly(ask: Callable[[], T], otherwise: T) -> T:
+    """An answer about a process that may end meanwhile."""
+    try:
+        return ask()
+    except _OUT_OF_SIGHT:
+        return otherwise

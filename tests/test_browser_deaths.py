@@ -1,0 +1,235 @@
+"""Each process of a browser killed and stopped at each step of a chunk's life: the right frames or an error that says to try again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aftermath import below, is_browser, said, until
+
+import hfdask
+from hfdask import errors
+from hfdask.browser import browser_thread, capture, chromium, session
+from hfdask.browser.calls import Patience
+from hfdask.browser.session import PageSession
+from hfdask.lint.page import LintPage
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left", "impatient")]
+
+BOUND = 60.0
+"""Seconds that a chunk may take whatever happens to its browser, with the limits of these tests."""
+
+PAGE = """<div id="root" data-composition-id="c" data-width="64" data-height="64" data-duration="1" data-no-timeline>
+<img class="clip" data-start="0" src="picture.svg"><canvas class="clip" data-start="0" width="20" height="20"></canvas>
+<div class="clip" data-start="0" style="width:20px;height:20px;background:#36c;animation:go 1s linear both"></div>
+<style>@keyframes go { to { transform: translateX(40px) } }</style>
+<script>const pen = document.querySelector('canvas').getContext('2d');
+addEventListener('hf-seek', e => { pen.fillStyle = `rgb(${e.detail.time * 200} 0 0)`; pen.fillRect(0, 0, 20, 20) })</script></div>"""
+
+PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64" fill="#181"/></svg>'
+)
+
+VICTIMS = ["browser", "zygote-0", "zygote-1", "gpu-process", "network", "renderer", "driver"]
+SIGNALS = [signal.SIGKILL, signal.SIGSTOP]
+STEPS = ["idle", "launched", "opening", "loading", "frame", "picture", "finishing", "closing"]
+PLANNING = ["launched", "opening", "loading", "reporting", "sweep", "fonts", "finishing", "closing", "checking"]
+ALWAYS = {
+    ("zygote-0", signal.SIGKILL, "idle"),
+    ("gpu-process", signal.SIGKILL, "frame"),
+    ("driver", signal.SIGSTOP, "idle"),
+    ("browser", signal.SIGKILL, "opening"),
+}
+
+TABLE = [
+    pytest.param(victim, how, step, marks=[] if (victim, how, step) in ALWAYS else [pytest.mark.slow])
+    for step in STEPS
+    for victim in VICTIMS
+    for how in SIGNALS
+]
+PLANNING_TABLE = [
+    pytest.param(victim, how, step, marks=[pytest.mark.slow])
+    for step in PLANNING
+    for victim in VICTIMS
+    for how in SIGNALS
+]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in {"start": 10.0, "launch": 8.0, "open": 4.0, "close": 3.0, "answer": 2.0}.items():
+        monkeypatch.setattr(Patience, name, seconds)
+
+
+class Fault:
+    """Sends a signal to one kind of process of all browsers, once."""
+
+    def __init__(self, victim: str, how: signal.Signals) -> None:
+        self.victim, self.how = victim, how
+        self.hit: list[int] = []
+        self.done = False
+
+    def __call__(self) -> None:
+        if self.done:
+            return
+        self.done = True
+        browsers = [process for process in below() if is_browser(process)]
+        for process in {each for browser in browsers for each in self.victims(browser)}:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(self.how)
+                self.hit.append(process.pid)
+
+    def victims(self, browser: psutil.Process) -> list[psutil.Process]:
+        if self.victim == "browser":
+            return [browser]
+        if self.victim == "driver":
+            return [browser.parent()]
+        if self.victim == "network":
+            return [each for each in below(browser.pid) if "NetworkService" in said(each)]
+        kind, _, number = self.victim.partition("-")
+        if kind == "zygote":
+            zygotes = sorted(
+                (each for each in below(browser.pid) if "--type=zygote" in said(each)), key=lambda p: p.pid
+            )
+            return zygotes[int(number) : int(number) + 1]
+        return [each for each in below(browser.pid) if f"--type={self.victim}" in said(each)]
+
+
+@contextlib.contextmanager
+def at(step: str, fault: Fault) -> Iterator[None]:
+    """Have a fault happen at a step."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def before(
+            owner: Any, name: str, *, when: Callable[..., bool] = lambda *_, **__: True, later: bool = False
+        ) -> None:
+            original = getattr(owner, name)
+
+            async def faulty(*args: Any, **kwargs: Any) -> Any:
+                if when(*args, **kwargs):
+                    if later:  # while the browser is at it
+                        asyncio.get_running_loop().call_later(0.002, fault)
+                    else:
+                        fault()
+                return await original(*args, **kwargs)
+
+            patch.setattr(owner, name, faulty)
+
+        if step == "idle":
+            fault()
+        elif step == "launched":
+            original: Callable[..., Awaitable[Any]] = chromium.Chromium.launch
+
+            async def launch(*args: Any) -> Any:
+                launched = await original(*args)
+                fault()
+                return launched
+
+            patch.setattr(chromium.Chromium, "launch", launch)
+        elif step == "opening":
+            before(session, "_open")
+        elif step == "loading":
+            before(PageSession, "_wait_until_ready")
+        elif step == "frame":
+            before(capture._Camera, "shoot", when=lambda _, frame: frame == 5)
+        elif step == "picture":
+            before(PageSession, "begin_frame", when=lambda _, screenshot: screenshot, later=True)
+        elif step == "finishing":
+            before(PageSession, "finish")
+        elif step == "closing":
+            before(session, "_close")
+        elif step == "reporting":
+            before(PageSession, "report")
+        elif step == "sweep":
+            before(PageSession, "seek", when=lambda _, frame, **__: frame == 5)
+        elif step == "fonts":
+            before(PageSession, "send", when=lambda _, method, *__: method == "CSS.getPlatformFontsForNode")
+        elif step == "checking":
+            before(LintPage, "_asked")
+        yield
+
+
+@pytest.fixture
+def planned(project, tmp_path) -> hfdask.Plan:
+    source = project(PAGE + "<p>text</p>", **{"picture.svg": PICTURE})
+    return hfdask.plan(source, tmp_path / "plan", fps=10, frame_timeout=3, load_timeout=6, check="off")
+
+
+def outcome(attempt: Callable[[], Any], right: Callable[[Any], bool]) -> hfdask.HfdaskError | None:
+    """How an attempt ended; neither wrong, nor for ever, nor in any other way than by an error that another try may heal."""
+    began = time.monotonic()
+    error = None
+    try:
+        assert right(attempt())
+    except hfdask.HfdaskError as caught:
+        error = caught
+        assert error.retryable, repr(error)
+        assert isinstance(error, errors.BrowserError)
+    assert time.monotonic() - began < BOUND
+    return error
+
+
+@pytest.mark.parametrize(("victim", "how", "step"), TABLE)
+def test_a_chunk_survives_or_ends_in_an_error_that_another_try_heals(victim, how, step, planned, tmp_path):
+    quiet = hfdask.render_chunk(planned.url, 0, tmp_path / "quiet.mp4")
+    if step == "launched":
+        browser_thread().run(browser_thread().pool.close_idle(), 30)
+    fault = Fault(victim, how)
+
+    def render() -> hfdask.ChunkResult:
+        return hfdask.render_chunk(planned.url, 0, tmp_path / "out.mp4", redo=True)
+
+    with at(step, fault):
+        outcome(render, lambda chunk: chunk.digest == quiet.digest)
+    assert fault.done
+    assert fault.hit or (victim, step) in NOBODY
+    assert render().digest == quiet.digest
+    assert until(lambda: not stopped(), 5)
+
+
+@pytest.mark.parametrize(("victim", "how", "step"), PLANNING_TABLE)
+def test_planning_survives_or_ends_in_an_error_that_another_try_heals(victim, how, step, planned, project, tmp_path):
+    source = project(PAGE + "<p>text</p>", **{"picture.svg": PICTURE})
+    if step == "launched":
+        browser_thread().run(browser_thread().pool.close_idle(), 30)
+    fault = Fault(victim, how)
+
+    def plan() -> hfdask.Plan:
+        check = "warn" if step == "checking" else "off"
+        return hfdask.plan(source, tmp_path / "again", fps=10, frame_timeout=3, load_timeout=6, check=check)
+
+    with at(step, fault):
+        outcome(plan, lambda made: made.hash == planned.hash)
+    assert fault.done
+    assert fault.hit or (victim, step) in NOBODY
+    assert plan().hash == planned.hash
+    assert until(lambda: not stopped(), 5)
+
+
+# There is no such process yet, or it has just ended.
+NOBODY = {(victim, "launched") for victim in ("gpu-process", "network", "renderer")} | {("renderer", "idle")}
+
+
+def stopped() -> list[psutil.Process]:
+    found = []
+    for process in below():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() == psutil.STATUS_STOPPED:
+                found.append(process)
+    return found
+
+
+def test_a_warm_browser_that_has_lost_a_process_is_replaced_and_nobody_notices(planned, tmp_path):
+    quiet = hfdask.render_chunk(planned.url, 0, tmp_path / "quiet.mp4")
+    for victim in VICTIMS[:-2]:
+        Fault(victim, signal.SIGKILL)()
+        again = hfdask.render_chunk(planned.url, 0, tmp_path / "out.mp4", redo=True)
+        assert (again.digest, again.messages) == (quiet.digest, quiet.messages)
+        assert not again.warm
