@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from case import Case, Files, plain, script
@@ -20,9 +22,18 @@ def _png(width: int, height: int, rows: int = 1) -> bytes:
     def part(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    data = zlib.compress(bytes((width + 1) * rows), 9)
+    data = zlib.compress(bytes((width + 1) * rows), 1)
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", data) + part(b"IEND", b"")
+
+
+def _whole(side: int) -> Callable[[Path], None]:
+    """Writes a PNG of a large size that is all there. It is made when it is needed, as that takes a second."""
+
+    def write(folder: Path) -> None:
+        (folder / "x.png").write_bytes(_png(side, side, side))
+
+    return write
 
 
 def _gif(width: int, height: int, frames: int) -> bytes:
@@ -145,6 +156,8 @@ DOCUMENT = [
     bomb("a_writer_of_scripts", script("window.n = 0; function w() { if (n++ < 1e9) document.write('<script>w()<' + '/script>') } w()")),
     bomb("a_huge_script", plain(end="<script>" + "x=1;" * 2_000_000 + "</script>")),
     bomb("a_deep_expression", plain(end="<script>" + "(" * 100_000 + ")" * 100_000 + "</script>")),
+    bomb("a_deep_expression_in_lines", plain(end="<script>" + "(\n" * 20_000 + ")" * 20_000 + "</script>")),
+    bomb("deep_functions_in_lines", plain(end="<script>" + "(() => {\n" * 3000 + "})()" * 3000 + "</script>")),
     bomb("a_huge_comment", plain(f"<!--{'-' * 10_000_000}-->")),
     bomb("entities", plain("&amp;" * 1_000_000)),
     bomb("a_big_table", plain("<table>" + "<tr><td colspan=1000 rowspan=65534>" * 300)),
@@ -196,8 +209,8 @@ STYLES = [
 PICTURES = [
     bomb("a_huge_png", plain("<img src=x.png>", x__png=_png(65_000, 65_000))),
     bomb("an_impossible_png", plain("<img src=x.png>", x__png=_png(2**31 - 1, 2**31 - 1, 0))),
-    bomb("a_whole_huge_png", plain("<img src=x.png>", x__png=_png(16_000, 16_000, 16_000))),
-    bomb("many_huge_pngs", plain("".join(f"<img src='x.png?{n}'>" for n in range(30)), x__png=_png(12_000, 12_000, 12_000))),
+    bomb("a_whole_huge_png", plain("<img src=x.png>"), write=_whole(16_000)),
+    bomb("many_huge_pngs", plain("".join(f"<img src='x.png?{n}'>" for n in range(30))), write=_whole(12_000)),
     bomb("a_png_background", plain("<b style='background:url(x.png);position:absolute;inset:0'></b>", x__png=_png(30_000, 30_000, 100))),
     bomb("a_huge_gif", plain("<img src=x.gif>", x__gif=_gif(65_535, 65_535, 3))),
     bomb("a_long_gif", plain("<img src=x.gif>", x__gif=_gif(16, 16, 100_000))),

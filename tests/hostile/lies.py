@@ -137,12 +137,26 @@ def lying(name: str, how: str, when: str) -> Files:
     return {"index.html": STAGE.format(head="", end=f"<script>{code}</script>")}
 
 
+# Lies that once came through: to wrong pictures, or to an error without a type.
+_KNOWN = (
+    ("matches", "huge", "end"),
+    ("String", "text", "end"),
+    ("min", "text", "frame"),
+    ("hasAttribute", "text", "frame"),
+    ("getElementsByTagNameNS", "list", "end"),
+    ("@@replace", "deep", "timer"),
+    ("assign", "nowhere", "frame"),
+    ("localName", "number", "timer"),
+)
+
+
 def cases(seed: int) -> list[Case]:
-    """One lie about each name, chosen by the seed."""
-    choice = random.Random(f"lies {seed}")
-    found = []
-    for name in names():
-        how = _RARE if choice.random() < 0.03 else choice.choice(_HOW)
-        when = choice.choice(_WHEN)
-        found.append(Case("lie", f"{name}_{how}_{when}", lying(name, how, when), like=HONEST))
-    return found
+    """One lie about each name, chosen by the seed, and those that are known."""
+    known = [Case("lie", f"known_{'_'.join(lie)}", lying(*lie), like=HONEST) for lie in _KNOWN]
+    return [*known, *(_chosen(name, random.Random(f"{seed} {name}")) for name in names())]
+
+
+def _chosen(name: str, choice: random.Random) -> Case:
+    how = _RARE if choice.random() < 0.03 else choice.choice(_HOW)
+    when = choice.choice(_WHEN)
+    return Case("lie", f"{name}_{how}_{when}", lying(name, how, when), like=HONEST)
