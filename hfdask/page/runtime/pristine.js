@@ -10,6 +10,7 @@
 // callback, a getter) counts from the next crossing on. None of this is a wall: it keeps the runtime's books right.
 
 const { apply, defineProperty: redefine, deleteProperty: drop, getOwnPropertyDescriptor: describeProperty, ownKeys } = Reflect;
+const { hasOwn } = Object;
 const findGetter = Object.prototype.__lookupGetter__;
 
 // What the language itself reads, which stands in no source.
@@ -24,6 +25,7 @@ function propertyOf(object, key) {
 
 const kept = []; // {object, key, value} or {object, key, get}, each with its `property`
 let closed = []; // {object, keys} of objects to which the page may add nothing that ours would see
+let documentKeys = []; // what a document inherits, and a page may cover with a property of the document itself
 
 // Called once, when the runtime has made its own changes.
 function keepBuiltIns() {
@@ -46,6 +48,8 @@ function keepBuiltIns() {
     }
   }
   closed = [Object.prototype, Array.prototype].map((object) => ({ object, keys: new Set(ownKeys(object)) }));
+  const above = [Document.prototype, Node.prototype, EventTarget.prototype];
+  documentKeys = kept.filter(({ object }) => above.includes(object)).map(({ key }) => key);
 }
 
 function keep(object, key) {
@@ -81,7 +85,15 @@ function setAside() {
     else tellLocked(key);
   }
   for (let i = 0; i < closed.length; i++) changes = removeAdded(closed[i], changes);
+  for (let i = 0; i < documentKeys.length; i++) {
+    if (hasOwn(document, documentKeys[i])) changes = remove(document, documentKeys[i], changes);
+  }
   return changes;
+}
+
+function remove(object, key, changes) {
+  const property = propertyOf(object, key);
+  return drop(object, key) ? { __proto__: null, object, key, property, next: changes } : changes;
 }
 
 // Every plain object has what is on `Object.prototype`, and every hole of a list the numbers of `Array.prototype`; other
@@ -92,9 +104,9 @@ function removeAdded({ object, keys }, changes) {
   for (let i = 0; i < now.length; i++) {
     const key = now[i];
     if (keys.has(key) || (object === Array.prototype && !/^\d+$/.test(String(key)))) continue;
-    const property = propertyOf(object, key);
-    if (!property.configurable) tellLocked(key);
-    else if (drop(object, key)) changes = { __proto__: null, object, key, property, next: changes };
+    const before = changes;
+    changes = remove(object, key, changes);
+    if (changes === before) tellLocked(key);
   }
   return changes;
 }
