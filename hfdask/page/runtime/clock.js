@@ -220,8 +220,9 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
   value: Object.freeze({
     seekToTime: entering(seekClock),
     getTime: () => virtualMs,
-    adoptDocuments: entering(adoptDocuments),
-    takeProblems: entering(takeProblems),
+    // Nothing to do, most times, for a frame without frames in it.
+    adoptDocuments: () => (document === ownDocument && !window.length) || ours(adoptDocuments),
+    takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),
     takeMovement: entering(takeMovement),
     drawAnew: entering(drawAnew),
     originals: native,

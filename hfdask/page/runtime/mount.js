@@ -144,7 +144,7 @@ function mountFile(host) {
     warn(`${describe(host)} is more than ${MAX_DEPTH} sub-compositions deep; it stays empty`);
     return;
   }
-  const written = readComposition(file || `"${source}"`);
+  const written = readComposition(file || `"${cut(source.replace(/[?#].*/s, ""), 200)}"`);
   if (!written) return;
   const template = written.querySelector("template");
   const carriers = [written.documentElement];
