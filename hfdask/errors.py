@@ -61,6 +61,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from hfdask.words import all_legible, legible
+
 
 class HfdaskError(Exception):
     """Base of all errors of this library.
@@ -68,7 +70,7 @@ class HfdaskError(Exception):
     Parameters
     ----------
     message : str
-        What is wrong, where (file, attribute or URL), and what to do about it.
+        What is wrong, where (file, attribute or URL), and what to do about it. It may quote strangers: it is made legible.
     **details
         JSON-safe facts for programs: never credentials, never signed URLs.
 
@@ -84,9 +86,9 @@ class HfdaskError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
+        self.message = legible(message)
+        super().__init__(self.message)
+        self.details: dict[str, Any] = all_legible(details)
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.message}"

@@ -55,5 +55,6 @@ def _changed(value: Any, change: Callable[[str], str], depth: int) -> Any:
     if isinstance(value, dict):
         return {change(str(name)): _changed(item, change, depth - 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_changed(item, change, depth - 1) for item in value]
+        items = (_changed(item, change, depth - 1) for item in value)
+        return tuple(items) if isinstance(value, tuple) else list(items)
     return value

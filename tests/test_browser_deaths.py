@@ -7,7 +7,6 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -191,6 +190,7 @@ def test_a_chunk_survives_or_ends_in_an_error_that_another_try_heals(victim, how
     assert fault.done
     assert fault.hit or (victim, step) in NOBODY
     assert render().digest == quiet.digest
+    browser_thread().run(browser_thread().pool.close_idle(), 30)
     assert until(lambda: not stopped(), 5)
 
 
@@ -210,6 +210,7 @@ def test_planning_survives_or_ends_in_an_error_that_another_try_heals(victim, ho
     assert fault.done
     assert fault.hit or (victim, step) in NOBODY
     assert plan().hash == planned.hash
+    browser_thread().run(browser_thread().pool.close_idle(), 30)
     assert until(lambda: not stopped(), 5)
 
 

@@ -120,7 +120,11 @@ class Chromium:
                 cdp = await browser.new_browser_cdp_session()
                 processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
                 pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
-                return cls(browser, server, mode, fonts, cdp, pid)
+                chromium = cls(browser, server, mode, fonts, cdp, pid)
+                # Of frames of other origins, which have processes of their own, nobody else tells.
+                cdp.on("Target.targetCrashed", lambda _: chromium.processes.lose("the process of a frame"))
+                await cdp.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "iframe"}]})
+                return chromium
         except BaseException as error:
             server.close()
             kill_marked(mark)

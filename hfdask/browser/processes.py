@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 # What every page depends on. Others come and go with pages.
 _HELPERS = {
-    "--type=zygote": "zygote",
-    "--type=gpu-process": "GPU process",
-    "network.mojom.NetworkService": "network service",
+    "--type=zygote": "its zygote",
+    "--type=gpu-process": "its GPU process",
+    "network.mojom.NetworkService": "its network service",
 }
 _ALL_HELPERS = frozenset(_HELPERS.values())
 _OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
@@ -39,11 +39,11 @@ class Processes:
         self._descriptors: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._lost = ""
-        self._watch(self.main, "first process")
+        self._watch(self.main, "its first process")
         above = _quietly(self.main.parents, list[psutil.Process]())
         us = next((number for number, process in enumerate(above) if process.pid == os.getpid()), 0)
         for process in above[:us]:
-            self._watch(process, "driver")
+            self._watch(process, "its driver")
 
     def all(self) -> list[psutil.Process]:
         """The browser's processes that can be found now, the first one included; a search of some milliseconds."""
@@ -68,7 +68,7 @@ class Processes:
     def lose(self, name: str) -> None:
         """Take note that something has ended that every page depends on, and end the rest, so that nobody waits for it."""
         if not self.killed:
-            self._lost = f"the browser lost its {name}"
+            self._lost = f"the browser lost {name}"
             self.kill()
 
     def fault(self) -> str:
@@ -81,7 +81,7 @@ class Processes:
                 self.lose(name)
                 return self._lost
             if status == psutil.STATUS_STOPPED:
-                return f"the browser's {name} is stopped"
+                return f"the browser goes no further without {name}, which is stopped"
         return ""
 
     def stopped(self) -> str:

@@ -34,7 +34,10 @@ def redact(url: str) -> str:
     """A URL for people: without user, query and fragment; of a ``data:`` URL only its type."""
     if url.startswith("data:"):
         return url.partition(",")[0][:80] + ",…"
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # Python knows fewer hosts than a browser does
+        return url.partition(":")[0][:20] + ":…"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 

@@ -97,13 +97,13 @@ class PageSession:
         self.network = network
         self._page = page
         self._cdp = cdp
-        self._crashed = False
         self._debugger = Debugger(cdp)
         self.log.attach(page, cdp)
         page.on("crash", self._on_crash)
 
     def _on_crash(self, _: Page) -> None:
-        self._crashed = True
+        # Playwright lets those who wait for the page go on waiting.
+        self.chromium.processes.lose("the process of its page")
 
     @property
     def in_flight(self) -> int:
@@ -335,15 +335,15 @@ class PageSession:
             ) from error
         except PlaywrightError as error:
             await self._require_here_soon()
-            if self._crashed or not self.chromium.alive:
+            if not self.chromium.alive:
                 raise BrowserCrashError(f"the browser died: {what}") from error
             raise CaptureError(f"{what}: {first_line(error)}") from error
         except HfdaskError:
             await self._require_here_soon()  # whatever failed, it failed in another document
             raise
         self._require_here()
-        if self._crashed or self.chromium.processes.lost():  # what it has drawn since then may lack something
-            raise BrowserCrashError(self.chromium.processes.lost() or "the browser lost the page's process")
+        if lost := self.chromium.processes.lost():  # what it has drawn since then may lack something
+            raise BrowserCrashError(lost)
 
     async def _require_here_soon(self) -> None:
         """As `_require_here`, after a failure: word of a navigation may come later than what it broke."""
