@@ -20,6 +20,9 @@ SKIPPED = frozenset(
     {"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"} | {PROJECT_FILE}
 )
 
+MAX_ENTRIES = 100_000
+"""Files and folders of a project. Links can make a path of every walk through them, of which there may be more than anybody can count."""
+
 _FRAGMENT_FREE = re.compile(rb"<(?:html|head|body)[\s>/]", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
@@ -69,11 +72,24 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
     """Every regular file below a resolved folder by its path there, sorted, without what has a ``skipped`` name at the top.
 
     Links are followed while they stay in the folder.
+
+    Raises
+    ------
+    ProjectError
+        Where there are more than `MAX_ENTRIES`, or folders too deep for this machine.
     """
+    seen = 0
 
     def walk(inside: Path, parts: tuple[str, ...], above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
+        nonlocal seen
         for item in os.scandir(inside):
             name = (*parts, item.name)
+            seen += 1
+            if seen > MAX_ENTRIES:
+                raise ProjectError(
+                    f"{folder} has more than {MAX_ENTRIES} files and folders, or links that lead from folder to folder; "
+                    "give the composition a folder of its own"
+                )
             if not parts and item.name in skipped:
                 continue
             target = Path(item.path).resolve()
@@ -85,7 +101,10 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
             elif target.is_file():
                 yield "/".join(name), target
 
-    return sorted(walk(folder, (), frozenset({folder})))
+    try:
+        return sorted(walk(folder, (), frozenset({folder})))
+    except RecursionError as error:
+        raise ProjectError(f"the folders in {folder} are nested too deep") from error
 
 
 def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:
