@@ -58,10 +58,22 @@ def test_a_mistake_is_found_and_its_absence_is_not(case: Case, tmp_path: Path, c
 
 
 def test_every_code_has_a_case_and_a_line_in_the_table():
-    assert {case.code for case in CASES} | {"expensive_image"} == set(RULES)
+    assert {case.code for case in CASES} | {"expensive_image", "document_too_large"} == set(RULES)
     table = (REPOSITORY / "docs" / "check.md").read_text("utf-8")
     for code, rule in RULES.items():
         assert any(f"`{code}`" in line and rule.severity in line for line in table.splitlines()), code
+
+
+def test_a_huge_document_is_not_checked_and_that_is_told(tmp_path, check):
+    write(
+        tmp_path,
+        page(
+            f'¶<div data-composition-id="x" data-composition-src="x.html"></div><!--{"x" * 1000}-->',
+            x_dot_html="x" * 2_100_000,
+        ),
+    )
+    [finding] = check(tmp_path).findings
+    assert (finding.code, finding.file) == ("document_too_large", "x.html")
 
 
 def test_a_huge_picture_is_found(tmp_path, check):

@@ -63,11 +63,10 @@ class Typefaces:
 
     async def _ask(self, expression: str) -> None:
         send = self._session.send
-        answer = await self._value(f"(__hfdaskText.found = {expression}).map(__hfdaskText.about)")
-        about = understood(answer, Abouts, "its text")
+        about = understood(await self._value(expression), Abouts, "its text")
         if not about:
             return
-        found = await self._evaluated("__hfdaskText.found", by_value=False)
+        found = await self._evaluated("__hfdaskText.found()", by_value=False)
         properties = await send("Runtime.getProperties", {"objectId": found["objectId"], "ownProperties": True})
         handles = {
             item["name"]: item["value"]["objectId"]

@@ -46,6 +46,10 @@ ROOT = {
         "the entry document's composition is inside of a <template>, so nothing of it is on the page",
         "take it out of the <template>; only files that are mounted by data-composition-src have one",
     ),
+    "document_too_large": _warning(
+        "the document has {megabytes} MB, which is too large to be checked with the others",
+        "move data and pictures into files of their own",
+    ),
     "root_missing_dimensions": _error(
         "the root has no usable {missing}; without them the video is 1080 pixels wide and 1920 high",
         "write both in pixels, such as data-width='1920' data-height='1080'",

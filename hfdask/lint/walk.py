@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,10 @@ from hfdask.model import Finding
 from hfdask.project import Project
 
 MAX_DEPTH = 20
+MAX_DOCUMENT = 2_000_000
+"""Bytes of a document that is checked; looking for the lines of its elements takes about a second for each million."""
+MAX_DOCUMENTS = 8_000_000
+"""Bytes of all documents of a project together."""
 _MAX_IMAGE = 4.0  # times the pixels of the video
 _PROVIDERS = {"gsap": r"gsap|greensock|tweenmax", "lottie": "lottie", "THREE": r"\bthree\b|THREE"}
 
@@ -51,11 +56,14 @@ class Walk:
         self.declared: dict[str, list[str]] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._shown: set[str] = set()
+        self._left = MAX_DOCUMENTS
+        self._unread: set[str] = set()
 
     def run(self) -> None:
         """Read everything; the answer is in ``findings``."""
         self._document(self.project.entry, "entry", ())
-        self._judge_together(self._facts[self.project.entry])
+        if not self._unread:
+            self._judge_together(self._facts[self.project.entry])
 
     def add(
         self,
@@ -91,6 +99,8 @@ class Walk:
 
     def _document(self, path: str, role: str, above: tuple[str, ...]) -> None:
         self.read.add(path)
+        if self._is_too_large(path):
+            return
         html = read_text(self.files, path)
         places = Positions(html)
         facts = self._inspect(html, path, role)
@@ -117,6 +127,15 @@ class Walk:
         for use in facts["urls"]:
             if use["kind"] == "frame":
                 self._frame(use, path, (*above, path))
+
+    def _is_too_large(self, path: str) -> bool:
+        size = self.files[path].stat().st_size
+        self._left -= min(size, MAX_DOCUMENT)
+        if size <= MAX_DOCUMENT and self._left >= 0:
+            return False
+        self._unread.add(path)
+        self.add("document_too_large", path, megabytes=round(size / 1e6, 1))
+        return True
 
     def _inspect(self, html: str, path: str, role: str) -> dict[str, Any]:
         options: dict[str, Any] = {"role": role, "width": self.size[0], "height": self.size[1]}
@@ -151,8 +170,10 @@ class Walk:
         if len(above) > MAX_DEPTH:
             self.add("sub_composition_too_deep", path, line, tag, src=src, depth=MAX_DEPTH)
             return
-        if target not in self._facts:
+        if target not in self._facts and target not in self._unread:
             self._document(target, "sub", above)
+        if target in self._unread:
+            return
         facts = self._facts[target]
         if not facts["compositions"]:
             self.add(
@@ -172,7 +193,7 @@ class Walk:
         if (
             target
             and target.lower().endswith((".html", ".htm"))
-            and target not in self._facts
+            and target not in {*self._facts, *self._unread}
             and len(above) <= MAX_DEPTH
         ):
             self._document(target, "frame", above)
@@ -217,7 +238,7 @@ class Walk:
         return None if first is None else first + int(use["row"])
 
     def _missing(self, url: str, kind: str, options: list[str], base: str, line: int | None, tag: str | None) -> None:
-        if any((self.project.folder / item).is_file() for item in options):
+        if any(os.path.isfile(self.project.folder / item) for item in options):  # of any name, however long
             kind = f"{kind}; it lies in a folder that is left out of plans"
         if leaves_project(url, base):
             self.add("invalid_parent_traversal_in_asset_path", base, line, tag, url=url)

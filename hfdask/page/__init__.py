@@ -11,13 +11,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from fractions import Fraction
 from importlib import resources
 
 from hfdask.model import PageSettings
 
 # In every frame of the page, and in the top one only.
-_FRAME = ("connections.js", "tell.js", "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
+_PRISTINE = "pristine.js"
+_FRAME = (_PRISTINE, "connections.js", "tell.js", "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
 _FONTS = "fonts.js"
 _PLAYER = (
     "timing.js",
@@ -44,6 +46,20 @@ def _sources() -> tuple[str, str]:
 
 
 @functools.cache
+def _font_source() -> str:
+    return (resources.files("hfdask.page") / "runtime" / _FONTS).read_text("utf-8")
+
+
+@functools.cache
+def _names() -> tuple[str, ...]:
+    """The names that the runtime's sources read of objects, or that stand alone and may be those of built-ins."""
+    text = re.sub(r"^\s*//.*$", "", "\n".join((*_sources(), _font_source())), flags=re.MULTILINE)
+    members = re.findall(r"\.([A-Za-z]\w*)", text)
+    kinds = re.findall(r"\b[A-Z][A-Za-z]+\b", text)
+    return tuple(sorted({*members, *kinds}))
+
+
+@functools.cache
 def runtime_digest() -> str:
     """sha256 (hex) of the runtime's sources: locked in a plan, so that no worker draws it with another runtime."""
     return hashlib.sha256("\0".join(_sources()).encode()).hexdigest()
@@ -52,10 +68,10 @@ def runtime_digest() -> str:
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
     """The script to run first in every frame of a page with these settings."""
     frame, player = _sources()
-    config = json.dumps({"fps": float(fps), "variables": page.variables, "fragment": page.fragment})
+    config = {"fps": float(fps), "variables": page.variables, "fragment": page.fragment, "names": _names()}
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
-        f"const config = {config};\n{frame}\nif (window === window.top) {{\n{player}\n}} }})();"
+        f"const config = {json.dumps(config)};\n{frame}\nif (window === window.top) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
     )
 
 
@@ -76,4 +92,10 @@ def lint_script() -> str:
 @functools.cache
 def font_script() -> str:
     """The script that looks at text while a page is planned; it has no part in what the page draws."""
-    return (resources.files("hfdask.page") / "runtime" / _FONTS).read_text("utf-8")
+    pristine = (resources.files("hfdask.page") / "runtime" / _PRISTINE).read_text("utf-8")
+    config = json.dumps({"names": _names()})
+    return (
+        '(() => { "use strict"; if (window.__hfdaskText) return;\n'
+        f"const config = {config};\n{pristine}\n"
+        f"function addProblem() {{}} // the runtime has told of it\n{_font_source()}\nkeepBuiltIns(); }})();"
+    )

@@ -9,16 +9,16 @@ function quantise(time) {
 }
 
 // Baselines: the composition's time when an animation was first seen, and the animation's own time then.
-const scripted = new Map();
+const scripted = own(new Map());
 const animate = Element.prototype.animate;
 Element.prototype.animate = function (...args) {
-  const animation = animate.apply(this, args);
+  const animation = apply(animate, this, args);
   watchScripted(animation);
   return animation;
 };
 const play = Animation.prototype.play;
 Animation.prototype.play = function () {
-  play.call(this);
+  apply(play, this, []);
   if (!(this instanceof CSSAnimation)) watchScripted(this);
 };
 
@@ -142,11 +142,12 @@ adoptDocuments();
 if (window !== window.top) {
   seekAnimations = (time) => {
     currentTime = quantise(time);
-    for (const adapter of [waapi, css, smil]) guarded(() => adapter.seek(currentTime));
+    for (const adapter of [waapi, css, smil]) caught(() => adapter.seek(currentTime));
   };
 }
 
 // Scripts that draw on demand (WebGL, WebGPU, canvas) listen to `hf-seek` and may hand in promises to wait for.
+const dispatch = window.dispatchEvent.bind(window);
 let announced = null;
 let promises = [];
 const drawing = {
@@ -155,7 +156,8 @@ const drawing = {
     window.__hfThreeTime = window.__hfTypegpuTime = time;
     if (suppressEvents || (announced === time && !force)) return;
     announced = time;
-    const waitUntil = (promise) => void promises.push(Promise.resolve(promise));
-    window.dispatchEvent(new CustomEvent("hf-seek", { detail: { time, waitUntil } }));
+    const waitUntil = entering((promise) => void promises.push(Promise.resolve(promise)));
+    const event = new CustomEvent("hf-seek", { detail: { time, waitUntil } });
+    guarded(() => dispatch(event));
   },
 };

@@ -20,7 +20,7 @@ let unwatched = false;
 const attachShadow = Element.prototype.attachShadow;
 Element.prototype.attachShadow = function (...args) {
   unwatched = true;
-  return attachShadow.apply(this, args);
+  return apply(attachShadow, this, args);
 };
 
 // A sheet behind the whole page, so faint that it changes no pixel: changing it makes everything on its layer be drawn.

@@ -2,14 +2,14 @@
 // only moves when a frame is sought, so what a script draws is a function of the frame's time alone. Timers stay
 // native: authors use them for deferred set-up, which must happen in real time.
 
-const native = {
+const native = Object.freeze({
   Date: window.Date,
   now: window.performance.now.bind(window.performance),
   setTimeout: window.setTimeout.bind(window),
   clearTimeout: window.clearTimeout.bind(window),
   requestAnimationFrame: window.requestAnimationFrame.bind(window),
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
-};
+});
 
 let virtualMs = 0;
 
@@ -40,8 +40,8 @@ function define(object, name, value) {
 // requestAnimationFrame: a queue that each seek runs once. What callbacks queue waits for the next seek, or a page
 // that always asks for one more frame would never finish the first.
 let nextRequest = 1;
-let requests = new Map();
-let due = new Map(); // the run that is going on; a callback may cancel one that is still to come
+let requests = own(new Map());
+let due = own(new Map()); // the run that is going on; a callback may cancel one that is still to come
 define(window, "requestAnimationFrame", (callback) => {
   if (typeof callback !== "function") throw new TypeError("requestAnimationFrame needs a function");
   requests.set(nextRequest, callback);
@@ -53,20 +53,28 @@ define(window, "cancelAnimationFrame", (id) => {
 });
 
 function runAnimationFrame() {
-  due = requests;
-  requests = new Map();
-  for (const callback of due.values()) guarded(() => callback(virtualMs));
+  const run = requests;
+  const ids = [...run.keys()];
+  due = run;
+  requests = own(new Map());
+  if (!ids.length) return;
+  theirs(() => {
+    for (let i = 0; i < ids.length; i++) {
+      const callback = run.get(ids[i]); // none where one before has cancelled it
+      if (callback) caught(() => callback(virtualMs));
+    }
+  });
 }
 
 // Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's.
-const pendingTimers = new Set();
+const pendingTimers = own(new Set());
 define(window, "setTimeout", (handler, delay, ...args) => {
   const short = !(delay > 1000);
   const id = native.setTimeout(
     typeof handler === "function"
       ? (...inner) => {
           pendingTimers.delete(id);
-          handler.apply(window, inner);
+          apply(handler, window, inner);
         }
       : handler,
     delay,
@@ -84,15 +92,16 @@ for (const name of ["clearTimeout", "clearInterval"]) {
 }
 
 // Mulberry32, reseeded at every seek from the time alone: a frame's randomness never depends on the frames before.
+const { floor, imul } = Math;
 let randomState = 0;
 function reseed(ms) {
-  randomState = (Math.imul(Math.floor(ms) | 0, -1640531527) + 0x9e3779b9) | 0;
+  randomState = (imul(floor(ms) | 0, -1640531527) + 0x9e3779b9) | 0;
 }
 function randomWord() {
   randomState = (randomState + 0x6d2b79f5) | 0;
   let t = randomState;
-  t = Math.imul(t ^ (t >>> 15), t | 1);
-  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  t = imul(t ^ (t >>> 15), t | 1);
+  t ^= t + imul(t ^ (t >>> 7), t | 61);
   return (t ^ (t >>> 14)) >>> 0;
 }
 reseed(0);
@@ -120,32 +129,41 @@ if (window.crypto) {
 
 // An exception in author code must not stop the other adapters or callbacks of a frame, and must not be lost.
 function guarded(action) {
+  return caught(() => theirs(action));
+}
+
+const reportError = window.reportError.bind(window);
+function caught(action) {
   try {
     return action();
   } catch (error) {
-    window.reportError(error);
+    reportError(error);
     return undefined;
   }
 }
 
 const MAX_PROBLEMS = 100;
-const problems = []; // uncaught errors, taken by the host with each answer
-window.addEventListener("error", (event) => {
+const problems = own([]); // uncaught errors, taken by the host with each answer
+function listen(name, look) {
+  const listener = entering(look);
+  window.addEventListener(name, (event) => void (problems.length < MAX_PROBLEMS && listener(event)), true);
+}
+listen("error", (event) => {
   if (event.target !== window) return; // a resource: the server and the network log know those
   if (event.message?.startsWith("ResizeObserver loop")) return; // not an error: the rest is observed a frame later
   const where = event.filename ? ` (${event.filename}:${event.lineno}:${event.colno})` : "";
   addProblem(`${event.message}${where}`);
-}, true);
-window.addEventListener("unhandledrejection", (event) => {
-  addProblem(`Unhandled rejection: ${inWords(event.reason)}`);
 });
+listen("unhandledrejection", ({ reason }) => addProblem(`Unhandled rejection: ${inWords(reason)}`));
 // A script that throws at each step of a loop says no more with each.
 function addProblem(text) {
   if (problems.length < MAX_PROBLEMS) problems.push(cut(text, MAX_TEXT));
 }
 
 function takeProblems() {
-  return [...problems.splice(0), ...childClocks().flatMap((clock) => clock.takeProblems())];
+  const taken = problems.splice(0);
+  for (const clock of childClocks()) taken.push(...clock.takeProblems());
+  return taken.slice(0, MAX_PROBLEMS);
 }
 
 // Windows of another origin are not ours to drive; they are told of in the plan.
@@ -194,15 +212,19 @@ function seekClock(ms) {
   setClock(ms);
   seekAnimations(virtualMs / 1000);
   runAnimationFrame();
-  for (const clock of childClocks()) guarded(() => clock.seekToTime(ms));
+  for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
 }
 
-define(window, "__HF_VIRTUAL_TIME__", {
-  seekToTime: seekClock,
-  getTime: () => virtualMs,
-  adoptDocuments,
-  takeProblems,
-  takeMovement,
-  drawAnew,
-  originals: native,
+// Not to be replaced: the frame above relies on it.
+Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
+  value: Object.freeze({
+    seekToTime: entering(seekClock),
+    getTime: () => virtualMs,
+    // Nothing to do, most times, for a frame without frames in it.
+    adoptDocuments: () => (document === ownDocument && !window.length) || ours(adoptDocuments),
+    takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),
+    takeMovement: entering(takeMovement),
+    drawAnew: entering(drawAnew),
+    originals: native,
+  }),
 });

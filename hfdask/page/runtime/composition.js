@@ -94,7 +94,7 @@ function dropRedundantCentring(element) {
   if (!styled) style.cssText = kept;
 }
 
-const clipObserver = new MutationObserver(noteChanges);
+const clipObserver = new MutationObserver(entering(noteChanges));
 clipObserver.observe(document, {
   subtree: true,
   childList: true,

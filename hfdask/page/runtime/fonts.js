@@ -1,176 +1,188 @@
 // Planning's look at text: which elements show what, in which fonts. Runs beside the player while a page is planned,
 // in every frame of it, and never while it is rendered.
-(() => {
-  "use strict";
-  if (window.__hfdaskText) return;
-  const WORD = /\s+/u;
-  const ASCII = /^[\x20-\x7e]*$/;
-  const FACE = ["font-family", "font-weight", "font-style", "font-stretch", "font-variant-caps", "text-transform"];
-  const UNSEEN = new Set(["head", "link", "meta", "script", "style", "template", "title"]);
-  const closedRoots = new WeakMap();
-  const canvasText = new Map(); // a canvas's `font` -> letters and words drawn in it
-  const known = new Map(); // face -> letters and words that were handed out already
-  const lines = new Map(); // face of a box that lines of text are set in -> an element of it
+const WORD = /\s+/u;
+const ASCII = /^[\x20-\x7e]*$/;
+const FACE = ["font-family", "font-weight", "font-style", "font-stretch", "font-variant-caps", "text-transform"];
+const UNSEEN = new Set(["head", "link", "meta", "script", "style", "template", "title"]);
+const closedRoots = own(new WeakMap());
+const canvasText = own(new Map()); // a canvas's `font` -> letters and words drawn in it
+const known = new Map(); // face -> letters and words that were handed out already
+const lines = new Map(); // face of a box that lines of text are set in -> an element of it
 
-  wrap(Element.prototype, "attachShadow", (element, result) => closedRoots.set(element, result));
-  for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
-    for (const name of ["fillText", "strokeText", "measureText"]) {
-      wrap(type.prototype, name, (context, result, text) => {
-        addWords(canvasText, context.font, String(text), context.canvas);
-      });
+wrap(Element.prototype, "attachShadow", (element, result) => closedRoots.set(element, result));
+for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
+  for (const name of ["fillText", "strokeText", "measureText"]) {
+    wrap(type.prototype, name, (context, result, text) => {
+      addWords(canvasText, context.font, String(text), context.canvas);
+    });
+  }
+}
+
+const texts = new MutationObserver(() => (touched = true));
+let touched = true;
+texts.observe(document, { subtree: true, childList: true, characterData: true });
+
+// Whether text came, went or became another since the last call.
+function changed() {
+  const answer = touched || texts.takeRecords().length > 0;
+  touched = false;
+  return answer;
+}
+
+function wrap(object, name, note) {
+  const original = object[name];
+  object[name] = {
+    [name](...args) {
+      const result = apply(original, this, args);
+      note(this, result, ...args);
+      return result;
+    },
+  }[name];
+}
+
+// Whether any of the text is new to this face. What an ASCII character is drawn with does not depend on those beside it.
+function addWords(map, face, text, element) {
+  let entry = map.get(face);
+  if (!entry) map.set(face, (entry = { words: new Set(), element }));
+  const before = entry.words.size;
+  for (const word of text.split(WORD)) {
+    if (ASCII.test(word)) for (const letter of word) entry.words.add(letter);
+    else entry.words.add(word);
+  }
+  return entry.words.size > before;
+}
+
+function* elementsOf(root) {
+  for (const element of root.querySelectorAll("*")) {
+    yield element;
+    const shadow = element.shadowRoot ?? closedRoots.get(element);
+    if (shadow) yield* elementsOf(shadow);
+    if (element.localName === "iframe" && element.contentDocument) yield* elementsOf(element.contentDocument);
+  }
+}
+
+const styleOf = (element, pseudo) => element.ownerDocument.defaultView.getComputedStyle(element, pseudo);
+
+// What an element itself draws, with the styles of it.
+function textsOf(element) {
+  const style = styleOf(element);
+  let text = `${element.value ?? ""} ${element.placeholder ?? ""}`;
+  for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) text += ` ${node.data}`;
+  if (style.display === "list-item") text += ` ${style.listStyleType}`;
+  const texts = [[text, style]];
+  for (const pseudo of ["::before", "::after"]) {
+    const inner = styleOf(element, pseudo);
+    if (/["(]/.test(inner.content)) texts.push([inner.content, inner]);
+  }
+  return texts;
+}
+
+function faceOf(style, element) {
+  return JSON.stringify([...FACE.map((name) => style.getPropertyValue(name)), language(element)]);
+}
+function language(element) {
+  return element.closest?.("[lang]")?.lang || element.ownerDocument.documentElement.lang;
+}
+
+// Elements with words that were not yet seen in their face, each of which the host asks the browser about.
+function fresh() {
+  const found = [];
+  for (const element of elementsOf(document)) {
+    if (UNSEEN.has(element.localName)) continue;
+    const texts = textsOf(element).filter(([text]) => text.trim());
+    if (!texts.length || !hasBox(element)) continue;
+    const isNew = texts.map(([text, style]) => addWords(known, faceOf(style, element), text, element));
+    if (!isNew.includes(true)) continue;
+    found.push(element);
+    for (const box of lineBoxes(element)) {
+      const face = faceOf(styleOf(box), box);
+      if (!lines.has(face)) lines.set(face, box);
     }
   }
+  return found;
+}
 
-  const texts = new MutationObserver(() => (touched = true));
-  let touched = true;
-  texts.observe(document, { subtree: true, childList: true, characterData: true });
+function hasBox(element) {
+  if (element.checkVisibility()) return true;
+  const above = styleOf(element).display === "contents" ? element.parentElement : null;
+  return above !== null && hasBox(above);
+}
 
-  // Whether text came, went or became another since the last call.
-  function changed() {
-    const answer = touched || texts.takeRecords().length > 0;
-    touched = false;
-    return answer;
+// A line is as high as the fonts of the boxes around its text ask for, whether they draw a glyph or not.
+function* lineBoxes(element) {
+  for (let box = element; box; box = box.parentElement ?? box.getRootNode().host) {
+    yield box;
+    if (!["inline", "contents"].includes(styleOf(box).display)) return;
   }
+}
 
-  function wrap(object, name, note) {
-    const original = object[name];
-    object[name] = {
-      [name](...args) {
-        const result = original.apply(this, args);
-        note(this, result, ...args);
-        return result;
-      },
-    }[name];
+// At the page's end: an element for each face of a line and each font of a canvas, which are no text themselves.
+function samples() {
+  const found = [];
+  for (const [face, box] of lines) {
+    const values = JSON.parse(face);
+    found.push(sample(box, "x", (set) => FACE.forEach((name, number) => set(name, values[number])), values.at(-1)));
   }
-
-  // Whether any of the text is new to this face. What an ASCII character is drawn with does not depend on those beside it.
-  function addWords(map, face, text, element) {
-    let entry = map.get(face);
-    if (!entry) map.set(face, (entry = { words: new Set(), element }));
-    const before = entry.words.size;
-    for (const word of text.split(WORD)) {
-      if (ASCII.test(word)) for (const letter of word) entry.words.add(letter);
-      else entry.words.add(word);
-    }
-    return entry.words.size > before;
-  }
-
-  function* elementsOf(root) {
-    for (const element of root.querySelectorAll("*")) {
-      yield element;
-      const shadow = element.shadowRoot ?? closedRoots.get(element);
-      if (shadow) yield* elementsOf(shadow);
-      if (element.localName === "iframe" && element.contentDocument) yield* elementsOf(element.contentDocument);
+  for (const { text } of canvases(window)) {
+    for (const [font, { words, element }] of text) {
+      const owner = element instanceof Element ? element : document.documentElement;
+      found.push(sample(owner, [...words].join(" "), (set) => set("font", font)));
     }
   }
+  return found;
+}
 
-  const styleOf = (element, pseudo) => element.ownerDocument.defaultView.getComputedStyle(element, pseudo);
-
-  // What an element itself draws, with the styles of it.
-  function textsOf(element) {
-    const style = styleOf(element);
-    let text = `${element.value ?? ""} ${element.placeholder ?? ""}`;
-    for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) text += ` ${node.data}`;
-    if (style.display === "list-item") text += ` ${style.listStyleType}`;
-    const texts = [[text, style]];
-    for (const pseudo of ["::before", "::after"]) {
-      const inner = styleOf(element, pseudo);
-      if (/["(]/.test(inner.content)) texts.push([inner.content, inner]);
-    }
-    return texts;
-  }
-
-  function faceOf(style, element) {
-    return JSON.stringify([...FACE.map((name) => style.getPropertyValue(name)), language(element)]);
-  }
-  function language(element) {
-    return element.closest?.("[lang]")?.lang || element.ownerDocument.documentElement.lang;
-  }
-
-  // Elements with words that were not yet seen in their face, each of which the host asks the browser about.
-  function fresh() {
-    const found = [];
-    for (const element of elementsOf(document)) {
-      if (UNSEEN.has(element.localName)) continue;
-      const texts = textsOf(element).filter(([text]) => text.trim());
-      if (!texts.length || !hasBox(element)) continue;
-      const isNew = texts.map(([text, style]) => addWords(known, faceOf(style, element), text, element));
-      if (!isNew.includes(true)) continue;
-      found.push(element);
-      for (const box of lineBoxes(element)) {
-        const face = faceOf(styleOf(box), box);
-        if (!lines.has(face)) lines.set(face, box);
-      }
-    }
-    return found;
-  }
-
-  function hasBox(element) {
-    if (element.checkVisibility()) return true;
-    const above = styleOf(element).display === "contents" ? element.parentElement : null;
-    return above !== null && hasBox(above);
-  }
-
-  // A line is as high as the fonts of the boxes around its text ask for, whether they draw a glyph or not.
-  function* lineBoxes(element) {
-    for (let box = element; box; box = box.parentElement ?? box.getRootNode().host) {
-      yield box;
-      if (!["inline", "contents"].includes(styleOf(box).display)) return;
+function* canvases(view) {
+  yield view.__hfdaskText;
+  for (let number = 0; number < view.frames.length; number++) {
+    try {
+      if (view.frames[number].__hfdaskText) yield* canvases(view.frames[number]);
+    } catch {
+      // another origin, whose text cannot be looked at
     }
   }
+}
 
-  // At the page's end: an element for each face of a line and each font of a canvas, which are no text themselves.
-  function samples() {
-    const found = [];
-    for (const [face, box] of lines) {
-      const values = JSON.parse(face);
-      found.push(sample(box, "x", (set) => FACE.forEach((name, number) => set(name, values[number])), values.at(-1)));
-    }
-    for (const { text } of canvases(window)) {
-      for (const [font, { words, element }] of text) {
-        const owner = element instanceof Element ? element : document.documentElement;
-        found.push(sample(owner, [...words].join(" "), (set) => set("font", font)));
-      }
-    }
-    return found;
-  }
+const labels = new WeakMap();
+function sample(owner, text, style, lang = "") {
+  const element = owner.ownerDocument.createElement("span");
+  const set = (name, value) => element.style.setProperty(name, value, "important");
+  set("all", "initial");
+  set("position", "fixed");
+  style(set);
+  if (lang) element.lang = lang;
+  element.textContent = text;
+  owner.ownerDocument.documentElement.append(element);
+  labels.set(element, describe(owner));
+  return element;
+}
 
-  function* canvases(view) {
-    yield view.__hfdaskText;
-    for (let number = 0; number < view.frames.length; number++) {
-      try {
-        if (view.frames[number].__hfdaskText) yield* canvases(view.frames[number]);
-      } catch {
-        // another origin, whose text cannot be looked at
-      }
-    }
-  }
+function describe(element) {
+  const id = element.id ? `#${element.id}` : "";
+  const classes = [...(element.classList ?? [])].map((name) => `.${name}`).join("");
+  const text = (element.textContent ?? "").trim().replace(/\s+/gu, " ");
+  return `<${element.localName}${id}${classes}>` + (text ? ` "${[...text].slice(0, 30).join("")}"` : "");
+}
 
-  const labels = new WeakMap();
-  function sample(owner, text, style, lang = "") {
-    const element = owner.ownerDocument.createElement("span");
-    const set = (name, value) => element.style.setProperty(name, value, "important");
-    set("all", "initial");
-    set("position", "fixed");
-    style(set);
-    if (lang) element.lang = lang;
-    element.textContent = text;
-    owner.ownerDocument.documentElement.append(element);
-    labels.set(element, describe(owner));
-    return element;
-  }
+function about(element) {
+  element.getBoundingClientRect(); // the browser tells the fonts of the last layout
+  return { element: labels.get(element) ?? describe(element), families: styleOf(element).fontFamily };
+}
 
-  function describe(element) {
-    const id = element.id ? `#${element.id}` : "";
-    const classes = [...(element.classList ?? [])].map((name) => `.${name}`).join("");
-    const text = (element.textContent ?? "").trim().replace(/\s+/gu, " ");
-    return `<${element.localName}${id}${classes}>` + (text ? ` "${[...text].slice(0, 30).join("")}"` : "");
-  }
+// The host asks `about` what `fresh` or `samples` finds, and then the browser about these elements.
+let found = [];
+function look(elements) {
+  found = elements();
+  return found.map(about);
+}
 
-  function about(element) {
-    element.getBoundingClientRect(); // the browser tells the fonts of the last layout
-    return { element: labels.get(element) ?? describe(element), families: styleOf(element).fontFamily };
-  }
-
-  window.__hfdaskText = { changed, fresh, samples, about, text: canvasText };
-})();
+// Not to be replaced, as the host relies on it.
+Object.defineProperty(window, "__hfdaskText", {
+  value: Object.freeze({
+    changed: entering(changed),
+    fresh: entering(() => look(fresh)),
+    samples: entering(() => look(samples)),
+    found: () => found,
+    text: canvasText,
+  }),
+});

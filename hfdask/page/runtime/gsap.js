@@ -1,8 +1,8 @@
 // GSAP is set up as soon as it is there, before any tween. Without lag smoothing a chunk's first seek is not taken for a
 // stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
 
-const setUps = new WeakSet();
-const clockTimelines = new WeakSet(); // those that GSAP's own clock moves, with all that is in them
+const setUps = own(new WeakSet());
+const clockTimelines = own(new WeakSet()); // those that GSAP's own clock moves, with all that is in them
 function setUpGsap(gsap) {
   if (!gsap?.registerEase || setUps.has(gsap)) return;
   setUps.add(gsap);

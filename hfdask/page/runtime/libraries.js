@@ -37,7 +37,11 @@ function animeTime({ duration, loop, direction }, ms) {
   return backwards ? duration - local : local;
 }
 
-const lottieList = () => registered("__hfLottie", guarded(() => window.lottie?.getRegisteredAnimations?.()));
+function lottieList() {
+  const library = window.lottie;
+  const own = library?.getRegisteredAnimations && guarded(() => library.getRegisteredAnimations());
+  return registered("__hfLottie", own);
+}
 const lottie = {
   name: "lottie",
   seek(time) {
@@ -113,7 +117,7 @@ Object.defineProperty(window, "lottie", {
 const d3 = {
   name: "d3",
   seek() {},
-  after: () => window.d3?.timerFlush?.(),
+  after: () => window.d3?.timerFlush && guarded(() => window.d3.timerFlush()),
   used: () => Boolean(window.d3?.timerFlush) || registered("__hfD3").length > 0,
 };
 
@@ -124,7 +128,9 @@ const maps = {
   name: "maps",
   seek() {},
   after() {
-    for (const map of mapList()) if (map.areTilesLoaded?.() === false) promises.push(completeMap(map));
+    for (const map of mapList()) {
+      if (guarded(() => map.areTilesLoaded?.()) === false) promises.push(completeMap(map));
+    }
   },
   used: () => mapList().length + registered("__hfLeaflet", window.__hfGoogleMaps).length > 0,
 };

@@ -19,7 +19,7 @@ const HOSTS_OWN = [
 // (none where the file does not declare the host's id), whether that `isChild` of the host, `rootId` that it had,
 // `scope` in selectors, `file`, `template` (its id, or null), `depth`, and the variables `given` by the host.
 const mounts = [];
-const offenders = new Map(); // file → what is wrong with it
+const offenders = own(new Map()); // file → what is wrong with it
 const passedOver = new WeakSet(); // hosts that stay as they are
 
 const NativeRequest = window.XMLHttpRequest;
@@ -144,7 +144,7 @@ function mountFile(host) {
     warn(`${describe(host)} is more than ${MAX_DEPTH} sub-compositions deep; it stays empty`);
     return;
   }
-  const written = readComposition(file || `"${source}"`);
+  const written = readComposition(file || `"${cut(source.replace(/[?#].*/s, ""), 200)}"`);
   if (!written) return;
   const template = written.querySelector("template");
   const carriers = [written.documentElement];
@@ -313,8 +313,8 @@ function assemble() {
   if (changed && prepared) placeMounted();
 }
 
-const assembling = new MutationObserver(() => guarded(assemble));
+const assembling = new MutationObserver(entering(() => caught(assemble)));
 assembling.observe(document, { subtree: true, childList: true });
-document.addEventListener("readystatechange", () => {
-  if (document.readyState === "interactive") guarded(assemble);
-});
+document.addEventListener("readystatechange", entering(() => {
+  if (document.readyState === "interactive") caught(assemble);
+}));

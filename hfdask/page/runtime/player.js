@@ -1,13 +1,13 @@
 // One frame at a time: durations, readiness, and the order of a seek (contract 1.9, 2.2, 2.4 to 2.6).
 
 const adapters = [waapi, css, smil, anime, lottie, drawing, maps, d3];
-const warnings = new Set();
+const warnings = own(new Set());
 const MAX_WARNINGS = 100;
 let prepared = false;
 let settled = false;
 
 function warn(text) {
-  if (warnings.size < MAX_WARNINGS) warnings.add(text);
+  if (warnings.size < MAX_WARNINGS) warnings.add(cut(text, MAX_TEXT));
 }
 
 // Static duration first: a declared length beats a longer timeline.
@@ -45,7 +45,7 @@ function renderSeek(time, { suppressEvents = false } = {}) {
   noteChanges(clipObserver.takeRecords());
   showClips(currentTime);
   seekTimelines(currentTime, suppressEvents);
-  for (const adapter of adapters) guarded(() => adapter.seek(currentTime, { suppressEvents }));
+  for (const adapter of adapters) caught(() => adapter.seek(currentTime, { suppressEvents }));
   showClips(currentTime);
 }
 
@@ -54,31 +54,33 @@ function seek(time, options) {
   setClock(time * 1000);
   renderSeek(time, options);
   seekClock(time * 1000);
-  for (const adapter of adapters) guarded(() => adapter.after?.());
+  for (const adapter of adapters) caught(() => adapter.after?.());
   if (root) showClips(currentTime);
 }
+
+const ownSeek = entering(seek);
 
 // A page without a composition that can be sought: it has a `window.__hf` of its own, with a duration and a seek.
 function isOwnPage() {
   const own = window.__hf;
-  return !root && typeof own?.seek === "function" && own.seek !== seek && Number(own.duration) > 0;
+  return !root && typeof own?.seek === "function" && own.seek !== ownSeek && Number(own.duration) > 0;
 }
 
 // The page has the last word on what the browser animates.
 function seekOwnPage(suppressEvents) {
   if (!isOwnPage()) return;
-  for (const adapter of adapters) guarded(() => adapter.seek(currentTime, { suppressEvents }));
+  for (const adapter of adapters) caught(() => adapter.seek(currentTime, { suppressEvents }));
   const done = guarded(() => window.__hf.seek(currentTime, { suppressEvents }));
   if (typeof done?.then === "function") promises.push(done);
 }
 
 const player = {
-  renderSeek,
-  seek: renderSeek,
+  renderSeek: entering(renderSeek),
+  seek: entering(renderSeek),
   play() {},
   pause() {},
   getTime: () => currentTime,
-  getDuration: () => duration().seconds,
+  getDuration: entering(() => duration().seconds),
   isPlaying: () => false,
   setPlaybackRate() {},
   getPlaybackRate: () => 1,
@@ -104,12 +106,12 @@ function adoptRoot() {
   prepareRoot();
   if (!root) return;
   applyVariables();
-  window.__hf = Object.assign(window.__hf ?? {}, { seek });
+  window.__hf = Object.assign(window.__hf ?? {}, { seek: ownSeek });
   Object.defineProperty(window.__hf, "duration", {
     get: () => (settled ? player.getDuration() : 0),
     configurable: true,
   });
-  guarded(() => collectStyled());
+  caught(() => collectStyled());
 }
 
 // What was mounted after the page was prepared.
@@ -136,7 +138,7 @@ function waitingFor() {
 }
 
 // Promises that readiness waits for; a rejection counts as settled.
-const gates = new Map();
+const gates = own(new Map());
 function gate(name, promise) {
   if (gates.has(name)) return;
   gates.set(name, promise);
@@ -164,10 +166,10 @@ function status() {
   if (prepared && !root?.isConnected) adoptRoot();
   return {
     root: Boolean(root) || isOwnPage(),
-    offenders: [...offenders].map(([file, what]) => `${file} ${what}`),
+    offenders: few([...offenders].map(([file, what]) => `${file} ${what}`)),
     prepared,
-    waiting: waitingFor(),
-    missing: prepared && root ? missingTimelines() : [],
+    waiting: few(waitingFor()),
+    missing: few(prepared && root ? missingTimelines() : []),
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
   };
 }
@@ -188,6 +190,14 @@ function settle() {
   return settlePromises(promises.splice(0));
 }
 
+// What is reported is bounded, whatever a page has of it.
+const MAX_CLIPS = 20_000;
+const MAX_LISTED = 1000;
+const MAX_NAME = 500;
+function few(texts) {
+  return texts.slice(0, MAX_LISTED).map((text) => cut(text, MAX_NAME));
+}
+
 function report() {
   warnOfPage();
   const { seconds, source } = duration();
@@ -195,27 +205,27 @@ function report() {
     ? { width: pixels(root, "data-width", 1080), height: pixels(root, "data-height", 1920) }
     : { width: Number(window.__hf?.width) || null, height: Number(window.__hf?.height) || null };
   if (root) resolveClips();
+  const timed = clips.filter((clip) => clip.element !== root);
+  if (timed.length > MAX_CLIPS) addProblem(`the page has ${timed.length} timed elements; a plan can list ${MAX_CLIPS}`);
   return {
     ...size,
     hasRoot: Boolean(root),
-    compositionId: rootId(),
-    fps: root?.getAttribute("data-fps") ?? null,
+    compositionId: cut(rootId(), MAX_NAME),
+    fps: cut(root?.getAttribute("data-fps") ?? "", MAX_NAME) || null,
     duration: seconds,
     source,
-    clips: clips
-      .filter((clip) => clip.element !== root)
-      .map((clip) => ({
-        id: cut(clip.element.id || clip.element.getAttribute("data-composition-id") || "", MAX_TEXT),
-        tag: cut(clip.element.localName, MAX_TEXT),
-        start: clip.start,
-        end: Number.isFinite(clip.end) ? clip.end : null,
-        track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0) | 0,
-      })),
-    timelines: Object.keys(registry()),
+    clips: timed.slice(0, MAX_CLIPS).map((clip) => ({
+      id: cut(clip.element.id || clip.element.getAttribute("data-composition-id") || "", MAX_NAME),
+      tag: cut(clip.element.localName, MAX_NAME),
+      start: clip.start,
+      end: Number.isFinite(clip.end) ? clip.end : null,
+      track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0) | 0,
+    })),
+    timelines: few(Object.keys(registry())),
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
-    unsupported: unsupported(),
-    variableProblems: variableProblems(),
-    warnings: [...warnings].map((text) => cut(text, MAX_TEXT)),
+    unsupported: few(unsupported()),
+    variableProblems: few(variableProblems()),
+    warnings: [...warnings],
   };
 }
 
@@ -249,7 +259,7 @@ function unsupported() {
 // wrong. A promise is returned only where there is something to wait for.
 function frame(time) {
   promises = [];
-  guarded(() => seek(time));
+  caught(() => seek(time));
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
@@ -259,13 +269,16 @@ function frame(time) {
 
 async function settleAll(waits) {
   await settlePromises(waits);
-  return answer();
+  return ours(answer);
 }
 
 async function settlePromises(waits) {
-  for (const { status, reason } of await Promise.allSettled(waits)) {
-    if (status === "rejected") addProblem(`Rejection while seeking: ${inWords(reason)}`);
-  }
+  const ends = await Promise.allSettled(waits);
+  ours(() => {
+    for (const { status, reason } of ends) {
+      if (status === "rejected") addProblem(`Rejection while seeking: ${inWords(reason)}`);
+    }
+  });
 }
 
 function answer() {
@@ -280,10 +293,10 @@ window.__hfVariables = config.variables;
 window.__hfVariablesByComp = {};
 window.__HF_RENDER_CAPTURE_MODE = true;
 window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: config.fps };
-window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: variables });
-window.__hfForceTimelineRebind = bindTimelines;
-window.__hfResolveMediaStartSeconds = mediaStart;
-window.__hfReseekGpu = (time) => drawing.seek(time, { force: true });
+window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: entering(variables) });
+window.__hfForceTimelineRebind = entering(bindTimelines);
+window.__hfResolveMediaStartSeconds = entering(mediaStart);
+window.__hfReseekGpu = entering((time) => drawing.seek(time, { force: true }));
 window.__renderReady = false;
 // Not to be replaced: the host relies on it.
 Object.defineProperty(window, "__hfdask", {
@@ -298,5 +311,5 @@ Object.defineProperty(window, "__hfdask", {
   }),
 });
 
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", entering(prepare));
 else prepare();

@@ -6,6 +6,7 @@ const inlines = []; // {mounted, code} or {mounted, module} in order of discover
 const loaded = new Set();
 const arrivals = []; // promises of what could not be read at once
 let oneIsLate = false;
+const { append } = Element.prototype;
 const JAVASCRIPT = /^(?:(?:text|application)\/(?:x-)?(?:java|ecma)script)?$/i;
 
 // Returns whether this is a script to run; anything else is data.
@@ -47,7 +48,8 @@ function runExternals() {
       oneIsLate = true;
       scriptsWaitFor(script);
     } else script.text = `${code}\n//# sourceURL=${url}`;
-    document.body.append(script);
+    const { body } = document;
+    theirs(() => apply(append, body, [script])); // runs it
   }
 }
 
@@ -62,7 +64,7 @@ function runScripts() {
   const batch = inOrder(inlines);
   if (!batch.length) return;
   const run = () => batch.forEach((script) => (script.module ? runModule(script.module) : runScoped(script)));
-  if (arrivals.length) gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(run));
+  if (arrivals.length) gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(entering(run)));
   else run();
 }
 
@@ -84,10 +86,12 @@ function runScoped({ mounted, code }) {
     new Function(code); // alone first, so that a brace too many is an error and not an end of the function around it
     // Two functions: the script may declare names that the views have.
     const wrapped = `return function () { ${code}\n}\n//# sourceURL=${mounted.file ?? location.pathname.slice(1)}`;
-    new Function(...Object.keys(view), wrapped)(...Object.values(view)).call(view.window);
+    const [seen, values] = [Object.keys(view), Object.values(view)];
+    const body = new Function(...seen, wrapped)(...values);
+    theirs(() => apply(body, view.window, []));
   } catch (error) {
     const where = mounted.file === null ? "" : ` (${mounted.file})`;
-    addProblem(`composition "${mounted.id}"${where}: ${error?.stack?.split("\n", 2).join("") ?? error}`);
+    addProblem(`composition "${mounted.id}"${where}: ${inWords(error).split("\n", 2).join("")}`);
   }
 }
 

@@ -18,7 +18,8 @@ function addBaseStyle() {
 
 documentSetUps.push(() => {
   if (addBaseStyle()) return;
-  new MutationObserver((_, observer) => {
-    if (addBaseStyle()) observer.disconnect();
-  }).observe(document, { childList: true, subtree: true });
+  const waiting = new MutationObserver(entering(() => {
+    if (addBaseStyle()) waiting.disconnect();
+  }));
+  waiting.observe(document, { childList: true, subtree: true });
 });

@@ -16,6 +16,7 @@ const taken = {
   String,
   Error,
   Promise,
+  then: Promise.prototype.then,
 };
 
 function cut(text, most) {
@@ -47,7 +48,7 @@ function copyOf(value, budget, level) {
   const isList = taken.isArray(value);
   const names = isList ? null : taken.keys(value);
   const length = isList ? value.length : names.length;
-  const copy = isList ? [] : {};
+  const copy = isList ? [] : { __proto__: null }; // whatever the page puts on all objects, it is no promise
   for (let number = 0; number < length; number++) {
     budget.left -= 8;
     if (budget.left < 0) throw new taken.Error("an answer of the page has too many parts");
@@ -61,24 +62,32 @@ function copyOf(value, budget, level) {
   return copy;
 }
 
-// A function for the host, whose answer is copied, and whose error is cut.
+// A function for the host, whose answer is copied, and whose error is cut. The host waits for a promise by its `then`,
+// which no page may answer for.
 function told(ask) {
-  return (argument) => {
+  return entering((argument) => {
     try {
       const answer = ask(argument);
-      return answer instanceof taken.Promise ? toldLater(answer) : tell(answer);
+      if (!(answer instanceof taken.Promise)) return tell(answer);
+      const later = toldLater(answer);
+      taken.define(later, "then", { __proto__: null, value: taken.then });
+      return later;
     } catch (error) {
-      return { failed: inWords(error) };
+      return failure(error);
     }
-  };
+  });
 }
 
 async function toldLater(answer) {
   try {
     return tell(await answer);
   } catch (error) {
-    return { failed: inWords(error) };
+    return failure(error);
   }
+}
+
+function failure(error) {
+  return { __proto__: null, failed: inWords(error) };
 }
 
 // Each message of a console goes through the host, so there is an end to them.

@@ -22,9 +22,10 @@ function compositionNamed(id) {
   return document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
 }
 
+const { isFinite } = Number;
 function timelineDuration(timeline) {
   const value = guarded(() => Number(timeline?.totalDuration?.() ?? timeline?.duration?.()));
-  return Number.isFinite(value) ? value : 0;
+  return isFinite(value) ? value : 0;
 }
 
 function usable(timeline) {
@@ -90,17 +91,24 @@ function seekTimelines(time, suppressEvents) {
     if (timeline && timeline !== rootTimeline) windows.set(timeline, windows.get(timeline) ?? childWindow(id));
   }
   // What has a window of its own is sought by that alone: were it to run, GSAP would set it by its parent once more.
+  const steps = [];
   for (const [timeline, child] of windows) {
-    if (isNested(timeline)) guarded(() => (child ? timeline.pause?.() : timeline.play?.()));
+    if (isNested(timeline)) steps.push(() => (child ? timeline.pause?.() : timeline.play?.()));
   }
-  if (rootTimeline) guarded(() => seekRoot(time, suppressEvents));
-  for (const [timeline, child] of windows) if (child) guarded(() => seekChild(child, timeline, time, suppressEvents));
+  if (rootTimeline) steps.push(() => seekRoot(time, suppressEvents));
+  for (const [timeline, child] of windows) {
+    if (child) steps.push(() => seekChild(child, timeline, time, suppressEvents));
+  }
+  if (!steps.length) return;
+  theirs(() => {
+    for (let i = 0; i < steps.length; i++) caught(steps[i]);
+  });
 }
 
 // Beyond its end a paused timeline may revert its `from()` tweens, so the time is clamped.
 function seekRoot(time, suppressEvents) {
   const total = timelineDuration(rootTimeline);
-  const local = total > 0 ? Math.min(time, total) : time;
+  const local = total > 0 && total < time ? total : time;
   if (!rootTimeline.totalTime) {
     rootTimeline.seek(local, suppressEvents);
     return;
@@ -113,7 +121,7 @@ function seekRoot(time, suppressEvents) {
 }
 
 // Cached: walking all tweens at every frame would cost more than the seek.
-const callbackScan = new WeakMap();
+const callbackScan = own(new WeakMap());
 function hasInstantCallbacks(timeline) {
   if (!callbackScan.has(timeline)) {
     const children = timeline.getChildren?.(true, true, true) ?? [];
@@ -136,8 +144,9 @@ function childWindow(id) {
 }
 
 function seekChild(child, timeline, time, suppressEvents) {
-  const elapsed = Math.max(0, time - child.start) * child.rate;
-  const local = Math.min(timelineDuration(timeline), child.from + elapsed);
+  const elapsed = time > child.start ? (time - child.start) * child.rate : 0;
+  const length = timelineDuration(timeline);
+  const local = length < child.from + elapsed ? length : child.from + elapsed;
   timeline.pause?.();
   if (timeline.totalTime) timeline.totalTime(local, suppressEvents);
   else timeline.seek?.(local, suppressEvents);

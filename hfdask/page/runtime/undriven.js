@@ -7,7 +7,7 @@ let handedOn = false;
 const transferControl = HTMLCanvasElement.prototype.transferControlToOffscreen;
 HTMLCanvasElement.prototype.transferControlToOffscreen = function () {
   handedOn = true;
-  return transferControl.call(this);
+  return apply(transferControl, this, []);
 };
 
 const compositorFrame = () => new Promise((done) => native.requestAnimationFrame(done));
