@@ -1,7 +1,6 @@
 """What the command line shares with its terminal: streams that may be closed, text that may be hostile, and signals.
 
-Names of files, and what pages say, can hold control characters that a terminal obeys, so text for people is printed with
-those escaped. A closed standard stream is opened on the null device: otherwise the next file that is opened gets its number,
+Names of files, and what pages say, can hold control characters that a terminal obeys, so text for people is made legible first. A closed standard stream is opened on the null device: otherwise the next file that is opened gets its number,
 and a child process writes into that file.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import sys
 import threading
@@ -20,9 +18,8 @@ from types import FrameType
 import click
 
 from hfdask.errors import OutputNotWritableError
+from hfdask.words import legible
 
-# C0 but for tab and newline, DEL, C1, marks that change the direction of text, and halves of surrogate pairs.
-_UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -34,17 +31,10 @@ class Stopped(BaseException):
         self.status = 128 + number
 
 
-def printable(text: str) -> str:
-    """The text with the characters escaped that a terminal would obey or could not print."""
-    return _UNPRINTABLE.sub(
-        lambda match: f"\\u{ord(match[0]):04x}" if match[0] > "\xff" else repr(match[0])[1:-1], text
-    )
-
-
 def say(text: str) -> None:
     """Print a line for people on standard error; lose it if that is closed or its terminal is gone."""
     with suppress(OSError):
-        click.echo(printable(text), err=True)
+        click.echo(legible(text), err=True)
 
 
 def answer(text: str) -> None:
@@ -58,7 +48,7 @@ def answer(text: str) -> None:
         If nobody reads it any more.
     """
     try:
-        click.echo(printable(text))
+        click.echo(legible(text))
     except BrokenPipeError:
         raise
     except OSError as error:
