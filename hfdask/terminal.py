@@ -1,6 +1,7 @@
 """What the command line shares with its terminal: streams that may be closed, text that may be hostile, and signals.
 
-Names of files, and what pages say, can hold control characters that a terminal obeys, so text for people is made legible first. A closed standard stream is opened on the null device: otherwise the next file that is opened gets its number,
+Names of files, and what pages say, can hold control characters that a terminal obeys, so text for people is made legible first.
+A closed standard stream is opened on the null device: otherwise the next file that is opened gets its number,
 and a child process writes into that file.
 """
 
