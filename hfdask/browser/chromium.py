@@ -123,7 +123,11 @@ class Chromium:
                     handle_sigterm=False,
                     handle_sighup=False,
                 )
-                confined = channel.received()
+                try:
+                    confined = channel.received()
+                except BrowserLaunchError:
+                    await browser.close()
+                    raise
             cdp = await browser.new_browser_cdp_session()
             processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
             pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
