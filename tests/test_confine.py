@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -304,6 +305,33 @@ def test_the_doctor_says_what_keeps_a_browser_in(wanted, said, monkeypatch) -> N
     report = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
     assert said in report["facts"]["network"]
     assert any("network namespace" in warning for warning in report["warnings"]) == (wanted != "namespace")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+def test_a_system_without_namespaces(project, tmp_path) -> None:
+    limits = "for limit in user net; do echo 0 > /proc/sys/user/max_${limit}_namespaces; done"
+    work = f"import hfdask; from hfdask.browser import confine; print(confine.try_out()); hfdask.render({str(project())!r}, {str(tmp_path / 'a.mp4')!r})"
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        f'{limits} && exec "$0" -c "$1"',
+        sys.executable,
+        work,
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert said.stdout == "no UDP (seccomp), one TCP port (Landlock)\n", said.stderr
+    assert (tmp_path / "a.mp4").stat().st_size
+
+
+def test_a_system_that_tells_nobody_apart(monkeypatch) -> None:
+    monkeypatch.setattr(confine, "WANTED", "filters")
+    monkeypatch.setattr(confine, "_CONNECTIONS", "/proc/nowhere")
+    with pytest.raises(errors.BrowserLaunchError, match="allow unprivileged user namespaces"):
+        confine.try_out()
 
 
 def test_a_launcher_whose_folder_has_a_long_name(monkeypatch, tmp_path) -> None:

@@ -32,6 +32,7 @@ Confinement = Literal["namespace", "filters", "nothing"]
 WANTED: Confinement = "namespace"
 """What to try; less is for tests."""
 
+_CONNECTIONS = "/proc/self/net/tcp"
 _ESTABLISHED = "01"
 
 
@@ -82,14 +83,20 @@ class Channel:
         Raises
         ------
         BrowserLaunchError
-            If there is nothing.
+            If there is nothing, or nothing that can be kept from strangers here.
         """
         flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
         try:
             words, descriptors, _, _ = socket.recv_fds(self._socket, 100, 1, flags)
         except BlockingIOError:
             raise BrowserLaunchError("the browser started without the socket of its page server") from None
-        return Confined(socket.socket(fileno=descriptors[0]), tuple(words.decode().split()))
+        confined = Confined(socket.socket(fileno=descriptors[0]), tuple(words.decode().split()))
+        if not (confined.private or os.access(_CONNECTIONS, os.R_OK)):
+            raise BrowserLaunchError(
+                f"no network namespace for the browser, and no {_CONNECTIONS} that tells its connections from those of others: "
+                "allow unprivileged user namespaces"
+            )
+        return confined
 
 
 def launcher_of(binary: Path) -> Path:
@@ -155,7 +162,7 @@ def _peer_inode(connection: socket.socket) -> str | None:
     except OSError:
         return None
     ends = (_as_written(address, port), _as_written(own, own_port))
-    with open("/proc/self/net/tcp", encoding="ascii") as table:
+    with open(_CONNECTIONS, encoding="ascii") as table:
         next(table)
         for line in table:
             fields = line.split()

@@ -51,7 +51,7 @@ def main() -> None:
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
     port: int = listener.getsockname()[1]
-    layers = ["namespace"] if private else _filter(port) if wanted == "filters" else []
+    layers = ["namespace"] if private else [] if wanted == "nothing" else _filter(port)
     _hand_over(channel, " ".join(layers), listener.fileno())
     # Last, because a change of credentials clears it.
     _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
