@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from aftermath import below, is_browser, said, until
+from web import Page, Web
 
 import hfdask
 from hfdask import errors
@@ -92,13 +93,12 @@ class Fault:
             return [browser.parent()]
         if self.victim == "network":
             return [each for each in below(browser.pid) if "NetworkService" in said(each)]
-        kind, _, number = self.victim.partition("-")
-        if kind == "zygote":
-            zygotes = sorted(
-                (each for each in below(browser.pid) if "--type=zygote" in said(each)), key=lambda p: p.pid
-            )
-            return zygotes[int(number) : int(number) + 1]
-        return [each for each in below(browser.pid) if f"--type={self.victim}" in said(each)]
+        kind, _, number = self.victim.rpartition("-")
+        kind = kind if number.isdecimal() else self.victim
+        alike = sorted(
+            (each for each in below(browser.pid) if f"--type={kind}" in said(each)), key=lambda each: each.pid
+        )
+        return alike[int(number) : int(number) + 1] if number.isdecimal() else alike
 
 
 @contextlib.contextmanager
@@ -215,7 +215,10 @@ def test_planning_survives_or_ends_in_an_error_that_another_try_heals(victim, ho
 
 
 # There is no such process yet, or it has just ended.
-NOBODY = {(victim, "launched") for victim in ("gpu-process", "network", "renderer")} | {("renderer", "idle")}
+NOBODY = {(victim, "launched") for victim in ("gpu-process", "network", "renderer")} | {
+    ("renderer", "idle"),
+    ("renderer", "opening"),
+}
 
 
 def stopped() -> list[psutil.Process]:
@@ -225,6 +228,27 @@ def stopped() -> list[psutil.Process]:
             if process.status() == psutil.STATUS_STOPPED:
                 found.append(process)
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(3))
+def test_a_frame_of_another_origin_that_loses_its_process_is_not_drawn_without(number, project, tmp_path, monkeypatch):
+    monkeypatch.setattr(chromium, "_FLAGS", (*chromium._FLAGS, "--site-per-process"))
+    browser_thread().run(browser_thread().pool.close_idle(), 30)
+    web = Web()
+    web.pages["/frame.html"] = Page("<body style='background:#800'>", "text/html")
+    body = PAGE + f"<iframe src='{web.url}/frame.html' style='position:absolute;left:0;top:0'></iframe>"
+    source = project(body, **{"picture.svg": PICTURE})
+    options = {"capture": "screenshot", "allow_hosts": ("127.0.0.1",), "check": "off"}
+    plan = hfdask.plan(source, tmp_path / "plan", fps=10, frame_timeout=3, load_timeout=6, **options)
+    web.stop()
+    quiet = hfdask.render_chunk(plan.url, 0, tmp_path / "quiet.mp4")
+    fault = Fault(f"renderer-{number}", signal.SIGKILL)
+    with at("frame", fault):
+        again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", redo=True)
+    assert len(fault.hit) == 1
+    assert again.digest == quiet.digest
+    browser_thread().run(browser_thread().pool.close_idle(), 30)
 
 
 def test_a_warm_browser_that_has_lost_a_process_is_replaced_and_nobody_notices(planned, tmp_path):

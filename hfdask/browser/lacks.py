@@ -10,6 +10,7 @@ from hfdask.errors import AssetError
 from hfdask.page.server import ORIGIN
 
 _SHOWN = 50
+_KEPT = 1000
 
 
 def described(log: PageLog, lost: Refusal, element: str = "") -> str:
@@ -27,5 +28,5 @@ def asset_error(log: PageLog, lost: Iterable[Refusal], elements: Mapping[str, st
     return (kinds.pop() if len(kinds) == 1 else AssetError)(
         f"the page asks for what is not in the project: {listed}; put the files into the project's folder, "
         "or name other places for them with replace_urls",
-        missing=missing,
+        missing=missing[:_KEPT],
     )
