@@ -41,7 +41,7 @@ from hfdask.plan import Plan
 BACK_OFF = 0.5
 """Seconds before the first new attempt; doubled for each further one."""
 
-FETCH = 10.0
+FETCH = 15.0
 """Seconds in which a finished task's result, which is small, must come from its worker."""
 
 _TICK = 0.5

@@ -18,7 +18,7 @@ from typing import Any
 from distributed import Client
 from distributed.client import ClosedClientError
 
-from hfdask.cluster.scheduler import ask, worker_addresses
+from hfdask.cluster.scheduler import Turns, ask, worker_addresses
 from hfdask.cluster.silence import Heartbeats
 from hfdask.environment import environment_differences
 from hfdask.errors import SchedulerLostError, WorkerLostError
@@ -44,7 +44,7 @@ class Connection:
     def __init__(self, client: Client) -> None:
         self._client: Client = weakref.proxy(client)
         self._lock = threading.Lock()
-        self._asking = threading.Lock()
+        self._asking = Turns()
         self._heartbeats = Heartbeats(self._client)
         self._fit: dict[Environment, set[str]] = {}
         self._listeners: dict[str, list[Callable[[_Message], None]]] = {}
@@ -55,7 +55,7 @@ class Connection:
 
         Submitters whose own clocks differ, or jump, agree on who was first.
         """
-        with self._asking:
+        with self._asking.turn():
             if self._ahead is None:
                 before = time.monotonic()
                 there: float = ask(self._client, self._client.run_on_scheduler, time.time)
@@ -68,7 +68,7 @@ class Connection:
         A worker that was right once is not asked again: nothing but a new process can change its answer. One that has
         stopped is left out; each chunk looks again at what it is rendered with.
         """
-        with self._asking:
+        with self._asking.turn():
             workers = worker_addresses(self._client)
             fit = self._fit.setdefault(planned, set())
             fit.intersection_update(workers)

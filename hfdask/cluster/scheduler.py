@@ -7,6 +7,8 @@ by itself, such as the end of a task, has a `Watch`.
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -139,6 +141,38 @@ class Watch:
         if time.monotonic() - self._heard >= SILENCE:
             ask_scheduler(self._client)
             self.heard()
+
+
+class Turns:
+    """Lets one thread at a time ask, because all want the same answer.
+
+    If the scheduler is found lost, those who wait for their turn are told so: if each asked for itself, the last would
+    wait for a multiple of the limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lost_at = -math.inf
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the turn for the length of the block.
+
+        Raises
+        ------
+        SchedulerLostError
+        """
+        came = time.monotonic()
+        with self._lock:
+            if self._lost_at > came:
+                raise SchedulerLostError(
+                    "the scheduler does not answer; finished chunks are kept, so render again when it does"
+                )
+            try:
+                yield
+            except SchedulerLostError:
+                self._lost_at = time.monotonic()
+                raise
 
 
 class _Impatient(Client):

@@ -10,14 +10,13 @@ As long as no chunk is quiet nobody asks; all renders of a client share one answ
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from distributed import Client
 
-from hfdask.cluster.scheduler import ask
+from hfdask.cluster.scheduler import Turns, ask
 
 QUIET = 10.0
 """Seconds without news of a chunk after which the heartbeats are looked at."""
@@ -37,7 +36,7 @@ class Heartbeats:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._looked = -LOOK
         self._known: dict[str, tuple[float, float]] = {}
 
@@ -48,7 +47,7 @@ class Heartbeats:
         ------
         SchedulerLostError
         """
-        with self._lock:
+        with self._turns.turn():
             if time.monotonic() - self._looked >= LOOK:
                 last_seen = ask(self._client, self._client.run_on_scheduler, _last_seen())
                 self._looked = time.monotonic()

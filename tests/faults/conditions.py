@@ -6,32 +6,21 @@ there. The rounds are those of `chaos`, on a cluster embedded in the command's o
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos import (
-    BROWSER_PROCESSES,
-    FAULTS,
-    MAIN,
-    PAGE,
-    Round,
-    Strike,
-    digest,
-    end_of,
-    in_quiet,
-    leftovers,
-    start_command,
-)
+from chaos import PAGE, digest, in_quiet, leftovers
+from commands import MAIN, end_of, start_command
 from jumping_clock import YEAR, Offset
+from rounds import Round
+from victims import BROWSER_PROCESSES, FAULTS, Strike
 
 TESTS = Path(__file__).parent.parent
 
@@ -262,7 +251,3 @@ def play_all(folder: Path, seed: int, with_chaos: bool, only: list[str]) -> list
         done.append(play(this, condition, target, folder, quiet, usual, chance))
         print(this, flush=True)
     return done
-
-
-if __name__ == "__main__":
-    sys.exit(f"run {os.path.dirname(__file__)}/chaos.py --conditions")

@@ -219,6 +219,26 @@ def test_every_question_to_a_lost_scheduler_ends_in_a_typed_error(how, alone, so
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_all_renders_of_a_client_learn_at_once_that_the_scheduler_is_lost(alone, soon):
+    client, pid = alone
+    outcomes: list[type[BaseException]] = []
+
+    def work() -> None:
+        with pytest.raises(errors.SchedulerLostError) as caught:
+            connection_of(client).scheduler_time(0.0)
+        outcomes.append(caught.type)
+
+    with stopped(pid):
+        began = time.monotonic()
+        threads = [threading.Thread(target=work) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - began < 5 * scheduler.ANSWER
+    assert outcomes == [errors.SchedulerLostError] * 20
+
+
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL], ids=["stopped", "killed"])
 @pytest.mark.parametrize("waits", ["chunks", "run_once"])
 def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, how, alone, soon, monkeypatch):
