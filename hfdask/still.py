@@ -53,8 +53,9 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
         options = RenderConfig.of(with_project_file(source, config))
         frozen = plan(source, scratch, **{"check": "off", **config, "sweep": 0})
         manifest = frozen.manifest
-        frame = frame_at(time, manifest.fps.fraction) if time >= 0 else -1
-        if not 0 <= frame < manifest.frames:
+        inside = 0 <= time <= manifest.timeline.duration
+        frame = frame_at(time, manifest.fps.fraction) if inside else manifest.frames
+        if frame >= manifest.frames:
             raise InvalidConfigError(
                 f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
                 field="time",

@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from distributed import Client, Future
+from distributed import Client, Future, Security
 from distributed.comm.addressing import get_address_host_port
 
 from hfdask.cluster.trouble import cause_of
@@ -200,7 +200,9 @@ def connected(address: str) -> Iterator[Client]:
         Where no scheduler answers there.
     """
     try:
-        get_address_host_port(address)  # a Client does not close itself where this fails
+        get_address_host_port(address)  # a Client does not close itself if this fails, or what it needs for TLS
+        if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
+            raise ValueError("it needs certificates: set distributed.comm.tls in Dask's configuration")
         client = _Impatient(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise InvalidConfigError(f"{address} is no address of a Dask scheduler: {error}", field="scheduler") from error
