@@ -484,7 +484,7 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     except RecursionError:
         problem = "it is nested too deeply"
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: invalid UTF-8
-        problem = str(error)
+        problem = str(error)[:500]  # it may quote the document
     raise PlanCorruptError(f"{what} is not valid: {problem}", document=what)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from hfdask.config import PROJECT_FILE
 from hfdask.errors import EntryNotFoundError, ProjectError, StoreError
@@ -88,38 +89,46 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
         Where there are more than `hfdask.fields.MAX_FILES` files and folders, as links to folders can make from a few.
     """
     found: list[tuple[str, Path]] = []
+    contents: dict[Path, list[_Item]] = {}  # a folder is looked at once, however many links lead to it
     waiting: list[tuple[Path, tuple[str, ...], frozenset[Path]]] = [(folder, (), frozenset({folder}))]
     seen = 0
     while waiting:
         inside, parts, above = waiting.pop()
-        for item in _items(inside):
-            seen += 1
-            if seen > MAX_FILES:
-                raise ProjectError(
-                    f"{folder} has more than {MAX_FILES} files and folders, counted at each of {'/'.join(parts)!r} and "
-                    "other places that links lead to; remove links, or leave out what is no part of the composition",
-                    project=str(folder),
-                )
-            if not parts and item.name in skipped:
+        if inside not in contents:
+            contents[inside] = _items(inside, folder)
+        seen += len(contents[inside])
+        if seen > MAX_FILES:
+            raise ProjectError(
+                f"{folder} has more than {MAX_FILES} files and folders, where each counts at every place that links give "
+                "it; remove such links, or what is no part of the composition",
+                project=str(folder),
+            )
+        for name, target, is_folder in contents[inside]:
+            if not parts and name in skipped:
                 continue
-            name = (*parts, item.name)
-            target = Path(os.path.realpath(item.path)) if item.is_symlink() else inside / item.name
-            if not target.is_relative_to(folder):
-                continue
-            if target.is_dir():
-                if target not in above:  # a link to a folder above would never end
-                    waiting.append((target, name, above | {target}))
-            elif target.is_file():
-                found.append(("/".join(name), target))
+            if not is_folder:
+                found.append(("/".join((*parts, name)), target))
+            elif target not in above:  # a link to a folder above would never end
+                waiting.append((target, (*parts, name), above | {target}))
     return sorted(found)
 
 
-def _items(folder: Path) -> list[os.DirEntry[str]]:
+_Item: TypeAlias = tuple[str, Path, bool]
+"""A name, where it really is, and whether that is a folder."""
+
+
+def _items(inside: Path, folder: Path) -> list[_Item]:
+    """The files and folders in a folder that are in the project too."""
+    found: list[_Item] = []
     try:
-        with os.scandir(folder) as items:
-            return list(itertools.islice(items, MAX_FILES + 1))
+        with os.scandir(inside) as items:
+            for item in itertools.islice(items, MAX_FILES + 1):
+                target = Path(os.path.realpath(item.path)) if item.is_symlink() else inside / item.name
+                if target.is_relative_to(folder) and (os.path.isdir(target) or os.path.isfile(target)):
+                    found.append((item.name, target, os.path.isdir(target)))
     except OSError as error:
-        raise ProjectError(f"{folder} cannot be read: {error.strerror}", file=str(folder)) from error
+        raise ProjectError(f"{inside} cannot be read: {error.strerror}", file=str(inside)) from error
+    return found
 
 
 def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:

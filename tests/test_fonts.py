@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import shutil
@@ -386,6 +387,60 @@ def test_install_unpacks_every_family_once(tmp_path, monkeypatch):
     assert TTFont(tmp_path / "fonts" / "inter-400.ttf").flavor is None
     fake_npm(tmp_path, None)
     assert CliRunner().invoke(main, ["install-fonts"]).exit_code == 0  # nothing left to fetch
+
+
+def _tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for info, content in members:
+            info.size = len(content) if info.isreg() else 0
+            archive.addfile(info, io.BytesIO(content))
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+FACE = "package/files/inter-latin-400-normal.woff"
+
+
+@pytest.mark.parametrize("how", ["link", "hard link", "device", "pipe", "no font", "long", "empty", "no gzip", "cut"])
+def test_an_archive_that_is_no_font_package_is_refused(how, tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("mine")
+    (tmp_path / "packages").mkdir()
+    archive = tmp_path / "packages" / "fontsource-inter-5.2.9.tgz"
+    monkeypatch.setattr(fontpack, "_MEMBER", 1000)
+    members = {
+        "link": (_member(FACE, tarfile.SYMTYPE, str(tmp_path / "secret")), b""),
+        "hard link": (_member(FACE, tarfile.LNKTYPE, str(tmp_path / "secret")), b""),
+        "device": (_member(FACE, tarfile.CHRTYPE), b""),
+        "pipe": (_member(FACE, tarfile.FIFOTYPE), b""),
+        "no font": (_member(FACE), b"wOFFmine"),
+        "long": (_member(FACE), b"x" * 1001),
+        "cut": (_member(FACE), os.urandom(900)),
+    }
+    _tar(
+        archive,
+        (_member("../../escaped"), b"x"),
+        (_member(str(tmp_path / "escaped")), b"x"),
+        *filter(None, [members.get(how)]),
+    )
+    if how == "no gzip":
+        archive.write_bytes(b"mine")
+    if how == "cut":
+        archive.write_bytes(archive.read_bytes()[:300])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(FontInstallError):
+        fontpack._unpack(tmp_path / "packages", CANONICAL[0], tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(fontpack, "_PACKAGE", 10**6)
+    _tar(tmp_path / "a.tgz", (_member("package/bomb"), b"\0" * 10**7))
+    with pytest.raises(FontInstallError, match="more than"):
+        fontpack._members(tmp_path / "a.tgz", {FACE})
 
 
 def test_an_install_that_fails_says_what_npm_said(tmp_path, monkeypatch):

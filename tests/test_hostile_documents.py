@@ -6,6 +6,7 @@ has done by then, because fonts are written and objects are fetched before.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -294,10 +295,8 @@ def variants(document: Json, canary: Path, seal: Callable[[Json], Json] = lambda
             spoilt = changed(document, place, value)
             if spoilt is None:
                 continue
-            try:
+            with contextlib.suppress(ValueError, OverflowError, RecursionError):  # no hash of ours: as it is
                 spoilt = seal(spoilt)
-            except (ValueError, OverflowError, RecursionError):
-                pass  # no hash of ours: as it is
             yield json.dumps(spoilt).encode()
         for raw in RAW:
             if (spoilt := changed(document, place, marker)) is not None:

@@ -7,14 +7,18 @@ hold compressed web fonts; a browser's system fonts must be plain ones, so they 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from hfdask.browser.families import CANONICAL, Canonical
 from hfdask.errors import FontInstallError
@@ -22,6 +26,8 @@ from hfdask.errors import FontInstallError
 ENV_FONTS = "HFDASK_FONTS"
 VERSION = "5.2"
 _TIMEOUT = 600
+_PACKAGE = 2**29
+_MEMBER = 2**25
 
 
 def fonts_folder() -> Path:
@@ -80,19 +86,60 @@ def _pack(npm: str, wanted: list[Canonical], folder: Path) -> None:
 def _unpack(packages: Path, canonical: Canonical, folder: Path) -> None:
     from fontTools.ttLib import TTFont  # slow to import, and nothing else needs it
 
-    [package] = packages.glob(f"fontsource-{canonical.slug}-{VERSION}.*.tgz")
-    with tarfile.open(package) as files:
-        for name, weight in canonical.files().items():
-            member = files.extractfile(f"package/files/{canonical.slug}-latin-{weight}-normal.woff")
-            if member is None:
-                raise FontInstallError(f"{package.name} has no {name}")
-            font = TTFont(member, recalcBBoxes=False, recalcTimestamp=False)
+    found = list(packages.glob(f"fontsource-{canonical.slug}-{VERSION}.*.tgz"))
+    if len(found) != 1:
+        raise FontInstallError(f"npm gave {len(found)} packages of {canonical.family} instead of one")
+    names = {
+        name: f"package/files/{canonical.slug}-latin-{weight}-normal.woff" for name, weight in canonical.files().items()
+    }
+    licence = "package/LICENSE"
+    members = _members(found[0], {*names.values(), licence})
+    for name, member in names.items():
+        if member not in members:
+            raise FontInstallError(f"{found[0].name} has no {name}")
+        try:
+            font = TTFont(io.BytesIO(members[member]), recalcBBoxes=False, recalcTimestamp=False)
             font.flavor = None
             with _whole(folder / name) as path:
                 font.save(path)
-        licence = files.extractfile("package/LICENSE")
-        if licence is not None:
-            (folder / f"{canonical.slug}.LICENSE").write_bytes(licence.read())
+        except Exception as error:
+            if isinstance(error, OSError):
+                raise
+            raise FontInstallError(f"{name} of {found[0].name} is no font: {error}") from error
+    if licence in members:
+        (folder / f"{canonical.slug}.LICENSE").write_bytes(members[licence])
+
+
+def _members(package: Path, wanted: Collection[str]) -> dict[str, bytes]:
+    """The content of those members of an npm package that are regular files, from a bounded look at it."""
+    found: dict[str, bytes] = {}
+    try:
+        with (
+            gzip.open(package) as packed,
+            tarfile.open(fileobj=cast("IO[bytes]", _Bounded(packed)), mode="r|") as files,
+        ):
+            for member in files:
+                if member.name in wanted and member.isreg() and not member.issparse() and member.size <= _MEMBER:
+                    content = files.extractfile(member)
+                    assert content is not None  # it is a regular file
+                    found[member.name] = content.read()
+    except (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        raise FontInstallError(f"{package.name} cannot be unpacked: {error}") from error
+    return found
+
+
+class _Bounded:
+    """What a compressed file holds, up to a size that no font package has."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file, self._left = file, _PACKAGE
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"it holds more than {_PACKAGE} bytes")
+        return data
 
 
 @contextlib.contextmanager

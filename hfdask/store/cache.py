@@ -42,13 +42,25 @@ class Cache:
     limit : int, optional
         Bytes of objects above which the least recently used are removed, except those in use. Default:
         ``HFDASK_CACHE_BYTES``, else 16 GiB or half of the free disk.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where the folder cannot be made, or is not this user's alone.
     """
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
-        self.folder = folder or _chosen_folder()
         self._limit = limit
-        for part in ("objects", "partial", "leases"):
-            (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+        wanted = folder or Path(os.environ.get(FOLDER_VARIABLE) or shared_folder() / "cache")
+        try:
+            self.folder = _own_folder(wanted)
+            for part in ("objects", "partial", "leases"):
+                private_folder(self.folder / part)
+        except OSError as error:
+            raise InvalidConfigError(
+                f"{wanted} cannot hold plan objects: {error}; name a folder of this user's in {FOLDER_VARIABLE}",
+                field=FOLDER_VARIABLE,
+            ) from error
 
     def path(self, digest: str) -> Path:
         """Where the object of this digest is, if it is there.
@@ -205,26 +217,10 @@ class Cache:
             os.close(descriptor)
 
 
-def _chosen_folder() -> Path:
-    """The folder that the environment names, or our own in it where it belongs to others too, else the default one.
-
-    Raises
-    ------
-    InvalidConfigError
-        Where it cannot be made, or somebody else has taken our own folder's name in it.
-    """
-    named = os.environ.get(FOLDER_VARIABLE)
-    folder = Path(named) if named else shared_folder() / "cache"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if is_private(folder.resolve()):
-            return folder
-        return private_folder(folder / f"hfdask-{os.getuid()}")
-    except OSError as error:
-        raise InvalidConfigError(
-            f"{folder} cannot hold plan objects: {error}; name a folder of this user's in {FOLDER_VARIABLE}",
-            field=FOLDER_VARIABLE,
-        ) from error
+def _own_folder(wanted: Path) -> Path:
+    """A folder if it is this user's alone, else one of this user's in it: others could change what is rendered."""
+    wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return wanted if is_private(wanted.resolve()) else private_folder(wanted / f"hfdask-{os.getuid()}")
 
 
 def _remove_if_free(path: Path) -> bool:
