@@ -421,12 +421,20 @@ async def _open(
     cdp = await context.new_cdp_session(page)
     session = PageSession(chromium, page, cdp, settings, fps, site, network)
     await cdp.send("Network.enable")
-    await cdp.send("Network.overrideNetworkState", _NETWORK_STATE)
+    await _pretend_network(cdp)
     await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
     if network is not None:
         network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])
     chromium.processes.find_helpers()
     return session
+
+
+async def _pretend_network(cdp: CDPSession) -> None:
+    try:
+        await cdp.send("Network.overrideNetworkState", _NETWORK_STATE)
+    except PlaywrightError as error:
+        if "wasn't found" not in error.message:  # as in older browsers, whose pages may then find themselves offline
+            raise
 
 
 async def _close(context: BrowserContext) -> None:
