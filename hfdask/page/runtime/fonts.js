@@ -169,7 +169,10 @@
 
   function about(element) {
     element.getBoundingClientRect(); // the browser tells the fonts of the last layout
-    return { element: labels.get(element) ?? describe(element), families: styleOf(element).fontFamily };
+    return {
+      element: (labels.get(element) ?? describe(element)).slice(0, 500),
+      families: styleOf(element).fontFamily.slice(0, 5000),
+    };
   }
 
   window.__hfdaskText = { changed, fresh, samples, about, text: canvasText };

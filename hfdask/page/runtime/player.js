@@ -198,7 +198,7 @@ function report() {
   return {
     ...size,
     hasRoot: Boolean(root),
-    compositionId: rootId(),
+    compositionId: cut(rootId(), MAX_TEXT),
     fps: root?.getAttribute("data-fps") ?? null,
     duration: seconds,
     source,
@@ -211,7 +211,7 @@ function report() {
         end: Number.isFinite(clip.end) ? clip.end : null,
         track: Math.trunc(numberAttribute(clip.element, "data-track-index") ?? 0) | 0,
       })),
-    timelines: Object.keys(registry()),
+    timelines: Object.keys(registry()).map((name) => cut(name, MAX_TEXT)),
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: unsupported(),
     variableProblems: variableProblems(),
