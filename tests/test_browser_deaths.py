@@ -202,7 +202,7 @@ def test_planning_survives_or_ends_in_an_error_that_another_try_heals(victim, ho
     fault = Fault(victim, how)
 
     def plan() -> hfdask.Plan:
-        check = "warn" if step == "checking" else "off"
+        check = "report" if step == "checking" else "off"
         return hfdask.plan(source, tmp_path / "again", fps=10, frame_timeout=3, load_timeout=6, check=check)
 
     with at(step, fault):

@@ -236,13 +236,13 @@ def refused_or_rendered(attempt: Callable[..., list[hfdask.ChunkResult]], script
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("script", some(LIES, "map_lies", "then_on_objects", "map_is_deep", "text_that_is_no_element"))
+@pytest.mark.parametrize("script", some(LIES, "then_on_objects", "map_is_deep"))
 def test_a_page_that_lies_is_refused_or_rendered(script, attempt):
     refused_or_rendered(attempt, script)
 
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("script", some(FLOODS, "huge_messages"))
+@pytest.mark.parametrize("script", some(FLOODS))
 def test_a_page_that_floods_us_is_bounded(script, attempt):
     refused_or_rendered(attempt, script)

@@ -18,12 +18,13 @@ from hfdask.words import all_legible, all_well_formed, legible
 T = TypeVar("T")
 
 MAX_SENTENCES = 1000
-MAX_PARTS = 200_000
+MAX_NAMES = 10_000
+MAX_CLIPS = 100_000
 
 Sentence = Annotated[str, Meta(max_length=5000)]
 Sentences = Annotated[tuple[Sentence, ...], Meta(max_length=MAX_SENTENCES)]
-Name = Annotated[str, Meta(max_length=100_000)]
-Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_PARTS)]
+Name = Annotated[str, Meta(max_length=10_000)]
+Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 
 
 class Status(Struct, frozen=True):
@@ -64,7 +65,7 @@ class Report(Struct, frozen=True, rename="camel"):
     fps: Name | None
     told_duration: float | None = field(name="duration")
     source: Name
-    told_clips: Annotated[tuple[ToldClip, ...], Meta(max_length=MAX_PARTS)] = field(name="clips")
+    told_clips: Annotated[tuple[ToldClip, ...], Meta(max_length=MAX_CLIPS)] = field(name="clips")
     timelines: Names
     adapters: Names
     unsupported: Names
@@ -113,7 +114,7 @@ class PlatformFont(Struct, frozen=True, rename="camel"):
 
 
 Elements = Annotated[dict[Name, Name], Meta(max_length=10_000)]
-Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_PARTS)]
+Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_CLIPS)]
 PlatformFonts = Annotated[tuple[PlatformFont, ...], Meta(max_length=1000)]
 
 

@@ -20,24 +20,19 @@ from urllib.parse import quote
 
 import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page
-from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import Elements, Report, Sought, Status, understood
-from hfdask.browser.calls import Patience, browser_call, first_line
+from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium, begin_frame
+from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.families import GENERIC
 from hfdask.browser.lacks import asset_error, described
 from hfdask.browser.network import Network
-from hfdask.browser.page_log import PageLog, plain
+from hfdask.browser.page_log import PageLog
 from hfdask.browser.requests import Refusal, Source, redact_text
 from hfdask.errors import (
-    BrowserCrashError,
-    CaptureError,
     EmptyCompositionError,
-    HfdaskError,
-    NavigationError,
-    PageTimeoutError,
     ProjectError,
     RootNotFoundError,
     ScriptError,
@@ -52,7 +47,6 @@ from hfdask.words import all_well_formed, legible
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
-_WORD_PATIENCE = 0.2
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
 _MAX_ASKED = 100  # files that an element is looked for
@@ -101,6 +95,7 @@ class PageSession:
         self._page = page
         self._cdp = cdp
         self._debugger = Debugger(cdp)
+        self._deadline = Deadlines(chromium, self.log, network, self._debugger).within
         self.log.attach(page, cdp)
         page.on("crash", self._on_crash)
 
@@ -316,56 +311,9 @@ class PageSession:
         )
         return str(answer["data"])
 
-    @contextlib.asynccontextmanager
-    async def deadline_for_frame(self, frame: int) -> AsyncIterator[None]:
+    def deadline_for_frame(self, frame: int) -> contextlib.AbstractAsyncContextManager[None]:
         """Bound what one frame may take."""
-        async with self._deadline(self.settings.frame_timeout, f"frame {frame} was not drawn"):
-            yield
-
-    @contextlib.asynccontextmanager
-    async def _deadline(self, seconds: float, what: str) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError as error:
-            await self._require_here_soon()
-            if fault := self.chromium.processes.stopped():
-                raise BrowserCrashError(f"{what} within {seconds:g} s: {fault}") from error
-            where = self._unanswered() or await self._debugger.whereabouts()
-            raise PageTimeoutError(
-                f"{what} within {seconds:g} s: {where or 'a script that never ends, or an overloaded machine'}",
-                seconds=seconds,
-            ) from error
-        except PlaywrightError as error:
-            await self._require_here_soon()
-            if not self.chromium.alive:
-                raise BrowserCrashError(f"the browser died: {what}") from error
-            raise CaptureError(f"{what}: {first_line(error)}") from error
-        except HfdaskError:
-            await self._require_here_soon()  # whatever failed, it failed in another document
-            raise
-        self._require_here()
-        if lost := self.chromium.processes.lost():  # what it has drawn since then may lack something
-            raise BrowserCrashError(lost)
-
-    async def _require_here_soon(self) -> None:
-        """As `_require_here`, after a failure: word of a navigation may come later than what it broke."""
-        if not self.log.left_for:
-            await asyncio.sleep(_WORD_PATIENCE)
-        self._require_here()
-
-    def _require_here(self) -> None:
-        if self.log.left_for:
-            raise NavigationError(
-                f"the page left for {self.log.left_for[0]}: a composition must stay where it is, so remove the script, link or "
-                "refresh that navigates",
-                url=self.log.left_for[0],
-            )
-
-    def _unanswered(self) -> str:
-        """The requests to other origins that a page still waits for."""
-        waits = self.network.pending.values() if self.network else ()
-        return "no answer yet from " + ", ".join(sorted({plain(each.url) for each in waits})[:5]) if waits else ""
+        return self._deadline(self.settings.frame_timeout, f"frame {frame} was not drawn")
 
 
 @contextlib.asynccontextmanager

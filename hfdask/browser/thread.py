@@ -36,6 +36,7 @@ class BrowserThread:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self.loop)
+        _here.thread = self
         try:
             self.loop.run_forever()
         finally:
@@ -95,11 +96,18 @@ def _closed() -> BrowserCrashError:
 
 _lock = threading.Lock()
 _thread: BrowserThread | None = None
+_here = threading.local()
 
 
 def browser_thread() -> BrowserThread:
-    """This process's browser thread, started at first use (and anew after a fork)."""
+    """This process's browser thread, started at first use (and anew after a fork); on such a thread, that one itself.
+
+    What still runs on one that is being closed must not start browsers in the next.
+    """
     global _thread  # noqa: PLW0603 - one a process is the point
+    own: BrowserThread | None = getattr(_here, "thread", None)
+    if own is not None and own.pid == os.getpid():
+        return own
     with _lock:
         if _thread is None or _thread.pid != os.getpid():
             _thread = BrowserThread()

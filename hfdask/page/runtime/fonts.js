@@ -166,7 +166,10 @@ function describe(element) {
 
 function about(element) {
   element.getBoundingClientRect(); // the browser tells the fonts of the last layout
-  return { element: labels.get(element) ?? describe(element), families: styleOf(element).fontFamily };
+  return {
+    element: (labels.get(element) ?? describe(element)).slice(0, 500),
+    families: styleOf(element).fontFamily.slice(0, 5000),
+  };
 }
 
 // The host asks `about` what `fresh` or `samples` finds, and then the browser about these elements.
