@@ -207,7 +207,7 @@ def connected(address: str) -> Iterator[Client]:
             yield client
         finally:
             with suppress(TimeoutError, OSError):  # of a scheduler that is gone
-                client.close(timeout=CLOSE)  # type: ignore[no-untyped-call]
+                client.close(timeout=CLOSE)
 
 
 def _client_at(address: str) -> Client:
