@@ -102,7 +102,10 @@ def assemble(
         observer=observer,
     )
     results = concurrently(
-        lambda chunk: chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, storage_options), chunks
+        lambda chunk: (
+            chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, assembly.manifest, storage_options)
+        ),
+        chunks,
     )
     ordered = _in_order(results, assembly.manifest)  # before anything is fetched or written
     with assembly:
@@ -350,7 +353,7 @@ def _require_planned(result: ChunkResult, manifest: Manifest) -> None:
             )
 
 
-def _record_of(url: str, options: StorageOptions | None) -> ChunkResult:
+def _record_of(url: str, manifest: Manifest, options: StorageOptions | None) -> ChunkResult:
     store, name = split_url(url, options)
     where = store.url_of(name)
     try:
@@ -359,7 +362,9 @@ def _record_of(url: str, options: StorageOptions | None) -> ChunkResult:
         raise ChunkMissingError(f"{where} has no record; it is not a finished chunk", url=url) from error
     except PlanCorruptError as error:
         raise ChunkMismatchError(f"{error.message}; render the chunk again", url=url) from error
-    return msgspec.structs.replace(record, url=where)  # wherever the record says that it is
+    # Wherever the record says that it is, and whatever number it had in the plan that it was made for.
+    index = next((chunk.index for chunk in manifest.chunks if chunk.start == record.start), record.index)
+    return msgspec.structs.replace(record, url=where, index=index)
 
 
 def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameRecord:

@@ -7,6 +7,7 @@ by itself, such as the end of a task, has a `Watch`.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 from distributed import Client, Future, Security
 from distributed.comm.addressing import get_address_host_port
+from distributed.utils import silence_logging_cmgr
 
 from hfdask.cluster.trouble import cause_of
 from hfdask.errors import HfdaskError, InvalidConfigError, SchedulerLostError
@@ -190,7 +192,7 @@ class _Impatient(Client):
 
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
-    """A client of the scheduler at an address, for the length of the block.
+    """A client of the scheduler at an address, for the length of the block, in which Dask logs nothing: errors tell enough.
 
     Raises
     ------
@@ -199,22 +201,27 @@ def connected(address: str) -> Iterator[Client]:
     SchedulerLostError
         Where no scheduler answers there.
     """
+    with silence_logging_cmgr(logging.CRITICAL):
+        client = _client_at(address)
+        try:
+            yield client
+        finally:
+            with suppress(TimeoutError, OSError):  # of a scheduler that is gone
+                client.close(timeout=CLOSE)
+
+
+def _client_at(address: str) -> Client:
     try:
         get_address_host_port(address)  # a Client does not close itself if this fails, or what it needs for TLS
         if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
             raise ValueError("it needs certificates: set distributed.comm.tls in Dask's configuration")
-        client = _Impatient(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+        return _Impatient(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise InvalidConfigError(f"{address} is no address of a Dask scheduler: {error}", field="scheduler") from error
     except (OSError, TimeoutError) as error:
         raise SchedulerLostError(
             f"no Dask scheduler answers at {address}: {error or f'not within {CONNECT:g} s'}", address=address
         ) from error
-    try:
-        yield client
-    finally:
-        with suppress(TimeoutError, OSError):  # of a scheduler that is gone
-            client.close(timeout=CLOSE)  # type: ignore[no-untyped-call]
 
 
 def typed(error: BaseException, what: str, client: Client) -> BaseException:

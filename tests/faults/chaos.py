@@ -154,8 +154,8 @@ def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: 
 
 
 def shared_memory() -> set[str]:
-    """What is in the machine's shared memory."""
-    return set(os.listdir("/dev/shm"))
+    """What is in the machine's shared memory, without semaphores, which Dask's nannies have, and leave where they are killed."""
+    return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.")}
 
 
 def in_quiet(cluster: Cluster | None, folder: Path, source: Path) -> tuple[str, float]:

@@ -35,9 +35,9 @@ class Round:
 
     def __str__(self) -> str:
         ends = ", ".join(f"{end.how} after {end.seconds:.1f} s" for end in self.commands)
-        hit = (
-            f"{self.fault} {self.target} at {self.moment:.1f} s" if self.hit else f"{self.fault} {self.target}: missed"
-        )
+        what = self.target if self.fault == "no" else f"{self.fault} {self.target}"
+        missed = "" if self.fault == "no" else ": missed"
+        hit = f"{what} at {self.moment:.1f} s" if self.hit else what + missed
         bad = "; ".join([*self.wrong, *(f"left: {each}" for each in self.left)])
         return f"{self.number:4d} {'ok    ' if self.good else 'FAILED'} {hit}: {ends}" + (f": {bad}" if bad else "")
 
