@@ -11,13 +11,18 @@ from hfdask.page.server import ORIGIN
 
 _SHOWN = 50
 _KEPT = 1000
+_MAX_NAME = 300  # of a URL, or of whoever asked for it
 
 
 def described(log: PageLog, lost: Refusal, element: str = "") -> str:
     """A file that was asked for, as what, by whom, and why it did not come."""
-    asker = ", ".join(filter(None, [log.asker(lost.url), element]))
-    name = plain(lost.url).removeprefix(ORIGIN + "/")
+    asker = ", ".join(_cut(each) for each in [log.asker(lost.url), element] if each)
+    name = _cut(plain(lost.url).removeprefix(ORIGIN + "/"))
     return f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}\u2026"
 
 
 def asset_error(log: PageLog, lost: Iterable[Refusal], elements: Mapping[str, str]) -> AssetError:

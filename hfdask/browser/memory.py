@@ -1,7 +1,7 @@
 """What a browser's processes take of the machine's memory, and how much they may.
 
 Dask's nanny looks at the worker's own process, and so does everything else that is asked about a worker. So a lent
-browser is measured about once a second, and killed above a limit, which ends in an error that says so, before the
+browser is measured some times a second, and killed above a limit, which ends in an error that says so, before the
 kernel has to choose somebody.
 
 Measured is what ``/proc/PID/statm`` tells: the private memory of all processes, and once, as that of the process with
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator
 
 import psutil
@@ -29,7 +30,9 @@ LEAST = 512 * 2**20
 
 _OF_SHARE = 0.75  # the worker and its encoder need the rest
 _RECYCLED_ABOVE = 0.5
-_PAUSE = 1.0
+# A page can fill a gigabyte in half a second, and then keep this process from looking by keeping the machine busy.
+_PAUSE = 0.25
+_LONGEST_PAUSE = 2.0
 _MOST_TIME = 0.01  # of one core, however many processes the machine has to be searched
 _EXIT_SECONDS = 1.0
 _OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
@@ -90,16 +93,15 @@ class Memory:
                 watch.result()
 
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
         pause = _PAUSE
         while True:
             await asyncio.sleep(pause)
-            began = loop.time()
+            began = time.thread_time()
             if self.measure() > self.limit:
                 self.excess = self.now
                 self._processes.kill()  # all of them: what a renderer has taken is wanted back at once
                 return
-            pause = max(_PAUSE, (loop.time() - began) / _MOST_TIME)
+            pause = min(max(_PAUSE, (time.thread_time() - began) / _MOST_TIME), _LONGEST_PAUSE)
 
     async def light(self) -> bool:
         """Whether the browser may be kept for the next page, after the last one was closed."""

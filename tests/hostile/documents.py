@@ -40,7 +40,7 @@ def _doubling_links(folder: Path) -> None:
 
 
 def _links_out(folder: Path) -> None:
-    (folder / "secret").symlink_to("/etc/passwd")
+    (folder / "out").symlink_to("/etc/passwd")
     (folder / "all").symlink_to("/")
 
 
@@ -167,7 +167,7 @@ CASES = [
     document("a_list_of_files_of_its_own", {**GREEN, ".hfdask/files.json": "[" * 100_000}),
     document("rings_of_links", GREEN, _ring),
     document("doubling_links", GREEN, _doubling_links),
-    document("links_out", plain('<img src="secret"><img src="all/etc/passwd">'), _links_out, renders=False),
+    document("links_out", plain('<img src="out"><img src="all/etc/passwd">'), _links_out, renders=False),
     document("odd_names", GREEN, _odd_names),
     document("odd_files", GREEN, _odd_files),
     document("deep_folders", GREEN, _deep_folders),
@@ -201,7 +201,7 @@ CASES = [
     options("an_entry_elsewhere", '[render]\nentry = "/etc/passwd"', renders=False),
     options("hosts_of_nonsense", '[render]\nallow_hosts = ["*", "", "\\u0000"]', renders=False),
     options("replacements_of_nonsense", '[render.replace_urls]\n"" = "/"', renders=False),
-    options("many_chunks", "[render]\nchunk_size = 1\nmax_chunks = 99999999999999999999999", renders=False),
+    options("many_chunks", "[render]\nchunk_size = 1\nmax_chunks = 99999999999999999999999"),
     options("a_control_character", '[render]\nquality = "\\u001b[31m"', renders=False, error=errors.InvalidConfigError),
     document("options_that_are_a_folder", GREEN, lambda folder: (folder / "hfdask.toml").mkdir()),
     document("options_that_are_a_pipe", GREEN, lambda folder: os.mkfifo(folder / "hfdask.toml")),

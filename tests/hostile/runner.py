@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,13 @@ class Runner:
         return hfdask.render_chunk(self._harmless.url, 0, self._folder / "harmless.mp4", redo=True).digest
 
 
+def _is_control(character: str) -> bool:
+    """Whether a character steers a terminal or turns text around, or is half of one."""
+    if character in "\n\t":
+        return False
+    return unicodedata.category(character) in ("Cc", "Cs") or "\u202a" <= character <= "\u202e"
+
+
 def _wrong_words(case: Case, error: errors.HfdaskError) -> list[str]:
     """What is wrong with a refusal."""
     text = str(error)
@@ -139,7 +147,7 @@ def _wrong_words(case: Case, error: errors.HfdaskError) -> list[str]:
         f"it was refused: {text[:2000]}": case.renders,
         f"it was refused with {text[:2000]}, not as a {case.error}": case.error and type(error) is not case.error,
         f"its message has {len(text)} characters": len(text) > MAX_MESSAGE,
-        f"its message has control characters: {text[:2000]!r}": any(not (c.isprintable() or c in "\n\t") for c in text),
+        f"its message has control characters: {text[:2000]!r}": any(_is_control(c) for c in text),
         f"its message tells a secret: {text[:2000]}": "secret" in text,
     }
     missing = [f"{words!r} is not in its message {text[:2000]}" for words in case.says if words not in text]

@@ -9,7 +9,9 @@ from hfdask.errors import HfdaskError, ScriptError
 
 pytestmark = pytest.mark.browser
 
-MOVING = box('data-start="0.1" data-duration="0.3"', "#f00") + box('id="b"', "#00f", "width:9px;animation:k 1s linear both")
+MOVING = box('data-start="0.1" data-duration="0.3"', "#f00") + box(
+    'id="b"', "#00f", "width:9px;animation:k 1s linear both"
+)
 STYLE = "@keyframes k { to { transform: translateX(50px) } }"
 
 # Each is what some script in the wild does in good faith, or a page could do out of spite.
