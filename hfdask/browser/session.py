@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import Elements, Report, Sought, Status, understood
 from hfdask.browser.calls import Patience, browser_call
