@@ -89,7 +89,7 @@ def _json(_: click.Context, parameter: click.Parameter, value: str | None) -> An
         return None
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}", param=parameter) from error
 
 
