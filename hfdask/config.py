@@ -205,8 +205,10 @@ def _toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text("utf-8"))
     except RecursionError:
         problem = "it is nested too deeply"
-    except (ValueError, OSError) as error:  # ValueError: no TOML, no UTF-8, a number too long
-        problem = str(error)[:500]
+    except OSError as error:
+        problem = str(error)
+    except ValueError as error:  # no TOML, no UTF-8, or a number too long
+        problem = f"it is no TOML: {str(error)[:500]}"
     raise InvalidConfigError(f"{file} cannot be used: {problem}", field=PROJECT_FILE)
 
 

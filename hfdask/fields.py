@@ -74,7 +74,7 @@ WebUrl = Annotated[
 ]
 """A web address without user, query and fragment."""
 
-Method = Annotated[str, Meta(pattern=r"^(?:GET|HEAD|POST)\Z")]
+Method = Annotated[str, Meta(pattern=r"^(?:GET|HEAD|POST|OPTIONS)\Z")]
 Status = Annotated[int, Meta(ge=100, le=599)]
 
 HEADERS = frozenset(

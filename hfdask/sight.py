@@ -22,7 +22,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -102,10 +101,11 @@ def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Ca
     names = ("protocol", "entry", "fps", "encoder", "environment", "fonts")
     settings = {**{name: getattr(manifest, name) for name in names}, "page": page}
     rest, windowed = _nodes(manifest, sight, files)
-    fps = manifest.fps.fraction
+    fps = float(manifest.fps.fraction)
 
     def key(chunk: ChunkRange) -> str:
-        here = [(node, met) for node in windowed if (met := _met(node.windows, chunk, fps))]
+        times = chunk.start / fps, (chunk.end - 1) / fps, chunk.end / fps
+        here = [(node, met) for node in windowed if (met := _met(node.windows, *times))]
         reached = _reached([rest, *(node for node, _ in here)])
         seen = {
             "settings": settings,
@@ -216,12 +216,11 @@ def _reached(start: list[_Node]) -> Iterator[_Node]:
             waiting += node.shows
 
 
-def _met(windows: tuple[Window, ...], chunk: ChunkRange, fps: Fraction) -> list[Window]:
-    """The windows that meet a chunk; one that lasts to its end or longer has no end here.
+def _met(windows: tuple[Window, ...], first: float, last: float, end: float) -> list[Window]:
+    """The windows that meet a chunk, by the times of its first and last frame and its end; one that lasts to its end or longer has no end here.
 
     A clip shows where ``start <= time < end``, in doubles, at times of ``frame / fps`` (contract 1.7, 2.5).
     """
-    first, last, end = (frame / float(fps) for frame in (chunk.start, chunk.end - 1, chunk.end))
     return [
         (start, stop if stop is not None and stop < end else None)
         for start, stop in windows
