@@ -8,7 +8,6 @@ before it is moved into place. All of this but the last step goes on while later
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,7 +34,8 @@ from hfdask.manifest import read_manifest, require_sealed
 from hfdask.media.mux import ChunkSource, Join, JoinReport
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.verify import verify
-from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam, decode
+from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
+from hfdask.records import read_frames, read_record
 from hfdask.scratch import growing_file, scratch_subfolder
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_url
@@ -357,20 +357,20 @@ def _record_of(url: str, manifest: Manifest, options: StorageOptions | None) -> 
     store, name = split_url(url, options)
     where = store.url_of(name)
     try:
-        record = store.read_as(name + ".json", lambda data: decode(data, ChunkResult, f"{where}.json"))
+        record = read_record(store, name)
     except MissingArtifactError as error:
         raise ChunkMissingError(f"{where} has no record; it is not a finished chunk", url=url) from error
     except PlanCorruptError as error:
         raise ChunkMismatchError(f"{error.message}; render the chunk again", url=url) from error
-    # Wherever the record says that it is, and whatever number it had in the plan that it was made for.
+    # Whatever number it had in the plan that it was made for.
     index = next((chunk.index for chunk in manifest.chunks if chunk.start == record.start), record.index)
-    return msgspec.structs.replace(record, url=where, index=index)
+    return msgspec.structs.replace(record, index=index)
 
 
 def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameRecord:
-    store, name = split_url(result.frames_url, options)
+    store, name = split_url(result.url, options)
     try:
-        record = store.read_as(name, lambda data: decode(data, FrameRecord, result.frames_url))
+        record = read_frames(store, name)
     except MissingArtifactError as error:
         raise ChunkMissingError(
             f"{result.frames_url} is missing; render chunk {result.index} again", chunk=result.index
@@ -417,21 +417,13 @@ def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, options:
     store, name = split_url(result.url + suffix, options)
     size = (manifest.page.width, manifest.page.height)
     try:
-        if store.size(name) > _PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1]:
-            raise MediaError(f"it is too large for a picture of {size[0]}x{size[1]} pixels")
-        return decode_png(_of_size(store.read(name), size))
-    except (MissingArtifactError, MediaError) as error:
+        data = store.read(name, limit=_PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1])
+        return decode_png(data, size=size)
+    except (MissingArtifactError, PlanCorruptError, MediaError) as error:
         raise ChunkMismatchError(
             f"{store.url_of(name)} is not the picture at the seam of chunk {result.index}: {error.message}; render it again",
             chunk=result.index,
         ) from error
-
-
-def _of_size(png: bytes, size: tuple[int, int]) -> bytes:
-    """A PNG, if its header says that it has this size."""
-    if len(png) < 24 or struct.unpack(">II", png[16:24]) != size:
-        raise MediaError(f"it does not have {size[0]}x{size[1]} pixels")
-    return png
 
 
 def _seam_warnings(seams: Sequence[Seam], strict: bool) -> list[str]:

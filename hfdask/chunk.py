@@ -39,7 +39,8 @@ from hfdask.manifest import read_manifest, require_sealed
 from hfdask.materials import Materials
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
-from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, decode, pretty_json
+from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, pretty_json
+from hfdask.records import read_frames, read_record
 from hfdask.scratch import scratch_subfolder
 from hfdask.stages import Observer, StageClock
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_url
@@ -161,30 +162,6 @@ def finished_chunk(
         )
         return None
     return record
-
-
-def read_record(store: Store, name: str) -> ChunkResult:
-    """The record of the chunk file of this name. Its ``url`` is where it was found, whatever is written in it.
-
-    Raises
-    ------
-    MissingArtifactError, PlanCorruptError, StoreError, StoreRefusedError
-    """
-    where = store.url_of(name + ".json")
-    record = store.read_as(name + ".json", lambda data: decode(data, ChunkResult, where), limit=ChunkResult.LIMIT)
-    return msgspec.structs.replace(record, url=store.url_of(name))
-
-
-def read_frames(store: Store, name: str) -> FrameRecord:
-    """The frame record of the chunk file of this name.
-
-    Raises
-    ------
-    MissingArtifactError, PlanCorruptError, StoreError, StoreRefusedError
-    """
-    name += ".frames.json"
-    where = store.url_of(name)
-    return store.read_as(name, lambda data: decode(data, FrameRecord, where), limit=FrameRecord.LIMIT)
 
 
 def spot_frames(record: FrameRecord) -> tuple[int, ...]:

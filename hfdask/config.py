@@ -34,6 +34,9 @@ PROJECT_FILE = "hfdask.toml"
 
 
 MAX_PROJECT_FILE = 2**20
+MAX_NAMES = 5000
+"""Variables of a page: each is a property of its style, and to set many takes minutes."""
+
 MAX_VARIABLES = 10 * 10**6
 """Bytes of JSON."""
 
@@ -284,6 +287,8 @@ def _require_json(variables: dict[str, Any]) -> None:
             waiting.extend((f"{where}[{number}]", item, inside) for number, item in enumerate(value))
     if why := misfit(variables):
         raise InvalidConfigError(f"variables cannot be used: {why}", field="variables")
+    if len(variables) > MAX_NAMES:
+        raise InvalidConfigError(f"{len(variables)} variables are more than {MAX_NAMES}", field="variables")
     if len(msgspec.json.encode(variables)) > MAX_VARIABLES:
         raise InvalidConfigError(f"variables are more than {MAX_VARIABLES} bytes of JSON", field="variables")
 

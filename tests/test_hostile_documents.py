@@ -26,7 +26,6 @@ import hfdask.chunk
 from hfdask import certificate, errors
 from hfdask.browser.record import replacements
 from hfdask.certificate import Certificate, CertifiedChunk
-from hfdask.chunk import read_frames, read_record
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.media.encode import h264_settings
 from hfdask.model import (
@@ -50,6 +49,7 @@ from hfdask.model import (
     decode,
 )
 from hfdask.project import Project
+from hfdask.records import read_frames, read_record
 from hfdask.scratch import scratch_folder
 from hfdask.store import Snapshot, Store
 
