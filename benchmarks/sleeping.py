@@ -14,11 +14,11 @@ from typing import Any
 
 import hfdask.cluster.task
 from hfdask.errors import RenderCancelledError
+from hfdask.media.encode import h264_settings
 from hfdask.model import (
     PROTOCOL,
     ChunkRange,
     ChunkResult,
-    EncoderSettings,
     Environment,
     FontSet,
     Manifest,
@@ -54,9 +54,7 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
         height=1080,
         frames=frames,
         chunks=tuple(ChunkRange(index=i, start=i * FRAMES, end=(i + 1) * FRAMES, key="0" * 64) for i in range(chunks)),
-        encoder=EncoderSettings(
-            codec="none", pixel_format="yuv420p", options={}, threads=1, timescale=30, container="mp4"
-        ),
+        encoder=h264_settings("draft", None, None, Fraction(30)),
         page=PageSettings(
             width=1920,
             height=1080,
@@ -125,7 +123,7 @@ def _result(plan_url: str, index: int, output_url: str, observer: Observer, leng
         url=output_url,
         sha256=digest,
         size=1_000_000,
-        codec="none",
+        codec="libx264",
         capture_mode="beginframe",
         digest=digest,
         before_digest=digest[:32],

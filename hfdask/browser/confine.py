@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -129,7 +130,18 @@ def try_out() -> Confined:
 
 
 def _command(binary: str) -> list[str]:
-    return [sys.executable, "-I", "-S", launcher.__file__, binary, HOST]
+    return [_python(), "-I", "-S", launcher.__file__, binary, HOST]
+
+
+def _python() -> str:
+    """An interpreter that this process may start: after it gave up privileges, that need not be its own."""
+    for path in (sys.executable, shutil.which("python3")):
+        if path and os.access(path, os.X_OK):
+            return path
+    raise BrowserLaunchError(
+        f"the browser's launcher needs a Python that this user may start, but {sys.executable or 'this one'} is none, and there "
+        "is no python3 on the PATH"
+    )
 
 
 class Peers:
