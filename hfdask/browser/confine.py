@@ -118,7 +118,7 @@ def try_out() -> Confined:
         If the launcher does not work here.
     """
     with Channel() as channel:
-        command = [*_command(sys.executable), "-c", "pass"]
+        command = [*_command(_python()), "-c", "pass"]
         environment = {**os.environ, **channel.environment}
         try:
             subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=True)
