@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from samples import BOX
 
 from hfdask.cli import main
+from hfdask.cluster import scheduler
 from hfdask.terminal import say
 
 COMMAND = [sys.executable, "-W", "error", "-m", "hfdask.cli"]
@@ -66,7 +67,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: " ".join(case[1:])[:60].encode("ascii", "replace").decode())
-def test_bad_input_is_one_line_and_an_exit_status(case, here):
+def test_bad_input_is_one_line_and_an_exit_status(case, here, monkeypatch):
+    monkeypatch.setattr(scheduler, "CONNECT", 1.0)
     status, *arguments = case
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, "INTERNAL_ERROR" in result.output) == (status, False), result.output

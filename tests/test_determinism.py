@@ -22,10 +22,22 @@ ALL = sorted(folder.name for folder in COMPOSITIONS.iterdir() if (folder / "inde
 # Those with a library of others: large scripts, so on every run their chunks only.
 LIBRARIES = [name for name in ALL if "vendor/" in (COMPOSITIONS / name / "index.html").read_text("utf-8")]
 # One of each kind is chunked in every way, and goes to other workers, on every run; all of them in `make test-all`.
-EACH_KIND = {"canvas_raf", "css", "css_page_rules", "fps_ntsc", "gsap", "host_windows", "iframe", "images", "own_page"}
-EACH_KIND |= {"random", "smil", "sub_twice", "text", "timeline", "webgl_seek"}
+EACH_KIND = {
+    "canvas_raf",
+    "css",
+    "gsap",
+    "iframe",
+    "images",
+    "random",
+    "smil",
+    "sub_twice",
+    "text",
+    "timeline",
+    "webgl_seek",
+}
 SMALL = [pytest.param(name, marks=[] if name in EACH_KIND - {*LIBRARIES} else [pytest.mark.slow]) for name in ALL]
-TO_WORKERS = [pytest.param(name, marks=[] if name in EACH_KIND else [pytest.mark.slow]) for name in ALL]
+TRAVELLERS = {"canvas_raf", "gsap", "images", "sub_twice", "text"}
+TO_WORKERS = [pytest.param(name, marks=[] if name in TRAVELLERS else [pytest.mark.slow]) for name in ALL]
 # Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
 LARGE = ["title", "data", "webgl", "gsap"]
 
@@ -97,7 +109,7 @@ def test_chunks_of_libraries_are_parts_of_the_whole(name, tmp_path):
     assert digests(records(plan, tmp_path / "thirds")) == whole
 
 
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", ["title", *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE[1:])])
 def test_a_chunk_of_an_example_proves_its_seams(name, tmp_path):
     plan = hfdask.plan(EXAMPLES / name, tmp_path / "plan", chunk_size=12)
     middle = [len(plan.manifest.chunks) // 2 + shift for shift in (0, 1)]

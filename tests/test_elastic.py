@@ -23,6 +23,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
 
 
 @pytest.mark.parametrize("cluster", [2], indirect=True)
+@pytest.mark.slow
 def test_workers_that_leave_lose_no_finished_chunk(cluster, project, tmp_path):
     source = project(SLOW)
     quiet = hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=20, workers=1)

@@ -120,6 +120,7 @@ def test_a_chunk_that_failed_on_a_worker_is_tried_on_another(quiet, project, tmp
     assert {chunk.attempt for chunk in video.chunks} == {0, 1}
 
 
+@pytest.mark.slow
 def test_chunks_that_only_one_worker_may_take_survive_it(project, tmp_path):
     slow = project(
         """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="2" data-no-timeline></div>

@@ -131,8 +131,8 @@ def test_a_killed_driver_takes_chromium_along(project, tmp_path):
     ("victim", "how"),
     [
         ("browser", signal.SIGKILL),
-        ("browser", signal.SIGSTOP),
-        ("renderer", signal.SIGKILL),
+        pytest.param("browser", signal.SIGSTOP, marks=pytest.mark.slow),
+        pytest.param("renderer", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param("driver", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param("gpu-process", signal.SIGKILL, marks=pytest.mark.slow),
     ],

@@ -90,7 +90,9 @@ class KillOnce(WorkerPlugin):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("point", ["before", "during", "after"])
+@pytest.mark.parametrize(
+    "point", [pytest.param("before", marks=pytest.mark.slow), "during", pytest.param("after", marks=pytest.mark.slow)]
+)
 def test_a_worker_killed_at_the_upload_of_a_chunk(point, project, tmp_path):
     quiet = hfdask.render(project(), tmp_path / "quiet.mp4", chunk_size=8, workers=2)
     note = tmp_path / "note"

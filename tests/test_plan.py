@@ -46,6 +46,7 @@ def test_planning_twice_gives_the_same_bytes(project, tmp_path):
     assert first.hash == second.hash == hfdask.Plan.open(first.url).hash
 
 
+@pytest.mark.slow
 def test_the_hash_covers_everything(project, tmp_path):
     base = {"html": BOX, "files": {"a.txt": "a"}, "options": {}}
     variants = [

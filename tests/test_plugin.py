@@ -133,6 +133,7 @@ def test_a_chunk_that_runs_keeps_its_browser_when_the_plugin_goes(project, tmp_p
         assert (chunk.attempt, chunk.messages) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_prepared_cluster_closes_at_once_while_chunks_run(project, tmp_path):
     with cluster_of(2) as (cluster, client):
         client.register_plugin(hfdask.PrepareWorker())

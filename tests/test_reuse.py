@@ -92,6 +92,7 @@ def test_one_scene_of_ten(rendering):
     assert back.digest == first.digest
 
 
+@pytest.mark.slow
 def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
     def film(colour: str, turn: int) -> dict[str, str | bytes]:
         text = """<template><div data-composition-id="s{n}" data-width="160" data-height="90">
@@ -113,6 +114,7 @@ def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
     assert redone(rendering(html, files=film("maroon", 45))) == [7]
 
 
+@pytest.mark.slow
 def test_only_the_sound(rendering):
     """Without a file, since no file with sound is rendered yet."""
     sound = '<audio id="song" data-start="0" data-duration="2" data-volume="{}"></audio>'
@@ -135,6 +137,7 @@ def test_a_scene_in_a_template(rendering):
     assert redone(rendering(html("deux"))) == [2]
 
 
+@pytest.mark.slow
 def test_an_end_that_moves_on(rendering):
     rendering(page(scenes()), fresh=0)
     longer = rendering(page(scenes() + scene(SCENES, "one more"), duration=(SCENES + 1) / 2))
@@ -242,6 +245,7 @@ def lose(chunk: hfdask.ChunkResult) -> None:
     Path(chunk.record_url.removeprefix("file://")).unlink()
 
 
+@pytest.mark.slow
 def test_scenes_with_timelines_of_their_own(rendering):
     """The common project: a document with hosts, and a file with a GSAP timeline for each scene."""
     library = (EXAMPLES / "gsap" / "vendor" / "gsap.min.js").read_text("utf-8")

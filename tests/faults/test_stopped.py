@@ -202,7 +202,10 @@ CALLS: dict[str, Callable[[Client], object]] = {
 }
 
 
-@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.slow), pytest.param(signal.SIGKILL, id="killed")],
+)
 def test_every_question_to_a_lost_scheduler_ends_in_a_typed_error(how, alone, soon, project, tmp_path):
     client, pid = alone
     os.kill(pid, how)

@@ -89,6 +89,7 @@ def test_what_the_host_and_the_frames_above_call_cannot_be_replaced(name, honest
         assert page.digests(0, 15) == honest
 
 
+@pytest.mark.slow
 def test_a_flood_of_errors_is_cut_short(tmp_path):
     code = "for (let i = 0; i < 5000; i++) setTimeout(() => { throw Error('x'.repeat(100_000)) })"
     with pytest.raises(HfdaskError) as caught, open_html(tmp_path, composition(MOVING, code)):
