@@ -38,7 +38,7 @@ from hfdask.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.records import read_frames, read_record
 from hfdask.scratch import growing_file, scratch_subfolder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_url
+from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
 """Chunks that are fetched before it is their turn."""
@@ -150,7 +150,7 @@ class Assembly:
         self._options, self._strict, self._certificate = storage_options, strict, certificate
         self._observer = observer or Observer()
         self._clock = StageClock(self._observer)
-        self._output, self._name = split_url(output_url, storage_options)
+        self._output, self._name = split_output(output_url, storage_options)
         self._results: dict[int, ChunkResult] = {}
         self._seams: dict[int, Seam] = {}
         self._frames: list[FrameRecord] = []

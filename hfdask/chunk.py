@@ -43,7 +43,7 @@ from hfdask.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonic
 from hfdask.records import read_frames, read_record
 from hfdask.scratch import scratch_subfolder
 from hfdask.stages import Observer, StageClock
-from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_url
+from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_output
 
 CHANNEL_FRAMES = 8
 """Pictures that may wait for the encoder."""
@@ -109,7 +109,7 @@ def render_chunk(
             manifest = read_manifest(store, plan_hash)
             chunk = manifest.chunk(index)
             require_sealed(manifest, store.url)
-            output, name = split_url(output_url, storage_options)
+            output, name = split_output(output_url, storage_options)
             known = None if redo else finished_chunk(output, name, chunk)
             if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)

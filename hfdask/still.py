@@ -16,7 +16,7 @@ from hfdask.errors import InvalidConfigError
 from hfdask.materials import Materials
 from hfdask.plan import Plan, plan
 from hfdask.project import local_project
-from hfdask.store import Store, split_url
+from hfdask.store import Store, split_output
 from hfdask.timing import frame_at
 
 
@@ -46,7 +46,7 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
     HfdaskError
         As `hfdask.plan`.
     """
-    folder, name = split_url(output)
+    folder, name = split_output(output)
     folder.require_writable()
     with local_project(project) as source, tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch:
         # Of the timeline only one frame matters, so what it loads is fetched when it is shown.

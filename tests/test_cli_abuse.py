@@ -24,6 +24,10 @@ LONG = "p" * 5000
 REFUSED = [
     (2, "render", "p", "-o", "o\udcff.mp4"),
     (2, "render", "p", "-o", "."),
+    (5, "render", "p", "-o", "folder.mp4"),
+    (5, "render", "p", "-o", "null.mp4"),
+    (5, "render", "p", "-o", "pipe.mp4"),
+    (5, "still", "p", "-t", "0", "-o", "folder.mp4"),
     (2, "render", "p", "-o", "bogus://x/y.mp4"),
     (5, "render", "p", "-o", "http://[::1/a.mp4"),
     (2, "render", "p", "-o", "o.mp4", "--fps", "nan"),
@@ -62,6 +66,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("p").mkdir()
     Path("p/index.html").write_text(f"<!doctype html><html><body>{BOX}</body></html>", "utf-8")
+    Path("folder.mp4").mkdir()
+    Path("null.mp4").symlink_to("/dev/null")
+    os.mkfifo("pipe.mp4")
     return tmp_path
 
 
@@ -72,7 +79,12 @@ def test_bad_input_is_one_line_and_an_exit_status(case, here, monkeypatch):
     status, *arguments = case
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, "INTERNAL_ERROR" in result.output) == (status, False), result.output
-    assert not list(here.glob("*.mp4"))
+    assert sorted(path.name for path in here.glob("*.mp4") if not path.is_file()) == [
+        "folder.mp4",
+        "null.mp4",
+        "pipe.mp4",
+    ]
+    assert not [path for path in here.glob("*.mp4") if path.is_file()]
 
 
 def test_what_nobody_has_foreseen_is_one_line_too(monkeypatch):

@@ -39,7 +39,7 @@ from hfdask.errors import (
 )
 from hfdask.model import ChunkResult, RenderResult
 from hfdask.plan import Plan, plan
-from hfdask.store import StorageOptions, Store, concurrently, split_url
+from hfdask.store import StorageOptions, Store, concurrently, split_output, split_url
 
 RETRIES = 2
 
@@ -86,7 +86,7 @@ class Job:
         **options: Any,
     ) -> Job:
         """A job whose plan is kept where the caller says, else next to the output until the video is done."""
-        store, name = split_url(output, options.get("storage_options"))
+        store, name = split_output(output, options.get("storage_options"))
         if PurePosixPath(name).suffix.lower() != ".mp4":
             raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
         store.require_writable()

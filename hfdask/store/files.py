@@ -32,6 +32,7 @@ from hfdask.errors import (
     HfdaskError,
     InvalidConfigError,
     MissingArtifactError,
+    OutputNotWritableError,
     PlanCorruptError,
     StoreError,
     StoreRefusedError,
@@ -431,6 +432,25 @@ def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | Non
     if not name:
         raise InvalidConfigError(f"{shown(url)} names a folder, not a file", field="output")
     return Store(folder or "/", storage_options), name
+
+
+def split_output(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+    """The store of the folder of a file to be written, and the file's name in it.
+
+    Raises
+    ------
+    OutputNotWritableError
+        If a folder, a device or the like is there.
+    """
+    store, name = split_url(url, storage_options)
+    if store.local:
+        path = Path(store.path, name)
+        with suppress(OSError):  # nothing is there, or writing will tell more
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+                raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
+    return store, name
 
 
 @contextmanager
