@@ -68,7 +68,7 @@ def play(
         end = end_of(command, began, folder / f"command{this.number}-{attempt}", tick)
         this.commands.append(end)
         if end.how in ("HANGS", "UNTYPED", "mute"):
-            this.wrong.append(f"command {attempt + 1}: {end.how}: {end.said[-1500:]}")
+            this.wrong.append(f"command {attempt + 1}: {end.how}: {end.said[-6000:]}")
         strike.release()
         if cluster:
             cluster.heal()

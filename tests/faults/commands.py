@@ -82,7 +82,7 @@ def end_of(
         time.sleep(1)
         kill_tree(command.pid)
         command.wait()
-        stacks = log.with_suffix(".err").read_text("utf-8", "replace")
+        stacks = log.with_suffix(".err").read_text("utf-8", "replace").partition("\nExtension modules")[0]
         return Ended("HANGS", limit, stacks)
     seconds, text = time.monotonic() - began, log.with_suffix(".err").read_text("utf-8", "replace")
     if command.returncode == 0:
