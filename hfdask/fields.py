@@ -43,7 +43,8 @@ MAX_PATH = 4096
 _VISIBLE = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]"
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[^/\x00-\x1f\x7f\ud800-\udfff]+"
 
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_DIGEST = re.compile(r"^[0-9a-f]{64}\Z")
+Digest = Annotated[str, Meta(pattern=_DIGEST.pattern)]
 """sha256 in lower-case hex digits."""
 
 FrameDigest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
@@ -116,6 +117,11 @@ def clipped(texts: Iterable[str]) -> tuple[str, ...]:
     if len(listed) > MAX_TEXTS:
         kept[-1] = f"and {len(listed) - MAX_TEXTS + 1} more"
     return tuple(kept)
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a `Digest`, which is safe as a part of a path."""
+    return _DIGEST.match(text) is not None
 
 
 def is_path(text: str) -> bool:

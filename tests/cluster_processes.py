@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from aftermath import below, said
+from distributed import Client, LocalCluster
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKER = "from distributed.cli.dask_worker import main; main()"
@@ -29,6 +32,22 @@ RENDER = """
         except hfdask.HfdaskError as error:
             print(json.dumps({"code": error.code, "said": str(error)}))
 """
+
+
+@contextmanager
+def in_this_process(threads: int = 2) -> Iterator[Client]:
+    """A client of a cluster whose one worker is in this process, so that its tasks can be replaced."""
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=threads,
+            processes=False,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
 
 
 class Processes:

@@ -15,6 +15,7 @@ from cluster_processes import cluster_processes  # noqa: F401 - a fixture
 from faulty_store import faulty  # noqa: F401 - a fixture
 from samples import BOX
 from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
+from web import web  # noqa: F401 - a fixture
 
 import hfdask
 

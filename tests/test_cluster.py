@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import time
 import urllib.request
@@ -13,8 +12,9 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from cluster_processes import in_this_process
 from dask.utils import key_split
-from distributed import Client, LocalCluster
+from distributed import Client
 from distributed.worker import get_worker
 
 import hfdask
@@ -30,12 +30,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_this_process() as client:
         yield client
 
 

@@ -96,13 +96,6 @@ def svg(colour: str) -> str:
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    web = Web()
-    yield web
-    web.stop()
-
-
-@pytest.fixture
 def other() -> Iterator[Web]:
     web = Web()
     yield web

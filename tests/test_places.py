@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cluster_processes import in_this_process
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from samples import BOX
 
@@ -42,12 +43,7 @@ def two() -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def near() -> Iterator[Client]:
     """A worker in this process, whose tasks can be replaced."""
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_this_process() as client:
         yield client
 
 

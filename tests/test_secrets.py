@@ -52,13 +52,6 @@ PAGES = [
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    server = Web()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalCluster]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", IN_ENVIRONMENT)
     monkeypatch.setenv("DATABASE_PASSWORD", IN_ENVIRONMENT)

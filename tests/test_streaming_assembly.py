@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -13,7 +12,8 @@ from importlib import import_module
 
 import msgspec
 import pytest
-from distributed import Client, LocalCluster
+from cluster_processes import in_this_process
+from distributed import Client
 from samples import BOX
 
 import hfdask
@@ -45,12 +45,7 @@ def in_memory(rendered) -> list[ChunkResult]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_this_process(1) as client:
         yield client
 
 

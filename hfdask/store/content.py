@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
 from pathlib import Path
 
 from hfdask.errors import PlanCorruptError
-
-_DIGEST = re.compile("[0-9a-f]{64}")
+from hfdask.fields import is_digest
 
 Stamp = tuple[int, int, int, int]
 
@@ -30,7 +28,7 @@ def require_digest(text: str) -> str:
     ------
     PlanCorruptError
     """
-    if not (isinstance(text, str) and _DIGEST.fullmatch(text)):
+    if not (isinstance(text, str) and is_digest(text)):
         raise PlanCorruptError(f"{str(text)[:80]!r} is no sha256 digest, so no object can be named by it")
     return text
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import msgspec
 import pytest
-from distributed import Client, LocalCluster
+from cluster_processes import in_this_process
+from distributed import Client
 
 import hfdask
 import hfdask.cluster.task
@@ -21,12 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_this_process() as client:
         yield client
 
 
