@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import pickle
@@ -28,6 +29,7 @@ from hfdask import errors
 from hfdask.model import Artifact
 from hfdask.project import Project, local_project
 from hfdask.store import Cache, Store, calls, concurrently, content, files, materialised, objects, packing, split_url
+from hfdask.store import cache as cache_module
 from hfdask.store.allowed import require_allowed
 from hfdask.store.trouble import heals
 
@@ -424,6 +426,47 @@ class TestCache:
             process.kill()
         assert cache.evict() == 0
         assert not list((tmp_path / "c" / "partial").iterdir())
+
+    def test_a_process_that_stopped_while_it_fetched_is_not_waited_for(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(cache_module, "STALLED", 0.3)
+        store = Store(f"memory://{uuid.uuid4().hex}")
+        wanted = noise(objects.SMALL)
+        planned = publish(store, {"large": wanted}, tmp_path)
+        cache = Cache(tmp_path / "elsewhere")
+        monkeypatch.setenv("HFDASK_CACHE", str(cache.folder))
+        with cache.turn(planned[0].sha256) as held:
+            held.write_bytes(b"half")
+            with materialised(store, planned, planned) as files:
+                assert files[planned[0].sha256].read_bytes() == wanted
+            assert held.read_bytes() == b"half"
+
+    def test_one_that_still_fetches_is_waited_for(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(cache_module, "STALLED", 0.5)
+        cache, places = Cache(tmp_path / "c"), []
+
+        def next_one() -> None:
+            with cache.turn("part") as path:
+                places.append(path)
+
+        with cache.turn("part") as first:
+            waiting = threading.Thread(target=next_one)
+            waiting.start()
+            for count in range(10):
+                first.write_bytes(bytes(count))
+                time.sleep(0.1)
+        waiting.join()
+        assert places == [first]
+
+    def test_a_process_that_stopped_with_the_cache_locked_is_told(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(cache_module, "STALLED", 0.3)
+        cache = Cache(tmp_path / "c")
+        descriptor = os.open(tmp_path / "c" / "lock", os.O_CREAT | os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(errors.StoreError, match=r"locked for 0\.3 s.*HFDASK_CACHE"), cache.lease():
+            pass
+        os.close(descriptor)
+        with cache.lease():
+            pass
 
     def test_a_torn_object_is_fetched_again(self, tmp_path):
         store = Store(f"memory://{uuid.uuid4().hex}")

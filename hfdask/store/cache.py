@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hfdask.errors import DiskFullError, InvalidConfigError
+from hfdask.errors import DiskFullError, InvalidConfigError, StoreError
 from hfdask.scratch import is_private, private_folder, shared_folder
 from hfdask.store.content import is_content, mark_checked, object_name, require_digest
 from hfdask.store.trouble import is_full
@@ -30,6 +30,11 @@ FOLDER_VARIABLE = "HFDASK_CACHE"
 BYTES_VARIABLE = "HFDASK_CACHE_BYTES"
 DEFAULT_BYTES = 16 * 2**30
 """Unless told otherwise; never more than half of what is free on the disk."""
+
+STALLED = 20.0
+"""Seconds without progress after which whoever holds a lock counts as stopped: locks of processes that end are free at once."""
+
+_LOOK = 0.02
 
 
 class Cache:
@@ -103,15 +108,15 @@ class Cache:
     def turn(self, name: str) -> Iterator[Path]:
         """Wait until nobody else fetches what has this name, then hold its place; gives a path for what is fetched.
 
-        Look again whether it is there: whoever had the turn before has probably brought it.
+        Look again whether it is there: whoever had the turn before has probably brought it. One whose file does not grow is
+        not waited for longer than `STALLED`: then the path is another one.
         """
         path = self.folder / "partial" / name
-        while True:
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, path):
-                break
-            os.close(descriptor)  # the one before has moved it into place or removed it
+        descriptor = _held(path)
+        if descriptor is None:
+            path = path.with_name(uuid.uuid4().hex)
+            descriptor = _held(path)
+        assert descriptor is not None, path
         try:
             yield path
         finally:
@@ -211,7 +216,15 @@ class Cache:
     def _locked(self, how: int) -> Iterator[None]:
         descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, how)
+            began = time.monotonic()
+            while not _lock(descriptor, how):
+                if time.monotonic() - began > STALLED:
+                    raise StoreError(
+                        f"{self.folder} has been locked for {STALLED:g} s, by a process that is probably stopped; end that process, "
+                        f"or name another folder in {FOLDER_VARIABLE}",
+                        path=str(self.folder),
+                    )
+                time.sleep(_LOOK)
             yield
         finally:
             os.close(descriptor)
@@ -227,13 +240,37 @@ def _remove_if_free(path: Path) -> bool:
     """Remove a file that no living process has locked; False for one that is locked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _lock(descriptor, fcntl.LOCK_EX):
+            return False
         path.unlink()  # while it is locked, so that nobody has begun to use it in between
-    except BlockingIOError:
-        return False
     finally:
         os.close(descriptor)
     return True
+
+
+def _lock(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _held(path: Path) -> int | None:
+    """A descriptor that holds a file's lock, once it is free; None where its holder has not written for `STALLED` seconds."""
+    size, since = -1, time.monotonic()
+    while time.monotonic() - since <= STALLED:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        locked = _lock(descriptor, fcntl.LOCK_EX)
+        if locked and _is_at(descriptor, path):
+            return descriptor
+        grown = os.fstat(descriptor).st_size
+        os.close(descriptor)
+        if locked or grown != size:  # the one before has moved it into place or removed it, or still writes
+            size, since = grown, time.monotonic()
+        if not locked:
+            time.sleep(_LOOK)
+    return None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
