@@ -1,9 +1,12 @@
-"""Which workers have stopped, told by their heartbeats.
+"""Which workers have stopped, or begin nothing, told by their heartbeats.
 
 A worker that is stopped, or whose machine is, closes no connection, and the scheduler counts it as running for minutes
 (``worker-ttl``). How long a chunk takes says little: it may be a long one. So whoever has waited for a chunk for a while
 without hearing of it asks when the scheduler last heard of each worker: not at once, but twice, some seconds apart, because
 a value that has not changed in between tells more than a difference of clocks, which may jump.
+
+A worker that is paused for want of memory, or closes, sends heartbeats, but begins none of the tasks that wait there. The
+heartbeats of these are not counted, so that they soon count as stopped, too.
 
 As long as no chunk is quiet nobody asks; all renders of a client share one answer, of some bytes a worker.
 """
@@ -41,7 +44,7 @@ class Heartbeats:
         self._known: dict[str, tuple[float, float]] = {}
 
     def silent(self) -> set[str]:
-        """Workers that have stopped. Asks the scheduler, but not more often than every `LOOK` seconds.
+        """Workers that have stopped, or begin nothing. Asks the scheduler, but not more often than every `LOOK` seconds.
 
         Raises
         ------
@@ -77,6 +80,7 @@ def _last_seen() -> Callable[..., dict[str, float]]:
     """
 
     def last_seen(dask_scheduler: Any) -> dict[str, float]:
-        return {address: worker.last_seen for address, worker in dask_scheduler.workers.items()}
+        workers = dask_scheduler.workers.items()
+        return {address: worker.last_seen if worker.status.name == "running" else 0.0 for address, worker in workers}
 
     return last_seen

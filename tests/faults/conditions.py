@@ -183,7 +183,7 @@ def scene_of(condition: Condition, place: Path) -> Iterator[Scene]:
 def play(
     this: Round, condition: Condition, target: str, folder: Path, quiet: str, usual: float, chance: random.Random
 ) -> Round:
-    """A round under a condition, and if it ended with an error, the same without."""
+    """A round under a condition, and if it ended with an error, the same without, after what the error says to do."""
     source, place = folder / "project", folder / f"round{this.number}"
     log = folder / f"command{this.number}"
     with scene_of(condition, place) as scene:
@@ -219,6 +219,8 @@ def play(
         if end.how == "ok" and found != quiet:
             this.wrong.append("the video is another one")
     if end.how != "ok":
+        if "delete the plan's folder and plan again" in end.said:
+            shutil.rmtree(scene.plan)
         again = time.monotonic()
         kept = keeping(scene) if condition.options(scene) == keeping(scene) else []
         second = end_of(start_command(source, scene.output, *kept, log=log), again, log)

@@ -14,7 +14,7 @@ import pytest
 from aftermath import until
 from click.testing import CliRunner
 from cluster_processes import Processes
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed import Client, LocalCluster, Status, Worker, WorkerPlugin
 from hypothesis import given
 from hypothesis import strategies as st
 from sleeping import sleep_instead_of_rendering, sleeping_plan
@@ -105,6 +105,23 @@ def test_what_a_stopped_worker_has_runs_elsewhere_and_it_may_go_on(soon):
             assert {result.worker for result in second}.isdisjoint({victim})
         third = list(run_of(client, 6, "c").results(range(6)))
     assert sorted(result.index for result in third) == list(range(6))
+
+
+def pause(dask_worker: Worker) -> None:
+    dask_worker.periodic_callbacks["memory_monitor"].stop()  # which would let it go on
+    dask_worker.status = Status.paused
+
+
+def test_what_waits_on_a_paused_worker_runs_elsewhere(soon):
+    """It sends heartbeats as before."""
+    with workers(2) as client:
+        victim = min(client.nthreads())
+        results = run_of(client, 12, "a").results(range(12))
+        got = [next(results)]
+        client.run(pause, workers=[victim])
+        assert until(lambda: client.processing()[victim], 5)
+        got += list(results)
+    assert sorted(result.index for result in got) == list(range(12))
 
 
 @pytest.mark.slow
