@@ -13,6 +13,7 @@ As long as no chunk is quiet nobody asks; all renders of a client share one answ
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,14 +35,23 @@ SILENT_A_WORKER = 0.015
 """Seconds more for each worker of the cluster: the scheduler wants at most 200 heartbeats a second, of all together."""
 
 
+logger = logging.getLogger("hfdask")
+
+
 class Heartbeats:
-    """Those of a cluster's workers. Any thread may use it."""
+    """Those of a cluster's workers. Any thread may use it.
+
+    It logs a warning where a cluster has had no worker for a while: Dask lets tasks wait for one without a word, and for ever
+    unless ``distributed.scheduler.no-workers-timeout`` is set.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._turns = Turns()
         self._looked = -LOOK
         self._known: dict[str, tuple[float, float]] = {}
+        self._deserted: float | None = None
+        self._warned = False
 
     def silent(self) -> set[str]:
         """Workers that have stopped, or begin nothing. Asks the scheduler, but not more often than every `LOOK` seconds.
@@ -55,7 +65,17 @@ class Heartbeats:
                 last_seen = ask(self._client, self._client.run_on_scheduler, _last_seen())
                 self._looked = time.monotonic()
                 self._known = noted(self._known, last_seen, self._looked)
+                self._warn_if_deserted()
             return silent(self._known, self._looked)
+
+    def _warn_if_deserted(self) -> None:
+        if self._known:
+            self._deserted, self._warned = None, False
+        elif self._deserted is None:
+            self._deserted = self._looked
+        elif self._looked - self._deserted >= QUIET and not self._warned:
+            self._warned = True
+            logger.warning("the cluster has no worker: renders wait until one comes")
 
 
 def noted(

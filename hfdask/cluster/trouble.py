@@ -9,6 +9,7 @@ from typing import Any
 from distributed import Client, KilledWorker
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
+from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
 from hfdask.errors import DiskFullError, HfdaskError, SchedulerLostError, WorkerLostError
 from hfdask.store.trouble import is_full
@@ -24,6 +25,12 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
         return WorkerLostError(
             f"{what}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at what the frames "
             "show",
+            **details,
+        )
+    if isinstance(error, (NoWorkerError, NoValidWorkerError)):
+        return WorkerLostError(
+            f"{what}: no worker that may take it has come for {error.timeout:g} s (distributed.scheduler.no-workers-timeout); start "
+            "workers, and render again",
             **details,
         )
     # How a lost scheduler shows depends on how far the client was in noticing it.

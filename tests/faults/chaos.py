@@ -69,7 +69,7 @@ def play(
         this.commands.append(end)
         if end.how in ("HANGS", "UNTYPED", "mute"):
             this.wrong.append(f"command {attempt + 1}: {end.how}: {end.said[-6000:]}")
-        strike.release()
+        strike.settle()
         if cluster:
             cluster.heal()
         if end.how == "ok":

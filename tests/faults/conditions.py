@@ -207,7 +207,7 @@ def play(
                 strike.tick(None, command, now)
 
         end = end_of(command, began, log, tick)
-        strike.release()
+        strike.settle()
         this.commands.append(end)
         for number, other in enumerate(scene.others):
             ended = end_of(other, began, folder / f"round{this.number}-other")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import dask
 import pytest
 from aftermath import until
 from click.testing import CliRunner
@@ -122,6 +123,51 @@ def test_what_waits_on_a_paused_worker_runs_elsewhere(soon):
         assert until(lambda: client.processing()[victim], 5)
         got += list(results)
     assert sorted(result.index for result in got) == list(range(12))
+
+
+@pytest.fixture
+def in_vain(soon, monkeypatch) -> None:
+    """Workers never come."""
+    monkeypatch.setattr(hfdask.cluster.workers.Workers, "ask", lambda self: None)
+
+
+@contextmanager
+def deserted(timeout: str | None) -> Iterator[Client]:
+    """A client of a cluster that has lost its workers."""
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": timeout}),
+        LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=False) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_without_workers_is_told(in_vain, caplog):
+    outcome: list[type[BaseException]] = []
+
+    def work() -> None:
+        with pytest.raises(errors.RenderCancelledError) as caught:
+            list(run.results(range(2)))
+        outcome.append(caught.type)
+
+    with deserted(None) as client:
+        run = run_of(client, 2, "a")
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert until(lambda: "no worker" in caplog.text, 10)
+        time.sleep(1)
+        run.stop()
+        thread.join()
+    assert outcome == [errors.RenderCancelledError]
+    assert [record.message for record in caplog.records if record.name == "hfdask"] == [
+        "the cluster has no worker: renders wait until one comes"
+    ]
+
+
+@pytest.mark.parametrize("waits", ["chunks", "run_once"])
+def test_dask_s_limit_for_a_cluster_without_workers_is_a_typed_error(waits, in_vain):
+    with deserted("1s") as client, pytest.raises(errors.WorkerLostError, match="no-workers-timeout"):
+        CALLS[waits](client)
 
 
 @pytest.mark.slow

@@ -128,6 +128,7 @@ class Strike:
         self.at = chance.uniform(0, usual)
         self.pause = chance.uniform(2, 20)
         self.stopped: list[psutil.Process] = []
+        self._ending: list[psutil.Process] = []
         self._go_on = 0.0
 
     def tick(self, cluster: Cluster | None, client: subprocess.Popen[bytes], now: float) -> None:
@@ -140,6 +141,7 @@ class Strike:
             if hit:
                 self.round.hit, self.round.moment = True, now
                 self.stopped = hit if self.round.fault in ("stop", "freeze") else []
+                self._ending = hit if self.round.fault != "stop" else []
                 self._go_on = now + self.pause
         if self.stopped and now >= self._go_on and (self.round.fault == "stop" or self.target == "client"):
             self.release()
@@ -150,3 +152,8 @@ class Strike:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT if self.round.fault == "stop" else signal.SIGKILL)
         self.stopped = []
+
+    def settle(self) -> None:
+        """Let go on what was stopped, and wait until what was killed has ended: a nanny that ends slowly has lost its worker."""
+        self.release()
+        psutil.wait_procs(self._ending, 20)
