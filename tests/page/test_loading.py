@@ -149,7 +149,7 @@ def test_an_exception_in_a_frame_names_the_frame(tmp_path: Path, script: str, me
 
 
 def test_an_exception_in_an_iframe_counts_too(tmp_path: Path) -> None:
-    loop = "function f(t) { if (t > 0) throw new Error('inner'); requestAnimationFrame(f) }"
+    loop = "function f(t) { if (t > 10) throw new Error('inner'); requestAnimationFrame(f) }"
     inner = f"<script>requestAnimationFrame({loop})</script>"
     with open_html(tmp_path, composition('<iframe src="inner.html"></iframe>'), {"inner.html": inner}) as page:
         page.seek(0)

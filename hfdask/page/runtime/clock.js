@@ -11,7 +11,15 @@ const native = Object.freeze({
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
 });
 
-let virtualMs = 0;
+// Milliseconds on the clock, which is the composition's but for its first moments. As in a browser, no time that a page sees is 0,
+// each is later than the one before, and some milliseconds go by from the load to the first frame: `if (!start) start = now`,
+// and loops that want some time since their last call, draw frame 0. The times before it are so small that a difference to
+// any frame's is that frame's time, to the last bit (docs/decisions/clock.md).
+const LOADING = 2 ** -61;
+const LOADED = 2 ** -60;
+const FRAME_0 = Math.min(5, 480 / config.fps); // less than half a frame, for those who round to frames
+let virtualMs = LOADING;
+let soughtMs = 0; // the composition's time, which `hf-seek`, timelines and randomness go by
 
 const VirtualDate = new Proxy(native.Date, {
   construct(target, args, newTarget) {
@@ -30,7 +38,7 @@ function dateNow() {
 native.Date.prototype.constructor = VirtualDate;
 window.Date = VirtualDate;
 
-define(window.performance, "now", () => virtualMs);
+define(Performance.prototype, "now", () => virtualMs);
 Object.defineProperty(window.performance, "timeOrigin", { get: () => 0, configurable: true });
 
 function define(object, name, value) {
@@ -204,22 +212,34 @@ let seekAnimations = () => {};
 // Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
 // scripts left of the randomness.
 function setClock(ms) {
-  virtualMs = Math.max(0, ms);
-  reseed(virtualMs);
+  soughtMs = Math.max(0, ms);
+  virtualMs = Math.max(FRAME_0, soughtMs);
+  reseed(soughtMs);
 }
 
 function seekClock(ms) {
   setClock(ms);
-  seekAnimations(virtualMs / 1000);
+  seekAnimations(soughtMs / 1000);
   runAnimationFrame();
   for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
+}
+
+// The end of the load: what asked for an animation frame until now is called at one time in every chunk, so that a loop which takes
+// its first call for the start of its animation starts with the video, and not with the chunk.
+function beginClock() {
+  virtualMs = LOADED;
+  reseed(0);
+  seekAnimations(0);
+  runAnimationFrame();
+  for (const clock of childClocks()) caught(() => clock.begin());
 }
 
 // Not to be replaced: the frame above relies on it.
 Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
   value: Object.freeze({
     seekToTime: entering(seekClock),
-    getTime: () => virtualMs,
+    getTime: () => soughtMs,
+    begin: entering(beginClock),
     // Nothing to do, most times, for a frame without frames in it.
     adoptDocuments: () => (document === ownDocument && !window.length) || ours(adoptDocuments),
     takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),

@@ -174,11 +174,9 @@ function status() {
   };
 }
 
-// Binds what has been registered and rests at time 0; after this the page only changes by seeks. Callbacks that were
-// queued while the page loaded run here, at time 0 in every chunk: a loop that takes its first call for the start of
-// its animation would otherwise start anew with each chunk.
+// Binds what has been registered and rests at time 0; after this the page only changes by seeks.
 function settle() {
-  seekClock(0);
+  beginClock();
   assembling.disconnect();
   if (root) applyVariables();
   warnOfEqualSlugs();
