@@ -39,10 +39,14 @@ class Status(Struct, frozen=True):
 
 
 class Sought(Struct, frozen=True):
-    """What a seek says where something went wrong on its way."""
+    """What a seek says where there is more to say than whether anything moved.
+
+    ``observed`` where observers of the page may want to be called before it is drawn.
+    """
 
     problems: Sentences
     changed: bool
+    observed: bool
 
 
 class ToldClip(Struct, frozen=True):

@@ -50,6 +50,8 @@ _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
+# Of a frame, at most: what observers change may concern other observers, and may never come to rest.
+_OPPORTUNITIES = 8
 _MAX_ASKED = 100  # files that an element is looked for
 
 # What a page reads of its network: neither if this machine has one, nor how fast that is (it would be blurred at random).
@@ -202,12 +204,28 @@ class PageSession:
         expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
+        sought = await self._sought(expression, frame)
+        for _ in range(_OPPORTUNITIES):
+            if not sought.observed:
+                break
+            await self.rest()
+            sought = msgspec.structs.replace(await self._sought("__hfdask.rest()", frame), changed=True)
+        return sought.changed
+
+    async def _sought(self, expression: str, frame: int) -> Sought:
         answer = await self._evaluate(expression)
         if isinstance(answer, bool):
-            return answer
+            return Sought((), answer, False)
         sought = understood(answer, Sought, f"frame {frame}")
         self._check(sought.problems, f"at frame {frame}")
-        return sought.changed
+        return sought
+
+    async def rest(self) -> None:
+        """Let the page lay itself out as for a frame, which calls its observers, without drawing it."""
+        if self.chromium.mode == "beginframe":
+            await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
+        else:
+            await self._evaluate("__hfdask.drawn()")
 
     async def finish(self) -> None:
         """The last look at a page: errors that came late, and files that it asked for in vain.

@@ -28,6 +28,7 @@ _FRAME = (
     "styles.js",
     "gsap.js",
     "changes.js",
+    "observers.js",
     "animations.js",
 )
 _FONTS = "fonts.js"

@@ -46,32 +46,47 @@ function define(object, name, value) {
 }
 
 // requestAnimationFrame: a queue that each seek runs once. What callbacks queue waits for the next seek, or a page
-// that always asks for one more frame would never finish the first.
+// that always asks for one more frame would never finish the first. What an observer asks for when the frame has been laid out
+// still belongs to that frame.
 let nextRequest = 1;
+let observing = false;
 let requests = own(new Map());
+let observed = own(new Map()); // asked for by observers
 let due = own(new Map()); // the run that is going on; a callback may cancel one that is still to come
 define(window, "requestAnimationFrame", (callback) => {
   if (typeof callback !== "function") throw new TypeError("requestAnimationFrame needs a function");
-  requests.set(nextRequest, callback);
+  (observing ? observed : requests).set(nextRequest, callback);
   return nextRequest++;
 });
 define(window, "cancelAnimationFrame", (id) => {
   requests.delete(id);
+  observed.delete(id);
   due.delete(id);
 });
 
 function runAnimationFrame() {
   const run = requests;
+  requests = own(new Map());
+  runCallbacks(run);
+}
+
+function runObserved() {
+  const run = observed;
+  observed = own(new Map());
+  return runCallbacks(run);
+}
+
+function runCallbacks(run) {
   const ids = [...run.keys()];
   due = run;
-  requests = own(new Map());
-  if (!ids.length) return;
+  if (!ids.length) return false;
   theirs(() => {
     for (let i = 0; i < ids.length; i++) {
       const callback = run.get(ids[i]); // none where one before has cancelled it
       if (callback) caught(() => callback(virtualMs));
     }
   });
+  return true;
 }
 
 // Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's.
@@ -220,6 +235,7 @@ function setClock(ms) {
 function seekClock(ms) {
   setClock(ms);
   seekAnimations(soughtMs / 1000);
+  runObserved(); // while the page loaded, or after the frame before
   runAnimationFrame();
   for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
 }
@@ -230,6 +246,7 @@ function beginClock() {
   virtualMs = LOADED;
   reseed(0);
   seekAnimations(0);
+  runObserved();
   runAnimationFrame();
   for (const clock of childClocks()) caught(() => clock.begin());
 }
@@ -245,6 +262,8 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
     takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),
     takeMovement: entering(takeMovement),
     drawAnew: entering(drawAnew),
+    observes,
+    notify: entering(notify),
     originals: native,
   }),
 });

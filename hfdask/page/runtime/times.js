@@ -17,21 +17,23 @@
   });
 }
 
-// An event happened when it was first looked at, which is while it is handled.
-{
+// An event happened, and an observer saw, when it was first looked at, which is while it is handled.
+function stampWhenSeen(prototype, name) {
   const stamps = own(new WeakMap());
-  const { get } = describeProperty(Event.prototype, "timeStamp");
-  redefine(Event.prototype, "timeStamp", {
+  const { get } = describeProperty(prototype, name);
+  redefine(prototype, name, {
     __proto__: null,
     configurable: true,
     enumerable: true,
     get() {
-      apply(get, this, []); // the browser's own error for what is no event
+      apply(get, this, []); // the browser's own error for what is none
       if (!stamps.has(this)) stamps.set(this, virtualMs);
       return stamps.get(this);
     },
   });
 }
+stampWhenSeen(Event.prototype, "timeStamp");
+stampWhenSeen(IntersectionObserverEntry.prototype, "time");
 
 // Without a date, a format takes the system's.
 {
