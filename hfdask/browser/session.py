@@ -39,7 +39,7 @@ from hfdask.errors import (
     ScriptError,
 )
 from hfdask.model import PageSettings
-from hfdask.page import runtime_script
+from hfdask.page import TIMELINE_PATIENCE, runtime_script
 from hfdask.page.server import ORIGIN, Site
 from hfdask.sight import Sight
 from hfdask.timing import frame_time
@@ -48,7 +48,7 @@ from hfdask.words import all_well_formed, legible
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
-# Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
+# Scripts are loaded, nothing is in flight or pending: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
 # Of a frame, at most: what observers change may concern other observers, and may never come to rest.
 _OPPORTUNITIES = 8
@@ -70,10 +70,20 @@ _CONTEXT: dict[str, Any] = {
 
 @dataclass
 class Loaded:
-    """How loading ended: timelines that never came, and what was given up waiting for."""
+    """How loading ended: timelines that never came, what of the page was pending then, and what was given up waiting for."""
 
     missing: list[str]
+    pending: list[str]
     abandoned: list[str]
+
+    @property
+    def gives_up(self) -> tuple[str, ...]:
+        """What chunks need not wait for."""
+        return tuple(sorted({*self.abandoned, *map(_timeline, self.missing)}))
+
+
+def _timeline(name: str) -> str:
+    return f"timeline {name}"
 
 
 class PageSession:
@@ -153,8 +163,10 @@ class PageSession:
                 abandoned = self._abandon(status.waiting, elapsed)
                 idle = not self.in_flight and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
-                    return Loaded([], abandoned)
-                quiet = quiet + 1 if idle else 0
+                    return Loaded([], [], abandoned)
+                if idle and status.missing and not status.may_end:
+                    await self._evaluate("__hfdask.nudge()")
+                quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
                 if quiet >= _QUIET_LOOKS:
                     if not status.root:
                         raise RootNotFoundError(
@@ -162,8 +174,15 @@ class PageSession:
                             "data-height, or the window an __hf with duration and seek",
                             entry=entry,
                         )
-                    return Loaded(list(status.missing), abandoned)
+                    return Loaded(list(status.missing), list(status.pending), abandoned)
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
+
+    def _may_come(self, status: Status, elapsed: float) -> bool:
+        """Whether a timeline that is missing may still be registered: in a chunk, whether it was while planning."""
+        gives_up = self.settings.gives_up
+        if gives_up is not None:
+            return not {*map(_timeline, status.missing)} <= {*gives_up}
+        return status.may_end and elapsed < self.settings.load_timeout * TIMELINE_PATIENCE
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""

@@ -17,6 +17,9 @@ from importlib import resources
 
 from hfdask.model import PageSettings
 
+TIMELINE_PATIENCE = 0.8
+"""The share of the time for loading that a missing timeline is waited for while the page has something pending."""
+
 # In every frame of the page, and in the top one only.
 _PRISTINE = "pristine.js"
 _FRAME = (
@@ -33,6 +36,7 @@ _FRAME = (
 )
 _FONTS = "fonts.js"
 _PLAYER = (
+    "pending.js",
     "timing.js",
     "timelines.js",
     "composition.js",
@@ -79,7 +83,13 @@ def runtime_digest() -> str:
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
     """The script to run first in every frame of a page with these settings."""
     frame, player = _sources()
-    config = {"fps": float(fps), "variables": page.variables, "fragment": page.fragment, "names": _names()}
+    config = {
+        "fps": float(fps),
+        "variables": page.variables,
+        "fragment": page.fragment,
+        "names": _names(),
+        "patience": page.load_timeout * TIMELINE_PATIENCE * 1000,
+    }
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
         f"const config = {json.dumps(config)};\n{frame}\nif (window === window.top) {{\n{player}\n}}\nkeepBuiltIns(); }})();"

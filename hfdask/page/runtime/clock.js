@@ -17,6 +17,7 @@ const native = Object.freeze({
 // any frame's is that frame's time, to the last bit (docs/decisions/clock.md).
 const LOADING = 2 ** -61;
 const LOADED = 2 ** -60;
+const LOADING_STEP = 2 ** -85;
 const FRAME_0 = Math.min(5, 480 / config.fps); // less than half a frame, for those who round to frames
 let virtualMs = LOADING;
 let soughtMs = 0; // the composition's time, which `hf-seek`, timelines and randomness go by
@@ -89,30 +90,51 @@ function runCallbacks(run) {
   return true;
 }
 
-// Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's.
-const pendingTimers = own(new Set());
-define(window, "setTimeout", (handler, delay, ...args) => {
-  const short = !(delay > 1000);
-  const id = native.setTimeout(
-    typeof handler === "function"
-      ? (...inner) => {
-          pendingTimers.delete(id);
-          apply(handler, window, inner);
-        }
-      : handler,
-    delay,
-    ...args,
-  );
-  if (short && typeof handler === "function") pendingTimers.add(id);
-  return id;
-});
+// Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's. All of
+// them tell whether a timeline may still come (pending.js).
+const SHORT = 1000;
+const timers = own(new Map()); // id → {delay, repeats, since, after}: since when it runs, and how many timers had fired by then
+const pendingTimers = own(new Set()); // short ones
+let fired = 0;
+function watchTimer(name, repeats) {
+  const set = window[name].bind(window);
+  define(window, name, (handler, delay, ...args) => {
+    if (typeof handler !== "function") return set(handler, delay, ...args);
+    const id = set(
+      (...inner) => {
+        fired++;
+        if (!repeats) forgetTimer(id);
+        apply(handler, window, inner);
+      },
+      delay,
+      ...args,
+    );
+    const ms = delay > 0 ? Number(delay) : 0;
+    timers.set(id, { delay: ms, repeats, since: native.now(), after: fired });
+    if (!repeats && ms <= SHORT) pendingTimers.add(id);
+    return id;
+  });
+}
+watchTimer("setTimeout", false);
+watchTimer("setInterval", true);
 for (const name of ["clearTimeout", "clearInterval"]) {
   const clear = window[name].bind(window);
   define(window, name, (id) => {
-    pendingTimers.delete(id);
+    forgetTimer(id);
     clear(id);
   });
 }
+function forgetTimer(id) {
+  timers.delete(id);
+  pendingTimers.delete(id);
+}
+
+// A browser that draws when told to has no idle time of its own.
+define(window, "requestIdleCallback", (callback) => {
+  if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
+  return window.setTimeout(() => callback({ didTimeout: false, timeRemaining: () => 50 }), 1);
+});
+define(window, "cancelIdleCallback", (id) => window.clearTimeout(id));
 
 // Mulberry32, reseeded at every seek from the time alone: a frame's randomness never depends on the frames before.
 const { floor, imul } = Math;
@@ -238,6 +260,12 @@ function seekClock(ms) {
   runObserved(); // while the page loaded, or after the frame before
   runAnimationFrame();
   for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
+}
+
+// Where the load itself waits for animation frames.
+function runWhileLoading() {
+  virtualMs += LOADING_STEP;
+  runAnimationFrame();
 }
 
 // The end of the load: what asked for an animation frame until now is called at one time in every chunk, so that a loop which takes

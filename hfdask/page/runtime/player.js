@@ -164,12 +164,14 @@ function status() {
     fetchSheetPictures();
   }
   if (prepared && !root?.isConnected) adoptRoot();
+  const missing = prepared && root ? missingTimelines() : [];
   return {
     root: Boolean(root) || isOwnPage(),
     offenders: few([...offenders].map(([file, what]) => `${file} ${what}`)),
     prepared,
     waiting: few(waitingFor()),
-    missing: few(prepared && root ? missingTimelines() : []),
+    missing: few(missing),
+    ...(missing.length ? pendingWork() : { pending: [], mayEnd: false }),
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
   };
 }
@@ -317,6 +319,7 @@ window.__renderReady = false;
 Object.defineProperty(window, "__hfdask", {
   value: Object.freeze({
     status: told(status),
+    nudge: told(runWhileLoading),
     settle: told(settle),
     report: told(report),
     frame: told(frame),
