@@ -150,7 +150,7 @@ def test_a_slow_chunk_waits_for_what_planning_waited_for(project, tmp_path, monk
     assert slow.digest == quick.digest
 
 
-LATE_TIMELINE = """<div id="root" data-composition-id="c" data-width="64" data-height="64">
+LATE_TIMELINE = """<div id="root" data-composition-id="c" data-width="64" data-height="64" data-duration="1">
 <div id="box" style="width:40px;height:40px;background:#c33"></div>
 <script>setTimeout(() => { window.__timelines.c = {duration: () => 1, pause() {}, play() {},
   seek(time) { box.style.marginLeft = `${24 * time}px` }} }, DELAY)</script></div>"""
@@ -173,9 +173,8 @@ def test_a_late_timeline_is_the_same_in_chunks_however_slow(project, tmp_path, m
 
 
 def test_a_timeline_that_is_too_late_is_told_with_what_was_pending(project, tmp_path):
-    source = project(
-        LATE_TIMELINE.replace("DELAY", "60_000").replace('data-height="64"', 'data-height="64" data-duration="1"')
-    )
+    late = LATE_TIMELINE.replace("DELAY", "60_000")
+    source = project(late)
     plan = hfdask.plan(source, tmp_path / "plan", load_timeout=5)
     assert plan.manifest.page.gives_up == ("timeline c",)
     assert plan.manifest.warnings == (
@@ -183,7 +182,7 @@ def test_a_timeline_that_is_too_late_is_told_with_what_was_pending(project, tmp_
         "register it sooner, or raise load_timeout; say data-no-timeline where none is meant",
     )
     with pytest.raises(hfdask.HfdaskError, match="a timer of 60000 ms still pending, and without data-duration"):
-        hfdask.plan(project(LATE_TIMELINE.replace("DELAY", "60_000")), tmp_path / "none", load_timeout=5)
+        hfdask.plan(project(late.replace('data-duration="1"', "")), tmp_path / "none", load_timeout=5)
 
 
 def test_what_planning_gave_up_on_chunks_give_up_on(project, tmp_path, monkeypatch):

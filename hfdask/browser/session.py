@@ -63,7 +63,12 @@ _CONTEXT: dict[str, Any] = {
     "timezone_id": "UTC",
     "color_scheme": "light",
     "reduced_motion": "no-preference",
-    "service_workers": "block",
+    "contrast": "no-preference",
+    "forced_colors": "none",
+    "has_touch": False,
+    "is_mobile": False,
+    # The runtime styles, reads and runs what a page's own policy may forbid; nothing can go out in any case.
+    "bypass_csp": True,
     "accept_downloads": False,
 }
 

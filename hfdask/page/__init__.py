@@ -28,6 +28,7 @@ _FRAME = (
     "tell.js",
     "clock.js",
     "times.js",
+    "machine.js",
     "styles.js",
     "gsap.js",
     "changes.js",
