@@ -169,13 +169,14 @@ class PageSession:
                 idle = not self.in_flight and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)
-                if idle and status.missing and not status.may_end:
+                if idle and not status.may_end:
                     await self._evaluate("__hfdask.nudge()")
                 quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
                 if quiet >= _QUIET_LOOKS:
                     if not status.root:
+                        waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
                         raise RootNotFoundError(
-                            f"{entry} has no composition root: give one element a data-composition-id, data-width and "
+                            f"{entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
                             "data-height, or the window an __hf with duration and seek",
                             entry=entry,
                         )
@@ -183,10 +184,10 @@ class PageSession:
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 
     def _may_come(self, status: Status, elapsed: float) -> bool:
-        """Whether a timeline that is missing may still be registered: in a chunk, whether it was while planning."""
+        """Whether a root or a timeline that is missing may still come: in a chunk, whether it came while planning."""
         gives_up = self.settings.gives_up
         if gives_up is not None:
-            return not {*map(_timeline, status.missing)} <= {*gives_up}
+            return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
         return status.may_end and elapsed < self.settings.load_timeout * TIMELINE_PATIENCE
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:

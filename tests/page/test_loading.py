@@ -87,16 +87,34 @@ def test_a_missing_timeline_is_waited_for_while_anything_is_pending(tmp_path: Pa
         assert [page.pixel(29), page.pixel(30)] == [RED, GREEN]
 
 
+@pytest.mark.parametrize("wait", ["setTimeout(make, 1300)", "requestAnimationFrame(() => requestAnimationFrame(make))"])
+@pytest.mark.parametrize("what", ["root", "__hf"])
+def test_a_missing_root_is_waited_for_alike(tmp_path: Path, wait: str, what: str) -> None:
+    make = {
+        "root": """document.body.insertAdjacentHTML('beforeend', `<div data-composition-id="late" data-duration="2"
+          data-width="64" data-height="64" data-no-timeline style="background:#0f0"></div>`)""",
+        "__hf": "window.__hf = {duration: 2, seek() { document.documentElement.style.background = '#0f0' }}",
+    }[what]
+    html = f"<!doctype html><body style='margin:0'><script>function make() {{ {make} }} {wait}</script>"
+    with open_html(tmp_path, html) as page:
+        assert page.pixel(0) == GREEN
+    with (
+        pytest.raises(RootNotFoundError, match="no composition root yet, with a timer of 90000 ms still pending: give"),
+        open_html(tmp_path, html.replace(wait, "setTimeout(make, 90_000)"), load_timeout=5.0),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("script", "pending", "seconds"),
     [
-        (f"setTimeout(() => {{ {REGISTER} }}, 90_000)", ["a timer of 90000 ms"], (0, 1)),
+        (f"setTimeout(() => {{ {REGISTER} }}, 90_000)", ["a timer of 90000 ms"], (0, 2)),
         ("(function again() { setTimeout(again, 300) })()", ["a timer of 300 ms"], (2, 4)),
         ("(function again() { setTimeout(again, 0) })()", [], (0, 4)),
         ("setInterval(() => {}, 400)", ["an interval of 400 ms"], (2, 4)),
         ("scheduler.postTask(() => {}, {delay: 60_000})", ["postTask()"], (2, 4)),
-        ("new Promise(() => {})", [], (0, 1)),
-        ("new Worker('data:text/javascript,')", [], (0, 1)),
+        ("new Promise(() => {})", [], (0, 2)),
+        ("new Worker('data:text/javascript,')", [], (0, 2)),
     ],
 )
 def test_the_wait_for_a_timeline_ends_in_time_and_tells_what_was_pending(

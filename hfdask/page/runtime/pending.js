@@ -1,4 +1,4 @@
-// What the page has started and not ended yet: as long as there is any, a timeline that is missing may still come. Requests
+// What the page has started and not ended yet: as long as there is any, a root or a timeline that is missing may still come. Requests
 // are the host's to know. What goes on and on is no set-up but the page's way of life, and ends no wait.
 
 const MANY_FIRED = 50; // timers: what is set after so many goes on and on

@@ -164,14 +164,15 @@ function status() {
     fetchSheetPictures();
   }
   if (prepared && !root?.isConnected) adoptRoot();
+  const hasRoot = Boolean(root) || isOwnPage();
   const missing = prepared && root ? missingTimelines() : [];
   return {
-    root: Boolean(root) || isOwnPage(),
+    root: hasRoot,
     offenders: few([...offenders].map(([file, what]) => `${file} ${what}`)),
     prepared,
     waiting: few(waitingFor()),
     missing: few(missing),
-    ...(missing.length ? pendingWork() : { pending: [], mayEnd: false }),
+    ...(missing.length || !hasRoot ? pendingWork() : { pending: [], mayEnd: false }),
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
   };
 }
