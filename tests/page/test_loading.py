@@ -148,6 +148,20 @@ def test_a_timer_that_never_ends_is_given_up(tmp_path: Path) -> None:
         assert page.seconds < 4
 
 
+def test_idle_callbacks_are_called_and_hold_nothing_up(tmp_path: Path) -> None:
+    script = """let calls = 0; const never = requestIdleCallback(() => { calls = -1000 }); cancelIdleCallback(never);
+      requestIdleCallback(function again(deadline) { if (deadline.timeRemaining() > 0) calls++; requestIdleCallback(again) });
+      addEventListener('hf-seek', () => requestIdleCallback(() => { x.style.background = '#0f0' }))"""
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        assert page.loaded.abandoned == []
+        assert page.value("calls") > 0
+        page.pixels(0)
+        assert (
+            page.value("new Promise((done) => setTimeout(done, 100)).then(() => x.style.background)")
+            == "rgb(0, 255, 0)"
+        )
+
+
 def test_compositions_that_say_so_are_not_waited_for(tmp_path: Path) -> None:
     body = BOX + '<div data-composition-id="a" data-no-timeline></div><div data-composition-id="b"></div>'
     with open_html(tmp_path, composition(body)) as page:

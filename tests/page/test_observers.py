@@ -108,7 +108,9 @@ def test_observers_that_never_come_to_rest_end(tmp_path: Path, mode: str) -> Non
         before = page.value("count")
         page.at(2, "(io.style.top = '1px')")
         page.seek(3)
-        assert 0 < page.value("count") - before < 30
+        calls = page.value("count") - before
+        assert calls > 0
+        assert calls < 30 or mode == "screenshot"  # where the browser draws by itself all the time
 
 
 def test_an_observer_that_throws_is_told_with_its_frame(tmp_path: Path) -> None:

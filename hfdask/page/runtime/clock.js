@@ -96,22 +96,22 @@ const SHORT = 1000;
 const timers = own(new Map()); // id → {delay, repeats, since, after}: since when it runs, and how many timers had fired by then
 const pendingTimers = own(new Set()); // short ones
 let fired = 0;
+function startTimer(set, repeats, handler, delay, args) {
+  const run = (...inner) => {
+    fired++;
+    if (!repeats) forgetTimer(id);
+    apply(handler, window, inner);
+  };
+  const id = set(run, delay, ...args);
+  timers.set(id, { delay: delay > 0 ? Number(delay) : 0, repeats, since: native.now(), after: fired });
+  return id;
+}
 function watchTimer(name, repeats) {
   const set = window[name].bind(window);
   define(window, name, (handler, delay, ...args) => {
     if (typeof handler !== "function") return set(handler, delay, ...args);
-    const id = set(
-      (...inner) => {
-        fired++;
-        if (!repeats) forgetTimer(id);
-        apply(handler, window, inner);
-      },
-      delay,
-      ...args,
-    );
-    const ms = delay > 0 ? Number(delay) : 0;
-    timers.set(id, { delay: ms, repeats, since: native.now(), after: fired });
-    if (!repeats && ms <= SHORT) pendingTimers.add(id);
+    const id = startTimer(set, repeats, handler, delay, args);
+    if (!repeats && !(delay > SHORT)) pendingTimers.add(id);
     return id;
   });
 }
@@ -129,10 +129,10 @@ function forgetTimer(id) {
   pendingTimers.delete(id);
 }
 
-// A browser that draws when told to has no idle time of its own.
+// A browser that draws when told to has no idle time of its own. A page that has something to do in all of it is ready all the same.
 define(window, "requestIdleCallback", (callback) => {
   if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
-  return window.setTimeout(() => callback({ didTimeout: false, timeRemaining: () => 50 }), 1);
+  return startTimer(native.setTimeout, false, () => callback({ didTimeout: false, timeRemaining: () => 50 }), 1, []);
 });
 define(window, "cancelIdleCallback", (id) => window.clearTimeout(id));
 

@@ -6,15 +6,20 @@ let observers = 0; // that were made, of any kind
 let skipping = false; // `content-visibility` leaves out what is not near the viewport, and finds out a frame later
 const intersections = own(new Map()); // observer → callback, while it observes something
 
+const { construct } = Reflect;
 function watchObservers(name) {
   const Observer = window[name];
   const made = new Proxy(Observer, {
-    construct(target, [callback, ...rest], newTarget) {
-      const isCallback = typeof callback === "function";
-      const called = isCallback ? function (...args) { return whileObserving(callback, this, args); } : callback;
-      const observer = Reflect.construct(target, [called, ...rest], newTarget === made ? target : newTarget);
+    construct(target, args, newTarget) {
+      const callback = args[0];
+      if (typeof callback === "function") {
+        args[0] = function (...inner) {
+          return whileObserving(callback, this, inner);
+        };
+      }
+      const observer = construct(target, args, newTarget === made ? target : newTarget);
       observers++;
-      callbacks.set(observer, called);
+      callbacks.set(observer, args[0]);
       return observer;
     },
   });

@@ -1,7 +1,7 @@
 // What the page has started and not ended yet: as long as there is any, a root or a timeline that is missing may still come. Requests
 // are the host's to know. What goes on and on is no set-up but the page's way of life, and ends no wait.
 
-const MANY_FIRED = 50; // timers: what is set after so many goes on and on
+const MANY_FIRED = 30; // timers: what is set after so many goes on and on
 const LONG_SINCE = 10_000; // milliseconds after which what is begun is no set-up
 const REPEATED = 5000; // milliseconds that intervals and workers are waited for
 
