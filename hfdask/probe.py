@@ -109,10 +109,10 @@ async def probe(
         *report.warnings,
         *_variable_warnings(report, options),
         *_rate(report.fps, options)[1],
-        *_timeline_warnings(loaded.missing, report),
+        *_timeline_warnings(loaded, report),
         *missing_canonical(faces, world),
     ]
-    page = msgspec.structs.replace(page, gives_up=tuple(sorted(loaded.abandoned)))
+    page = msgspec.structs.replace(page, gives_up=loaded.gives_up)
     frames = frame_count(report.duration, fps)
     messages = [
         *seen.messages,
@@ -286,14 +286,18 @@ def _timeline(report: Report) -> Timeline:
     )
 
 
-def _timeline_warnings(missing: list[str], report: Report) -> list[str]:
-    if not missing:
+def _timeline_warnings(loaded: Loaded, report: Report) -> list[str]:
+    if not loaded.missing:
         return []
-    names = ", ".join(missing)
+    names = ", ".join(loaded.missing)
+    what = f"no script registered a timeline for {names}"
+    if loaded.pending:
+        what += f" while the page was waited for, with {', '.join(loaded.pending)} still pending"
+    sooner = "register it sooner, or raise load_timeout; " if loaded.pending else ""
     if report.duration <= 0:
         raise TimelineError(
-            f"no script registered a timeline for {names}, and without data-duration on the root the length of the video "
-            f"depends on it: register window.__timelines[{missing[0]!r}], or declare data-duration and data-no-timeline",
-            missing=missing,
+            f"{what}, and without data-duration on the root the length of the video depends on it: {sooner}"
+            f"register window.__timelines[{loaded.missing[0]!r}], or declare data-duration and data-no-timeline",
+            missing=loaded.missing,
         )
-    return [f"no script registered a timeline for {names}; say data-no-timeline where none is meant"]
+    return [f"{what}; {sooner}say data-no-timeline where none is meant"]

@@ -150,6 +150,41 @@ def test_a_slow_chunk_waits_for_what_planning_waited_for(project, tmp_path, monk
     assert slow.digest == quick.digest
 
 
+LATE_TIMELINE = """<div id="root" data-composition-id="c" data-width="64" data-height="64" data-duration="1">
+<div id="box" style="width:40px;height:40px;background:#c33"></div>
+<script>setTimeout(() => { window.__timelines.c = {duration: () => 1, pause() {}, play() {},
+  seek(time) { box.style.marginLeft = `${24 * time}px` }} }, DELAY)</script></div>"""
+
+
+def test_a_late_timeline_is_the_same_in_chunks_however_slow(project, tmp_path, monkeypatch):
+    source = project(LATE_TIMELINE.replace("DELAY", "1300"))
+    plan = hfdask.plan(source, tmp_path / "plan", chunk_size=60)
+    assert (plan.manifest.page.gives_up, plan.manifest.timeline.timelines) == ((), ("c",))
+    assert not any("timeline" in text for text in plan.manifest.warnings)
+    whole = digests(records(plan, tmp_path / "whole"))
+    assert len(set(whole)) > 20, "it moves"
+    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)  # as if it took for ever
+    sevens = hfdask.plan(source, tmp_path / "sevens", chunk_size=7, load_timeout=20)
+    assert sevens.manifest.page.gives_up == ("timeline c",)  # which shows that it would be lost
+    monkeypatch.undo()
+    sevens = hfdask.plan(source, tmp_path / "again", chunk_size=7)
+    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)
+    assert digests(records(sevens, tmp_path / "sevens")) == whole
+
+
+def test_a_timeline_that_is_too_late_is_told_with_what_was_pending(project, tmp_path):
+    late = LATE_TIMELINE.replace("DELAY", "60_000")
+    source = project(late)
+    plan = hfdask.plan(source, tmp_path / "plan", load_timeout=5)
+    assert plan.manifest.page.gives_up == ("timeline c",)
+    assert plan.manifest.warnings == (
+        "no script registered a timeline for c while the page was waited for, with a timer of 60000 ms still pending; "
+        "register it sooner, or raise load_timeout; say data-no-timeline where none is meant",
+    )
+    with pytest.raises(hfdask.HfdaskError, match="a timer of 60000 ms still pending, and without data-duration"):
+        hfdask.plan(project(late.replace('data-duration="1"', "")), tmp_path / "none", load_timeout=5)
+
+
 def test_what_planning_gave_up_on_chunks_give_up_on(project, tmp_path, monkeypatch):
     monkeypatch.setattr(session, "_TIMER_PATIENCE", 0.2)
     endless = LATE.replace("setTimeout(() => {", "setTimeout(function again() { setTimeout(again, 50);")

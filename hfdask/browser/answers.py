@@ -27,22 +27,31 @@ Name = Annotated[str, Meta(max_length=10_000)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 
 
-class Status(Struct, frozen=True):
-    """How far a page is: whether it has a root, and what is still to wait for, missing or wrong."""
+class Status(Struct, frozen=True, rename="camel"):
+    """How far a page is: whether it has a root, and what is still to wait for, missing or wrong.
+
+    ``pending`` is what the page has started and may end with the timelines that are missing, if it ends at all in time.
+    """
 
     root: bool
     prepared: bool
     offenders: Names
     waiting: Names
     missing: Names
+    pending: Names
+    may_end: bool
     problems: Sentences
 
 
 class Sought(Struct, frozen=True):
-    """What a seek says where something went wrong on its way."""
+    """What a seek says where there is more to say than whether anything moved.
+
+    ``observed`` where observers of the page may want to be called before it is drawn.
+    """
 
     problems: Sentences
     changed: bool
+    observed: bool
 
 
 class ToldClip(Struct, frozen=True):

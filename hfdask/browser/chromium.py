@@ -173,9 +173,16 @@ class Chromium:
         self.processes.close()
 
 
-async def begin_frame(cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None) -> dict[str, Any]:
-    """Have the compositor draw a frame of a page, and wait where it is still at the one before."""
-    picture = {} if screenshot is None else {"screenshot": screenshot}
+async def begin_frame(
+    cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
+) -> dict[str, Any]:
+    """Have the compositor draw a frame of a page, and wait where it is still at the one before.
+
+    Without ``draw`` the page is laid out only, as for a frame.
+    """
+    picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
+    if not draw:
+        picture["noDisplayUpdates"] = True
     delay = 0.05
     while True:
         try:

@@ -6,6 +6,7 @@ listener would end some later call of Playwright's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,11 @@ _MAX_ASKERS = 2000
 _MAX_FAILED = 1000
 _MAX_STACKS = 40
 
+# What the browser says of the machine's drawing, and of pictures that are taken of a canvas: none of it is the page's doing.
+_NOT_THE_PAGES = re.compile(
+    r"\[[^\]]*\] ?(?:GL Driver Message \(OpenGL, Performance, [^)]*\): GPU stall due to ReadPixels"
+    r"|Automatic fallback to software WebGL has been deprecated)"
+)
 # Why Chromium itself let a request fail.
 _EXPLAINED = {
     "ERR_NAME_NOT_RESOLVED": "a render has no network",
@@ -70,7 +76,7 @@ class PageLog:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self._heard += 1
-        if message.type in ("error", "warning", "assert"):
+        if message.type in ("error", "warning", "assert") and not _NOT_THE_PAGES.match(message.text):
             self.add(f"console.{message.type}: {message.text}")
         if self._heard == _MAX_HEARD and message.page is not None:
             message.page.remove_listener("console", self._on_console)  # which has the driver send no more

@@ -39,7 +39,7 @@ from hfdask.errors import (
     ScriptError,
 )
 from hfdask.model import PageSettings
-from hfdask.page import runtime_script
+from hfdask.page import TIMELINE_PATIENCE, runtime_script
 from hfdask.page.server import ORIGIN, Site
 from hfdask.sight import Sight
 from hfdask.timing import frame_time
@@ -48,8 +48,10 @@ from hfdask.words import all_well_formed, legible
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
 _LOAD_PATIENCE = 15.0
-# Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
+# Scripts are loaded, nothing is in flight or pending: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
+# Of a frame, at most: what observers change may concern other observers, and may never come to rest.
+_OPPORTUNITIES = 8
 _MAX_ASKED = 100  # files that an element is looked for
 
 # What a page reads of its network: neither if this machine has one, nor how fast that is (it would be blurred at random).
@@ -61,17 +63,32 @@ _CONTEXT: dict[str, Any] = {
     "timezone_id": "UTC",
     "color_scheme": "light",
     "reduced_motion": "no-preference",
-    "service_workers": "block",
+    "contrast": "no-preference",
+    "forced_colors": "none",
+    "has_touch": False,
+    "is_mobile": False,
+    # The runtime styles, reads and runs what a page's own policy may forbid; nothing can go out in any case.
+    "bypass_csp": True,
     "accept_downloads": False,
 }
 
 
 @dataclass
 class Loaded:
-    """How loading ended: timelines that never came, and what was given up waiting for."""
+    """How loading ended: timelines that never came, what of the page was pending then, and what was given up waiting for."""
 
     missing: list[str]
+    pending: list[str]
     abandoned: list[str]
+
+    @property
+    def gives_up(self) -> tuple[str, ...]:
+        """What chunks need not wait for."""
+        return tuple(sorted({*self.abandoned, *map(_timeline, self.missing)}))
+
+
+def _timeline(name: str) -> str:
+    return f"timeline {name}"
 
 
 class PageSession:
@@ -151,17 +168,27 @@ class PageSession:
                 abandoned = self._abandon(status.waiting, elapsed)
                 idle = not self.in_flight and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
-                    return Loaded([], abandoned)
-                quiet = quiet + 1 if idle else 0
+                    return Loaded([], [], abandoned)
+                if idle and not status.may_end:
+                    await self._evaluate("__hfdask.nudge()")
+                quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
                 if quiet >= _QUIET_LOOKS:
                     if not status.root:
+                        waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
                         raise RootNotFoundError(
-                            f"{entry} has no composition root: give one element a data-composition-id, data-width and "
+                            f"{entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
                             "data-height, or the window an __hf with duration and seek",
                             entry=entry,
                         )
-                    return Loaded(list(status.missing), abandoned)
+                    return Loaded(list(status.missing), list(status.pending), abandoned)
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
+
+    def _may_come(self, status: Status, elapsed: float) -> bool:
+        """Whether a root or a timeline that is missing may still come: in a chunk, whether it came while planning."""
+        gives_up = self.settings.gives_up
+        if gives_up is not None:
+            return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
+        return status.may_end and elapsed < self.settings.load_timeout * TIMELINE_PATIENCE
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
@@ -202,12 +229,28 @@ class PageSession:
         expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
+        sought = await self._sought(expression, frame)
+        for _ in range(_OPPORTUNITIES):
+            if not sought.observed:
+                break
+            await self.rest()
+            sought = msgspec.structs.replace(await self._sought("__hfdask.rest()", frame), changed=True)
+        return sought.changed
+
+    async def _sought(self, expression: str, frame: int) -> Sought:
         answer = await self._evaluate(expression)
         if isinstance(answer, bool):
-            return answer
+            return Sought((), answer, False)
         sought = understood(answer, Sought, f"frame {frame}")
         self._check(sought.problems, f"at frame {frame}")
-        return sought.changed
+        return sought
+
+    async def rest(self) -> None:
+        """Let the page lay itself out as for a frame, which calls its observers, without drawing it."""
+        if self.chromium.mode == "beginframe":
+            await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
+        else:
+            await self._evaluate("__hfdask.drawn()")
 
     async def finish(self) -> None:
         """The last look at a page: errors that came late, and files that it asked for in vain.

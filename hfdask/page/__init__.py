@@ -17,11 +17,27 @@ from importlib import resources
 
 from hfdask.model import PageSettings
 
+TIMELINE_PATIENCE = 0.8
+"""The share of the time for loading that a missing timeline is waited for while the page has something pending."""
+
 # In every frame of the page, and in the top one only.
 _PRISTINE = "pristine.js"
-_FRAME = (_PRISTINE, "connections.js", "tell.js", "clock.js", "styles.js", "gsap.js", "changes.js", "animations.js")
+_FRAME = (
+    _PRISTINE,
+    "connections.js",
+    "tell.js",
+    "clock.js",
+    "times.js",
+    "machine.js",
+    "styles.js",
+    "gsap.js",
+    "changes.js",
+    "observers.js",
+    "animations.js",
+)
 _FONTS = "fonts.js"
 _PLAYER = (
+    "pending.js",
     "timing.js",
     "timelines.js",
     "composition.js",
@@ -68,7 +84,13 @@ def runtime_digest() -> str:
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
     """The script to run first in every frame of a page with these settings."""
     frame, player = _sources()
-    config = {"fps": float(fps), "variables": page.variables, "fragment": page.fragment, "names": _names()}
+    config = {
+        "fps": float(fps),
+        "variables": page.variables,
+        "fragment": page.fragment,
+        "names": _names(),
+        "patience": page.load_timeout * TIMELINE_PATIENCE * 1000,
+    }
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
         f"const config = {json.dumps(config)};\n{frame}\nif (window === window.top) {{\n{player}\n}}\nkeepBuiltIns(); }})();"

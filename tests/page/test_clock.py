@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from page_samples import Page, composition, open_html
+
+from hfdask.timing import frame_time
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +42,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.mark.parametrize("frame", [0, 7, 30, 3])
 def test_one_clock_for_all(clock: Page, frame: int) -> None:
     seen = clock.at(frame, "seen")
-    ms = frame / 30 * 1000
+    ms = frame / 30 * 1000 or 5
     assert (seen["now"], seen["performance"], seen["origin"]) == (pytest.approx(ms), pytest.approx(ms), 0)
     assert seen["fresh"] == math.floor(seen["now"])
     assert seen["text"] is True
@@ -49,8 +52,10 @@ def test_one_clock_for_all(clock: Page, frame: int) -> None:
     assert clock.value("stamps.at(-1)") == pytest.approx(ms)
 
 
-def test_time_stands_still_while_the_page_loads(clock: Page) -> None:
-    assert clock.value("[loading.now, loading.performance, loading.fresh]") == [0, 0, 0]
+def test_time_stands_still_while_the_page_loads_just_before_the_first_frame(clock: Page) -> None:
+    loading, first = clock.value("[loading, stamps[0]]")
+    assert 0 < loading["now"] == loading["performance"] < first < 1e-9
+    assert loading["fresh"] == 0
 
 
 def test_a_frame_callback_runs_once_a_seek_and_what_it_asks_for_waits(clock: Page) -> None:
@@ -60,12 +65,114 @@ def test_a_frame_callback_runs_once_a_seek_and_what_it_asks_for_waits(clock: Pag
     assert clock.value("stamps.length") == before + 2
 
 
-def test_what_was_queued_in_the_load_runs_at_time_0_in_every_chunk(tmp_path: Path) -> None:
-    # The usual way to animate from the first call on: its start must not be the chunk's.
-    script = """let start; requestAnimationFrame(function loop(t) {
-      start ??= t; window.elapsed = t - start; requestAnimationFrame(loop) })"""
+# Loops as people write them: what each draws at a frame of the video, as milliseconds since its start.
+LOOPS = {
+    "a start that may not be 0": ("let start = null", "if (!start) start = now; draw(now - start)", 5.0),
+    "a start that is undefined": ("let start", "start ??= now; draw(now - start)", 5.0),
+    "a start in the load": ("const start = performance.now()", "draw(now - start)", 5.0),
+    "a date in the load": ("const start = Date.now()", "draw(Date.now() - start)", 5.0),
+    "a date object": ("const start = new Date()", "draw(new Date() - start)", 5.0),
+    "the document's timeline": ("const start = document.timeline.currentTime", "draw(now - start)", 5.0),
+    "the clock itself": ("", "draw(performance.now())", 5.0),
+    "a ticker that ignores 0": ("", "if (now) draw(now)", 5.0),
+    "a ticker that wants later times": ("let last = performance.now()", "if (now > last) draw(last = now)", 5.0),
+    "a limit since 0": ("let last = 0", "if (now - last >= 4) draw(last = now)", 5.0),
+    "a limit since the load": ("let last = performance.now()", "if (now - last > 1000 / 240) draw(last = now)", 5.0),
+    "a limit since the first call": ("let last", "last ??= now; if (now - last > 4) draw(last = now)", 5.0),
+    "a loop that draws from its second call on": ("let last", "if (last) draw(now); last = now", 5.0),
+    "steps of time": ("let sum = 0, last", "sum += now - (last ?? now); last = now; draw(sum)", 5.0),
+    "a frame number": ("let start", "start ??= now; draw(Math.round((now - start) / 1000 * 30) / 30 * 1000)", 0.0),
+}
+
+
+@pytest.mark.parametrize(("before", "body", "first"), LOOPS.values(), ids=LOOPS)
+def test_loops_draw_every_frame_from_the_first_on(tmp_path: Path, before: str, body: str, first: float) -> None:
+    script = f"""function draw(ms) {{ window.drawn = ms }} {before};
+      requestAnimationFrame(function loop(now) {{ {body}; requestAnimationFrame(loop) }});"""
+    html = composition("", script)
+    with open_html(tmp_path, html) as page:
+        assert page.at(0, "drawn") == pytest.approx(first)
+        run = [page.at(frame, "drawn") for frame in range(1, 31)]
+        assert run == pytest.approx([frame / 30 * 1000 for frame in range(1, 31)], abs=1 if "Date()" in body else 1e-9)
+    with open_html(tmp_path, html) as page:
+        assert [page.at(frame, "drawn") for frame in (16, 17)] == run[15:17]
+
+
+def test_a_start_is_the_videos_to_the_last_bit(tmp_path: Path) -> None:
+    script = """let start; const begun = performance.now(), seen = []; requestAnimationFrame(function loop(now) {
+      if (!start) start = now; seen.push([now, now - start, now - begun]); requestAnimationFrame(loop) })"""
+    for fps in (Fraction(30), Fraction(60000, 1001), Fraction(240)):
+        with open_html(tmp_path, composition("", script), fps=fps) as page:
+            for frame in range(1, 40):
+                page.seek(frame)
+            seen = page.value("seen")[1:]
+            assert seen == [[frame_time(frame, fps) * 1000] * 3 for frame in range(1, 40)]
+
+
+@pytest.mark.parametrize("fps", [Fraction(1), Fraction(24), Fraction(30000, 1001), Fraction(60), Fraction(240)])
+def test_timestamps_are_positive_and_rise(tmp_path: Path, fps: Fraction) -> None:
+    script = """const stamps = [performance.now()];
+      requestAnimationFrame(function loop(now) { stamps.push(now); requestAnimationFrame(loop) })"""
+    with open_html(tmp_path, composition("", script, root='data-duration="9" data-no-timeline'), fps=fps) as page:
+        for frame in range(6):
+            page.seek(frame)
+        stamps = page.value("stamps")
+    assert len(stamps) == 8
+    assert stamps[0] > 0
+    assert all(one < other for one, other in pairwise(stamps))
+    # Who rounds the clock to frames gets this one.
+    assert [round(stamp / 1000 * float(fps)) for stamp in stamps[2:]] == list(range(6))
+
+
+def test_what_was_queued_in_the_load_runs_once_before_the_first_frame_of_any_chunk(tmp_path: Path) -> None:
+    script = "const seen = []; requestAnimationFrame(function loop(t) { seen.push(t); requestAnimationFrame(loop) })"
     with open_html(tmp_path, composition("", script)) as page:
-        assert page.at(30, "elapsed") == 1000
+        assert page.at(30, "seen") == [pytest.approx(0, abs=1e-9), 1000]
+
+
+OTHERS = """
+  function look(event) {
+    return {
+      timeline: document.timeline.currentTime, later: 100 + new DocumentTimeline({originTime: 100}).currentTime,
+      event: event.timeStamp, made: new Event("made").timeStamp, mark: performance.mark("mark").startTime,
+      measure: performance.measure("all").duration, since: performance.measure("since", {start: 0}).duration,
+      between: performance.measure("between", "mark").duration + performance.now(),
+      prototype: Performance.prototype.now.call(performance),
+    };
+  }
+  function words() {
+    const format = new Intl.DateTimeFormat("en-GB", {minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3});
+    const {instant, zonedDateTimeISO, plainDateTimeISO, plainTimeISO, plainDateISO} = globalThis.Temporal?.Now ?? {};
+    const temporal = instant && [instant().epochMilliseconds, zonedDateTimeISO("Asia/Tokyo").epochMilliseconds,
+      plainDateTimeISO("UTC").toString(), plainTimeISO().toString(), plainDateISO("Asia/Tokyo").toString()];
+    return [format.format(), [new Date()].map(format.format)[0], format.formatToParts().map((part) => part.value).join(""),
+      document.lastModified, temporal];
+  }
+  addEventListener("hf-seek", (event) => { window.heard = event; window.times = look(event); window.said = words() });
+"""
+
+
+@pytest.mark.parametrize(("frame", "ms"), [(0, 5), (15, 500), (3, 100)])
+def test_whatever_tells_the_time_agrees(tmp_path: Path, frame: int, ms: float) -> None:
+    with open_html(tmp_path, composition("", OTHERS)) as page:
+        assert page.at(frame, "times") == dict.fromkeys(page.value("Object.keys(times)"), pytest.approx(ms))
+        text = f"00:00.{ms:03}"
+        said = page.value("said")
+        assert said[:4] == [text, text, text, "01/01/1970 00:00:00"]
+        if said[4] is not None:
+            whole = f"00:00:00.{ms:03}".rstrip("0").rstrip(".")
+            assert said[4] == [ms, ms, f"1970-01-01T{whole}", whole, "1970-01-01"]
+        assert page.value("heard.detail.time") == pytest.approx(frame / 30)
+        page.seek(30)
+        assert page.value("heard.timeStamp") == 1000
+        assert page.value("(() => { try { Event.prototype.timeStamp } catch (e) { return e.name } })()") == "TypeError"
+
+
+def test_an_event_that_is_kept_keeps_its_time(tmp_path: Path) -> None:
+    script = "let first; addEventListener('hf-seek', (event) => { first ??= event; window.stamps = [first.timeStamp, event.timeStamp] })"
+    with open_html(tmp_path, composition("", script)) as page:
+        page.seek(3)
+        assert page.at(30, "stamps") == [100, 1000]
 
 
 def test_callbacks_can_be_cancelled_also_within_a_run(tmp_path: Path) -> None:

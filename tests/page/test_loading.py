@@ -56,11 +56,110 @@ def test_the_wait_ends_when_no_timeline_can_come_any_more(tmp_path: Path, script
         assert page.seconds < 1
 
 
+WORKER = "onmessage = () => setTimeout(() => postMessage('done'), 400)"
+PENDING = {
+    "a long timer": f"setTimeout(() => {{ {REGISTER} }}, 1300)",
+    "timers after each other": f"setTimeout(() => setTimeout(() => {{ {REGISTER} }}, 1100), 1100)",
+    "promises of all kinds": f"""(async () => {{ await document.fonts.ready; await new Promise((done) => setTimeout(done, 1200));
+      await fetch('data.json'); {REGISTER} }})()""",
+    "an interval that counts": f"""let n = 0; const each = setInterval(() => {{ if (++n === 12) {{ clearInterval(each); {REGISTER} }} }}, 100)""",
+    "many timers at once": f"""let n = 0; for (let i = 1; i <= 80; i++) setTimeout(() => {{ if (++n === 80) {{ {REGISTER} }} }}, 15 * i)""",
+    "two animation frames": f"requestAnimationFrame(() => requestAnimationFrame(() => {{ {REGISTER} }}))",
+    "animation frames, then a timer": f"requestAnimationFrame(() => setTimeout(() => {{ {REGISTER} }}, 1200))",
+    "an idle callback": f"requestIdleCallback(() => {{ {REGISTER} }})",
+    "a task of the scheduler": f"scheduler.postTask(() => {{ {REGISTER} }}, {{delay: 1200}})",
+    "a picture that is decoded": f"""const image = new Image(); image.src = 'red.svg'; image.decode()
+      .then(() => createImageBitmap(image)).then(() => {{ {REGISTER} }})""",
+    "a picture that is not in the document": f"const image = new Image(); image.onload = () => {{ {REGISTER} }}; image.src = 'red.svg'",
+    "a calculation of the browser": f"""crypto.subtle.importKey('raw', new Uint8Array(9), 'PBKDF2', false, ['deriveBits'])
+      .then((key) => crypto.subtle.deriveBits({{name: 'PBKDF2', hash: 'SHA-256', salt: new Uint8Array(9), iterations: 2e6}}, key, 256))
+      .then(() => {{ {REGISTER} }})""",
+    "a worker": f"""const worker = new Worker('worker.js'); worker.onmessage = () => {{ {REGISTER} }}; worker.postMessage('go')""",
+    "a file that is read": f"new Response(new Blob(['x'.repeat(2e7)])).text().then(() => {{ {REGISTER} }})",
+}
+
+
+@pytest.mark.parametrize("script", PENDING.values(), ids=PENDING)
+def test_a_missing_timeline_is_waited_for_while_anything_is_pending(tmp_path: Path, script: str) -> None:
+    files = {"data.json": "{}", "red.svg": svg("#f00"), "worker.js": WORKER}
+    with open_html(tmp_path, composition(BOX, script, root=""), files) as page:
+        assert (page.loaded.missing, page.loaded.pending, page.loaded.gives_up) == ([], [], ())
+        assert [page.pixel(29), page.pixel(30)] == [RED, GREEN]
+
+
+@pytest.mark.parametrize("wait", ["setTimeout(make, 1300)", "requestAnimationFrame(() => requestAnimationFrame(make))"])
+@pytest.mark.parametrize("what", ["root", "__hf"])
+def test_a_missing_root_is_waited_for_alike(tmp_path: Path, wait: str, what: str) -> None:
+    make = {
+        "root": """document.body.insertAdjacentHTML('beforeend', `<div data-composition-id="late" data-duration="2"
+          data-width="64" data-height="64" data-no-timeline style="background:#0f0"></div>`)""",
+        "__hf": "window.__hf = {duration: 2, seek() { document.documentElement.style.background = '#0f0' }}",
+    }[what]
+    html = f"<!doctype html><body style='margin:0'><script>function make() {{ {make} }} {wait}</script>"
+    with open_html(tmp_path, html) as page:
+        assert page.pixel(0) == GREEN
+    with (
+        pytest.raises(RootNotFoundError, match="no composition root yet, with a timer of 90000 ms still pending: give"),
+        open_html(tmp_path, html.replace(wait, "setTimeout(make, 90_000)"), load_timeout=5.0),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("script", "pending", "seconds"),
+    [
+        (f"setTimeout(() => {{ {REGISTER} }}, 90_000)", ["a timer of 90000 ms"], (0, 2)),
+        ("(function again() { setTimeout(again, 300) })()", ["a timer of 300 ms"], (2, 4)),
+        ("(function again() { setTimeout(again, 0) })()", [], (0, 4)),
+        ("setInterval(() => {}, 400)", ["an interval of 400 ms"], (2, 4)),
+        ("scheduler.postTask(() => {}, {delay: 60_000})", ["postTask()"], (2, 4)),
+        ("new Promise(() => {})", [], (0, 2)),
+        ("new Worker('data:text/javascript,')", [], (0, 2)),
+    ],
+)
+def test_the_wait_for_a_timeline_ends_in_time_and_tells_what_was_pending(
+    tmp_path: Path, script: str, pending: list[str], seconds: tuple[float, float]
+) -> None:
+    html = composition(BOX, script, root='data-duration="1"')
+    with open_html(tmp_path, html, load_timeout=4.0) as page:
+        assert (page.loaded.missing, page.loaded.pending) == (["main"], pending)
+        assert seconds[0] <= page.seconds < seconds[1]
+        gives_up = page.loaded.gives_up
+        assert "timeline main" in gives_up
+    with open_html(tmp_path, html, load_timeout=4.0, gives_up=gives_up) as page:  # as a chunk does
+        assert page.loaded.missing == ["main"]
+        assert page.seconds < 2.5  # short timers that never end are given up after two seconds
+
+
+def test_rejections_of_what_is_watched_are_the_pages_own(tmp_path: Path) -> None:
+    script = """new Image().decode().catch(() => { window.caught = 1 });
+      const shown = {}; window.kinds = [new Response('{').json().catch((error) => error.name), new Blob().text.name];
+      new Response('{').json();"""
+    with open_html(tmp_path, composition(BOX, script), page_errors="warn") as page:
+        assert page.value("caught") == 1
+        assert page.value("Promise.all(kinds)") == ["SyntaxError", "text"]
+        assert sum("Unhandled rejection" in text for text in page.session.log.messages) == 1
+
+
 def test_a_timer_that_never_ends_is_given_up(tmp_path: Path) -> None:
     script = "(function again() { setTimeout(again, 20) })()"
     with open_html(tmp_path, composition(BOX, script)) as page:
         assert page.loaded.abandoned == ["timers"]
         assert page.seconds < 4
+
+
+def test_idle_callbacks_are_called_and_hold_nothing_up(tmp_path: Path) -> None:
+    script = """let calls = 0; const never = requestIdleCallback(() => { calls = -1000 }); cancelIdleCallback(never);
+      requestIdleCallback(function again(deadline) { if (deadline.timeRemaining() > 0) calls++; requestIdleCallback(again) });
+      addEventListener('hf-seek', () => requestIdleCallback(() => { x.style.background = '#0f0' }))"""
+    with open_html(tmp_path, composition(BOX, script)) as page:
+        assert page.loaded.abandoned == []
+        assert page.value("calls") > 0
+        page.pixels(0)
+        assert (
+            page.value("new Promise((done) => setTimeout(done, 100)).then(() => x.style.background)")
+            == "rgb(0, 255, 0)"
+        )
 
 
 def test_compositions_that_say_so_are_not_waited_for(tmp_path: Path) -> None:
@@ -149,7 +248,7 @@ def test_an_exception_in_a_frame_names_the_frame(tmp_path: Path, script: str, me
 
 
 def test_an_exception_in_an_iframe_counts_too(tmp_path: Path) -> None:
-    loop = "function f(t) { if (t > 0) throw new Error('inner'); requestAnimationFrame(f) }"
+    loop = "function f(t) { if (t > 10) throw new Error('inner'); requestAnimationFrame(f) }"
     inner = f"<script>requestAnimationFrame({loop})</script>"
     with open_html(tmp_path, composition('<iframe src="inner.html"></iframe>'), {"inner.html": inner}) as page:
         page.seek(0)

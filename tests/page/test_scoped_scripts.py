@@ -55,7 +55,7 @@ IN = '<b class="x" id="x">in</b><b class="x">two</b>'
         ("window.requestAnimationFrame === window.requestAnimationFrame", True),
         ("new window.Image().localName + new window.Event('x').type + new window.Thing(3).n", "imgx3"),
         ("window.tool(2) + window.tool.extra", 5),
-        ("window.performance.now() + window.innerWidth", 64),
+        ("window.performance.now() - performance.now() + window.innerWidth", 64),
         ("typeof gsap + typeof window.gsap + ('gsap' in window)", "undefinedundefinedtrue"),
         ("(window.fresh = 1, fresh + window.fresh)", 2),
         ("typeof __hyperframes.getVariables + typeof window.__hyperframes.getVariables", "functionfunction"),

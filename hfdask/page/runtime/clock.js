@@ -11,7 +11,16 @@ const native = Object.freeze({
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
 });
 
-let virtualMs = 0;
+// Milliseconds on the clock, which is the composition's but for its first moments. As in a browser, no time that a page sees is 0,
+// each is later than the one before, and some milliseconds go by from the load to the first frame: `if (!start) start = now`,
+// and loops that want some time since their last call, draw frame 0. The times before it are so small that a difference to
+// any frame's is that frame's time, to the last bit (docs/decisions/clock.md).
+const LOADING = 2 ** -61;
+const LOADED = 2 ** -60;
+const LOADING_STEP = 2 ** -85;
+const FRAME_0 = Math.min(5, 480 / config.fps); // less than half a frame, for those who round to frames
+let virtualMs = LOADING;
+let soughtMs = 0; // the composition's time, which `hf-seek`, timelines and randomness go by
 
 const VirtualDate = new Proxy(native.Date, {
   construct(target, args, newTarget) {
@@ -30,7 +39,7 @@ function dateNow() {
 native.Date.prototype.constructor = VirtualDate;
 window.Date = VirtualDate;
 
-define(window.performance, "now", () => virtualMs);
+define(Performance.prototype, "now", () => virtualMs);
 Object.defineProperty(window.performance, "timeOrigin", { get: () => 0, configurable: true });
 
 function define(object, name, value) {
@@ -38,58 +47,94 @@ function define(object, name, value) {
 }
 
 // requestAnimationFrame: a queue that each seek runs once. What callbacks queue waits for the next seek, or a page
-// that always asks for one more frame would never finish the first.
+// that always asks for one more frame would never finish the first. What an observer asks for when the frame has been laid out
+// still belongs to that frame.
 let nextRequest = 1;
+let observing = false;
 let requests = own(new Map());
+let observed = own(new Map()); // asked for by observers
 let due = own(new Map()); // the run that is going on; a callback may cancel one that is still to come
 define(window, "requestAnimationFrame", (callback) => {
   if (typeof callback !== "function") throw new TypeError("requestAnimationFrame needs a function");
-  requests.set(nextRequest, callback);
+  (observing ? observed : requests).set(nextRequest, callback);
   return nextRequest++;
 });
 define(window, "cancelAnimationFrame", (id) => {
   requests.delete(id);
+  observed.delete(id);
   due.delete(id);
 });
 
 function runAnimationFrame() {
   const run = requests;
+  requests = own(new Map());
+  runCallbacks(run);
+}
+
+function runObserved() {
+  const run = observed;
+  observed = own(new Map());
+  return runCallbacks(run);
+}
+
+function runCallbacks(run) {
   const ids = [...run.keys()];
   due = run;
-  requests = own(new Map());
-  if (!ids.length) return;
+  if (!ids.length) return false;
   theirs(() => {
     for (let i = 0; i < ids.length; i++) {
       const callback = run.get(ids[i]); // none where one before has cancelled it
       if (callback) caught(() => callback(virtualMs));
     }
   });
+  return true;
 }
 
-// Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's.
-const pendingTimers = own(new Set());
-define(window, "setTimeout", (handler, delay, ...args) => {
-  const short = !(delay > 1000);
-  const id = native.setTimeout(
-    typeof handler === "function"
-      ? (...inner) => {
-          pendingTimers.delete(id);
-          apply(handler, window, inner);
-        }
-      : handler,
-    delay,
-    ...args,
-  );
-  if (short && typeof handler === "function") pendingTimers.add(id);
+// Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's. All of
+// them tell whether a timeline may still come (pending.js).
+const SHORT = 1000;
+const timers = own(new Map()); // id → {delay, repeats, since, after}: since when it runs, and how many timers had fired by then
+const pendingTimers = own(new Set()); // short ones
+let fired = 0;
+function startTimer(set, repeats, handler, delay, args) {
+  const run = (...inner) => {
+    fired++;
+    if (!repeats) forgetTimer(id);
+    apply(handler, window, inner);
+  };
+  const id = set(run, delay, ...args);
+  timers.set(id, { delay: delay > 0 ? Number(delay) : 0, repeats, since: native.now(), after: fired });
   return id;
-});
+}
+function watchTimer(name, repeats) {
+  const set = window[name].bind(window);
+  define(window, name, (handler, delay, ...args) => {
+    if (typeof handler !== "function") return set(handler, delay, ...args);
+    const id = startTimer(set, repeats, handler, delay, args);
+    if (!repeats && !(delay > SHORT)) pendingTimers.add(id);
+    return id;
+  });
+}
+watchTimer("setTimeout", false);
+watchTimer("setInterval", true);
 for (const name of ["clearTimeout", "clearInterval"]) {
   const clear = window[name].bind(window);
   define(window, name, (id) => {
-    pendingTimers.delete(id);
+    forgetTimer(id);
     clear(id);
   });
 }
+function forgetTimer(id) {
+  timers.delete(id);
+  pendingTimers.delete(id);
+}
+
+// A browser that draws when told to has no idle time of its own. A page that has something to do in all of it is ready all the same.
+define(window, "requestIdleCallback", (callback) => {
+  if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
+  return startTimer(native.setTimeout, false, () => callback({ didTimeout: false, timeRemaining: () => 50 }), 1, []);
+});
+define(window, "cancelIdleCallback", (id) => window.clearTimeout(id));
 
 // Mulberry32, reseeded at every seek from the time alone: a frame's randomness never depends on the frames before.
 const { floor, imul } = Math;
@@ -204,27 +249,49 @@ let seekAnimations = () => {};
 // Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
 // scripts left of the randomness.
 function setClock(ms) {
-  virtualMs = Math.max(0, ms);
-  reseed(virtualMs);
+  soughtMs = Math.max(0, ms);
+  virtualMs = Math.max(FRAME_0, soughtMs);
+  reseed(soughtMs);
 }
 
 function seekClock(ms) {
   setClock(ms);
-  seekAnimations(virtualMs / 1000);
+  seekAnimations(soughtMs / 1000);
+  runObserved(); // while the page loaded, or after the frame before
   runAnimationFrame();
   for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
+}
+
+// Where the load itself waits for animation frames.
+function runWhileLoading() {
+  virtualMs += LOADING_STEP;
+  runAnimationFrame();
+}
+
+// The end of the load: what asked for an animation frame until now is called at one time in every chunk, so that a loop which takes
+// its first call for the start of its animation starts with the video, and not with the chunk.
+function beginClock() {
+  virtualMs = LOADED;
+  reseed(0);
+  seekAnimations(0);
+  runObserved();
+  runAnimationFrame();
+  for (const clock of childClocks()) caught(() => clock.begin());
 }
 
 // Not to be replaced: the frame above relies on it.
 Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
   value: Object.freeze({
     seekToTime: entering(seekClock),
-    getTime: () => virtualMs,
+    getTime: () => soughtMs,
+    begin: entering(beginClock),
     // Nothing to do, most times, for a frame without frames in it.
     adoptDocuments: () => (document === ownDocument && !window.length) || ours(adoptDocuments),
     takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),
     takeMovement: entering(takeMovement),
     drawAnew: entering(drawAnew),
+    observes,
+    notify: entering(notify),
     originals: native,
   }),
 });

@@ -202,7 +202,7 @@ function threeWaits() {
   return manager && threeLoading(manager) ? ["three.js"] : [];
 }
 
-// How long each registered object is waited for. Meanwhile animation frames are run at time 0, because maps and
+// How long each registered object is waited for. Meanwhile animation frames are run, just after time 0, because maps and
 // transitions go on by them.
 const SOURCES = {
   __hfMapbox: mapLoaded,
@@ -232,7 +232,7 @@ function gateLibraries() {
   }
   if (driven > 0) {
     flushes++;
-    runAnimationFrame();
+    runWhileLoading();
     for (const { after, done } of flushWaiters) if (flushes >= after) done();
     flushWaiters = flushWaiters.filter(({ after }) => flushes < after);
   }

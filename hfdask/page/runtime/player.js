@@ -164,21 +164,22 @@ function status() {
     fetchSheetPictures();
   }
   if (prepared && !root?.isConnected) adoptRoot();
+  const hasRoot = Boolean(root) || isOwnPage();
+  const missing = prepared && root ? missingTimelines() : [];
   return {
-    root: Boolean(root) || isOwnPage(),
+    root: hasRoot,
     offenders: few([...offenders].map(([file, what]) => `${file} ${what}`)),
     prepared,
     waiting: few(waitingFor()),
-    missing: few(prepared && root ? missingTimelines() : []),
+    missing: few(missing),
+    ...(missing.length || !hasRoot ? pendingWork() : { pending: [], mayEnd: false }),
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
   };
 }
 
-// Binds what has been registered and rests at time 0; after this the page only changes by seeks. Callbacks that were
-// queued while the page loaded run here, at time 0 in every chunk: a loop that takes its first call for the start of
-// its animation would otherwise start anew with each chunk.
+// Binds what has been registered and rests at time 0; after this the page only changes by seeks.
 function settle() {
-  seekClock(0);
+  beginClock();
   assembling.disconnect();
   if (root) applyVariables();
   warnOfEqualSlugs();
@@ -255,21 +256,37 @@ function unsupported() {
   return found;
 }
 
-// The host calls this once a frame, and learns whether anything moved, or `{problems, changed}` where something went
-// wrong. A promise is returned only where there is something to wait for.
+// The host calls this once a frame, and learns whether anything moved, or `{problems, changed, observed}` where there is more to
+// tell. A promise is returned only where there is something to wait for.
 function frame(time) {
   promises = [];
   caught(() => seek(time));
+  rests = 0;
+  return whenThere();
+}
+
+// Called after a rendering opportunity of a frame whose page has observers: answers the same, with whether anything has
+// changed since the seek or the opportunity before.
+const LEAST_RESTS = 2; // so many until `content-visibility` has drawn what came into view
+let rests = 0;
+function rest() {
+  rests++;
+  const told = notify();
+  return whenThere(told || (skipping && rests < LEAST_RESTS));
+}
+
+// What this frame shows must be there.
+function whenThere(more = false) {
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
   promises = [];
-  return waits.length ? settleAll(waits) : answer();
+  return waits.length ? settleAll(waits, more) : answer(more);
 }
 
-async function settleAll(waits) {
+async function settleAll(waits, more) {
   await settlePromises(waits);
-  return ours(answer);
+  return ours(() => answer(more));
 }
 
 async function settlePromises(waits) {
@@ -281,10 +298,11 @@ async function settlePromises(waits) {
   });
 }
 
-function answer() {
-  const changed = takeMoved();
+function answer(more) {
+  const changed = takeMoved() || more;
   const problems = takeProblems();
-  return problems.length ? { problems, changed } : changed;
+  const observed = changed && observes();
+  return problems.length || observed ? { problems, changed, observed } : changed;
 }
 
 window.__hf = window.__hf ?? {};
@@ -302,9 +320,12 @@ window.__renderReady = false;
 Object.defineProperty(window, "__hfdask", {
   value: Object.freeze({
     status: told(status),
+    nudge: told(runWhileLoading),
     settle: told(settle),
     report: told(report),
     frame: told(frame),
+    rest: told(rest),
+    drawn: told(compositorFrame),
     sight: told(sight),
     elements: told(elementsThatShow),
     tell,

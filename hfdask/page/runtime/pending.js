@@ -1,0 +1,63 @@
+// What the page has started and not ended yet: as long as there is any, a root or a timeline that is missing may still come. Requests
+// are the host's to know. What goes on and on is no set-up but the page's way of life, and ends no wait.
+
+const MANY_FIRED = 30; // timers: what is set after so many goes on and on
+const LONG_SINCE = 10_000; // milliseconds after which what is begun is no set-up
+const REPEATED = 5000; // milliseconds that intervals and workers are waited for
+
+// Answers of the browser that take time without a request or a timer. The page gets the promise behind our step, so that it is told
+// of rejections that it does not handle, and only of these.
+const works = own(new Map());
+let nextWork = 1;
+function watchWork(object, names) {
+  for (const name of names) {
+    const start = object?.[name];
+    if (typeof start !== "function") continue;
+    define(object, name, { [name](...args) {
+      const promise = apply(start, this === undefined ? window : this, args);
+      if (!(promise instanceof taken.Promise)) return promise;
+      const work = nextWork++;
+      works.set(work, { name: `${name}()`, since: native.now() });
+      return apply(ended, promise, [() => void works.delete(work)]);
+    } }[name]);
+  }
+}
+const ended = Promise.prototype.finally;
+const functionsOf = (object) => Object.keys(object).filter((name) => typeof describeProperty(object, name).value === "function");
+watchWork(window, ["createImageBitmap"]);
+watchWork(Blob.prototype, ["arrayBuffer", "bytes", "text"]);
+watchWork(Response.prototype, ["arrayBuffer", "blob", "bytes", "formData", "json", "text"]);
+watchWork(HTMLImageElement.prototype, ["decode"]);
+watchWork(WebAssembly, ["compile", "compileStreaming", "instantiate", "instantiateStreaming"]);
+watchWork(window.BaseAudioContext?.prototype, ["decodeAudioData"]);
+watchWork(window.OfflineAudioContext?.prototype, ["startRendering"]);
+watchWork(window.Scheduler?.prototype, ["postTask", "yield"]);
+if (window.SubtleCrypto) watchWork(SubtleCrypto.prototype, functionsOf(SubtleCrypto.prototype));
+
+// A worker that was told something may answer.
+const awaited = own(new Map());
+const tellWorker = Worker.prototype.postMessage;
+const listenTo = EventTarget.prototype.addEventListener;
+define(Worker.prototype, "postMessage", function (...args) {
+  for (const name of ["message", "error"]) apply(listenTo, this, [name, () => void awaited.delete(this), { once: true }]);
+  awaited.set(this, native.now());
+  return apply(tellWorker, this, args);
+});
+
+// In words, and whether any of it may end in time.
+function pendingWork() {
+  const now = native.now();
+  const pending = own(new Set());
+  let mayEnd = false;
+  const add = (name, ends) => {
+    pending.add(name);
+    mayEnd ||= ends;
+  };
+  for (const { delay, repeats, since, after } of timers.values()) {
+    if (after > MANY_FIRED || since > LONG_SINCE || (repeats && (fired > MANY_FIRED || now - since > REPEATED))) continue;
+    add(`${repeats ? "an interval" : "a timer"} of ${delay} ms`, since + delay < config.patience);
+  }
+  for (const { name, since } of works.values()) if (since < LONG_SINCE) add(name, true);
+  for (const since of awaited.values()) if (now - since < REPEATED && since < LONG_SINCE) add("a worker", true);
+  return { pending: few([...pending].sort()), mayEnd };
+}
