@@ -29,16 +29,24 @@ function watchScripted(animation) {
   scripted.set(animation, { time: currentTime, current });
 }
 
-// Pausing first makes the new time take effect at once, with no frame in between. Within the time before an effect or
-// after it nothing changes, and nothing is written.
-function setAnimationTime(animation, ms) {
-  const { delay = 0, endTime = Infinity } = animation.effect?.getComputedTiming() ?? {};
+// Where animations stand is asked of all of them before any is moved: a question about one has the browser compute the
+// style of the page anew if another was moved before. Within the time before an effect or after it nothing changes, and
+// nothing is written. Pausing first makes the new time take effect at once, with no frame in between.
+function setAnimationTimes(times) {
+  const due = [...times].filter(([animation, ms]) => isElsewhere(animation, ms));
+  for (const [animation, ms] of due) {
+    animation.pause();
+    animation.currentTime = ms;
+    moved = true;
+  }
+}
+
+function isElsewhere(animation, ms) {
+  if (animation.playState !== "paused" || animation.pending) return true;
   const now = animation.currentTime;
-  if (animation.playState === "paused" && !animation.pending && now !== null) {
-    if (now === ms || (now >= endTime && ms >= endTime) || (now < delay && ms < delay)) return;
-  } else animation.pause();
-  animation.currentTime = ms;
-  moved = true;
+  if (now === null || now === ms) return now === null;
+  const { delay = 0, endTime = Infinity } = animation.effect?.getComputedTiming() ?? {};
+  return !(now >= endTime && ms >= endTime) && !(now < delay && ms < delay);
 }
 
 function effectEnd(animation) {
@@ -57,9 +65,8 @@ const waapi = {
     for (const animation of document.getAnimations()) {
       if (!(animation instanceof CSSAnimation)) watchScripted(animation);
     }
-    for (const [animation, base] of scripted) {
-      if (isAlive(animation)) setAnimationTime(animation, base.current + Math.max(0, time - base.time) * 1000);
-    }
+    const alive = [...scripted].filter(([animation]) => isAlive(animation));
+    setAnimationTimes(alive.map(([animation, base]) => [animation, base.current + Math.max(0, time - base.time) * 1000]));
   },
   end: () => Math.max(0, ...[...scripted].map(([animation, base]) => base.time + effectEnd(animation))),
   used: () => scripted.size > 0,
@@ -83,9 +90,8 @@ const css = {
   name: "css",
   seek(time) {
     collectStyled();
-    for (const animation of styled) {
-      setAnimationTime(animation, Math.max(0, time - ownStart(animation.effect.target)) * 1000);
-    }
+    const ms = (animation) => Math.max(0, time - ownStart(animation.effect.target)) * 1000;
+    setAnimationTimes([...styled].map((animation) => [animation, ms(animation)]));
   },
   end() {
     collectStyled();
