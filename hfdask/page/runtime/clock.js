@@ -200,6 +200,7 @@ function adoptDocuments() {
 
 // A frame's animations are sought before its callbacks run; in the top frame the player has done it by then.
 let seekAnimations = () => {};
+let settleAnimations = () => {}; // when they have run
 
 // Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
 // scripts left of the randomness.
@@ -212,6 +213,7 @@ function seekClock(ms) {
   setClock(ms);
   seekAnimations(virtualMs / 1000);
   runAnimationFrame();
+  settleAnimations();
   for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
 }
 
@@ -225,6 +227,10 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
     takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),
     takeMovement: entering(takeMovement),
     drawAnew: entering(drawAnew),
+    nextMoment: entering(nextMoment),
+    passMoment: entering(passMoment),
+    closeMoment: entering(closeMoment),
+    adoptTree: entering(adoptTree),
     originals: native,
   }),
 });
