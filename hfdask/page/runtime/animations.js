@@ -8,15 +8,13 @@ function quantise(time) {
 
 // Finds the animations that were made by other means than the page's scripts. What the browser says of them is asked of all
 // before any is moved: a question about one has it compute the style of the page anew if another was moved before.
-function findAnimations(born) {
+function findAnimations() {
   noteMovement(everything.takeRecords());
+  altered = false;
   const found = trees().flatMap((tree) => tree.getAnimations());
   const added = found.filter((animation) => !playbacks.has(animation)).map(playbackOf).filter(Boolean);
   if (added.length) hearAttributes();
-  if (!born) return;
-  // What a script has made while it was told of a moment starts there.
-  for (const playback of added) if (playback.anchored) playback.start = now(playback);
-  for (const playback of added) playback.anchored = false;
+  return added;
 }
 
 // Reads what style sheets say now: an animation that they have taken back is gone, and one may be held or let go.
@@ -64,14 +62,18 @@ function drive() {
   findAnimations();
   obeyStyles();
   for (const playback of playing) {
-    if (elementOf(playback.animation)?.isConnected === false) continue;
-    try {
-      show(playback);
-    } catch (error) {
-      tellFault(`an animation of ${elementOf(playback.animation)?.localName ?? "no element"} is not driven: ${inWords(error)}`);
-    }
+    if (elementOf(playback.animation)?.isConnected !== false) showOrTell(playback);
   }
   replaceCovered();
+}
+
+function showOrTell(playback) {
+  try {
+    show(playback);
+  } catch (error) {
+    const element = elementOf(playback.animation);
+    tellFault(`an animation of ${element ? `<${element.localName}>` : "no element"} is not driven: ${inWords(error)}`);
+  }
 }
 
 // As in a browser, one that is over and fills is removed once others that came later are over, too, and set all that it sets.
@@ -124,11 +126,18 @@ const ended = (playback) => {
 };
 const ofKind = (...kinds) => [...playing].filter(({ kind }) => kinds.includes(kind));
 
-// What the frame's scripts have begun, such as transitions, begins in the frame.
-function findNewAnimations(born) {
-  const records = everything.takeRecords();
-  noteMovement(records);
-  if (records.length) findAnimations(born);
+// What the frame's scripts have begun, such as transitions, begins in the frame. What they have begun while they were told
+// of a moment begins there, also what would count from its element's start.
+function findNewAnimations(atMoment = false) {
+  noteMovement(everything.takeRecords());
+  if (!altered) return;
+  const added = findAnimations();
+  for (const playback of added) {
+    timing(playback);
+    if (atMoment && playback.anchored) playback.start = now(playback);
+    if (atMoment) playback.anchored = false;
+  }
+  for (const playback of added) showOrTell(playback);
 }
 settleAnimations = () => blameless(() => findNewAnimations());
 

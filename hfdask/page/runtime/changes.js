@@ -7,6 +7,7 @@
 // is drawn anew as a whole.
 
 let moved = true; // an animation's time was set
+let altered = true; // the page, since its animations were looked for
 
 const WATCHED = { subtree: true, childList: true, attributes: true, characterData: true };
 const everything = new MutationObserver(entering(noteMovement));
@@ -17,7 +18,7 @@ treeSetUps.push((root) => everything.observe(root, WATCHED));
 
 function noteMovement(records) {
   if (!records.length) return;
-  moved = true;
+  moved = altered = true;
   noteTrees(records);
 }
 
