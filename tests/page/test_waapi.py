@@ -289,10 +289,10 @@ def test_what_animations_tell_comes_at_its_time_wherever_a_chunk_begins(tmp_path
 
 
 def test_a_chain_within_a_frame_of_the_page_comes_at_its_time(tmp_path: Path) -> None:
-    inner = f"<!doctype html>{BODY}<script>{SCRIPT} go(a, {{duration: 310}}).onfinish = () => parent.go(parent.b)</script>"
+    inner = f"<!doctype html>{BODY}<script>{SCRIPT} go(a, {{duration: 310}}).onfinish = () => parent.next()</script>"
     read = "new frame.contentWindow.DOMMatrix(frame.contentWindow.getComputedStyle(frame.contentDocument.getElementById('a')).transform).e"
     for first in (0, 20, 45):
-        html = composition('<iframe id="frame" src="inner.html"></iframe>' + BODY, SCRIPT)
+        html = composition('<iframe id="frame" src="inner.html"></iframe>' + BODY, SCRIPT + "window.next = () => go(b)")
         with open_html(tmp_path, html, {"inner.html": inner}) as page:
             for frame in range(first, 60, 7):
                 t = frame * 1000 / 30
@@ -385,11 +385,10 @@ def test_events_tell_what_a_browser_tells(tmp_path: Path) -> None:
         ]
         page.seek(10)
         page.seek(59)
-        assert len(page.value("log")) == 7
+        assert page.value("log.slice(7)") == []
 
 
 def test_animations_that_start_each_other_without_end_are_told_of(tmp_path: Path) -> None:
-    script = "const x = go(a, {duration: 0}); x.onfinish = () => x.play();"
-    with opened(tmp_path, script, ) as page:
-        with pytest.raises(ScriptError, match=r"start each other without end at 0 s"):
-            page.seek(3)
+    script = "const next = () => { a.animate([], 0).onfinish = next }; next();"
+    with opened(tmp_path, script) as page, pytest.raises(ScriptError, match=r"start each other without end at 0 s"):
+        page.seek(3)

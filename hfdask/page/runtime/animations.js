@@ -115,7 +115,8 @@ function setReplaced(playback, replaced) {
   if (playback.replaced === replaced) return;
   playback.replaced = replaced;
   show(playback);
-  if (replaced && playback.hears.remove) announce(playback, "remove");
+  if (replaced && playback.hears.remove && !playback.removed) announce(playback, "remove");
+  playback.removed ||= replaced;
 }
 
 const ended = (playback) => {

@@ -161,7 +161,7 @@ function tellPhases(playback) {
   const { phase: before, round: last } = playback;
   const { phase, round } = phaseOf(playback);
   Object.assign(playback, { phase, round });
-  if (currentTime * 1000 < playback.heard) return;
+  if (currentTime * 1000 <= playback.heard + ROUNDING) return;
   playback.heard = currentTime * 1000;
   const { delay, activeDuration, duration } = timing(playback);
   const first = Math.max(0, Math.min(-delay, activeDuration));

@@ -43,7 +43,7 @@ function playbackOf(animation) {
     origin: timeline === document.timeline ? 0 : document.timeline.currentTime - timeline.currentTime,
     rate: natively.playbackRate.get(animation),
     ...{ start: null, hold: null, past: null, byStyle: false, anchored: false, timing: null, shown: null },
-    ...{ replaced: false, persisted: false, properties: null },
+    ...{ replaced: false, removed: false, persisted: false, properties: null },
     ...{ ready: null, finish: null, told: false, hears: {}, phase: "idle", round: 0, heard: -Infinity },
   };
   playbacks.set(animation, playback);
@@ -155,6 +155,7 @@ function isAlike(playback, before, ms) {
 // An animation's own time becomes another; `paused` says whether it stands there.
 function sendTo(playback, ms, paused = false) {
   playback.byStyle = playback.anchored = false;
+  playback.heard = -Infinity;
   const { rate } = playback;
   const { endTime } = timing(playback);
   playback.past = (rate > 0 && ms > endTime) || (rate < 0 && ms < 0) ? ms : null;
