@@ -25,6 +25,11 @@ function obeyStyles() {
       forget(playback);
       continue;
     }
+    if (!(natively.timeline.get(playback.animation) instanceof DocumentTimeline)) {
+      release(playback);
+      browserDrives = true;
+      continue;
+    }
     playback.timing = null;
     timing(playback);
     if (!playback.byStyle) continue;

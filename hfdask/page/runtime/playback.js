@@ -138,8 +138,11 @@ function show(playback) {
     natively.cancel(animation);
   } else {
     if (shown !== null && isAlike(playback, shown, ms)) return;
-    // Pausing first makes the time take effect at once, with no frame in between.
-    if (shown === null) natively.pause(animation);
+    // Only what has a time can be paused, whichever way it plays; and once it is, a time takes effect with no frame in between.
+    if (shown === null) {
+      natively.currentTime.set(animation, ms);
+      natively.pause(animation);
+    }
     natively.currentTime.set(animation, ms);
   }
   playback.shown = ms;
@@ -150,6 +153,14 @@ function isAlike(playback, before, ms) {
   if (before === ms) return true;
   const { endTime, delay } = timing(playback);
   return (before > endTime && ms > endTime) || (before < delay && ms < delay);
+}
+
+// The browser drives it from now on.
+function release(playback) {
+  const isRunning = stateOf(playback) === "running";
+  playing.delete(playback);
+  playbacks.delete(playback.animation);
+  if (isRunning) natively.play(playback.animation);
 }
 
 // An animation's own time becomes another; `paused` says whether it stands there.
@@ -266,6 +277,12 @@ const changes = {
     const paused = playback.start === null;
     setRate(playback, value);
     if (time !== null) sendTo(playback, time, paused);
+  },
+  timeline(playback, value) {
+    release(playback);
+    natively.timeline.set(playback.animation, value);
+    const now = playbackOf(playback.animation);
+    if (now) show(now);
   },
   effect(playback, value) {
     natively.effect.set(playback.animation, value);
