@@ -149,7 +149,6 @@ class PageSession:
                 if not handed_over:
                     handed_over = True
                     await self._hand_over_closed_trees()
-                    continue
                 if status.offenders:  # before what scripts say of it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "

@@ -29,10 +29,10 @@ def declared(mode: str, content: str = CSS) -> str:
     return f'<div id="host"><template shadowrootmode="{mode}">{content}</template></div>'
 
 
-def in_frame(body: str, script: str = "") -> tuple[str, dict[str, str | bytes]]:
+def in_frame(body: str, script: str = "") -> tuple[str, str, dict[str, str | bytes]]:
     inner = f"<!doctype html><style>body {{margin: 0}}</style>{body}<script>{script}</script>"
     frame = '<iframe src="inner.html" style="border:0;position:absolute;left:0;top:0;width:64px;height:64px"></iframe>'
-    return frame, {"inner.html": inner}
+    return frame, "", {"inner.html": inner}
 
 
 def reaches(page: Page, frame: int) -> int:
@@ -44,11 +44,11 @@ def reaches(page: Page, frame: int) -> int:
 
 
 HOST = '<div id="host"></div>'
-NESTED = attached("open", '<p></p>').replace(
+NESTED = attached("open", "<p></p>").replace(
     'const b = root.querySelector("b"); ',
     f'root.querySelector("p").attachShadow({{mode: "closed"}}).innerHTML = `{CSS}`;',
 )
-WAYS = {
+WAYS: dict[str, tuple[str, str, dict[str, str | bytes]]] = {
     "open": (HOST, attached("open"), {}),
     "closed": (HOST, attached("closed"), {}),
     "declared open": (declared("open"), "", {}),
@@ -62,8 +62,8 @@ WAYS = {
     "adopted sheet": (HOST, attached("open", "<b></b>", f"""const sheet = new CSSStyleSheet();
       sheet.replaceSync(`{GROW} b {{{BAR}; animation: grow 1s linear both}}`); root.adoptedStyleSheets = [sheet];"""), {}),
     "slotted": (HOST, attached("open", f"<style>{GROW} ::slotted(u) {{{BAR}; animation: grow 1s linear both}}</style><slot></slot>", "host.innerHTML = '<u></u>';"), {}),
-    "frame": (*(lambda frame: (frame[0], "", frame[1]))(in_frame(HOST, attached("closed"))),),
-    "declared in a frame": (*(lambda frame: (frame[0], "", frame[1]))(in_frame(declared("closed"))),),
+    "frame": in_frame(HOST, attached("closed")),
+    "declared in a frame": in_frame(declared("closed")),
 }  # fmt: skip
 
 
@@ -87,7 +87,9 @@ def test_a_shadow_tree_of_a_sub_composition(tmp_path: Path, mode: str) -> None:
 
 
 def test_shadow_trees_that_come_go_and_come_back(tmp_path: Path) -> None:
-    script = attached("closed") + """
+    script = (
+        attached("closed")
+        + """
       const it = host, main = document.getElementById('root');
       addEventListener('hf-seek', ({detail: {time}}) => {
         if (time > 0.1 && time < 0.3) it.remove(); else main.append(it);
@@ -96,6 +98,7 @@ def test_shadow_trees_that_come_go_and_come_back(tmp_path: Path) -> None:
           late.firstChild.attachShadow({mode: 'closed'}).innerHTML = TREE;
         }
       });""".replace("TREE", f"`{CSS.replace('top: 0', 'top: 32px')}`")
+    )
     style = "#late {position: absolute; top: 0}"
     with open_html(tmp_path, composition(HOST + '<div id="late"></div>', script, style=style)) as page:
         assert [reaches(page, frame) for frame in (3, 6, 15)] == [6, 0, 32]
@@ -112,16 +115,24 @@ def test_an_own_start_within_a_shadow_tree(tmp_path: Path) -> None:
 
 def test_transitions_in_a_shadow_tree(tmp_path: Path) -> None:
     content = f"<style>b {{{BAR}; width: 0; transition: width 1s linear}} b.on {{width: 64px}}</style><b></b>"
-    script = attached("closed", content, """addEventListener('hf-seek', ({detail}) => {
-      b.classList.toggle('on', detail.time >= 0.5) });""")
+    script = attached(
+        "closed",
+        content,
+        """addEventListener('hf-seek', ({detail}) => {
+      b.classList.toggle('on', detail.time >= 0.5) });""",
+    )
     with open_html(tmp_path, composition(HOST, script)) as page:
         page.seek(14)
         assert [reaches(page, frame) for frame in (15, 30, 45)] == [0, 32, 64]
 
 
 def test_a_change_in_a_shadow_tree_is_a_movement_and_none_is_none(tmp_path: Path) -> None:
-    script = attached("closed", f'<b style="{BAR}"></b>', """addEventListener('hf-seek', ({detail}) => {
-      b.style.width = detail.time >= 0.5 ? '32px' : '0' });""")
+    script = attached(
+        "closed",
+        f'<b style="{BAR}"></b>',
+        """addEventListener('hf-seek', ({detail}) => {
+      b.style.width = detail.time >= 0.5 ? '32px' : '0' });""",
+    )
     with open_html(tmp_path, composition(HOST, script)) as page:
         page.seek(13)
         assert [page.value(f"__hfdask.frame({frame} / 30)") for frame in (14, 15, 16)] == [False, True, False]

@@ -125,7 +125,11 @@ def test_what_a_page_reads_of_an_animation(tmp_path: Path) -> None:
         assert page.value(f"{read}(held)") == [0, "paused", False, 1, "active"]
         assert page.value(f"{read}(back)") == [pytest.approx(500), "running", False, -1, "active"]
         assert page.value(f"{read}(idle)") == [None, "idle", False, 1, "active"]
-        assert page.value("[held.startTime, idle.startTime, x.effect.getComputedTiming().progress]") == [None, None, 0.5]
+        assert page.value("[held.startTime, idle.startTime, x.effect.getComputedTiming().progress]") == [
+            None,
+            None,
+            0.5,
+        ]
         page.seek(45)
         assert page.value(f"{read}(x)") == [1000, "finished", False, 1, "active"]
         assert page.value(f"{read}(back)") == [0, "finished", False, -1, "active"]
@@ -146,7 +150,9 @@ def test_the_errors_of_a_browser(tmp_path: Path) -> None:
     }
     with opened(tmp_path, "") as page:
         for action, name in wrong.items():
-            assert page.value(f"(() => {{ try {{ {action} }} catch (error) {{ return error.name }} }})()") == name, action
+            assert page.value(f"(() => {{ try {{ {action} }} catch (error) {{ return error.name }} }})()") == name, (
+                action
+            )
 
 
 def test_a_rate_that_changes_on_the_way_goes_on_from_there(tmp_path: Path) -> None:

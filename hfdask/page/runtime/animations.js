@@ -8,8 +8,13 @@ function quantise(time) {
 
 // Finds the animations that were made by other means than the page's scripts. What the browser says of them is asked of all
 // before any is moved: a question about one has it compute the style of the page anew if another was moved before.
+//
+// The browser sorts them by where their elements stand, which takes time by their square among siblings. Where there are many,
+// they are looked for only if the page has changed since, by its elements or its rules.
+const MANY_ANIMATIONS = 300;
 function findAnimations() {
   noteMovement(everything.takeRecords());
+  if (!altered && playing.size > MANY_ANIMATIONS) return [];
   altered = false;
   const found = trees().flatMap((tree) => tree.getAnimations());
   const added = found.filter((animation) => !playbacks.has(animation)).map(playbackOf).filter(Boolean);
@@ -19,6 +24,8 @@ function findAnimations() {
 
 // Reads what style sheets say now: an animation that they have taken back is gone, and one may be held or let go.
 function obeyStyles() {
+  // The style of all at once: what one answers is computed for it alone, by way of all the others.
+  if (playing.size) void getComputedStyle(document.documentElement).color;
   for (const playback of playing) {
     if (playback.kind === "script") continue;
     if (natively.playState.get(playback.animation) === "idle") {

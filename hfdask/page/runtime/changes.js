@@ -22,6 +22,31 @@ function noteMovement(records) {
   noteTrees(records);
 }
 
+// Rules that scripts change are no change of the document; the style of an element is one.
+const ruleOf = describeProperty(CSSStyleDeclaration.prototype, "parentRule").get;
+for (const [{ prototype }, ...names] of [
+  [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],
+  [CSSGroupingRule, "insertRule", "deleteRule"],
+  [CSSStyleDeclaration, "setProperty", "removeProperty"],
+]) {
+  for (const name of names) {
+    const change = prototype[name];
+    define(prototype, name, function (...args) {
+      altered ||= !(this instanceof CSSStyleDeclaration) || apply(ruleOf, this, []) !== null;
+      return apply(change, this, args);
+    });
+  }
+}
+for (const [{ prototype }, name] of [[StyleSheet, "disabled"], [Document, "adoptedStyleSheets"], [ShadowRoot, "adoptedStyleSheets"]]) {
+  const property = propertyOf(prototype, name);
+  if (!property?.set) continue;
+  const set = function (value) {
+    altered = true;
+    apply(property.set, this, [value]);
+  };
+  redefine(prototype, name, { ...property, set });
+}
+
 // A sheet behind the whole page, so faint that it changes no pixel: changing it makes everything on its layer be drawn.
 const sheet = document.createElementNS("http://www.w3.org/1999/xhtml", "hfdask-sheet");
 const FAINT = ["color(srgb 0 0 0 / .0001)", "color(srgb 0 0 0 / .0002)"];
