@@ -398,3 +398,12 @@ def test_animations_that_start_each_other_without_end_are_told_of(tmp_path: Path
     script = "const next = () => { a.animate([], 0).onfinish = next }; next();"
     with opened(tmp_path, script) as page, pytest.raises(ScriptError, match=r"start each other without end at 0 s"):
         page.seek(3)
+
+
+def test_a_transition_goes_there_and_back_in_its_whole_time(tmp_path: Path) -> None:
+    style = "#a {transition: translate 400ms linear} #a.on {translate: 60px}"
+    script = "addEventListener('hf-seek', ({detail: {time}}) => a.classList.toggle('on', time >= 0.1 && time < 1));"
+    expected = {0: 0, 3: 0, 6: 15, 9: 30, 15: 60, 29: 60, 30: 60, 33: 45, 36: 30, 42: 0, 50: 0}
+    with opened(tmp_path, script, style=style) as page:
+        read = "parseFloat(getComputedStyle(a).translate) || 0"
+        assert {frame: page.at(frame, read) for frame in expected} == pytest.approx(expected, abs=0.02)
