@@ -187,7 +187,7 @@ function leavePhase(playback) {
 function nextMoment() {
   let next = untold.length ? currentTime * 1000 : Infinity;
   if (listening) for (const playback of playing) next = Math.min(next, momentOf(playback));
-  for (const clock of childClocks()) next = Math.min(next, clock.nextMoment());
+  if (window.length) for (const clock of childClocks()) next = Math.min(next, clock.nextMoment());
   return next;
 }
 
