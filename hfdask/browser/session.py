@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -53,6 +54,9 @@ _QUIET_LOOKS = 3
 # Of a frame, at most: what observers change may concern other observers, and may never come to rest.
 _OPPORTUNITIES = 8
 _MAX_ASKED = 100  # files that an element is looked for
+
+_CLOSED_TREE = re.compile(rb"""shadowrootmode\s*=\s*["']?closed""", re.IGNORECASE)
+_ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.adoptTree(this) }"
 
 # What a page reads of its network: neither if this machine has one, nor how fast that is (it would be blurred at random).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
@@ -152,12 +156,16 @@ class PageSession:
     async def _wait_until_ready(self, entry: str) -> Loaded:
         started = time.monotonic()
         quiet = 0
+        handed_over = False
         while True:
             answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
             status = None if answer is None else understood(answer, Status, "its state")
             await self.pump(1)
             elapsed = time.monotonic() - started
             if status is not None and status.prepared:
+                if not handed_over:
+                    handed_over = True
+                    await self._hand_over_closed_trees()
                 if status.offenders:  # before what scripts say of it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
@@ -189,6 +197,19 @@ class PageSession:
         if gives_up is not None:
             return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
         return status.may_end and elapsed < self.settings.load_timeout * TIMELINE_PATIENCE
+
+    async def _hand_over_closed_trees(self) -> None:
+        """Give the runtime the closed shadow roots that markup made: no script can reach them, the debugger can."""
+        pages = [self.site.files[name] for name in self.site.served if name.lower().endswith((".html", ".htm"))]
+        if not any([_CLOSED_TREE.search(await asyncio.to_thread(page.read_bytes)) for page in pages]):
+            return
+        document = (await self._cdp.send("DOM.getDocument", {"depth": -1, "pierce": True}))["root"]
+        for root in _closed_roots(document):
+            found = await self._cdp.send("DOM.resolveNode", {"backendNodeId": root})
+            call = {"objectId": found["object"]["objectId"], "functionDeclaration": _ADOPT_TREE}
+            answer = await self._cdp.send("Runtime.callFunctionOn", call)
+            if "exceptionDetails" in answer:
+                raise ScriptError("the page runtime failed to take over a closed shadow root")
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
@@ -358,6 +379,18 @@ class PageSession:
     def deadline_for_frame(self, frame: int) -> contextlib.AbstractAsyncContextManager[None]:
         """Bound what one frame may take."""
         return self._deadline(self.settings.frame_timeout, f"frame {frame} was not drawn")
+
+
+def _closed_roots(document: dict[str, Any]) -> Iterator[int]:
+    """The backend ids of the closed shadow roots below a node, as the DevTools protocol describes it."""
+    nodes = [document]
+    while nodes:
+        node = nodes.pop()
+        for root in node.get("shadowRoots", []):
+            if root["shadowRootType"] == "closed":
+                yield root["backendNodeId"]
+        inner = [node["contentDocument"]] if "contentDocument" in node else []
+        nodes += [*node.get("children", []), *node.get("shadowRoots", []), *inner]
 
 
 @contextlib.asynccontextmanager

@@ -31,8 +31,11 @@ _FRAME = (
     "machine.js",
     "styles.js",
     "gsap.js",
+    "trees.js",
     "changes.js",
     "observers.js",
+    "playback.js",
+    "moments.js",
     "animations.js",
 )
 _FONTS = "fonts.js"

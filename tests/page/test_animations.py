@@ -99,7 +99,8 @@ def test_waapi_counts_from_when_it_was_made(tmp_path: Path) -> None:
     body = "".join(f'<div id="{name}" style="{BAR}"></div>' for name in ("bar", "second", "third", "fourth"))
     with open_html(tmp_path, composition(body, script)) as page:
         assert width(page, 12) == pytest.approx(25.6, abs=0.02)
-        assert width(page, 12, "third") == pytest.approx(25.6, abs=0.02)
+        assert width(page, 12, "second") == pytest.approx(41.6, abs=0.02)
+        assert width(page, 12, "third") == 0
         page.seek(15)  # makes the last one, whose baseline is 0.5 s
         assert width(page, 24, "fourth") == pytest.approx(0.3 * 64, abs=0.02)
         assert page.report()["adapters"] == ["waapi"]

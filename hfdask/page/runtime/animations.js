@@ -2,102 +2,190 @@
 // for canvases that draw on `hf-seek` (contract 2.7). An adapter has `name`, `seek(time)` in seconds, and may have
 // `after()`, called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
 
-let currentTime = 0; // the composition's, in seconds, at the frame that is being sought
-
 function quantise(time) {
   return Math.floor(time * config.fps + 1e-9) / config.fps;
 }
 
-// Baselines: the composition's time when an animation was first seen, and the animation's own time then.
-const scripted = own(new Map());
-const animate = Element.prototype.animate;
-Element.prototype.animate = function (...args) {
-  const animation = apply(animate, this, args);
-  watchScripted(animation);
-  return animation;
+// Finds the animations that were made by other means than the page's scripts. What the browser says of them is asked of all
+// before any is moved: a question about one has it compute the style of the page anew if another was moved before.
+//
+// The browser sorts them by where their elements stand, which takes time by their square among siblings. Where there are many,
+// they are looked for only if the page has changed since, by its elements or its rules.
+const MANY_ANIMATIONS = 300;
+function findAnimations() {
+  noteMovement(everything.takeRecords());
+  if (!altered && playing.size > MANY_ANIMATIONS) return [];
+  altered = false;
+  const found = trees().flatMap((tree) => tree.getAnimations());
+  const added = found.filter((animation) => !playbacks.has(animation)).map(playbackOf).filter(Boolean);
+  if (added.length) hearAttributes();
+  return added;
+}
+
+// Reads what style sheets say now: an animation that they have taken back is gone, and one may be held or let go.
+function obeyStyles() {
+  // The style of all at once: what one answers is computed for it alone, by way of all the others.
+  if (playing.size) void getComputedStyle(document.documentElement).color;
+  for (const playback of playing) {
+    if (playback.kind === "script") continue;
+    if (natively.playState.get(playback.animation) === "idle") {
+      forget(playback);
+      continue;
+    }
+    if (!(natively.timeline.get(playback.animation) instanceof DocumentTimeline)) {
+      release(playback);
+      browserDrives = true;
+      continue;
+    }
+    playback.timing = null;
+    timing(playback);
+    if (!playback.byStyle) continue;
+    anchor(playback);
+    const held = isHeld(playback);
+    if (held === (playback.start === null)) continue;
+    const time = ownTime(playback);
+    playback.anchored = false;
+    playback.hold = held ? time : null;
+    playback.start = held ? null : now(playback) - time / playback.rate;
+  }
+}
+
+function forget(playback) {
+  playing.delete(playback);
+  playbacks.delete(playback.animation);
+  cancelFinish(playback);
+  leavePhase(playback);
+}
+
+const computedStyles = new WeakMap(); // which are live
+function isHeld({ animation }) {
+  const { pseudoElement } = animation.effect;
+  if (!computedStyles.has(animation)) {
+    computedStyles.set(animation, getComputedStyle(elementOf(animation), pseudoElement));
+  }
+  const style = computedStyles.get(animation);
+  const states = style.animationPlayState.split(", ");
+  if (states.length === 1) return states[0] === "paused";
+  return states[style.animationName.split(", ").lastIndexOf(animation.animationName) % states.length] === "paused";
+}
+
+// One that the browser does not let be moved does not stop the others.
+function drive() {
+  findAnimations();
+  obeyStyles();
+  for (const playback of playing) {
+    if (elementOf(playback.animation)?.isConnected !== false) showOrTell(playback);
+  }
+  replaceCovered();
+}
+
+function showOrTell(playback) {
+  try {
+    show(playback);
+  } catch (error) {
+    const element = elementOf(playback.animation);
+    tellFault(`an animation of ${element ? `<${element.localName}>` : "no element"} is not driven: ${inWords(error)}`);
+  }
+}
+
+// As in a browser, one that is over and fills is removed once others that came later are over, too, and set all that it sets.
+function replaceCovered() {
+  const byTarget = new Map();
+  for (const playback of playing) {
+    if (playback.kind !== "script") continue;
+    const element = !playback.persisted && fills(playback) ? elementOf(playback.animation) : null;
+    if (element) byTarget.set(element, [...(byTarget.get(element) ?? []), playback]);
+    else setReplaced(playback, false);
+  }
+  for (const all of byTarget.values()) {
+    const covered = new Set();
+    for (const playback of all.toSorted((a, b) => b.order - a.order)) {
+      const properties = propertiesOf(playback);
+      setReplaced(playback, properties.every((name) => covered.has(name)));
+      for (const name of properties) covered.add(name);
+    }
+  }
+}
+
+function fills(playback) {
+  const { fill } = timing(playback);
+  return isOver(playback) && (fill === "both" || fill === (playback.rate > 0 ? "forwards" : "backwards"));
+}
+
+const NO_PROPERTIES = ["offset", "computedOffset", "easing", "composite"];
+function propertiesOf(playback) {
+  if (!playback.properties) {
+    const { effect } = playback.animation;
+    const names = new Set(effect.getKeyframes().flatMap(Object.keys));
+    for (const name of NO_PROPERTIES) names.delete(name);
+    playback.properties = [...names].map((name) => `${effect.pseudoElement ?? ""} ${name}`);
+  }
+  return playback.properties;
+}
+
+function setReplaced(playback, replaced) {
+  if (playback.replaced === replaced) return;
+  playback.replaced = replaced;
+  show(playback);
+  if (replaced && playback.hears.remove && !playback.removed) announce(playback, "remove");
+  playback.removed ||= replaced;
+}
+
+const ended = (playback) => {
+  const { endTime } = timing(playback);
+  const { start, origin, rate } = playback;
+  const length = rate < 0 ? 0 : endTime / (rate || 1);
+  return Number.isFinite(length) ? ((start ?? now(playback)) + origin + length) / 1000 : 0;
 };
-const play = Animation.prototype.play;
-Animation.prototype.play = function () {
-  apply(play, this, []);
-  if (!(this instanceof CSSAnimation)) watchScripted(this);
-};
+const ofKind = (...kinds) => [...playing].filter(({ kind }) => kinds.includes(kind));
 
-function watchScripted(animation) {
-  if (scripted.has(animation)) return;
-  // A transition starts at 0; by the time it is seen, the browser's own clock has moved it a little.
-  const current = animation instanceof CSSTransition ? 0 : Number(animation.currentTime ?? 0);
-  scripted.set(animation, { time: currentTime, current });
+// What the frame's scripts have begun, such as transitions, begins in the frame. What they have begun while they were told
+// of a moment begins there, also what would count from its element's start.
+function findNewAnimations(atMoment = false) {
+  noteMovement(everything.takeRecords());
+  if (!altered) return;
+  const added = findAnimations();
+  for (const playback of added) {
+    timing(playback);
+    if (atMoment && playback.anchored) playback.start = now(playback);
+    if (atMoment) playback.anchored = false;
+  }
+  for (const playback of added) showOrTell(playback);
 }
+settleAnimations = () => blameless(() => findNewAnimations());
 
-// Pausing first makes the new time take effect at once, with no frame in between. Within the time before an effect or
-// after it nothing changes, and nothing is written.
-function setAnimationTime(animation, ms) {
-  const { delay = 0, endTime = Infinity } = animation.effect?.getComputedTiming() ?? {};
-  const now = animation.currentTime;
-  if (animation.playState === "paused" && !animation.pending && now !== null) {
-    if (now === ms || (now >= endTime && ms >= endTime) || (now < delay && ms < delay)) return;
-  } else animation.pause();
-  animation.currentTime = ms;
-  moved = true;
-}
-
-function effectEnd(animation) {
-  const end = Number(animation.effect?.getComputedTiming().endTime ?? 0);
-  return Number.isFinite(end) ? end / 1000 : 0;
-}
-
-// A cancelled animation is idle; giving it a time would bring it back to life.
-function isAlive(animation) {
-  return animation.playState !== "idle" && animation.effect?.target?.isConnected !== false;
+// An error of the runtime's own is none of the page's.
+let tellFault = (text) => console.warn(text);
+function blameless(action) {
+  try {
+    action();
+  } catch (error) {
+    tellFault(`the page's animations are not driven as they should be: ${inWords(error)}`);
+  }
 }
 
 const waapi = {
   name: "waapi",
-  seek(time) {
-    for (const animation of document.getAnimations()) {
-      if (!(animation instanceof CSSAnimation)) watchScripted(animation);
-    }
-    for (const [animation, base] of scripted) {
-      if (isAlive(animation)) setAnimationTime(animation, base.current + Math.max(0, time - base.time) * 1000);
-    }
-  },
-  end: () => Math.max(0, ...[...scripted].map(([animation, base]) => base.time + effectEnd(animation))),
-  used: () => scripted.size > 0,
+  seek: () => blameless(drive), // those of style sheets, too
+  end: () => Math.max(0, ...ofKind("script", "transition").map(ended)),
+  used: () => ofKind("script", "transition").length > 0,
 };
-
-// The document forgets a CSS animation that has ended without a fill; it is kept here, because a later seek may go
-// back into it.
-const styled = new Set();
-
-function collectStyled() {
-  for (const animation of document.getAnimations()) {
-    if (animation instanceof CSSAnimation) styled.add(animation);
-  }
-  for (const animation of styled) if (!isAlive(animation)) styled.delete(animation);
-}
-
-// An element's own start, in seconds; the documents of frames are no compositions and have none.
-let ownStart = () => 0;
 
 const css = {
   name: "css",
-  seek(time) {
-    collectStyled();
-    for (const animation of styled) {
-      setAnimationTime(animation, Math.max(0, time - ownStart(animation.effect.target)) * 1000);
-    }
-  },
+  seek() {},
   end() {
-    collectStyled();
-    return Math.max(0, ...[...styled].map((animation) => ownStart(animation.effect.target) + effectEnd(animation)));
+    findAnimations();
+    return Math.max(0, ...ofKind("css").map(ended));
   },
-  used: () => styled.size > 0,
+  used: () => ofKind("css").length > 0,
 };
 
 // SMIL: each outermost <svg> has a clock of its own, which stands still once it is paused.
 const TIMED = ["animate", "animateMotion", "animateTransform", "set"];
 const SVG = "http://www.w3.org/2000/svg";
-const timedElements = () => TIMED.flatMap((name) => [...document.getElementsByTagNameNS(SVG, name)]);
+const timedElements = () =>
+  trees().flatMap((tree) => [...tree.querySelectorAll(TIMED.join())]).filter(({ namespaceURI }) => namespaceURI === SVG);
 const vectorTimes = new WeakMap();
 
 function outermost(element) {

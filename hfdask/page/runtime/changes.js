@@ -7,21 +7,45 @@
 // is drawn anew as a whole.
 
 let moved = true; // an animation's time was set
+let altered = true; // the page, since its animations were looked for
 
-const everything = new MutationObserver(() => {
-  moved = true;
-});
+const WATCHED = { subtree: true, childList: true, attributes: true, characterData: true };
+const everything = new MutationObserver(entering(noteMovement));
 documentSetUps.push(() => {
-  everything.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  everything.observe(document, WATCHED);
 });
+treeSetUps.push((root) => everything.observe(root, WATCHED));
 
-// Shadow trees are not watched, nor frames of another origin: they count as moving all the time.
-let unwatched = false;
-const attachShadow = Element.prototype.attachShadow;
-Element.prototype.attachShadow = function (...args) {
-  unwatched = true;
-  return apply(attachShadow, this, args);
-};
+function noteMovement(records) {
+  if (!records.length) return;
+  moved = altered = true;
+  noteTrees(records);
+}
+
+// Rules that scripts change are no change of the document; the style of an element is one.
+const ruleOf = describeProperty(CSSStyleDeclaration.prototype, "parentRule").get;
+for (const [{ prototype }, ...names] of [
+  [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],
+  [CSSGroupingRule, "insertRule", "deleteRule"],
+  [CSSStyleDeclaration, "setProperty", "removeProperty"],
+]) {
+  for (const name of names) {
+    const change = prototype[name];
+    define(prototype, name, function (...args) {
+      altered ||= !(this instanceof CSSStyleDeclaration) || apply(ruleOf, this, []) !== null;
+      return apply(change, this, args);
+    });
+  }
+}
+for (const [{ prototype }, name] of [[StyleSheet, "disabled"], [Document, "adoptedStyleSheets"], [ShadowRoot, "adoptedStyleSheets"]]) {
+  const property = propertyOf(prototype, name);
+  if (!property?.set) continue;
+  const set = function (value) {
+    altered = true;
+    apply(property.set, this, [value]);
+  };
+  redefine(prototype, name, { ...property, set });
+}
 
 // A sheet behind the whole page, so faint that it changes no pixel: changing it makes everything on its layer be drawn.
 const sheet = document.createElementNS("http://www.w3.org/1999/xhtml", "hfdask-sheet");
@@ -48,11 +72,13 @@ function drawAnew() {
   for (const clock of childClocks()) clock.drawAnew();
 }
 
-// Whether anything moved since the last call, here or in the frames below.
+// Whether anything moved since the last call, here or in the frames below; a frame of another origin counts as moving all
+// the time.
 function takeMovement() {
   const children = childClocks();
   const below = children.filter((clock) => clock.takeMovement()).length > 0 || children.length < window.frames.length;
-  const here = everything.takeRecords().length > 0 || moved || unwatched;
+  noteMovement(everything.takeRecords());
+  const here = moved;
   moved = false;
   return here || below;
 }

@@ -245,6 +245,7 @@ function adoptDocuments() {
 
 // A frame's animations are sought before its callbacks run; in the top frame the player has done it by then.
 let seekAnimations = () => {};
+let settleAnimations = () => {}; // when they have run
 
 // Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
 // scripts left of the randomness.
@@ -259,6 +260,7 @@ function seekClock(ms) {
   seekAnimations(soughtMs / 1000);
   runObserved(); // while the page loaded, or after the frame before
   runAnimationFrame();
+  settleAnimations();
   for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
 }
 
@@ -292,6 +294,10 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
     drawAnew: entering(drawAnew),
     observes,
     notify: entering(notify),
+    nextMoment: entering(nextMoment),
+    passMoment: entering(passMoment),
+    closeMoment: entering(closeMoment),
+    adoptTree: entering(adoptTree),
     originals: native,
   }),
 });

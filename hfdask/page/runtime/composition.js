@@ -43,7 +43,7 @@ function placeCompositions() {
   for (const element of document.querySelectorAll(COMPOSITION)) {
     if (element !== root) stashAuthoredTiming(element);
   }
-  for (const child of root.children) layOut(child);
+  layOut([...root.children]);
   clipsAreStale = true;
 }
 
@@ -57,24 +57,40 @@ function stashAuthoredTiming(element) {
   }
 }
 
-function layOut(element) {
-  if (!element.hasAttribute("data-start") || element.matches(NOT_VISUAL)) return;
-  if (element.hasAttribute("data-hf-autostamped") || !element.style) return;
-  dropRedundantCentring(element);
-  const computed = getComputedStyle(element);
-  if (computed.position !== "absolute" && computed.position !== "fixed") element.style.position = "absolute";
-  for (const [near, far] of [["top", "bottom"], ["left", "right"]]) {
-    const free = !element.style[near] && !element.style[far] && authored(element, near) && authored(element, far);
-    if (free) element.style[near] = "0";
-  }
-  if (element.localName === "audio") return;
-  for (const name of ["width", "height"]) {
-    if (element.style[name]) continue;
-    const size = getComputedStyle(element)[name];
-    const wanted = pixels(element, `data-${name}`, null);
-    if (wanted !== null && (size === "auto" || size === "0px")) element.style[name] = `${wanted}px`;
-    else if (wanted === null && size === "0px") element.style[name] = "100%";
-  }
+// In steps for all children together, each of which first asks and then writes: a question after a write has the browser
+// lay the page out anew.
+function layOut(elements) {
+  const laidOut = elements.filter(isLaidOut);
+  for (const element of laidOut) dropRedundantCentring(element);
+  write(laidOut, (element) => {
+    const { position } = getComputedStyle(element);
+    return position === "absolute" || position === "fixed" ? {} : { position: "absolute" };
+  });
+  write(laidOut, (element) => {
+    const free = ([near, far]) =>
+      !element.style[near] && !element.style[far] && authored(element, near) && authored(element, far);
+    return Object.fromEntries([["top", "bottom"], ["left", "right"]].filter(free).map(([near]) => [near, "0"]));
+  });
+  const seen = laidOut.filter((element) => element.localName !== "audio");
+  for (const name of ["width", "height"]) write(seen, (element) => sizeToSet(element, name));
+}
+
+function isLaidOut(element) {
+  if (!element.hasAttribute("data-start") || element.matches(NOT_VISUAL)) return false;
+  return !element.hasAttribute("data-hf-autostamped") && Boolean(element.style);
+}
+
+function write(elements, stylesOf) {
+  const styles = elements.map(stylesOf);
+  elements.forEach((element, i) => Object.assign(element.style, styles[i]));
+}
+
+function sizeToSet(element, name) {
+  if (element.style[name]) return {};
+  const size = getComputedStyle(element)[name];
+  const wanted = pixels(element, `data-${name}`, null);
+  if (wanted !== null) return size === "auto" || size === "0px" ? { [name]: `${wanted}px` } : {};
+  return size === "0px" ? { [name]: "100%" } : {};
 }
 
 // getComputedStyle resolves insets of positioned boxes to pixels; the computed style map keeps `auto`.
@@ -117,6 +133,8 @@ function noteChanges(records) {
 
 function resolveClips() {
   windowsOfChildren.clear();
+  knownStarts.clear();
+  clipsAreStale = false;
   const byElement = new Map();
   clips = [];
   for (const element of document.querySelectorAll("[data-start]")) {
@@ -135,7 +153,6 @@ function resolveClips() {
     byElement.set(element, clip);
     clips.push(clip);
   }
-  clipsAreStale = false;
 }
 
 function isInFlowLeaf(element) {

@@ -94,14 +94,14 @@ async function knowFilm(url) {
 
 // While the page loads: learns which pictures move.
 function gateFilms() {
-  for (const { currentSrc: url, complete, naturalWidth } of document.images) {
+  for (const { currentSrc: url, complete, naturalWidth } of allImages()) {
     if (complete && naturalWidth && mayMove(url) && !films.has(url)) gate(`frames of ${url}`, knowFilm(url));
   }
 }
 
 // What a frame has to wait for: the pictures of films, and to know whether a new picture is one.
 function pendingFilms(time) {
-  return [...document.images]
+  return allImages()
     .filter((image) => shown.has(image) || !image.complete || mayMove(image.currentSrc))
     .map((image) => showFilm(image, time));
 }

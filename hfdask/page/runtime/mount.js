@@ -42,6 +42,8 @@ function request(url) {
   return asked.status >= 200 && asked.status < 300 ? asked.responseText : null;
 }
 
+const TREE = "template[shadowrootmode]";
+const TEMPLATE = `template:not(${TREE})`;
 const parseHtml = (html) => new DOMParser().parseFromString(html, "text/html");
 
 let fileNames = null;
@@ -146,7 +148,7 @@ function mountFile(host) {
   }
   const written = readComposition(file || `"${cut(source.replace(/[?#].*/s, ""), 200)}"`);
   if (!written) return;
-  const template = written.querySelector("template");
+  const template = written.querySelector(TEMPLATE);
   const carriers = [written.documentElement];
   const assets = template ? [] : [...written.head.querySelectorAll("style,script")];
   for (const link of written.head.querySelectorAll("link[rel~=stylesheet],link[rel~=preconnect]")) hoist(link, file);
@@ -189,7 +191,7 @@ function readComposition(file) {
   if (html === null) return offend("cannot be read");
   if (html.trim() === "") return offend("is empty");
   const written = parseHtml(html);
-  const within = written.querySelector("template")?.content ?? written;
+  const within = written.querySelector(TEMPLATE)?.content ?? written;
   if (!within.querySelector(COMPOSITION)) return offend("has no element with a data-composition-id");
   return written;
 }
@@ -223,12 +225,35 @@ function mount(host, { content, assets, carriers, file, template, depth }) {
   }
   window.__hfVariablesByComp[id] = { ...window.__hfVariablesByComp[id], ...values, ...mounted.given };
 
-  if (file !== null) rebaseAttributes([content, ...assets], file);
+  const trees = declaredTrees(content);
+  if (file !== null) {
+    rebaseAttributes([content, ...assets, ...trees], file);
+    for (const style of trees.flatMap((tree) => [...tree.querySelectorAll("style")])) {
+      style.textContent = rewriteUrls(style.textContent, (url) => rebase(url, file));
+    }
+  }
   const collected = [...assets, ...content.querySelectorAll("style,script,link[rel~=stylesheet]")];
   flatten(mounted, named === null);
   for (const element of collected) collect(element, mounted);
   host.replaceChildren(document.adoptNode(content));
   mounts.push(mounted);
+}
+
+// Makes the shadow trees that markup declares, as the browser's parser does in a document that it opens.
+function declaredTrees(content) {
+  const made = [];
+  for (const template of content.querySelectorAll(TREE)) {
+    const mode = template.getAttribute("shadowrootmode");
+    const host = template.parentElement;
+    if (!["open", "closed"].includes(mode) || !host || rootOf.has(host)) continue;
+    const has = (name) => template.hasAttribute(`shadowroot${name}`);
+    const options = { delegatesFocus: has("delegatesfocus"), clonable: has("clonable"), serializable: has("serializable") };
+    const tree = host.attachShadow({ mode, ...options });
+    tree.append(template.content);
+    template.remove();
+    made.push(tree, ...declaredTrees(tree));
+  }
+  return made;
 }
 
 function flatten({ id, authored, host, wrapper, rootId }, anonymous) {

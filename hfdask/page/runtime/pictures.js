@@ -47,7 +47,7 @@ async function pictureFile(url) {
 
 const scanned = new WeakMap(); // sheet → number of rules: readiness asks often, and reading rules is slow
 function fetchSheetPictures() {
-  for (const sheet of allSheets(document.styleSheets)) {
+  for (const sheet of trees().flatMap(sheetsOf)) {
     const rules = rulesOf(sheet);
     if (scanned.get(sheet) === rules.length) continue;
     scanned.set(sheet, rules.length);
@@ -59,6 +59,10 @@ function fetchSheetPictures() {
       }
     }
   }
+}
+
+function sheetsOf(tree) {
+  return [...allSheets([...tree.styleSheets, ...tree.adoptedStyleSheets])];
 }
 
 function* allSheets(sheets) {
@@ -77,22 +81,26 @@ function rulesOf(sheet) {
   }
 }
 
+// In shadow trees of the page itself, too; those of frames are drawn when they come.
+function imagesOf([, ...inner]) {
+  return [...allImages(), ...inner.flatMap(({ images }) => [...images])];
+}
+
 const inlineSeen = new Set();
 const vectorSource = new WeakMap();
 let held = []; // this frame's, until the boxes that use them hold them
 
 function pendingPictures() {
   held = [];
-  for (const element of document.querySelectorAll('[style*="url("]')) {
+  for (const element of allMatching('[style*="url("]')) {
     for (const url of urlsIn(element.getAttribute("style"), document.baseURI)) {
       if (inlineSeen.has(url)) continue;
       inlineSeen.add(url);
       held.push(fetchPicture(url));
     }
   }
-  const images = allDocuments().flatMap((inner) => [...inner.images]);
-  held.push(...images.filter((image) => !image.complete));
-  for (const image of document.querySelectorAll("svg image")) {
+  held.push(...imagesOf(allDocuments()).filter((image) => !image.complete));
+  for (const image of allMatching("svg image")) {
     if (vectorSource.get(image) === image.href.baseVal) continue;
     vectorSource.set(image, image.href.baseVal);
     if (image.href.baseVal) held.push(image);

@@ -3,6 +3,7 @@
 const adapters = [waapi, css, smil, anime, lottie, drawing, maps, d3];
 const warnings = own(new Set());
 const MAX_WARNINGS = 100;
+tellFault = warn;
 let prepared = false;
 let settled = false;
 
@@ -96,7 +97,7 @@ function prepare() {
   prepared = true;
   assemble();
   adoptRoot();
-  for (const image of document.images) image.loading = "eager";
+  for (const image of allImages()) image.loading = "eager";
   window.__player = player;
   window.__playerReady = true;
 }
@@ -111,13 +112,13 @@ function adoptRoot() {
     get: () => (settled ? player.getDuration() : 0),
     configurable: true,
   });
-  caught(() => collectStyled());
+  blameless(() => findAnimations());
 }
 
 // What was mounted after the page was prepared.
 function placeMounted() {
   if (root) placeCompositions();
-  for (const image of document.images) image.loading = "eager";
+  for (const image of allImages()) image.loading = "eager";
 }
 
 // What is still to wait for, in words; empty when the page is ready to be settled.
@@ -125,11 +126,12 @@ function waitingFor() {
   if (!prepared) return ["document"];
   const waits = [];
   if (document.readyState !== "complete") waits.push("load");
-  for (const { fonts, images } of allDocuments()) {
+  const documents = allDocuments();
+  for (const { fonts } of documents) {
     for (const face of fonts) if (face.status === "unloaded") face.load().catch(() => {});
     if (fonts.status === "loading") waits.push("fonts");
-    if ([...images].some((image) => !image.complete)) waits.push("images");
   }
+  if (imagesOf(documents).some((image) => !image.complete)) waits.push("images");
   if (window.__hfTimelinesBuilding) waits.push("timelines being built");
   waits.push(...gates.keys());
   if (!waits.length) waits.push(...threeWaits());
@@ -249,7 +251,7 @@ function unsupported() {
     ["video[src],video:has(source)", "<video>"],
     ["audio[src],audio:has(source)", "<audio>"],
   ]) {
-    const element = document.querySelector(selector);
+    const [element] = allMatching(selector);
     if (element) found.push(`${what}: ${describe(element)}`);
   }
   if (!root && window.__hf?.media?.length) found.push("media of a page without a composition (__hf.media)");
@@ -260,7 +262,26 @@ function unsupported() {
 // tell. A promise is returned only where there is something to wait for.
 function frame(time) {
   promises = [];
+  if (isDue(time)) return eventfulFrame(time);
   caught(() => seek(time));
+  return isDue(time) ? passMoments(time).then(entering(() => finishFrame())) : finishFrame();
+}
+
+async function eventfulFrame(time) {
+  await passMoments(time);
+  ours(() => caught(() => seek(time)));
+  await passMoments(time);
+  return ours(finishFrame);
+}
+
+// Timelines stand where the moment finds them. What draws on demand is told of frames only.
+seekMoment = () => {
+  if (!root) return;
+  showClips(currentTime);
+  seekTimelines(currentTime, false);
+};
+
+function finishFrame() {
   rests = 0;
   return whenThere();
 }

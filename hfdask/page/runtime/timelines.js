@@ -22,7 +22,6 @@ function compositionNamed(id) {
   return document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
 }
 
-const { isFinite } = Number;
 function timelineDuration(timeline) {
   const value = guarded(() => Number(timeline?.totalDuration?.() ?? timeline?.duration?.()));
   return isFinite(value) ? value : 0;

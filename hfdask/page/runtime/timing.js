@@ -53,10 +53,27 @@ function parentComposition(element) {
   return element.parentElement?.closest(COMPOSITION) ?? null;
 }
 
-// `trail` holds the elements whose start is being resolved: meeting one again is a cycle.
+// Starts that are the same whoever asks, as long as the clips are resolved: one clip after another would else be a walk
+// along the whole chain for each.
+const knownStarts = new Map();
+let cycles = 0;
+
 function resolveStart(element, fallback = 0, trail = new Set()) {
   if (element === root) return 0; // whatever it declares: the root is the video
+  if (clipsAreStale || fallback !== 0) return findStart(element, fallback, trail);
+  if (!knownStarts.has(element)) {
+    const before = cycles;
+    const start = findStart(element, fallback, trail);
+    if (cycles !== before) return start; // which depends on where the cycle was entered
+    knownStarts.set(element, start);
+  }
+  return knownStarts.get(element);
+}
+
+// `trail` holds the elements whose start is being resolved: meeting one again is a cycle.
+function findStart(element, fallback, trail) {
   if (trail.has(element)) {
+    cycles++;
     warn(`data-start references form a cycle at ${describe(element)}; the cycle starts at ${fallback} s`);
     return fallback;
   }
@@ -79,6 +96,7 @@ function resolveStart(element, fallback = 0, trail = new Set()) {
     return fallback;
   }
   if (trail.has(target)) {
+    cycles++;
     warn(`data-start references form a cycle at ${describe(element)}; it starts at ${fallback} s`);
     return fallback;
   }

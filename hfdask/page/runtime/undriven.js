@@ -54,7 +54,7 @@ async function inspect(url, styled) {
 const fileName = (path) => path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf("/") + 80);
 
 function gateInspections() {
-  const images = [...document.images].filter((image) => image.complete && image.naturalWidth);
+  const images = allImages().filter((image) => image.complete && image.naturalWidth);
   const shownIn = images.map((image) => [image.currentSrc, false]);
   for (const [url, picture] of sheetPictures) if (picture) shownIn.push([url, true]);
   for (const [url, styled] of shownIn) {

@@ -1,0 +1,58 @@
+// The trees of a document: its own and every shadow tree in it, so that whatever is driven in the one is driven in the others.
+// Roots come from `attachShadow`, from markup (found where nodes were added), or from the host, which alone can reach a
+// closed root that markup made.
+
+const rootOf = own(new WeakMap()); // host → shadow root
+const shadowRoots = own(new Set()); // of hosts in the document
+
+const attachShadow = Element.prototype.attachShadow;
+Element.prototype.attachShadow = function (...args) {
+  const root = apply(attachShadow, this, args);
+  ours(() => adoptTree(root));
+  return root;
+};
+
+// Called once a tree is known, by each that watches trees.
+const treeSetUps = [];
+function adoptTree(root) {
+  const isNew = !rootOf.has(root.host);
+  rootOf.set(root.host, root);
+  shadowRoots.add(root);
+  if (isNew) for (const setUp of treeSetUps) setUp(root);
+  adoptTreesIn(root);
+}
+
+function adoptTreesIn(node) {
+  if (node.nodeType === Node.ELEMENT_NODE) adoptTreeOf(node);
+  for (const element of node.querySelectorAll("*")) adoptTreeOf(element);
+}
+
+function adoptTreeOf(element) {
+  const root = element.shadowRoot ?? rootOf.get(element);
+  if (root && !shadowRoots.has(root)) adoptTree(root);
+}
+
+// Where much was added, as while a page loads, one look at all is less than one at each.
+const MANY_NODES = 50;
+function noteTrees(records) {
+  const added = new Set(records.flatMap((record) => [...record.addedNodes]));
+  const elements = [...added].filter((node) => node.nodeType === Node.ELEMENT_NODE && node.isConnected);
+  if (elements.length < MANY_NODES) for (const element of elements) adoptTreesIn(element);
+  else for (const tree of trees()) adoptTreesIn(tree);
+}
+
+// The document and its shadow trees. A host that is taken out and put in again is found by where it was put.
+function trees() {
+  if (!shadowRoots.size) return [document];
+  for (const root of shadowRoots) if (!root.isConnected) shadowRoots.delete(root);
+  return [document, ...shadowRoots];
+}
+
+// In all trees of this document.
+function allMatching(selector) {
+  return trees().flatMap((tree) => [...tree.querySelectorAll(selector)]);
+}
+
+function allImages() {
+  return shadowRoots.size ? allMatching("img") : [...document.images];
+}
