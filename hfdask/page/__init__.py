@@ -30,6 +30,7 @@ _PLAYER = (
     "scoped-scripts.js",
     "variables.js",
     "libraries.js",
+    "lottie.js",
     "pictures.js",
     "films.js",
     "undriven.js",

@@ -65,6 +65,7 @@ function gateInspections() {
 }
 
 function warnOfPage() {
+  guarded(warnOfLottie);
   if (maps.used()) {
     warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");
   }
