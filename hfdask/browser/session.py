@@ -165,7 +165,7 @@ class PageSession:
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
-        patience = {"timers": _TIMER_PATIENCE}
+        patience = {"timers": _TIMER_PATIENCE, "workers": _TIMER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
             what

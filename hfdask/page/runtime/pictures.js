@@ -23,7 +23,7 @@ function fetchPicture(url) {
 const sheetPictures = new Map();
 async function keepPicture(url) {
   sheetPictures.set(url, null);
-  const there = await fetch(url, { method: "HEAD" }).catch(() => null);
+  const there = await networkFetch(url, { method: "HEAD" }).catch(() => null);
   if (!there?.ok) return;
   const image = fetchPicture(url);
   sheetPictures.set(url, image);
@@ -34,7 +34,7 @@ async function keepPicture(url) {
 // so it is put back, and kept there.
 const putBack = [];
 async function pictureFile(url) {
-  const response = await fetch(url).catch(() => null);
+  const response = await networkFetch(url).catch(() => null);
   if (!response?.ok) return null;
   const file = await response.blob();
   const image = fetchPicture(url);

@@ -96,7 +96,7 @@ function prepare() {
   prepared = true;
   assemble();
   adoptRoot();
-  for (const image of document.images) image.loading = "eager";
+  nothingLazy(document);
   window.__player = player;
   window.__playerReady = true;
 }
@@ -117,7 +117,7 @@ function adoptRoot() {
 // What was mounted after the page was prepared.
 function placeMounted() {
   if (root) placeCompositions();
-  for (const image of document.images) image.loading = "eager";
+  nothingLazy(document);
 }
 
 // What is still to wait for, in words; empty when the page is ready to be settled.
@@ -126,12 +126,11 @@ function waitingFor() {
   const waits = [];
   if (document.readyState !== "complete") waits.push("load");
   for (const { fonts, images } of allDocuments()) {
-    for (const face of fonts) if (face.status === "unloaded") face.load().catch(() => {});
     if (fonts.status === "loading") waits.push("fonts");
     if ([...images].some((image) => !image.complete)) waits.push("images");
   }
   if (window.__hfTimelinesBuilding) waits.push("timelines being built");
-  waits.push(...gates.keys());
+  waits.push(...gates.keys(), ...waitingForAnswers());
   if (!waits.length) waits.push(...threeWaits());
   if (pendingTimers.size) waits.push("timers");
   return waits;
@@ -163,6 +162,7 @@ function status() {
     prepare(); // a document that was written anew forgot who waited for it
     fetchSheetPictures();
   }
+  for (const each of allDocuments()) chooseAlike(each);
   if (prepared && !root?.isConnected) adoptRoot();
   return {
     root: Boolean(root) || isOwnPage(),
@@ -260,7 +260,9 @@ function unsupported() {
 function frame(time) {
   promises = [];
   caught(() => seek(time));
+  chooseFresh();
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
+  if (pendingAnswers.size) waits.push(answersGiven());
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
   promises = [];
