@@ -22,6 +22,7 @@ details, because most of them cross from a worker to the driver.
     │   │   └── AssetFetchError         ASSET_FETCH_FAILED        retryable
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
+    │   ├── MissingGlyphError           GLYPH_MISSING
     │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
     ├── BrowserError
     │   ├── BrowserNotFoundError        CHROME_BINARY_UNAVAILABLE
@@ -191,6 +192,12 @@ class SystemFontError(ProjectError):
     """Text is drawn in a font of the planning machine, and ``fonts="reject"`` forbids that."""
 
     code = "SYSTEM_FONT_USED"
+
+
+class MissingGlyphError(ProjectError):
+    """Text has characters that no font of the plan has; ``details`` have ``characters`` and ``elements``."""
+
+    code = "GLYPH_MISSING"
 
 
 class UnsupportedFeatureError(ProjectError):

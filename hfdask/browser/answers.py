@@ -99,10 +99,18 @@ class Report(Struct, frozen=True, rename="camel"):
 
 
 class About(Struct, frozen=True):
-    """An element with text, and the families that its style asks for."""
+    """An element with text, the families that its style asks for, and letters that were not yet seen in these families."""
 
     element: Name
     families: Name
+    clusters: Names
+
+
+class Lacking(Struct, frozen=True):
+    """A letter that was seen as a box, and the element that it is in."""
+
+    element: Name
+    cluster: Name
 
 
 class PlatformFont(Struct, frozen=True, rename="camel"):
@@ -115,6 +123,7 @@ class PlatformFont(Struct, frozen=True, rename="camel"):
 
 Elements = Annotated[dict[Name, Name], Meta(max_length=10_000)]
 Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_CLIPS)]
+Lackings = Annotated[tuple[Lacking, ...], Meta(max_length=MAX_CLIPS)]
 PlatformFonts = Annotated[tuple[PlatformFont, ...], Meta(max_length=1000)]
 
 

@@ -19,7 +19,17 @@ from hfdask.model import PageSettings
 
 # In every frame of the page, and in the top one only.
 _PRISTINE = "pristine.js"
-_FRAME = (_PRISTINE, "connections.js", "tell.js", "clock.js", "order.js", "styles.js", "gsap.js", "changes.js", "animations.js")
+_FRAME = (
+    _PRISTINE,
+    "connections.js",
+    "tell.js",
+    "clock.js",
+    "order.js",
+    "styles.js",
+    "gsap.js",
+    "changes.js",
+    "animations.js",
+)
 _FONTS = "fonts.js"
 _PLAYER = (
     "timing.js",

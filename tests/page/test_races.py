@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ Delays = Callable[[str], float]
 
 
 @pytest.fixture
-def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Delays], None]]:
+def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Delays], None]:
     """Sets how many seconds the server waits before it serves a file; none at first."""
     delays: list[Delays] = [lambda name: 0]
     serve = server._PlanFiles.get
@@ -33,7 +33,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Delays], None]]:
         await serve(self, path, include_body)
 
     monkeypatch.setattr(server._PlanFiles, "get", get)
-    yield lambda chosen: delays.__setitem__(0, chosen)
+    return lambda chosen: delays.__setitem__(0, chosen)
 
 
 def by_name(**seconds: float) -> Delays:
