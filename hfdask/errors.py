@@ -19,7 +19,8 @@ details, because most of them cross from a worker to the driver.
     │   ├── NavigationError             PAGE_NAVIGATED
     │   ├── AssetError                  MISSING_ASSET
     │   │   ├── AssetRefusedError       ASSET_REFUSED
-    │   │   └── AssetFetchError         ASSET_FETCH_FAILED        retryable
+    │   │   ├── AssetFetchError         ASSET_FETCH_FAILED        retryable
+    │   │   └── FontUnreadableError     FONT_UNREADABLE
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
     │   ├── MissingGlyphError           GLYPH_MISSING
@@ -180,6 +181,12 @@ class AssetFetchError(AssetError):
 
     code = "ASSET_FETCH_FAILED"
     retryable = True
+
+
+class FontUnreadableError(AssetError):
+    """A face of the page is there, but no browser can read it; ``details["fonts"]`` has their files."""
+
+    code = "FONT_UNREADABLE"
 
 
 class CheckFailedError(ProjectError):

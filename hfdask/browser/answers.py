@@ -121,6 +121,15 @@ class PlatformFont(Struct, frozen=True, rename="camel"):
     post_script_name: Name = ""
 
 
+class BrokenFace(Struct, frozen=True):
+    """A family of the page that could not be loaded, the files of one of its faces, and whether any text asks for it."""
+
+    family: Name
+    urls: Names
+    used: bool
+
+
+BrokenFaces = Annotated[tuple[BrokenFace, ...], Meta(max_length=MAX_SENTENCES)]
 Elements = Annotated[dict[Name, Name], Meta(max_length=10_000)]
 Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_CLIPS)]
 Lackings = Annotated[tuple[Lacking, ...], Meta(max_length=MAX_CLIPS)]

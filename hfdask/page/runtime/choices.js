@@ -42,6 +42,41 @@ function* faceRules(rules) {
   }
 }
 
+// The families that could not be loaded, with their files, and whether any text asks for them.
+function brokenFaces() {
+  const found = [];
+  for (const { fonts, styleSheets } of allDocuments()) {
+    const broken = new Set([...fonts].filter(({ status }) => status === "error").map(({ family }) => unquoted(family)));
+    if (!broken.size) continue;
+    for (const sheet of allSheets(styleSheets)) {
+      for (const rule of faceRules(rulesOf(sheet))) {
+        const family = unquoted(rule.style.getPropertyValue("font-family"));
+        if (!broken.has(family)) continue;
+        const urls = few(urlsIn(rule.cssText, sheet.href ?? document.baseURI));
+        found.push({ family: cut(family, MAX_NAME), urls, used: isAskedFor(family) });
+      }
+    }
+  }
+  return found.slice(0, MAX_LISTED);
+}
+
+const unquoted = (family) => family.replace(/^["']|["']$/g, "").toLowerCase();
+
+// A canvas may have any text, so scripts that name a family ask for it, and those in files may where there is a canvas.
+function isAskedFor(family) {
+  const names = (text) => text.split(",").some((each) => unquoted(each.trim()) === family);
+  for (const { defaultView, scripts, documentElement } of allDocuments()) {
+    const paints = documentElement.querySelector("canvas") !== null;
+    for (const element of [documentElement, ...documentElement.querySelectorAll("*")]) {
+      const styles = [undefined, "::before", "::after"].map((pseudo) => defaultView.getComputedStyle(element, pseudo));
+      if (styles.some((style) => names(style.fontFamily))) return true;
+      if (element.shadowRoot || (element.localName.includes("-") && element !== sheet)) return true; // its text is not seen here
+    }
+    if ([...scripts].some(({ src, text }) => (src && paints) || text.toLowerCase().includes(family))) return true;
+  }
+  return false;
+}
+
 {
   const { add } = document.fonts.constructor.prototype;
   define(document.fonts.constructor.prototype, "add", function (face) {

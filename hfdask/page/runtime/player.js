@@ -309,6 +309,7 @@ Object.defineProperty(window, "__hfdask", {
     frame: told(frame),
     sight: told(sight),
     elements: told(elementsThatShow),
+    brokenFaces: told(brokenFaces),
     tell,
   }),
 });
