@@ -16,7 +16,7 @@ function loadFaces({ fonts, styleSheets }) {
     const hasty = HASTY.has(face.display);
     if (hasty && face.status === "loaded") givenUp = true;
     else if (hasty) face.display = "block";
-    if (face.status === "unloaded") face.load().catch(() => {});
+    if (face.status === "unloaded") apply(loadFace, face, []).catch(() => {});
   }
   if (givenUp && patientRules(styleSheets)) loadFaces({ fonts, styleSheets: [] });
 }

@@ -23,7 +23,10 @@ async function answersGiven() {
   for (let round = 0; pendingAnswers.size && round < MAX_ROUNDS; round++) await lastAnswer;
 }
 
-const networkFetch = window.fetch.bind(window); // the runtime's own questions take no turn
+// The runtime's own questions take no turn.
+const networkFetch = window.fetch.bind(window);
+const { load: loadFace } = FontFace.prototype;
+const { decode: decodeImage } = HTMLImageElement.prototype;
 const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but the network fills
 
 function inOrder(object, name, applies = () => true) {

@@ -9,7 +9,8 @@ function urlsIn(css, base) {
 
 // A picture that is missing is the server's to tell, and one that is broken is drawn as broken, as in any browser.
 function decode(image) {
-  return image.decode().catch((error) => console.warn(`${image.currentSrc ?? image.href?.baseVal}: ${error.message}`));
+  const decoded = image.localName === "img" ? apply(decodeImage, image, []) : image.decode();
+  return decoded.catch((error) => console.warn(`${image.currentSrc ?? image.href?.baseVal}: ${error.message}`));
 }
 
 function fetchPicture(url) {
