@@ -7,10 +7,11 @@
 //   the rule, so it is the only one that is left in the attribute.
 // - `loading="lazy"` is a matter of distance and time: nothing is lazy.
 
-const HASTY = new Set(["optional", "fallback"]);
+const HASTY = own(new Set(["optional", "fallback"]));
 
 // Faces that are new are loaded at once; they tell in their document's `fonts` that they are.
-function loadFaces({ fonts, styleSheets }) {
+function loadFaces(document) {
+  const { fonts } = document;
   let givenUp = false;
   for (const face of fonts) {
     const hasty = HASTY.has(face.display);
@@ -18,13 +19,13 @@ function loadFaces({ fonts, styleSheets }) {
     else if (hasty) face.display = "block";
     if (face.status === "unloaded") apply(loadFace, face, []).catch(() => {});
   }
-  if (givenUp && patientRules(styleSheets)) loadFaces({ fonts, styleSheets: [] });
+  if (givenUp && patientRules(document)) loadFaces(document);
 }
 
 // Chromium makes new faces of rules that change.
-function patientRules(styleSheets) {
+function patientRules(document) {
   let changed = false;
-  for (const sheet of allSheets(styleSheets)) {
+  for (const sheet of sheetsOf(document)) {
     for (const rule of faceRules(rulesOf(sheet))) {
       if (!HASTY.has(rule.style.getPropertyValue("font-display"))) continue;
       rule.style.setProperty("font-display", "block");
@@ -34,6 +35,7 @@ function patientRules(styleSheets) {
   return changed;
 }
 
+const sheetsOf = ({ styleSheets, adoptedStyleSheets }) => [...allSheets(styleSheets), ...adoptedStyleSheets];
 const [STYLE, FONT_FACE] = [1, 5]; // also those of frames, which have classes of their own
 function* faceRules(rules) {
   for (const rule of rules) {
@@ -45,10 +47,10 @@ function* faceRules(rules) {
 // The families that could not be loaded, with their files, and whether any text asks for them.
 function brokenFaces() {
   const found = [];
-  for (const { fonts, styleSheets } of allDocuments()) {
-    const broken = new Set([...fonts].filter(({ status }) => status === "error").map(({ family }) => unquoted(family)));
+  for (const document of allDocuments()) {
+    const broken = new Set([...document.fonts].filter(({ status }) => status === "error").map(({ family }) => unquoted(family)));
     if (!broken.size) continue;
-    for (const sheet of allSheets(styleSheets)) {
+    for (const sheet of sheetsOf(document)) {
       for (const rule of faceRules(rulesOf(sheet))) {
         const family = unquoted(rule.style.getPropertyValue("font-family"));
         if (!broken.has(family)) continue;
@@ -79,9 +81,11 @@ function isAskedFor(family) {
 
 {
   const { add } = document.fonts.constructor.prototype;
-  define(document.fonts.constructor.prototype, "add", function (face) {
-    if (face instanceof FontFace && HASTY.has(face.display)) face.display = "block";
-    return apply(add, this, [face]);
+  override(document.fonts.constructor.prototype, {
+    add(face) {
+      if (HASTY.has(face?.display)) face.display = "block";
+      return apply(add, this, [face]);
+    },
   });
 }
 

@@ -55,13 +55,20 @@ inOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !== "lazy
 inOrder(FontFace.prototype, "load");
 inOrder(document.fonts.constructor.prototype, "load");
 
+// Methods, as the browser's are: functions that can be constructed are not bound by views of scenes.
+function override(prototype, methods) {
+  for (const name of Object.keys(methods)) define(prototype, name, methods[name]);
+}
+
 // A script that another one adds runs in its place among them, unless its author says otherwise.
 {
   const { createElement } = Document.prototype;
-  define(Document.prototype, "createElement", function (...args) {
-    const element = apply(createElement, this, args);
-    if (element.localName === "script") element.async = false;
-    return element;
+  override(Document.prototype, {
+    createElement(...args) {
+      const element = apply(createElement, this, args);
+      if (element.localName === "script") element.async = false;
+      return element;
+    },
   });
 }
 
@@ -70,18 +77,20 @@ const askedWorkers = own(new Map());
 {
   const listenTo = EventTarget.prototype.addEventListener;
   const { postMessage, terminate } = Worker.prototype;
-  define(Worker.prototype, "postMessage", function (...args) {
-    if (!askedWorkers.has(this)) {
-      askedWorkers.set(this, 0);
-      const answered = () => askedWorkers.has(this) && askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
-      apply(listenTo, this, ["message", answered]);
-    }
-    askedWorkers.set(this, askedWorkers.get(this) + 1);
-    return apply(postMessage, this, args);
-  });
-  define(Worker.prototype, "terminate", function () {
-    askedWorkers.delete(this);
-    return apply(terminate, this, []);
+  override(Worker.prototype, {
+    postMessage(...args) {
+      if (!askedWorkers.has(this)) {
+        askedWorkers.set(this, 0);
+        const answered = () => askedWorkers.has(this) && askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
+        apply(listenTo, this, ["message", answered]);
+      }
+      askedWorkers.set(this, askedWorkers.get(this) + 1);
+      return apply(postMessage, this, args);
+    },
+    terminate() {
+      askedWorkers.delete(this);
+      return apply(terminate, this, []);
+    },
   });
 }
 
