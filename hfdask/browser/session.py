@@ -47,6 +47,7 @@ from hfdask.words import all_well_formed, legible
 
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
+_WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
 # Scripts are loaded, nothing is in flight, no timer is due: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
@@ -165,7 +166,7 @@ class PageSession:
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
-        patience = {"timers": _TIMER_PATIENCE, "workers": _TIMER_PATIENCE}
+        patience = {"timers": _TIMER_PATIENCE, "workers": _WORKER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
             what

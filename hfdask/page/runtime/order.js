@@ -18,7 +18,7 @@ function inTurn(promise) {
 }
 
 // What answers do when they come may ask for more; a page that always asks for more is not waited for.
-const MAX_ROUNDS = 100;
+const MAX_ROUNDS = 20;
 async function answersGiven() {
   for (let round = 0; pendingAnswers.size && round < MAX_ROUNDS; round++) await lastAnswer;
 }
