@@ -251,7 +251,7 @@ def test_what_a_frame_asks_for_is_in_that_frame(late, tmp_path):
 
 def test_a_page_that_always_asks_for_more_goes_on(tmp_path):
     script = """let n = 0; const more = () => fetch('a.json').then(r => r.text()).then(() => { if (++n < 1000) return more() });
-      requestAnimationFrame(() => more())"""
+      requestAnimationFrame(() => requestAnimationFrame(() => more()))"""
     with open_html(tmp_path, composition("", script), {"a.json": "1"}) as page:
         page.seek(1)
         assert 1 < page.value("n") < 1000
