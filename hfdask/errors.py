@@ -19,9 +19,11 @@ details, because most of them cross from a worker to the driver.
     │   ├── NavigationError             PAGE_NAVIGATED
     │   ├── AssetError                  MISSING_ASSET
     │   │   ├── AssetRefusedError       ASSET_REFUSED
-    │   │   └── AssetFetchError         ASSET_FETCH_FAILED        retryable
+    │   │   ├── AssetFetchError         ASSET_FETCH_FAILED        retryable
+    │   │   └── FontUnreadableError     FONT_UNREADABLE
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
+    │   ├── MissingGlyphError           GLYPH_MISSING
     │   └── UnsupportedFeatureError     UNSUPPORTED_FEATURE
     ├── BrowserError
     │   ├── BrowserNotFoundError        CHROME_BINARY_UNAVAILABLE
@@ -181,6 +183,12 @@ class AssetFetchError(AssetError):
     retryable = True
 
 
+class FontUnreadableError(AssetError):
+    """A face of the page is there, but no browser can read it; ``details["fonts"]`` has their files."""
+
+    code = "FONT_UNREADABLE"
+
+
 class CheckFailedError(ProjectError):
     """A strict check found something; ``details['findings']`` lists it."""
 
@@ -191,6 +199,12 @@ class SystemFontError(ProjectError):
     """Text is drawn in a font of the planning machine, and ``fonts="reject"`` forbids that."""
 
     code = "SYSTEM_FONT_USED"
+
+
+class MissingGlyphError(ProjectError):
+    """Text has characters that no font of the plan has; ``details`` have ``characters`` and ``elements``."""
+
+    code = "GLYPH_MISSING"
 
 
 class UnsupportedFeatureError(ProjectError):

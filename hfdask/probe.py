@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from hfdask.browser import browser_thread
-from hfdask.browser.answers import Report
+from hfdask.browser.answers import Lacking, Report
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.fetch import Limits
 from hfdask.browser.fonts import FontWorld, used_fonts
+from hfdask.browser.glyphs import glyph_warnings, require_glyphs
 from hfdask.browser.record import Recorder
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.browser.typefaces import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
@@ -75,6 +76,7 @@ class _Look:
     sweep: Sweep
     sight: Sight
     uses: tuple[Use, ...]
+    lacking: tuple[Lacking, ...]
     messages: list[str]
     world: FontWorld
     fits: bool
@@ -103,6 +105,8 @@ async def probe(
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
         require_own(faces, world)
+    if options.fonts == "reject" or options.check in ("strict", "strict-all"):
+        require_glyphs(seen.lacking, world)
     fonts, font_files = used_fonts(world, faces or spare_face(seen.uses, world))
     # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
     warnings = [
@@ -111,6 +115,7 @@ async def probe(
         *_rate(report.fps, options)[1],
         *_timeline_warnings(loaded, report),
         *missing_canonical(faces, world),
+        *glyph_warnings(seen.lacking, world),
     ]
     page = msgspec.structs.replace(page, gives_up=loaded.gives_up)
     frames = frame_count(report.duration, fps)
@@ -163,7 +168,8 @@ async def _look(
         await session.finish()
         sight = await session.sight()
         uses = await typefaces.finish() if fits or last else ()
-        return _Look(report, loaded, swept, sight, uses, session.log.messages, session.chromium.fonts, fits)
+        world, messages = session.chromium.fonts, session.log.messages
+        return _Look(report, loaded, swept, sight, uses, typefaces.lacking, messages, world, fits)
 
 
 def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ from hfdask.browser.families import CANONICAL
 from hfdask.browser.fonts import FontWorld, _machine_fonts, machine_fonts, plan_fonts
 from hfdask.browser.session import open_page
 from hfdask.cli import main
-from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, SystemFontError
+from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, MissingGlyphError, SystemFontError
 from hfdask.model import FontSet, FrameRecord, Manifest, decode
 from hfdask.store import Store, materialised, object_name
 
@@ -263,6 +263,44 @@ def test_reject_names_family_element_and_remedy(project, tmp_path):
 def test_reject_tells_text_for_which_nobody_declared_a_font(project, tmp_path):
     with pytest.raises(SystemFontError, match='<p> "text" asks for no font and is drawn in Liberation Serif'):
         hfdask.plan(project(page("<p>text</p>")), tmp_path / "plan", fonts="reject")
+
+
+LETTERS = "<h1 id=title>字 母</h1><p>字</p>"
+
+
+def test_letters_without_a_glyph_are_a_warning_with_their_remedy(project, tmp_path):
+    plan = hfdask.plan(project(page(LETTERS)), tmp_path / "plan")
+    assert plan.manifest.warnings == (
+        'no font has 字 (U+5B57), 母 (U+6BCD) (Han) in <h1#title> "字 母", so boxes are drawn: give the project an '
+        "@font-face that has them, or install a font for them (Debian: apt-get install fonts-noto-cjk)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("letters", "words"),
+    [
+        ("नम", "(Devanagari)"),
+        ("שלום", "(Hebrew)"),
+        ("。", "fonts-noto-cjk"),
+        ("😀", "fonts-noto-color-emoji"),
+        ("\ue123", "U+E123"),
+        ("\ue123", "icon font"),
+        ("".join(map(chr, range(0x5B00, 0x5B20))), "and 22 more (Han)"),
+    ],
+)
+def test_what_to_install_depends_on_the_script(letters, words, project, tmp_path):
+    [warning] = hfdask.plan(project(page(f"<p>{letters}</p>")), tmp_path / "plan").manifest.warnings
+    assert words in warning
+
+
+@pytest.mark.parametrize("options", [{"fonts": "reject"}, {"check": "strict"}, {"check": "strict-all"}])
+def test_letters_without_a_glyph_can_be_an_error(options, project, tmp_path):
+    # Named as a root with all that the check wants, so that nothing else is found.
+    source = project(page(f"<div style='font-family:Inter'>{LETTERS}</div>"))
+    with pytest.raises(MissingGlyphError, match="字") as caught:
+        hfdask.plan(source, tmp_path / "plan", **options)
+    assert caught.value.code == "GLYPH_MISSING"
+    assert caught.value.details == {"characters": ["字", "母"], "elements": ['<h1#title> "字 母"']}
 
 
 def test_reject_takes_canonical_families(project, tmp_path):

@@ -108,10 +108,18 @@ class Report(Struct, frozen=True, rename="camel"):
 
 
 class About(Struct, frozen=True):
-    """An element with text, and the families that its style asks for."""
+    """An element with text, the families that its style asks for, and letters that were not yet seen in these families."""
 
     element: Name
     families: Name
+    clusters: Names
+
+
+class Lacking(Struct, frozen=True):
+    """A letter that was seen as a box, and the element that it is in."""
+
+    element: Name
+    cluster: Name
 
 
 class PlatformFont(Struct, frozen=True, rename="camel"):
@@ -122,8 +130,18 @@ class PlatformFont(Struct, frozen=True, rename="camel"):
     post_script_name: Name = ""
 
 
+class BrokenFace(Struct, frozen=True):
+    """A family of the page that could not be loaded, the files of one of its faces, and whether any text asks for it."""
+
+    family: Name
+    urls: Names
+    used: bool
+
+
+BrokenFaces = Annotated[tuple[BrokenFace, ...], Meta(max_length=MAX_SENTENCES)]
 Elements = Annotated[dict[Name, Name], Meta(max_length=10_000)]
 Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_CLIPS)]
+Lackings = Annotated[tuple[Lacking, ...], Meta(max_length=MAX_CLIPS)]
 PlatformFonts = Annotated[tuple[PlatformFont, ...], Meta(max_length=1000)]
 
 

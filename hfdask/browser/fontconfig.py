@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import sys
@@ -60,6 +61,10 @@ def _library() -> Any:
             ("FcStrListNext", text, [pointer]),
             ("FcStrListDone", None, [pointer]),
             ("FcPatternGetString", ctypes.c_int, [pointer, text, ctypes.c_int, ctypes.POINTER(text)]),
+            ("FcPatternGetCharSet", ctypes.c_int, [pointer, text, ctypes.c_int, ctypes.POINTER(pointer)]),
+            ("FcCharSetCreate", pointer, []),
+            ("FcCharSetMerge", ctypes.c_int, [pointer, pointer, pointer]),
+            ("FcCharSetHasChar", ctypes.c_int, [pointer, ctypes.c_uint32]),
             ("FcPatternGetInteger", ctypes.c_int, [pointer, text, ctypes.c_int, ctypes.POINTER(ctypes.c_int)]),
         ):
             getattr(library, function).restype = result
@@ -98,6 +103,33 @@ def faces(configuration: Path) -> list[Face]:
     ------
     BrowserNotFoundError
     """
+    with _patterns(configuration) as (library, patterns):
+        return [_face(library, pattern) for pattern in patterns]
+
+
+class Characters:
+    """The characters for which any face under a configuration has a glyph. It stays in memory for the process's life.
+
+    Raises
+    ------
+    BrowserNotFoundError
+    """
+
+    def __init__(self, configuration: Path) -> None:
+        with _patterns(configuration) as (library, patterns):
+            self._library, self._set = library, library.FcCharSetCreate()
+            for pattern in patterns:
+                one = ctypes.c_void_p()
+                if library.FcPatternGetCharSet(pattern, b"charset", 0, ctypes.byref(one)) == _MATCH:
+                    library.FcCharSetMerge(self._set, one, None)
+
+    def __contains__(self, character: str) -> bool:
+        return bool(self._library.FcCharSetHasChar(self._set, ord(character)))
+
+
+@contextlib.contextmanager
+def _patterns(configuration: Path) -> Iterator[tuple[Any, list[int]]]:
+    """Fontconfig's own descriptions of all faces under a configuration, to be used within the block only."""
     library = _library()
     with _lock:
         config = library.FcConfigCreate()
@@ -106,9 +138,7 @@ def faces(configuration: Path) -> list[Face]:
                 raise ValueError(f"fontconfig does not take {configuration}")
             library.FcConfigBuildFonts(config)
             found = library.FcConfigGetFonts(config, _SYSTEM_SET)
-            if not found:
-                return []
-            return [_face(library, found.contents.fonts[number]) for number in range(found.contents.count)]
+            yield library, [found.contents.fonts[number] for number in range(found.contents.count)] if found else []
         finally:
             library.FcConfigDestroy(config)
 

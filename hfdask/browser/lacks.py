@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from hfdask.browser.page_log import PageLog, plain
 from hfdask.browser.requests import Refusal
-from hfdask.errors import AssetError
+from hfdask.errors import AssetError, FontUnreadableError
 from hfdask.page.server import ORIGIN
 
 _SHOWN = 50
@@ -34,4 +34,14 @@ def asset_error(log: PageLog, lost: Iterable[Refusal], elements: Mapping[str, st
         f"the page asks for what is not in the project: {listed}; put the files into the project's folder, "
         "or name other places for them with replace_urls",
         missing=missing[:_KEPT],
+    )
+
+
+def unreadable_error(urls: Iterable[str]) -> FontUnreadableError:
+    """The error for fonts that are there, but that Chromium cannot decode."""
+    names = sorted({_cut(plain(url).removeprefix(ORIGIN + "/")) for url in urls})
+    return FontUnreadableError(
+        f"a font of the page cannot be decoded: {'; '.join(names[:_SHOWN])}; its text would be drawn in another one: replace "
+        "the file by a whole one (TrueType, OpenType, WOFF or WOFF2)",
+        fonts=names,
     )

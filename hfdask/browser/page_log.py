@@ -27,6 +27,8 @@ _MAX_HEARD = 1000
 _MAX_ASKERS = 2000
 _MAX_FAILED = 1000
 _MAX_STACKS = 40
+_MAX_UNREADABLE = 100
+_NOT_DECODED = "Failed to decode downloaded font: "
 
 # What the browser says of the machine's drawing, and of pictures that are taken of a canvas: none of it is the page's doing.
 _NOT_THE_PAGES = re.compile(
@@ -46,12 +48,14 @@ _EXPLAINED = {
 class PageLog:
     """The log of one page.
 
-    ``failed`` are requests to other origins, ``left_for`` the documents that the page itself wanted to go to.
+    ``failed`` are requests to other origins, ``left_for`` the documents that the page itself wanted to go to,
+    ``unreadable`` the URLs of fonts that Chromium could not decode.
     """
 
     messages: list[str] = field(default_factory=list)
     failed: list[Refusal] = field(default_factory=list)
     left_for: list[str] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
     in_flight: int = 0
     opened: bool = False
     _heard: int = 0
@@ -78,6 +82,8 @@ class PageLog:
         self._heard += 1
         if message.type in ("error", "warning", "assert") and not _NOT_THE_PAGES.match(message.text):
             self.add(f"console.{message.type}: {message.text}")
+            if message.text.startswith(_NOT_DECODED) and len(self.unreadable) < _MAX_UNREADABLE:
+                self.unreadable.add(well_formed(message.text.removeprefix(_NOT_DECODED)))
         if self._heard == _MAX_HEARD and message.page is not None:
             message.page.remove_listener("console", self._on_console)  # which has the driver send no more
 

@@ -23,13 +23,13 @@ import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.answers import Elements, Report, Sought, Status, understood
+from hfdask.browser.answers import BrokenFaces, Elements, Report, Sought, Status, understood
 from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.families import GENERIC
-from hfdask.browser.lacks import asset_error, described
+from hfdask.browser.lacks import asset_error, described, unreadable_error
 from hfdask.browser.network import Network
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.requests import Refusal, Source, redact_text
@@ -48,6 +48,7 @@ from hfdask.words import all_well_formed, legible
 
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0
+_WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
 # Scripts are loaded, nothing is in flight or pending: after so many quiet looks no timeline can still come.
 _QUIET_LOOKS = 3
@@ -213,7 +214,7 @@ class PageSession:
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
-        patience = {"timers": _TIMER_PATIENCE}
+        patience = {"timers": _TIMER_PATIENCE, "workers": _WORKER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
             what
@@ -280,7 +281,10 @@ class PageSession:
         ------
         ScriptError
         AssetError
-            With the URL and what asked, for each file whose absence shows in the picture.
+            With the URL and what asked, for each file whose absence shows in the picture; a font that no text asks for shows
+            in none.
+        FontUnreadableError
+            Where a font is there but cannot be decoded, and no other source of its face can.
         """
         async with self._deadline(self.settings.frame_timeout, "the page did not answer at its end"):
             self._check((await self._status()).problems, "after the last frame")
@@ -291,8 +295,21 @@ class PageSession:
         for each in lost:
             if not each.shows:
                 self.log.add(f"not in the project: {described(self.log, each)}")
-        if serious := [each for each in lost if each.shows]:
+        serious = [each for each in lost if each.shows]
+        if self.log.unreadable or any(each.kind == "font" for each in serious):
+            faces = await self._broken_faces()
+            unused = {url for face in faces if not face.used for url in face.urls}
+            serious = [each for each in serious if each.kind != "font" or each.url not in unused]
+            unreadable = {url for face in faces if face.used for url in face.urls} & self.log.unreadable
+            if unreadable and not serious:
+                raise unreadable_error(unreadable)
+        if serious:
             raise asset_error(self.log, serious, await self._elements([each.url for each in serious[:_MAX_ASKED]]))
+
+    async def _broken_faces(self) -> BrokenFaces:
+        async with self._deadline(self.settings.frame_timeout, "the page did not say which of its fonts are broken"):
+            answer = await self._evaluate("__hfdask.brokenFaces()")
+        return understood(answer, BrokenFaces, "its fonts")
 
     async def _elements(self, urls: list[str]) -> dict[str, str]:
         async with self._deadline(self.settings.frame_timeout, "the page did not say what it lacks"):

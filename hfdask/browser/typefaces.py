@@ -8,14 +8,16 @@ those of canvases. For these, elements are added to the page when all else is do
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hfdask.browser.answers import Abouts, PlatformFonts, understood
+from hfdask.browser.answers import Abouts, Lacking, Lackings, PlatformFonts, understood
 from hfdask.browser.families import STANDARD, meant
 from hfdask.browser.fontconfig import Face
 from hfdask.browser.fonts import FontWorld
+from hfdask.browser.glyphs import without_glyph
 from hfdask.browser.session import PageSession
 from hfdask.errors import ScriptError, SystemFontError
 from hfdask.page import font_script
@@ -34,11 +36,15 @@ class Use:
 
 
 class Typefaces:
-    """Collects the fonts of one page: `begin` before it loads, `look` after each seek, `finish` last."""
+    """Collects the fonts of one page: `begin` before it loads, `look` after each seek, `finish` last.
+
+    ``lacking`` are, after `finish`, letters for which no font had a glyph, and that were seen in some frame.
+    """
 
     def __init__(self, session: PageSession) -> None:
         self._session = session
         self._uses: dict[Use, None] = {}
+        self.lacking: tuple[Lacking, ...] = ()
 
     async def begin(self) -> None:
         await self._session.add_script(font_script())
@@ -59,6 +65,7 @@ class Typefaces:
         """All uses that were seen. The page has elements added to it after this, and shows no frame any more."""
         async with self._session.deadline_for_fonts():
             await self._ask("__hfdaskText.samples()")
+            self.lacking = understood(await self._value("__hfdaskText.lacking()"), Lackings, "its letters")
         return tuple(self._uses)
 
     async def _ask(self, expression: str) -> None:
@@ -81,6 +88,13 @@ class Typefaces:
         fonts = await asyncio.gather(*(self._fonts(handles[str(number)]) for number in range(len(about))))
         await send("CSS.disable")
         await send("DOM.disable")
+        suspects = [
+            (number, cluster, any(font.is_custom_font for font in fonts[number]))
+            for number, what in enumerate(about)
+            for cluster in without_glyph(what.clusters, self._session.chromium.fonts)
+        ]
+        if suspects:
+            await self._value(f"__hfdaskText.suspect({json.dumps(suspects)})")
         for what, used in zip(about, fonts, strict=True):
             for font in used:
                 self._uses[

@@ -57,6 +57,107 @@ def uses(folder: Path, body: str, *, frames: tuple[int, ...] = (), always: bool 
     return list(browser_thread().run(run(), 40))
 
 
+def lacking(folder: Path, body: str, *, frames: tuple[int, ...] = (0,), files: Any = None, **parts: str) -> list[str]:
+    """Letters that are seen as boxes, as planning finds them."""
+    site = write_site(folder, composition(body, **parts), files)
+
+    async def run() -> list[str]:
+        async with contextlib.AsyncExitStack() as stack:
+            chromium, _ = await stack.enter_async_context(browser_thread().pool.lease("beginframe"))
+            session = await stack.enter_async_context(open_page(chromium, site, SETTINGS, Fraction(30)))
+            look = Look(session)
+            await look.at(frames, True)
+            return [each.cluster for each in look.typefaces.lacking]
+
+    return browser_thread().run(run(), 40)
+
+
+def own_font(folder: Path, characters: str) -> dict[str, bytes]:
+    return {"own.ttf": build_font(folder / "own" / "own.ttf", "Own", text=characters).read_bytes()}
+
+
+OWN = "@font-face { font-family: Own; src: url(own.ttf) %s } #x { font-family: Own, Inter }"
+
+
+@pytest.mark.parametrize(
+    ("body", "letters"),
+    [
+        ("Latin and 日本 and → ✓", []),
+        ("日x字", ["字"]),
+        ("नमस्ते", ["न", "म", "स्ते"]),
+        ("<b>字</b><b>字母</b>", ["字", "母"]),
+        ("<svg><text y=20>字</text><desc>母</desc></svg>", ["字"]),
+        ("<input value=字>", ["字"]),
+        ("<input placeholder=字>", ["字"]),
+        ("<textarea>字</textarea>", ["字"]),
+        ("<ul><li style='list-style-type: \"字 \"'>x</ul>", ["字"]),
+        ("<style>b::before { content: '字' / '母' }</style><b></b>", ["字"]),
+        ("<style>b::after { content: attr(data-a) }</style><b data-a=字>x</b>", ["字"]),
+        ("<b style='text-transform: uppercase'>ß</b>", ["ß"]),
+        ("<iframe srcdoc='字'></iframe>", ["字"]),
+        (
+            "<canvas></canvas><script>document.querySelector('canvas').getContext('2d').fillText('字', 5, 5)</script>",
+            ["字"],
+        ),
+        # What draws nothing needs no glyph.
+        ("a\u200bb\u200dc\ufe0fd\u00ade\u2060f\ufeffg\u2028h\u00a0i\u3000j\u202ek\u202c", []),
+        ("→\ufe0e ✓\ufe0f", []),
+        ("x\u2011y\u2010z", []),
+        ("<title>字</title><p hidden>字</p><script>'字'</script><template>字</template>", []),
+        # Nor does what nobody sees.
+        ("<p style='visibility: hidden'>字</p>", []),
+        ("<p style='opacity: 0'>字</p>", []),
+        ("<p style='position: absolute; left: -9999px'>字</p>", []),
+        ("<p style='position: absolute; width: 1px; height: 1px; overflow: hidden'>字</p>", []),
+        ("<p style='opacity: 0.5'>字</p>", ["字"]),
+        ("<p class=clip data-start=0.5 data-duration=0.5>字</p>", []),
+    ],
+)
+def test_letters_without_a_glyph_are_found(body, letters, tmp_path):
+    assert lacking(tmp_path, body) == letters
+
+
+def test_letters_are_found_when_their_clip_is_seen(tmp_path):
+    body = "<p class=clip data-start=0.5 data-duration=0.5>字</p>"
+    assert lacking(tmp_path, body, frames=(0, 15)) == ["字"]
+
+
+def test_text_that_a_frame_brings_is_looked_at(tmp_path):
+    script = "requestAnimationFrame(function f(t) { x.textContent = t >= 500 ? '字' : 'a'; requestAnimationFrame(f) })"
+    assert lacking(tmp_path, "<p id=x></p>", frames=(0, 15), script=script) == ["字"]
+
+
+@pytest.mark.parametrize(
+    ("characters", "rule", "text", "letters"),
+    [
+        ("ab字\ue001", "", "ab字\ue001", []),
+        ("ab字", "", "字母\ue001", ["母", "\ue001"]),
+        ("ab字母", "; unicode-range: U+20-7F, U+5B57", "字母", ["母"]),
+        ("abé", "", "e\u0301", []),
+        ("abe\u0301", "", "é", []),
+        ("ab", "", "q\u0301", ["q\u0301"]),
+        ("ab👩\u200d", "", "👩\u200d👩", []),
+        ("ab", "", "👩\u200d👩", ["👩\u200d👩"]),
+        ("ab", "", "日", []),  # the machine has it
+    ],
+)
+def test_the_projects_own_fonts_count_as_they_are_drawn(characters, rule, text, letters, tmp_path):
+    found = lacking(tmp_path, f"<p id=x>{text}</p>", style=OWN % rule, files=own_font(tmp_path, characters))
+    assert found == letters
+
+
+def test_a_font_of_a_script_counts(tmp_path):
+    script = """fetch('own.ttf').then(r => r.arrayBuffer()).then(b => new FontFace('Own', b).load())
+      .then(f => { document.fonts.add(f); x.textContent = '\\ue001\\ue002' })"""
+    files = own_font(tmp_path, "\ue001")
+    assert lacking(tmp_path, "<p id=x></p>", style="#x { font-family: Own }", script=script, files=files) == ["\ue002"]
+
+
+def test_icons_before_an_element_are_those_of_their_font(tmp_path):
+    style = OWN % "" + "#x { font-family: Inter } #x::before { font-family: Own; content: '\\e001' }"
+    assert lacking(tmp_path, "<p id=x>text</p>", style=style, files=own_font(tmp_path, "\ue001")) == []
+
+
 def faces(folder: Path, body: str, **parts: Any) -> set[str]:
     return {use.postscript for use in uses(folder, body, **parts)}
 

@@ -150,6 +150,159 @@ def test_lottie_loops_by_time_alone(tmp_path: Path) -> None:
         assert page.report()["duration"] == 4
 
 
+# What an author may do with a player (`a`) while the page loads, and what lottie-web's own steps make of it is the truth.
+LOTTIE_PLAYED = {
+    "plain": "make()",
+    "slow": "make().setSpeed(0.5)",
+    "fast in a loop": "make({loop: true}).setSpeed(2)",
+    "counted": "make({loop: 2})",
+    "counted and fast": "make({loop: 3}).setSpeed(1.7)",
+    "backwards from the end": "loaded({}, a => { a.setDirection(-1); a.goToAndPlay(29, true) })",
+    "backwards from the start": "make().setDirection(-1)",
+    "backwards in a loop": "make({loop: true}).setDirection(-1)",
+    "backwards, counted": "loaded({loop: 2}, a => { a.setDirection(-1); a.goToAndPlay(20, true) })",
+    "negative speed": "loaded({loop: true}, a => { a.setSpeed(-1.5); a.goToAndPlay(12, true) })",
+    "from a time": "loaded({}, a => a.goToAndPlay(500))",
+    "from a frame in a loop": "loaded({loop: true}, a => a.goToAndPlay(25, true))",
+    "a segment once": "loaded({}, a => a.playSegments([10, 20], true))",
+    "a segment in a loop": "loaded({loop: true}, a => a.playSegments([10, 20], true))",
+    "a segment backwards": "loaded({loop: true}, a => a.playSegments([20, 10], true))",
+    "segments in a row": "loaded({loop: true}, a => a.playSegments([[5, 10], [25, 15], [0, 8]], true))",
+    "a segment after this round": "loaded({loop: true}, a => a.playSegments([10, 20], false))",
+    "a segment at half speed": "loaded({}, a => { a.setSpeed(0.5); a.playSegments([20, 5], true) })",
+    "an initial segment": "make({initialSegment: [5, 15], loop: true})",
+    "set segment": "loaded({loop: true}, a => a.setSegment(5, 12))",
+    "whole frames": "loaded({}, a => { a.setSubframe(false); a.setSpeed(0.3) })",
+    "stopped": "loaded({}, a => a.goToAndStop(12, true))",
+    "paused": "loaded({}, a => { a.goToAndPlay(7, true); a.pause() })",
+    "without autoplay": "make({autoplay: false})",
+    "played by hand": "loaded({autoplay: false, loop: true}, a => a.play())",
+    "standing": "make().setSpeed(0)",
+}
+LOTTIE_SET_UP = """const make = (options, path = {path: 'box.json'}) => lottie.loadAnimation(
+    {container: document.createElement('div'), renderer: 'svg', loop: false, ...path, ...options});
+  const loaded = (options, then) => { const a = make(options); a.addEventListener('DOMLoaded', () => then(a)); return a };
+  const shown = a => a.firstFrame + a.currentFrame;
+  const STEPS = 40; // of lottie-web, in each frame of the video
+  // What is shown at each frame, and a step before and after it: there a round may begin.
+  function steps(a) {
+    const seen = [shown(a)];
+    for (let step = 0; step < 121 * STEPS; step++) { a.advanceTime(1000 / 30 / STEPS); seen.push(shown(a)); }
+    return Array.from({length: 120}, (_, k) => [-1, 0, 1].map(by => seen[Math.max(0, k * STEPS + by)]));
+  }
+"""
+
+
+def lottie_page(script: str) -> tuple[str, dict[str, str | bytes]]:
+    html = composition("", LOTTIE_SET_UP + script, head='<script src="lottie.js"></script>')
+    box_data = (COMPOSITIONS / "lottie" / "box.json").read_bytes()
+    return html, {"lottie.js": library("lottie", "lottie.min.js"), "box.json": box_data}
+
+
+def test_lottie_web_is_where_its_own_steps_would_have_brought_it(tmp_path: Path) -> None:
+    made = [f"[() => {what}, {name!r}]" for name, what in LOTTIE_PLAYED.items()]
+    script = f"""const players = [], truths = [];
+      for (const [set, name] of [{",".join(made)}]) {{
+        for (const list of [players, truths]) {{
+          const before = new Set(lottie.getRegisteredAnimations());
+          set();
+          list.push(lottie.getRegisteredAnimations().find(a => !before.has(a)));
+        }}
+      }}
+      let stepped = null;
+      const stepAll = () => truths.map(a => {{ const seen = steps(a); a.destroy(); return seen }});
+      setTimeout(function wait() {{
+        if (truths.every(a => a.isLoaded)) setTimeout(() => stepped = stepAll(), 50); else setTimeout(wait, 10);
+      }}, 10)"""
+    html, files = lottie_page(script)
+    with open_html(tmp_path, html, files) as page:
+        stepped = dict(zip(LOTTIE_PLAYED, page.value("stepped"), strict=True))
+        for frame in (0, 1, 7, 29, 30, 31, 45, 59, 60, 61, 90, 100, 119, 45, 7):
+            shown = page.at(frame, "players.map(shown)")
+            for name, place in zip(LOTTIE_PLAYED, shown, strict=True):
+                assert min(abs(place - each) for each in stepped[name][frame]) < 0.05, (name, frame, place)
+
+
+def test_lottie_that_is_handed_over_plays_without_autoplay(tmp_path: Path) -> None:
+    script = """window.__hfLottie = [make({autoplay: false}), make({autoplay: false, loop: true})];
+      __hfLottie[1].setSpeed(2); const rests = make({autoplay: false});"""
+    html, files = lottie_page(script)
+    with open_html(tmp_path, html, files) as page:
+        for frame, frames in ((10, [10, 20, 0]), (20, [20, 10, 0]), (40, [29, 20, 0]), (10, [10, 20, 0])):
+            assert page.at(frame, "[...__hfLottie, rests].map(shown)") == frames
+
+
+def test_lottie_that_is_destroyed_is_not_waited_for(tmp_path: Path) -> None:
+    script = """const gone = make(), last = make(); gone.destroy(); window.__hfLottie = [gone, last];
+      const later = loaded({}, () => later.destroy())"""
+    html, files = lottie_page(script)
+    with open_html(tmp_path, html, files) as page:
+        assert page.loaded.abandoned == []
+        assert page.at(15, "shown(last)") == 15
+        assert page.at(20, "[last.destroy(), __hfdask.report().adapters.length]")[1] == 0
+        page.seek(21)
+
+
+def test_lottie_in_segments_draws_these_frames(tmp_path: Path) -> None:
+    script = "loaded({container: at, loop: true}, a => { a.setSpeed(0.5); a.playSegments([10, 20], true) })"
+    html, files = lottie_page(script)
+    html = html.replace("<script>", '<div id="at" style="position:absolute;inset:0"></div><script>', 1)
+    html = html.replace("</head>", "<style>#at svg{display:block}</style></head>")
+    with open_html(tmp_path, html, files, width=160, height=160) as page:
+        for frame, place in ((0, 10), (10, 15), (19, 19.5), (20, 10), (30, 15), (10, 15)):
+            assert middle(lit(page, frame, 80, RED)) == pytest.approx(20 + 120 * place / 30, abs=1)
+
+
+def test_lottie_plays_alike_from_any_frame_on(tmp_path: Path) -> None:
+    played = [text for name, text in LOTTIE_PLAYED.items() if "segment" in name or "backwards" in name]
+    boxes = "".join(f'<div id="p{i}"></div>' for i in range(len(played)))
+    script = f"""const into = []; const load = lottie.loadAnimation;
+      lottie.loadAnimation = options => load({{...options, container: document.getElementById('p' + into.length), ...into.push(0)}});
+      {";".join(played)}"""
+    html, files = lottie_page(script)
+    html = html.replace("<script>", f'<div style="position:absolute;inset:0">{boxes}</div><script>', 1)
+    html = html.replace("</head>", "<style>[id^=p]{width:64px;height:5px}</style></head>")
+    with open_html(tmp_path, html, files) as page:
+        whole = page.digests(0, 42)
+    assert len(set(whole)) > 30
+    for start in (7, 28, 35):
+        with open_html(tmp_path, html, files) as page:
+            assert page.digests(start, start + 7) == whole[start : start + 7]
+
+
+def test_lottie_that_nobody_plays_or_that_calls_back_is_told_of(tmp_path: Path) -> None:
+    for played, words in (
+        ("make()", []),
+        ("make({autoplay: false}).addEventListener('data_ready', () => {})", ["without autoplay stands still"]),
+        ("loaded({autoplay: false}, a => a.goToAndStop(12, true))", []),
+        ("window.__hfLottie = [make({autoplay: false})]", []),
+        ("make().addEventListener('complete', () => {})", ["calls a script when a round ends"]),
+        ("make().onLoopComplete = () => {}", ["calls a script when a round ends"]),
+    ):
+        html, files = lottie_page(played)
+        with open_html(tmp_path, html, files) as page:
+            warnings = page.report()["warnings"]
+        assert len(warnings) == len(words)
+        assert all(word in text for word, text in zip(words, warnings, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("played", "seconds"),
+    [
+        ("make()", 1),
+        ("make().setSpeed(0.5)", 2),
+        ("make({loop: 2}).setSpeed(2)", 1.5),
+        ("make({loop: true}).setSpeed(0.25)", 4),
+        ("loaded({}, a => a.playSegments([[0, 30], [30, 0]], true))", 2),
+    ],
+)
+def test_a_video_is_as_long_as_lottie_plays(played: str, seconds: float, tmp_path: Path) -> None:
+    html, files = lottie_page(played)
+    html = html.replace('data-duration="2"', "")
+    with open_html(tmp_path, html, files) as page:
+        assert page.report()["duration"] == pytest.approx(seconds, abs=0.001)
+
+
 def test_lottie_without_its_data_is_an_error(tmp_path: Path) -> None:
     script = "lottie.loadAnimation({container: root, renderer: 'svg', path: 'gone.json'})"
     html = composition("", script, head='<script src="lottie.js"></script>')
@@ -412,3 +565,42 @@ def test_pictures_that_a_frame_brings_into_an_inner_page_are_waited_for(tmp_path
     body = '<iframe src="inner.html" style="position:absolute;inset:0;border:0"></iframe>'
     with open_html(tmp_path, composition(body), files) as page:
         assert [page.pixel(frame) for frame in (14, 15)] == [RED, GREEN]
+
+
+# Frames that dotLottie's own player showed when it was stepped in tenths of a second, 30 frames of animation a second.
+DOTLOTTIE_STEPPED = {
+    "{}": [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 29, 29, 29],
+    "{speed: 0.5}": [0, 1.5, 3, 4.5, 6, 7.5, 9],
+    "{mode: 'reverse'}": [29, 26, 23, 20, 17, 14, 11, 8, 5, 2, 0, 0, 0],
+    "{segment: [10, 16]}": [10, 13, 16, 16, 16],
+    "{segment: [10, 16], loop: true}": [10, 13, 16, 13, 16, 13, 16],
+    "{segment: [10, 16], mode: 'reverse', loop: true}": [16, 13, 10, 13, 10, 13],
+    "{segment: [10, 16], mode: 'bounce'}": [10, 13, 16, 13, 10, 10, 10],
+    "{segment: [10, 16], mode: 'bounce', loop: true}": [10, 13, 16, 13, 10, 13, 16, 13, 10, 13],
+    "{segment: [10, 16], mode: 'reverse-bounce', loop: true}": [16, 13, 10, 13, 16, 13, 10],
+    "{segment: [10, 16], loop: true, loopCount: 2}": [10, 13, 16, 13, 10, 10, 10],
+    "{segment: [10, 16], mode: 'reverse', loop: true, loopCount: 1}": [16, 13, 16, 16],
+    "{segment: [10, 16], mode: 'bounce', loop: true, loopCount: 1}": [10, 13, 16, 13, 10, 10],
+    "{segment: [10, 16], speed: 0.5, loop: true}": [10, 11.5, 13, 14.5, 16, 11.5, 13],
+    "{segment: [10, 16], speed: 0.5, useFrameInterpolation: false}": [10, 12, 13, 15, 16, 16],
+    "{autoplay: false}": [0, 3, 6, 9],
+}
+
+
+def test_dotlottie_is_where_its_own_steps_would_have_brought_it(tmp_path: Path) -> None:
+    script = f"""import {{ DotLottie }} from "./index.js";
+      DotLottie.setWasmUrl("dotlottie-player.wasm");
+      window.__hfLottie = [{",".join(DOTLOTTIE_STEPPED)}].map(options => new DotLottie({{src: "box.json", autoplay: true,
+        canvas: Object.assign(document.createElement("canvas"), {{width: 40, height: 40}}), ...options}}));
+      const gone = new DotLottie({{src: "box.json", canvas: document.createElement("canvas")}});
+      gone.addEventListener("load", () => gone.destroy()); __hfLottie.push(gone);"""
+    html = composition("").replace("<script></script>", f'<script type="module">{script}</script>')
+    files: dict[str, str | bytes] = {name: library("dotlottie", name) for name in ("index.js", "dotlottie-player.wasm")}
+    files["box.json"] = (COMPOSITIONS / "dotlottie" / "box.json").read_bytes()
+    with open_html(tmp_path, html, files) as page:
+        assert page.loaded.abandoned == []
+        for tenth in (0, 1, 2, 3, 4, 5, 6, 12, 3):
+            shown = page.at(3 * tenth, "__hfLottie.slice(0, -1).map(player => player.currentFrame)")
+            for (options, frames), frame in zip(DOTLOTTIE_STEPPED.items(), shown, strict=True):
+                if tenth < len(frames):
+                    assert frame == pytest.approx(frames[tenth], abs=0.01), (options, tenth)

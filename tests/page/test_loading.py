@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from font_samples import build_font
 from page_samples import GREEN, RED, box, composition, open_html, svg
 
-from hfdask.errors import PageTimeoutError, RootNotFoundError, ScriptError
+from hfdask.browser import browser_thread
+from hfdask.errors import AssetError, FontUnreadableError, PageTimeoutError, RootNotFoundError, ScriptError
 from hfdask.page.server import Miss
 
 pytestmark = pytest.mark.browser
@@ -305,6 +307,34 @@ def test_missing_files_are_noted_with_what_they_are_for(tmp_path: Path) -> None:
         Miss("perhaps.json", "empty"),
         Miss("used.png", "empty"),
     }
+
+
+FACE = "@font-face {{ font-family: Lost; src: {src} }} #x {{ font-family: {family} }}"
+
+
+def finished(folder: Path, src: str, family: str, files: dict[str, bytes], script: str = "") -> None:
+    style = FACE.format(src=src, family=family)
+    with open_html(folder, composition('<div id="x">x</div>', script, style=style), {**files}) as page:
+        browser_thread().run(page.session.finish(), 15)
+
+
+def test_a_font_that_cannot_be_decoded_is_an_error(tmp_path: Path) -> None:
+    good = build_font(tmp_path / "font" / "good.ttf", "Good").read_bytes()
+    files = {"good.ttf": good, "bad.ttf": good[:200] + bytes(400) + good[600:]}
+    with pytest.raises(FontUnreadableError, match=r"bad\.ttf; .*whole one") as caught:
+        finished(tmp_path, "url(bad.ttf)", "Lost", files)
+    assert caught.value.details == {"fonts": ["bad.ttf"]}
+    finished(tmp_path, "url(bad.ttf), url(good.ttf)", "Lost", files)
+    finished(tmp_path, "url(bad.ttf)", "Other", files)
+    finished(tmp_path, "local(Nothing)", "Lost", files)
+
+
+def test_a_missing_font_is_an_error_only_where_text_asks_for_it(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match=r"gone\.ttf"):
+        finished(tmp_path, "url(gone.ttf)", "Lost, serif", {})
+    with pytest.raises(AssetError, match=r"gone\.ttf"):
+        finished(tmp_path, "url(gone.ttf)", "serif", {}, "const font = '20px Lost'")
+    finished(tmp_path, "url(gone.ttf)", "serif", {})
 
 
 def test_a_picture_that_goes_missing_in_a_frame_is_noted_and_not_fatal_itself(tmp_path: Path) -> None:

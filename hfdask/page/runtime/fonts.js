@@ -7,9 +7,11 @@ const UNSEEN = new Set(["head", "link", "meta", "script", "style", "template", "
 const closedRoots = own(new WeakMap());
 const canvasText = own(new Map()); // a canvas's `font` -> letters and words drawn in it
 const known = new Map(); // face -> letters and words that were handed out already
+const clusters = new Map(); // face -> what of it was asked for glyphs already
 const lines = new Map(); // face of a box that lines of text are set in -> an element of it
 
 wrap(Element.prototype, "attachShadow", (element, result) => closedRoots.set(element, result));
+const { fillText } = OffscreenCanvasRenderingContext2D.prototype;
 for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
   for (const name of ["fillText", "strokeText", "measureText"]) {
     wrap(type.prototype, name, (context, result, text) => {
@@ -24,6 +26,7 @@ texts.observe(document, { subtree: true, childList: true, characterData: true })
 
 // Whether text came, went or became another since the last call.
 function changed() {
+  for (const suspect of suspects) suspect.seen ||= isSeen(suspect.element);
   const answer = touched || texts.takeRecords().length > 0;
   touched = false;
   return answer;
@@ -70,11 +73,18 @@ function textsOf(element) {
   for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) text += ` ${node.data}`;
   if (style.display === "list-item") text += ` ${style.listStyleType}`;
   const texts = [[text, style]];
-  for (const pseudo of ["::before", "::after"]) {
+  for (const pseudo of ["::before", "::after", "::marker"]) {
     const inner = styleOf(element, pseudo);
-    if (/["(]/.test(inner.content)) texts.push([inner.content, inner]);
+    if (/["(]/.test(inner.content)) texts.push([contentOf(element, inner.content), inner]);
   }
-  return texts;
+  return texts.map(([text, style]) => [CASES[style.textTransform]?.(text) ?? text, style]);
+}
+
+const CASES = { uppercase: (text) => `${text} ${text.toUpperCase()}`, lowercase: (text) => `${text} ${text.toLowerCase()}` };
+// What is said to listeners, after a slash, is drawn nowhere.
+function contentOf(element, content) {
+  const shown = content.replace(/attr\(\s*([\w-]+)[^)]*\)/g, (_, name) => element.getAttribute(name) ?? "");
+  return shown.replace(/\s\/\s"(?:[^"\\]|\\.)*"$/, "");
 }
 
 function faceOf(style, element) {
@@ -91,9 +101,10 @@ function fresh() {
     if (UNSEEN.has(element.localName)) continue;
     const texts = textsOf(element).filter(([text]) => text.trim());
     if (!texts.length || !hasBox(element)) continue;
-    const isNew = texts.map(([text, style]) => addWords(known, faceOf(style, element), text, element));
-    if (!isNew.includes(true)) continue;
+    const isNew = texts.filter(([text, style]) => addWords(known, faceOf(style, element), text, element));
+    if (!isNew.length) continue;
     found.push(element);
+    drawn.set(element, freshClusters(isNew));
     for (const box of lineBoxes(element)) {
       const face = faceOf(styleOf(box), box);
       if (!lines.has(face)) lines.set(face, box);
@@ -152,6 +163,7 @@ function sample(owner, text, style, lang = "") {
   style(set);
   if (lang) element.lang = lang;
   element.textContent = text;
+  drawn.set(element, freshClusters([[text, { fontFamily: "", font: element.style.font }]]));
   owner.ownerDocument.documentElement.append(element);
   labels.set(element, describe(owner));
   return element;
@@ -169,7 +181,74 @@ function about(element) {
   return {
     element: (labels.get(element) ?? describe(element)).slice(0, 500),
     families: styleOf(element).fontFamily.slice(0, 5000),
+    clusters: (drawn.get(element) ?? []).slice(0, 5000),
   };
+}
+
+// Letters as readers see them, with what belongs to each (accents, joiners), that were not yet asked for in these families. What
+// draws nothing needs no glyph.
+const drawn = new WeakMap(); // element -> these
+const letters = new Intl.Segmenter("en", { granularity: "grapheme" });
+const BLANK = /^[\p{White_Space}\p{Cc}\p{Cn}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufffc]*$/u;
+function freshClusters(texts) {
+  const fresh = new Set();
+  for (const [text, style] of texts) {
+    const face = style.fontFamily || style.font;
+    if (!clusters.has(face)) clusters.set(face, new Set());
+    const asked = clusters.get(face);
+    const parts = ASCII.test(text) ? text : Array.from(letters.segment(text), ({ segment }) => segment);
+    for (const part of parts) {
+      if (asked.has(part) || BLANK.test(part) || part.length > 100) continue;
+      asked.add(part);
+      fresh.add(part);
+    }
+  }
+  return [...fresh];
+}
+
+// Letters that no font of this machine has, in elements that a web font draws: whether it has them is to be seen.
+const suspects = []; // {element, cluster, seen}: drawn as a box, and whether it was ever in the picture
+function suspect(asked) {
+  for (const [number, cluster, mayBeCustom] of asked) {
+    const element = found[number];
+    if (mayBeCustom && !isBox(element, cluster)) continue;
+    suspects.push({ element, cluster, seen: labels.has(element) || isSeen(element) });
+  }
+}
+
+const lacking = () =>
+  suspects
+    .filter(({ seen }) => seen)
+    .map(({ element, cluster }) => ({ element: (labels.get(element) ?? describe(element)).slice(0, 500), cluster }));
+
+function isSeen(element) {
+  if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return false;
+  const { left, top, right, bottom, width, height } = element.getBoundingClientRect();
+  const { innerWidth, innerHeight } = element.ownerDocument.defaultView;
+  const isTiny = width <= 1 && height <= 1 && styleOf(element).overflow !== "visible"; // as it is for screen readers only
+  return !isTiny && right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
+}
+
+const NOBODYS = "\u0378"; // a character that does not exist
+// Whether any part of a letter, in any of its spellings, looks as a character does that no font has.
+function isBox(element, cluster) {
+  const boxes = [element, "::before", "::after", "::marker"].map((of) => {
+    const style = of === element ? styleOf(element) : styleOf(element, of);
+    const nobodys = pixelsOf(NOBODYS, style);
+    const isLacking = (character) => !BLANK.test(character) && pixelsOf(character, style) === nobodys;
+    return ["NFC", "NFD"].every((form) => [...cluster.normalize(form)].some(isLacking));
+  });
+  return boxes.every(Boolean);
+}
+
+const SIDE = 48;
+let pen = null;
+function pixelsOf(character, { fontStyle, fontWeight, fontFamily }) {
+  pen ??= new OffscreenCanvas(SIDE, SIDE).getContext("2d", { willReadFrequently: true });
+  pen.font = `${fontStyle} ${fontWeight} ${SIDE / 2}px ${fontFamily}`;
+  pen.clearRect(0, 0, SIDE, SIDE);
+  apply(fillText, pen, [character, SIDE / 4, SIDE / 1.5]);
+  return pen.getImageData(0, 0, SIDE, SIDE).data.join();
 }
 
 // The host asks `about` what `fresh` or `samples` finds, and then the browser about these elements.
@@ -185,6 +264,8 @@ Object.defineProperty(window, "__hfdaskText", {
     changed: entering(changed),
     fresh: entering(() => look(fresh)),
     samples: entering(() => look(samples)),
+    suspect: entering(suspect),
+    lacking: entering(lacking),
     found: () => found,
     text: canvasText,
   }),

@@ -9,7 +9,8 @@ function urlsIn(css, base) {
 
 // A picture that is missing is the server's to tell, and one that is broken is drawn as broken, as in any browser.
 function decode(image) {
-  return image.decode().catch((error) => console.warn(`${image.currentSrc ?? image.href?.baseVal}: ${error.message}`));
+  const decoded = image.localName === "img" ? apply(decodeImage, image, []) : image.decode();
+  return decoded.catch((error) => console.warn(`${image.currentSrc ?? image.href?.baseVal}: ${error.message}`));
 }
 
 function fetchPicture(url) {
@@ -23,7 +24,7 @@ function fetchPicture(url) {
 const sheetPictures = new Map();
 async function keepPicture(url) {
   sheetPictures.set(url, null);
-  const there = await fetch(url, { method: "HEAD" }).catch(() => null);
+  const there = await networkFetch(url, { method: "HEAD" }).catch(() => null);
   if (!there?.ok) return;
   const image = fetchPicture(url);
   sheetPictures.set(url, image);
@@ -34,7 +35,7 @@ async function keepPicture(url) {
 // so it is put back, and kept there.
 const putBack = [];
 async function pictureFile(url) {
-  const response = await fetch(url).catch(() => null);
+  const response = await networkFetch(url).catch(() => null);
   if (!response?.ok) return null;
   const file = await response.blob();
   const image = fetchPicture(url);

@@ -97,7 +97,7 @@ function prepare() {
   prepared = true;
   assemble();
   adoptRoot();
-  for (const image of allImages()) image.loading = "eager";
+  nothingLazy(document);
   window.__player = player;
   window.__playerReady = true;
 }
@@ -118,7 +118,7 @@ function adoptRoot() {
 // What was mounted after the page was prepared.
 function placeMounted() {
   if (root) placeCompositions();
-  for (const image of allImages()) image.loading = "eager";
+  nothingLazy(document);
 }
 
 // What is still to wait for, in words; empty when the page is ready to be settled.
@@ -128,12 +128,11 @@ function waitingFor() {
   if (document.readyState !== "complete") waits.push("load");
   const documents = allDocuments();
   for (const { fonts } of documents) {
-    for (const face of fonts) if (face.status === "unloaded") face.load().catch(() => {});
     if (fonts.status === "loading") waits.push("fonts");
   }
   if (imagesOf(documents).some((image) => !image.complete)) waits.push("images");
   if (window.__hfTimelinesBuilding) waits.push("timelines being built");
-  waits.push(...gates.keys());
+  waits.push(...gates.keys(), ...waitingForAnswers());
   if (!waits.length) waits.push(...threeWaits());
   if (pendingTimers.size) waits.push("timers");
   return waits;
@@ -165,6 +164,7 @@ function status() {
     prepare(); // a document that was written anew forgot who waited for it
     fetchSheetPictures();
   }
+  for (const each of allDocuments()) chooseAlike(each);
   if (prepared && !root?.isConnected) adoptRoot();
   const hasRoot = Boolean(root) || isOwnPage();
   const missing = prepared && root ? missingTimelines() : [];
@@ -298,7 +298,9 @@ function rest() {
 
 // What this frame shows must be there.
 function whenThere(more = false) {
+  chooseFresh();
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
+  if (pendingAnswers.size) waits.push(answersGiven());
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
   promises = [];
@@ -349,6 +351,7 @@ Object.defineProperty(window, "__hfdask", {
     drawn: told(compositorFrame),
     sight: told(sight),
     elements: told(elementsThatShow),
+    brokenFaces: told(brokenFaces),
     tell,
   }),
 });

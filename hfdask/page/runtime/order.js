@@ -1,0 +1,105 @@
+// Answers in the order in which they were asked for.
+//
+// Files come in whatever order disk, threads and load make of it, and a page that takes the first of them, or draws each as it comes,
+// would be another page in each chunk. So what a page waits for by promises is handed out in the order of its questions: an
+// answer waits for those before it. Neither the page nor a frame is ready before the last one.
+
+const pendingAnswers = own(new Set());
+let lastAnswer = Promise.resolve();
+const later = (promise, done, failed = done) => apply(taken.then, promise, [done, failed]);
+
+function inTurn(promise) {
+  const turn = {};
+  pendingAnswers.add(turn);
+  later(promise, () => {}); // its failure belongs to whoever asked
+  const answer = later(lastAnswer, () => promise);
+  lastAnswer = later(answer, () => void pendingAnswers.delete(turn));
+  return answer;
+}
+
+// What answers do when they come may ask for more; a page that always asks for more is not waited for.
+const MAX_ROUNDS = 20;
+async function answersGiven() {
+  for (let round = 0; pendingAnswers.size && round < MAX_ROUNDS; round++) await lastAnswer;
+}
+
+// The runtime's own questions take no turn.
+const networkFetch = window.fetch.bind(window);
+const { load: loadFace } = FontFace.prototype;
+const { decode: decodeImage } = HTMLImageElement.prototype;
+const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but the network fills
+
+function inOrder(object, name, applies = () => true) {
+  const original = object?.[name];
+  if (!original) return;
+  define(object, name, {
+    [name](...args) {
+      const answer = apply(original, this, args);
+      return applies(this) ? inTurn(answer) : answer;
+    },
+  }[name]);
+}
+
+{
+  const fetch = (...args) => {
+    const note = (response) => (fromNetwork.add(response), response);
+    return inTurn(apply(taken.then, networkFetch(...args), [note]));
+  };
+  define(window, "fetch", fetch);
+}
+for (const name of ["arrayBuffer", "blob", "bytes", "formData", "json", "text"]) {
+  inOrder(Response.prototype, name, (response) => fromNetwork.has(response));
+}
+inOrder(window, "createImageBitmap");
+inOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !== "lazy");
+inOrder(FontFace.prototype, "load");
+inOrder(document.fonts.constructor.prototype, "load");
+
+// Methods, as the browser's are: functions that can be constructed are not bound by views of scenes.
+function override(prototype, methods) {
+  for (const name of Object.keys(methods)) define(prototype, name, methods[name]);
+}
+
+// A script that another one adds runs in its place among them, unless its author says otherwise.
+{
+  const { createElement } = Document.prototype;
+  override(Document.prototype, {
+    createElement(...args) {
+      const element = apply(createElement, this, args);
+      if (element.localName === "script") element.async = false;
+      return element;
+    },
+  });
+}
+
+// A worker that was asked is waited for until it has answered as often. Some never answer: the host gives up on those.
+const askedWorkers = own(new Map());
+{
+  const listenTo = EventTarget.prototype.addEventListener;
+  const { postMessage, terminate } = Worker.prototype;
+  override(Worker.prototype, {
+    postMessage(...args) {
+      if (!askedWorkers.has(this)) {
+        askedWorkers.set(this, 0);
+        const answered = () => askedWorkers.has(this) && askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
+        apply(listenTo, this, ["message", answered]);
+      }
+      askedWorkers.set(this, askedWorkers.get(this) + 1);
+      return apply(postMessage, this, args);
+    },
+    terminate() {
+      askedWorkers.delete(this);
+      return apply(terminate, this, []);
+    },
+  });
+}
+
+function waitingForAnswers() {
+  const waits = childWindows().flatMap((child) => child.__hfdaskAnswers?.waiting() ?? []);
+  if (pendingAnswers.size) waits.push("answers");
+  if ([...askedWorkers.values()].some((count) => count > 0)) waits.push("workers");
+  return waits;
+}
+
+// For the frame above, which may not be told otherwise by the page.
+Object.defineProperty(window, "__hfdaskAnswers", { value: Object.freeze({ waiting: entering(waitingForAnswers) }) });
