@@ -36,13 +36,14 @@ function seekLottie(animation, time) {
 
 const isLottieWeb = (animation) => "currentRawFrame" in animation && "frameModifier" in animation;
 
-// How each one was when time began to run. One that nobody plays rests, unless it was handed over in `__hfLottie`.
+// How each one was when time began to run. One that the page has paused or placed somewhere rests, unless it is in `__hfLottie`.
+// One that is only made without autoplay is played, too: that is how pages leave it to the renderer.
 const lottieStarts = new WeakMap();
 function lottieStart(animation) {
   if (!lottieStarts.has(animation)) {
     if (!animation.isLoaded) return null;
-    const rests = animation.isPaused && !registered("__hfLottie").includes(animation);
-    if (rests) return null;
+    const touched = animation.isPaused && (animation.autoplay || animation.currentRawFrame !== 0);
+    if (touched && !registered("__hfLottie").includes(animation)) return null;
     lottieStarts.set(animation, stateOf(animation));
   }
   return lottieStarts.get(animation);
@@ -160,9 +161,6 @@ const ENDS = ["complete", "loopComplete", "segmentStart"];
 function warnOfLottie() {
   for (const animation of lottieList()) {
     if (!isLottieWeb(animation)) continue;
-    if (animation.isLoaded && !lottieStart(animation) && animation.currentRawFrame === 0) {
-      warn("a Lottie animation without autoplay stands still: play it, or put it into window.__hfLottie");
-    }
     if (ENDS.some((name) => animation._cbs?.[name]?.length || animation[`on${name[0].toUpperCase()}${name.slice(1)}`])) {
       warn("a Lottie animation calls a script when a round ends, which a render never does: use the time of the frame");
     }
