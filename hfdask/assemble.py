@@ -241,7 +241,7 @@ class Assembly:
                 raise
         warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
         return RenderResult(
-            output=output.url_of(name).removeprefix("file://"),
+            output=output.shown(name),
             plan_url=self._store.url,
             plan_hash=manifest.plan_hash,
             frames=manifest.frames,
@@ -256,7 +256,7 @@ class Assembly:
             chunks=tuple(results),
             seams=tuple(seams),
             warnings=tuple(dict.fromkeys(warnings)),
-            certificate=output.url_of(name + SUFFIX).removeprefix("file://") if self._certificate else None,
+            certificate=output.shown(name + SUFFIX) if self._certificate else None,
         )
 
     def _prove_seams(self) -> None:
