@@ -54,6 +54,7 @@ details, because most of them cross from a worker to the driver.
     ├── DiskFullError                   DISK_FULL
     ├── WorkerLostError                 WORKER_LOST               retryable
     ├── SchedulerLostError              SCHEDULER_LOST            retryable
+    ├── ForkedProcessError              FORKED_PROCESS
     └── RenderCancelledError            RENDER_CANCELLED
 """
 
@@ -392,6 +393,12 @@ class SchedulerLostError(HfdaskError):
 
     code = "SCHEDULER_LOST"
     retryable = True
+
+
+class ForkedProcessError(HfdaskError):
+    """This process was forked from one whose threads it lacks; it must be started anew."""
+
+    code = "FORKED_PROCESS"
 
 
 class RenderCancelledError(HfdaskError):

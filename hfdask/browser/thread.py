@@ -120,9 +120,11 @@ def close_browsers() -> None:
     A chunk that is being rendered ends with a `BrowserCrashError`.
     """
     global _thread
+    if _thread is None or _thread.pid != os.getpid():
+        return  # and in a process that was forked, the lock may be shut for ever
     with _lock:
         thread, _thread = _thread, None
-    if thread is not None and thread.pid == os.getpid():
+    if thread is not None:
         try:
             thread.run(thread.pool.close(), timeout=_CLOSE_SECONDS)
         except (TimeoutError, BrowserCrashError):
