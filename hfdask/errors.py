@@ -48,6 +48,7 @@ details, because most of them cross from a worker to the driver.
     ├── CertificateError                CERTIFICATE_MISMATCH
     ├── FontInstallError                FONT_FETCH_FAILED
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
+    │   └── OutputBusyError             OUTPUT_BUSY               retryable
     ├── StoreError                      STORE_UNAVAILABLE         retryable
     ├── StoreRefusedError               STORE_REFUSED
     ├── StoreNotAllowedError            STORE_NOT_ALLOWED
@@ -354,6 +355,13 @@ class OutputNotWritableError(HfdaskError):
     """The output's folder or URL takes no files."""
 
     code = "OUTPUT_NOT_WRITABLE"
+
+
+class OutputBusyError(OutputNotWritableError):
+    """Another render to the same output is under way."""
+
+    code = "OUTPUT_BUSY"
+    retryable = True
 
 
 class StoreError(HfdaskError):
