@@ -179,6 +179,7 @@ def test_of_two_commands_one_is_refused_and_a_killed_one_holds_nobody_up(project
         while not list(chunks.glob("*.mp4.json")):
             assert first.poll() is None
             time.sleep(0.02)
+        first.send_signal(signal.SIGSTOP)  # it is slow
         there = set(chunks.iterdir())
         second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert (second.returncode, second.stderr.partition(":")[0]) == (5, "OUTPUT_BUSY")
