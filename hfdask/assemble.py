@@ -30,6 +30,7 @@ from hfdask.errors import (
     RenderCancelledError,
     SeamError,
 )
+from hfdask.forks import require_threads, worked
 from hfdask.manifest import read_manifest, require_sealed
 from hfdask.media.mux import ChunkSource, Join, JoinReport
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
@@ -50,6 +51,7 @@ _PNG_OVERHEAD = 2**16
 _POLL = 0.1
 
 
+@worked
 def assemble(
     plan_url: str | os.PathLike[str],
     chunks: Sequence[ChunkResult | str],
@@ -147,6 +149,7 @@ class Assembly:
         plan_hash: str | None = None,
         observer: Observer | None = None,
     ) -> None:
+        require_threads()
         self._options, self._strict, self._certificate = storage_options, strict, certificate
         self._observer = observer or Observer()
         self._clock = StageClock(self._observer)
@@ -241,7 +244,7 @@ class Assembly:
                 raise
         warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
         return RenderResult(
-            output=output.url_of(name).removeprefix("file://"),
+            output=output.shown(name),
             plan_url=self._store.url,
             plan_hash=manifest.plan_hash,
             frames=manifest.frames,
@@ -256,7 +259,7 @@ class Assembly:
             chunks=tuple(results),
             seams=tuple(seams),
             warnings=tuple(dict.fromkeys(warnings)),
-            certificate=output.url_of(name + SUFFIX).removeprefix("file://") if self._certificate else None,
+            certificate=output.shown(name + SUFFIX) if self._certificate else None,
         )
 
     def _prove_seams(self) -> None:

@@ -28,6 +28,7 @@ from hfdask.fields import (
     Size,
     Url,
 )
+from hfdask.forks import worked
 from hfdask.materials import Materials
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.model import (
@@ -123,6 +124,7 @@ def certificate_of(
     return pretty_json(document)
 
 
+@worked
 def verify(
     video: str | os.PathLike[str],
     certificate: str | os.PathLike[str] | None = None,

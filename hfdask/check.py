@@ -17,6 +17,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from hfdask.browser.mode import capture_mode
 from hfdask.config import CheckLevel
 from hfdask.errors import CheckFailedError
+from hfdask.forks import worked
 from hfdask.lint import text as texts
 from hfdask.lint.page import LintPage, open_lint_page
 from hfdask.lint.walk import Walk
@@ -76,6 +77,7 @@ class CheckReport(Value, frozen=True):
         return texts.as_html(self.findings, repr(self))
 
 
+@worked
 def check(
     project: str | os.PathLike[str],
     *,

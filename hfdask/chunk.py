@@ -35,6 +35,7 @@ from hfdask.errors import (
     RenderCancelledError,
 )
 from hfdask.fields import clipped
+from hfdask.forks import worked
 from hfdask.manifest import read_manifest, require_sealed
 from hfdask.materials import Materials
 from hfdask.media.encode import ChunkEncoder
@@ -55,6 +56,7 @@ _POLL = 0.1
 _DONE = object()
 
 
+@worked
 def render_chunk(
     plan_url: str | os.PathLike[str],
     index: int,

@@ -19,6 +19,7 @@ from hfdask.browser.address import normal_host
 from hfdask.errors import InvalidConfigError
 from hfdask.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.media.encode import h264_settings
+from hfdask.places import local_path
 from hfdask.timing import chunk_ranges, parse_fps
 
 QUALITIES = ("draft", "standard", "high")
@@ -173,7 +174,7 @@ def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) 
     InvalidConfigError
         Which names the file.
     """
-    folder = Path(project).expanduser()
+    folder = Path(local_path(project)).expanduser()
     folder = folder.parent if os.path.isfile(folder) else folder
     file = folder / PROJECT_FILE
     if not os.path.isfile(file):
@@ -219,7 +220,7 @@ def _inside(target: str, file: Path) -> str:
     if is_url(target):
         return target
     folder = file.parent.resolve()
-    if not is_plain(target) or not (path := (folder / target).resolve()).is_relative_to(folder):
+    if not is_plain(target) or not (path := (folder / local_path(target)).resolve()).is_relative_to(folder):
         raise InvalidConfigError(
             f"{file}: replace_urls: {_shown(target)} is outside of the project, or no path", field="replace_urls"
         )

@@ -50,12 +50,14 @@ details, because most of them cross from a worker to the driver.
     ├── CertificateError                CERTIFICATE_MISMATCH
     ├── FontInstallError                FONT_FETCH_FAILED
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
+    │   └── OutputBusyError             OUTPUT_BUSY               retryable
     ├── StoreError                      STORE_UNAVAILABLE         retryable
     ├── StoreRefusedError               STORE_REFUSED
     ├── StoreNotAllowedError            STORE_NOT_ALLOWED
     ├── DiskFullError                   DISK_FULL
     ├── WorkerLostError                 WORKER_LOST               retryable
     ├── SchedulerLostError              SCHEDULER_LOST            retryable
+    ├── ForkedProcessError              FORKED_PROCESS
     └── RenderCancelledError            RENDER_CANCELLED
 """
 
@@ -369,6 +371,13 @@ class OutputNotWritableError(HfdaskError):
     code = "OUTPUT_NOT_WRITABLE"
 
 
+class OutputBusyError(OutputNotWritableError):
+    """Another render to the same output is under way."""
+
+    code = "OUTPUT_BUSY"
+    retryable = True
+
+
 class StoreError(HfdaskError):
     """A store failed in a way that may heal."""
 
@@ -406,6 +415,12 @@ class SchedulerLostError(HfdaskError):
 
     code = "SCHEDULER_LOST"
     retryable = True
+
+
+class ForkedProcessError(HfdaskError):
+    """This process was forked from one whose threads it lacks; it must be started anew."""
+
+    code = "FORKED_PROCESS"
 
 
 class RenderCancelledError(HfdaskError):

@@ -21,6 +21,7 @@ from hfdask.config import RenderConfig, with_project_file
 from hfdask.environment import current_environment
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
 from hfdask.fields import clipped
+from hfdask.forks import worked
 from hfdask.lint.page import open_lint_page
 from hfdask.manifest import MANIFEST, read_manifest, require_consistent, require_sealed
 from hfdask.media.encode import h264_settings
@@ -116,6 +117,7 @@ class Plan:
         )
 
 
+@worked
 def plan(
     project: str | os.PathLike[str],
     plan_url: str | os.PathLike[str],

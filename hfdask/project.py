@@ -15,6 +15,7 @@ from hfdask.config import PROJECT_FILE
 from hfdask.errors import EntryNotFoundError, ProjectError, StoreError
 from hfdask.fields import MAX_FILES, is_path
 from hfdask.model import Artifact
+from hfdask.places import local_path
 from hfdask.scratch import scratch_subfolder
 from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, shown, split_url
 
@@ -171,7 +172,7 @@ def local_project(
     url = os.fspath(project)
     store = Store(url, storage_options)
     if store.local:
-        yield store.path if "://" in url else project
+        yield local_path(project)
         return
     names, document = store.names(), ""
     if not names:

@@ -13,6 +13,7 @@ from hfdask.browser.fonts import machine_fonts
 from hfdask.browser.record import Recorder
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.errors import InvalidConfigError
+from hfdask.forks import worked
 from hfdask.materials import Materials
 from hfdask.plan import Plan, plan
 from hfdask.project import local_project
@@ -20,6 +21,7 @@ from hfdask.store import Store, split_output
 from hfdask.timing import frame_at
 
 
+@worked
 def still(project: str | os.PathLike[str], time: float, output: str | os.PathLike[str], **config: Any) -> int:
     """Write the frame that a video of this project shows at a time, as a PNG.
 

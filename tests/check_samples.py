@@ -84,7 +84,8 @@ def body(code: str, bad: str, good: str, severity: str = "error", **options: Any
 
 def style(code: str, bad: str, good: str, content: str = '<div id="box">box</div>', **options: Any) -> Case:
     """A case whose difference is in a style sheet."""
-    return Case(code, page(content, style=bad), page(content, style=good), **options)
+    files = {name: options.pop(name) for name in list(options) if "_dot_" in name}
+    return Case(code, page(content, style=bad, **files), page(content, style=good, **files), **options)
 
 
 def document(text: str) -> Files:
@@ -106,12 +107,24 @@ VIDEO = 'id="v" data-start="0" muted src="v.mp4"'
 MEDIA: dict[str, Any] = {"v_dot_mp4": b"video", "s_dot_mp3": b"sound"}
 SCENE = '<template><div data-composition-id="a" data-no-timeline><p>scene</p></div></template>'
 HOST = 'data-composition-id="a" data-composition-src="a.html" data-start="0" data-no-timeline'
+SIMULATION = {"vendor__party.confetti.particles.matter_dot_js": "// library"}
 VARIABLES = """data-composition-variables='[{"id": "title", "type": "string", "label": "Title", "default": "x"}]'"""
 ENUM = (
     """data-composition-variables='[{"id": "size", "type": "enum", "label": "Size", "default": "s","""
     """ "options": [{"value": "s", "label": "S"}]}]'"""
 )
 REGISTER = 'window.__timelines["main"] = tl;'
+
+TEMPLATE = '<template id="box-template"><div data-composition-id="inner">{}</div></template>'
+
+
+def hosted(attributes: str = "", *, text: str = '__timelines["card"] = tl;', wrapper: str = "") -> Files:
+    """A host of a file, each with an id of its own; the file's script has these attributes and this text."""
+    host = '<div data-composition-id="{}" data-composition-src="card.html" data-start="0"></div>'
+    scene = f'<div data-composition-id="card" {wrapper}><p>card</p><script {attributes}>{text}</script></div>'
+    files = page(f"¶{host.format('c1')}\n", REGISTER, root=TIMELINE, more="")
+    return files | {"card.html": scene, "card.js": '__timelines["card"] = tl;'}
+
 
 ROOT_CASES = [
     Case(
@@ -180,6 +193,42 @@ ROOT_CASES = [
         ),
         "warning",
         name="of a child",
+    ),
+    Case(
+        "missing_data_no_timeline",
+        hosted('src="card.js"'),
+        hosted(),
+        "warning",
+        name="of a host with an id of its own, whose file tells its own id",
+    ),
+    Case(
+        "missing_data_no_timeline",
+        hosted("type=module"),
+        hosted(text='window.__timelines = { "card": tl };'),
+        "warning",
+        name="of a host, where only scripts of the scene's own know its id",
+    ),
+    Case(
+        "missing_data_no_timeline",
+        page(
+            f'<div data-composition-id="box" data-start="0"></div>\n¶{TEMPLATE.format("")}',
+            REGISTER,
+            root=TIMELINE,
+        ),
+        page(
+            f'<div data-composition-id="box" data-start="0"></div>\n{TEMPLATE.format("<script>__timelines.inner = tl;</script>")}',
+            REGISTER,
+            root=TIMELINE,
+        ),
+        "warning",
+        name="of a host of a template",
+    ),
+    Case(
+        "missing_data_no_timeline",
+        hosted(text="", wrapper="¶"),
+        hosted(text="", wrapper="data-no-timeline"),
+        "warning",
+        name="that a file does without",
     ),
     Case("missing_or_empty_sub_composition", sub(SCENE, HOST.replace("a.html", "b.html")), sub(SCENE), name="missing"),
     Case("missing_or_empty_sub_composition", sub(" \n"), sub(SCENE), name="empty"),
@@ -301,6 +350,128 @@ SCRIPT_CASES = [
         name="GSAP's own",
     ),
     script(
+        "non_deterministic_code",
+        '¶gsap.to("#a", { duration: 1, scrambleText: "other" });',
+        'const scrambleText = 1; // scrambleText: "x"\ngsap.to("#a", { text: "scrambleText: 1" });',
+        more=GSAP,
+        name="ScrambleText",
+    ),
+    script(
+        "non_deterministic_code",
+        '¶gsap.to("#a", { x: 9, ease: "rough({ strength: 2 })" });',
+        'gsap.to("#a", { x: 9, ease: "rough({ randomize: false })" });\nconst rough = "rough({})";',
+        more=GSAP,
+        name="a rough ease",
+    ),
+    script(
+        "non_deterministic_code",
+        '¶gsap.to(".a", { stagger: () => gsap.utils.random(1, 2) });',
+        'gsap.to(gsap.utils.shuffle([a]), { x: 9, stagger: { each: 0.1, from: "random" } });',
+        more=GSAP,
+        name="a stagger",
+    ),
+    *(
+        script("animation_started_by_event", bad, good, more=GSAP, name=name)
+        for name, bad, good in (
+            (
+                "onComplete",
+                "¶gsap.to(a, { x: 9, onComplete: () => gsap.to(a, { y: 9 }) });",
+                'gsap.to(a, { x: 9, onComplete: () => { a.textContent = "done"; a.classList.add("in"); } });',
+            ),
+            (
+                "onStart",
+                "¶gsap.to(a, { x: 9, onStart() { other.restart(); } });",
+                "gsap.to(a, { x: 9, onStart() { gsap.set(a, { opacity: 0 }); } });",
+            ),
+            (
+                "call",
+                "const next = () => a.animate([], 100);\n¶gsap.timeline().call(next, [], 1);\nwindow.__timelines.main = 1;",
+                "const next = () => (a.hidden = true);\ngsap.timeline().call(next);\nwindow.__timelines.main = 1;",
+            ),
+            (
+                "delayedCall",
+                "¶gsap.delayedCall(1, () => gsap.to(a, { x: 9 }));",
+                "gsap.delayedCall(1, () => (a.textContent = 'x'));",
+            ),
+            (
+                "eventCallback",
+                "¶tween.eventCallback('onComplete', () => other.play());",
+                "tween.eventCallback('onComplete', () => console.log('play()'));",
+            ),
+            (
+                "animationend",
+                "¶a.addEventListener('animationend', () => (a.style.animation = 'b 1s'));",
+                "a.addEventListener('animationend', () => (a.style.opacity = '1'));",
+            ),
+            (
+                "ontransitionend",
+                "function go() { a.animate([], 100); }\n¶a.ontransitionend = go;",
+                "function go() { a.remove(); }\na.ontransitionend = go;",
+            ),
+        )
+    ),
+    script(
+        "animation_started_by_event",
+        "¶a.addEventListener('animationend', () => b.classList.add('in'));",
+        "a.addEventListener('load', () => a.classList.add('in'));",
+        severity="warning",
+        name="by a class",
+    ),
+    *(
+        script("event_never_comes", bad, good, severity="warning", more=GSAP, name=name)
+        for name, bad, good in (
+            (
+                "click",
+                "¶a.addEventListener('click', () => a.classList.add('in'));",
+                "a.addEventListener('click', () => console.log('in'));",
+            ),
+            (
+                "scroll",
+                "¶window.addEventListener('scroll', () => gsap.to(a, { x: 9 }));",
+                "window.addEventListener('load', () => gsap.to(a, { x: 9 }));",
+            ),
+            ("onmouseenter", "¶a.onmouseenter = () => tl.play();", "a.onmouseenter = () => tl;"),
+            (
+                "ScrollTrigger",
+                "¶gsap.to(a, { x: 9, scrollTrigger: a });",
+                "gsap.to(a, { x: 9 }); // scrollTrigger: a",
+            ),
+        )
+    ),
+    body(
+        "event_never_comes",
+        '<svg><rect width="9" height="9">\n¶<animate attributeName="x" begin="click + 1s" to="9" dur="1s" /></rect></svg>',
+        '<svg><rect width="9" height="9"><animate attributeName="x" begin="clicked.end" to="9" dur="1s" /></rect></svg>',
+        "warning",
+        name="smil",
+    ),
+    body(
+        "event_never_comes",
+        '¶<p onclick="this.classList.add(1)">a</p>',
+        '<p onload="this.classList.add(1)" onclick="return false">a</p>',
+        "warning",
+        name="attribute",
+    ),
+    *(
+        Case(
+            "simulation_library",
+            page(
+                script=f"¶{call};",
+                more='<script src="vendor/party.confetti.particles.matter.js"></script>',
+                **SIMULATION,
+            ),
+            page(script=f"function confetti() {{}}\n{call};"),
+            name=call,
+        )
+        for call in ("confetti({})", "particlesJS('a', {})", "tsParticles.load('a')", "Matter.Runner.run(b)")
+    ),
+    Case(
+        "simulation_library",
+        page(more='<script type=module>\nimport confetti from "canvas-confetti";\n¶confetti();\n</script>'),
+        page(more='<script type=module>\nimport { confetti } from "./own.js";\nconfetti();\n</script>', own_dot_js=""),
+        name="imported",
+    ),
+    script(
         "virtual_date",
         "¶const now = new Date();",
         "const then = new Date(2026, 1, 1);\nperformance.now();",
@@ -362,6 +533,24 @@ SCRIPT_CASES = [
         page("<p id=a>a</p>", "¶gsap.set(a, { x: 1 });"),
         page("<p id=a>a</p>", "if (window.gsap) use();\nfunction f(gsap) { gsap.set(a, {}); }"),
     ),
+    *(
+        Case(
+            "missing_gsap_script",
+            page("<p id=a>a</p>", f"¶gsap.set(a, {{}});\n{bad}"),
+            page("<p id=a>a</p>", good),
+            name=name,
+        )
+        for name, bad, good in (
+            ("that is looked for", "typeof other;", 'if (typeof gsap !== "undefined") gsap.set(a, {});'),
+            ("that is asked for", "window.other && use();", "if (!window.gsap) throw 1;\ngsap.set(a, {});"),
+            ("that a script sets", "window.own = make();", "window.gsap = make();\ngsap.set(a, {});"),
+            (
+                "that a script loads",
+                "",
+                "const s = document.createElement('script');\ns.onload = () => gsap.set(a, {});",
+            ),
+        )
+    ),
     script(
         "missing_gsap_plugin",
         "¶gsap.registerPlugin(SplitText);",
@@ -409,6 +598,10 @@ SCRIPT_CASES = [
 ]
 
 CLIP = '<p class="clip" id="a" data-start="0" data-duration="1">a</p>'
+LENGTH = 'data-duration="2"'
+RISE = "@keyframes rise { from { opacity: 0 } }"
+MOVES: dict[str, Any] = {"style": f"{RISE} p {{ animation: rise 1s }}"}
+ONE = '<p class="clip" id="one" data-start="0" data-duration="1">a</p>'
 TIMING_CASES = [
     body("invalid_timing_value", f"¶{CLIP.replace(chr(34) + '1' + chr(34), chr(34) + '1s' + chr(34))}", CLIP),
     body(
@@ -416,6 +609,104 @@ TIMING_CASES = [
         '¶<p class="clip" data-start="after a">b</p>',
         '<p class="clip" data-start=" .5 ">b</p>',
         name="start",
+    ),
+    *(
+        body("invalid_timing_value", f"¶<p {bad}>a</p>", f"<p {good}>a</p>", name=bad)
+        for bad, good in (
+            ('class="clip" data-start="0" data-duration="0"', 'class="clip" data-start="0" data-duration="1e-1"'),
+            ('class="clip" data-start="0" data-duration="-1"', 'class="clip" data-start="0" data-duration=" 1 "'),
+            ('class="clip" data-start="0" data-duration="Infinity"', 'data-duration="fast"'),
+            ('class="clip" data-start="0" data-duration=""', 'data-end="never" data-width="auto"'),
+            ('class="clip" data-start="-1"', 'class="clip" data-start="0"'),
+            ('class="clip" data-start="0" data-width="wide"', 'class="clip" data-start="0" data-width="20px"'),
+            ('class="clip" data-start="0" data-height="0"', 'class="clip" data-start="0" data-height="0.5"'),
+            (
+                'class="clip" data-start="0" data-playback-rate="0"',
+                'class="clip" data-start="0" data-playback-rate="9"',
+            ),
+            ('class="clip" data-start="0" data-media-start="-2"', 'class="clip" data-start="0" data-media-start="0"'),
+        )
+    ),
+    Case(
+        "invalid_timing_value", page(root=f"¶{ROOT.replace(LENGTH, 'data-duration=0')}", **MOVES), page(), name="root"
+    ),
+    Case(
+        "invalid_timing_value",
+        page(root=f"¶{ROOT} data-composition-duration='2s'"),
+        page(root=f"{ROOT} data-composition-duration='2'"),
+        name="the root's other length",
+    ),
+    *(
+        Case(
+            "invalid_frame_rate",
+            page(root=f"¶{ROOT} data-fps='{bad}'"),
+            page(root=f"{ROOT} data-fps='{good}'"),
+            name=bad,
+        )
+        for bad, good in (("29.97", "30000/1001"), ("0", "1"), ("fast", "240"), ("-30", " 30 "), ("241", ""))
+    ),
+    *(
+        Case(
+            "animation_before_clip",
+            page(
+                bad,
+                style=f"{RISE} .b {{ animation: rise 0.5s both }} .c::before {{ content: 'x'; animation: rise 1s }}",
+            ),
+            page(
+                good,
+                style=f"{RISE} .b {{ animation: rise 0.5s both }} .c::before {{ content: 'x'; animation: rise 1s }}",
+            ),
+            "warning",
+            name=name,
+        )
+        for name, bad, good in (
+            (
+                "in a clip",
+                '<div class="clip" data-start="1"><p><b>a</b>\n¶<i class="b">a</i></p></div>',
+                '<div class="clip b" data-start="1">a</div><div class="clip" data-start="0.4"><i class="b">a</i></div>',
+            ),
+            (
+                "in a clip that follows another",
+                f'{ONE}\n<div class="clip" data-start="one">\n¶<i class="b">a</i></div>',
+                f'{ONE}\n<div class="clip" data-start="one - 0.6"><i class="b">a</i></div>',
+            ),
+            (
+                "of a pseudo-element",
+                '<div class="clip" data-start="1">\n¶<i class="c">a</i></div>',
+                '<div class="clip c" data-start="1">a</div>',
+            ),
+            (
+                "with a start that is too early",
+                '<div class="clip" data-start="1">\n¶<i class="clip b" data-start="0.2">a</i></div>',
+                '<div class="clip" data-start="1"><i class="clip b" data-start="1">a</i></div>',
+            ),
+            (
+                "that is late enough",
+                '<div class="clip" data-start="1">\n¶<i class="b" style="animation-delay: 0.4s">a</i></div>',
+                '<div class="clip" data-start="1"><i class="b" style="animation-delay: 1s">a</i>'
+                '<i class="b" style="animation-iteration-count: infinite">a</i></div>',
+            ),
+        )
+    ),
+    Case(
+        "animation_before_clip",
+        page(
+            f"<div {HOST.replace(chr(34) + '0' + chr(34), chr(34) + '1' + chr(34))}></div>",
+            a_dot_html=SCENE.replace("<p>", f"<style>{RISE} i {{ animation: rise 0.5s }}</style>\n¶<i>"),
+        ),
+        page(
+            f"<div {HOST}></div>",
+            a_dot_html=SCENE.replace("<p>", f"<style>{RISE} i {{ animation: rise 0.5s }}</style><i>"),
+        ),
+        "warning",
+        name="in a scene",
+    ),
+    body(
+        "unknown_start_reference",
+        f'{CLIP}\n<div {HOST}></div>\n¶<p class="clip" data-start="nobody">b</p>',
+        f'{CLIP}\n<div {HOST}></div>\n<p class="clip" data-start="inside">b</p>',
+        files={"a_dot_html": SCENE.replace("<p>", '<p id="inside" class="clip" data-start="a - 0.5">')},
+        name="across files",
     ),
     body(
         "unknown_start_reference",
@@ -438,6 +729,16 @@ TIMING_CASES = [
 ]
 
 IMAGE: dict[str, Any] = {"img__a_b_dot_png": PNG}
+BASED: dict[str, Any] = {
+    "assets__a_dot_png": PNG,
+    "b_dot_png": PNG,
+    **{f"{folder}one_dot_css": "#root { background: url(/b.png) }" for folder in ("", "assets__")},
+}
+MODULES = (
+    '<base href="js/"><script type=importmap>{{"imports": {{"lib": "./b.mjs", "all/": "/js/", "./x.mjs": "./b.mjs"}}}}</script>\n'
+    "<script type=module>\n{}\n</script>"
+)
+MODULE_FILES: dict[str, Any] = {"js__a_dot_mjs": "", "js__b_dot_mjs": ""}
 ASSET_CASES = [
     body("missing_local_asset", '\n¶<img src="img/none.png?v=1">', '<img src="img/a_b.png?v=1#x">', files=IMAGE),
     body(
@@ -485,6 +786,88 @@ ASSET_CASES = [
             b_dot_png=PNG,
         ),
         name="in a style sheet",
+    ),
+    *(
+        style(
+            "missing_local_asset",
+            f"@font-face {{ font-family: x; src: {bad} }}",
+            f"@font-face {{ font-family: x; src: {good} }}",
+            severity=severity,
+            font_dot_woff2=b"font",
+            name=f"font {bad}",
+        )
+        for severity, bad, good in (
+            ("error", "url(a.woff2) format('woff2'), url(b.woff)", "url(font.woff2) format('woff2'), url(b.woff)"),
+            ("error", "url(a.woff), url(font.woff2)", "url(font.woff2), url(a.woff), url(b.ttf) format('truetype')"),
+            (
+                "error",
+                "url(a.eot) format('embedded-opentype'), url(a.woff)",
+                "url('a.eot?#x') format('embedded-opentype'), url(font.woff2)",
+            ),
+            ("error", "url(a.svg#x) format('svg'), url(b.woff2)", "url(a.svg#x) format('svg'), url(/font.woff2)"),
+            ("error", "url(a.woff2)", "url(data:font/woff2;base64,AA), url(a.woff2)"),
+            ("error", "url(a.woff2) format('woff2')", "url(https://a.example/a.woff2), url(a.woff2)"),
+            ("warning", "local('Own'), url(a.woff2)", "local('Own'), url(font.woff2), url(a.woff)"),
+        )
+    ),
+    style(
+        "missing_local_asset",
+        "#box::before { background: url(a.png) }",
+        ".nowhere, #box.never:hover { background: url(a.png) } @media print { #box { background: url(a.png) } }\n"
+        "@supports (display: nothing) { #box { background: url(a.png) } }",
+        name="of rules that apply",
+    ),
+    *(
+        Case(
+            "missing_local_asset",
+            page(bad, head=f"{base}<link rel=stylesheet href=one.css>", **BASED),
+            page(good, head=f"{base}<link rel=stylesheet href=one.css>", **BASED),
+            name=f"by {base}",
+        )
+        for base, bad, good in (
+            (
+                '<base href="assets/">',
+                '¶<img src="assets/a.png">',
+                '<img src="a.png"><img src="/b.png"><img src="../b.png">',
+            ),
+            ("<base href='./assets'>", '¶<img src="a.png">', '<img src="b.png">'),
+            ('<base target=_top><base href="/assets/x.html">', '¶<img src="b.png">', '<img src="deep/../a.png">'),
+            ('<base href="assets/deep/..">', '¶<img src="deep/a.png">', '<img src="a.png">'),
+            ('<base href="data:x">', '¶<img src="a.png">', '<img src="b.png">'),
+            ('<base href="?x#y">', '¶<img src="a.png">', '<img src="b.png">'),
+        )
+    ),
+    Case(
+        "missing_local_asset",
+        page('¶<img src="b.png">', head='<link rel=stylesheet href=one.css><base href="assets/">', **BASED),
+        page('<img src="a.png">', head='<link rel=stylesheet href=one.css><base href="assets/">', **BASED),
+        name="by a base behind a style sheet",
+    ),
+    Case(
+        "missing_local_asset",
+        page('<iframe src="f/f.html"></iframe>', f__f_dot_html='¶<base href=".."><img src="a.png">', b_dot_png=PNG),
+        page(
+            '<img src="a.png"><iframe src="f.html"></iframe>',
+            head='<base href="assets/">',
+            assets__a_dot_png=PNG,
+            assets__f_dot_html='<base href="https://a.example/"><img src="none.png"><script src="none.js"></script>',
+        ),
+        name="by the base of a frame",
+    ),
+    Case(
+        "missing_local_asset",
+        page(more=MODULES.format("¶import './c.mjs'; import 'lib'; import 'all/a.mjs';"), **MODULE_FILES),
+        page(
+            more=MODULES.format("import './b.mjs'; import 'lib'; import 'all/a.mjs'; import('./x.mjs');"),
+            **MODULE_FILES,
+        ),
+        name="by an import map",
+    ),
+    Case(
+        "missing_local_asset",
+        page(more='¶<script src="a.js" nomodule type=module></script>'),
+        page(more='<script src="a.js" nomodule></script><script src="a.html" type="text/x-template"></script>'),
+        name="of scripts that run",
     ),
     Case(
         "missing_local_asset",

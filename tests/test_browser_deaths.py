@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -18,8 +20,9 @@ import hfdask
 from hfdask import errors
 from hfdask.browser import browser_thread, capture, chromium, session
 from hfdask.browser.calls import Patience
+from hfdask.browser.mode import capture_mode
 from hfdask.browser.session import PageSession
-from hfdask.lint.page import LintPage
+from hfdask.lint.page import LintPage, open_lint_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left", "impatient")]
 
@@ -258,3 +261,24 @@ def test_a_warm_browser_that_has_lost_a_process_is_replaced_and_nobody_notices(p
         again = hfdask.render_chunk(planned.url, 0, tmp_path / "out.mp4", redo=True)
         assert (again.digest, again.messages) == (quiet.digest, quiet.messages)
         assert not again.warm
+
+
+def test_browsers_that_are_closed_under_a_check_say_no_more_than_that(caplog):
+    def never(*_: object) -> Coroutine[object, object, None]:
+        return asyncio.sleep(1000)
+
+    def check() -> None:
+        with open_lint_page(capture_mode("auto")) as page:
+            page._cdp.send = never  # type: ignore[method-assign]
+            asking.set()
+            page.inspect("<p>", role="entry", width=16, height=16)
+
+    asking = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check)
+        asking.wait(60)
+        time.sleep(0.2)
+        hfdask.close_browsers()
+        with pytest.raises(errors.BrowserCrashError, match="were closed"):
+            checked.result(30)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

@@ -23,8 +23,15 @@ LONG = "p" * 5000
 
 REFUSED = [
     (2, "render", "p", "-o", "o\udcff.mp4"),
-    (2, "render", "p", "-o", "."),
+    (5, "render", "p", "-o", "."),
     (5, "render", "p", "-o", "folder.mp4"),
+    (5, "render", "p", "-o", ""),
+    (5, "render", "p", "-o", "folder.mp4/"),
+    (5, "render", "p", "-o", ".."),
+    (5, "render", "p", "-o", "new/.mp4"),
+    (5, "render", "p", "-o", "file:///"),
+    (5, "render", "p", "-o", "s3://bucket"),
+    (5, "still", "p", "-t", "0", "-o", "/"),
     (5, "render", "p", "-o", "null.mp4"),
     (5, "render", "p", "-o", "pipe.mp4"),
     (5, "still", "p", "-t", "0", "-o", "folder.mp4"),

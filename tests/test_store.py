@@ -154,6 +154,43 @@ def test_urls_are_absolute_and_split(tmp_path, monkeypatch):
         split_url("folder/")
 
 
+@pytest.mark.parametrize("name", ["a b", "a#b?c", "100%", "a%20b", "%25", "é ü", "日本", "~", "a;b&c"])
+def test_file_urls_are_decoded_and_paths_are_not(name, tmp_path):
+    there = tmp_path / name / f"{name}.mp4"
+    Store(there.parent).put(there.name, b"content")
+    uri = there.as_uri()
+    spellings = [
+        str(there),
+        uri,
+        uri.replace("file:///", "file://localhost/"),
+        uri.replace("file:///", "file:/"),
+        uri.replace("file:", "FILE:"),
+        Store(there.parent).url_of(there.name),
+    ]
+    for url in spellings:
+        store, found = split_url(url)
+        assert (store.path, found, store.read(found)) == (str(there.parent), there.name, b"content")
+        assert store.shown(found) == str(there)
+        assert Store(store.url).path == str(there.parent)
+    assert list(tmp_path.iterdir()) == [there.parent]
+
+
+def test_other_urls_are_taken_as_they_are():
+    for url in ("memory://a%20b/c%23.mp4", "memory://file:/a%20b/c%23.mp4"):
+        store, name = split_url(url)
+        store.put(name, b"content")
+        assert Store(url.rpartition("/")[0]).names() == {"c%23.mp4": 7}
+        assert "%20" in store.path
+    store, name = split_url("memory://alone.mp4")
+    assert (store.fs.protocol, name) == ("memory", "alone.mp4")
+
+
+def test_what_a_file_url_hides_is_refused(tmp_path):
+    for url in ("file:///tmp/a%00b/c", "file:///tmp/%0A/c", "file:///tmp/%FF/c"):
+        with pytest.raises(errors.InvalidConfigError):
+            split_url(url)
+
+
 def test_the_first_error_ends_many_calls():
     ran = []
 
@@ -317,6 +354,9 @@ class TestAllowed:
             "s3://bucket/a/%252e%252e/b",
             "s3://bucket/a?/../../b",
             "file:///data?/../etc",
+            "file:///data/%2e%2e/etc",
+            "file:/data%2F..%2Fetc",
+            "file://localhost/etc",
             "http://files.example/a/../b",
             "http://files.example@other.example/a",
             "http://other.example/?http://files.example/a",

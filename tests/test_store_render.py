@@ -37,6 +37,36 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
 
 
+def test_file_urls_lead_everywhere(project, tmp_path):
+    odd = tmp_path / "a b#c%20é"
+    odd.mkdir()
+    source = project(
+        '<script src="https://cdn.example/lib/x.js"></script>' + BOX, **{"hfdask.toml": "[render]\nfps = 10"}
+    )
+    source = source.rename(odd / "project")
+    (odd / "vendor").mkdir()
+    (odd / "vendor" / "x.js").write_text("// library")
+
+    def uri(name: str) -> str:
+        return (odd / name).as_uri()
+
+    replaced = {"https://cdn.example/lib": uri("vendor")}
+    assert hfdask.check(uri("project")).findings == ()
+    assert hfdask.still(uri("project"), 0, uri("still.png"), replace_urls=replaced) == 0
+    options = {"plan_dir": uri("plan"), "replace_urls": replaced, "chunk_size": 5, "certificate": True}
+    result = hfdask.render(uri("project"), uri("out/a.mp4"), **options)
+    assert (result.output, result.frames) == (str(odd / "out" / "a.mp4"), 10)
+    assert hfdask.verify(uri("out/a.mp4"), sample=1).frames == 10
+    assert hfdask.Plan.open(result.plan_url).hash == hfdask.Plan.open(uri("plan")).hash
+    again = hfdask.render(uri("project"), odd / "out" / "b.mp4", **options)
+    assert all(chunk.reused for chunk in again.chunks)
+    made = hfdask.plan(uri("project/index.html"), odd / "own plan", replace_urls=replaced)
+    chunks = [hfdask.render_chunk(made.url, 0, uri("chunks/0.mp4"))]
+    hfdask.assemble(made.url, [uri("chunks/0.mp4")], uri("c.mp4"))
+    assert hfdask.assemble(made.url, chunks, uri("d.mp4")).digest == result.digest
+    assert [path.name for path in tmp_path.iterdir()] == [odd.name]
+
+
 def test_everything_on_an_object_store(place, project, tmp_path, caplog, monkeypatch):
     source = project(**{"assets/a.txt": "a", "assets/b.bin": bytes(2_000_000)})
     local = hfdask.plan(source, tmp_path / "plan", chunk_size=10)

@@ -57,6 +57,6 @@ async def browser_call(
         raise BrowserCrashError(f"the browser failed: {what}: {first_line(error)}") from error
 
 
-def first_line(error: PlaywrightError) -> str:
-    """What Playwright says, without its call log."""
-    return legible(error.message.strip().partition("\n")[0])[:600]
+def first_line(error: Exception) -> str:
+    """What an error says, without Playwright's call log."""
+    return legible(getattr(error, "message", str(error)).strip().partition("\n")[0])[:600]

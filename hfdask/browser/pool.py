@@ -133,7 +133,7 @@ class BrowserPool:
             if isinstance(error, HfdaskError) and (not lost or isinstance(error, BrowserMemoryError)):
                 raise
             if isinstance(error, HfdaskError | PlaywrightError):
-                what = lost or f"the browser failed: {first_line(error)}"  # type: ignore[arg-type]
+                what = lost or f"the browser failed: {first_line(error)}"
                 raise BrowserCrashError(what) from error
             raise
         await self._give_back(chromium)

@@ -22,6 +22,7 @@ from hfdask.errors import AssetError, AssetRefusedError, InvalidConfigError
 from hfdask.fields import kept_headers
 from hfdask.model import Resource
 from hfdask.page.server import content_type
+from hfdask.places import local_path
 
 _OPEN_TO_ALL = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
@@ -79,7 +80,7 @@ def replacements(replace_urls: Mapping[str, str]) -> tuple[Replacement, ...]:
     InvalidConfigError
         Where a local target does not exist.
     """
-    found = [Replacement(prefix, target) for prefix, target in replace_urls.items()]
+    found = [Replacement(prefix, local_path(target)) for prefix, target in replace_urls.items()]
     for each in found:
         if not each.remote and not os.path.exists(each.target):
             raise InvalidConfigError(

@@ -13,7 +13,8 @@ import concurrent.futures
 import contextlib
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from hfdask.browser.pool import BrowserPool
@@ -31,6 +32,8 @@ class BrowserThread:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
         self.pool = BrowserPool()
+        self._taking = threading.Lock()
+        self._ended = False
         self._thread = threading.Thread(target=self._main, name="hfdask-browser", daemon=True)
         self._thread.start()
 
@@ -40,13 +43,19 @@ class BrowserThread:
         try:
             self.loop.run_forever()
         finally:
-            # Whoever waits for one of these would wait for ever.
-            left = asyncio.all_tasks(self.loop)
-            for task in left:
-                task.cancel()
-            self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            with self._taking:
+                self._ended = True
+            self.loop.run_until_complete(self._cancel_all())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
+
+    async def _cancel_all(self) -> None:
+        """End every task, for whoever waits for one would wait for ever; also those that were handed in at the last moment."""
+        await asyncio.sleep(0)
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop; cancelling the future cancels it.
@@ -56,11 +65,11 @@ class BrowserThread:
         BrowserCrashError
             Where the thread was closed.
         """
-        try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        except RuntimeError as error:
-            coroutine.close()
-            raise _closed() from error
+        with self._taking:
+            if not self._ended:
+                return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        coroutine.close()
+        raise _closed()
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Run a coroutine on the loop and wait for its result.
@@ -82,12 +91,65 @@ class BrowserThread:
             future.cancel()
             raise
 
+    @contextlib.contextmanager
+    def held(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+        """What an asynchronous context manager gives, for a block on another thread.
+
+        One task enters and leaves it, so where the thread is closed meanwhile, it is left in order.
+
+        Raises
+        ------
+        BrowserCrashError
+            Where the thread was closed meanwhile.
+        """
+        entered: concurrent.futures.Future[tuple[T, asyncio.Future[None]]] = concurrent.futures.Future()
+        task = self.submit(_hold(manager, entered))
+        task.add_done_callback(lambda _: entered.cancel())
+        try:
+            value, left = entered.result()
+        except concurrent.futures.CancelledError:
+            self.result(task)  # raises what kept it from being entered
+            raise
+        except BaseException:
+            task.cancel()
+            raise
+        try:
+            yield value
+        except BaseException as error:
+            self._leave(left, error if isinstance(error, Exception) else _InterruptedError(repr(error)))
+            self.result(task)
+            raise
+        self._leave(left, None)
+        self.result(task)
+
+    def _leave(self, left: asyncio.Future[None], error: Exception | None) -> None:
+        def leave() -> None:
+            if left.done():
+                return
+            left.set_result(None) if error is None else left.set_exception(error)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and all that was held was left
+            self.loop.call_soon_threadsafe(leave)
+
     def close(self) -> None:
         """Stop the loop and wait for the thread. What runs on the loop must have been closed before."""
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # another one closes it
                 self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
+
+
+class _InterruptedError(Exception):
+    """Stands for an exception that would end the loop itself."""
+
+
+async def _hold(
+    manager: AbstractAsyncContextManager[T], entered: concurrent.futures.Future[tuple[T, asyncio.Future[None]]]
+) -> None:
+    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async with manager as value:
+        entered.set_result((value, left))
+        await left
 
 
 def _closed() -> BrowserCrashError:
@@ -120,9 +182,11 @@ def close_browsers() -> None:
     A chunk that is being rendered ends with a `BrowserCrashError`.
     """
     global _thread
+    if _thread is None or _thread.pid != os.getpid():
+        return  # and in a process that was forked, the lock may be shut for ever
     with _lock:
         thread, _thread = _thread, None
-    if thread is not None and thread.pid == os.getpid():
+    if thread is not None:
         try:
             thread.run(thread.pool.close(), timeout=_CLOSE_SECONDS)
         except (TimeoutError, BrowserCrashError):

@@ -23,6 +23,7 @@ from hfdask.assemble import Assembly
 from hfdask.chunk import finished_chunk
 from hfdask.cluster.assembly import AssemblyTask, AssemblyThread, Spoilt
 from hfdask.cluster.chunks import ChunkRun
+from hfdask.cluster.claim import FOLDER, Claim
 from hfdask.cluster.connection import connection_of
 from hfdask.cluster.once import run_once
 from hfdask.cluster.planning import needs_worker, plan_on_worker
@@ -99,7 +100,7 @@ class Job:
         return cls(
             project=project,
             output=store.url_of(name),
-            plan_url=os.fspath(plan_dir) if plan_dir else store.url_of(f".hfdask/{name}"),
+            plan_url=os.fspath(plan_dir) if plan_dir else store.url_of(f"{FOLDER}/{name}"),
             keep_plan=plan_dir is not None,
             **options,
         )
@@ -128,6 +129,7 @@ class Render:
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
+        self._claim = Claim(job.output, job.storage_options)
         self._finished = threading.Event()
         self._outcome: RenderResult | BaseException | None = None
         threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
@@ -175,9 +177,9 @@ class Render:
             self._set("done")
         except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
             error = self._outcome = typed(raised, f"the render of {self.job.output}", self._client)
-            if not (self._results and _can_go_on(error)):
-                for trouble in self._forget_plan():
-                    error.add_note(trouble)
+            trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
+            for text in (*trouble, *self._claim.release()):
+                error.add_note(text)
             self._set("failed")
         finally:
             self._finished.set()
@@ -185,10 +187,11 @@ class Render:
     def _run(self) -> RenderResult:
         began = time.perf_counter()
         self._require_shared()
+        self._claim.take(self._stop)
         self.plan, planned_on = self._plan()
         self._require_going()
         video, warnings = self._render_chunks(self.plan)
-        warnings += self._forget_plan()
+        warnings += [*self._forget_plan(), *self._claim.release()]
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
         return msgspec.structs.replace(
             video,
@@ -242,11 +245,10 @@ class Render:
             return []
         store, name = split_url(self.job.plan_url, self.job.storage_options)
         try:
-            store.delete(name)
+            if self._claim.holds():  # else it is another render's by now
+                store.delete(name)
         except HfdaskError as error:
             return [f"{self.job.plan_url} is of no use any more, but cannot be removed: {error.message}"]
-        if store.local and os.path.isdir(store.path) and not os.listdir(store.path):
-            os.rmdir(store.path)
         return []
 
     def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:

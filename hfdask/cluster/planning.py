@@ -21,6 +21,7 @@ from hfdask.cluster.scheduler import in_process
 from hfdask.cluster.task import Planned, plan_task
 from hfdask.config import is_url, with_project_file
 from hfdask.errors import BrowserNotFoundError, InvalidConfigError, MissingArtifactError
+from hfdask.places import local_path
 from hfdask.plan import Plan
 from hfdask.project import SKIPPED, Project, files_below, local_project
 from hfdask.store import SecretOptions, StorageOptions, Store, concurrently
@@ -110,7 +111,7 @@ def _carried(
         replacing = {}
         for number, (prefix, target) in enumerate(merged.get("replace_urls", {}).items()):
             if not is_url(target):
-                replacing[prefix] = _place(Path(target), number, found, files)
+                replacing[prefix] = _place(Path(local_path(target)), number, found, files)
         project_url = "" if found else os.fspath(project)
         if not files:
             yield Luggage(project_url, merged)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from hfdask.cluster.driver import RETRIES, Job, Render
 from hfdask.cluster.local import client_for
 from hfdask.config import AssembleOn, PlanOn, RenderConfig, with_project_file
+from hfdask.forks import at_work
 from hfdask.model import RenderResult
 from hfdask.store import StorageOptions
 
@@ -72,23 +73,24 @@ def submit(
 
     Raises
     ------
-    InvalidConfigError, OutputNotWritableError
+    InvalidConfigError, OutputNotWritableError, ForkedProcessError
         At once; every other error comes from ``result``.
     """
-    RenderConfig.of(with_project_file(project, config))
-    job = Job.of(
-        project,
-        output,
-        plan_dir,
-        storage_options=storage_options,
-        damage_test=damage_test,
-        strict=strict,
-        certificate=certificate,
-        retries=retries,
-        plan_on=plan_on,
-        assemble_on=assemble_on,
-    )
-    return Render(job, config, client)
+    with at_work(with_dask=True):
+        RenderConfig.of(with_project_file(project, config))
+        job = Job.of(
+            project,
+            output,
+            plan_dir,
+            storage_options=storage_options,
+            damage_test=damage_test,
+            strict=strict,
+            certificate=certificate,
+            retries=retries,
+            plan_on=plan_on,
+            assemble_on=assemble_on,
+        )
+        return Render(job, config, client)
 
 
 def render(
@@ -125,7 +127,10 @@ def render(
     """
     config = with_project_file(project, {name: options[name] for name in options.keys() - _SUBMIT_OPTIONS})
     RenderConfig.of(config)
-    with client_for(client, config.get("workers"), dashboard=dashboard) as cluster:
+    with (
+        at_work(with_dask=True),
+        client_for(client, config.get("workers"), dashboard=dashboard) as cluster,
+    ):
         if dashboard:
             Console(stderr=True).print(f"dashboard: {cluster.dashboard_link}")
         handle = submit(project, output, client=cluster, **options)

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import av
@@ -16,17 +17,36 @@ _MINIFIED_LINE = 400
 _LARGE_FILE = 50_000
 
 
-def candidates(url: str, base: str, *, also_root: bool = False) -> list[str] | None:
+Bases: TypeAlias = tuple[str | None, ...]
+"""The paths that a URL may count from, the likeliest first; None stands for a place outside of the project."""
+
+
+def base_of(href: str | None, path: str) -> str | None:
+    """The path that the URLs of the document at ``path`` count from, where it has a ``<base>`` with this ``href``."""
+    try:
+        parts = urlsplit((href or "").strip())
+    except ValueError:
+        return path
+    if parts.scheme in ("data", "javascript"):  # a browser ignores these
+        return path
+    if parts.scheme or parts.netloc:
+        return None
+    if not parts.path:
+        return path
+    [base] = candidates(href or "", path) or [path]
+    is_folder = parts.path.rpartition("/")[2] in ("", ".", "..")
+    return f"{base}/" if is_folder and base else base
+
+
+def candidates(url: str, *bases: str | None) -> list[str] | None:
     """The paths in the project that a URL may mean, or None where it means none of its files.
 
     Parameters
     ----------
     url : str
         As the author wrote it.
-    base : str
-        Path of the document, style sheet or script that has it.
-    also_root : bool
-        Whether a path may count from the project's folder as well, as in a sub-composition (contract 1.12).
+    *bases : str or None
+        Paths of the document, style sheet or script that has it, or of what it counts from otherwise; see `Bases`.
     """
     try:
         parts = urlsplit(url.strip())
@@ -35,9 +55,31 @@ def candidates(url: str, base: str, *, also_root: bool = False) -> list[str] | N
     if parts.scheme or parts.netloc or not parts.path:
         return None
     path = unquote(parts.path).replace("\\", "/")
-    bases = ["/"] if path.startswith("/") else ["/" + posixpath.dirname(base), *(["/"] if also_root else [])]
+    folders = ["/" + posixpath.dirname(base) for base in bases if base is not None]
     # As in a browser, `..` at the top stays there.
-    return list(dict.fromkeys(posixpath.normpath(posixpath.join(item, path)).lstrip("/") for item in bases))
+    found = (posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for folder in folders)
+    return list(dict.fromkeys(found)) or None
+
+
+def imported(name: str, imports: Mapping[str, str], base: str | None) -> str | None:
+    """The URL that a module's specifier means by an import map whose document counts from ``base``; None where none is told."""
+    known = {_specifier(key, base): address for key, address in imports.items()}
+    name = _specifier(name, base)
+    if name in known:
+        return known[name]
+    prefix = max((key for key in known if key.endswith("/") and name.startswith(key)), key=len, default=None)
+    return None if prefix is None else known[prefix] + name.removeprefix(prefix)
+
+
+def is_path(specifier: str) -> bool:
+    """Whether a module's specifier is a URL without a host, and no name for an import map."""
+    return specifier.startswith(("./", "../", "/"))
+
+
+def _specifier(text: str, base: str | None) -> str:
+    """As import maps compare them: those that are paths, by what they mean."""
+    found = candidates(text, base) if is_path(text) else None
+    return text if not found else f"/{found[0]}" + ("/" if text.endswith("/") else "")
 
 
 def leaves_project(url: str, base: str) -> bool:

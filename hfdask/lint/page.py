@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from playwright.async_api import CDPSession, Page
@@ -37,7 +38,7 @@ class LintPage:
     def __init__(self, thread: BrowserThread, mode: CaptureMode) -> None:
         self._thread = thread
         self._mode: CaptureMode = mode
-        self._stack = contextlib.AsyncExitStack()
+        self._held: AbstractContextManager[tuple[tuple[CDPSession, Chromium], bool]]
         self._cdp: CDPSession
         self._chromium: Chromium
 
@@ -91,17 +92,13 @@ class LintPage:
 
     def enter(self) -> None:
         """Open the page in a browser that is lent."""
-        self._thread.run(self._enter())
-
-    async def _enter(self) -> None:
-        opened = self._thread.pool.opened(self._mode, None, _checking_page)
-        (self._cdp, self._chromium), _ = await self._stack.enter_async_context(opened)
+        self._held = self._thread.held(self._thread.pool.opened(self._mode, None, _checking_page))
+        (self._cdp, self._chromium), _ = self._held.__enter__()
 
     def leave(self, error: BaseException | None = None) -> None:
         """Give the browser back. With an error that is not the project's it is thrown away, as where it does not close the page."""
-        leaving = self._stack.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
         with contextlib.suppress(BrowserCrashError, type(error) if error else BrowserCrashError):
-            self._thread.run(leaving)
+            self._held.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ ROOT = {
         "move data and pictures into files of their own",
     ),
     "root_missing_dimensions": _error(
-        "the root has no usable {missing}; without them the video is 1080 pixels wide and 1920 high",
+        "the root has no usable {missing}: the video is {outcome}",
         "write both in pixels, such as data-width='1920' data-height='1080'",
     ),
     "multiple_root_compositions": _error(
@@ -127,6 +127,20 @@ SCRIPTS = {
     ),
     "requestanimationframe_in_composition": _error(_STATE, _FROM_TIME),
     "state_between_frames": _error(_STATE, _FROM_TIME),
+    "animation_started_by_event": _error(
+        "{what} starts an animation: a chunk that begins after it comes to it at once, at its own first frame, so the animation "
+        "starts at another time than in other chunks",
+        "put all of it into one timeline, or give each animation its start as a delay",
+    ),
+    "event_never_comes": _warning(
+        "nobody causes the event {event} in a render, so what it would start is never shown",
+        "start it at a time of the video",
+    ),
+    "simulation_library": _error(
+        "{name}() moves what it draws from frame to frame, and a chunk starts in the middle without having seen the frames "
+        "before: what it shows differs from chunk to chunk, or is missing",
+        "draw it from the time of the frame alone, or play a recording of it, such as a Lottie file or an animated picture",
+    ),
     "missing_gsap_script": _error("gsap is used, but no script brings it", "add a <script src> with GSAP before it"),
     "missing_gsap_plugin": _error(
         "the GSAP plugin {name} is registered, but no script brings it",
@@ -150,11 +164,15 @@ SCRIPTS = {
 
 TIMING = {
     "invalid_timing_value": _error(
-        "{name}='{text}' is not understood and is ignored",
-        "write seconds as a plain number of at least 0; data-start also takes an id, or an id with ' + ' or ' - ' and seconds",
+        "{name}='{text}' is {problem}: {outcome}",
+        "write a plain number, in seconds where it is a time; data-start also takes an id, or an id with ' + ' or ' - ' and seconds",
+    ),
+    "invalid_frame_rate": _error(
+        "data-fps of the root is no frame rate: the video has 30 frames a second unless the render is told another rate; {problem}",
+        "write a whole number from 1 to 240, or a rational such as 30000/1001",
     ),
     "unknown_start_reference": _error(
-        "data-start refers to '{id}', which is no id in this document: the element starts at 0",
+        "data-start refers to '{id}', which is no id on this page: the element starts with what it is in",
         "use the id of an element, or of a composition",
     ),
     "start_reference_cycle": _error(
@@ -165,6 +183,11 @@ TIMING = {
         "use data-track-index for the lane, and z-index or the order of elements for what is on top",
     ),
     "deprecated_data_end": _warning("data-end is a legacy input: {outcome}", "write data-duration instead"),
+    "animation_before_clip": _warning(
+        "the CSS animation {name} ends at {ends} s, and the clip that it is in is shown from {shown} s only, so nobody sees it: "
+        "CSS animations count from the start of their own element's data-start, else from that of the video",
+        "put the animation on the clip itself, or give its element the same data-start, or an animation-delay",
+    ),
     "timed_element_missing_clip_class": _warning(
         "a timed element without class='clip': it renders, but editors find clips by that class",
         "add class='clip'",

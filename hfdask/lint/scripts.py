@@ -16,6 +16,7 @@ from typing import Any
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
+from hfdask.lint.starts import CALLBACKS, ENDS, INPUTS, TWEENS, event_of, sets_classes, starts_animation
 from hfdask.lint.state import state_changes
 from hfdask.lint.tree import (
     arguments_of,
@@ -39,15 +40,21 @@ _WANTED = Query(
     (function_declaration) @function (class_declaration) @function (import_specifier) @function
     (formal_parameters) @parameters (import_clause) @clause (arrow_function parameter: (identifier) @name)
     (namespace_import (identifier) @name) (catch_clause parameter: (identifier) @name) (for_in_statement) @each
+    (unary_expression) @unary (method_definition) @method
     """,
 )
 _FUNCTIONS = frozenset({"function_expression", "arrow_function", "function_declaration", "method_definition"})
-_TWEENS = frozenset({"to", "from", "fromTo", "set", "staggerTo", "staggerFrom"})
 _DRAWING = frozenset(
     {"style", "textContent", "innerHTML", "innerText", "className", "classList", "setAttribute", "setProperty", "src"}
     | {"fillRect", "clearRect", "stroke", "fill", "drawImage", "fillText", "append", "appendChild", "remove", "animate"}
 )
 _PLAYING = frozenset({"play", "pause", "load"})
+# What moves particles or bodies from frame to frame, by numbers of its own: how it is called, and what its file has in it.
+_SIMULATIONS = {
+    re.compile(r"confetti(\.create)?|party\.(confetti|sparkles)|\w+\.addConfetti"): "confetti|party",
+    re.compile(r"tsParticles\.load\w*|particlesJS(\.load)?"): "particles",
+    re.compile(r"Matter\.(Runner|Engine)\.\w+"): "matter",
+}
 _LOADED_BY_PAGE_MS = 1000  # readiness waits for timers up to this delay
 
 
@@ -73,6 +80,8 @@ class ScriptFacts:
     animates: bool = False
     globals: dict[str, Hit] = field(default_factory=dict)
     plugins: dict[str, Hit] = field(default_factory=dict)
+    simulations: list[tuple[str, Hit]] = field(default_factory=list)
+    adds_scripts: bool = False
     selectors: list[tuple[str, Hit]] = field(default_factory=list)
     imports: list[tuple[str, Hit]] = field(default_factory=list)
     declares: frozenset[str] = frozenset()
@@ -107,13 +116,15 @@ class _Reader:
     def read(self) -> ScriptFacts:
         error = next(inside(self.tree.root_node, "ERROR"), None) if self.tree.root_node.has_error else None
         self.facts.error_row = error.start_point.row if error else 0
-        self.facts.declares = self.declared & {"gsap", "lottie", "THREE"}
+        self.facts.declares = (self.declared | self.sets) & {"gsap", "lottie", "THREE"}
         self._registrations()
         self._globals()
         self._random()
         self._repeats()
         self._timers()
         self._frames()
+        self._events()
+        self._simulations()
         self._media()
         self._references()
         return self.facts
@@ -133,6 +144,22 @@ class _Reader:
         for node in self.all("each"):
             names |= names_in(node.child_by_field_name("left")) if node.child_by_field_name("kind") else set()
         return frozenset(names)
+
+    @functools.cached_property
+    def sets(self) -> frozenset[str]:
+        """Globals that the script gives a value, as in ``window.gsap = ...``."""
+        return frozenset(global_name(text_of(node.child_by_field_name("left"))) for node in self.all("assignment"))
+
+    @functools.cached_property
+    def made_or_asked_for(self) -> frozenset[str]:
+        """Globals that the script sets, or looks for before it uses them: ``window.gsap`` and ``typeof gsap``."""
+        names = {
+            name
+            for node in self.all("member")
+            if text_of(node) != (name := global_name(text_of(node))) and "." not in name
+        }
+        asked = (node for node in self.all("unary") if text_of(node.child_by_field_name("operator")) == "typeof")
+        return frozenset(names | {global_name(text_of(node.child_by_field_name("argument"))) for node in asked})
 
     @functools.cached_property
     def functions(self) -> dict[str, Node]:
@@ -212,11 +239,13 @@ class _Reader:
     def _globals(self) -> None:
         for node in self.all("member"):
             name = member(node)[0]
-            if name in ("gsap", "lottie", "THREE") and name not in self.declared:
+            if name in ("gsap", "lottie", "THREE") and name not in self.declared | self.made_or_asked_for:
                 self.facts.globals.setdefault(name, self.hit("", node))
         for call in self.all("call"):
             holder, name = member(call.child_by_field_name("function"))
             self.facts.animates |= name in ("animate", "loadAnimation") or holder == "anime"
+            if name == "createElement" and literal(next(iter(arguments_of(call)), None)) == "script":
+                self.facts.adds_scripts = True  # which may bring any library
             if global_name(holder) != "gsap":
                 continue
             if name == "timeline":
@@ -256,8 +285,13 @@ class _Reader:
             if text_of(node.child_by_field_name("constructor")) == "Date" and not arguments_of(node):
                 self.report("virtual_date", node, what="new Date()")
         for node in self.all("string"):
-            if text_of(node)[1:-1].lstrip("+-=").startswith("random(") and _tween_of(node) is not None:
+            text = text_of(node)[1:-1]
+            random = text.lstrip("+-=").startswith("random(") or _is_random_ease(text)
+            if random and _tween_of(node) is not None:
                 self.report("non_deterministic_code", node, "error", what=text_of(node), stake=_stake(True))
+        for node in self.all("pair"):
+            if text_of(node.child_by_field_name("key")).strip("'\"") == "scrambleText" and _tween_of(node) is not None:
+                self.report("non_deterministic_code", node, "error", what="ScrambleText", stake=_stake(True))
 
     # Repeats
 
@@ -328,6 +362,54 @@ class _Reader:
             if function is not None and text_of(node.child_by_field_name("key")) == "onUpdate":
                 yield "state_between_frames", function
 
+    # What starts an animation at no time of the video
+
+    def _events(self) -> None:
+        for node in [*self.all("call"), *self.all("assignment")]:
+            event, given = event_of(node, arguments_of(node)) or ("", None)
+            function = self.function(given)
+            if function is None:
+                continue
+            reached = self.reached(function)
+            starts = any(starts_animation(each) for each in reached)
+            if event in ENDS and (starts or any(sets_classes(each) for each in reached)):
+                severity = None if starts else "warning"
+                self.report("animation_started_by_event", node, severity, what=f"the event {event}")
+            elif event in INPUTS and (starts or any(_draws(each) for each in reached)):
+                self.report("event_never_comes", node, event=event)
+        for name, node, given in self._callbacks():
+            function = self.function(given)
+            if function is not None and any(starts_animation(each) for each in self.reached(function)):
+                self.report("animation_started_by_event", node, what=name)
+        for node in self.all("pair"):
+            if text_of(node.child_by_field_name("key")).strip("'\"") == "scrollTrigger":
+                self.report("event_never_comes", node, event="scroll")
+
+    def _callbacks(self) -> Iterator[tuple[str, Node, Node | None]]:
+        """What GSAP is to call on its way: by name, where it says so, and the function."""
+        for node in self.all("pair"):
+            key = text_of(node.child_by_field_name("key")).strip("'\"")
+            if key in CALLBACKS:
+                yield key, node, node.child_by_field_name("value")
+        for node in self.all("method"):
+            if text_of(node.child_by_field_name("name")) in CALLBACKS:
+                yield text_of(node.child_by_field_name("name")), node, node
+        for call in self.all("call"):
+            holder, name = member(call.child_by_field_name("function"))
+            arguments = arguments_of(call)
+            if name == "call" and arguments and not holder.endswith(("prototype", "super")):
+                yield "call()", call, arguments[0]
+            elif name in ("eventCallback", "delayedCall") and len(arguments) > 1:
+                yield f"{name}()", call, arguments[1]
+
+    def _simulations(self) -> None:
+        for call in self.all("call"):
+            name = global_name(text_of(call.child_by_field_name("function")))
+            for pattern, library in _SIMULATIONS.items():
+                if pattern.fullmatch(name):
+                    hit = self.hit("simulation_library", call, name=name)
+                    self.facts.simulations.append((library, hit))
+
     # Media
 
     def _media(self) -> None:
@@ -390,6 +472,11 @@ class _Reader:
                 self.facts.imports.append((text, self.hit("missing_local_asset", source)))
 
 
+def _is_random_ease(text: str) -> bool:
+    """Whether this names an ease of GSAP's that draws its curve by lot when a tween begins."""
+    return text.startswith("rough(") and re.search(r"randomize\s*:\s*false", text) is None
+
+
 def _stake(late: bool) -> str:
     if late:
         return (
@@ -410,7 +497,7 @@ def _tween_of(node: Node) -> Node | None:
         objects = objects or item.type == "object"
         if item.type == "call_expression" and objects:
             holder, name = member(item.child_by_field_name("function"))
-            if name in _TWEENS and not holder.endswith(("Map", "Set", "params")):
+            if name in TWEENS and not holder.endswith(("Map", "Set", "params")):
                 return item
         item = item.parent
     return None

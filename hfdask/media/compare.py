@@ -24,6 +24,7 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
 from hfdask.errors import MediaError
+from hfdask.forks import worked
 from hfdask.media.picture import BITEXACT, Pixels, YuvConverter, decode_frame
 
 Source: TypeAlias = str | os.PathLike[str]
@@ -72,6 +73,7 @@ class Comparison:
         return self.equal_length and self.min_psnr == math.inf
 
 
+@worked
 def compare(a: Source, b: Source) -> Comparison:
     """Compare two videos or PNG pictures frame by frame, by frame number.
 

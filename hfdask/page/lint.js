@@ -8,6 +8,15 @@ const MEDIA = "video,audio";
 const HOST = "[data-composition-src]";
 const NOT_VISUAL = "script,style,link,meta";
 const COMPOSITION = "[data-composition-id]";
+const SIZED = "[data-composition-id],[data-composition-src],[data-composition-id] > [data-start]";
+const WINDOWED = `${TIMED},${COMPOSITION},${HOST},${MEDIA}`;
+const CSS_URL = /url\("((?:[^"\\]|\\.)*)"\)/g;
+const FACE_SOURCE = /local\(|url\("((?:[^"\\]|\\.)*)"\)(?:\s*format\(([^)]*)\))?/g;
+const UNKNOWN_FORMATS = /embedded-opentype|svg/;
+const BEGIN_EVENT = /(?:^|[;.\s])((?:dbl)?click|mouse[a-z]+|pointer[a-z]+|focusin|focusout|key[a-z]+)\b/;
+const HANDLER = /^on((?:dbl)?click|mouse[a-z]+|pointer[a-z]+|focus|blur|key[a-z]+|scroll|input|change)$/;
+const STARTS = /\.(?:play|restart|animate|begin(?:Element)?)\(|\bgsap\.|\.animation\b|\bclass(?:List|Name)\b/;
+const MAX_CHAIN = 500; // references, one after another, that are followed
 const PLACEHOLDER = /__[A-Z][A-Z0-9_]*__|\{\{.*?\}\}|\$\{.*?\}|<<.*?>>/;
 const SCRIPT_TYPES = new Set(["", "module", "text/javascript", "application/javascript", "text/ecmascript"]);
 const VARIABLE_TYPES = ["string", "number", "color", "boolean", "enum", "font", "image"];
@@ -63,10 +72,21 @@ class Inspection {
     this.doc = doc;
     this.findings = [];
     this.urls = [];
+    this.faces = [];
+    this.timed = [];
+    this.references = [];
     this.declared = [];
+    this.scopes = new Map(); // hosts of templates → the id that the template's scripts know them by
     this.where = new Map();
+    this.base = doc.querySelector("base[href]");
     this.remember(doc);
     this.mount();
+    this.elements = [...doc.querySelectorAll("*")];
+    this.compositions = [...doc.querySelectorAll(COMPOSITION)];
+    this.root = this.compositions.find((e) => e.getAttribute("data-root") === "true") ?? this.compositions[0] ?? null;
+    if (this.root && this.role === "entry") this.resize();
+    this.starts = new Map();
+    this.ids = new Map(this.elements.filter(({ id }) => id).map((element) => [element.id, element]));
   }
 
   // The host finds lines by an element's tag, attributes, and place among those that are alike.
@@ -92,13 +112,16 @@ class Inspection {
     for (const template of [...doc.querySelectorAll('template[id$="-template"]')].filter(isTemplate)) {
       const id = template.id.slice(0, -"-template".length);
       const host = doc.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
-      if (host && !host.childElementCount) host.append(template.content);
+      if (!host || host.childElementCount) continue;
+      this.scopes.set(host, declaredIn(template.content, id));
+      host.append(template.content);
     }
     for (const link of doc.querySelectorAll('link[rel~="stylesheet"][href]')) {
       const text = this.sheets?.[link.getAttribute("href")];
       if (text === undefined) continue;
       const style = doc.createElement("style");
       style.textContent = text;
+      style.media = link.media;
       link.after(style);
       this.where.set(style, { ...this.where.get(link), sheet: link.getAttribute("href") });
     }
@@ -113,21 +136,18 @@ class Inspection {
   }
 
   run() {
-    const { doc } = this;
-    this.elements = [...doc.querySelectorAll("*")];
-    this.compositions = [...doc.querySelectorAll(COMPOSITION)];
-    this.root = this.compositions.find((e) => e.getAttribute("data-root") === "true") ?? this.compositions[0] ?? null;
-    if (this.root && this.role === "entry") this.resize();
     if (this.role === "entry") this.checkRoot();
     if (this.role !== "frame") {
       this.checkCompositions();
       this.checkTiming();
+      this.checkEvents();
       this.checkMedia();
       this.checkVariables();
     }
     this.collectUrls();
     this.readStyles();
     this.checkCost();
+    this.collectAnimations();
     return this.answer();
   }
 
@@ -142,15 +162,19 @@ class Inspection {
     return {
       findings: this.findings,
       urls: this.urls,
-      scripts: [...this.doc.scripts].filter((s) => SCRIPT_TYPES.has(s.type.trim().toLowerCase())).map((script) => ({
+      scripts: [...this.doc.scripts].filter(runs).map((script) => ({
         at: this.at(script),
         src: script.getAttribute("src"),
         module: script.type.trim().toLowerCase() === "module",
         text: script.text,
+        late: this.comesLate(script),
       })),
+      base: this.base?.getAttribute("href") ?? null,
+      imports: Object.assign({}, ...[...this.doc.querySelectorAll("script[type=importmap]")].map(importsOf)),
       hosts: [...this.doc.querySelectorAll(HOST)].map((host) => ({
         at: this.at(host),
         src: host.getAttribute("data-composition-src").trim(),
+        start: this.startOf(host),
         values: jsonObject(host.getAttribute("data-variable-values")),
         placeholder: PLACEHOLDER.test(host.getAttribute("data-composition-src")),
       })),
@@ -159,13 +183,23 @@ class Inspection {
         id: element.getAttribute("data-composition-id"),
         isRoot: element === this.root,
         noTimeline: element.hasAttribute("data-no-timeline"),
+        src: element.getAttribute("data-composition-src"),
+        declared: this.scopes.get(element) ?? null,
       })),
+      ids: [...this.elements.map(({ id }) => id), ...this.compositions.map(nameOf)].filter(Boolean),
+      references: this.references,
+      faces: this.faces,
+      animations: this.timed,
+      fps: this.root?.getAttribute("data-fps") ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") } : null,
       variables: this.declared.map(({ id }) => id),
       media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
       duration: Boolean(this.root) && durationOf(this.root) > 0,
       finite: this.animations || this.doc.querySelector(`${MEDIA},${HOST}`) !== null || this.childWindows(),
       size: this.root ? [pixelsOf(this.root, "data-width") ?? 1080, pixelsOf(this.root, "data-height") ?? 1920] : null,
-      sheets: [...this.doc.querySelectorAll('link[rel~="stylesheet"][href]')].map((e) => e.getAttribute("href")),
+      sheets: [...this.doc.querySelectorAll('link[rel~="stylesheet"][href]')].map((link) => ({
+        url: link.getAttribute("href"),
+        late: this.comesLate(link),
+      })),
     };
   }
 
@@ -182,8 +216,13 @@ class Inspection {
       else if (!sought) this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
       return;
     }
-    const missing = ["width", "height"].filter((name) => pixelsOf(root, `data-${name}`) === null);
-    if (missing.length) this.add("root_missing_dimensions", root, { missing: missing.map((m) => `data-${m}`).join(", ") });
+    const defaults = { "data-width": "1080 pixels wide", "data-height": "1920 pixels high" };
+    const lacking = Object.keys(defaults).filter((name) => pixelsOf(root, name) === null);
+    if (lacking.length) {
+      const written = (name) => (root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is no number above 0)` : name);
+      const [missing, outcome] = [lacking.map(written), lacking.map((name) => defaults[name])].map((texts) => texts.join(" and "));
+      this.add("root_missing_dimensions", root, { missing, outcome });
+    }
     const outer = this.compositions.filter((e) => !e.parentElement?.closest(COMPOSITION));
     if (outer.length > 1 && !outer.some((e) => e.getAttribute("data-root") === "true")) {
       for (const other of outer.slice(1)) this.add("multiple_root_compositions", other);
@@ -212,21 +251,19 @@ class Inspection {
   }
 
   checkTiming() {
-    const ids = new Map();
     for (const element of this.elements) {
+      if (!element.matches(WINDOWED)) continue; // elsewhere these names are the author's own
       if (element.hasAttribute("data-layer")) this.add("deprecated_data_layer", element);
       if (element.hasAttribute("data-end")) this.checkEnd(element);
-      for (const name of ["data-duration", "data-composition-duration"]) this.requireNumber(element, name, true);
-      for (const name of ["data-media-start", "data-playback-start", "data-playback-rate"]) this.requireNumber(element, name);
-      if (element.id) ids.set(element.id, element);
+      this.checkNumbers(element);
     }
     for (const element of this.doc.querySelectorAll(TIMED)) {
       if (element.matches(NOT_VISUAL)) continue;
-      this.checkStart(element, ids);
+      this.checkStart(element);
       const ordinary = !element.matches(`${MEDIA},${COMPOSITION},${HOST}`);
       if (ordinary && !element.classList.contains("clip")) this.add("timed_element_missing_clip_class", element);
     }
-    this.checkCycles(ids);
+    this.checkCycles();
   }
 
   checkEnd(element) {
@@ -237,26 +274,65 @@ class Inspection {
     this.add("deprecated_data_end", element, { outcome });
   }
 
-  requireNumber(element, name, positive = false) {
-    const text = element.getAttribute(name);
-    if (text === null || text.trim() === "") return; // blank is absent
-    const value = strictNumber(text);
-    if (value === null || value < 0 || (positive && value === 0)) this.add("invalid_timing_value", element, { name, text });
+  // What is read of an element, and what a render does where it is no such number.
+  checkNumbers(element) {
+    const isRoot = element === this.root && this.role === "entry";
+    const known = strictNumber(element.getAttribute("data-end")) !== null;
+    const length = known ? "its data-end counts instead" : "it shows for as long as what is in it, or around it, does";
+    const outcomes = {
+      "data-duration": isRoot ? "the video is as long as what is in it" : length,
+      "data-end": "it is ignored",
+      "data-media-start": "it plays from its beginning",
+      "data-playback-start": "it plays from its beginning",
+      "data-playback-rate": "it plays at a rate of 1",
+    };
+    if (isRoot) outcomes["data-composition-duration"] = outcomes["data-duration"];
+    for (const [name, outcome] of Object.entries(outcomes)) {
+      const from = name.endsWith("-start") ? "of at least 0" : "above 0";
+      const value = strictNumber(element.getAttribute(name));
+      const good = value !== null && (from === "above 0" ? value > 0 : value >= 0);
+      if (!good && element.hasAttribute(name)) this.invalid(element, name, `no number ${from}`, outcome);
+    }
+    if (isRoot || !element.matches(SIZED)) return;
+    for (const name of ["data-width", "data-height"]) {
+      if (element.hasAttribute(name) && pixelsOf(element, name) === null) {
+        this.invalid(element, name, "no number above 0", "its size is that of its style");
+      }
+    }
   }
 
-  checkStart(element, ids) {
+  invalid(element, name, problem, outcome) {
+    this.add("invalid_timing_value", element, { name, text: element.getAttribute(name), problem, outcome });
+  }
+
+  checkStart(element) {
     const text = element.getAttribute("data-start");
     const parsed = parseStart(text);
-    if (parsed === null) {
-      if (text.trim()) this.add("invalid_timing_value", element, { name: "data-start", text });
-    } else if (parsed.id && !this.target(parsed.id, ids)) this.add("unknown_start_reference", element, { id: parsed.id });
+    const outcome = "it starts with what it is in";
+    if (parsed === null && text.trim()) this.invalid(element, "data-start", "neither seconds nor an element's id", outcome);
+    else if (parsed?.seconds < 0) this.invalid(element, "data-start", "less than 0", outcome);
+    else if (parsed?.id && !this.target(parsed.id)) this.references.push({ at: this.at(element), id: parsed.id });
   }
 
-  target(id, ids) {
-    return ids.get(id) ?? this.compositions.find((e) => e.getAttribute("data-composition-id") === id) ?? null;
+  // What only an event of a person's starts: in SMIL, and in attributes with a script.
+  checkEvents() {
+    for (const element of this.doc.querySelectorAll("animate,animateMotion,animateTransform,set")) {
+      const [, event] = BEGIN_EVENT.exec(element.getAttribute("begin") ?? "") ?? [];
+      if (event) this.add("event_never_comes", element, { event });
+    }
+    for (const element of this.elements) {
+      for (const { name, value } of element.attributes) {
+        const [, event] = HANDLER.exec(name) ?? [];
+        if (event && STARTS.test(value)) this.add("event_never_comes", element, { event });
+      }
+    }
   }
 
-  checkCycles(ids) {
+  target(id) {
+    return this.ids.get(id) ?? this.compositions.find((e) => e.getAttribute("data-composition-id") === id) ?? null;
+  }
+
+  checkCycles() {
     const told = new Set();
     for (const element of this.doc.querySelectorAll(TIMED)) {
       const trail = [];
@@ -264,7 +340,7 @@ class Inspection {
       while (next && !trail.includes(next)) {
         trail.push(next);
         const id = parseStart(next.getAttribute("data-start"))?.id;
-        next = id ? this.target(id, ids) : null;
+        next = id ? this.target(id) : null;
       }
       if (next === element && !told.has(element)) {
         for (const member of trail) told.add(member);
@@ -370,21 +446,34 @@ class Inspection {
   }
 
   url(text, element, kind, sheet = null) {
+    const use = this.use(text, element, kind, sheet);
+    if (use) this.urls.push(use);
+  }
+
+  use(text, element, kind, sheet) {
     const url = text.trim();
-    if (!url || url.startsWith("#")) return;
+    if (!url || url.startsWith("#")) return null;
     if (PLACEHOLDER.test(url)) {
       if (kind !== "composition") this.add("placeholder_media_url", element, { url });
-      return;
+      return null;
     }
     // CSS keeps no positions: the first place where the sheet has the URL.
     const before = element.localName === "style" ? element.textContent.split(url) : [];
     const row = before.length > 1 ? before[0].split("\n").length - 1 : null;
-    this.urls.push({ url, kind, sheet, row, at: this.at(element) });
+    return { url, kind, sheet, row, late: this.comesLate(element), at: this.at(element) };
+  }
+
+  // Whether a <base> applies: scripts and style sheets are asked for before the parser comes to one that is behind them.
+  comesLate(element) {
+    const early = this.base && element.matches("script,link") && element.compareDocumentPosition(this.base);
+    return !(early & Node.DOCUMENT_POSITION_FOLLOWING);
   }
 
   collectUrls() {
     for (const [selector, name, kind] of [
-      ["img[src],input[type=image][src],embed[src],track[src]", "src", "image"],
+      ["img[src],input[type=image][src]", "src", "image"],
+      ["embed[src]", "src", "embed"],
+      ["track[src]", "src", "track"],
       ["video[src],video > source[src]", "src", "video"],
       ["audio[src],audio > source[src]", "src", "audio"],
       ["video[poster]", "poster", "image"],
@@ -396,7 +485,8 @@ class Inspection {
       ["image,use,feImage", "xlink:href", "image"],
     ]) {
       for (const element of this.doc.querySelectorAll(selector)) {
-        if (element.hasAttribute(name) && !element.closest("noscript")) this.url(element.getAttribute(name), element, kind);
+        if (!element.hasAttribute(name) || element.closest("noscript") || (kind === "script" && !runs(element))) continue;
+        this.url(element.getAttribute(name), element, kind);
       }
     }
     for (const element of this.doc.querySelectorAll("img[srcset],source[srcset]")) {
@@ -410,6 +500,7 @@ class Inspection {
     this.keyframes = new Map();
     for (const sheet of this.doc.styleSheets) {
       if (sheet.ownerNode.localName !== "style") continue; // a link, which loads nothing here: `mount` has put its text in
+      if (!this.applies(sheet.media)) continue;
       this.readRules(sheet.cssRules, sheet.ownerNode, this.where.get(sheet.ownerNode)?.sheet ?? null);
     }
     for (const element of this.doc.querySelectorAll("[style]")) {
@@ -421,10 +512,13 @@ class Inspection {
   readRules(rules, owner, sheet) {
     for (const rule of rules) {
       if (rule instanceof owner.ownerDocument.defaultView.CSSImportRule) {
-        this.url(rule.href, owner, "style sheet", sheet);
+        if (rule.supportsText === null || CSS.supports(rule.supportsText)) this.url(rule.href, owner, "style sheet", sheet);
         continue;
       }
-      if (rule.style) this.readDeclarations(rule.style, owner, sheet, rule.selectorText ?? "");
+      if (rule.constructor.name === "CSSMediaRule" && !this.applies(rule.media)) continue;
+      if (rule.constructor.name === "CSSSupportsRule" && !CSS.supports(rule.conditionText)) continue;
+      if (rule.constructor.name === "CSSFontFaceRule") this.readFace(rule.style, owner, sheet);
+      else if (rule.style) this.readDeclarations(rule.style, owner, sheet, rule.selectorText ?? "");
       if (rule.style?.animationName && this.finite(rule.style)) this.animations = true;
       if (rule.constructor.name === "CSSKeyframesRule") {
         const filters = [...rule.cssRules].map((frame) => frame.style.filter).filter((text) => text.includes("blur("));
@@ -438,10 +532,32 @@ class Inspection {
     return !style.animationIterationCount || style.animationIterationCount.split(",").some((c) => c.trim() !== "infinite");
   }
 
+  applies(media) {
+    return this.doc.defaultView.matchMedia(media.mediaText || "all").matches;
+  }
+
+  // A page asks for the sources of a face in turn, until there is one.
+  readFace(style, owner, sheet) {
+    const sources = [...style.getPropertyValue("src").matchAll(FACE_SOURCE)].map(([, url, format]) => {
+      if (url === undefined) return { local: true };
+      return UNKNOWN_FORMATS.test(format ?? "") ? null : this.use(unescaped(url), owner, "font", sheet);
+    });
+    this.faces.push(sources.filter(Boolean));
+  }
+
   readDeclarations(style, owner, sheet, selector) {
     const text = style.cssText;
-    for (const [, url] of text.matchAll(/url\("((?:[^"\\]|\\.)*)"\)/g)) this.url(url.replace(/\\(.)/g, "$1"), owner, "style", sheet);
+    if (this.isUsed(selector)) {
+      for (const [, url] of text.matchAll(CSS_URL)) this.url(unescaped(url), owner, "style", sheet);
+    }
     if (/(?:filter|box-shadow|mix-blend-mode|animation(?:-name)?):/.test(text)) this.costly.push(selector || owner);
+  }
+
+  // Whether a picture of a rule is asked for: not where no element matches it. Nested selectors are not followed.
+  isUsed(selector) {
+    const plain = selector.replace(/::?(?:before|after|marker|backdrop|placeholder|selection|first-l(?:ine|etter))\b/g, "");
+    if (plain === "" || selector.includes("&") || plain.trim() !== plain || /(?:^|[\s,>+~])(?:,|$)/.test(plain)) return true;
+    return !isList(plain) || this.doc.querySelector(plain) !== null;
   }
 
   // Layout is asked for only where some style could cost much.
@@ -479,6 +595,48 @@ class Inspection {
     return style.filter !== "none" || backdrop !== "none";
   }
 
+  // What CSS animates once, from when on its clips are open, and whether it counts from a start of its own. The others count
+  // from that of the video, which only the host knows.
+  // When an element starts in its document, as far as attributes tell: the length of what a script makes is not known here.
+  startOf(element, depth = 0) {
+    if (element === this.root || depth > MAX_CHAIN) return 0;
+    if (!this.starts.has(element)) {
+      this.starts.set(element, 0); // where it is met again, in a cycle
+      this.starts.set(element, this.findStart(element, depth + 1));
+    }
+    return this.starts.get(element);
+  }
+
+  findStart(element, depth) {
+    const parsed = parseStart(element.getAttribute("data-start"));
+    const above = element.parentElement?.closest(COMPOSITION) ?? null;
+    const from = above ? this.startOf(above, depth) : 0;
+    if (parsed === null) return from;
+    if ("seconds" in parsed) return from + Math.max(0, parsed.seconds);
+    const target = this.target(parsed.id);
+    if (!target) return from;
+    const start = this.startOf(target, depth);
+    const end = strictNumber(target.getAttribute("data-end"));
+    const length = durationOf(target) ?? (end === null ? 0 : end - (strictNumber(target.getAttribute("data-start")) ?? start));
+    return Math.max(0, start + Math.max(0, length) + parsed.offset);
+  }
+
+  collectAnimations() {
+    if (!this.animations || !this.root) return;
+    for (const animation of this.doc.getAnimations()) {
+      const { target } = animation.effect ?? {};
+      const { endTime, activeDuration } = animation.effect?.getComputedTiming() ?? {};
+      const plain = animation.timeline === this.doc.timeline && animation.playState !== "paused";
+      if (!plain || !target || !animation.animationName || !(activeDuration > 0 && Number.isFinite(endTime))) continue;
+      const clips = [];
+      for (let clip = target.closest(TIMED); clip && clip !== this.root; clip = clip.parentElement?.closest(TIMED)) clips.push(clip);
+      const own = clips[0] === target;
+      const ends = endTime / 1000 + (own ? this.startOf(target) : 0);
+      const shown = Math.max(0, ...clips.map((clip) => this.startOf(clip)));
+      this.timed.push({ at: this.at(target), name: animation.animationName, own, ends, shown });
+    }
+  }
+
   share(element) {
     const box = element.getBoundingClientRect();
     const side = (from, to, size) => Math.max(0, Math.min(to, size) - Math.max(from, 0));
@@ -506,16 +664,47 @@ function durationOf(element) {
   return numberAttribute(element, "data-duration", "data-composition-duration");
 }
 
+function isObject(value) {
+  return Boolean(value) && typeof value === "object" && !Array.isArray(value);
+}
+
 function jsonObject(text) {
   try {
     const value = JSON.parse(text);
-    return value && typeof value === "object" && !Array.isArray(value) ? value : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }
 }
 
+function nameOf(composition) {
+  return composition.getAttribute("data-composition-id");
+}
+
+// Whether a script element is one that this browser runs.
+function runs(script) {
+  const type = script.type.trim().toLowerCase();
+  return SCRIPT_TYPES.has(type) && (type === "module" || !script.hasAttribute("nomodule"));
+}
+
+// The id by which a scene's scripts know it, whatever id its host has.
+function declaredIn(content, id) {
+  const named = content.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
+  return (named ?? content.querySelector(COMPOSITION))?.getAttribute("data-composition-id") ?? id;
+}
+
+// An import map's names, as far as it can be read.
+function importsOf(script) {
+  const { imports } = jsonObject(script.text) ?? {};
+  const entries = isObject(imports) ? Object.entries(imports) : [];
+  return Object.fromEntries(entries.filter(([, address]) => typeof address === "string"));
+}
+
 // The URLs of a srcset: a URL takes all up to white space, and commas only where no descriptor follows.
 function candidates(text) {
   return [...text.matchAll(/[\s,]*(\S*[^\s,])(?:\s[^,]*)?(?:,|$)/g)].map(([, url]) => url);
+}
+
+function unescaped(url) {
+  return url.replace(/\\(.)/g, "$1");
 }

@@ -26,6 +26,7 @@ import fsspec
 from fsspec.utils import get_protocol
 
 from hfdask.errors import InvalidConfigError, StoreNotAllowedError
+from hfdask.places import local_path
 from hfdask.store.secrets import StorageOptions, shown
 
 VARIABLE = "HFDASK_ALLOWED_URLS"
@@ -73,7 +74,7 @@ def require_allowed(url: str, options: StorageOptions | None = None) -> None:
         return
     entries = [entry for entry in re.split(r"[\s,]+", listed) if entry]
     given = {entry for entry in entries if _OPTION.match(entry)}
-    prefixes = [_place(entry) for entry in entries if entry not in given]
+    prefixes = [_place(local_path(entry)) for entry in entries if entry not in given]
     places = [] if "::" in url else [_place(each) for each in _readings(url)]
     if not places or not all(any(prefix.covers(place) for prefix in prefixes) for place in places):
         raise StoreNotAllowedError(

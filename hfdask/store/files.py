@@ -38,6 +38,7 @@ from hfdask.errors import (
     StoreRefusedError,
 )
 from hfdask.fields import is_plain
+from hfdask.places import file_url, local_path
 from hfdask.scratch import growing_file, scratch_folder
 from hfdask.store.allowed import require_allowed
 from hfdask.store.calls import THREADS, in_time, retried
@@ -56,6 +57,9 @@ LONGEST = 2**28
 
 READS = 5
 """Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
+
+_ENDINGS = frozenset({".mp4", ".png"})
+"""What stands behind the name of an output, and is none by itself."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -93,10 +97,18 @@ class Store:
     @property
     def url(self) -> str:
         """The folder's URL, absolute, without credentials."""
-        return f"file://{self.path}" if self.local else shown(self.fs.unstrip_protocol(self.path))
+        return self.url_of("")
 
     def url_of(self, name: str) -> str:
-        return f"{self.url}/{name}" if name else self.url
+        """The URL of what has this name."""
+        if self.local:
+            return file_url(self._at(name) or "/")
+        folder = shown(self.fs.unstrip_protocol(self.path))
+        return f"{folder}/{name}" if name else folder
+
+    def shown(self, name: str) -> str:
+        """Where that is, as people write it: a local path, else the URL."""
+        return self._at(name) if self.local else self.url_of(name)
 
     def _at(self, name: str) -> str:
         return f"{self.path}/{name}" if name else self.path
@@ -427,11 +439,20 @@ class _AlreadyThereError(FileExistsError):
 
 def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
     """The store of a file's folder, and the file's name in it."""
-    text = _plain(url)
-    folder, _, name = (text if "://" in text else make_path_posix(text)).rpartition("/")
+    folder, name = _parts(url)
     if not name:
-        raise InvalidConfigError(f"{shown(url)} names a folder, not a file", field="output")
-    return Store(folder or "/", storage_options), name
+        raise InvalidConfigError(f"{shown(url)!r} names a folder, not a file", field="url")
+    return Store(folder, storage_options), name
+
+
+def _parts(url: str | os.PathLike[str]) -> tuple[str, str]:
+    """The URL of a file's folder, and the file's name, which is empty where the URL has none."""
+    text = _plain(url)
+    scheme, separator, rest = text.partition("://")
+    folder, slash, name = (rest if separator else make_path_posix(text)).rpartition("/")
+    if not text or (separator and not slash and scheme != "memory"):  # a server or a bucket
+        return text, ""
+    return f"{scheme}://{folder}" if separator else folder or "/", name
 
 
 def split_output(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
@@ -440,9 +461,14 @@ def split_output(url: str | os.PathLike[str], storage_options: StorageOptions | 
     Raises
     ------
     OutputNotWritableError
-        If a folder, a device or the like is there.
+        If it has no name, or a folder, a device or the like is there.
     """
-    store, name = split_url(url, storage_options)
+    folder, name = _parts(url)
+    if not name or name.lower() in _ENDINGS:
+        raise OutputNotWritableError(
+            f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
+        )
+    store = Store(folder, storage_options)
     if store.local:
         path = Path(store.path, name)
         with suppress(OSError):  # nothing is there, or writing will tell more
@@ -475,14 +501,14 @@ def _read_regular(path: Path, most: int) -> bytes:
 
 
 def _plain(url: str | os.PathLike[str]) -> str:
-    """A URL as text that a document can hold.
+    """A URL as text that a document can hold; a ``file:`` URL as its path.
 
     Raises
     ------
     InvalidConfigError
     """
     text = os.fspath(url)
-    if not isinstance(text, str) or not is_plain(text):
+    if not isinstance(text, str) or not is_plain(text) or not is_plain(text := local_path(text)):
         raise InvalidConfigError(
             f"{str(text)[:200]!r} is no URL or path that a render can use: it is too long, or has characters that cannot "
             "be written down",

@@ -228,7 +228,12 @@ def test_lottie_plays_without_autoplay_unless_the_page_places_it(tmp_path: Path)
       const placed = loaded({autoplay: false}, a => a.goToAndStop(12, true))"""
     html, files = lottie_page(script)
     with open_html(tmp_path, html, files) as page:
-        for frame, frames in ((10, [10, 20, 10, 12]), (20, [20, 10, 20, 12]), (40, [29, 20, 29, 12]), (10, [10, 20, 10, 12])):
+        for frame, frames in (
+            (10, [10, 20, 10, 12]),
+            (20, [20, 10, 20, 12]),
+            (40, [29, 20, 29, 12]),
+            (10, [10, 20, 10, 12]),
+        ):
             assert page.at(frame, "[...__hfLottie, found, placed].map(shown)") == frames
 
 

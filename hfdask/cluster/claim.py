@@ -1,0 +1,222 @@
+"""One render at a time for one output: whoever is first leaves a note next to it, and renews that while it works.
+
+Two renders to one output share the folder of their plan, which the first to end removes. So the second one says at once
+that the first is under way. The note of a render that was killed must hold nobody up: on the machine where it ran the system knows
+that it is gone, and elsewhere it is given up when it has not been renewed for some time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from hfdask.errors import (
+    HfdaskError,
+    MissingArtifactError,
+    OutputBusyError,
+    PlanCorruptError,
+    RenderCancelledError,
+)
+from hfdask.model import Value, canonical_json, decode
+from hfdask.store import StorageOptions, split_output
+
+FOLDER = ".hfdask"
+"""What belongs to renders under way, next to their outputs."""
+
+RENEWED = 4.0
+"""Seconds between renewals of a note."""
+
+PATIENCE = 20.0
+"""Seconds after which a note that is not renewed counts as left behind."""
+
+_LOOKS = 0.5
+_SETTLED = 0.5
+"""Seconds in which others who have found the same note left behind have written theirs."""
+
+_held: dict[str, threading.Event] = {}  # by renders of this process, each with what stops it
+
+
+class Process(Value, frozen=True):
+    """A process, such that another one of the same machine can tell whether it runs; ``started`` is in ticks since the boot."""
+
+    machine: str
+    space: str
+    pid: int
+    started: int
+
+    @classmethod
+    def own(cls) -> Process:
+        """This process. The machine is this boot of it, the space is that of process ids, which containers have each."""
+        pid = os.getpid()
+        return cls(machine=_boot(), space=_space(), pid=pid, started=_started(pid) or 0)
+
+    def runs(self) -> bool | None:
+        """Whether it still does; None where that cannot be seen from here."""
+        if not self.machine or (self.machine, self.space) != (_boot(), _space()):
+            return None
+        return _started(self.pid) == self.started
+
+
+class Note(Value, frozen=True):
+    """Who renders to an output; ``renewals`` changes as long as it goes on."""
+
+    LIMIT: ClassVar[int] = 4096
+
+    token: str
+    host: str
+    process: Process
+    renewals: int
+
+    def is_alive(self) -> bool | None:
+        """Whether its render goes on; None where only time can tell, as of one that was cancelled and is about to end."""
+        if self.process == Process.own():
+            stop = _held.get(self.token)
+            return stop is not None and (None if stop.is_set() else True)
+        return self.process.runs()
+
+
+class Claim:
+    """The right to render to an output. `take` it first, `release` it in any case.
+
+    Parameters
+    ----------
+    output : str
+        The video's URL.
+    """
+
+    def __init__(self, output: str, storage_options: StorageOptions | None = None) -> None:
+        self._store, name = split_output(output, storage_options)
+        self._output = self._store.shown(name)
+        self._name = f"{FOLDER}/{name}.claim"
+        self._note = Note(token=uuid.uuid4().hex, host=socket.gethostname()[:200], process=Process.own(), renewals=0)
+        self._end = threading.Event()
+        self._renewing: threading.Thread | None = None
+
+    def take(self, stop: threading.Event) -> None:
+        """Claim the output, or wait until it is plain whether somebody else has it.
+
+        Raises
+        ------
+        OutputBusyError
+            Where another render is under way.
+        RenderCancelledError
+            Where ``stop`` was set meanwhile.
+        """
+        _held[self._note.token] = stop
+        if not self._store.create(self._name, self._document()):
+            self._require_left_behind(stop)
+            self._store.put(self._name, self._document())
+            stop.wait(_SETTLED)
+        if not self.holds():
+            raise self._busy(self._read())
+        self._renewing = threading.Thread(target=self._renew, args=[stop], name="hfdask-claim", daemon=True)
+        self._renewing.start()
+
+    def holds(self) -> bool:
+        """Whether the note is this claim's: it may be another's, if this process stood still for long."""
+        found = _note_in(self._read())
+        return found is not None and found.token == self._note.token
+
+    def release(self) -> list[str]:
+        """Let others render to the output; the answer is why that could not be told them."""
+        self._end.set()
+        if self._renewing is not None:
+            self._renewing.join()
+        _held.pop(self._note.token, None)
+        try:
+            if self.holds():
+                self._store.delete(self._name)
+        except HfdaskError as error:
+            where = self._store.shown(self._name)
+            return [f"{where} is of no use any more, but cannot be removed: {error.message}"]
+        if self._store.local:
+            with contextlib.suppress(OSError):  # it is not there, or something else is in it
+                Path(self._store.path, FOLDER).rmdir()
+        return []
+
+    def _renew(self, stop: threading.Event) -> None:
+        while not self._end.wait(RENEWED) and not stop.is_set():
+            with contextlib.suppress(HfdaskError):  # a store that is away, or full, for a moment: the next time will do
+                if not self.holds():
+                    return
+                self._note = Note(
+                    token=self._note.token,
+                    host=self._note.host,
+                    process=self._note.process,
+                    renewals=self._note.renewals + 1,
+                )
+                self._store.put(self._name, self._document())
+
+    def _document(self) -> bytes:
+        return canonical_json(self._note)
+
+    def _read(self) -> bytes | None:
+        """What is written there; None where nothing is."""
+        try:
+            return self._store.read(self._name, limit=Note.LIMIT)
+        except MissingArtifactError:
+            return None
+        except PlanCorruptError:
+            return b""  # too long for a note
+
+    def _require_left_behind(self, stop: threading.Event) -> None:
+        first = self._read()
+        note = _note_in(first)
+        alive = note.is_alive() if note is not None else None
+        if alive:
+            raise self._busy(first)
+        waited = 0.0
+        while alive is None and waited < PATIENCE:
+            if stop.wait(_LOOKS):
+                raise RenderCancelledError(f"the render of {self._output} was cancelled")
+            waited += _LOOKS
+            now = self._read()
+            if now is None:
+                return
+            if now != first:
+                raise self._busy(now)
+
+    def _busy(self, data: bytes | None) -> OutputBusyError:
+        note = _note_in(data)
+        who = f", by process {note.process.pid} on {note.host}" if note is not None else ""
+        return OutputBusyError(
+            f"another render to {self._output} is under way{who}; wait for it, cancel it, or choose another output",
+            path=self._output,
+        )
+
+
+def _note_in(data: bytes | None) -> Note | None:
+    """The note that was read; None for what is none."""
+    try:
+        return None if data is None else decode(data, Note, "the note of a render")
+    except PlanCorruptError:
+        return None
+
+
+def _boot() -> str:
+    """An id of this boot of the machine; empty where the system tells none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _space() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> int | None:
+    """When a process started, in ticks since the boot; None for one that is not there or has ended."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state in "ZX" else int(fields[18])

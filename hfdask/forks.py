@@ -1,0 +1,95 @@
+"""Processes that were forked from one in which hfdask or Dask had threads.
+
+A fork copies memory, and of all threads only the one that forks. Whatever the others were to do is never done, and what they had
+locked stays locked. hfdask's own parts make their threads anew in each process, so a fork of a process in which hfdask rests
+does no harm. But while it works there, locks may be taken in any library; and Dask's threads are never made anew. Where
+waiting for one of them could last for ever, it is an error at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from hfdask.errors import ForkedProcessError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_RESTS = frozenset({"hfdask-browser"})
+"""Threads that are there while nothing is done; the browsers' is made anew in each process."""
+
+_DASK = ("IO loop", "Dask-")
+
+_lock = threading.Lock()
+_calls = 0
+_found = ""  # in a forked process: what the other one had
+_before = ""
+
+
+def require_threads(*, with_dask: bool = False) -> None:
+    """Refuse to wait for threads that this process lacks.
+
+    Raises
+    ------
+    ForkedProcessError
+    """
+    if _found == "busy" or (_found == "dask" and with_dask):
+        what = "while hfdask worked there" if _found == "busy" else "after Dask had started threads there"
+        raise ForkedProcessError(
+            f"this process was forked from another one {what}, and lacks its threads; start it anew instead: "
+            "multiprocessing.get_context('spawn'), ProcessPoolExecutor(mp_context=...), or fork before hfdask and Dask are used"
+        )
+
+
+@contextmanager
+def at_work(*, with_dask: bool = False) -> Iterator[None]:
+    """A block in which hfdask does something for a caller, with Dask's threads or without.
+
+    Raises
+    ------
+    ForkedProcessError
+        Where this process lacks threads that the block needs.
+    """
+    global _calls  # noqa: PLW0603 - one a process is the point
+    require_threads(with_dask=with_dask)
+    with _lock:
+        _calls += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _calls -= 1
+
+
+def worked(call: Callable[P, T]) -> Callable[P, T]:
+    """A function of which each call is a block of `at_work`."""
+
+    @wraps(call)
+    def counted(*args: P.args, **kwargs: P.kwargs) -> T:
+        with at_work():
+            return call(*args, **kwargs)
+
+    return counted
+
+
+def _look() -> None:
+    global _before  # noqa: PLW0603
+    names = [thread.name for thread in threading.enumerate()]
+    if _calls or any(name.startswith("hfdask-") and name not in _RESTS for name in names):
+        _before = "busy"
+    else:
+        _before = "dask" if any(name.startswith(_DASK) for name in names) else ""
+
+
+def _remember() -> None:
+    global _found, _calls, _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _found, _calls = _before or _found, 0
+
+
+os.register_at_fork(before=_look, after_in_child=_remember)
