@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from pathlib import Path
+
 import pytest
 from page_samples import box, composition, open_html
 
+from hfdask import page
 from hfdask.errors import HfdaskError, ScriptError
 
 pytestmark = pytest.mark.browser
@@ -96,3 +101,17 @@ def test_a_flood_of_errors_is_cut_short(tmp_path):
         pass
     assert len(str(caught.value)) < 20_000
     assert len(str(caught.value.details)) < 100_000
+
+
+def test_the_files_of_the_runtime_share_no_name() -> None:
+    """They are one script, in which a name that stands twice is an error, or hides the other one."""
+    declared = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?:[\[{]([^\]}]+)[\]}]|(\w+))", re.MULTILINE)
+    names: dict[str, list[str]] = defaultdict(list)
+    for file in sorted((Path(page.__file__).parent / "runtime").glob("*.js")):
+        if file.name == "fonts.js":  # a script of its own
+            continue
+        for match in declared.finditer(file.read_text("utf-8")):
+            for name in re.findall(r"\w+(?=\s*(?:,|$))", match[1] or match[2]):
+                names[name].append(file.name)
+    assert len(names) > 300
+    assert {name: files for name, files in names.items() if len(files) > 1} == {}

@@ -35,7 +35,6 @@ function patientRules(document) {
   return changed;
 }
 
-const sheetsOf = ({ styleSheets, adoptedStyleSheets }) => [...allSheets(styleSheets), ...adoptedStyleSheets];
 const [STYLE, FONT_FACE] = [1, 5]; // also those of frames, which have classes of their own
 function* faceRules(rules) {
   for (const rule of rules) {

@@ -44,12 +44,12 @@ function lottieStart(animation) {
     if (!animation.isLoaded) return null;
     const touched = animation.isPaused && (animation.autoplay || animation.currentRawFrame !== 0);
     if (touched && !registered("__hfLottie").includes(animation)) return null;
-    lottieStarts.set(animation, stateOf(animation));
+    lottieStarts.set(animation, lottieState(animation));
   }
   return lottieStarts.get(animation);
 }
 
-function stateOf(animation) {
+function lottieState(animation) {
   const rate = animation.frameModifier * 1000; // frames a second, below 0 backwards
   return {
     first: animation.firstFrame,
@@ -114,7 +114,7 @@ function showLottie(animation, { first, total, frame }) {
 // Seconds to the end of what is played, or of a round where there is no end.
 function lottieEnd(animation) {
   if (isLottieWeb(animation) && animation.isLoaded) {
-    const { total, rate, loop, count, segments } = lottieStarts.get(animation) ?? stateOf(animation);
+    const { total, rate, loop, count, segments } = lottieStarts.get(animation) ?? lottieState(animation);
     if (!rate) return 0;
     const rounds = typeof loop === "number" && loop > 0 ? Math.max(1, loop - count + 1) : 1;
     const frames = segments.reduce((sum, [from, to]) => sum + Math.abs(to - from), total * rounds);

@@ -18,9 +18,9 @@ function inTurn(promise) {
 }
 
 // What answers do when they come may ask for more; a page that always asks for more is not waited for.
-const MAX_ROUNDS = 20;
+const MAX_WAITS = 20;
 async function answersGiven() {
-  for (let round = 0; pendingAnswers.size && round < MAX_ROUNDS; round++) await lastAnswer;
+  for (let round = 0; pendingAnswers.size && round < MAX_WAITS; round++) await lastAnswer;
 }
 
 // The runtime's own questions take no turn.
@@ -29,7 +29,7 @@ const { load: loadFace } = FontFace.prototype;
 const { decode: decodeImage } = HTMLImageElement.prototype;
 const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but the network fills
 
-function inOrder(object, name, applies = () => true) {
+function answerInOrder(object, name, applies = () => true) {
   const original = object?.[name];
   if (!original) return;
   define(object, name, {
@@ -48,12 +48,12 @@ function inOrder(object, name, applies = () => true) {
   define(window, "fetch", fetch);
 }
 for (const name of ["arrayBuffer", "blob", "bytes", "formData", "json", "text"]) {
-  inOrder(Response.prototype, name, (response) => fromNetwork.has(response));
+  answerInOrder(Response.prototype, name, (response) => fromNetwork.has(response));
 }
-inOrder(window, "createImageBitmap");
-inOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !== "lazy");
-inOrder(FontFace.prototype, "load");
-inOrder(document.fonts.constructor.prototype, "load");
+answerInOrder(window, "createImageBitmap");
+answerInOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !== "lazy");
+answerInOrder(FontFace.prototype, "load");
+answerInOrder(document.fonts.constructor.prototype, "load");
 
 // Methods, as the browser's are: functions that can be constructed are not bound by views of scenes.
 function override(prototype, methods) {

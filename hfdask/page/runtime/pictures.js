@@ -33,13 +33,13 @@ async function keepPicture(url) {
 
 // The bytes of a picture; null where there is none. Asking for them takes the picture itself out of the browser's cache,
 // so it is put back, and kept there.
-const putBack = [];
+const keptPictures = [];
 async function pictureFile(url) {
   const response = await networkFetch(url).catch(() => null);
   if (!response?.ok) return null;
   const file = await response.blob();
   const image = fetchPicture(url);
-  putBack.push(image);
+  keptPictures.push(image);
   await new Promise((done) => {
     for (const event of ["load", "error"]) image.addEventListener(event, done);
   });
