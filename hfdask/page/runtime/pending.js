@@ -18,11 +18,11 @@ function watchWork(object, names) {
       if (!(promise instanceof taken.Promise)) return promise;
       const work = nextWork++;
       works.set(work, { name: `${name}()`, since: native.now() });
-      return apply(settled, promise, [() => void works.delete(work)]);
+      return apply(whenEnded, promise, [() => void works.delete(work)]);
     } }[name]);
   }
 }
-const settled = Promise.prototype.finally;
+const whenEnded = Promise.prototype.finally;
 const functionsOf = (object) => Object.keys(object).filter((name) => typeof describeProperty(object, name).value === "function");
 watchWork(window, ["createImageBitmap"]);
 watchWork(Blob.prototype, ["arrayBuffer", "bytes", "text"]);
