@@ -19,7 +19,7 @@ from rich.table import Table
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.session import open_page
-from hfdask.model import PageSettings
+from hfdask.core.model import PageSettings
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <style>body {{margin: 0; background: #fff}} i {{position: absolute; width: 6px; height: 6px; background: #06c}}

@@ -27,7 +27,7 @@ from playwright.async_api import async_playwright
 from projects import FPS, TEXT_FRAMES, text_animation
 
 from hfdask.browser.chromium import _BEGIN_FRAME_FLAGS
-from hfdask.browser.find import find_browser
+from hfdask.browser.discovery import find_browser
 
 GOAL = 1.19
 WORKERS = 2

@@ -232,7 +232,7 @@ def _show(document: dict[str, Any]) -> None:
 
 
 def _environment() -> dict[str, Any]:
-    command = [sys.executable, "-m", "hfdask.cli", "doctor", "--json"]
+    command = [sys.executable, "-m", "hfdask", "doctor", "--json"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     try:
         facts: dict[str, Any] = json.loads(answer.stdout)

@@ -2,7 +2,7 @@
 
 The scheduler, the workers (in a few processes, a thread each) and every submitter are processes of their own, so that
 each one's CPU time is known. Chunks sleep (`sleeping`); all else is the code that real renders run from
-`hfdask.cluster.chunks` on. Time is compressed: chunks sleep, and progress events come, so many times faster.
+`hfdask.cluster.chunk_run` on. Time is compressed: chunks sleep, and progress events come, so many times faster.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def _workers(pipe: Connection, address: str, count: int, compress: float, scratc
     """All workers on one loop; each chunk's times go to the pipe at the end."""
     from distributed import Worker
 
-    import hfdask.cluster.connection
+    import hfdask.cluster.client_state
 
     _prepare()
     runs: list[tuple[str, int, str, float, float]] = []
@@ -252,7 +252,7 @@ def _workers(pipe: Connection, address: str, count: int, compress: float, scratc
             lambda video, index: realistic_seconds(video, index) / compress, lambda *run: runs.append(run)
         )
     )
-    hfdask.cluster.connection.environment_differences = lambda planned: {}
+    hfdask.cluster.client_state.environment_differences = lambda planned: {}
 
     async def serve() -> None:
         workers = []
@@ -272,8 +272,8 @@ def _submit(pipe: Connection, address: str, who: Submitter, compress: float) -> 
     """One user's process: as many threads as there may be renders under way, as the driver has."""
     from distributed import Client
 
-    from hfdask.cluster import chunks
-    from hfdask.cluster.task import event_seconds
+    from hfdask.cluster import chunk_run as chunks
+    from hfdask.cluster.tasks import event_seconds
 
     _prepare()
     chunks.event_seconds = lambda slots: event_seconds(slots) / compress

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-import hfdask.cluster.task
-from hfdask.errors import RenderCancelledError
-from hfdask.media.encode import h264_settings
-from hfdask.model import (
+import hfdask.cluster.tasks
+from hfdask.core.model import (
     PROTOCOL,
     ChunkRange,
     ChunkResult,
@@ -26,8 +24,10 @@ from hfdask.model import (
     Rate,
     Timeline,
 )
-from hfdask.plan import Plan
-from hfdask.stages import Observer
+from hfdask.core.observer import Observer
+from hfdask.errors import RenderCancelledError
+from hfdask.manifest.plan import Plan
+from hfdask.media.encode import h264_settings
 
 FRAMES = 60
 """Of every chunk."""
@@ -109,7 +109,7 @@ def sleep_instead_of_rendering(
 
 def install(render_chunk: Callable[..., ChunkResult]) -> None:
     """Let this process's workers run this instead of rendering."""
-    hfdask.cluster.task.render_chunk = render_chunk  # type: ignore[assignment]
+    hfdask.cluster.tasks.render_chunk = render_chunk  # type: ignore[assignment]
 
 
 def _result(plan_url: str, index: int, output_url: str, observer: Observer, length: float) -> ChunkResult:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from hfdask._version import __version__
-from hfdask.assemble import Assembly, assemble
+from hfdask.assembly.assemble import Assembly, assemble
 from hfdask.browser import close_browsers
-from hfdask.certificate import Verification, verify
-from hfdask.check import CheckReport, check
-from hfdask.chunk import render_chunk
-from hfdask.cluster.driver import Render
+from hfdask.checking.check import CheckReport, check
+from hfdask.cluster.handle import Render
 from hfdask.cluster.plugin import PrepareWorker
 from hfdask.cluster.render import render, submit
 from hfdask.config import RenderConfig
+from hfdask.core.model import ChunkResult, Finding, RenderResult
+from hfdask.core.observer import Observer
 from hfdask.errors import HfdaskError
+from hfdask.manifest.plan import Plan, plan
 from hfdask.media.compare import Comparison, compare
-from hfdask.model import ChunkResult, Finding, RenderResult
-from hfdask.plan import Plan, plan
-from hfdask.stages import Observer
-from hfdask.still import still
+from hfdask.rendering.certificate import Verification, verify
+from hfdask.rendering.chunk import render_chunk
+from hfdask.rendering.still import still
 
 __all__ = [
     "Assembly",

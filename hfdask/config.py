@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hfdask.browser.address import normal_host
+from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
+from hfdask.core.frames import chunk_ranges, parse_fps
+from hfdask.core.places import local_path
 from hfdask.errors import InvalidConfigError
-from hfdask.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.media.encode import h264_settings
-from hfdask.places import local_path
-from hfdask.timing import chunk_ranges, parse_fps
+from hfdask.network.addresses import normal_host
 
 QUALITIES = ("draft", "standard", "high")
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
@@ -57,7 +57,7 @@ class RenderConfig:
     bitrate : str, optional
         Video bit rate such as ``"8M"`` instead of a CRF.
     chunk_size, target_chunk_frames, max_chunks, workers : int, optional
-        How the video is split; see `hfdask.timing.chunk_ranges`.
+        How the video is split; see `hfdask.core.frames.chunk_ranges`.
     variables : dict, optional
         Overrides of the composition's variables, JSON values only.
     strict_variables : bool
@@ -80,7 +80,7 @@ class RenderConfig:
         Seconds that the page may take to become ready, and for a frame.
     sweep : int, optional
         Planning goes once through the timeline, without pictures, to find what the page loads late: at every so many
-        frames, 0 for not at all. Default: as many as `hfdask.probe.MAX_SWEPT`, evenly.
+        frames, 0 for not at all. Default: as many as `hfdask.planning.probe.MAX_SWEPT`, evenly.
     allow_hosts : sequence of str
         Hosts whose addresses need not be public ones for planning to fetch from them, such as ``"localhost"``.
     replace_urls : dict of str to str

@@ -65,7 +65,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from hfdask.words import all_legible, legible
+from hfdask.text import all_legible, legible
 
 
 class HfdaskError(Exception):

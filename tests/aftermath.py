@@ -20,8 +20,8 @@ import psutil
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from hfdask import scratch
 from hfdask.browser import browser_thread
+from hfdask.core import scratch
 from hfdask.store import Cache
 
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER

@@ -10,7 +10,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from hfdask.browser import fonts
+from hfdask.fonts import configuration as fonts
 
 EM = 1000
 LATIN = "".join(map(chr, range(0x20, 0x7F)))

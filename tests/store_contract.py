@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hfdask import errors
-from hfdask.model import Artifact
+from hfdask.core.model import Artifact
 from hfdask.store import Snapshot, Store, concurrently, materialised, object_name, packing
 from hfdask.store.objects import SMALL
 

@@ -12,7 +12,7 @@ from samples import BOX
 
 import hfdask
 from hfdask import errors
-from hfdask.model import ChunkResult, pretty_json
+from hfdask.core.model import ChunkResult, pretty_json
 
 pytestmark = pytest.mark.browser
 

@@ -20,9 +20,9 @@ import hfdask
 from hfdask import errors
 from hfdask.browser import browser_thread, capture, chromium, session
 from hfdask.browser.calls import Patience
-from hfdask.browser.mode import capture_mode
+from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.session import PageSession
-from hfdask.lint.page import LintPage, open_lint_page
+from hfdask.checking.page import LintPage, open_lint_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left", "impatient")]
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from samples import COMPOSITIONS, EXAMPLES, REPOSITORY
 
 import hfdask
-from hfdask.browser.mode import capture_mode
-from hfdask.check import check_project, summary
+from hfdask.browser.capabilities import capture_mode
+from hfdask.checking.assets import candidates, is_library
+from hfdask.checking.check import check_project, summary
+from hfdask.checking.page import open_lint_page
+from hfdask.checking.rules import RULES
 from hfdask.errors import EntryNotFoundError
-from hfdask.lint.assets import candidates, is_library
-from hfdask.lint.page import open_lint_page
-from hfdask.lint.rules import RULES
-from hfdask.project import Project
+from hfdask.project.files import Project
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,9 @@ from check_samples import ROOT, page, write
 from click.testing import CliRunner
 
 import hfdask
+from hfdask.checking.rules import RULES
 from hfdask.cli import main
 from hfdask.errors import CheckFailedError, InvalidConfigError
-from hfdask.lint.rules import RULES
 
 pytestmark = pytest.mark.browser
 

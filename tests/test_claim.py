@@ -23,7 +23,7 @@ from hfdask.cluster.claim import Claim
 from hfdask.errors import OutputBusyError, RenderCancelledError
 from hfdask.store import Store
 
-COMMAND = [sys.executable, "-m", "hfdask.cli", "render"]
+COMMAND = [sys.executable, "-m", "hfdask", "render"]
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_render_on_a_scheduler(project, tmp_path):
 
 def test_the_module_can_be_run(project, tmp_path):
     out = tmp_path / "out.mp4"
-    command = [sys.executable, "-W", "error", "-m", "hfdask.cli", "render", project(), "-o", out]
+    command = [sys.executable, "-W", "error", "-m", "hfdask", "render", project(), "-o", out]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(out).stat().st_size > 1000

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from samples import BOX
 
 from hfdask.cli import main
+from hfdask.cli.output import say
 from hfdask.cluster import scheduler
-from hfdask.terminal import say
 
-COMMAND = [sys.executable, "-W", "error", "-m", "hfdask.cli"]
+COMMAND = [sys.executable, "-W", "error", "-m", "hfdask"]
 LONG = "p" * 5000
 
 REFUSED = [
@@ -158,7 +158,7 @@ def test_a_signal_ends_a_render_in_order(number, here):
 def test_nohup_is_obeyed():
     code = (
         "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from hfdask.terminal import signals_raised\n"
+        "from hfdask.cli.output import signals_raised\n"
         "with signals_raised(): os.kill(os.getpid(), signal.SIGHUP)\n"
         "print('goes on')"
     )
@@ -175,7 +175,7 @@ def test_no_text_commands_the_terminal(capsys):
 def test_descriptors_of_closed_streams_are_taken():
     code = (
         "import os\nfor number in (0, 1, 2): os.close(number)\n"
-        "from hfdask.terminal import standard_streams\n"
+        "from hfdask.cli.output import standard_streams\n"
         "with standard_streams(): os._exit(0 if os.open('/dev/null', os.O_RDONLY) > 2 else 1)"
     )
     assert subprocess.run([sys.executable, "-c", code], env=os.environ, check=False).returncode == 0

@@ -19,7 +19,7 @@ from distributed.worker import get_worker
 
 import hfdask
 import hfdask.cluster.graph
-import hfdask.cluster.task
+import hfdask.cluster.tasks
 from hfdask.cluster.graph import chunk_token, delayed_chunks
 from hfdask.cluster.local import client_for
 from hfdask.errors import BrowserCrashError, CaptureError, RenderCancelledError, ScriptError, WorkerLostError
@@ -101,14 +101,14 @@ def test_stages_appear_as_fine_performance_metrics(project, cluster, tmp_path):
 
 def test_a_second_submission_finds_the_first_ones_futures(project, cluster, tmp_path, monkeypatch):
     calls: list[int] = []
-    original = hfdask.cluster.task.render_chunk
+    original = hfdask.cluster.tasks.render_chunk
 
     def counted(plan_url, index, *args, **kwargs):
         calls.append(index)
         time.sleep(0.5)
         return original(plan_url, index, *args, redo=True, **kwargs)
 
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", counted)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", counted)
     plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=10)
     first = cluster.compute(delayed_chunks(plan, plan.chunks_url))
     second = cluster.compute(delayed_chunks(plan, plan.chunks_url))
@@ -136,7 +136,7 @@ class Failing:
     def __init__(self, error: Exception, chunk: int, times: int) -> None:
         self.error, self.chunk, self.times = error, chunk, times
         self.calls: Counter[int] = Counter()
-        self.original = hfdask.cluster.task.render_chunk
+        self.original = hfdask.cluster.tasks.render_chunk
 
     def __call__(self, plan_url, index, *args, **kwargs):
         self.calls[index] += 1
@@ -148,7 +148,7 @@ class Failing:
 @pytest.mark.parametrize("error", [BrowserCrashError("gone"), CaptureError("no picture"), WorkerLostError("lost")])
 def test_errors_that_can_heal_are_retried(error, project, cluster, tmp_path, monkeypatch):
     failing = Failing(error, chunk=1, times=2)
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", failing)
     video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
     assert video.frames == 30
     assert failing.calls == {0: 1, 1: 3, 2: 1}
@@ -156,7 +156,7 @@ def test_errors_that_can_heal_are_retried(error, project, cluster, tmp_path, mon
 
 def test_retries_end(project, cluster, tmp_path, monkeypatch):
     failing = Failing(BrowserCrashError("gone"), chunk=1, times=99)
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", failing)
     with pytest.raises(BrowserCrashError) as caught:
         hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10, retries=1)
     assert caught.value.details["chunk"] == 1
@@ -167,7 +167,7 @@ def test_retries_end(project, cluster, tmp_path, monkeypatch):
 @pytest.mark.parametrize("error", [ScriptError("bad"), ZeroDivisionError("bug")])
 def test_errors_that_cannot_heal_run_once(error, project, cluster, tmp_path, monkeypatch):
     failing = Failing(error, chunk=0, times=99)
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", failing)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", failing)
     with pytest.raises(hfdask.HfdaskError, match=r"bad|bug"):
         hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
     assert failing.calls[0] == 1
@@ -228,7 +228,7 @@ def test_the_plan_of_a_finished_video_is_removed(project, tmp_path):
 def test_get_worker_is_not_needed():
     with pytest.raises(ValueError, match="worker"):
         get_worker()
-    assert type(hfdask.cluster.task._observer(0, 0, "", None)).__name__ == "Observer"
+    assert type(hfdask.cluster.tasks._observer(0, 0, "", None)).__name__ == "Observer"
 
 
 def listening() -> set[str]:
@@ -257,14 +257,14 @@ def test_its_dashboard_is_for_this_machine_alone():
 
 def test_while_a_render_runs_nothing_listens_beyond_loopback(project, tmp_path, monkeypatch):
     seen: set[str] = set()
-    original = hfdask.cluster.task.render_chunk
+    original = hfdask.cluster.tasks.render_chunk
 
     def looking(*args, **kwargs):
         result = original(*args, **kwargs)
         seen.update(listening())
         return result
 
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", looking)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", looking)
     before = listening()
     hfdask.render(project(), tmp_path / "out.mp4", chunk_size=10)
     assert [place for place in seen - before if not place.startswith("127.")] == []

@@ -12,8 +12,8 @@ from samples import COMPOSITIONS, EXAMPLES
 
 import hfdask
 from hfdask.browser import session
+from hfdask.core.model import FrameRecord, decode
 from hfdask.media.picture import digest_of
-from hfdask.model import FrameRecord, decode
 from hfdask.store import split_url
 
 pytestmark = pytest.mark.browser

@@ -14,9 +14,10 @@ import pytest
 from samples import BOX
 
 import hfdask
-from hfdask import errors, scratch
+from hfdask import errors
 from hfdask.browser import close_browsers
-from hfdask.certificate import SUFFIX
+from hfdask.core import scratch
+from hfdask.rendering.certificate import SUFFIX
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
@@ -92,7 +93,7 @@ def test_while_the_video_is_written(small_disk, source, quiet, tmp_path):
 def test_while_the_certificate_is_written(small_disk, source, quiet, tmp_path, monkeypatch):
     """The video just fits; it does not appear without the certificate that was asked for."""
     options = {"plan_dir": str(tmp_path / "plan"), "certificate": True}
-    monkeypatch.setattr(import_module("hfdask.assemble"), "certificate_of", lambda *_: bytes(2**20))
+    monkeypatch.setattr(import_module("hfdask.assembly.assemble"), "certificate_of", lambda *_: bytes(2**20))
     with pytest.raises(errors.DiskFullError):
         hfdask.render(source, small_disk / "video.mp4", chunk_size=15, crf=0, **options)
     assert list(small_disk.iterdir()) == []

@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hfdask
-import hfdask.cluster.chunks
-import hfdask.cluster.workers
+import hfdask.cluster.chunk_run
+import hfdask.cluster.placement
 from hfdask import errors
 from hfdask.cli import main
-from hfdask.cluster.survey import RECOMMENDED, recommended, survey
+from hfdask.diagnostics.fleet import RECOMMENDED, recommended, survey
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
@@ -49,8 +49,9 @@ class Sabotage(WorkerPlugin):
         self.how, self.workers, self.index = how, workers, index
 
     def setup(self, worker: Worker) -> None:
-        from hfdask import doctor, environment
-        from hfdask.cluster import task
+        from hfdask.browser import environment
+        from hfdask.cluster import tasks as task
+        from hfdask.diagnostics import doctor
 
         if self.workers is not None and worker.address not in self.workers:
             return
@@ -102,7 +103,7 @@ def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
 
 def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_path, monkeypatch):
     """As one that came late, after all were asked."""
-    monkeypatch.setattr(hfdask.cluster.workers.Workers, "ask", lambda self: None)
+    monkeypatch.setattr(hfdask.cluster.placement.Workers, "ask", lambda self: None)
     with one_of_two_differs() as (client, _, good):
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
     assert video.digest == quiet.digest
@@ -146,7 +147,7 @@ def test_chunks_that_only_one_worker_may_take_survive_it(project, tmp_path):
 )
 def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
     client = SimpleNamespace(nthreads=lambda callback_timeout: dict.fromkeys(present, 1))
-    workers = hfdask.cluster.workers.Workers(client, None)
+    workers = hfdask.cluster.placement.Workers(client, None)
     workers._unfit = {key: {} for key in unfit}
     for worker in had:
         workers.has_had(0, worker)
@@ -182,7 +183,7 @@ def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp
 
 def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        hfdask.cluster.chunks,
+        hfdask.cluster.chunk_run,
         "overdue",
         lambda running, finished, total: sorted(running) if len(finished) == total - 1 else [],
     )

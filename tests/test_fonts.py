@@ -24,14 +24,15 @@ from fontTools.ttLib import TTFont
 from samples import REPOSITORY
 
 import hfdask
-from hfdask.browser import browser_thread, fontpack
+from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.browser.families import CANONICAL
-from hfdask.browser.fonts import FontWorld, _machine_fonts, machine_fonts, plan_fonts
 from hfdask.browser.session import open_page
 from hfdask.cli import main
+from hfdask.core.model import FontSet, FrameRecord, Manifest, decode
 from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, MissingGlyphError, SystemFontError
-from hfdask.model import FontSet, FrameRecord, Manifest, decode
+from hfdask.fonts import install as fontpack
+from hfdask.fonts.configuration import FontWorld, _machine_fonts, machine_fonts, plan_fonts
+from hfdask.fonts.families import CANONICAL
 from hfdask.store import Store, materialised, object_name
 
 pytestmark = pytest.mark.browser
@@ -113,7 +114,7 @@ def worker(plan: hfdask.Plan, folder: Path) -> list[str]:
     """Render a plan's chunks as somebody else, on a machine that has no font at all, and no network."""
     config = configuration(folder / "none.conf", None)
     script = (
-        "import sys, hfdask, hfdask.browser.fontconfig as f\n"
+        "import sys, hfdask, hfdask.fonts.fontconfig as f\n"
         "from pathlib import Path\n"
         "assert f.faces(Path(sys.argv[4])) == []\n"
         "for index in range(int(sys.argv[3])):\n"

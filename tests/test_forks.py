@@ -111,12 +111,12 @@ def test_a_fork_during_a_check_of_another_thread_is_refused(project, tmp_path):
     body = """
 gate, entered = threading.Event(), threading.Event()
 from hfdask import check as module
-checked = sys.modules["hfdask.check"].check_project
+checked = sys.modules["hfdask.checking.check"].check_project
 def slow(*args):
     entered.set()
     gate.wait()
     return checked(*args)
-sys.modules["hfdask.check"].check_project = slow
+sys.modules["hfdask.checking.check"].check_project = slow
 thread = threading.Thread(target=lambda: told([called("check")]))
 thread.start()
 entered.wait()

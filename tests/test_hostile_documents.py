@@ -22,13 +22,10 @@ import msgspec
 import pytest
 from watched_files import watched
 
-import hfdask.chunk
-from hfdask import certificate, errors
-from hfdask.browser.record import replacements
-from hfdask.certificate import Certificate, CertifiedChunk
+import hfdask.rendering.chunk
+from hfdask import errors
 from hfdask.config import RenderConfig, with_project_file
-from hfdask.media.encode import h264_settings
-from hfdask.model import (
+from hfdask.core.model import (
     PROTOCOL,
     Artifact,
     ChunkRange,
@@ -48,9 +45,13 @@ from hfdask.model import (
     canonical_json,
     decode,
 )
-from hfdask.project import Project
-from hfdask.records import read_frames, read_record
-from hfdask.scratch import scratch_folder
+from hfdask.core.scratch import scratch_folder
+from hfdask.manifest.records import read_frames, read_record
+from hfdask.media.encode import h264_settings
+from hfdask.network.record import replacements
+from hfdask.project.files import Project
+from hfdask.rendering import certificate
+from hfdask.rendering.certificate import Certificate, CertifiedChunk
 from hfdask.store import Snapshot, Store
 
 Json = Any
@@ -321,8 +322,8 @@ def canary(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hfdask.chunk, "browser_thread", _no_browser)
-    for module in (hfdask.chunk, certificate):
+    monkeypatch.setattr(hfdask.rendering.chunk, "browser_thread", _no_browser)
+    for module in (hfdask.rendering.chunk, certificate):
         monkeypatch.setattr(module, "require_environment", lambda planned: None)
 
 

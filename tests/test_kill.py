@@ -21,9 +21,10 @@ from distributed import Client, LocalCluster
 from samples import EXAMPLES
 
 import hfdask
-from hfdask import errors, scratch
+from hfdask import errors
 from hfdask.browser import browser_thread
-from hfdask.scratch import scratch_folder, sweep
+from hfdask.core import scratch
+from hfdask.core.scratch import scratch_folder, sweep
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 

@@ -22,9 +22,9 @@ from jumping_clock import YEAR, ClockPlugin, jumping, wall_clock
 
 import hfdask
 from hfdask import errors
-from hfdask.cluster import chunks
+from hfdask.cluster import chunk_run as chunks
 from hfdask.cluster import scheduler as asking
-from hfdask.cluster.connection import connection_of
+from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.local import client_for
 from hfdask.store import Cache
 
@@ -62,7 +62,7 @@ class KillOnce(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         from hfdask import store
-        from hfdask.store import files
+        from hfdask.store import store as files
 
         put, copy = store.Store.put, shutil.copyfile
 
@@ -242,7 +242,7 @@ class FailOnce(WorkerPlugin):
         self.index = index
 
     def setup(self, worker: Worker) -> None:
-        from hfdask.cluster import task
+        from hfdask.cluster import tasks as task
 
         original = task.render_chunk
 

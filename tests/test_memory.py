@@ -13,8 +13,8 @@ from distributed.system import MEMORY_LIMIT
 
 import hfdask
 from hfdask import errors
+from hfdask.browser.loop import browser_thread, browser_usage
 from hfdask.browser.memory import BYTES_VARIABLE, LEAST, browser_limit
-from hfdask.browser.thread import browser_thread, browser_usage
 
 pytestmark = pytest.mark.browser
 

@@ -21,14 +21,15 @@ from web import Page, Web
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import address, fetch
-from hfdask.browser.fetch import Fetcher, Limits
-from hfdask.browser.record import Recorder, Replacement
-from hfdask.browser.requests import Request, redact, redact_text
 from hfdask.cli import main
+from hfdask.core.model import FrameRecord, Sweep, decode, pretty_json
 from hfdask.media.picture import decode_png
-from hfdask.model import FrameRecord, Sweep, decode, pretty_json
-from hfdask.probe import MAX_SWEPT, frames_to_sweep
+from hfdask.network import addresses as address
+from hfdask.network import fetch
+from hfdask.network.fetch import Fetcher, Limits
+from hfdask.network.messages import Request, redact, redact_text
+from hfdask.network.record import Recorder, Replacement
+from hfdask.planning.probe import MAX_SWEPT, frames_to_sweep
 
 OPEN = {"Access-Control-Allow-Origin": "*"}
 HERE = ("127.0.0.1",)

@@ -19,9 +19,9 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from samples import BOX
 
 import hfdask
-import hfdask.cluster.task
+import hfdask.cluster.tasks
 from hfdask import errors
-from hfdask.browser.find import find_browser
+from hfdask.browser.discovery import find_browser
 from hfdask.cli import main
 from hfdask.store import Store
 
@@ -102,7 +102,7 @@ def test_assembly_on_a_worker_is_metered_and_has_a_name(project, near, tmp_path)
 @pytest.mark.parametrize("error", [errors.StoreError("gone"), errors.WorkerLostError("dead")])
 def test_errors_of_it_that_heal_are_retried(error, project, near, tmp_path, monkeypatch):
     calls = []
-    original = hfdask.cluster.task.assemble
+    original = hfdask.cluster.tasks.assemble
 
     def assemble(*args, **kwargs):
         calls.append(args)
@@ -110,7 +110,7 @@ def test_errors_of_it_that_heal_are_retried(error, project, near, tmp_path, monk
             raise error
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(hfdask.cluster.task, "assemble", assemble)
+    monkeypatch.setattr(hfdask.cluster.tasks, "assemble", assemble)
     hfdask.render(project(), tmp_path / "out.mp4", client=near, chunk_size=10, assemble_on="worker")
     assert len(calls) == 2
 
@@ -126,7 +126,7 @@ def test_errors_of_it_that_cannot_heal_are_raised(error, expected, project, near
         calls.append(args)
         raise error
 
-    monkeypatch.setattr(hfdask.cluster.task, "assemble", assemble)
+    monkeypatch.setattr(hfdask.cluster.tasks, "assemble", assemble)
     with pytest.raises(expected, match=r"bad|bug") as caught:
         hfdask.render(project(), tmp_path / "out.mp4", client=near, chunk_size=10, assemble_on="worker")
     assert len(calls) == 1
@@ -141,7 +141,7 @@ class DieOnce(WorkerPlugin):
         self.note = note
 
     def setup(self, worker: Worker) -> None:
-        module = sys.modules["hfdask.assemble"]
+        module = sys.modules["hfdask.assembly.assemble"]
         original = module.Join.append
 
         def append(join, chunk, *args):

@@ -11,8 +11,8 @@ from samples import BOX
 
 import hfdask
 from hfdask import errors
-from hfdask.model import PROTOCOL, Manifest, canonical_json, decode, pretty_json
-from hfdask.project import Project
+from hfdask.core.model import PROTOCOL, Manifest, canonical_json, decode, pretty_json
+from hfdask.project.files import Project
 
 pytestmark = pytest.mark.browser
 

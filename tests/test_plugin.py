@@ -16,9 +16,9 @@ from distributed import Client, LocalCluster
 from test_faults import Sabotage
 
 import hfdask
-from hfdask.browser.thread import browser_usage
+from hfdask.browser.environment import current_environment
+from hfdask.browser.loop import browser_usage
 from hfdask.cluster.plugin import TOPIC
-from hfdask.environment import current_environment
 
 pytestmark = pytest.mark.browser
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from samples import BOX
 
 import hfdask
-import hfdask.chunk
+import hfdask.rendering.chunk
 from hfdask import errors
-from hfdask.model import canonical_json
+from hfdask.core.model import canonical_json
 from hfdask.store import object_name
 
 pytestmark = pytest.mark.browser
@@ -53,7 +53,7 @@ def document(plan: hfdask.Plan) -> Json:
 
 @pytest.fixture(autouse=True)
 def _without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hfdask.chunk, "browser_thread", _no_browser)
+    monkeypatch.setattr(hfdask.rendering.chunk, "browser_thread", _no_browser)
 
 
 def places(value: Json, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -16,11 +16,11 @@ import pytest
 from distributed import Client, LocalCluster
 from sleeping import sleep_instead_of_rendering, sleeping_plan
 
-import hfdask.cluster.connection
-import hfdask.cluster.task
-from hfdask.cluster.chunks import ChunkRun
-from hfdask.cluster.connection import TOPIC, connection_of
-from hfdask.cluster.task import EVENT_SECONDS, EVENTS_A_SECOND, event_seconds
+import hfdask.cluster.client_state
+import hfdask.cluster.tasks
+from hfdask.cluster.chunk_run import ChunkRun
+from hfdask.cluster.client_state import TOPIC, connection_of
+from hfdask.cluster.tasks import EVENT_SECONDS, EVENTS_A_SECOND, event_seconds
 from hfdask.cluster.window import FEWEST, window
 from hfdask.errors import BrowserCrashError, EnvironmentMismatchError
 
@@ -58,8 +58,8 @@ Begun = list[tuple[str, int]]
 def begun(monkeypatch) -> Begun:
     """Chunks of this test in the order in which they began, whoever's they are; they last for 40 ms."""
     chunks: Begun = []
-    monkeypatch.setattr(hfdask.cluster.connection, "environment_differences", lambda planned: {})
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", _noting(chunks, 0.04))
+    monkeypatch.setattr(hfdask.cluster.client_state, "environment_differences", lambda planned: {})
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", _noting(chunks, 0.04))
     return chunks
 
 
@@ -120,7 +120,7 @@ def test_a_new_attempt_goes_before_what_was_submitted_later(client, begun, monke
         if begun.count(("a", 0)) == 1 and (video, index) == ("a", 0):
             raise BrowserCrashError("gone")
 
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", _noting(begun, 0.04, fail_once))
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", _noting(begun, 0.04, fail_once))
     both(run_of(client, "a", 4), run_of(client, "b", 150))
     again = len(begun) - 1 - begun[::-1].index(("a", 0))
     assert begun.count(("a", 0)) == 2
@@ -160,7 +160,7 @@ def test_clocks_that_jump_do_not_change_who_is_first(client, monkeypatch):
 
 def test_a_worker_is_asked_once_what_it_renders_with_and_a_new_one_too(cluster, client, begun, monkeypatch):
     asked: list[str] = []
-    monkeypatch.setattr(hfdask.cluster.connection, "environment_differences", lambda planned: asked.append("") or {})
+    monkeypatch.setattr(hfdask.cluster.client_state, "environment_differences", lambda planned: asked.append("") or {})
     for _ in range(3):
         list(run_of(client, "a", 2).results(range(2)))
     assert len(asked) == SLOTS
@@ -173,10 +173,10 @@ def test_a_worker_is_asked_once_what_it_renders_with_and_a_new_one_too(cluster, 
 
 def test_an_unfit_worker_is_asked_again(client, begun, monkeypatch):
     there = {"browser": {"planned": "1", "here": "2"}}
-    monkeypatch.setattr(hfdask.cluster.connection, "environment_differences", lambda planned: there)
+    monkeypatch.setattr(hfdask.cluster.client_state, "environment_differences", lambda planned: there)
     with pytest.raises(EnvironmentMismatchError):
         list(run_of(client, "a", 2).results(range(2)))
-    monkeypatch.setattr(hfdask.cluster.connection, "environment_differences", lambda planned: {})
+    monkeypatch.setattr(hfdask.cluster.client_state, "environment_differences", lambda planned: {})
     assert len(list(run_of(client, "a", 2).results(range(2)))) == 2
 
 

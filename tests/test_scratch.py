@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hfdask import errors, scratch
-from hfdask.scratch import is_private, private_folder, shared_folder
+from hfdask import errors
+from hfdask.core import scratch
+from hfdask.core.scratch import is_private, private_folder, shared_folder
 from hfdask.store import Cache
 
 ROOT = os.getuid() == 0

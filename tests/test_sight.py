@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfdask.media.encode import h264_settings
-from hfdask.model import (
+from hfdask.core.model import (
     PROTOCOL,
     Artifact,
     ChunkRange,
@@ -25,7 +24,8 @@ from hfdask.model import (
     Resource,
     Timeline,
 )
-from hfdask.sight import Sight, Unit, key_maker
+from hfdask.media.encode import h264_settings
+from hfdask.planning.content_keys import Sight, Unit, key_maker
 
 
 @dataclass

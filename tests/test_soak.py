@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 
 import hfdask
 from hfdask.browser import browser_thread
-from hfdask.scratch import scratch_folder
+from hfdask.core.scratch import scratch_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

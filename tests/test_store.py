@@ -26,12 +26,13 @@ from store_contract import Place, StoreContract, artifact, noise, publish
 from store_servers import SECRET
 
 from hfdask import errors
-from hfdask.model import Artifact
-from hfdask.project import Project, local_project
-from hfdask.store import Cache, Store, calls, concurrently, content, files, materialised, objects, packing, split_url
+from hfdask.core.model import Artifact
+from hfdask.project.files import Project, local_project
+from hfdask.store import Cache, Store, calls, concurrently, content, materialised, objects, packing, split_url
 from hfdask.store import cache as cache_module
-from hfdask.store.allowed import require_allowed
-from hfdask.store.trouble import heals
+from hfdask.store import store as files
+from hfdask.store.allowlist import require_allowed
+from hfdask.store.failures import heals
 
 
 class TestUnknownFileSystem(StoreContract):
@@ -541,7 +542,7 @@ class TestCache:
         url = s3.url(uuid.uuid4().hex)
         planned = publish(Store(url, s3.options), {"a": b"a", "b": b"b", "large": noise(objects.SMALL)}, tmp_path)
         code = (
-            "import sys, json; from hfdask.store import Store, materialised; from hfdask.model import Artifact\n"
+            "import sys, json; from hfdask.store import Store, materialised; from hfdask.core.model import Artifact\n"
             "url, options, listed = json.loads(sys.argv[1])\n"
             "planned = [Artifact(path=p, sha256=d, size=s) for p, d, s in listed]; sys.stdin.readline()\n"
             "with materialised(Store(url, options), planned, planned) as files:\n"

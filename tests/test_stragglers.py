@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfdask.cluster.stragglers import FACTOR, PATIENCE, overdue
+from hfdask.cluster.backup import FACTOR, PATIENCE, overdue
 
 LIKE = [(60, 30.0)] * 5
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import hfdask
 from hfdask import errors
 from hfdask.browser.answers import Abouts, Elements, Report, Sought, Status, understood
-from hfdask.sight import Sight
-from hfdask.words import all_legible, all_well_formed, legible, well_formed
+from hfdask.planning.content_keys import Sight
+from hfdask.text import all_legible, all_well_formed, legible, well_formed
 
 BOUND = 40.0
 LIMITS = {"load_timeout": 5.0, "frame_timeout": 3.0, "fps": 10, "chunk_size": 4}

@@ -17,12 +17,12 @@ from distributed import Client
 from samples import BOX
 
 import hfdask
-import hfdask.cluster.task
+import hfdask.cluster.tasks
 from hfdask import errors
-from hfdask.model import ChunkResult
-from hfdask.scratch import growing_file
+from hfdask.core.model import ChunkResult
+from hfdask.core.scratch import growing_file
 
-module = import_module("hfdask.assemble")  # its name in the package is the function's
+module = import_module("hfdask.assembly.assemble")  # its name in the package is the function's
 Assembly = module.Assembly
 
 pytestmark = pytest.mark.browser
@@ -162,7 +162,7 @@ def test_a_cancelled_assembly_leaves_nothing(after, rendered, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from hfdask.scratch import growing_file
+from hfdask.core.scratch import growing_file
 with growing_file(Path(sys.argv[1]), "out.mp4") as path:
     print(path.name, flush=True)
     time.sleep(60)
@@ -187,7 +187,7 @@ def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_no
 
 def test_the_first_chunks_are_written_while_the_last_ones_render(project, cluster, appended, tmp_path, monkeypatch):
     """Chunks start in their order, and each is in the video before the next but one is finished."""
-    original = hfdask.cluster.task.render_chunk
+    original = hfdask.cluster.tasks.render_chunk
     written: list[list[int]] = []
 
     def render_chunk(plan_url, index, *args, **kwargs):
@@ -197,7 +197,7 @@ def test_the_first_chunks_are_written_while_the_last_ones_render(project, cluste
         written.append([index, len(appended)])
         return original(plan_url, index, *args, **kwargs)
 
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", render_chunk)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", render_chunk)
     video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=5)
     assert [index for index, _ in written] == list(range(6))
     assert all(count >= index - 1 for index, count in written)
@@ -207,7 +207,7 @@ def test_the_first_chunks_are_written_while_the_last_ones_render(project, cluste
 
 
 def test_an_error_of_the_assembly_ends_the_render_at_once(project, cluster, tmp_path, monkeypatch):
-    original = hfdask.cluster.task.render_chunk
+    original = hfdask.cluster.tasks.render_chunk
     calls: list[int] = []
 
     def render_chunk(plan_url, index, *args, **kwargs):
@@ -222,7 +222,7 @@ def test_an_error_of_the_assembly_ends_the_render_at_once(project, cluster, tmp_
     def append(self, chunk, *args):
         raise errors.OutputNotWritableError("no")
 
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", render_chunk)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", render_chunk)
     monkeypatch.setattr(module.Join, "append", append)
     with pytest.raises(errors.OutputNotWritableError):
         hfdask.render(project(), tmp_path / "out" / "out.mp4", client=cluster, chunk_size=5)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hfdask.core.frames import chunk_ranges, frame_at, frame_count, frame_time, parse_fps
 from hfdask.errors import DurationError, InvalidConfigError
-from hfdask.timing import chunk_ranges, frame_at, frame_count, frame_time, parse_fps
 
 whole = st.integers(1, 20_000)
 maybe = st.none() | st.integers(1, 3600)

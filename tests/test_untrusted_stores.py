@@ -18,12 +18,13 @@ import pytest
 from faulty_store import FaultyFileSystem
 from store_contract import artifact, publish
 
-from hfdask import errors, project
-from hfdask.fields import MAX_CHUNKS, MAX_RECORD_FRAMES
-from hfdask.model import Artifact
-from hfdask.project import Project, files_below, freeze_files
+from hfdask import errors
+from hfdask.core.fields import MAX_CHUNKS, MAX_RECORD_FRAMES
+from hfdask.core.frames import MAX_DURATION, chunk_ranges, frame_count
+from hfdask.core.model import Artifact
+from hfdask.project import files as project
+from hfdask.project.files import Project, files_below, freeze_files
 from hfdask.store import Cache, Snapshot, Store, content, materialised, object_name, packing
-from hfdask.timing import MAX_DURATION, chunk_ranges, frame_count
 
 NO_DIGESTS = [
     "",

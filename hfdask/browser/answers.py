@@ -11,9 +11,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
+from hfdask.core.model import Clip
 from hfdask.errors import ScriptError
-from hfdask.model import Clip
-from hfdask.words import all_legible, all_well_formed, legible
+from hfdask.text import all_legible, all_well_formed, legible
 
 T = TypeVar("T")
 

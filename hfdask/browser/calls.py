@@ -14,7 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.processes import Processes
 from hfdask.errors import BrowserCrashError, BrowserError
-from hfdask.words import legible
+from hfdask.text import legible
 
 
 class Patience:

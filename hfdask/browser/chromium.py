@@ -20,14 +20,14 @@ from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
-from hfdask.browser.find import Browser, sandbox_possible
-from hfdask.browser.fonts import FontWorld
+from hfdask.browser.discovery import Browser, sandbox_possible
 from hfdask.browser.memory import Memory
 from hfdask.browser.processes import Processes, kill_marked
+from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserLaunchError
-from hfdask.model import CaptureMode
+from hfdask.fonts.configuration import FontWorld
 from hfdask.page.server import PageServer
-from hfdask.words import legible
+from hfdask.text import legible
 
 # Software compositing draws every page, WebGL included, and is faster than SwiftShader compositing.
 _FLAGS = (

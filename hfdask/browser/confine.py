@@ -24,9 +24,9 @@ from typing import Literal
 import psutil
 
 from hfdask.browser import launcher
+from hfdask.core.scratch import scratch_folder
 from hfdask.errors import BrowserLaunchError
 from hfdask.page.server import HOST
-from hfdask.scratch import scratch_folder
 
 Confinement = Literal["namespace", "filters", "nothing"]
 

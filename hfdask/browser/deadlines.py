@@ -11,9 +11,9 @@ from playwright.async_api import Error as PlaywrightError
 from hfdask.browser.calls import first_line
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.debugger import Debugger
-from hfdask.browser.network import Network
 from hfdask.browser.page_log import PageLog, plain
 from hfdask.errors import BrowserCrashError, CaptureError, HfdaskError, NavigationError, PageTimeoutError
+from hfdask.network.intercept import Network
 
 _WORD_PATIENCE = 0.2
 

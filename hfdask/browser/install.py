@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from hfdask.browser.find import REMEDY, Browser, browser_version, find_browser
+from hfdask.browser.discovery import REMEDY, Browser, browser_version, find_browser
 from hfdask.errors import BrowserNotFoundError
 
 PACKAGE = "chromium-headless-shell"

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 
 from playwright.async_api import CDPSession, ConsoleMessage, Page, Request
 
-from hfdask.browser.requests import Refusal, redact, redact_text
+from hfdask.network.messages import Refusal, redact, redact_text
 from hfdask.page.server import ORIGIN
-from hfdask.words import all_well_formed, legible, well_formed
+from hfdask.text import all_well_formed, legible, well_formed
 
 MAX_MESSAGES = 100
 """Console and network messages that are kept of one page."""

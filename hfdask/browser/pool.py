@@ -19,12 +19,12 @@ from playwright.async_api import Playwright
 
 from hfdask.browser.calls import Patience, first_line
 from hfdask.browser.chromium import Chromium
-from hfdask.browser.driver import Driver
-from hfdask.browser.find import find_browser
-from hfdask.browser.fonts import FontWorld, machine_fonts
+from hfdask.browser.discovery import find_browser
 from hfdask.browser.memory import browser_limit
+from hfdask.browser.playwright_driver import Driver
+from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, BrowserMemoryError, HfdaskError, ProjectError
-from hfdask.model import CaptureMode
+from hfdask.fonts.configuration import FontWorld, machine_fonts
 
 MAX_PAGES = 50
 """Pages that a browser opens before it is replaced."""

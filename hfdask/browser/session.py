@@ -28,23 +28,23 @@ from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
-from hfdask.browser.families import GENERIC
-from hfdask.browser.lacks import asset_error, described, unreadable_error
-from hfdask.browser.network import Network
+from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
-from hfdask.browser.requests import Refusal, Source, redact_text
+from hfdask.core.frames import frame_time
+from hfdask.core.model import PageSettings
 from hfdask.errors import (
     EmptyCompositionError,
     ProjectError,
     RootNotFoundError,
     ScriptError,
 )
-from hfdask.model import PageSettings
+from hfdask.fonts.families import GENERIC
+from hfdask.network.intercept import Network
+from hfdask.network.messages import Refusal, Source, redact_text
 from hfdask.page import TIMELINE_PATIENCE, runtime_script
 from hfdask.page.server import ORIGIN, Site
-from hfdask.sight import Sight
-from hfdask.timing import frame_time
-from hfdask.words import all_well_formed, legible
+from hfdask.planning.content_keys import Sight
+from hfdask.text import all_well_formed, legible
 
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
 _TIMER_PATIENCE = 2.0

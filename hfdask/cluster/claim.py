@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 from typing import ClassVar
 
+from hfdask.core.model import Value, canonical_json, decode
 from hfdask.errors import (
     HfdaskError,
     MissingArtifactError,
@@ -22,7 +23,6 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
-from hfdask.model import Value, canonical_json, decode
 from hfdask.store import StorageOptions, split_output
 
 FOLDER = ".hfdask"

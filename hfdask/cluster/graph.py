@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
-from hfdask.cluster.task import render_chunk_task
+from hfdask.cluster.tasks import render_chunk_task
 from hfdask.store import SecretOptions
 
 try:
@@ -24,7 +24,7 @@ except ImportError:  # pragma: no cover - another dask
     task_spec = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from hfdask.plan import Plan
+    from hfdask.manifest.plan import Plan
 
 CHUNK_PREFIX = "render_chunk"
 """Name of chunk tasks on every page of the dashboard."""

@@ -14,15 +14,15 @@ from typing import Any
 from distributed import Status, Worker, WorkerPlugin
 
 from hfdask.browser import browser_thread, close_browsers
-from hfdask.browser.mode import capture_mode
-from hfdask.browser.thread import browser_usage
-from hfdask.cluster.task import memory_share
-from hfdask.environment import current_environment, require_environment
+from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.environment import current_environment, require_environment
+from hfdask.browser.loop import browser_usage
+from hfdask.cluster.tasks import memory_share
+from hfdask.core.model import Environment
+from hfdask.core.scratch import shared_folder, sweep
 from hfdask.errors import HfdaskError
-from hfdask.materials import fetch_fonts
-from hfdask.model import Environment
-from hfdask.plan import Plan
-from hfdask.scratch import shared_folder, sweep
+from hfdask.manifest.plan import Plan
+from hfdask.rendering.plan_page import fetch_fonts
 from hfdask.store import SecretOptions
 from hfdask.store.cache import Cache
 
@@ -50,8 +50,8 @@ class PrepareWorker(WorkerPlugin):
     ----------
     plan : Plan, optional
         Expect the environment that this plan is locked to.
-    environment : hfdask.model.Environment, optional
-        Expect this one; ``hfdask.environment.current_environment()`` is that of this process.
+    environment : hfdask.core.model.Environment, optional
+        Expect this one; ``hfdask.browser.environment.current_environment()`` is that of this process.
     warm : bool
         Whether to start a browser at once, with the plan's fonts if there is a plan.
     """

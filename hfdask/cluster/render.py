@@ -10,11 +10,11 @@ from distributed import Client
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from hfdask.cluster.driver import RETRIES, Job, Render
+from hfdask.cluster.handle import RETRIES, Job, Render
 from hfdask.cluster.local import client_for
 from hfdask.config import AssembleOn, PlanOn, RenderConfig, with_project_file
-from hfdask.forks import at_work
-from hfdask.model import RenderResult
+from hfdask.core.forks import at_work
+from hfdask.core.model import RenderResult
 from hfdask.store import StorageOptions
 
 
@@ -54,7 +54,7 @@ def submit(
     strict : bool
         Whether a seam between chunks that cannot be proven equal is an error.
     certificate : bool
-        Whether to write a certificate next to the video (see `hfdask.certificate`); to use it later, keep the plan.
+        Whether to write a certificate next to the video (see `hfdask.rendering.certificate`); to use it later, keep the plan.
     retries : int
         New attempts of a chunk after errors that can heal.
     plan_on : {"auto", "driver", "worker"}

@@ -20,7 +20,7 @@ from distributed import Client, Future, Security
 from distributed.comm.addressing import get_address_host_port
 from distributed.utils import silence_logging_cmgr
 
-from hfdask.cluster.trouble import cause_of
+from hfdask.cluster.failures import cause_of
 from hfdask.errors import HfdaskError, InvalidConfigError, SchedulerLostError
 
 CONNECT = 15.0
@@ -107,7 +107,7 @@ def workers_of(client: Client, futures: Sequence[Future[Any]]) -> dict[str, str]
 
     def places(
         keys: list[Any], dask_scheduler: Any
-    ) -> dict[str, str]:  # travels as it is, as in `hfdask.cluster.silence`
+    ) -> dict[str, str]:  # travels as it is, as in `hfdask.cluster.liveness`
         tasks = {key: dask_scheduler.tasks.get(key) for key in keys}
         return {str(key): task.processing_on.address for key, task in tasks.items() if task and task.processing_on}
 

@@ -23,8 +23,8 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
+from hfdask.core.forks import worked
 from hfdask.errors import MediaError
-from hfdask.forks import worked
 from hfdask.media.picture import BITEXACT, Pixels, YuvConverter, decode_frame
 
 Source: TypeAlias = str | os.PathLike[str]

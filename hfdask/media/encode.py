@@ -22,10 +22,10 @@ from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from hfdask.core.model import EncoderSettings
 from hfdask.errors import EncodeError, InvalidConfigError
+from hfdask.media.h264_skip import SkipWriter
 from hfdask.media.picture import YuvConverter, decode_frame, frame_digest, padded, tag_bt709
-from hfdask.media.skip import SkipWriter
-from hfdask.model import EncoderSettings
 
 PRESETS = {"draft": ("ultrafast", 28), "standard": ("medium", 18), "high": ("slow", 15)}
 """x264 preset and constant rate factor by quality."""
@@ -227,7 +227,7 @@ class ChunkEncoder:
     def repeat(self) -> str:
         """Write the previous picture once more and return its digest; nothing is decoded, converted or encoded.
 
-        The decoded frame is the previous decoded frame, see `hfdask.media.skip`.
+        The decoded frame is the previous decoded frame, see `hfdask.media.h264_skip`.
 
         Raises
         ------

@@ -15,7 +15,7 @@ import re
 from fractions import Fraction
 from importlib import resources
 
-from hfdask.model import PageSettings
+from hfdask.core.model import PageSettings
 
 TIMELINE_PATIENCE = 0.8
 """The share of the time for loading that a missing timeline is waited for while the page has something pending."""
@@ -100,20 +100,6 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
         f"const config = {json.dumps(config)};\n{frame}\nif (window === window.top) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
-    )
-
-
-@functools.cache
-def lint_script() -> str:
-    """The script of the page that documents are checked in: `hfdaskLint`, with the grammar of the runtime's timing."""
-    folder = resources.files("hfdask.page")
-    timing = (folder / "runtime" / "timing.js").read_text("utf-8")
-    lint = (folder / "lint.js").read_text("utf-8")
-    shared = "strictNumber, numberAttribute, parseStart"
-    return (
-        'globalThis.hfdaskLint = (() => { "use strict";\n'
-        f"const {{ {shared} }} = (() => {{ const root = null; let ownStart; function warn() {{}}\n{timing}\nreturn {{ {shared} }}; }})();\n"
-        f"{lint}\nreturn {{ inspect, moduleError, validSelectors }}; }})();"
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
 from hfdask.store.content import file_digest, object_name
-from hfdask.store.files import READS, Store, disk_full_at, split_output, split_url
 from hfdask.store.objects import LARGE_THREADS, Snapshot, materialised, packing
-from hfdask.store.secrets import SecretOptions, StorageOptions, shown
+from hfdask.store.redaction import SecretOptions, StorageOptions, shown
+from hfdask.store.store import READS, Store, disk_full_at, split_output, split_url
 
 __all__ = [
     "LARGE_THREADS",

@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hfdask.core.scratch import is_private, private_folder, shared_folder
 from hfdask.errors import DiskFullError, InvalidConfigError, StoreError
-from hfdask.scratch import is_private, private_folder, shared_folder
 from hfdask.store.content import is_content, mark_checked, object_name, require_digest
-from hfdask.store.trouble import is_full
+from hfdask.store.failures import is_full
 
 FOLDER_VARIABLE = "HFDASK_CACHE"
 BYTES_VARIABLE = "HFDASK_CACHE_BYTES"

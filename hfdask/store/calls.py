@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay, wait_random_exponential
 
-from hfdask.store.trouble import heals
+from hfdask.store.failures import heals
 
 THREADS = 32
 """Transfers at a time."""

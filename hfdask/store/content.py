@@ -12,8 +12,8 @@ import os
 import threading
 from pathlib import Path
 
+from hfdask.core.fields import is_digest
 from hfdask.errors import PlanCorruptError
-from hfdask.fields import is_digest
 
 Stamp = tuple[int, int, int, int]
 

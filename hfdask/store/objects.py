@@ -22,13 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from hfdask.core.scratch import scratch_folder
 from hfdask.errors import ArtifactDigestError, HfdaskError
-from hfdask.scratch import scratch_folder
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
 from hfdask.store.content import file_digest, is_content, measured, object_name
-from hfdask.store.files import READS, Store
-from hfdask.store.trouble import typed
+from hfdask.store.failures import typed
+from hfdask.store.store import READS, Store
 
 SMALL = 10**6
 """Objects of fewer bytes share a pack."""

@@ -11,9 +11,9 @@ from cluster_processes import in_this_process
 from distributed import Client
 
 import hfdask
-import hfdask.cluster.task
+import hfdask.cluster.tasks
 from hfdask import errors
-from hfdask.model import ChunkResult, decode, pretty_json
+from hfdask.core.model import ChunkResult, decode, pretty_json
 from hfdask.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
@@ -93,7 +93,7 @@ def test_what_a_store_has_spoilt_is_rendered_again(what, place, project, cluster
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 9])
 def test_a_chunk_that_is_spoilt_again_ends_the_render(times, project, cluster, tmp_path, monkeypatch):
-    original = hfdask.cluster.task.render_chunk
+    original = hfdask.cluster.tasks.render_chunk
     calls: list[int] = []
 
     def spoiling(plan_url, index, *args, **kwargs):
@@ -103,7 +103,7 @@ def test_a_chunk_that_is_spoilt_again_ends_the_render(times, project, cluster, t
             spoil(result, ".frames.json", lambda data: data[:-5])
         return result
 
-    monkeypatch.setattr(hfdask.cluster.task, "render_chunk", spoiling)
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", spoiling)
     if times == 1:
         video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
         assert any("chunk 1 was spoilt" in text for text in video.warnings)

@@ -23,12 +23,16 @@ from sleeping import sleep_instead_of_rendering, sleeping_plan
 import hfdask
 from hfdask import errors
 from hfdask.cli import main
-from hfdask.cluster import chunks, connection, once, scheduler, silence
-from hfdask.cluster.chunks import ChunkRun
-from hfdask.cluster.connection import connection_of
-from hfdask.cluster.once import run_once
-from hfdask.cluster.survey import survey
-from hfdask.model import Environment
+from hfdask.cluster import chunk_run as chunks
+from hfdask.cluster import client_state as connection
+from hfdask.cluster import liveness as silence
+from hfdask.cluster import scheduler
+from hfdask.cluster import single_task as once
+from hfdask.cluster.chunk_run import ChunkRun
+from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.single_task import run_once
+from hfdask.core.model import Environment
+from hfdask.diagnostics.fleet import survey
 
 MARGIN = 20.0  # seconds on a crowded machine
 
@@ -58,7 +62,8 @@ class Sleep(WorkerPlugin):
         self.seconds = seconds
 
     def setup(self, worker: Worker) -> None:
-        from hfdask.cluster import connection, task
+        from hfdask.cluster import client_state as connection
+        from hfdask.cluster import tasks as task
 
         connection.environment_differences = lambda planned: {}
         task.render_chunk = sleep_instead_of_rendering(lambda video, index: self.seconds)
@@ -128,7 +133,7 @@ def test_what_waits_on_a_paused_worker_runs_elsewhere(soon):
 @pytest.fixture
 def in_vain(soon, monkeypatch) -> None:
     """Workers never come."""
-    monkeypatch.setattr(hfdask.cluster.workers.Workers, "ask", lambda self: None)
+    monkeypatch.setattr(hfdask.cluster.placement.Workers, "ask", lambda self: None)
 
 
 @contextmanager
@@ -309,7 +314,7 @@ def test_all_renders_of_a_client_learn_at_once_that_the_scheduler_is_lost(alone,
 @pytest.mark.parametrize("waits", ["chunks", "run_once"])
 def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, how, alone, soon, monkeypatch):
     client, pid = alone
-    monkeypatch.setattr(hfdask.cluster.workers.Workers, "ask", lambda self: None)
+    monkeypatch.setattr(hfdask.cluster.placement.Workers, "ask", lambda self: None)
     outcome: list[BaseException] = []
 
     def work() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hfdask.core.model import EncoderSettings
+from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.encode import ChunkEncoder, h264_settings
-from hfdask.media.mux import ChunkSource, Join, JoinReport
-from hfdask.model import EncoderSettings
 
 NTSC = Fraction(30000, 1001)
 WIDTH, HEIGHT = 64, 48

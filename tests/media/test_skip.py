@@ -13,8 +13,8 @@ from media_samples import png
 
 from hfdask.errors import EncodeError
 from hfdask.media.encode import ChunkEncoder, h264_settings
+from hfdask.media.h264_skip import SkipWriter, split_units
 from hfdask.media.picture import YuvConverter, decode_frame, psnr
-from hfdask.media.skip import SkipWriter, split_units
 
 FPS = Fraction(30)
 

@@ -12,8 +12,8 @@ from blake3 import blake3
 from media_samples import HEIGHT, NTSC, WIDTH, join, make_chunks, picture
 
 from hfdask.errors import OutputInvalidError
+from hfdask.media.conformance import verify
 from hfdask.media.encode import h264_settings
-from hfdask.media.verify import verify
 
 PLAN: dict[str, Any] = {
     "frames": 7,

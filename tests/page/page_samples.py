@@ -13,8 +13,8 @@ import msgspec
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.session import Loaded, PageSession, open_page
+from hfdask.core.model import PageSettings
 from hfdask.media.picture import Pixels, decode_png, frame_digest
-from hfdask.model import PageSettings
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 

@@ -15,7 +15,7 @@ from page_samples import SETTINGS, composition, write_site
 
 from hfdask.browser import browser_thread
 from hfdask.browser.session import PageSession, open_page
-from hfdask.browser.typefaces import Typefaces, Use
+from hfdask.planning.font_usage import Typefaces, Use
 
 pytestmark = pytest.mark.browser
 

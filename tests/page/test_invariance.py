@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from page_samples import open_files
 
-from hfdask.project import Project
+from hfdask.project.files import Project
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ import pytest
 from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
 
 from hfdask.errors import ScriptError
-from hfdask.project import Project
+from hfdask.project.files import Project
 
 pytestmark = pytest.mark.browser
 

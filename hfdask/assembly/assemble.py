@@ -1,0 +1,453 @@
+"""Assembly: chunks become one video, without re-encoding, and only a verified one gets the output's name.
+
+Nothing is taken on trust. A chunk must be the one that its record says, of this plan, by this mode of capture; each
+seam is proven by the frame before it, which both neighbours rendered; and the result is opened again and measured
+before it is moved into place. All of this but the last step goes on while later chunks are still rendered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hfdask._version import __version__
+from hfdask.core.forks import require_threads, worked
+from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
+from hfdask.core.observer import Observer, StageClock
+from hfdask.core.scratch import growing_file, scratch_subfolder
+from hfdask.errors import (
+    ArtifactDigestError,
+    ChunkMismatchError,
+    ChunkMissingError,
+    HfdaskError,
+    MediaError,
+    MissingArtifactError,
+    OutputNotWritableError,
+    PlanCorruptError,
+    RenderCancelledError,
+    SeamError,
+)
+from hfdask.manifest.reading import read_manifest, require_sealed
+from hfdask.manifest.records import read_frames, read_record
+from hfdask.media.concat import ChunkSource, Join, JoinReport
+from hfdask.media.conformance import verify
+from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
+from hfdask.rendering.certificate import SUFFIX, certificate_of
+from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_output, split_url
+
+AHEAD = 8
+"""Chunks that are fetched before it is their turn."""
+
+PNG_BYTES_A_PIXEL = 5
+"""Of a picture that does not compress at all; a pixel has four."""
+
+_PNG_OVERHEAD = 2**16
+_POLL = 0.1
+
+
+@worked
+def assemble(
+    plan_url: str | os.PathLike[str],
+    chunks: Sequence[ChunkResult | str],
+    output_url: str | os.PathLike[str],
+    *,
+    storage_options: StorageOptions | None = None,
+    strict: bool = False,
+    certificate: bool = False,
+    plan_hash: str | None = None,
+    observer: Observer | None = None,
+) -> RenderResult:
+    """Join a plan's chunks to its video.
+
+    Parameters
+    ----------
+    plan_url : str or path
+        The plan's folder.
+    chunks : sequence of ChunkResult or str
+        Every chunk of the plan in any order, as results or as URLs of chunk files.
+    output_url : str or path
+        File to write: any fsspec URL. It appears only once it is verified.
+    storage_options : mapping, optional
+        Arguments of the file systems of all URLs.
+    strict : bool
+        Whether a seam whose two renderings differ is an error instead of a warning.
+    certificate : bool
+        Whether to write a certificate next to the video; see `hfdask.rendering.certificate`.
+    plan_hash : str, optional
+        Of the plan that must be there.
+    observer : Observer, optional
+        Sees the stage, and can cancel.
+
+    Raises
+    ------
+    ChunkMissingError, ChunkMismatchError
+        Where a chunk is not there, or not what its record or the plan says; ``details`` have its number (``chunk``), or
+        its ``url`` where that is all that is known.
+    SeamError
+        With ``strict`` only.
+    OutputInvalidError
+        Where the joined file is not the planned video.
+    """
+    assembly = Assembly(
+        plan_url,
+        output_url,
+        storage_options=storage_options,
+        strict=strict,
+        certificate=certificate,
+        plan_hash=plan_hash,
+        observer=observer,
+    )
+    results = concurrently(
+        lambda chunk: (
+            chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, assembly.manifest, storage_options)
+        ),
+        chunks,
+    )
+    ordered = _in_order(results, assembly.manifest)  # before anything is fetched or written
+    with assembly:
+        assembly.add(*ordered)
+        return assembly.finish()
+
+
+class Assembly:
+    """A plan's video under way: its chunks come in any order, at any time, and their packets are written in order.
+
+    A context manager, for one thread at a time. Leaving its block without `finish` leaves nothing at the output. Besides the
+    records it holds one chunk's packets, and the files of at most ``AHEAD`` more where the chunks are not on this machine.
+
+    Parameters
+    ----------
+    plan_url, output_url, storage_options, strict, certificate, plan_hash
+        As in `assemble`.
+    observer : Observer, optional
+        Sees the stage, and can cancel.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        The plan's.
+
+    Raises
+    ------
+    PlanError, StoreError, OutputNotWritableError
+    """
+
+    def __init__(
+        self,
+        plan_url: str | os.PathLike[str],
+        output_url: str | os.PathLike[str],
+        *,
+        storage_options: StorageOptions | None = None,
+        strict: bool = False,
+        certificate: bool = False,
+        plan_hash: str | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        require_threads()
+        self._options, self._strict, self._certificate = storage_options, strict, certificate
+        self._observer = observer or Observer()
+        self._clock = StageClock(self._observer)
+        self._output, self._name = split_output(output_url, storage_options)
+        self._results: dict[int, ChunkResult] = {}
+        self._seams: dict[int, Seam] = {}
+        self._frames: list[FrameRecord] = []
+        self._fetched: dict[int, Future[tuple[FrameRecord, ChunkSource]]] = {}
+        with self._clock("assemble"):
+            self._store = Store(plan_url, storage_options)
+            self.manifest = read_manifest(self._store, plan_hash)
+            require_sealed(self.manifest, self._store.url)
+
+    def __enter__(self) -> Assembly:
+        manifest = self.manifest
+        metadata = {"encoder": f"hfdask {__version__}", "comment": f"hfdask plan {manifest.plan_hash}"}
+        with ExitStack() as held:
+            self._scratch = held.enter_context(scratch_subfolder("assemble"))
+            folder = Path(self._output.path) if self._output.local else self._scratch
+            with disk_full_at(folder / self._name), _writable(folder):
+                self._path = held.enter_context(growing_file(folder, self._name))
+            self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata))
+            self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
+            held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._held.__exit__(*error)
+
+    def __contains__(self, index: int) -> bool:
+        """Whether it has a chunk of this number."""
+        return index in self._results
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Take some chunks, and write all whose turn has come.
+
+        Raises
+        ------
+        ChunkMissingError, ChunkMismatchError, SeamError
+            As soon as they can be known. Of the first two, ``details["chunk"]`` is the number of the chunk; after `drop` the
+            work can go on, with those of the ``chunks`` that it does not have yet.
+        RenderCancelledError
+            Where the observer says so.
+        """
+        with self._clock("assemble"):
+            for chunk in chunks:
+                _require_planned(chunk, self.manifest)
+                if chunk.index in self._results:
+                    raise ChunkMismatchError(f"chunk {chunk.index} was given twice", chunk=chunk.index)
+                self._results[chunk.index] = chunk
+            self._prove_seams()
+            while (position := len(self._frames)) in self._results:
+                self._append(position)
+
+    def drop(self, index: int) -> None:
+        """Forget a chunk that was wrong, so that another one can be added in its place. It must not be written yet."""
+        self._results.pop(index, None)
+        for seam in (index, index + 1):
+            self._seams.pop(seam, None)
+        fetched = self._fetched.pop(index, None)
+        if fetched is not None:
+            wait([fetched])
+            (self._scratch / f"{index}.mp4").unlink(missing_ok=True)
+
+    def finish(self) -> RenderResult:
+        """Close, verify and publish the video.
+
+        Raises
+        ------
+        ChunkMissingError
+            Where a chunk was never added.
+        OutputInvalidError, OutputNotWritableError, DiskFullError, StoreError
+        """
+        output, name, manifest = self._output, self._name, self.manifest
+        with self._clock("assemble"):
+            results = _in_order(self._results.values(), manifest)
+            seams = [self._seams[after.index] for after in results[1:]]
+            with disk_full_at(self._path):
+                self._verify(self._join.finish())
+            size = self._path.stat().st_size
+            self._require_going()
+            if self._certificate:
+                record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
+                output.put(name + SUFFIX, record)
+            try:
+                output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
+            except BaseException:
+                if self._certificate:
+                    with suppress(HfdaskError):  # of a store that fails: the first error tells more
+                        output.delete(name + SUFFIX)
+                raise
+        warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
+        return RenderResult(
+            output=output.shown(name),
+            plan_url=self._store.url,
+            plan_hash=manifest.plan_hash,
+            frames=manifest.frames,
+            fps=manifest.fps,
+            width=manifest.width,
+            height=manifest.height,
+            duration=float(manifest.frames / manifest.fps.fraction),
+            size=size,
+            digest=digest_of([digest for record in self._frames for digest in record.digests]),
+            static_frames=sum(result.static_frames for result in results),
+            stages=_sum_stages(results) | self._clock.rounded(),
+            chunks=tuple(results),
+            seams=tuple(seams),
+            warnings=tuple(dict.fromkeys(warnings)),
+            certificate=output.shown(name + SUFFIX) if self._certificate else None,
+        )
+
+    def _prove_seams(self) -> None:
+        """Look at every seam that has become known on both sides."""
+        known = self._results
+        pairs = [(known[i - 1], known[i]) for i in sorted(known) if i - 1 in known and i not in self._seams]
+        seams = concurrently(lambda pair: _seam(*pair, self.manifest, self._options), pairs)
+        self._seams.update({after.index: seam for (_, after), seam in zip(pairs, seams, strict=True)})
+        _seam_warnings(seams, self._strict)
+
+    def _append(self, position: int) -> None:
+        """Copy the chunk whose turn it is, while the next ones are fetched."""
+        for index in range(position, position + 1 + AHEAD):
+            if index in self._results and index not in self._fetched:
+                self._fetched[index] = self._pool.submit(self._fetch, self._results[index])
+        fetched = self._fetched[position]
+        while not fetched.done():
+            self._require_going()
+            wait([fetched], timeout=_POLL)
+        record, source = fetched.result()
+        with disk_full_at(self._path):
+            self._join.append(source, self._require_going)
+        self._frames.append(record)
+        del self._fetched[position]
+        if source.path.parent == self._scratch:
+            source.path.unlink()
+
+    def _fetch(self, result: ChunkResult) -> tuple[FrameRecord, ChunkSource]:
+        return _frames_of(result, self._options), _source(result, self._options, self._scratch)
+
+    def _require_going(self) -> None:
+        if self._observer.cancelled():
+            raise RenderCancelledError(f"the assembly of {self._name} was cancelled; finished chunks are kept")
+
+    def _verify(self, joined: JoinReport) -> None:
+        manifest = self.manifest
+        verify(
+            self._path,
+            frames=manifest.frames,
+            fps=manifest.fps.fraction,
+            width=manifest.width,
+            height=manifest.height,
+            keyframes=[chunk.start for chunk in manifest.chunks],
+            codec=manifest.encoder.codec,
+            pixel_format=manifest.encoder.pixel_format,
+            digest=joined.digest,
+        )
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputNotWritableError(f"cannot write to {folder}: {error}", path=str(folder)) from error
+
+
+def _in_order(results: Collection[ChunkResult], manifest: Manifest) -> list[ChunkResult]:
+    """All chunks of a plan, each once."""
+    by_index = {result.index: result for result in results}
+    missing = [chunk.index for chunk in manifest.chunks if chunk.index not in by_index]
+    if missing:
+        raise ChunkMissingError(
+            f"chunks {missing} of {len(manifest.chunks)} are missing; render them first", missing=missing
+        )
+    if len(results) != len(manifest.chunks):
+        raise ChunkMismatchError(f"{len(results)} chunks were given for a plan of {len(manifest.chunks)}")
+    return [by_index[chunk.index] for chunk in manifest.chunks]
+
+
+def _require_planned(result: ChunkResult, manifest: Manifest) -> None:
+    """Check that a record is of a chunk of this plan."""
+    if not 0 <= result.index < len(manifest.chunks):
+        raise ChunkMismatchError(
+            f"{result.url} is chunk {result.index} of a plan of {len(manifest.chunks)}", chunk=result.index
+        )
+    chunk = manifest.chunks[result.index]
+    planned = {
+        "plan_hash": manifest.plan_hash,
+        "key": chunk.key,
+        "start": chunk.start,
+        "end": chunk.end,
+        "codec": manifest.encoder.codec,
+        "capture_mode": manifest.page.capture_mode,
+        "browser": manifest.environment.browser,
+    }
+    for name, value in planned.items():
+        if getattr(result, name) != value:
+            raise ChunkMismatchError(
+                f"chunk {chunk.index} at {result.url} has {name} {getattr(result, name)!r} instead of {value!r}; "
+                "render it again",
+                chunk=chunk.index,
+                field=name,
+            )
+
+
+def _record_of(url: str, manifest: Manifest, options: StorageOptions | None) -> ChunkResult:
+    store, name = split_url(url, options)
+    where = store.url_of(name)
+    try:
+        record = read_record(store, name)
+    except MissingArtifactError as error:
+        raise ChunkMissingError(f"{where} has no record; it is not a finished chunk", url=url) from error
+    except PlanCorruptError as error:
+        raise ChunkMismatchError(f"{error.message}; render the chunk again", url=url) from error
+    # Whatever number it had in the plan that it was made for.
+    index = next((chunk.index for chunk in manifest.chunks if chunk.start == record.start), record.index)
+    return msgspec.structs.replace(record, index=index)
+
+
+def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameRecord:
+    store, name = split_url(result.url, options)
+    try:
+        record = read_frames(store, name)
+    except MissingArtifactError as error:
+        raise ChunkMissingError(
+            f"{result.frames_url} is missing; render chunk {result.index} again", chunk=result.index
+        ) from error
+    except PlanCorruptError as error:
+        raise ChunkMismatchError(f"{error.message}; render chunk {result.index} again", chunk=result.index) from error
+    fits = (record.key, record.start) == (result.key, result.start) and len(record.digests) == result.frames
+    if not fits or digest_of(record.digests) != result.digest:
+        raise ChunkMismatchError(
+            f"{result.frames_url} does not belong to the record of chunk {result.index}; render it again",
+            chunk=result.index,
+        )
+    return record
+
+
+def _source(result: ChunkResult, options: StorageOptions | None, folder: Path) -> ChunkSource:
+    store, name = split_url(result.url, options)
+    try:
+        path = store.fetch(name, folder / f"{result.index}.mp4", result.size, result.sha256)
+    except MissingArtifactError as error:
+        raise ChunkMissingError(
+            f"{result.url} is missing; render chunk {result.index} again", chunk=result.index
+        ) from error
+    except ArtifactDigestError as error:
+        raise ChunkMismatchError(
+            f"{result.url} does not have the content of its record; render chunk {result.index} again",
+            chunk=result.index,
+        ) from error
+    return ChunkSource(path, result.start, result.frames)
+
+
+def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, options: StorageOptions | None) -> Seam:
+    """Compare the last frame of a chunk with the same frame as the next chunk rendered it."""
+    frame = before.end - 1
+    if before.last_digest == after.before_digest:
+        return Seam(frame=frame, equal=True)
+    one = _seam_picture(before, ".last.png", manifest, options)
+    other = _seam_picture(after, ".before.png", manifest, options)
+    return Seam(frame=frame, equal=False, psnr=round(psnr(one, other), 2))
+
+
+def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, options: StorageOptions | None) -> Pixels:
+    """A picture at the edge of a chunk; one of another size than the video's is not even decoded."""
+    store, name = split_url(result.url + suffix, options)
+    size = (manifest.page.width, manifest.page.height)
+    try:
+        data = store.read(name, limit=_PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1])
+        return decode_png(data, size=size)
+    except (MissingArtifactError, PlanCorruptError, MediaError) as error:
+        raise ChunkMismatchError(
+            f"{store.url_of(name)} is not the picture at the seam of chunk {result.index}: {error.message}; render it again",
+            chunk=result.index,
+        ) from error
+
+
+def _seam_warnings(seams: Sequence[Seam], strict: bool) -> list[str]:
+    unequal = [seam for seam in seams if not seam.equal]
+    texts = [
+        f"frame {seam.frame} was rendered differently by the two chunks that share it (PSNR {seam.psnr} dB): the page keeps "
+        "state from frame to frame, or the workers differ"
+        for seam in unequal
+    ]
+    if texts and strict:
+        raise SeamError("; ".join(texts), frames=[seam.frame for seam in unequal])
+    return texts
+
+
+def _chunk_messages(frames: Sequence[FrameRecord]) -> list[str]:
+    return [message for record in frames for message in record.messages]
+
+
+def _sum_stages(results: Sequence[ChunkResult]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for result in results:
+        for stage, seconds in result.stages.items():
+            total[stage] = round(total.get(stage, 0.0) + seconds, 4)
+    return total

@@ -1,0 +1,97 @@
+"""Which way of capturing this machine's browser can do, found out by doing it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import functools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
+
+from hfdask.browser.calls import Patience, browser_call, first_line
+from hfdask.browser.chromium import Chromium, begin_frame
+from hfdask.browser.discovery import find_browser
+from hfdask.browser.loop import BrowserThread, browser_thread
+from hfdask.core.model import CaptureMode
+from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError
+
+# Longer than any browser should need to draw an empty page: on a crowded machine ten seconds are not enough.
+_PROBE_SECONDS = 45.0
+_PAUSE = 0.01
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def capture_mode(wanted: Literal["auto", "beginframe", "screenshot"]) -> CaptureMode:
+    """The mode to lock into a plan: BeginFrame where the browser really has it, else screenshots.
+
+    Raises
+    ------
+    BrowserNotFoundError
+        Where there is no browser.
+    BrowserLaunchError
+        Where the browser does not start, or ``wanted`` is a mode that it does not have.
+    """
+    binary = find_browser()
+    if wanted == "screenshot":
+        return "screenshot"
+    works = binary.headless_shell and _has_begin_frame(binary.path)
+    if wanted == "beginframe" and not works:
+        raise BrowserLaunchError(
+            f"{binary.path} cannot capture by BeginFrame; only a headless-shell build can",
+            path=str(binary.path),
+        )
+    return "beginframe" if works else "screenshot"
+
+
+@functools.cache
+def _has_begin_frame(path: Path) -> bool:
+    thread = browser_thread()
+    try:
+        return thread.run(_try_begin_frame(thread))
+    except (BrowserCrashError, CaptureError):  # once more: planning has nobody else to try again
+        return thread.run(_try_begin_frame(thread))
+
+
+async def _try_begin_frame(thread: BrowserThread) -> bool:
+    async with thread.pool.opened("beginframe", None, _blank_page) as ((cdp, chromium), _):
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                # Frames without a picture say nothing about the browser's abilities, only that the page is not there yet; they
+                # must not lock a plan to the slower mode.
+                while not await _drawn(cdp, chromium):
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError as error:
+            raise CaptureError(
+                f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out; where it never does, use "
+                "capture='screenshot'"
+            ) from error
+        except PlaywrightError as error:
+            if "wasn't found" in error.message:
+                return False
+            # Nor does a crash.
+            raise BrowserCrashError(f"the browser died while it was tried out: {first_line(error)}") from error
+        return True
+
+
+@contextlib.asynccontextmanager
+async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
+    chromium.pages += 1
+    async with browser_call("it opened no page to be tried out", Patience.open):
+        page = await chromium.playwright.new_page()
+        # An untouched about:blank draws nothing; a document of our own does.
+        await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit", timeout=0)
+        cdp = await page.context.new_cdp_session(page)
+        chromium.processes.find_helpers()
+    yield cdp, chromium
+    async with browser_call("it did not close a page", Patience.close):
+        await page.context.close()
+
+
+async def _drawn(cdp: CDPSession, chromium: Chromium) -> bool:
+    answer = await begin_frame(cdp, chromium, screenshot={"format": "png"})
+    return base64.b64decode(answer.get("screenshotData", "")).startswith(PNG_SIGNATURE)

@@ -1,0 +1,104 @@
+"""Playwright's driver, with its temporary files in our scratch folder and without our secrets.
+
+The driver keeps each browser's profile in its ``TMPDIR`` and removes it when the browser has ended, which it cannot where it is
+killed itself. Scratch folders are swept after a kill. Playwright has no option for this, nor for the driver's environment, which is
+ours with all credentials that are in it: this module alone uses names of it that are not public. If they have changed, profiles
+are in the system's temporary folder, and the environment is whole, as in any use of Playwright.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+import psutil
+from playwright.async_api import Playwright, async_playwright
+
+from hfdask.browser.calls import Patience
+from hfdask.browser.processes import is_stopped_or_gone
+from hfdask.core.scratch import scratch_folder
+from hfdask.errors import BrowserLaunchError
+from hfdask.text import legible
+
+_transport: Any = None
+with suppress(ImportError):
+    _transport = import_module("playwright._impl.transport")
+_environment = getattr(_transport, "get_driver_env", None)
+
+
+# What the driver may know of our environment: credentials are in none of these.
+_NEEDED = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DEBUG", "DEBUG_FILE"}
+    | {"PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION", "PLAYWRIGHT_BROWSERS_PATH"}
+)
+
+
+def _environment_in_scratch() -> dict[str, Any]:
+    assert _environment is not None
+    known = {name: value for name, value in _environment().items() if name in _NEEDED}
+    return {**known, "TMPDIR": str(scratch_folder())}
+
+
+class Driver:
+    """A running driver, and the process that it is."""
+
+    def __init__(self, playwright: Playwright, process: psutil.Process | None) -> None:
+        self.playwright = playwright
+        self.process = process
+
+    @classmethod
+    async def start(cls) -> Driver:
+        """Start one.
+
+        Raises
+        ------
+        BrowserLaunchError
+            Where it does not start, or does not answer.
+        """
+        if _environment is not None:
+            _transport.get_driver_env = _environment_in_scratch
+        before = set(_drivers())
+        try:
+            async with asyncio.timeout(Patience.start):
+                playwright = await async_playwright().start()
+        except BaseException as error:  # Playwright has no type of its own for a driver that ends while it starts
+            for process in set(_drivers()) - before:
+                _kill(process)
+            if not isinstance(error, Exception):
+                raise
+            said = legible(str(error))[:600] or f"no answer within {Patience.start:g} s"
+            raise BrowserLaunchError(f"Playwright's driver did not start: {said}") from error
+        return cls(playwright, next((process for process in _drivers() if process not in before), None))
+
+    @property
+    def works(self) -> bool:
+        """Whether its process runs, as far as the system tells."""
+        return self.process is None or not is_stopped_or_gone(self.process)
+
+    async def stop(self) -> None:
+        """End it and all of its browsers; by force where it does not answer, or is dead already."""
+        if not self.works:
+            self.kill()
+        with suppress(Exception):  # whatever a dead one's connection raises
+            await asyncio.wait_for(self.playwright.stop(), Patience.answer)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once. From any thread."""
+        if self.process is not None:
+            _kill(self.process)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def _drivers() -> Iterator[psutil.Process]:
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # one that has just ended
+            if "run-driver" in child.cmdline():
+                yield child

@@ -1,0 +1,129 @@
+"""Checking a project before anything is rendered: what would break, differ from chunk to chunk, or be slow.
+
+It reads every document that the entry reaches. The browser parses and lays out, a grammar reads the scripts, and what
+is judged here is what needs more than one of them: files, ids across documents, libraries, the length of the video.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from rich.console import Console, ConsoleOptions, RenderResult
+
+from hfdask.browser.capabilities import capture_mode
+from hfdask.checking import report as texts
+from hfdask.checking.documents import Walk
+from hfdask.checking.page import LintPage, open_lint_page
+from hfdask.config import CheckLevel
+from hfdask.core.forks import worked
+from hfdask.core.model import Finding, Value, pretty_json
+from hfdask.errors import CheckFailedError
+from hfdask.project.files import Project, local_project
+from hfdask.store import StorageOptions
+
+
+class CheckReport(Value, frozen=True):
+    """What a check found, worst file first; ``files`` are the documents, scripts and style sheets that were read."""
+
+    project: str
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What breaks the video, or makes it differ from chunk to chunk."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is slow, or likely to be a mistake."""
+        return tuple(finding for finding in self.findings if finding.severity == "warning")
+
+    def to_json(self) -> str:
+        """One JSON document with everything."""
+        return pretty_json(self).decode()
+
+    def failing(self, level: CheckLevel) -> tuple[Finding, ...]:
+        """The findings that a level does not let pass: errors with ``strict``, all of them with ``strict-all``."""
+        return {"strict": self.errors, "strict-all": self.findings}.get(level, ())
+
+    def require(self, level: CheckLevel) -> None:
+        """Raise where a level does not let these findings pass.
+
+        Raises
+        ------
+        CheckFailedError
+            ``details["findings"]`` lists them.
+        """
+        serious = self.failing(level)
+        if serious:
+            listed = "; ".join(f"{finding.place} {finding.code}: {finding.message}" for finding in serious[:10])
+            more = f"; and {len(serious) - 10} more" if len(serious) > 10 else ""
+            raise CheckFailedError(
+                f"the check finds {texts.count(serious)}: {listed}{more}", findings=msgspec.to_builtins(serious)
+            )
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from texts.by_file(self.findings, len(self.files))
+
+    def __repr__(self) -> str:
+        return f"<CheckReport of {self.project}: {texts.count(self.findings)} in {len(self.files)} files>"
+
+    def _repr_html_(self) -> str:
+        return texts.as_html(self.findings, repr(self))
+
+
+@worked
+def check(
+    project: str | os.PathLike[str],
+    *,
+    entry: str = "index.html",
+    variables: dict[str, Any] | None = None,
+    storage_options: StorageOptions | None = None,
+) -> CheckReport:
+    """Look for what would make a project's video wrong, different from chunk to chunk, or slow.
+
+    Nothing of the project runs: documents are read, not loaded.
+
+    Parameters
+    ----------
+    project : path or URL
+        A folder with an entry document, or the document itself.
+    entry : str
+        The entry document, relative to the project.
+    variables : dict, optional
+        Values that a render would be given; they are held against the declarations.
+    storage_options : mapping, optional
+        Arguments of the project's file system.
+
+    Raises
+    ------
+    EntryNotFoundError, BrowserError
+    """
+    with local_project(project, storage_options) as folder, open_lint_page(capture_mode("auto")) as page:
+        return check_project(Project.find(folder, entry), page, variables or {})
+
+
+def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:
+    """Check a project that was found, in a page that is open."""
+    walk = Walk(found, page, variables)
+    walk.run()
+    findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
+    return CheckReport(project=str(found.folder), files=tuple(sorted(walk.read)), findings=tuple(findings))
+
+
+def summary(findings: Iterable[Finding]) -> list[str]:
+    """One line a code, errors first: how often, and where first."""
+    findings = list(findings)
+    counts = Counter(finding.code for finding in findings)
+    first = {finding.code: finding for finding in reversed(findings)}
+    ordered = sorted(first.values(), key=lambda finding: (finding.severity, finding.code))
+    return [
+        f"{finding.severity}: {finding.code}{f' x {counts[finding.code]}' if counts[finding.code] > 1 else ''} "
+        f"({finding.place}): {finding.message}"
+        for finding in ordered
+    ]

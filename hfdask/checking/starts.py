@@ -1,0 +1,70 @@
+"""What in a script starts an animation when something happens, and not at a time of the video.
+
+A chunk that begins in the middle brings the page to its first frame in one step. So what happened before happens there,
+and an animation that it starts begins at another time than in a chunk that has seen it all.
+"""
+
+from __future__ import annotations
+
+from tree_sitter import Node
+
+from hfdask.checking.syntax import base_of, global_name, inside, literal, member, text_of
+
+TWEENS = frozenset({"to", "from", "fromTo", "set", "staggerTo", "staggerFrom"})
+
+ENDS = frozenset({"animationstart", "animationiteration", "animationend"}) | frozenset(
+    {"transitionrun", "transitionstart", "transitionend"}
+)
+"""Events of what the browser animates."""
+
+INPUTS = (
+    frozenset(
+        {"click", "dblclick", "contextmenu", "auxclick", "wheel", "scroll", "scrollend", "input", "change", "submit"}
+    )
+    | frozenset({"keydown", "keyup", "keypress", "focus", "blur", "focusin", "focusout", "drag", "dragstart", "drop"})
+    | frozenset({"mousedown", "mouseup", "mousemove", "mouseenter", "mouseleave", "mouseover", "mouseout"})
+    | frozenset(
+        {"pointerdown", "pointerup", "pointermove", "pointerenter", "pointerleave", "pointerover", "pointerout"}
+    )
+    | frozenset({"touchstart", "touchmove", "touchend"})
+)
+"""Events that somebody has to cause, whom a render does not have."""
+
+CALLBACKS = frozenset({"onStart", "onComplete", "onRepeat", "onReverseComplete", "onUpdate"})
+"""Options of a tween or timeline that GSAP calls on the way."""
+
+_MAKES = (TWEENS | {"timeline"}) - {"set"}
+_ANIMATES = frozenset({"animate", "play", "restart", "reverse", "resume"})
+_STYLES = frozenset({"animation", "animationName", "transition"})
+_CLASSES = frozenset({"classList", "className"})
+
+
+def starts_animation(function: Node) -> bool:
+    """Whether a function plainly starts one."""
+    for call in inside(function, "call_expression"):
+        callee = call.child_by_field_name("function")
+        name = member(callee)[1] or text_of(callee)
+        from_gsap = global_name(text_of(base_of(call))) == "gsap"
+        if name in _ANIMATES or name == "anime" or (from_gsap and name in _MAKES):
+            return True
+    return any(
+        member(node.child_by_field_name("left"))[1] in _STYLES for node in inside(function, "assignment_expression")
+    )
+
+
+def sets_classes(function: Node) -> bool:
+    """Whether a function gives an element a class, which may start what a style sheet animates."""
+    return any(text_of(item) in _CLASSES for item in inside(function, "property_identifier"))
+
+
+def event_of(node: Node, arguments: list[Node]) -> tuple[str, Node] | None:
+    """Event and handler where a call or an assignment listens: ``x.addEventListener("e", f)`` or ``x.one = f``."""
+    if node.type == "call_expression":
+        name = global_name(text_of(node.child_by_field_name("function")))
+        if not name.endswith("addEventListener") or len(arguments) < 2:
+            return None
+        event = literal(arguments[0])
+        return (event, arguments[1]) if event else None
+    left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+    name = global_name(text_of(left)).rpartition(".")[2]
+    return (name[2:], right) if name.startswith("on") and right is not None else None

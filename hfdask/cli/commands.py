@@ -1,0 +1,445 @@
+"""The command line: one command for each public function, with the same options and the same errors.
+
+Standard output carries results only; what is for people goes to standard error. An error is one line there, code and
+message, and the exit status tells its kind.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+import hfdask
+from hfdask.checking.check import summary
+from hfdask.cli.output import Stopped, answer, say, signals_raised, standard_streams
+from hfdask.cluster.scheduler import connected
+from hfdask.config import ASSEMBLE_ON, CHECK_LEVELS, PLAN_ON, QUALITIES, CheckLevel
+from hfdask.errors import (
+    BrowserError,
+    CertificateError,
+    HfdaskError,
+    InvalidConfigError,
+    OutputNotWritableError,
+    ProjectError,
+    RenderCancelledError,
+)
+
+EXIT_CODES = """\b
+Exit status:
+  0    done
+  1    the render failed (browser, plan, chunk, store)
+  2    wrong usage or option value
+  3    the composition cannot be rendered as it is; check --strict: findings
+  4    no usable browser
+  5    the output cannot be written
+  6    compare, verify: not alike
+  130  interrupted or cancelled; 128 + N: stopped by signal N
+"""
+
+
+def exit_status(error: HfdaskError) -> int:
+    """The exit status that tells this kind of error."""
+    table: list[tuple[type[HfdaskError], int]] = [
+        (InvalidConfigError, 2),
+        (ProjectError, 3),
+        (BrowserError, 1 if error.retryable else 4),
+        (OutputNotWritableError, 5),
+        (CertificateError, 6),
+        (RenderCancelledError, 130),
+    ]
+    return next((status for kind, status in table if isinstance(error, kind)), 1)
+
+
+class _Commands(click.Group):
+    """Turns the errors of every command into one line and an exit status."""
+
+    debug = False
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with standard_streams(), signals_raised():
+            try:
+                return super().main(*args, **extra)
+            except (Exception, Stopped) as error:
+                status = _told(error)
+                if self.debug:
+                    traceback.print_exc()
+                raise SystemExit(status) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        self.debug = bool(ctx.params.get("debug"))
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped(signal.SIGINT) from error
+        finally:
+            hfdask.close_browsers()
+
+
+def _told(error: BaseException) -> int:
+    """Print an error for people; returns the exit status that it has."""
+    if isinstance(error, HfdaskError):
+        say(f"{error.code}: {error.message}")
+        for note in getattr(error, "__notes__", ()):
+            say(f"check: {note}")
+        return exit_status(error)
+    if isinstance(error, Stopped):
+        say(f"RENDER_CANCELLED: {error}; finished chunks are kept")
+        return error.status
+    say(
+        f"INTERNAL_ERROR: {type(error).__name__}: {error}; if nothing on this machine explains it, report it with what "
+        "`hfdask --debug COMMAND` prints"
+    )
+    return 1
+
+
+@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hfdask.__version__, prog_name="hfdask")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Write a video as a web page; render it on a Dask cluster."""
+
+
+def _json(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"not JSON: {error}", param=parameter) from error
+
+
+def _pairs(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in value]  # the last one: a prefix may have a query
+    if any(not prefix or not place for prefix, _, place in pairs):
+        raise click.BadParameter("it takes PREFIX=PLACE", param=parameter)
+    return {prefix: place for prefix, _, place in pairs}
+
+
+def _json_file(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        text = Path(value).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"cannot be read: {error}", param=parameter) from error
+    return _json(context, parameter, text)
+
+
+def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--fps", metavar="RATE", help="Frames a second: 1 to 240, or a rational such as 30000/1001."),
+        click.option("--quality", type=click.Choice(QUALITIES), help="Preset of the encoder.  [default: standard]"),
+        click.option("--crf", type=int, metavar="N", help="Constant rate factor, 0 to 51, instead of the preset's."),
+        click.option("--bitrate", metavar="RATE", help="Bit rate such as 8M, instead of a rate factor."),
+        click.option("--chunk-size", type=int, metavar="FRAMES", help="Frames of a chunk."),
+        click.option("--target-chunk-frames", type=int, metavar="FRAMES", help="Frames of a chunk, roughly."),
+        click.option("--max-chunks", type=int, metavar="N", help="Limit on the number of chunks."),
+        click.option("--workers", type=int, metavar="N", help="Chunks at a time, and what chunks are sized for."),
+        click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables."),
+        click.option("--variables-file", callback=_json_file, metavar="FILE", help="The same, from a file."),
+        click.option("--strict-variables", is_flag=True, default=None, help="Fail where such values do not fit."),
+        click.option("--width", type=int, metavar="PIXELS", help="Width of a page without a composition root."),
+        click.option("--height", type=int, metavar="PIXELS", help="Height of a page without a composition root."),
+        click.option("--entry", metavar="FILE", help="Entry document.  [default: index.html]"),
+        click.option("--capture", type=click.Choice(["auto", "beginframe", "screenshot"]), help="Way of capturing."),
+        click.option("--check", type=click.Choice(CHECK_LEVELS), help="What findings do.  [default: report]"),
+        click.option("--page-errors", type=click.Choice(["raise", "warn"]), help="What uncaught script errors do."),
+        click.option("--fonts", type=click.Choice(["embed", "reject"]), help="What becomes of fonts of this machine."),
+        click.option("--load-timeout", type=float, metavar="SECONDS", help="Time for the page to become ready."),
+        click.option("--frame-timeout", type=float, metavar="SECONDS", help="Time for a frame."),
+        click.option("--sweep", type=int, metavar="N", help="Look for late files at every Nth frame; 0: nowhere."),
+        click.option("--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="Private host to fetch from."),
+        click.option(
+            "--replace-url",
+            "replace_urls",
+            multiple=True,
+            callback=_pairs,
+            metavar="PREFIX=PLACE",
+            help="Take URLs that begin so from a local folder or file, or from another URL.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")
+_project = click.argument("project", type=click.Path())
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given. A value for a variable on the command line wins over the file's."""
+    given = {name: value for name, value in options.items() if value not in (None, (), {})}
+    from_file = given.pop("variables_file", None)
+    if from_file is not None:
+        sources = [from_file, given.get("variables", {})]
+        wrong = next((source for source in sources if not isinstance(source, dict)), None)
+        given["variables"] = {**from_file, **given.get("variables", {})} if wrong is None else wrong
+    return given
+
+
+@main.command()
+@_project
+@click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler; without it, this machine renders.")
+@click.option("--plan-dir", metavar="URL", help="Keep the plan and its chunks there.")
+@click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
+@click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
+@click.option("--certificate", is_flag=True, help="Write a certificate next to the video, for `hfdask verify`.")
+@click.option("--retries", type=int, default=2, show_default=True, help="New attempts of a chunk.")
+@click.option("--plan-on", type=click.Choice(PLAN_ON), default="auto", show_default=True, help="Where to plan.")
+@click.option(
+    "--assemble-on", type=click.Choice(ASSEMBLE_ON), default="driver", show_default=True, help="Where to join."
+)
+@click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
+@_plan_options
+@_as_json
+def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
+    """Render PROJECT to a video."""
+    arguments = _given(options)
+    if scheduler is None:
+        result = hfdask.render(project, output, **arguments)
+    else:
+        with connected(scheduler) as client:
+            result = hfdask.render(project, output, client=client, **arguments)
+    _print_result(result, as_json)
+
+
+@main.command()
+@_project
+@click.argument("plan_url")
+@_plan_options
+@_as_json
+def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
+    """Freeze PROJECT into a plan at PLAN_URL."""
+    made = hfdask.plan(project, plan_url, **_given(options))
+    if as_json:
+        _print_json({"plan_url": made.url, "stages": made.stages, **_builtins(made)})
+        return
+    answer(repr(made))
+    _print_findings(made.findings)
+    for warning in (*made.manifest.warnings, *made.messages):
+        say(f"warning: {warning}")
+
+
+@main.command()
+@click.argument("plan_url")
+@click.argument("index", type=int)
+@click.option("-o", "--output", metavar="URL", help="The chunk's file.  [default: in the plan's folder]")
+@click.option("--redo", is_flag=True, help="Render it even if it is there.")
+@click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
+@_as_json
+def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:
+    """Render chunk INDEX of the plan at PLAN_URL."""
+    where = output or _chunk_url(hfdask.Plan.open(plan_url), index)
+    result = hfdask.render_chunk(plan_url, index, where, redo=redo, damage_test=damage_test)
+    if as_json:
+        _print_json(msgspec.to_builtins(result))
+    else:
+        answer(f"{result.url}: frames {result.start} to {result.end - 1}, {sum(result.stages.values()):.1f} s")
+
+
+@main.command()
+@click.argument("plan_url")
+@click.argument("chunks", nargs=-1)
+@click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
+@click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
+@_as_json
+def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, as_json: bool) -> None:
+    """Join the CHUNKS (default: those in the plan's folder) of the plan at PLAN_URL."""
+    opened = hfdask.Plan.open(plan_url)
+    urls = list(chunks) or [_chunk_url(opened, item.index) for item in opened.manifest.chunks]
+    _print_result(hfdask.assemble(plan_url, urls, output, strict=strict), as_json)
+
+
+def _chunk_url(opened: hfdask.Plan, index: int) -> str:
+    return f"{opened.chunks_url}/{opened.manifest.chunk(index).file}"
+
+
+@main.command()
+@_project
+@click.option("-t", "--time", "seconds", type=float, required=True, metavar="SECONDS", help="Time of the frame.")
+@click.option("-o", "--output", required=True, metavar="URL", help="The picture, a PNG.")
+@_plan_options
+@_as_json
+def still(project: str, seconds: float, output: str, as_json: bool, **options: Any) -> None:
+    """Write the frame of PROJECT at a time as a PNG."""
+    frame = hfdask.still(project, seconds, output, **_given(options))
+    if as_json:
+        _print_json({"output": output, "frame": frame, "time": seconds})
+    else:
+        answer(f"{output}: frame {frame}")
+
+
+@main.command()
+@_project
+@click.option("--strict", "level", flag_value="strict", help="Exit with 3 where there are errors.")
+@click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 where there are findings at all.")
+@click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables.")
+@click.option("--entry", default="index.html", metavar="FILE", help="Entry document.  [default: index.html]")
+@_as_json
+def check(project: str, level: CheckLevel | None, variables: Any, entry: str, as_json: bool) -> None:
+    """Tell what in PROJECT would break, differ between chunks, or be slow."""
+    report = hfdask.check(project, entry=entry, variables=variables)
+    if as_json:
+        answer(report.to_json().rstrip("\n"))
+    else:
+        width = None if sys.stdout.isatty() else 10_000  # in a log, a line is a line
+        Console(file=sys.stdout, width=width).print(report)
+    if report.failing(level or "report"):
+        raise click.exceptions.Exit(3)
+
+
+@main.command()
+@click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Least mean PSNR in dB to pass.")
+@click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Least mean SSIM to pass.")
+@_as_json
+def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -> None:
+    """Compare the videos or pictures A and B frame by frame."""
+    result = hfdask.compare(a, b)
+    passed = result.mean_psnr >= min_psnr and result.mean_ssim >= min_ssim and result.equal_length
+    if as_json:
+        numbers = {name: _finite(value) for name, value in msgspec.to_builtins(result).items()}
+        _print_json({**numbers, "equal_length": result.equal_length, "identical": result.identical, "passed": passed})
+    else:
+        lengths = "" if result.equal_length else f", lengths {result.frames_a} and {result.frames_b}"
+        answer(
+            f"PSNR mean {result.mean_psnr:.2f} min {result.min_psnr:.2f} dB, SSIM mean {result.mean_ssim:.5f} min "
+            f"{result.min_ssim:.5f}, worst frame {result.worst_frame} of {result.frames}{lengths}"
+        )
+    if not passed:
+        raise click.exceptions.Exit(6)
+
+
+@main.command()
+@click.argument("video")
+@click.argument("certificate", required=False)
+@click.option("--plan", "plan_url", metavar="URL", help="Where the plan is, if not where it was.")
+@click.option("--sample", type=int, default=10, show_default=True, help="Frames to render again.")
+@_as_json
+def verify(video: str, certificate: str | None, plan_url: str | None, sample: int, as_json: bool) -> None:
+    """Check VIDEO against its CERTIFICATE (default: next to it), and render some frames again."""
+    result = hfdask.verify(video, certificate, plan_url=plan_url, sample=sample)
+    if as_json:
+        _print_json(msgspec.to_builtins(result))
+    else:
+        answer(f"{result.video}: as certified; {len(result.checked)} of {result.frames} frames come out the same")
+
+
+@main.command()
+@click.option("--scheduler", metavar="ADDRESS", help="Look at all workers of this Dask cluster instead.")
+@_as_json
+def doctor(scheduler: str | None, as_json: bool) -> None:
+    """Tell what a render would use on this machine, or on every worker of a cluster, and what is missing."""
+    from hfdask.diagnostics.doctor import diagnose
+
+    if scheduler is not None:
+        _survey(scheduler, as_json)
+        return
+
+    report = diagnose()
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        for name, value in report.facts.items():
+            answer(f"{name:<18} {value}")
+        for text in report.warnings:
+            say(f"warning: {text}")
+    _tell_problems(report.problems)
+
+
+def _survey(scheduler: str, as_json: bool) -> None:
+    from hfdask.diagnostics.fleet import survey
+
+    with connected(scheduler) as client:
+        report = survey(client)
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        table = Table("", *report.workers)
+        for name in dict.fromkeys(name for found in report.workers.values() for name in found.facts):
+            style = "bold red" if name in report.differing else None
+            mark = "\u2260 " if name in report.differing else "  "
+            table.add_row(mark + name, *(found.facts.get(name, "-") for found in report.workers.values()), style=style)
+        Console(width=None if sys.stdout.isatty() else 40 + 40 * len(report.workers)).print(table)
+        for worker, found in report.workers.items():
+            for text in found.warnings:
+                say(f"warning: {worker}: {text}")
+        for text in report.advice:
+            say(f"warning: {text}")
+    _tell_problems(report.problems)
+
+
+def _tell_problems(problems: list[str]) -> None:
+    for text in problems:
+        say(f"problem: {text}")
+    if problems:
+        raise click.exceptions.Exit(4)
+
+
+@main.command("install-browser")
+def install_browser() -> None:
+    """Get a Chromium headless shell, from Playwright or from the system's packages."""
+    from hfdask.browser.install import install
+
+    answer(install(say))
+
+
+def _builtins(made: hfdask.Plan) -> dict[str, Any]:
+    return {"plan": msgspec.to_builtins(made.manifest), "findings": msgspec.to_builtins(made.findings)}
+
+
+def _print_findings(findings: tuple[hfdask.Finding, ...]) -> None:
+    for line in summary(findings):
+        say(f"check: {line}")
+
+
+@main.command("install-fonts")
+def install_fonts() -> None:
+    """Get the font families that stand for system fonts, with npm."""
+    from hfdask.fonts.install import install_fonts as install
+
+    answer(install(say))
+
+
+def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
+    for warning in result.warnings:
+        say(f"warning: {warning}")
+    if as_json:
+        _print_json(msgspec.to_builtins(result))
+        return
+    _print_findings(result.findings)
+    for what, worker in (("planned", result.planned_on), ("assembled", result.assembled_on)):
+        if worker:
+            say(f"{what} on {worker}")
+    rate = result.frames / result.stages["total"] if "total" in result.stages else 0
+    answer(
+        f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "
+        f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks"
+        + (f" ({reused} used again)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
+        + f", {result.static_frames} static frames"
+        + (f", {result.stages['total']:.1f} s ({rate:.0f} frames/s)" if rate else "")
+    )
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity, which is the PSNR of equal pictures: null stands for it."""
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if value == float("inf") else value
+
+
+def _print_json(document: Any) -> None:
+    answer(json.dumps(document, indent=2, allow_nan=False))

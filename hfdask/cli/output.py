@@ -1,0 +1,100 @@
+"""What the command line shares with its terminal: streams that may be closed, text that may be hostile, and signals.
+
+Names of files, and what pages say, can hold control characters that a terminal obeys, so text for people is made legible first.
+A closed standard stream is opened on the null device: otherwise the next file that is opened gets its number,
+and a child process writes into that file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
+
+import click
+
+from hfdask.errors import OutputNotWritableError
+from hfdask.text import legible
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal asked the process to end. Not an `Exception`, so that nothing takes it for a fault of a render."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.status = 128 + number
+
+
+def say(text: str) -> None:
+    """Print a line for people on standard error; lose it if that is closed or its terminal is gone."""
+    with suppress(OSError):
+        click.echo(legible(text), err=True)
+
+
+def answer(text: str) -> None:
+    """Print a result on standard output.
+
+    Raises
+    ------
+    OutputNotWritableError
+        If it takes no more, for example because its disk is full.
+    BrokenPipeError
+        If nobody reads it any more.
+    """
+    try:
+        click.echo(legible(text))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputNotWritableError(f"cannot write to standard output: {error.strerror}") from error
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Have all three standard streams, which take any text, for as long as the block runs."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    before = sys.stdin, sys.stdout, sys.stderr
+    with ExitStack() as held:
+        sys.stdin = before[0] or held.enter_context(open(os.devnull, encoding="utf-8"))
+        sys.stdout = before[1] or held.enter_context(open(os.devnull, "w", encoding="utf-8"))
+        sys.stderr = before[2] or held.enter_context(open(os.devnull, "w", encoding="utf-8"))
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            yield
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def signals_raised() -> Iterator[None]:
+    """Raise `Stopped` in the main thread where SIGTERM or SIGHUP would end the process without tidying up.
+
+    A signal that is ignored stays ignored: ``nohup`` ignores SIGHUP.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise Stopped(number)

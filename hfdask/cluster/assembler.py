@@ -1,0 +1,211 @@
+"""Where a render's chunks become a video: in a thread of the driver, or in a task on a worker.
+
+The thread takes chunks as they finish, so that at the end only the last one is left to do. The task waits for all of them, since
+it would hold a worker that could render, and is for workers that are nearer to the store than the driver.
+
+Neither ends where a chunk is spoilt, since such a chunk can be rendered again: it tells which, and goes on when it is given another
+one.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from hfdask.assembly.assemble import Assembly
+from hfdask.cluster.tasks import assemble_task
+from hfdask.core.model import ChunkResult, RenderResult
+from hfdask.core.observer import Observer
+from hfdask.errors import (
+    ChunkMismatchError,
+    ChunkMissingError,
+    HfdaskError,
+    OutputNotWritableError,
+    RenderCancelledError,
+)
+from hfdask.manifest.plan import Plan
+from hfdask.store import SecretOptions, split_url
+
+Spoilt = dict[int, HfdaskError]
+"""What is wrong with chunks, by their numbers."""
+
+
+def spoilt_chunk(error: HfdaskError) -> int | None:
+    """The number of the chunk that has to be rendered again, if that is what an error of assembly says."""
+    if not isinstance(error, ChunkMismatchError | ChunkMissingError):
+        return None
+    index = error.details.get("chunk")
+    return index if isinstance(index, int) else None
+
+
+class AssemblyThread(Observer):
+    """An `Assembly` in a thread of its own, for the length of a block.
+
+    Parameters
+    ----------
+    opened : callable
+        Makes the assembly, given its ``observer``.
+    failed : callable
+        Told the error that ended it, in that thread.
+    stop : threading.Event
+        Ends it from outside.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[..., Assembly],
+        failed: Callable[[BaseException], None],
+        stop: threading.Event,
+    ) -> None:
+        self._opened, self._failed, self._stop = opened, failed, stop
+        self._left = self._all_given = False
+        self._spoilt: Spoilt = {}
+        self._given: queue.SimpleQueue[tuple[ChunkResult, ...] | None] = queue.SimpleQueue()
+        self._outcome: Future[RenderResult | Spoilt] = Future()
+        self._thread = threading.Thread(target=self._work, name="hfdask-assemble", daemon=True)
+
+    def __enter__(self) -> AssemblyThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._left = True
+        self._given.put(None)
+        self._thread.join()
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Hand over chunks; returns at once."""
+        self._given.put(chunks)
+
+    def finish(self) -> RenderResult | Spoilt:
+        """The finished video, when all that was handed over is in it; or which chunks must be handed over once more, and why.
+
+        Raises
+        ------
+        HfdaskError
+            What ended the assembly.
+        """
+        self._given.put(None)
+        outcome = self._outcome.result()
+        if isinstance(outcome, dict):
+            self._outcome = Future()
+        return outcome
+
+    def cancelled(self) -> bool:
+        return self._left or self._stop.is_set()
+
+    def _work(self) -> None:
+        try:
+            with self._opened(observer=self) as assembly:
+                while not self._all_given:
+                    self._add(assembly, self._take())
+                    if self._all_given and self._spoilt and not self.cancelled():
+                        spoilt, self._spoilt, self._all_given = self._spoilt, {}, False
+                        self._outcome.set_result(spoilt)
+                if self.cancelled():
+                    raise RenderCancelledError("the render ended before its assembly")
+                video = assembly.finish()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by finish()
+            self._outcome.set_exception(error)
+            self._failed(error)
+        else:
+            self._outcome.set_result(video)
+
+    def _add(self, assembly: Assembly, chunks: list[ChunkResult]) -> None:
+        """Add chunks; those that turn out to be spoilt, these or earlier ones, are noted."""
+        try:
+            assembly.add(*chunks)
+        except HfdaskError as error:
+            index = spoilt_chunk(error)
+            if index is None:
+                raise
+            self._spoilt[index] = error
+            assembly.drop(index)
+            self._add(assembly, [chunk for chunk in chunks if chunk.index != index and chunk.index not in assembly])
+
+    def _take(self) -> list[ChunkResult]:
+        """All chunks that wait, so that files can be fetched ahead; at least one item is waited for."""
+        items = [self._given.get()]
+        with suppress(queue.Empty):
+            while True:
+                items.append(self._given.get_nowait())
+        self._all_given = None in items
+        return [chunk for chunks in items if chunks for chunk in chunks]
+
+
+class AssemblyTask:
+    """An assembly on a worker, with the face of an `AssemblyThread`.
+
+    Parameters
+    ----------
+    run : callable
+        Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
+    plan : Plan
+    output_url : str
+    strict, certificate
+        As in `hfdask.assemble`.
+    """
+
+    def __init__(
+        self, run: Callable[..., RenderResult], plan: Plan, output_url: str, *, strict: bool, certificate: bool
+    ) -> None:
+        self._run, self._plan, self._output_url = run, plan, output_url
+        self._strict, self._certificate = strict, certificate
+        self._chunks: list[ChunkResult] = []
+
+    def __enter__(self) -> AssemblyTask:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def add(self, *chunks: ChunkResult) -> None:
+        """Take chunks; what is wrong with them is told by `finish`."""
+        self._chunks += chunks
+
+    def finish(self) -> RenderResult | Spoilt:
+        """The finished video; or which chunk must be handed over once more, and why.
+
+        Raises
+        ------
+        OutputNotWritableError
+            Where the worker wrote to a disk that this machine does not see.
+        HfdaskError
+            What ended the task.
+        """
+        options = self._plan.storage_options
+        numbers = {chunk.url: chunk.index for chunk in self._chunks}
+        try:
+            video = self._run(
+                "assemble",
+                assemble_task,
+                self._plan.url,
+                self._plan.hash,
+                tuple(numbers),
+                self._output_url,
+                self._strict,
+                self._certificate,
+                SecretOptions(options) if options else None,
+            )
+        except HfdaskError as error:
+            if (url := error.details.get("url")) in numbers:
+                error.details.setdefault("chunk", numbers[url])
+            index = spoilt_chunk(error)
+            if index is None:
+                raise
+            self._chunks = [chunk for chunk in self._chunks if chunk.index != index]
+            return {index: error}
+        store, name = split_url(self._output_url, options)
+        if not store.exists(name):
+            raise OutputNotWritableError(
+                f"worker {video.assembled_on} has written {self._output_url}, but it is not there for this machine: "
+                "name a folder that all share, or another URL",
+                url=self._output_url,
+            )
+        return msgspec.structs.replace(video, chunks=tuple(sorted(self._chunks, key=lambda chunk: chunk.index)))

@@ -1,0 +1,358 @@
+"""The driver: plan, chunks, assembly, with retries and progress, for one video.
+
+Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
+worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunk_run`, how
+they become a video meanwhile in `hfdask.cluster.assembler`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+from distributed import Client
+
+from hfdask.assembly.assemble import Assembly
+from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
+from hfdask.cluster.chunk_run import ChunkRun
+from hfdask.cluster.claim import FOLDER, Claim
+from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
+from hfdask.cluster.scheduler import in_process, typed, worker_slots
+from hfdask.cluster.single_task import run_once
+from hfdask.config import ASSEMBLE_ON, PLAN_ON, AssembleOn, PlanOn, with_project_file
+from hfdask.core.model import ChunkResult, RenderResult
+from hfdask.errors import (
+    DiskFullError,
+    EnvironmentMismatchError,
+    HfdaskError,
+    InvalidConfigError,
+    OutputNotWritableError,
+    RenderCancelledError,
+    StoreRefusedError,
+)
+from hfdask.manifest.plan import Plan, plan
+from hfdask.rendering.chunk import finished_chunk
+from hfdask.store import StorageOptions, Store, concurrently, split_output, split_url
+
+RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a render is; ``frames`` is 0 until the plan is made, ``fps`` are finished frames a second."""
+
+    stage: str
+    done: int = 0
+    frames: int = 0
+    chunks_done: int = 0
+    chunks: int = 0
+    fps: float = 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds that the rest of the frames will take at this rate."""
+        return (self.frames - self.done) / self.fps if self.fps > 0 else None
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a render is told besides the configuration of its plan."""
+
+    project: str | os.PathLike[str]
+    output: str
+    plan_url: str
+    keep_plan: bool
+    storage_options: StorageOptions | None = field(default=None, repr=False)
+    damage_test: bool = True
+    strict: bool = False
+    certificate: bool = False
+    retries: int = RETRIES
+    plan_on: PlanOn = "auto"
+    assemble_on: AssembleOn = "driver"
+
+    @classmethod
+    def of(
+        cls,
+        project: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        plan_dir: str | os.PathLike[str] | None,
+        **options: Any,
+    ) -> Job:
+        """A job whose plan is kept where the caller says, else next to the output until the video is done."""
+        store, name = split_output(output, options.get("storage_options"))
+        if PurePosixPath(name).suffix.lower() != ".mp4":
+            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
+        store.require_writable()
+        retries = options.get("retries", RETRIES)
+        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+            raise InvalidConfigError(f"retries must be a whole number of at least 0, not {retries!r}", field="retries")
+        for option, known in (("plan_on", PLAN_ON), ("assemble_on", ASSEMBLE_ON)):
+            if (value := options.get(option, known[0])) not in known:
+                raise InvalidConfigError(f"{option} must be one of {', '.join(known)}, not {value!r}", field=option)
+        return cls(
+            project=project,
+            output=store.url_of(name),
+            plan_url=os.fspath(plan_dir) if plan_dir else store.url_of(f"{FOLDER}/{name}"),
+            keep_plan=plan_dir is not None,
+            **options,
+        )
+
+
+class Render:
+    """A render under way, from `hfdask.submit`.
+
+    It goes on in a thread of this process; ``result`` waits for it, ``cancel`` stops it. The client must stay open for
+    as long as it runs.
+    """
+
+    def __init__(self, job: Job, config: dict[str, Any], client: Client) -> None:
+        self.job = job
+        self.plan: Plan | None = None
+        self._config = config
+        self._client = client
+        self._progress = Progress("plan")
+        self._submitted = time.monotonic()
+        self._lock = threading.Lock()
+        self._partial: dict[int, int] = {}
+        self._redone: set[int] = set()
+        self._warnings: list[str] = []
+        self._results: dict[int, ChunkResult] = {}
+        self._run_of_chunks: ChunkRun | None = None
+        self._began = time.monotonic()
+        self._started_with = 0
+        self._stop = threading.Event()
+        self._claim = Claim(job.output, job.storage_options)
+        self._finished = threading.Event()
+        self._outcome: RenderResult | BaseException | None = None
+        threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
+
+    @property
+    def progress(self) -> Progress:
+        """Where the render is now."""
+        with self._lock:
+            return self._progress
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._finished.is_set()
+
+    def result(self, timeout: float | None = None) -> RenderResult:
+        """Wait for the finished video.
+
+        Raises
+        ------
+        HfdaskError
+            Whatever ended the render.
+        TimeoutError
+            After ``timeout`` seconds; the render goes on.
+        """
+        if not self._finished.wait(timeout):
+            raise TimeoutError(f"the render of {self.job.output} is not finished after {timeout:g} s")
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        assert self._outcome is not None
+        return self._outcome
+
+    def cancel(self) -> None:
+        """Stop the chunks that run; finished ones stay, and the same render can be started again."""
+        self._stop.set()
+        if self._run_of_chunks is not None:
+            self._run_of_chunks.stop()
+
+    def __repr__(self) -> str:
+        p = self.progress
+        return f"<Render {p.stage}: {p.done}/{p.frames} frames, {p.chunks_done}/{p.chunks} chunks, {self.job.output}>"
+
+    def _main(self) -> None:
+        try:
+            self._outcome = self._run()
+            self._set("done")
+        except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
+            error = self._outcome = typed(raised, f"the render of {self.job.output}", self._client)
+            trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
+            for text in (*trouble, *self._claim.release()):
+                error.add_note(text)
+            self._set("failed")
+        finally:
+            self._finished.set()
+
+    def _run(self) -> RenderResult:
+        began = time.perf_counter()
+        self._require_shared()
+        self._claim.take(self._stop)
+        self.plan, planned_on = self._plan()
+        self._require_going()
+        video, warnings = self._render_chunks(self.plan)
+        warnings += [*self._forget_plan(), *self._claim.release()]
+        stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
+        return msgspec.structs.replace(
+            video,
+            stages=stages,
+            findings=self.plan.findings,
+            warnings=(*video.warnings, *warnings),
+            planned_on=planned_on,
+        )
+
+    def _require_shared(self) -> None:
+        """Refuse URLs of this process's memory where workers must reach them."""
+        job = self.job
+        urls = {"plan_dir": job.plan_url, "output": job.output if job.assemble_on == "worker" else ""}
+        field = next((name for name, url in urls.items() if url.startswith("memory:")), None)
+        if field and not in_process(self._client):
+            raise InvalidConfigError(
+                "memory:// is not shared with the workers' processes; use another URL", field=field
+            )
+
+    def _plan(self) -> tuple[Plan, str]:
+        """The plan, and the worker that made it, if one did."""
+        job, config = self.job, self._config
+        slots = worker_slots(self._client)  # 0 where an adaptive cluster has yet to start
+        if slots and "workers" not in with_project_file(job.project, config):
+            config = {"workers": slots, **config}
+        if job.plan_on == "driver" or (job.plan_on == "auto" and not needs_worker(self._client)):
+            return plan(job.project, job.plan_url, storage_options=job.storage_options, **config), ""
+        self._set("plan on a worker")
+        return plan_on_worker(self._once, job.project, job.plan_url, config, storage_options=job.storage_options)
+
+    def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
+        """The result of a task of this render besides its chunks."""
+        return run_once(
+            self._client,
+            name,
+            call,
+            *args,
+            span=f"video:{self._name}",
+            priority=-connection_of(self._client).scheduler_time(self._submitted),
+            retries=self.job.retries,
+            stop=self._stop,
+        )
+
+    @property
+    def _name(self) -> str:
+        return PurePosixPath(self.job.output).stem
+
+    def _forget_plan(self) -> list[str]:
+        """Remove what was kept next to the output for another try; the answer is why that could not be done."""
+        if self.job.keep_plan:
+            return []
+        store, name = split_url(self.job.plan_url, self.job.storage_options)
+        try:
+            if self._claim.holds():  # else it is another render's by now
+                store.delete(name)
+        except HfdaskError as error:
+            return [f"{self.job.plan_url} is of no use any more, but cannot be removed: {error.message}"]
+        return []
+
+    def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
+        """Render what is missing and assemble it; the answer is the video, and what to warn of."""
+        store = Store(plan.chunks_url, self.job.storage_options)
+        found = concurrently(
+            lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk, self._warnings.append)), plan.manifest.chunks
+        )
+        for chunk, known in found:
+            if known and known.plan_hash == plan.hash:
+                self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
+        self._started_with = self._frames_done()
+        self._began = time.monotonic()
+        self._set("render")
+        missing = [chunk.index for chunk in plan.manifest.chunks if chunk.index not in self._results]
+        run = self._run_of_chunks = ChunkRun(
+            self._client,
+            plan,
+            plan.chunks_url,
+            name=self._name,
+            retries=self.job.retries,
+            damage_test=self.job.damage_test,
+            submitted=self._submitted,
+            on_frames=self._on_frames,
+        )
+        self._require_going()
+        with self._assembly(plan, run) as assembly:
+            assembly.add(*self._results.values())
+            while True:
+                for result in run.results(missing):
+                    self._results[result.index] = result
+                    assembly.add(result)
+                    self._set("render")
+                self._set("assemble" + (" on a worker" if self.job.assemble_on == "worker" else ""))
+                outcome = assembly.finish()
+                if isinstance(outcome, RenderResult):
+                    return outcome, [*run.warnings, *self._warnings]
+                missing = self._again(outcome, store)
+
+    def _again(self, spoilt: Spoilt, store: Store) -> list[int]:
+        """Make way for new renderings of chunks that are spoilt: one of each, since what spoils it twice will do so for ever."""
+        assert self.plan is not None
+        for index, error in sorted(spoilt.items()):
+            if index in self._redone:
+                raise error
+            self._redone.add(index)
+            self._results.pop(index, None)
+            self._partial.pop(index, None)
+            # Without its record it counts as not finished.
+            store.delete(self.plan.manifest.chunks[index].file + ".json")
+            self._warnings.append(f"chunk {index} was spoilt, and was rendered again: {error.message}")
+        self._set("render")
+        return sorted(spoilt)
+
+    def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
+        job = self.job
+        if job.assemble_on == "worker":
+            return AssemblyTask(self._once, plan, job.output, strict=job.strict, certificate=job.certificate)
+        opened = partial(
+            Assembly,
+            plan.url,
+            job.output,
+            storage_options=job.storage_options,
+            strict=job.strict,
+            certificate=job.certificate,
+            plan_hash=plan.hash,
+        )
+        return AssemblyThread(opened, run.stop, self._stop)
+
+    def _require_going(self) -> None:
+        if self._stop.is_set():
+            raise RenderCancelledError(f"the render of {self.job.output} was cancelled; finished chunks are kept")
+
+    def _on_frames(self, index: int, done: int) -> None:
+        self._partial[index] = max(done, self._partial.get(index, 0))
+        self._set("render")
+
+    def _frames_done(self) -> int:
+        finished = sum(result.frames for result in self._results.values())
+        return finished + sum(done for index, done in list(self._partial.items()) if index not in self._results)
+
+    def _set(self, stage: str) -> None:
+        with self._lock:
+            manifest = self.plan.manifest if self.plan else None
+            done = self._frames_done()
+            fresh = done - self._started_with
+            elapsed = time.monotonic() - self._began
+            self._progress = replace(
+                self._progress,
+                stage=stage,
+                done=done,
+                frames=manifest.frames if manifest else 0,
+                chunks=len(manifest.chunks) if manifest else 0,
+                chunks_done=len(self._results),
+                fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
+            )
+
+
+# Nothing that a chunk shows depends on what these are about.
+_MENDABLE = (DiskFullError, EnvironmentMismatchError, OutputNotWritableError, RenderCancelledError, StoreRefusedError)
+
+
+def _can_go_on(error: BaseException) -> bool:
+    """Whether the same call could finish what this error interrupted, with the chunks that there are."""
+    if not isinstance(error, HfdaskError) or type(error) is HfdaskError:
+        return True
+    return error.retryable or isinstance(error, _MENDABLE)

@@ -1,0 +1,100 @@
+"""Which workers may take which chunk.
+
+One that would render other pixels than were planned takes none. A chunk that failed on a worker is tried again on another
+one, and the second copy of a straggler goes to another one, as long as there is one that has not had it. One that has stopped gets
+no copy of anything.
+
+A chunk is bound to workers for nothing else, because a bound task does not wait in the scheduler's queue for whichever worker is
+free first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from distributed import Client
+
+from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.scheduler import in_process, worker_addresses
+from hfdask.core.model import Environment
+from hfdask.errors import EnvironmentMismatchError
+
+
+class Workers:
+    """The workers of a cluster, as one run of a plan sees them.
+
+    Attributes
+    ----------
+    warnings : list of str
+        Workers that were passed over, and why.
+    silent : set of str
+        Workers that have stopped, as far as is known.
+    """
+
+    def __init__(self, client: Client, planned: Environment) -> None:
+        self.warnings: list[str] = []
+        self.silent: set[str] = set()
+        self._client = client
+        self._planned = planned
+        self._unfit: dict[str, dict[str, Any]] = {}
+        self._had: dict[int, list[str]] = {}
+
+    def ask(self) -> None:
+        """Learn of every worker what it would render with, before any takes a chunk.
+
+        Raises
+        ------
+        EnvironmentMismatchError
+            Where none would render what was planned.
+        """
+        if not in_process(self._client):
+            self.pass_over(connection_of(self._client).unfit_workers(self._planned))
+
+    def pass_over(self, unfit: dict[str, dict[str, Any]]) -> None:
+        """Give no chunk to these workers, which differ from what was planned.
+
+        Raises
+        ------
+        EnvironmentMismatchError
+            Where no other one is left.
+        """
+        self._unfit.update(unfit)
+        self.warnings += [f"worker {worker} gets no chunk: {_listed(unfit[worker])}" for worker in sorted(unfit)]
+        if unfit and not self.fit():
+            each = "; ".join(f"{worker}: {_listed(differences)}" for worker, differences in sorted(self._unfit.items()))
+            raise EnvironmentMismatchError(
+                f"no worker would render what was planned: {each}; use the same image everywhere, or plan on a worker's",
+                workers=self._unfit,
+            )
+
+    def fit(self) -> set[str]:
+        """Workers that are there now and would render what was planned. Asks the scheduler."""
+        return worker_addresses(self._client) - set(self._unfit)
+
+    def has_had(self, index: int, worker: str) -> None:
+        """Try this chunk elsewhere, if it has to be tried again."""
+        had = self._had.setdefault(index, [])
+        if worker in had:
+            had.remove(worker)
+        had.append(worker)
+
+    def allowed(self, indices: Iterable[int]) -> dict[int, frozenset[str]]:
+        """The workers that a new try of each chunk is bound to: none where any will do.
+
+        Once all have had a chunk, those that had it longest ago may have it again.
+        """
+        had = {index: self._had.get(index, []) for index in indices}
+        if not (self._unfit or self.silent or any(had.values())):
+            return dict.fromkeys(had, frozenset())
+        all_fit = self.fit()
+        fit = (all_fit - self.silent) or all_fit
+        return {index: self._bound(fit, workers) for index, workers in had.items()}
+
+    def _bound(self, fit: set[str], had: list[str]) -> frozenset[str]:
+        fresh = next(filter(None, (fit.difference(had[oldest:]) for oldest in range(len(had)))), fit)
+        return frozenset() if fresh == fit and not self._unfit and not self.silent else frozenset(fresh)
+
+
+def _listed(differences: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: planned {two['planned']}, there {two['here']}" for name, two in differences.items())

@@ -1,0 +1,109 @@
+"""One task on whichever worker takes it, tried again where that can help: for planning and assembly away from the driver."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import TypeVar
+
+from distributed import Client, Future
+from distributed import span as dask_span
+
+from hfdask.cluster.chunk_run import BACK_OFF, FETCH
+from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.failures import cause_of
+from hfdask.cluster.graph import queued_task
+from hfdask.cluster.liveness import LOOK, QUIET
+from hfdask.cluster.scheduler import Watch, cancel, worker_addresses, workers_of
+from hfdask.errors import HfdaskError, RenderCancelledError, WorkerLostError
+
+_TICK = 0.2
+
+_R = TypeVar("_R")
+
+
+def run_once(
+    client: Client,
+    name: str,
+    call: Callable[..., _R],
+    *args: object,
+    span: str,
+    priority: float,
+    retries: int,
+    stop: threading.Event,
+) -> _R:
+    """The result of a task.
+
+    Parameters
+    ----------
+    name : str
+        Of the task on the dashboard, and in errors: a single word.
+    call, *args
+        What runs. It should give its errors the worker's address.
+    span : str
+        Of the video.
+    priority, retries : float, int
+        As of the chunks.
+    stop : threading.Event
+        Ends it.
+
+    Raises
+    ------
+    HfdaskError
+        The first error that cannot heal, or that did not in all attempts.
+    """
+    failures = 0
+    while True:
+        try:
+            return _attempt(client, name, call, *args, span=span, priority=priority, stop=stop)
+        except HfdaskError as error:
+            failures += 1
+            # The scheduler has tried one that kills workers on several already.
+            if not error.retryable or failures > (min(1, retries) if isinstance(error, WorkerLostError) else retries):
+                raise
+        if stop.wait(BACK_OFF * 2 ** (failures - 1)):
+            raise _cancelled(name)
+
+
+def _attempt(
+    client: Client, name: str, call: Callable[..., _R], *args: object, span: str, priority: float, stop: threading.Event
+) -> _R:
+    ended, watch = threading.Event(), Watch(client)
+    look_at = time.monotonic() + QUIET
+    try:
+        silent = connection_of(client).silent_workers()
+        workers = sorted(worker_addresses(client) - silent) if silent else None
+        with dask_span("hfdask", span):
+            task = queued_task(f"{name}-{uuid.uuid4().hex}", call, *args)
+            future: Future[_R] = client.compute(task, priority=priority, workers=workers)
+        future.add_done_callback(lambda _: ended.set())
+        try:
+            while not ended.wait(_TICK):
+                if stop.is_set():
+                    raise _cancelled(name)
+                watch.require()
+                if time.monotonic() >= look_at:
+                    look_at = time.monotonic() + LOOK
+                    _require_going_on(client, future, name)
+            return future.result(timeout=FETCH)
+        finally:
+            cancel(client, [future])
+    except HfdaskError:
+        raise
+    except (Exception, CancelledError) as error:
+        raise cause_of(error, name, client) from error
+
+
+def _require_going_on(client: Client, future: Future[_R], name: str) -> None:
+    """Raise where the task is on a worker that has stopped."""
+    silent = connection_of(client).silent_workers()
+    worker = next(iter(workers_of(client, [future]).values()), "") if silent else ""
+    if worker in silent:
+        raise WorkerLostError(f"{name}: worker {worker} has stopped", worker=worker)
+
+
+def _cancelled(name: str) -> RenderCancelledError:
+    return RenderCancelledError(f"the render was cancelled during {name}; finished chunks are kept")

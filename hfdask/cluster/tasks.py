@@ -1,0 +1,220 @@
+"""What runs on a worker: one chunk, with its stages metered and its progress told to the driver; planning; assembly."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from hfdask.assembly.assemble import assemble
+from hfdask.browser import browser_thread
+from hfdask.cluster.client_state import TOPIC
+from hfdask.core.model import ChunkResult, Finding, RenderResult, Value
+from hfdask.core.observer import Observer
+from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
+from hfdask.manifest.plan import plan as make_plan
+from hfdask.project.files import local_project
+from hfdask.rendering.chunk import render_chunk
+from hfdask.store import SecretOptions, Store, split_url
+
+EVENT_SECONDS = 0.5
+"""Progress events of a chunk are at least this far apart."""
+
+EVENTS_A_SECOND = 100
+"""Of a whole cluster; the scheduler passes each on to every driver."""
+
+
+def event_seconds(slots: int) -> float:
+    """How far apart the progress events of a chunk should be where so many chunks run at a time."""
+    return max(EVENT_SECONDS, slots / EVENTS_A_SECOND)
+
+
+def render_chunk_task(
+    plan_url: str,
+    plan_hash: str,
+    index: int,
+    output_url: str,
+    damage_test: bool,
+    storage_options: SecretOptions | None,
+    attempt: int,
+    token: str,
+    every: float | None,
+) -> ChunkResult:
+    """`hfdask.render_chunk` as a task: URLs and numbers in, a small record out.
+
+    ``every`` is how many seconds progress events are apart, with the render's ``token``; None for no events.
+    """
+    observer = _observer(index, attempt, token, every)
+    with _told_by(observer):
+        result = render_chunk(
+            plan_url,
+            index,
+            output_url,
+            storage_options=storage_options,
+            damage_test=damage_test,
+            plan_hash=plan_hash,
+            observer=observer,
+        )
+        if observer.cancelled():
+            _leave_no_orphan(plan_url, output_url, storage_options)
+        return result
+
+
+def _leave_no_orphan(plan_url: str, output_url: str, storage_options: SecretOptions | None) -> None:
+    """Remove a chunk whose plan is gone: its worker was stopped in the middle of the upload, and the render ended without it."""
+    if Store(plan_url, storage_options).exists("plan.json"):
+        return
+    store, name = split_url(output_url, storage_options)
+    for suffix in ("", ".json", ".frames.json", ".before.png", ".last.png"):
+        store.delete(name + suffix)
+    if store.local:
+        with suppress(OSError):  # where there is something else
+            os.removedirs(store.path)
+
+
+def assemble_task(
+    plan_url: str,
+    plan_hash: str,
+    chunk_urls: tuple[str, ...],
+    output_url: str,
+    strict: bool,
+    certificate: bool,
+    storage_options: SecretOptions | None,
+) -> RenderResult:
+    """`hfdask.assemble` as a task; the records of the chunks stay out of the answer, because the driver has them."""
+    observer = _observer()
+    with _told_by(observer):
+        video = assemble(
+            plan_url,
+            chunk_urls,
+            output_url,
+            storage_options=storage_options,
+            strict=strict,
+            certificate=certificate,
+            plan_hash=plan_hash,
+            observer=observer,
+        )
+    return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
+
+
+class Planned(Value, frozen=True):
+    """What planning tells besides the plan; see `hfdask.Plan`."""
+
+    worker: str
+    stages: dict[str, float]
+    messages: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def plan_task(
+    project: str,
+    plan_url: str,
+    config: SecretOptions,
+    carried_url: str,
+    replacing: SecretOptions,
+    storage_options: SecretOptions | None,
+) -> Planned:
+    """`hfdask.plan` as a task, of the project at a URL, else of the one that was carried to ``carried_url``.
+
+    ``replacing`` has the names there of what replaces URLs.
+    """
+    observer = _observer()
+    with _told_by(observer), ExitStack() as held:
+        if carried_url and not Store(carried_url, storage_options).exists(""):
+            raise MissingArtifactError(
+                f"{carried_url} is not there for worker {observer.worker}: let plan_dir be at a URL that workers share",
+                url=carried_url,
+            )
+        options = dict(config)
+        tops = {name.partition("/")[0] for name in ("" if project else "project", *replacing.values()) if name}
+        places = {top: held.enter_context(local_project(f"{carried_url}/{top}", storage_options)) for top in tops}
+        for prefix, name in replacing.items():
+            top, _, rest = name.partition("/")
+            options["replace_urls"] = {**options["replace_urls"], prefix: f"{places[top]}/{rest}"}
+        plan = make_plan(
+            project or places["project"],
+            plan_url,
+            storage_options=storage_options,
+            observer=observer,
+            **options,
+        )
+    return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
+
+
+@contextmanager
+def _told_by(observer: Observer) -> Iterator[None]:
+    try:
+        yield
+    except HfdaskError as error:
+        error.details.setdefault("worker", observer.worker)
+        raise
+
+
+def memory_share(worker: Any) -> int | None:
+    """Bytes of memory that a task and its browser have on a worker, where Dask was told how many the worker has."""
+    limit = worker.memory_manager.memory_limit
+    return int(limit) // int(worker.state.nthreads) if limit else None
+
+
+def _observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
+    try:
+        from distributed import get_worker
+
+        worker = get_worker()
+    except (ImportError, ValueError):
+        return Observer()  # a local scheduler: nobody is listening
+    browser_thread().pool.share = memory_share(worker)
+    return WorkerObserver(worker, index, attempt, token, every)
+
+
+class WorkerObserver(Observer):
+    """Feeds Fine Performance Metrics (``hf-capture`` and so on) and the topic of progress events."""
+
+    def __init__(self, worker: Any, index: int, attempt: int, token: str, every: float | None) -> None:
+        from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
+
+        self.worker = str(worker.contact_address or worker.address)  # as the scheduler calls it
+        self._worker = worker
+        self._key = getattr(thread_state, "key", None)
+        self._index = index
+        self._token = token
+        self._every = every
+        self.attempt = attempt
+        self._told = 0.0
+        self._tell(0)
+
+    def meter(self, stage: str) -> AbstractContextManager[object]:
+        """As in the base class; a task that was withdrawn ends here, and so uploads nothing.
+
+        Raises
+        ------
+        RenderCancelledError
+        """
+        from distributed.metrics import context_meter
+
+        if self.cancelled():
+            raise RenderCancelledError(f"cancelled before {stage}")
+        meter: AbstractContextManager[object] = context_meter.meter(f"hf-{stage}")
+        return meter
+
+    def progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._every is not None and (now - self._told >= self._every or done == total):
+            self._told = now
+            self._tell(done)
+
+    def _tell(self, done: int) -> None:
+        if self._every is not None:
+            message = {"render": self._token, "chunk": self._index, "attempt": self.attempt, "done": done}
+            self._worker.log_event(TOPIC, message)
+
+    def cancelled(self) -> bool:
+        """Whether the scheduler has withdrawn this task, by the worker's own state: no message is exchanged."""
+        if self._key is None:
+            return False
+        state = self._worker.state.tasks.get(self._key)
+        return state is None or state.state in ("cancelled", "resumed")

@@ -1,0 +1,1 @@
+"""Values and small helpers that all layers share."""

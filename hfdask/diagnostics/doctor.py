@@ -1,0 +1,125 @@
+"""What a render would use on this machine, found out by trying."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from distributed.system import MEMORY_LIMIT
+
+from hfdask._version import __version__
+from hfdask.browser import browser_thread
+from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.confine import try_out
+from hfdask.browser.discovery import REMEDY, browser_version, find_browser, sandbox_possible
+from hfdask.browser.environment import current_environment, platform_name
+from hfdask.browser.memory import browser_limit
+from hfdask.core.scratch import shared_folder
+from hfdask.errors import BrowserError, HfdaskError
+from hfdask.fonts.configuration import machine_fonts
+from hfdask.fonts.families import CANONICAL
+from hfdask.fonts.install import fonts_folder
+from hfdask.store.cache import Cache
+
+LITTLE_DISK = 10**9
+"""Bytes of free disk below which a worker is warned of."""
+
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
+
+
+@dataclass
+class Diagnosis:
+    """Facts for people, warnings about speed or looks, and problems without whose remedy no render works."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {"facts": self.facts, "warnings": self.warnings, "problems": self.problems, "ok": not self.problems}
+
+
+def diagnose() -> Diagnosis:
+    """Look at the browser, the libraries and the machine; starts the browser once."""
+    report = Diagnosis()
+    facts = report.facts
+    facts["hfdask"] = __version__
+    facts["python"] = platform.python_version()
+    for name in ("dask", "distributed", "playwright", "fsspec", "av"):
+        facts[name] = version(name)
+    facts["platform"] = platform_name()
+    facts["cores"] = str(len(os.sched_getaffinity(0)))
+    _look_at_browser(report)
+    _look_at_fonts(report)
+    _look_at_machine(report)
+    return report
+
+
+def _look_at_browser(report: Diagnosis) -> None:
+    try:
+        found = find_browser()
+        report.facts["browser"] = f"{found.path} (from {found.source})"
+        report.facts["browser version"] = browser_version(found.path)
+        report.facts["sandbox"] = "on" if sandbox_possible() else "off (root, or no user namespaces)"
+        report.facts["ffmpeg"] = current_environment().ffmpeg
+        mode = capture_mode("auto")
+        confined = try_out()
+    except HfdaskError as error:
+        report.problems.append(f"{error.code}: {error.message}")
+        return
+    report.facts["capture"] = mode
+    report.facts["network"] = str(confined)
+    if not confined.private:
+        report.warnings.append(
+            f"no network namespace for the browser, but {confined}: allow unprivileged user namespaces, or see "
+            "docs/decisions/browser-network.md for what is left"
+        )
+    if mode != "beginframe":
+        report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
+
+
+def _look_at_fonts(report: Diagnosis) -> None:
+    try:
+        world = machine_fonts()
+    except BrowserError as error:
+        report.problems.append(f"{error.code}: {error.message}")
+        return
+    theirs = [face for face in world.faces if face.file not in world.own]
+    wanted = sum(len(canonical.weights) for canonical in CANONICAL)
+    families = {face.families[0] for face in theirs if face.families}
+    report.facts["fonts"] = f"{len(theirs)} faces of {len(families)} families on this machine"
+    report.facts["canonical fonts"] = f"{len(world.own)} of {wanted} faces in {fonts_folder()}"
+    if len(world.own) < wanted:
+        report.warnings.append("text in system fonts looks different on every planner: run `hfdask install-fonts`")
+    if not world.faces:
+        report.warnings.append("there is no font at all on this machine: text shows in fonts of the project only")
+
+
+def _look_at_machine(report: Diagnosis) -> None:
+    free = shutil.disk_usage(shared_folder()).free
+    report.facts["disk"] = f"{_gigabytes(free)} free in {shared_folder()}"
+    if free < LITTLE_DISK:
+        report.warnings.append(
+            f"{shared_folder()} has only {_gigabytes(free)} left: chunks are written there before they go to the store"
+        )
+    try:
+        limit = browser_limit(browser_thread().pool.share, 1)
+        cache = Cache()
+        used = cache.used()
+        report.facts["memory"] = f"{_gigabytes(MEMORY_LIMIT)}, of which a browser may take {_gigabytes(limit)}"
+        report.facts["cache"] = f"{_gigabytes(used)} of at most {_gigabytes(cache.limit(used))} in {cache.folder}"
+    except (HfdaskError, OSError) as error:
+        report.problems.append(str(error))
+    if _HUGE_PAGES.exists():
+        chosen = _HUGE_PAGES.read_text().partition("[")[2].partition("]")[0]
+        report.facts["huge pages"] = f"{chosen} (for shared memory; 'always' saves CPU time in the compositor)"
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -1,0 +1,234 @@
+"""The fonts that a browser knows: those of this machine while planning, and those of the plan while rendering.
+
+Chromium gets every font that is not a page's own from fontconfig, so one generated configuration decides all of them. It
+is the same text in both cases but for its folders: our table of stand-ins, our drawing settings, and nothing of what
+the machine itself has set up. The browser that plans sees the folders of the machine, the ones that render a folder
+with the files of the plan alone. Fontconfig takes the best of the fonts that it has, and the best of many is the best of
+a few of them as well, so both draw the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import threading
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from hfdask.core.fields import is_font_name, line
+from hfdask.core.model import Font, FontSet, canonical_json
+from hfdask.core.scratch import scratch_folder
+from hfdask.errors import PlanCorruptError
+from hfdask.fonts.families import CANONICAL, Canonical, stand_ins
+from hfdask.fonts.fontconfig import Face, faces, machine_folders
+from hfdask.fonts.install import installed_files
+from hfdask.store import file_digest
+
+# Where characters that a text's own fonts lack are looked for first.
+_FALLBACKS = ("Noto Sans", "DejaVu Sans", "Liberation Sans", "Noto Color Emoji")
+_SETTINGS = {"antialias": "<bool>true</bool>", "hinting": "<bool>false</bool>", "autohint": "<bool>false</bool>"} | {
+    "hintstyle": "<const>hintnone</const>",
+    "rgba": "<const>none</const>",
+    "lcdfilter": "<const>lcdnone</const>",
+}
+# CSS's weights on fontconfig's scale.
+_WEIGHTS = {400: 80, 700: 200, 900: 210}
+_NEWEST = 2**31 - 1
+
+_BY_FILE: dict[str, tuple[Canonical, int]] = {
+    name: (canonical, weight) for canonical in CANONICAL for name, weight in canonical.files().items()
+}
+
+
+@dataclass(frozen=True)
+class FontWorld:
+    """All fonts that a browser can know besides a page's own; browsers of one ``key`` draw the same.
+
+    ``own`` are faces of canonical families, which our licence lets travel; the other ones are the machine's.
+    """
+
+    key: str
+    configuration: Path
+    stand_ins: Mapping[str, str]
+    faces: tuple[Face, ...] = ()
+    own: frozenset[Path] = frozenset()
+
+
+_lock = threading.Lock()
+
+
+def machine_fonts() -> FontWorld:
+    """The world of planning: canonical families that are installed, and this machine's fonts.
+
+    Raises
+    ------
+    BrowserNotFoundError
+        Where there is no fontconfig.
+    """
+    with _lock:
+        return _machine_fonts(os.getpid(), tuple(installed_files()))
+
+
+@functools.cache
+def _machine_fonts(_: int, installed: tuple[Path, ...]) -> FontWorld:
+    folder = scratch_folder() / f"fonts-machine-{uuid.uuid4().hex[:8]}"
+    own = folder / "files"
+    own.mkdir(parents=True)
+    for file in installed:
+        (own / file.name).symlink_to(file)
+    folders, caches = machine_folders()
+    names = [file.name for file in installed]
+    configuration = _write(folder, [own, *folders], caches, names, {})
+    found = tuple(faces(configuration))
+    available = {family for face in found for family in face.families}
+    table = stand_ins(available, {_BY_FILE[name][0].family for name in names})
+    _write(folder, [own, *folders], caches, names, table)
+    return FontWorld(folder.name, configuration, table, found, frozenset(own / name for name in names))
+
+
+def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
+    """The world of rendering: the files of a plan, by the names of its fonts, and no other font.
+
+    Raises
+    ------
+    PlanCorruptError
+        Where a font has a name that none can have.
+    """
+    for font in fonts.files:
+        if not is_font_name(font.name) or (font.canonical and font.name not in _BY_FILE):
+            raise PlanCorruptError(f"the plan's font {font.name[:80]!r} has a name that no font can have; plan again")
+    key = hashlib.sha256(canonical_json(fonts)).hexdigest()[:16]
+    folder = scratch_folder() / f"fonts-{key}"
+    configuration = folder / "fonts.conf"
+    with _lock:
+        if not configuration.exists():  # it is written last
+            (folder / "files").mkdir(parents=True, exist_ok=True)
+            for font in fonts.files:
+                shutil.copyfile(files[font.name], folder / "files" / font.name)
+            own = [font.name for font in fonts.files if font.canonical]
+            _write(folder, [folder / "files"], [], own, fonts.stand_ins)
+    return FontWorld(key, configuration, fonts.stand_ins)
+
+
+def used_fonts(world: FontWorld, used: Iterable[Face]) -> tuple[FontSet, dict[str, Path]]:
+    """What a plan carries for these faces of a world, and where the files are.
+
+    Names rise in the world's order of fonts, so that of two equally good ones the plan's browsers take the same.
+    """
+    wanted = {face.file for face in used}
+    files: dict[Path, Face] = {}
+    for face in world.faces:
+        if face.file in wanted:
+            files.setdefault(face.file, face)
+    fonts: list[Font] = []
+    sources: dict[str, Path] = {}
+    for file, face in files.items():
+        canonical = file in world.own
+        digest = file_digest(file)
+        name = file.name if canonical else f"machine-{len(sources):03}-{digest[:12]}{_ending(file)}"
+        if digest in {font.sha256 for font in fonts}:
+            continue
+        fonts.append(
+            Font(
+                name=name,
+                sha256=digest,
+                size=file.stat().st_size,
+                family=line(_BY_FILE[name][0].family if canonical else face.families[0]),
+                style=line(face.style),
+                canonical=canonical,
+            )
+        )
+        sources[name] = file
+    families = {family for face in world.faces if face.file in files for family in face.families}
+    table = {name: family for name, family in world.stand_ins.items() if family in families and family == line(family)}
+    return FontSet(files=tuple(fonts), stand_ins=table), sources
+
+
+def _ending(file: Path) -> str:
+    ending = file.suffix.lower()
+    return ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending, re.ASCII) else ""
+
+
+def _write(
+    folder: Path, folders: Iterable[Path], caches: Iterable[Path], own: Iterable[str], table: Mapping[str, str]
+) -> Path:
+    """Write a configuration. Our cache folder comes first, since it is the first one that fontconfig writes to."""
+    rules = [
+        *(f"<dir>{escape(str(path))}</dir>" for path in folders),
+        *(f"<cachedir>{escape(str(path))}</cachedir>" for path in (folder / "cache", *caches)),
+        '<selectfont><rejectfont><pattern><patelt name="scalable"><bool>false</bool></patelt></pattern></rejectfont></selectfont>',
+        *(_declare(folder / "files" / name, name) for name in own),
+        *(_stand_in(name, table[name]) for name in _in_order(table)),
+        *(_heaviest(canonical.family) for canonical in CANONICAL if 900 in canonical.weights),
+        '<match target="pattern">',
+        *(_edit("family", "append_last", _string(family), "weak") for family in _FALLBACKS),
+        "</match>",
+        *(
+            f'<match target="{target}">{"".join(_edit(*setting) for setting in _settings())}</match>'
+            for target in ("pattern", "font")
+        ),
+    ]
+    path = folder / "fonts.conf"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(
+        '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n<fontconfig>\n'
+        + "\n".join(rules)
+        + "\n</fontconfig>\n",
+        "utf-8",
+        "surrogateescape",
+    )
+    return temporary.replace(path)
+
+
+def _in_order(table: Mapping[str, str]) -> list[str]:
+    """Rules see what rules before them did: a font that stands for one name, and is another name itself, comes first."""
+    targets = {family.casefold() for family in table.values()}
+    return sorted(table, key=lambda name: (name.casefold() not in targets, name))
+
+
+def _settings() -> list[tuple[str, str, str]]:
+    return [(name, "assign", value) for name, value in _SETTINGS.items()]
+
+
+def _declare(path: Path, name: str) -> str:
+    """Family and weight of one of our files: some call their heaviest face a family of its own.
+
+    The version makes it win against a copy of the same font that the machine has.
+    """
+    canonical, weight = _BY_FILE[name]
+    return (
+        f'<match target="scan"><test name="file">{_string(str(path))}</test>'
+        + _edit("family", "assign", _string(canonical.family), "same")
+        + _edit("weight", "assign", f"<int>{_WEIGHTS[weight]}</int>")
+        + _edit("fontversion", "assign", f"<int>{_NEWEST}</int>")
+        + "</match>"
+    )
+
+
+def _stand_in(name: str, family: str) -> str:
+    test = f'<test name="family" qual="any">{_string(name)}</test>'
+    return f'<match target="pattern">{test}{_edit("family", "assign", _string(family), "same")}</match>'
+
+
+def _heaviest(family: str) -> str:
+    """CSS takes 900 for 800, where fontconfig finds 700 as near."""
+    tests = (
+        f'<test name="family" qual="any">{_string(family)}</test>'
+        f'<test name="weight" compare="more"><int>{_WEIGHTS[700]}</int></test>'
+    )
+    return f'<match target="pattern">{tests}{_edit("weight", "assign", f"<int>{_WEIGHTS[900]}</int>")}</match>'
+
+
+def _edit(name: str, mode: str, value: str, binding: str = "") -> str:
+    bound = f' binding="{binding}"' if binding else ""
+    return f'<edit name="{name}" mode="{mode}"{bound}>{value}</edit>'
+
+
+def _string(text: str) -> str:
+    return f"<string>{escape(text)}</string>"

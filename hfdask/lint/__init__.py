@@ -1,1 +1,0 @@
-"""What `hfdask check` knows: the rules, and how documents and scripts are read."""

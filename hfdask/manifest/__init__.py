@@ -1,0 +1,1 @@
+"""A plan as data: its manifest, and the records of its chunks."""

@@ -1,0 +1,121 @@
+"""A plan's manifest as it comes out of a store: decoded, consistent in itself, and sealed by its hash.
+
+This is the only way in for manifests. What a single field may hold is its type's business (`hfdask.core.fields`); what depends on
+several fields is checked here, so that a worker never acts on a plan that this library could not have made.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from hfdask.core.frames import MAX_DURATION, parse_fps
+from hfdask.core.model import PROTOCOL, Manifest, decode
+from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError, PlanHashError, ProtocolError
+from hfdask.fonts.families import CANONICAL
+from hfdask.media.encode import known_settings
+from hfdask.store import Store
+
+MANIFEST = "plan.json"
+
+_CANONICAL = frozenset(name for canonical in CANONICAL for name in canonical.files())
+
+
+def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
+    """Read a plan's manifest, without checking its content against its hash.
+
+    Parameters
+    ----------
+    plan_hash : str, optional
+        Of the plan that must be there.
+
+    Raises
+    ------
+    MissingArtifactError, ProtocolError, PlanCorruptError
+    PlanHashError
+        Where another plan is there.
+    """
+    where = store.url_of(MANIFEST)
+    try:
+        manifest = store.read_as(MANIFEST, partial(_manifest, where=where), limit=Manifest.LIMIT)
+    except MissingArtifactError as error:
+        raise MissingArtifactError(
+            f"{where} does not exist: there is no plan, or not yet a whole one", url=where
+        ) from error
+    if plan_hash is not None and manifest.plan_hash != plan_hash:
+        raise PlanHashError(
+            f"another plan was made at {where} while this one was rendered; give each render a plan_dir of its own",
+            url=where,
+        )
+    return manifest
+
+
+def _manifest(data: bytes, where: str) -> Manifest:
+    protocol = decode(data, dict[str, msgspec.Raw], where).get("protocol")
+    if protocol is None or bytes(protocol) != b"%d" % PROTOCOL:
+        has = "none" if protocol is None else bytes(protocol)[:20].decode("utf-8", "replace")
+        raise ProtocolError(
+            f"{where} has protocol {has}, this version of hfdask takes {PROTOCOL}; plan again", url=where
+        )
+    manifest = decode(data, Manifest, where)
+    require_consistent(manifest, where)
+    return manifest
+
+
+def require_sealed(manifest: Manifest, where: str) -> None:
+    """Check that a manifest is the one that was planned.
+
+    Raises
+    ------
+    PlanHashError
+    """
+    if manifest.content_hash() != manifest.plan_hash:
+        raise PlanHashError(f"the manifest at {where} was changed after it was planned; plan again", url=where)
+
+
+def require_consistent(manifest: Manifest, where: str) -> None:
+    """Check all that types do not, so that nothing that was not planned by this library gets any further.
+
+    Raises
+    ------
+    PlanCorruptError
+    """
+
+    def require(condition: object, what: str) -> None:
+        if not condition:
+            raise PlanCorruptError(f"{where}: {what}; plan again", document=where)
+
+    _require_chunks(manifest, where)
+    try:
+        fps = parse_fps(manifest.fps.fraction)
+    except InvalidConfigError as error:
+        raise PlanCorruptError(
+            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is no rate; plan again", document=where
+        ) from error
+    page = manifest.page
+    require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
+    require((page.width, page.height) == (manifest.width, manifest.height), "the page's size is not the video's")
+    require(known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality has")
+    paths = {artifact.path for artifact in manifest.artifacts}
+    require(len(paths) == len(manifest.artifacts), "two artifacts have one path")
+    require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")
+    require(len({each.key for each in manifest.resources}) == len(manifest.resources), "two resources have one key")
+    sizes = {each.sha256: each.size for each in manifest.objects}
+    require(all(sizes[each.sha256] == each.size for each in manifest.objects), "one object has two sizes")
+    for font in manifest.fonts.files:
+        require(not font.canonical or font.name in _CANONICAL, f"{font.name} is no font of a canonical family")
+
+
+def _require_chunks(manifest: Manifest, where: str) -> None:
+    """Check that the chunks cover the frames, each frame once and in order."""
+    end = 0
+    for position, chunk in enumerate(manifest.chunks):
+        if not (chunk.index == position and chunk.start == end < chunk.end and chunk.key):
+            raise PlanCorruptError(
+                f"{where}: chunk {position} is {chunk.start} to {chunk.end} after {end}, or has no key; plan again",
+                document=where,
+            )
+        end = chunk.end
+    if not end == manifest.frames >= 1:
+        raise PlanCorruptError(f"{where}: chunks end at frame {end} of {manifest.frames}; plan again", document=where)

@@ -1,0 +1,176 @@
+"""Verification: the last look at a video before anyone sees it, with nothing taken on trust.
+
+A file that plays can still be wrong: a rate that is off by a thousandth, a frame shown twice, colours that a
+player guesses, an index at the end that keeps browsers waiting. So the finished file is opened afresh, as a
+player would, and every promise about it is compared with what it says. Its packets were decoded when they were
+copied (`hfdask.media.concat`); here they are only compared by their digest.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
+from blake3 import blake3
+
+from hfdask.errors import OutputInvalidError
+from hfdask.media.picture import padded
+
+DURATION_TOLERANCE = Fraction(1, 1000)
+
+BT709 = {
+    "color_range": int(ColorRange.MPEG),
+    "color_primaries": int(ColorPrimaries.BT709),
+    "color_trc": int(ColorTrc.BT709),
+    "colorspace": int(Colorspace.ITU709),
+}
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What one pass over the packets found: times in seconds, and BLAKE3 (hex) of their bytes."""
+
+    times: list[Fraction]
+    keys: list[Fraction]
+    digest: str = ""
+
+
+def verify(
+    path: Path,
+    *,
+    frames: int,
+    fps: Fraction,
+    width: int,
+    height: int,
+    keyframes: Sequence[int],
+    codec: str,
+    pixel_format: str,
+    digest: str,
+) -> None:
+    """Check a finished mp4 file against its plan.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    frames : int
+        Number of frames.
+    fps : Fraction
+        Frames a second. Frame ``i`` must be shown at exactly ``i / fps`` seconds.
+    width, height : int
+        Size of the composition in pixels; the video's sides are the next even numbers.
+    keyframes : sequence of int
+        Numbers of all frames that decode on their own: the starts of the chunks.
+    codec : str
+        Codec or encoder, such as ``h264`` or ``libx264``.
+    pixel_format : str
+        FFmpeg's name of the pixel format.
+    digest : str
+        BLAKE3 (hex) of the bytes of all packets.
+
+    Raises
+    ------
+    OutputInvalidError
+        Where something differs; the message says what, and ``details["check"]`` names it.
+    """
+    _check_boxes(path)
+    try:
+        with av.open(str(path)) as container:
+            if len(container.streams.video) != 1:
+                raise _invalid(path, "streams", f"it has {len(container.streams.video)} video tracks")
+            video = container.streams.video[0]
+            _check_stream(path, video, (padded(width), padded(height)), codec, pixel_format)
+            _check_rates(path, container, video, frames, fps)
+            scan = _scan(container, video)
+            _check_frames(path, scan, frames, fps, keyframes)
+            if scan.digest != digest:
+                raise _invalid(path, "packets", "its packets are not those of the chunks")
+    except av.FFmpegError as error:
+        raise _invalid(path, "file", f"it cannot be read: {error}") from error
+
+
+def _check_stream(path: Path, video: VideoStream, size: tuple[int, int], codec: str, pixel_format: str) -> None:
+    context = video.codec_context
+    wanted = av.Codec(codec, "w").canonical_name
+    if context.codec.canonical_name != wanted:
+        raise _invalid(path, "codec", f"its codec is {context.codec.canonical_name} instead of {wanted}")
+    if (context.width, context.height) != size:
+        raise _invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
+    if context.pix_fmt != pixel_format:
+        raise _invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixel_format}")
+    for tag, value in BT709.items():
+        if int(getattr(context, tag)) != value:
+            raise _invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")
+
+
+def _check_rates(path: Path, container: InputContainer, video: VideoStream, frames: int, fps: Fraction) -> None:
+    for name in ("average_rate", "base_rate", "guessed_rate"):
+        if getattr(video, name) != fps:
+            raise _invalid(path, "rate", f"its {name} is {getattr(video, name)} instead of {fps}")
+    if video.start_time != 0 or container.start_time != 0:
+        raise _invalid(path, "start", f"it starts at {video.start_time} ticks instead of 0")
+    track = Fraction(video.duration or 0) * (video.time_base or 0)
+    whole = Fraction(container.duration or 0, av.time_base)
+    for seconds in (track, whole):
+        if abs(seconds - frames / fps) > DURATION_TOLERANCE:
+            raise _invalid(path, "duration", f"it lasts {float(seconds):.6f} s instead of {float(frames / fps):.6f} s")
+
+
+def _scan(container: InputContainer, video: VideoStream) -> _Scan:
+    scan, digest = _Scan([], []), blake3()
+    for packet in container.demux(video):
+        if packet.size:
+            digest.update(memoryview(packet))
+            scan.times.append(Fraction(packet.pts or 0) * packet.time_base)
+            if packet.is_keyframe:
+                scan.keys.append(scan.times[-1])
+    scan.digest = digest.hexdigest()
+    return scan
+
+
+def _check_frames(path: Path, scan: _Scan, frames: int, fps: Fraction, keyframes: Sequence[int]) -> None:
+    if len(scan.times) != frames:
+        raise _invalid(path, "frames", f"it has {len(scan.times)} frames instead of {frames}")
+    for number, time in enumerate(sorted(scan.times)):
+        if time != number / fps:
+            raise _invalid(path, "timestamps", f"frame {number} is shown at {time} s instead of {number / fps} s")
+    found = [time * fps for time in sorted(scan.keys)]
+    if found != sorted(keyframes):
+        names = ", ".join(map(str, found))
+        raise _invalid(path, "keyframes", f"its keyframes are {names} instead of {sorted(keyframes)}")
+
+
+def _check_boxes(path: Path) -> None:
+    """Walk the file's top-level boxes (ISO/IEC 14496-12, 4.2): the index must come before the data."""
+    order: list[bytes] = []
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, 2)
+            position = 0
+            while position + 8 <= end:
+                file.seek(position)
+                size, kind = struct.unpack(">I4s", file.read(8))
+                if size == 1:
+                    size = int.from_bytes(file.read(8), "big")
+                order.append(kind)
+                # A size of 0 means up to the end; less than a header's length would never end.
+                position = end if size < 8 else position + size
+    except OSError as error:
+        raise _invalid(path, "file", f"it cannot be read: {error}") from error
+    if b"moov" not in order or b"mdat" not in order:
+        raise _invalid(path, "boxes", "it is no complete mp4 file")
+    if position != end:
+        raise _invalid(path, "boxes", f"it ends {position - end} bytes early")
+    if order.index(b"moov") > order.index(b"mdat"):
+        raise _invalid(path, "boxes", "its index (moov) comes after its data (mdat)")
+
+
+def _invalid(path: Path, check: str, what: str) -> OutputInvalidError:
+    return OutputInvalidError(f"{path.name} is not the planned video: {what}", check=check, path=str(path))

@@ -1,0 +1,1 @@
+"""A page's requests: recorded while planning, replayed in chunks."""

@@ -1,0 +1,195 @@
+"""Recording: what pages get from other origins while a plan is made, fetched once each and frozen with it.
+
+All pages of one planning share a recorder, so that the one that is measured, the one that is swept and the chunks see
+the same bytes, and nothing in a record depends on when it was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+from hfdask.core.fields import kept_headers
+from hfdask.core.model import Resource
+from hfdask.core.places import local_path
+from hfdask.errors import AssetError, AssetRefusedError, InvalidConfigError
+from hfdask.network.addresses import normal_url
+from hfdask.network.fetch import Fetched, Fetcher, Limits
+from hfdask.network.messages import Answer, Request, redact
+from hfdask.page.server import content_type
+
+_OPEN_TO_ALL = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """URLs that begin with ``prefix`` come from a local file or folder, or from another URL."""
+
+    prefix: str
+    target: str
+
+    def rest(self, url: str) -> str | None:
+        """What follows the prefix, or None where the URL is not one of these. Names are never cut in two."""
+        if not url.startswith(self.prefix):
+            return None
+        rest = url[len(self.prefix) :]
+        return rest if not rest or rest[0] in "/?" or self.prefix[-1] in "/?=&" else None
+
+    @property
+    def remote(self) -> bool:
+        return self.target.startswith(("http://", "https://"))
+
+    def url(self, rest: str) -> str:
+        """The URL in place of one with this rest. What was a name of its own behind the prefix stays one."""
+        whole = self.prefix[-1] != "/" or self.target[-1] in "/?=&"
+        return self.target + ("" if whole else "/") + rest
+
+    def file(self, rest: str) -> Path:
+        """The local file behind the rest of a URL.
+
+        Raises
+        ------
+        AssetRefusedError
+            For what lies outside of the folder, however it is written.
+        AssetError
+            Where there is no such file.
+        """
+        base = Path(self.target).resolve()
+        name = unquote(rest.partition("?")[0]).lstrip("/")
+        if "\0" in name:
+            raise AssetRefusedError("its name is no file's name")
+        file = (base / name).resolve() if name else base
+        if not file.is_relative_to(base):
+            raise AssetRefusedError(f"it leads out of the folder that replaces {redact(self.prefix)}")
+        if not os.path.isfile(file):
+            raise AssetError(f"what replaces {redact(self.prefix)} has no file {name!r}")
+        return file
+
+
+def replacements(replace_urls: Mapping[str, str]) -> tuple[Replacement, ...]:
+    """The replacements of a configuration, longest prefix first.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where a local target does not exist.
+    """
+    found = [Replacement(prefix, local_path(target)) for prefix, target in replace_urls.items()]
+    for each in found:
+        if not each.remote and not os.path.exists(each.target):
+            raise InvalidConfigError(
+                f"replace_urls: {each.target}, which is to replace {redact(each.prefix)}, does not exist",
+                field="replace_urls",
+            )
+    return tuple(sorted(found, key=lambda each: (-len(each.prefix), each.prefix)))
+
+
+class Recorder:
+    """A page's `Source` while it is planned. Use it as an asynchronous context manager, on one event loop."""
+
+    patterns = ["http://*", "https://*"]  # noqa: RUF012 - the same for all
+
+    def __init__(
+        self,
+        allow_hosts: Collection[str] = (),
+        replace_urls: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.bodies: dict[str, bytes] = {}
+        self._fetcher = Fetcher(allow_hosts, limits)
+        self._replacements = replacements(replace_urls or {})
+        self._answers: dict[str, asyncio.Task[Answer]] = {}
+        self._resources: dict[str, tuple[Resource, Answer]] = {}
+
+    async def __aenter__(self) -> Recorder:
+        await self._fetcher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        under_way = [task for task in self._answers.values() if not task.done()]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._fetcher.__aexit__(kind, error, trace)
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """All records, in an order that does not depend on time."""
+        return tuple(sorted((resource for resource, _ in self._resources.values()), key=lambda each: each.key))
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer to a request, fetched if it is the first of its kind; see `Source`."""
+        if known := self._resources.get(request.key):
+            return known[1]
+        task = self._answers.get(request.key)
+        if task is None:
+            # Shared by all who ask, so it must not end with the one that asked first.
+            task = self._answers[request.key] = asyncio.create_task(self._get(request))
+        return await asyncio.shield(task)
+
+    async def _get(self, request: Request) -> Answer:
+        for each in self._replacements:
+            rest = each.rest(request.url)
+            if rest is not None:
+                return self._keep(request, await self._replaced(request, each, rest))
+        first, last = await self._fetcher.fetch(request)
+        if first is last:
+            return self._keep(request, _kept(last))
+        # One redirect stands for all, and a query, which may be a signature that is another one each time, for what
+        # led to it. It stays a redirect, because a script's own imports are relative to where it really is.
+        final = replace(last.request, url=_stable(last.request.url, request))
+        if final.key == request.key:  # it came back to itself
+            return self._keep(request, _kept(last))
+        self._keep(final, _kept(last))
+        same = final.method == request.method
+        headers = {**_kept(first).headers, "location": final.url}
+        return self._keep(request, Answer(307 if same else 303, headers, b""))
+
+    async def _replaced(self, request: Request, each: Replacement, rest: str) -> Answer:
+        if each.remote:
+            url = each.url(rest)
+            if normal_url(url).origin() != normal_url(each.target).origin():
+                raise AssetRefusedError(f"it leads out of what replaces {redact(each.prefix)}")
+            _, last = await self._fetcher.fetch(replace(request, url=url))
+            answer = _kept(last)
+            return replace(answer, headers={**answer.headers, **_OPEN_TO_ALL})
+        file = each.file(rest)
+        if file.stat().st_size > self._fetcher.limits.response:
+            raise AssetRefusedError(f"{file.name} is longer than {self._fetcher.limits.response / 1e6:g} MB")
+        return Answer(200, {"content-type": content_type(file.name), **_OPEN_TO_ALL}, file.read_bytes())
+
+    def _keep(self, request: Request, answer: Answer) -> Answer:
+        digest = hashlib.sha256(answer.body).hexdigest()
+        self.bodies[digest] = answer.body
+        resource = Resource(
+            key=request.key,
+            method=request.method,
+            url=redact(request.url),
+            status=answer.status,
+            headers=dict(sorted(answer.headers.items())),
+            sha256=digest,
+            size=len(answer.body),
+        )
+        self._resources[request.key] = resource, answer
+        return answer
+
+
+def _kept(answer: Fetched) -> Answer:
+    return Answer(answer.status, kept_headers(answer.headers), answer.body)
+
+
+def _stable(url: str, origin: Request) -> str:
+    parts = urlsplit(url)
+    return parts._replace(
+        netloc=parts.netloc.rpartition("@")[2],
+        query=f"redirected={origin.key[:32]}" if parts.query else "",
+        fragment="",
+    ).geturl()

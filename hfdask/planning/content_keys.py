@@ -1,0 +1,243 @@
+"""What each chunk of a video can see of its project, and the key that stands for all of it.
+
+Chunks with one key show the same pictures, as far as the project's text can tell, so a finished chunk of an earlier version
+of a project is used again where its key is still wanted. A chunk sees
+
+- the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
+- the entry document without its clips, but with all of its scripts and styles;
+- the clips whose windows meet its frames, and the sub-compositions that are mounted in such windows;
+- files, recorded resources and variables whose names stand in a text that it sees;
+- of files whose names stand nowhere, all in a folder of which the page asked for such a one: where the name of the folder
+  stands, else everywhere.
+
+A script that puts a name together, or looks into another clip, can hide what it depends on. So a key alone is never
+enough: some frames of a chunk from another plan are captured again before it is used (`hfdask.rendering.chunk`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from hfdask.core.model import Artifact, ChunkRange, Manifest, Resource, Value, canonical_json
+
+MAX_TEXT = 2_000_000
+"""Bytes of a file in which names are looked for."""
+
+# They decide whether there is a picture, not which; variables are seen one by one.
+_NOT_DRAWN = ("load_timeout", "frame_timeout", "page_errors", "variables")
+_NAME = re.compile(r"[^\s\"'`()<>/\\=,;?#&{}\[\]|$:]+")
+_IDENTIFIER = re.compile(r"\w[\w-]*")
+_READS_VARIABLES = re.compile("getVariables|__hfVariables")
+
+Window = tuple[float, float | None]
+
+
+class Unit(Value, frozen=True):
+    """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands.
+
+    Sound has no windows.
+    """
+
+    text: str
+    place: str
+    windows: tuple[Window, ...]
+
+
+class Sight(Value, frozen=True):
+    """The entry document taken apart by the page (``runtime/sight.js``).
+
+    ``rest`` is what every frame sees, ``files`` are the windows of mounted files, ``everywhere`` those whose rules act on the
+    whole page, ``variables`` the values of the page, and ``served`` the files that it asked for. Windows are
+    ``(start, end)`` in seconds, without an end where there is none.
+    """
+
+    rest: str
+    units: tuple[Unit, ...]
+    files: dict[str, tuple[Window, ...]]
+    everywhere: tuple[str, ...]
+    variables: dict[str, Any]
+    served: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """Something that may be seen: its content for the key, and what is seen with it because its text names it.
+
+    Files and resources have the ``name`` and ``folder`` that texts know them by, and were ``asked`` for or not.
+    """
+
+    content: bytes
+    text: str = ""
+    windows: tuple[Window, ...] = ()
+    name: str = ""
+    folder: str = ""
+    asked: bool = False
+    shows: list[_Node] = field(default_factory=list)
+
+
+def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
+    """What gives chunks of a plan their keys (sha256, hex). All texts are read once, for however many ranges are tried.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Complete but for its chunks.
+    sight : Sight
+        What the page told of itself.
+    files : mapping of str to Path
+        Contents of the artifacts by path.
+    """
+    page = {name: value for name, value in msgspec.to_builtins(manifest.page).items() if name not in _NOT_DRAWN}
+    names = ("protocol", "entry", "fps", "encoder", "environment", "fonts")
+    settings = {**{name: getattr(manifest, name) for name in names}, "page": page}
+    rest, windowed = _nodes(manifest, sight, files)
+    fps = float(manifest.fps.fraction)
+
+    def key(chunk: ChunkRange) -> str:
+        times = chunk.start / fps, (chunk.end - 1) / fps, chunk.end / fps
+        here = [(node, met) for node in windowed if (met := _met(node.windows, *times))]
+        reached = _reached([rest, *(node for node, _ in here)])
+        seen = {
+            "settings": settings,
+            "frames": (chunk.start, chunk.end),
+            "always": sorted(node.content for node in reached if not node.windows),
+            "here": sorted((node.content, met) for node, met in here),
+        }
+        return hashlib.sha256(b"hfdask-chunk\0" + canonical_json(seen)).hexdigest()
+
+    return key
+
+
+def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
+    """What every chunk sees, and what is seen in windows; both linked to what their texts name."""
+    rest = _Node(canonical_json({"rest": _digest(sight.rest)}), sight.rest)
+    units = [
+        _Node(canonical_json({"unit": _digest(unit.text), "at": unit.place}), unit.text, unit.windows)
+        for unit in sight.units
+    ]
+    own = [_file(each, sight, files[each.path]) for each in manifest.artifacts if each.path != manifest.entry]
+    mounted = [node for node in own if node.windows]
+    named = [*(node for node in own if not node.windows), *map(_resource, manifest.resources)]
+    variables = {
+        name: _Node(canonical_json({"variable": name, "value": value}), json.dumps(value))
+        for name, value in sight.variables.items()
+    }
+    pages = [rest, *units, *named]
+    everyone = [*pages, *mounted, *variables.values()]
+    _show_named(rest, everyone, named)
+    _show_variables(everyone, pages, variables)
+    rest.shows.extend(node for node in named if f"{node.folder}/{node.name}".lstrip("/") in sight.everywhere)
+    return rest, [*units, *mounted]
+
+
+def _file(artifact: Artifact, sight: Sight, file: Path) -> _Node:
+    folder, _, name = artifact.path.rpartition("/")
+    content = canonical_json({"file": artifact.path, "sha256": artifact.sha256})
+    windows = sight.files.get(artifact.path, ())
+    return _Node(content, _text(file), windows, name, folder, artifact.path in sight.served)
+
+
+def _resource(resource: Resource) -> _Node:
+    names = ("key", "status", "headers", "sha256")
+    parts = urlsplit(resource.url)
+    return _Node(
+        canonical_json({name: getattr(resource, name) for name in names}),
+        name=unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc,
+        folder=parts.netloc,
+        asked=True,
+    )
+
+
+def _show_named(rest: _Node, everyone: list[_Node], named: list[_Node]) -> None:
+    """Link files and resources to the texts that name them.
+
+    A page that asks for one whose name stands nowhere puts names together; it may ask for others of that folder in frames
+    that planning did not visit.
+    """
+    holders = _holders(everyone, {part for node in named for part in (node.name, *node.folder.split("/"))})
+    guessed = {node.folder for node in named if node.asked and node.name not in holders}
+    for node in named:
+        found = holders.get(node.name, [])
+        if not found and node.folder in guessed:
+            found = next((holders[part] for part in reversed(node.folder.split("/")) if part in holders), [rest])
+        for holder in found:
+            holder.shows.append(node)
+
+
+def _show_variables(everyone: list[_Node], pages: list[_Node], variables: Mapping[str, _Node]) -> None:
+    """Link variables to the texts that name them, and to those that may read all of them.
+
+    Scripts of sub-compositions see the variables of their own instance, which their hosts and files hold.
+    """
+    spellings = defaultdict(list)
+    for name, node in variables.items():
+        for spelling in {name, re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")}:
+            spellings[spelling].append(node)
+    if not spellings:
+        return
+    for node in everyone:
+        for word in {*_IDENTIFIER.findall(node.text)} & spellings.keys():
+            node.shows.extend(spellings[word])
+    for node in pages:
+        if _READS_VARIABLES.search(node.text):
+            node.shows.extend(variables.values())
+
+
+def _holders(nodes: list[_Node], names: set[str]) -> dict[str, list[_Node]]:
+    """In which texts each name stands, as it is or in the spelling of a URL."""
+    found: dict[str, list[_Node]] = defaultdict(list)
+    odd = {name for name in names if not _NAME.fullmatch(name)}
+    for node in nodes:
+        words = {*_NAME.findall(node.text)}
+        words |= {unquote(word) for word in words if "%" in word}
+        for name in words & names | {name for name in odd if name in node.text}:
+            found[name].append(node)
+    return found
+
+
+def _reached(start: list[_Node]) -> Iterator[_Node]:
+    known: set[_Node] = set()
+    waiting = list(start)
+    while waiting:
+        node = waiting.pop()
+        if node not in known:
+            known.add(node)
+            yield node
+            waiting += node.shows
+
+
+def _met(windows: tuple[Window, ...], first: float, last: float, end: float) -> list[Window]:
+    """The windows that meet a chunk, by the times of its first and last frame and its end; one that lasts to its end or longer has no end here.
+
+    A clip shows where ``start <= time < end``, in doubles, at times of ``frame / fps`` (contract 1.7, 2.5).
+    """
+    return [
+        (start, stop if stop is not None and stop < end else None)
+        for start, stop in windows
+        if start <= last and (stop is None or stop > first)
+    ]
+
+
+def _text(path: Path) -> str:
+    """What a file says, empty for what is no text."""
+    if path.stat().st_size > MAX_TEXT:
+        return ""
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return ""
+    return "" if "\0" in text else text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

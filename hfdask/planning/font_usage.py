@@ -1,0 +1,180 @@
+"""Which fonts a page really draws its text in, asked of the browser while the page is planned.
+
+An element is asked about where it has letters or words that are new to its face, so a look at a page where nothing is new costs a walk
+through its elements. What is no text of an element has none to ask about: the fonts that decide how high a line is, and
+those of canvases. For these, elements are added to the page when all else is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hfdask.browser.answers import Abouts, Lacking, Lackings, PlatformFonts, understood
+from hfdask.browser.session import PageSession
+from hfdask.errors import ScriptError, SystemFontError
+from hfdask.fonts.configuration import FontWorld
+from hfdask.fonts.families import STANDARD, meant
+from hfdask.fonts.fontconfig import Face
+from hfdask.page import font_script
+from hfdask.planning.glyphs import without_glyph
+from hfdask.text import legible
+
+
+@dataclass(frozen=True)
+class Use:
+    """Text of an element, and a font that draws it; ``families`` is what the style sheet asks for."""
+
+    element: str
+    families: str
+    family: str
+    postscript: str
+    custom: bool
+
+
+class Typefaces:
+    """Collects the fonts of one page: `begin` before it loads, `look` after each seek, `finish` last.
+
+    ``lacking`` are, after `finish`, letters for which no font had a glyph, and that were seen in some frame.
+    """
+
+    def __init__(self, session: PageSession) -> None:
+        self._session = session
+        self._uses: dict[Use, None] = {}
+        self.lacking: tuple[Lacking, ...] = ()
+
+    async def begin(self) -> None:
+        await self._session.add_script(font_script())
+
+    async def look(self, *, always: bool = True) -> None:
+        """Ask about text that was not there at the looks before; unless ``always``, only where the document's text changed.
+
+        Without a change of text there can still be a new face, by a style or an animation; to see that costs a walk
+        through the page.
+        """
+        async with self._session.deadline_for_fonts():
+            changed = understood(await self._value("__hfdaskText.changed()"), bool, "its text")
+            if not (changed or always):
+                return
+            await self._ask("__hfdaskText.fresh()")
+
+    async def finish(self) -> tuple[Use, ...]:
+        """All uses that were seen. The page has elements added to it after this, and shows no frame any more."""
+        async with self._session.deadline_for_fonts():
+            await self._ask("__hfdaskText.samples()")
+            self.lacking = understood(await self._value("__hfdaskText.lacking()"), Lackings, "its letters")
+        return tuple(self._uses)
+
+    async def _ask(self, expression: str) -> None:
+        send = self._session.send
+        about = understood(await self._value(expression), Abouts, "its text")
+        if not about:
+            return
+        found = await self._evaluated("__hfdaskText.found()", by_value=False)
+        properties = await send("Runtime.getProperties", {"objectId": found["objectId"], "ownProperties": True})
+        handles = {
+            item["name"]: item["value"]["objectId"]
+            for item in properties["result"]
+            if item["name"].isdecimal() and "objectId" in item.get("value", {})
+        }
+        if handles.keys() != {str(number) for number in range(len(about))}:
+            raise ScriptError("what the page tells of its text cannot be read: some of it is no element")
+        await send("DOM.enable")
+        await send("CSS.enable")
+        await send("DOM.getDocument", {"depth": 0})
+        fonts = await asyncio.gather(*(self._fonts(handles[str(number)]) for number in range(len(about))))
+        await send("CSS.disable")
+        await send("DOM.disable")
+        suspects = [
+            (number, cluster, any(font.is_custom_font for font in fonts[number]))
+            for number, what in enumerate(about)
+            for cluster in without_glyph(what.clusters, self._session.chromium.fonts)
+        ]
+        if suspects:
+            await self._value(f"__hfdaskText.suspect({json.dumps(suspects)})")
+        for what, used in zip(about, fonts, strict=True):
+            for font in used:
+                self._uses[
+                    Use(what.element, what.families, font.family_name, font.post_script_name, font.is_custom_font)
+                ] = None
+
+    async def _value(self, expression: str) -> Any:
+        return (await self._evaluated(f"__hfdask.tell({expression})", by_value=True)).get("value")
+
+    async def _evaluated(self, expression: str, *, by_value: bool) -> dict[str, Any]:
+        answer = await self._session.send("Runtime.evaluate", {"expression": expression, "returnByValue": by_value})
+        if "exceptionDetails" in answer:
+            said = str(answer["result"].get("description"))
+            raise ScriptError(f"the look at the page's text failed: {legible(said)[:2000]}")
+        return dict(answer["result"])
+
+    async def _fonts(self, handle: str) -> PlatformFonts:
+        node = await self._session.send("DOM.requestNode", {"objectId": handle})
+        answer = await self._session.send("CSS.getPlatformFontsForNode", {"nodeId": node["nodeId"]})
+        return understood(answer["fonts"], PlatformFonts, "the fonts of its text")
+
+
+def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
+    """The faces of a world that the page uses, each with one use; web fonts are none of them."""
+    found: dict[Face, Use] = {}
+    for use in uses:
+        if use.custom:
+            continue
+        alike = [face for face in world.faces if face.postscript and face.postscript == use.postscript]
+        alike = alike or [face for face in world.faces if use.family in face.families]
+        ours = [face for face in alike if face.file in world.own]
+        for face in ours or alike:
+            found.setdefault(face, use)
+    return found
+
+
+def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
+    """A face for a page that uses none but web fonts: where there is no font at all, Chromium fails at times to load those.
+
+    It may well be drawn nowhere, so only a canonical one is taken.
+    """
+    spare = sorted((face for face in world.faces if face.file in world.own), key=lambda face: face.file.name)
+    return spare[:1] if any(use.custom for use in uses) else []
+
+
+def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
+    """Refuse fonts of this machine (contract 4.3, rule 2).
+
+    Raises
+    ------
+    SystemFontError
+        With family, element and remedy of the first few.
+    """
+    uses = [use for face, use in faces.items() if face.file not in world.own]
+    if not uses:
+        return
+    shown = "; ".join(f"{use.element} asks for {_asked(use)} and is drawn in {use.family}" for use in uses[:3]) + (
+        f"; and {len(uses) - 3} more" if len(uses) > 3 else ""
+    )
+    raise SystemFontError(
+        f"text is drawn in fonts of this machine: {shown}; give the project an @font-face for it, run "
+        "`hfdask install-fonts`, or render with fonts='embed'",
+        families=sorted({use.family for use in uses}),
+        elements=[use.element for use in uses],
+    )
+
+
+def _asked(use: Use) -> str:
+    return "no font" if use.families == STANDARD else use.families
+
+
+def missing_canonical(faces: dict[Face, Use], world: FontWorld) -> list[str]:
+    """Warnings where a canonical family is meant, but is not installed, so that a font of this machine is taken."""
+    here = {face.families[0] for face in world.faces if face.file in world.own}
+    wanted: dict[str, str] = {}
+    for face, use in faces.items():
+        canonical = meant(use.families.split(",")[0].strip().strip("\"'"))
+        if face.file not in world.own and canonical and canonical.family not in here:
+            wanted.setdefault(canonical.family, use.family)
+    return [
+        f"{family} is not on the planning machine, whose {instead} is taken for it: run `hfdask install-fonts`"
+        for family, instead in sorted(wanted.items())
+    ]

@@ -1,0 +1,309 @@
+"""Probing: what only a browser can tell of a composition, found out once while it is planned."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from hfdask.browser import browser_thread
+from hfdask.browser.answers import Lacking, Report
+from hfdask.browser.chromium import Chromium
+from hfdask.browser.session import Loaded, PageSession, open_page
+from hfdask.config import RenderConfig
+from hfdask.core.fields import MAX_SIDE
+from hfdask.core.frames import frame_count, parse_fps
+from hfdask.core.model import FontSet, PageSettings, Resource, Sweep, Timeline
+from hfdask.core.observer import StageClock
+from hfdask.errors import (
+    BrowserCrashError,
+    CaptureError,
+    InvalidConfigError,
+    TimelineError,
+    UnsupportedFeatureError,
+    VariableError,
+)
+from hfdask.fonts.configuration import FontWorld, used_fonts
+from hfdask.network.fetch import Limits
+from hfdask.network.record import Recorder
+from hfdask.planning.content_keys import Sight
+from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
+from hfdask.planning.glyphs import glyph_warnings, require_glyphs
+
+SIDES = ("width", "height")
+DEFAULT_FPS = Fraction(30)
+
+
+MAX_SWEPT = 90
+"""Frames that a sweep visits unless told how many; of a longer video, every so many and the first of each clip."""
+MAX_DRAWN = 15
+"""Frames of a sweep that are drawn too."""
+
+_PATIENCE = Limits().seconds + 5
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What planning learned from the page; ``bodies`` are the contents of ``resources`` by sha256."""
+
+    page: PageSettings
+    fps: Fraction
+    frames: int
+    timeline: Timeline
+    resources: tuple[Resource, ...]
+    bodies: dict[str, bytes]
+    sweep: Sweep
+    sight: Sight
+    fonts: FontSet
+    font_files: dict[str, Path]
+    warnings: tuple[str, ...]
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one page told; ``fits`` where its size and rate were those that it has."""
+
+    report: Report
+    loaded: Loaded
+    sweep: Sweep
+    sight: Sight
+    uses: tuple[Use, ...]
+    lacking: tuple[Lacking, ...]
+    messages: list[str]
+    world: FontWorld
+    fits: bool
+
+
+async def probe(
+    files: Mapping[str, Path], entry: str, page: PageSettings, options: RenderConfig, clock: StageClock
+) -> Probe:
+    """Load the page; once more where its size or rate is not what was assumed, since layout depends on both.
+
+    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once: planning
+    has nobody else who tries again.
+    """
+    fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
+    async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
+        for attempt in range(2):
+            look = partial(_look, files, entry, page, fps, options, clock, recorder, last=bool(attempt))
+            try:
+                seen = await look()
+            except (BrowserCrashError, CaptureError):
+                seen = await look()
+            page, fps = _canvas(seen.report, page, options), _rate(seen.report.fps, options)[0]
+            if seen.fits:
+                break
+    report, loaded, world = seen.report, seen.loaded, seen.world
+    faces = faces_of(seen.uses, world)
+    if options.fonts == "reject":
+        require_own(faces, world)
+    if options.fonts == "reject" or options.check in ("strict", "strict-all"):
+        require_glyphs(seen.lacking, world)
+    fonts, font_files = used_fonts(world, faces or spare_face(seen.uses, world))
+    # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
+    warnings = [
+        *report.warnings,
+        *_variable_warnings(report, options),
+        *_rate(report.fps, options)[1],
+        *_timeline_warnings(loaded, report),
+        *missing_canonical(faces, world),
+        *glyph_warnings(seen.lacking, world),
+    ]
+    page = msgspec.structs.replace(page, gives_up=loaded.gives_up)
+    frames = frame_count(report.duration, fps)
+    messages = [
+        *seen.messages,
+        *(f"gave up waiting for {what}" for what in loaded.abandoned),
+    ]
+    return Probe(
+        page=page,
+        fps=fps,
+        frames=frames,
+        timeline=_timeline(report),
+        resources=recorder.resources,
+        bodies=recorder.bodies,
+        sweep=seen.sweep,
+        sight=seen.sight,
+        fonts=fonts,
+        font_files=font_files,
+        warnings=_once(warnings),
+        messages=_once(messages),
+    )
+
+
+async def _look(
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    options: RenderConfig,
+    clock: StageClock,
+    recorder: Recorder,
+    *,
+    last: bool,
+) -> _Look:
+    def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
+        return open_page(chromium, files, page, fps, recorder)
+
+    async with browser_thread().pool.opened(page.capture_mode, None, enter) as (session, _):
+        await session.debug()
+        typefaces = Typefaces(session)
+        await typefaces.begin()
+        loaded = await session.load(entry)
+        report = await session.report()
+        rate, _ = _rate(report.fps, options)
+        fits = (*_size(report, options), rate) == (page.width, page.height, fps)
+        visits = _visits(report, rate, options.sweep) if fits or last else ()
+        began = time.perf_counter()
+        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
+        clock.move("probe", "sweep", time.perf_counter() - began)
+        await session.finish()
+        sight = await session.sight()
+        uses = await typefaces.finish() if fits or last else ()
+        world, messages = session.chromium.fonts, session.log.messages
+        return _Look(report, loaded, swept, sight, uses, typefaces.lacking, messages, world, fits)
+
+
+def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
+    """The frames that a sweep visits: every ``step``-th, always the first and the last, and where it skips any, ``starts``.
+
+    ``step`` 0 is no sweep, and None is every frame up to `MAX_SWEPT` of them.
+    """
+    if step == 0 or frames < 1:
+        return ()
+    step = step or max(1, math.ceil(frames / MAX_SWEPT))
+    chosen = {*range(0, frames, step), frames - 1}
+    if step > 1:
+        chosen.update(frame for frame in starts if 0 <= frame < frames)
+    return tuple(sorted(chosen))
+
+
+def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
+    if report.unsupported or report.duration <= 0:
+        return ()  # an error that is raised when the page is closed
+    return frames_to_sweep(frame_count(report.duration, fps), step, _starts(report, fps))
+
+
+def _starts(report: Report, fps: Fraction) -> set[int]:
+    """The first frames of clips."""
+    return {math.ceil(Fraction(clip.start) * fps - Fraction(1, 10**6)) for clip in report.clips}
+
+
+async def _sweep(
+    session: PageSession, frames: tuple[int, ...], loaded: Loaded, typefaces: Typefaces, starts: set[int]
+) -> Sweep:
+    """Bring the page to each frame as a capture would, so that it asks for all that a chunk will ask for.
+
+    Layout is enough to make a page load what it shows, at a third of the time of drawing; some frames are drawn as well.
+    All text of some is looked at for its fonts, of the others that which changed.
+    """
+    await typefaces.look()
+    moved: list[bool] = []
+    damage: list[bool | None] = []
+    seconds: list[float] = []
+    every = math.ceil(len(frames) / MAX_DRAWN)
+    draws = session.chromium.mode == "beginframe"
+    for number, frame in enumerate(frames):
+        began = time.perf_counter()
+        async with session.deadline_for_frame(frame):
+            moved.append(await session.seek(frame, layout=True))
+            drawn = draws and (number % every == 0 or frame == frames[-1])
+            damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+        seconds.append(round(time.perf_counter() - began, 5))
+        whole = number % every == 0 or frame in starts or frame == frames[-1]
+        await typefaces.look(always=whole)
+        if session.in_flight:
+            await session.drain(_PATIENCE)
+    if frames:
+        await session.drain(_PATIENCE, loaded.abandoned)
+    return Sweep(plan_hash="", frames=frames, moved=tuple(moved), damage=tuple(damage), seconds=tuple(seconds))
+
+
+def _once(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _variable_warnings(report: Report, options: RenderConfig) -> list[str]:
+    problems = list(report.variable_problems)
+    if problems and options.strict_variables:
+        raise VariableError("; ".join(problems), problems=problems)
+    return problems
+
+
+def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSettings:
+    if report.unsupported:
+        raise UnsupportedFeatureError(
+            "this version does not render " + "; ".join(report.unsupported), features=list(report.unsupported)
+        )
+    for name, value in zip(SIDES, _size(report, options), strict=True):
+        given = getattr(options, name)
+        if report.has_root and given is not None:
+            raise InvalidConfigError(
+                f"{name}={given} is for pages without a composition; the root's data-{name} decides here", field=name
+            )
+        if not 16 <= value <= MAX_SIDE:
+            what = f"data-{name} of the composition root" if report.has_root else f"the page's {name}"
+            field = f"data-{name}" if report.has_root else name
+            raise InvalidConfigError(f"{what} is {value}; it must be from 16 to {MAX_SIDE} pixels", field=field)
+    width, height = _size(report, options)
+    return msgspec.structs.replace(page, width=int(width), height=int(height))
+
+
+def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
+    """The canvas, unchecked: the root declares it; a page without one takes the options, else its own, else a default."""
+    if report.has_root:
+        return report.width or 0, report.height or 0
+    choices = (
+        (getattr(options, name), getattr(report, name), default)
+        for name, default in zip(SIDES, (1920, 1080), strict=True)
+    )
+    width, height = (next(side for side in sides if side is not None) for sides in choices)
+    return width, height
+
+
+def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:
+    """The frame rate, and warnings: an option wins over the root's ``data-fps``."""
+    if options.fps is not None:
+        return parse_fps(options.fps), []
+    if declared is None:
+        return DEFAULT_FPS, []
+    try:
+        return parse_fps(declared), []
+    except InvalidConfigError as error:
+        return DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
+
+
+def _timeline(report: Report) -> Timeline:
+    return Timeline(
+        composition_id=report.composition_id,
+        duration=report.duration,
+        duration_source=report.source,
+        clips=report.clips,
+        timelines=tuple(sorted(report.timelines)),
+        adapters=report.adapters,
+    )
+
+
+def _timeline_warnings(loaded: Loaded, report: Report) -> list[str]:
+    if not loaded.missing:
+        return []
+    names = ", ".join(loaded.missing)
+    what = f"no script registered a timeline for {names}"
+    if loaded.pending:
+        what += f" while the page was waited for, with {', '.join(loaded.pending)} still pending"
+    sooner = "register it sooner, or raise load_timeout; " if loaded.pending else ""
+    if report.duration <= 0:
+        raise TimelineError(
+            f"{what}, and without data-duration on the root the length of the video depends on it: {sooner}"
+            f"register window.__timelines[{loaded.missing[0]!r}], or declare data-duration and data-no-timeline",
+            missing=loaded.missing,
+        )
+    return [f"{what}; {sooner}say data-no-timeline where none is meant"]

@@ -1,0 +1,1 @@
+"""A composition's files, as they are found."""

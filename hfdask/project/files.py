@@ -1,0 +1,216 @@
+"""A project folder, frozen: which files belong to a composition, and their digests."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from hfdask.config import PROJECT_FILE
+from hfdask.core.fields import MAX_FILES, is_path
+from hfdask.core.model import Artifact
+from hfdask.core.places import local_path
+from hfdask.core.scratch import scratch_subfolder
+from hfdask.errors import EntryNotFoundError, ProjectError, StoreError
+from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, shown, split_url
+
+# What is at the top of a project and never part of a composition.
+SKIPPED = frozenset(
+    {"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"} | {PROJECT_FILE}
+)
+
+UNPACKED = 2**30
+"""Bytes that a store may give beyond a file's size, where it decompresses what it gives."""
+
+MAX_ENTRY = 100 * 10**6
+"""Bytes of an entry document."""
+
+_FRAGMENT_FREE = re.compile(rb"<(?:html|head|body)[\s>/]", re.IGNORECASE)
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder and its entry document, both known to exist."""
+
+    folder: Path
+    entry: str
+
+    @classmethod
+    def find(cls, path: str | os.PathLike[str], entry: str) -> Project:
+        """The project at a folder, or the one whose entry document this file is.
+
+        Raises
+        ------
+        EntryNotFoundError
+        """
+        folder = Path(path).expanduser()
+        if os.path.isfile(folder):  # unlike Path's, it takes any text
+            folder, entry = folder.parent, folder.name
+        if not os.path.isdir(folder):
+            raise EntryNotFoundError(f"{path}: there is no such folder", project=str(path))
+        folder = folder.resolve()
+        entry = Path(entry).as_posix()
+        document = folder / entry
+        inside = is_path(entry) and os.path.isfile(document) and document.resolve().is_relative_to(folder)
+        if not inside:
+            raise EntryNotFoundError(
+                f"{folder} has no {entry[:200]!r}; a composition starts with one (another name: entry='NAME.html')",
+                project=str(folder),
+                entry=entry[:200],
+            )
+        if document.stat().st_size > MAX_ENTRY:
+            raise ProjectError(f"{document} has more than {MAX_ENTRY} bytes; no page can be so long", file=entry)
+        return cls(folder, entry)
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether the entry document lacks html, head and body tags."""
+        text = _COMMENT.sub(b"", (self.folder / self.entry).read_bytes())
+        return _FRAGMENT_FREE.search(text) is None
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
+        yield from files_below(self.folder, SKIPPED)
+
+
+def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, Path]]:
+    """Every regular file below a resolved folder by its path there, sorted, without what has a ``skipped`` name at the top.
+
+    Links are followed while they stay in the folder.
+
+    Raises
+    ------
+    ProjectError
+        Where there are more than `hfdask.core.fields.MAX_FILES` files and folders, as links to folders can make from a few.
+    """
+    found: list[tuple[str, Path]] = []
+    contents: dict[Path, list[_Item]] = {}  # a folder is looked at once, however many links lead to it
+    waiting: list[tuple[Path, tuple[str, ...], frozenset[Path]]] = [(folder, (), frozenset({folder}))]
+    seen = 0
+    while waiting:
+        inside, parts, above = waiting.pop()
+        if inside not in contents:
+            contents[inside] = _items(inside, folder)
+        seen += len(contents[inside])
+        if seen > MAX_FILES:
+            raise ProjectError(
+                f"{folder} has more than {MAX_FILES} files and folders, where each counts at every place that links give "
+                "it; remove such links, or what is no part of the composition",
+                project=str(folder),
+            )
+        for name, target, is_folder in contents[inside]:
+            if not parts and name in skipped:
+                continue
+            if not is_folder:
+                found.append(("/".join((*parts, name)), target))
+            elif target not in above:  # a link to a folder above would never end
+                waiting.append((target, (*parts, name), above | {target}))
+    return sorted(found)
+
+
+_Item: TypeAlias = tuple[str, Path, bool]
+"""A name, where it really is, and whether that is a folder."""
+
+
+def _items(inside: Path, folder: Path) -> list[_Item]:
+    """The files and folders in a folder that are in the project too."""
+    found: list[_Item] = []
+    try:
+        with os.scandir(inside) as items:
+            for item in itertools.islice(items, MAX_FILES + 1):
+                target = Path(os.path.realpath(item.path)) if item.is_symlink() else inside / item.name
+                if target.is_relative_to(folder) and (os.path.isdir(target) or os.path.isfile(target)):
+                    found.append((item.name, target, os.path.isdir(target)))
+    except OSError as error:
+        raise ProjectError(f"{inside} cannot be read: {error.strerror}", file=str(inside)) from error
+    return found
+
+
+def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:
+    """Take every file of a project into a plan's content; equal content is kept once.
+
+    Raises
+    ------
+    ProjectError
+        Where a file cannot be read, or has a name that no plan can hold.
+    """
+    return tuple(concurrently(lambda found: _freeze(snapshot, *found), project.files()))
+
+
+def _freeze(snapshot: Snapshot, path: str, file: Path) -> Artifact:
+    if not is_path(path):
+        raise ProjectError(
+            f"the project has a file {path[:200]!r}, whose name is too long or has control characters or bytes that are not "
+            "UTF-8; rename it",
+            file=ascii(path)[:200],
+        )
+    try:
+        digest, size = snapshot.add(file)
+    except OSError as error:
+        raise ProjectError(f"{path} of the project cannot be read: {error.strerror}", file=path) from error
+    return Artifact(path=path, sha256=digest, size=size)
+
+
+@contextmanager
+def local_project(
+    project: str | os.PathLike[str], storage_options: StorageOptions | None = None
+) -> Iterator[str | os.PathLike[str]]:
+    """A project as a local path: itself if it is one, else a copy of what is at its URL for as long as the block runs.
+
+    Raises
+    ------
+    EntryNotFoundError
+        Where nothing is at the URL.
+    StoreError, StoreRefusedError, StoreNotAllowedError, InvalidConfigError
+    """
+    url = os.fspath(project)
+    store = Store(url, storage_options)
+    if store.local:
+        yield local_path(project)
+        return
+    names, document = store.names(), ""
+    if not names:
+        store, document = split_url(url, storage_options)
+        names = store.names()
+        if document not in names:
+            raise EntryNotFoundError(f"{shown(url)}: there is no such folder or document", project=shown(url))
+    with scratch_subfolder("project") as folder:
+        _fetch_all(store, names, folder)
+        yield folder / document
+
+
+def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
+    """Copy files that can belong to a composition; a name that no page can ask for cannot."""
+    if len(names) > MAX_FILES:
+        raise ProjectError(f"{store.url} has {len(names)} files, more than {MAX_FILES}; a project cannot be so large")
+    wanted = [
+        name
+        for name in names
+        if (name == PROJECT_FILE or name.partition("/")[0] not in SKIPPED)
+        and not {"", ".", ".."} & {*name.split("/")}
+        and "\0" not in name
+    ]
+    folders = {parent.as_posix() for name in wanted for parent in PurePosixPath(name).parents}
+    if both := sorted(folders & {*wanted}):
+        raise ProjectError(f"{store.url_of(both[0])} is a file and a folder, which no project can hold; rename one")
+    for parent in folders:
+        try:
+            (folder / parent).mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            raise ProjectError(f"{store.url} has a folder {parent[:200]!r}, which cannot be here: {error}") from error
+    concurrently(lambda name: _fetch_whole(store, name, names[name], folder / name), wanted)
+
+
+def _fetch_whole(store: Store, name: str, size: int, path: Path) -> None:
+    """Copy a file of which nothing but its size is known. It may be more: some stores decompress what they give."""
+    for _ in range(READS):
+        if store.fetch(name, path, size, limit=size + UNPACKED).stat().st_size >= size:
+            return
+    url = store.url_of(name)
+    raise StoreError(f"{url}: only {path.stat().st_size} of {size} bytes came, {READS} times", url=url)

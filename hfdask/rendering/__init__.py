@@ -1,0 +1,1 @@
+"""How chunks of a plan become files of frames."""

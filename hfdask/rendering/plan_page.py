@@ -1,0 +1,86 @@
+"""What a plan's page is made of, fetched to this machine and checked: files, recorded answers, fonts; and the page itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hfdask.browser import browser_thread
+from hfdask.browser.capture import capture
+from hfdask.browser.chromium import Chromium
+from hfdask.browser.session import PageSession, open_page
+from hfdask.core.model import Artifact, Manifest
+from hfdask.fonts.configuration import FontWorld, plan_fonts
+from hfdask.network.intercept import Replay
+from hfdask.network.messages import Source
+from hfdask.store import StorageOptions, Store, materialised
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Everything that a page of this plan needs, and nothing else that it could get at."""
+
+    manifest: Manifest
+    files: Mapping[str, Path]
+    network: Source
+    fonts: FontWorld
+
+    @classmethod
+    @contextmanager
+    def of(cls, store: Store, manifest: Manifest, chunk: int | None = None) -> Iterator[Materials]:
+        """Those of one chunk, or of the whole plan, for as long as the block runs.
+
+        Raises
+        ------
+        MissingArtifactError, ArtifactDigestError, StoreError
+        """
+        wanted = [each for each in manifest.objects if chunk is None or each.chunks == "all" or chunk in each.chunks]
+        with materialised(store, manifest.objects, wanted) as paths:
+            yield cls(
+                manifest=manifest,
+                files={each.path: paths[each.sha256] for each in wanted if isinstance(each, Artifact)},
+                network=Replay({each.key: (each, paths[each.sha256]) for each in manifest.resources}),
+                fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
+            )
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[tuple[PageSession, bool]]:
+        """A loaded page in a browser of its own, and whether that was warm. On the browser thread only."""
+        pool = browser_thread().pool
+        async with pool.opened(self.manifest.page.capture_mode, self.fonts, self._loaded) as (session, warm):
+            yield session, warm
+
+    @asynccontextmanager
+    async def _loaded(self, chromium: Chromium) -> AsyncIterator[PageSession]:
+        manifest = self.manifest
+        async with open_page(chromium, self.files, manifest.page, manifest.fps.fraction, self.network) as session:
+            await session.load(manifest.entry)
+            yield session
+
+    def pictures(self, frames: Iterable[int]) -> tuple[list[bytes], bool]:
+        """PNGs of single frames, from one page, and whether its browser was warm. On any thread but the browser's."""
+
+        async def take() -> tuple[list[bytes], bool]:
+            pictures = []
+            async with self.page() as (session, warm):
+                for frame in frames:
+                    async for shot in capture(session, frame, frame + 1):
+                        assert shot.png is not None  # the first frame of a capture always has a picture
+                        pictures.append(shot.png)
+            return pictures, warm
+
+        return browser_thread().run(take())
+
+
+def fetch_fonts(plan_url: str, manifest: Manifest, storage_options: StorageOptions | None = None) -> FontWorld:
+    """The fonts of a plan alone: all that a browser has to be started with.
+
+    Raises
+    ------
+    MissingArtifactError, ArtifactDigestError, StoreError
+    """
+    fonts = manifest.fonts
+    with materialised(Store(plan_url, storage_options), manifest.objects, fonts.files) as paths:
+        return plan_fonts(fonts, {each.name: paths[each.sha256] for each in fonts.files})

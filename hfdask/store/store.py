@@ -1,0 +1,552 @@
+"""Files behind URLs: one small face over fsspec for plans, chunks and outputs.
+
+A name either holds a whole file or does not exist. fsspec commits what was written when a block ends with an error, so
+nothing is ever streamed into its final name: bytes go there in one call on object stores, which are atomic for each
+object, and by rename on file systems.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+import fsspec.config
+from fsspec.callbacks import Callback
+from fsspec.implementations.local import LocalFileSystem, make_path_posix
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.utils import get_protocol
+
+from hfdask.core.fields import is_plain
+from hfdask.core.places import file_url, local_path
+from hfdask.core.scratch import growing_file, scratch_folder
+from hfdask.errors import (
+    ArtifactDigestError,
+    DiskFullError,
+    HfdaskError,
+    InvalidConfigError,
+    MissingArtifactError,
+    OutputNotWritableError,
+    PlanCorruptError,
+    StoreError,
+    StoreRefusedError,
+)
+from hfdask.store.allowlist import require_allowed
+from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.content import file_digest
+from hfdask.store.failures import TruncatedRead, is_full, not_writable, typed
+from hfdask.store.redaction import StorageOptions, scrubbed, shown
+
+_R = TypeVar("_R")
+
+# What file systems must be told to make as many transfers at a time as there are threads for them.
+_WIDE: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": THREADS}}}
+_WIDE["s3a"] = _WIDE["s3"]
+
+LONGEST = 2**28
+"""Bytes of the longest file that is read into memory, unless told otherwise."""
+
+READS = 5
+"""Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
+
+_ENDINGS = frozenset({".mp4", ".png"})
+"""What stands behind the name of an output, and is none by itself."""
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+
+
+class Store:
+    """A folder at a URL: any fsspec URL, or a local path.
+
+    Every call is made again where it fails with an error that heals, for a bounded time.
+
+    Parameters
+    ----------
+    url : str
+        Such as ``out/plan``, ``file:///data/plan``, ``memory://plan`` or ``s3://bucket/plan``.
+    storage_options : mapping, optional
+        Arguments of the file system, such as credentials. They are never stored or shown.
+
+    Raises
+    ------
+    InvalidConfigError
+        Where no file system knows the URL, or it does not take the options.
+    StoreNotAllowedError
+        Where the URL is outside of ``HFDASK_ALLOWED_URLS``.
+    """
+
+    def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
+        text, self._options = _plain(url), storage_options
+        require_allowed(text, storage_options)
+        self.fs, path = _file_system(text, storage_options)
+        self.path = path.rstrip("/")
+        self.local = isinstance(self.fs, LocalFileSystem)
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """The folder's URL, absolute, without credentials."""
+        return self.url_of("")
+
+    def url_of(self, name: str) -> str:
+        """The URL of what has this name."""
+        if self.local:
+            return file_url(self._at(name) or "/")
+        folder = shown(self.fs.unstrip_protocol(self.path))
+        return f"{folder}/{name}" if name else folder
+
+    def shown(self, name: str) -> str:
+        """Where that is, as people write it: a local path, else the URL."""
+        return self._at(name) if self.local else self.url_of(name)
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}/{name}" if name else self.path
+
+    def _do(self, name: str, call: Callable[[], _R], *, writing: bool = False) -> _R:
+        """Make a call with retries, and give its error a type.
+
+        The error is raised outside of the handler: whatever the file system raised may hold credentials, so it must be
+        neither cause nor context of what is logged.
+        """
+        try:
+            return retried(call)
+        except _AlreadyThereError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the file systems' errors have no other common base
+            trouble = typed(error, self.url_of(name), self._options, writing=writing)
+        raise trouble
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of this name now."""
+        return bool(self._do(name, partial(self._ask, "exists", name)))
+
+    def size(self, name: str) -> int:
+        """Bytes of a file.
+
+        Raises
+        ------
+        MissingArtifactError, StoreError, StoreRefusedError
+        """
+        return int(self._do(name, partial(self._ask, "size", name)) or 0)
+
+    def _ask(self, method: str, name: str) -> Any:
+        self.fs.invalidate_cache(self.fs._parent(self._at(name)))  # others write here too
+        return in_time(self.fs, method, self._at(name))
+
+    def read(self, name: str, limit: int = LONGEST) -> bytes:
+        """The whole file.
+
+        Parameters
+        ----------
+        limit : int
+            Bytes that it may have; no more are ever taken into memory.
+
+        Raises
+        ------
+        PlanCorruptError
+            Where it is longer.
+        MissingArtifactError, StoreError, StoreRefusedError
+        """
+        too_long = PlanCorruptError(f"{self.url_of(name)} has more than {limit} bytes", url=self.url_of(name))
+        if self.local:
+            data = self._do(name, partial(_read_regular, Path(self._at(name)), limit + 1))
+            if len(data) > limit:
+                raise too_long
+            return data
+        with _temporary(scratch_folder() / "read") as path:
+            self._do(name, partial(self._get, name, path, 0, _Bounded(limit, too_long)))
+            return path.read_bytes()
+
+    def read_as(self, name: str, parse: Callable[[bytes], _R], reads: int = READS, limit: int = LONGEST) -> _R:
+        """What a file says; it is read again where ``parse`` makes no sense of it.
+
+        Raises
+        ------
+        HfdaskError
+            As `read`, and whatever ``parse`` says the last time.
+        """
+        try:
+            return parse(self.read(name, limit))
+        except (MissingArtifactError, StoreError, StoreRefusedError, DiskFullError):
+            raise
+        except HfdaskError:
+            if self.local or reads < 2:
+                raise
+        return self.read_as(name, parse, reads - 1, limit)
+
+    def fetch(
+        self,
+        name: str,
+        path: Path,
+        size: int = 0,
+        sha256: str | None = None,
+        reads: int = READS,
+        limit: int | None = None,
+    ) -> Path:
+        """A local file with this content: the file itself in a local store, else a copy at ``path``.
+
+        Parameters
+        ----------
+        size : int
+            Bytes that it should have, for how long that may take.
+        sha256 : str, optional
+            Its digest; it is read again where it has another.
+        limit : int, optional
+            Bytes after which a transfer is stopped. Default: ``size`` where there is a digest.
+
+        Raises
+        ------
+        ArtifactDigestError
+            Where it has another digest every time, or is longer.
+        MissingArtifactError, StoreError, StoreRefusedError, DiskFullError
+        """
+        wrong = ArtifactDigestError(f"{self.url_of(name)} is not what was written there", url=self.url_of(name))
+        if self.local:
+            found = self.in_place(name)
+            if sha256 is not None and file_digest(found) != sha256:
+                raise wrong
+            return found
+        bound = size if limit is None and sha256 is not None else limit
+        try:
+            self._do(name, partial(self._get, name, path, size, _Bounded(bound, wrong)))
+            if sha256 is None or file_digest(path) == sha256:
+                return path
+            raise wrong
+        except HfdaskError as error:
+            path.unlink(missing_ok=True)
+            if error is not wrong or reads < 2:
+                raise
+        return self.fetch(name, path, size, sha256, reads - 1, limit)
+
+    def in_place(self, name: str) -> Path:
+        """The file itself, in a local store."""
+        found = Path(self._at(name))
+        if not os.path.isfile(found):
+            raise MissingArtifactError(f"{self.url_of(name)} does not exist", url=self.url_of(name))
+        return found
+
+    def _get(self, name: str, path: Path, size: int, bounded: _Bounded) -> None:
+        if type(self.fs) is MemoryFileSystem:
+            # get_file shares one position among all readers.
+            path.write_bytes(bounded.checked(self.fs.cat_file(self._at(name), end=bounded.enough)))
+        elif getattr(self.fs, "async_impl", False):
+            self._copy(self._at(name), path, size, bounded)
+        else:
+            # A call that is given up cannot be stopped, and must not write where the next one does.
+            with _temporary(scratch_folder() / "get") as own:
+                self._copy(self._at(name), own, size, bounded, undo=partial(own.unlink, missing_ok=True))
+                shutil.copyfile(own, path)
+
+    def _copy(self, source: str, path: Path, size: int, bounded: _Bounded, **options: Any) -> None:
+        told = bounded.again()
+        in_time(self.fs, "get_file", source, str(path), callback=told, size=size, **options)
+        got = path.stat().st_size
+        told.require(got)
+        if told.size is not None and got < told.size:
+            raise TruncatedRead(got, told.size)
+
+    def put(self, name: str, source: bytes | Path) -> None:
+        """Put bytes or a copy of a local file there at once, in place of a file that is there.
+
+        Raises
+        ------
+        StoreError, StoreRefusedError, DiskFullError
+        """
+        self._do(name, partial(self._write, name, source, create=False), writing=True)
+
+    def create(self, name: str, source: bytes | Path) -> bool:
+        """Put a file there at once if there is none; False, with nothing done, if there is one.
+
+        Where the store cannot tell, the file is replaced; so this is for names that stand for their content.
+        """
+        try:
+            self._do(name, partial(self._write, name, source, create=True), writing=True)
+        except _AlreadyThereError:
+            return False
+        return True
+
+    def _write(self, name: str, source: bytes | Path, *, create: bool) -> None:
+        if self.local:
+            self._move_in(name, source, create=create)
+            return
+        if not create:
+            self._send(name, source)
+            return
+        try:
+            self._send(name, source, mode="create")
+        except FileExistsError:
+            raise _AlreadyThereError(self.url_of(name)) from None
+        except (TypeError, NotImplementedError) as error:
+            self._send_anyway(name, source, error)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            self._send_anyway(name, source, error)
+
+    def _send_anyway(self, name: str, source: bytes | Path, error: Exception) -> None:
+        """The store knows no conditional writes."""
+        if self.fs.exists(self._at(name)):
+            raise _AlreadyThereError(self.url_of(name)) from error
+        self._send(name, source)
+
+    def _send(self, name: str, source: bytes | Path, **options: Any) -> None:
+        if type(self.fs) is MemoryFileSystem and isinstance(source, Path):
+            source = source.read_bytes()  # put_file would show it while it grows
+        if not getattr(self.fs, "async_impl", False) and type(self.fs) is not MemoryFileSystem:
+            self._send_and_move(name, source, **options)
+        elif isinstance(source, bytes):
+            in_time(self.fs, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
+        else:
+            size = source.stat().st_size
+            in_time(self.fs, "put_file", str(source), self._at(name), size=size, sending=True, **options)
+
+    def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
+        """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like.
+
+        A process that is killed meanwhile leaves its hidden file there: these have no locks by which to know that it is dead.
+        """
+        final = self._at(name)
+        folder, _, last = final.rpartition("/")
+        temporary = f"{folder}/.{last}.{uuid.uuid4().hex[:12]}.tmp"
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        call = partial(in_time, self.fs, size=size)
+        remove = partial(self.fs.rm_file, temporary)
+        there = call("exists", final)
+        if there and mode == "create":
+            raise FileExistsError(final)
+        call("makedirs", folder, exist_ok=True)
+        try:
+            if isinstance(source, bytes):
+                call("pipe_file", temporary, source, undo=remove)
+            else:
+                call("put_file", str(source), temporary, undo=remove)
+            self._require_arrived(temporary, source, size)
+            if there:
+                call("rm_file", final)  # many of these cannot rename onto a file
+            call("mv", temporary, final)
+        except BaseException:
+            with suppress(Exception):
+                call("rm_file", temporary)
+            raise
+
+    def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
+        """Read back what was sent: unlike object stores, these do not check it themselves."""
+        with _temporary(scratch_folder() / "back") as path:
+            changed = OSError(errno.EIO, "more bytes came back than were sent")
+            self._copy(sent, path, size, _Bounded(size, changed), undo=partial(path.unlink, missing_ok=True))
+            same = (
+                path.read_bytes() == source if isinstance(source, bytes) else filecmp.cmp(path, source, shallow=False)
+            )
+        if not same:
+            raise OSError(errno.EIO, "other bytes came back than were sent")
+
+    def _move_in(self, name: str, source: bytes | Path, *, create: bool) -> None:
+        final = Path(self._at(name))
+        if create and final.exists():
+            raise _AlreadyThereError(self.url_of(name))
+        with growing_file(final.parent, final.name) as temporary:
+            if isinstance(source, bytes):
+                temporary.write_bytes(source)
+            else:
+                shutil.copyfile(source, temporary)
+            if create and _linked(temporary, final):
+                return
+            os.replace(temporary, final)
+
+    def names(self) -> dict[str, int]:
+        """Sizes of all files below this folder, by name."""
+
+        def find() -> dict[str, Any]:
+            self.fs.invalidate_cache(self.path)
+            found: dict[str, Any] = in_time(self.fs, "find", self.path, detail=True)
+            return found
+
+        found = self._do("", find)
+        start = len(self.path) + 1
+        return {str(path)[start:]: int(info.get("size") or 0) for path, info in found.items() if len(path) > start}
+
+    def delete(self, name: str = "") -> None:
+        """Remove a file or folder, if it is there."""
+
+        def remove() -> None:
+            try:
+                if self._ask("exists", name):
+                    in_time(self.fs, "rm", self._at(name), recursive=True)
+            except FileNotFoundError:
+                return  # somebody else was faster
+
+        self._do(name, remove, writing=True)
+
+    def require_writable(self) -> None:
+        """Prove that a file can be written in this folder.
+
+        Raises
+        ------
+        OutputNotWritableError
+        """
+        probe = f".hfdask-{uuid.uuid4().hex[:12]}"
+        try:
+            self.put(probe, b"")
+            self.delete(probe)
+        except (StoreError, StoreRefusedError, DiskFullError, MissingArtifactError) as error:
+            raise not_writable(error, self.url) from error
+
+
+class _Bounded(Callback):  # type: ignore[misc] # fsspec has no types
+    """A transfer's callback that ends it with ``error`` as soon as more than ``limit`` bytes are announced or have come."""
+
+    def __init__(self, limit: int | None, error: Exception) -> None:
+        super().__init__()
+        self.limit, self.error = limit, error
+
+    @property
+    def enough(self) -> int | None:
+        """How many bytes show that there are too many."""
+        return None if self.limit is None else self.limit + 1
+
+    def again(self) -> _Bounded:
+        """A fresh one, for the next attempt."""
+        return _Bounded(self.limit, self.error)
+
+    def require(self, size: int | None) -> None:
+        if self.limit is not None and size is not None and size > self.limit:
+            raise self.error
+
+    def checked(self, data: bytes) -> bytes:
+        self.require(len(data))
+        return data
+
+    def call(self, *_: Any, **__: Any) -> None:
+        """Called by fsspec whenever the size or the bytes that came are known anew."""
+        self.require(self.size)
+        self.require(self.value)
+
+
+class _AlreadyThereError(FileExistsError):
+    """Never leaves this module."""
+
+
+def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+    """The store of a file's folder, and the file's name in it."""
+    folder, name = _parts(url)
+    if not name:
+        raise InvalidConfigError(f"{shown(url)!r} names a folder, not a file", field="url")
+    return Store(folder, storage_options), name
+
+
+def _parts(url: str | os.PathLike[str]) -> tuple[str, str]:
+    """The URL of a file's folder, and the file's name, which is empty where the URL has none."""
+    text = _plain(url)
+    scheme, separator, rest = text.partition("://")
+    folder, slash, name = (rest if separator else make_path_posix(text)).rpartition("/")
+    if not text or (separator and not slash and scheme != "memory"):  # a server or a bucket
+        return text, ""
+    return f"{scheme}://{folder}" if separator else folder or "/", name
+
+
+def split_output(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+    """The store of the folder of a file to be written, and the file's name in it.
+
+    Raises
+    ------
+    OutputNotWritableError
+        If it has no name, or a folder, a device or the like is there.
+    """
+    folder, name = _parts(url)
+    if not name or name.lower() in _ENDINGS:
+        raise OutputNotWritableError(
+            f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
+        )
+    store = Store(folder, storage_options)
+    if store.local:
+        path = Path(store.path, name)
+        with suppress(OSError):  # nothing is there, or writing will tell more
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+                raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
+    return store, name
+
+
+@contextmanager
+def disk_full_at(path: Path) -> Iterator[None]:
+    """Give a full disk its type where another library writes to ``path``."""
+    try:
+        yield
+    except Exception as error:
+        if not is_full(error):
+            raise
+        raise DiskFullError(f"no space is left in {path.parent}; nothing partial was kept", path=str(path)) from error
+
+
+def _read_regular(path: Path, most: int) -> bytes:
+    """So many bytes of a file at most; no wait for the other end of a pipe."""
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not stat.S_ISREG(mode):
+            raise PermissionError(errno.EPERM, "it is no regular file")
+        return file.read(most)
+
+
+def _plain(url: str | os.PathLike[str]) -> str:
+    """A URL as text that a document can hold; a ``file:`` URL as its path.
+
+    Raises
+    ------
+    InvalidConfigError
+    """
+    text = os.fspath(url)
+    if not isinstance(text, str) or not is_plain(text) or not is_plain(text := local_path(text)):
+        raise InvalidConfigError(
+            f"{str(text)[:200]!r} is no URL or path that a render can use: it is too long, or has characters that cannot "
+            "be written down",
+            field="url",
+        )
+    return text
+
+
+def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:
+    protocol = get_protocol(url)
+    given = {**_WIDE.get(protocol, {}), **fsspec.config.conf.get(protocol, {}), **(options or {})}
+    try:
+        fs, path = fsspec.url_to_fs(url, **given)
+    except Exception as error:  # noqa: BLE001 - whatever a file system raises about its arguments or credentials
+        trouble = InvalidConfigError(f"{shown(url)}: {scrubbed(f'{error}', {'url': url, **given})}", field="url")
+    else:
+        return fs, str(path)
+    raise trouble
+
+
+@contextmanager
+def _temporary(final: Path) -> Iterator[Path]:
+    """A name next to ``final`` that is gone afterwards."""
+    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _linked(temporary: Path, final: Path) -> bool:
+    """Give a file its final name if that is free; False where this file system has no links."""
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        raise _AlreadyThereError(str(final)) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
