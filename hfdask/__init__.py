@@ -1,43 +1,109 @@
-"""Write a video as a web page; render it on a Dask cluster."""
+"""Write a video as a web page; render it on a Dask cluster.
+
+The names in ``__all__`` and `hfdask.errors` are public; all other modules are private. They are imported when they are first
+used (PEP 562), because Dask, Playwright and PyAV together take most of a second.
+"""
 
 from __future__ import annotations
 
-from hfdask._version import __version__
-from hfdask.assembly.assemble import Assembly, assemble
-from hfdask.browser import close_browsers
-from hfdask.checking.check import CheckReport, check
-from hfdask.cluster.handle import Render
-from hfdask.cluster.plugin import PrepareWorker
-from hfdask.cluster.render import render, submit
-from hfdask.config import RenderConfig
-from hfdask.core.model import ChunkResult, Finding, RenderResult
-from hfdask.core.observer import Observer
-from hfdask.errors import HfdaskError
-from hfdask.manifest.plan import Plan, plan
-from hfdask.media.compare import Comparison, compare
-from hfdask.rendering.certificate import Verification, verify
-from hfdask.rendering.chunk import render_chunk
-from hfdask.rendering.still import still
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hfdask._version import __version__
+    from hfdask.assembly.assemble import Assembly, assemble
+    from hfdask.assembly.certificate import Verification
+    from hfdask.browser import close_browsers
+    from hfdask.checking.check import CheckReport, check
+    from hfdask.cluster.graph import delayed_chunks
+    from hfdask.cluster.handle import Progress, Render
+    from hfdask.cluster.plugin import PrepareWorker
+    from hfdask.cluster.render import render, submit
+    from hfdask.config import RenderConfig
+    from hfdask.core.model import (
+        Artifact,
+        ChunkRange,
+        ChunkResult,
+        Environment,
+        Finding,
+        Font,
+        Manifest,
+        RenderResult,
+        Resource,
+        Seam,
+    )
+    from hfdask.core.observer import Observer
+    from hfdask.errors import HfdaskError
+    from hfdask.manifest.plan import Plan
+    from hfdask.media.compare import Comparison, compare
+    from hfdask.planning.planning import plan
+    from hfdask.rendering.chunk import render_chunk
+    from hfdask.rendering.still import still
+    from hfdask.rendering.verify import verify
+
+_HOMES = {
+    "_version": ["__version__"],
+    "assembly.assemble": ["Assembly", "assemble"],
+    "assembly.certificate": ["Verification"],
+    "browser": ["close_browsers"],
+    "checking.check": ["CheckReport", "check"],
+    "cluster.graph": ["delayed_chunks"],
+    "cluster.handle": ["Progress", "Render"],
+    "cluster.plugin": ["PrepareWorker"],
+    "cluster.render": ["render", "submit"],
+    "config": ["RenderConfig"],
+    "core.model": [
+        "Artifact",
+        "ChunkRange",
+        "ChunkResult",
+        "Environment",
+        "Finding",
+        "Font",
+        "Manifest",
+        "RenderResult",
+        "Resource",
+        "Seam",
+    ],
+    "core.observer": ["Observer"],
+    "errors": ["HfdaskError"],
+    "manifest.plan": ["Plan"],
+    "media.compare": ["Comparison", "compare"],
+    "planning.planning": ["plan"],
+    "rendering.chunk": ["render_chunk"],
+    "rendering.still": ["still"],
+    "rendering.verify": ["verify"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Artifact",
     "Assembly",
     "CheckReport",
+    "ChunkRange",
     "ChunkResult",
     "Comparison",
+    "Environment",
     "Finding",
+    "Font",
     "HfdaskError",
+    "Manifest",
     "Observer",
     "Plan",
     "PrepareWorker",
+    "Progress",
     "Render",
     "RenderConfig",
     "RenderResult",
+    "Resource",
+    "Seam",
     "Verification",
     "__version__",
     "assemble",
     "check",
     "close_browsers",
     "compare",
+    "delayed_chunks",
+    "errors",
     "plan",
     "render",
     "render_chunk",
@@ -45,3 +111,17 @@ __all__ = [
     "submit",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is used for the first time."""
+    if name == "errors":
+        return import_module("hfdask.errors")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"hfdask.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

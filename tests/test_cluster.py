@@ -41,7 +41,7 @@ def frames_digest(chunks: list[hfdask.ChunkResult]) -> list[str]:
 def test_local_schedulers_compute_the_graph(project, tmp_path):
     plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=10)
     results = {
-        scheduler: dask.compute(*plan.chunks(str(tmp_path / scheduler)), scheduler=scheduler)
+        scheduler: dask.compute(*hfdask.delayed_chunks(plan, str(tmp_path / scheduler)), scheduler=scheduler)
         for scheduler in ("synchronous", "threads")
     }
     assert frames_digest(results["synchronous"]) == frames_digest(results["threads"])
@@ -64,16 +64,16 @@ def test_a_memory_store_works_end_to_end(project, cluster, tmp_path):
 
 def test_chunk_tasks_have_one_readable_name(project, tmp_path):
     plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=10)
-    keys = [item.key for item in plan.chunks()]
+    keys = [item.key for item in hfdask.delayed_chunks(plan)]
     assert [key[1] for key in keys] == [0, 1, 2]
     assert {key_split(key) for key in keys} == {"render_chunk"}
-    assert keys == [item.key for item in hfdask.Plan.open(plan.url).chunks()]
+    assert keys == [item.key for item in hfdask.delayed_chunks(hfdask.Plan.open(plan.url))]
     assert chunk_token(plan, "elsewhere") not in keys[0][0]
 
 
 def test_the_graph_carries_no_secret(project, tmp_path):
     plan = hfdask.plan(project(), tmp_path / "plan", storage_options={"secret": "hunter2"})
-    assert "hunter2" not in repr(plan.chunks()[0].dask.to_dict())
+    assert "hunter2" not in repr(hfdask.delayed_chunks(plan)[0].dask.to_dict())
     assert "hunter2" not in repr(plan)
     assert "hunter2" not in "".join(p.read_text("utf-8", "replace") for p in (tmp_path / "plan").glob("*.json"))
     options = SecretOptions({"key": "hunter2"})

@@ -15,9 +15,9 @@ from samples import BOX
 
 import hfdask
 from hfdask import errors
+from hfdask.assembly.certificate import SUFFIX
 from hfdask.browser import close_browsers
 from hfdask.core import scratch
-from hfdask.rendering.certificate import SUFFIX
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 

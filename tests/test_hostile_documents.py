@@ -24,6 +24,7 @@ from watched_files import watched
 
 import hfdask.rendering.chunk
 from hfdask import errors
+from hfdask.assembly.certificate import Certificate, CertifiedChunk
 from hfdask.config import RenderConfig, with_project_file
 from hfdask.core.model import (
     PROTOCOL,
@@ -51,7 +52,6 @@ from hfdask.media.encode import h264_settings
 from hfdask.network.record import replacements
 from hfdask.project.files import Project
 from hfdask.rendering import certificate
-from hfdask.rendering.certificate import Certificate, CertifiedChunk
 from hfdask.store import Snapshot, Store
 
 Json = Any

@@ -57,7 +57,7 @@ def test_a_prepared_worker_has_a_warm_browser_and_tells_its_memory(project, tmp_
     with cluster_of(1) as (cluster, client):
         client.register_plugin(hfdask.PrepareWorker(plan, warm=True))
         assert until(lambda: metrics(client, "hfdask_browsers") == [1])
-        [chunk] = client.gather(client.compute(plan.chunks()))
+        [chunk] = client.gather(client.compute(hfdask.delayed_chunks(plan)))
         assert chunk.warm
         assert until(lambda: all(taken and taken > 50e6 for taken in metrics(client, "hfdask_browser_bytes")))
 

@@ -22,10 +22,12 @@ from hfdask.core.model import (
     PageSettings,
     Rate,
     Resource,
+    Sight,
     Timeline,
+    Unit,
 )
 from hfdask.media.encode import h264_settings
-from hfdask.planning.content_keys import Sight, Unit, key_maker
+from hfdask.planning.content_keys import key_maker
 
 
 @dataclass

@@ -105,7 +105,7 @@ def test_everything_on_an_object_store(place, project, tmp_path, caplog, monkeyp
         *names,
         repr(plan),
         repr(result),
-        *(repr(each.key) for each in plan.chunks()),
+        *(repr(each.key) for each in hfdask.delayed_chunks(plan)),
         *map(repr, chunks),
     ]
     for secret in (SECRET, "endpoint_url"):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hfdask
 from hfdask import errors
 from hfdask.browser.answers import Abouts, Elements, Report, Sought, Status, understood
-from hfdask.planning.content_keys import Sight
+from hfdask.core.model import Sight
 from hfdask.text import all_legible, all_well_formed, legible, well_formed
 
 BOUND = 40.0

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from hfdask._version import __version__
+from hfdask.assembly.certificate import SUFFIX, certificate_of
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
@@ -38,7 +39,6 @@ from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
-from hfdask.rendering.certificate import SUFFIX, certificate_of
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
@@ -78,7 +78,7 @@ def assemble(
     strict : bool
         Whether a seam whose two renderings differ is an error instead of a warning.
     certificate : bool
-        Whether to write a certificate next to the video; see `hfdask.rendering.certificate`.
+        Whether to write a certificate next to the video; see `hfdask.assembly.certificate`.
     plan_hash : str, optional
         Of the plan that must be there.
     observer : Observer, optional

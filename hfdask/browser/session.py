@@ -31,7 +31,7 @@ from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.core.frames import frame_time
-from hfdask.core.model import PageSettings
+from hfdask.core.model import PageSettings, Sight
 from hfdask.errors import (
     EmptyCompositionError,
     ProjectError,
@@ -43,7 +43,6 @@ from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
 from hfdask.page import TIMELINE_PATIENCE, runtime_script
 from hfdask.page.server import ORIGIN, Site
-from hfdask.planning.content_keys import Sight
 from hfdask.text import all_well_formed, legible
 
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.

@@ -24,7 +24,7 @@ from distributed import span as dask_span
 from hfdask.cluster.backup import overdue
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.failures import cause_of
-from hfdask.cluster.graph import chunk_token, delayed_chunks
+from hfdask.cluster.graph import chunk_tasks, chunk_token
 from hfdask.cluster.liveness import LOOK, QUIET
 from hfdask.cluster.placement import Workers
 from hfdask.cluster.scheduler import Watch, cancel, worker_slots, workers_of
@@ -228,7 +228,7 @@ class ChunkRun:
             self._submit_tries(same, number, workers)
 
     def _submit_tries(self, indices: list[int], number: int, workers: frozenset[str]) -> None:
-        graph = delayed_chunks(
+        graph = chunk_tasks(
             self.plan,
             self.output_url,
             damage_test=self.damage_test,

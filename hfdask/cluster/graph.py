@@ -45,7 +45,7 @@ def chunk_name(token: str, attempt: int = 0) -> str:
     return f"{CHUNK_PREFIX}-{token}" + (f"-r{attempt}" if attempt else "")
 
 
-def delayed_chunks(
+def chunk_tasks(
     plan: Plan,
     output_url: str,
     *,
@@ -78,6 +78,20 @@ def delayed_chunks(
     layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
     graph = HighLevelGraph({name: layer}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]
+
+
+def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
+    """One `dask.delayed.Delayed` for each chunk of a plan, each giving a `ChunkResult`, for graphs of your own.
+
+    Parameters
+    ----------
+    plan : Plan
+    output_url : str, optional
+        Folder for the chunk files. Default: the plan's own folder.
+    damage_test : bool
+        Whether to skip the capture of frames that did not change.
+    """
+    return chunk_tasks(plan, output_url or plan.chunks_url, damage_test=damage_test)
 
 
 def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:

@@ -38,7 +38,8 @@ from hfdask.errors import (
     RenderCancelledError,
     StoreRefusedError,
 )
-from hfdask.manifest.plan import Plan, plan
+from hfdask.manifest.plan import Plan
+from hfdask.planning.planning import plan
 from hfdask.rendering.chunk import finished_chunk
 from hfdask.store import StorageOptions, Store, concurrently, split_output, split_url
 

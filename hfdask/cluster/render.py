@@ -54,7 +54,7 @@ def submit(
     strict : bool
         Whether a seam between chunks that cannot be proven equal is an error.
     certificate : bool
-        Whether to write a certificate next to the video (see `hfdask.rendering.certificate`); to use it later, keep the plan.
+        Whether to write a certificate next to the video (see `hfdask.assembly.certificate`); to use it later, keep the plan.
     retries : int
         New attempts of a chunk after errors that can heal.
     plan_on : {"auto", "driver", "worker"}

@@ -16,7 +16,7 @@ from hfdask.cluster.client_state import TOPIC
 from hfdask.core.model import ChunkResult, Finding, RenderResult, Value
 from hfdask.core.observer import Observer
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
-from hfdask.manifest.plan import plan as make_plan
+from hfdask.planning.planning import plan as make_plan
 from hfdask.project.files import local_project
 from hfdask.rendering.chunk import render_chunk
 from hfdask.store import SecretOptions, Store, split_url

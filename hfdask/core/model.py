@@ -343,6 +343,36 @@ class FrameRecord(Value, frozen=True):
             raise ValueError("it has not one entry of each kind for each frame")
 
 
+Window = tuple[float, float | None]
+
+
+class Unit(Value, frozen=True):
+    """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands.
+
+    Sound has no windows.
+    """
+
+    text: str
+    place: str
+    windows: tuple[Window, ...]
+
+
+class Sight(Value, frozen=True):
+    """The entry document taken apart by the page (``runtime/sight.js``).
+
+    ``rest`` is what every frame sees, ``files`` are the windows of mounted files, ``everywhere`` those whose rules act on the
+    whole page, ``variables`` the values of the page, and ``served`` the files that it asked for. Windows are
+    ``(start, end)`` in seconds, without an end where there is none.
+    """
+
+    rest: str
+    units: tuple[Unit, ...]
+    files: dict[str, tuple[Window, ...]]
+    everywhere: tuple[str, ...]
+    variables: dict[str, Any]
+    served: tuple[str, ...] = ()
+
+
 class ChunkResult(Value, frozen=True):
     """What a finished chunk says about itself (at most 2 kB of JSON): its stored copy is the commit record.
 
@@ -425,7 +455,7 @@ class Finding(Value, frozen=True):
 class RenderResult(Value, frozen=True):
     """A finished, verified video. ``stages`` are wall seconds; chunk stages are summed over chunks.
 
-    ``certificate`` is where its certificate is, if one was asked for; see `hfdask.rendering.certificate`. ``planned_on`` and
+    ``certificate`` is where its certificate is, if one was asked for; see `hfdask.assembly.certificate`. ``planned_on`` and
     ``assembled_on`` are addresses of workers, and empty where the driver did it.
     """
 

@@ -1,51 +1,14 @@
-"""Planning: a project becomes a frozen plan that needs nothing but itself.
-
-Planning is the only step that may look at the project, and everything that can change a byte of the output is decided
-here and written down. The manifest goes in last, so a folder with a `plan.json` is a whole plan, and one without is
-nothing.
-"""
+"""A plan: its manifest, and where it is kept."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
-import msgspec
+from hfdask.core.model import Finding, Manifest
+from hfdask.manifest.reading import read_manifest, require_sealed
+from hfdask.store import StorageOptions, Store
 
-from hfdask.browser import browser_thread
-from hfdask.browser.capabilities import capture_mode
-from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project, summary
-from hfdask.checking.page import open_lint_page
-from hfdask.config import RenderConfig, with_project_file
-from hfdask.core.fields import clipped
-from hfdask.core.forks import worked
-from hfdask.core.frames import chunk_ranges
-from hfdask.core.model import (
-    PROTOCOL,
-    ChunkRange,
-    Finding,
-    Manifest,
-    PageSettings,
-    Rate,
-    canonical_json,
-    pretty_json,
-)
-from hfdask.core.observer import Observer, StageClock
-from hfdask.errors import InvalidConfigError, PlanError, ProjectError
-from hfdask.manifest.reading import MANIFEST, read_manifest, require_consistent, require_sealed
-from hfdask.media.encode import h264_settings
-from hfdask.planning.content_keys import key_maker
-from hfdask.planning.probe import probe
-from hfdask.project.files import Project, freeze_files, local_project
-from hfdask.store import Snapshot, StorageOptions, Store
-
-if TYPE_CHECKING:
-    from dask.delayed import Delayed
-
-SWEEP = "sweep.json"
 CHUNKS = "chunks"
 
 
@@ -97,151 +60,9 @@ class Plan:
         """Folder of the plan's own chunk files, where those of earlier plans are found too."""
         return f"{self.url}/{CHUNKS}"
 
-    def chunks(self, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
-        """One `dask.delayed.Delayed` a chunk, each giving a `ChunkResult`; for people who compose graphs.
-
-        Parameters
-        ----------
-        output_url : str, optional
-            Folder for the chunk files. Default: in the plan's own folder.
-        """
-        from hfdask.cluster.graph import delayed_chunks
-
-        return delayed_chunks(self, output_url or self.chunks_url, damage_test=damage_test)
-
     def __repr__(self) -> str:
         m = self.manifest
         return (
             f"<Plan {self.hash[:12]}: {m.frames} frames of {m.width}x{m.height} at {m.fps} fps "
             f"in {len(m.chunks)} chunks, {self.url}>"
         )
-
-
-@worked
-def plan(
-    project: str | os.PathLike[str],
-    plan_url: str | os.PathLike[str],
-    *,
-    storage_options: StorageOptions | None = None,
-    observer: Observer | None = None,
-    **config: Any,
-) -> Plan:
-    """Freeze a project into a plan.
-
-    Where a plan is at the URL already, and chunks of it would be used again, its ranges of frames are kept unless the
-    configuration asks for others, however many workers there are now.
-
-    Parameters
-    ----------
-    project : path or URL
-        A folder with an entry document, or the document itself: a local path or any fsspec URL.
-    plan_url : str or path
-        Folder for the plan: any fsspec URL. Objects that are there already are used again.
-    storage_options : mapping, optional
-        Arguments of the file systems of both URLs; they are not stored.
-    observer : Observer, optional
-        Sees the stages.
-    **config
-        Fields of `hfdask.config.RenderConfig`.
-
-    Raises
-    ------
-    InvalidConfigError, ProjectError, BrowserError, StoreError
-        All before any chunk is rendered; the plan's folder then has no manifest of this plan.
-    """
-    clock = StageClock(observer or Observer())
-    store = Store(plan_url, storage_options)
-    with Snapshot(store) as snapshot, local_project(project, storage_options) as folder:
-        options = RenderConfig.of(with_project_file(folder, config))
-        return _plan(Project.find(folder, options.entry), store, snapshot, options, clock, storage_options)
-
-
-def _plan(
-    found: Project,
-    store: Store,
-    snapshot: Snapshot,
-    options: RenderConfig,
-    clock: StageClock,
-    storage_options: StorageOptions | None,
-) -> Plan:
-    with clock("check"):
-        environment = current_environment()  # what is no browser is told before it is used
-        findings = _check(found, options)
-    with clock("compile"):
-        artifacts = freeze_files(found, snapshot)
-    with clock("probe"):
-        mode = capture_mode(options.capture)
-        page = PageSettings(
-            width=1920,
-            height=1080,
-            capture_mode=mode,
-            fragment=found.is_fragment,
-            variables=options.variables,
-            page_errors=options.page_errors,
-            load_timeout=float(options.load_timeout),
-            frame_timeout=float(options.frame_timeout),
-        )
-        files = {each.path: snapshot.file(each.sha256) for each in artifacts}
-        try:
-            probed = browser_thread().run(probe(files, found.entry, page, options, clock))
-        except ProjectError as error:
-            for line in summary(findings):  # may well say why
-                error.add_note(line)
-            raise
-    with clock("freeze"):
-        frames = probed.frames
-        snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
-        manifest = Manifest(
-            protocol=PROTOCOL,
-            plan_hash="",
-            entry=found.entry,
-            fps=Rate.of(probed.fps),
-            width=probed.page.width,
-            height=probed.page.height,
-            frames=frames,
-            chunks=(),
-            encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
-            page=probed.page,
-            environment=environment,
-            timeline=probed.timeline,
-            artifacts=artifacts,
-            resources=probed.resources,
-            fonts=probed.fonts,
-            warnings=clipped(probed.warnings),
-        )
-        key = key_maker(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, frames), key)
-        finished = Store(store.url_of(CHUNKS), storage_options).names() if again else {}
-        used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(frames), key)
-        manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
-        require_consistent(manifest, store.url)
-        sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
-        snapshot.publish(manifest.objects)
-        store.put(SWEEP, canonical_json(sweep))
-        store.put(MANIFEST, pretty_json(manifest))
-    return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
-
-
-def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
-    unnamed = (ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
-    return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)
-
-
-def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """The ranges of the plan that is there already, for a video of so many frames, if nobody asks for other ones."""
-    if options.chunk_size or options.target_chunk_frames or options.max_chunks:
-        return []
-    try:
-        return chunk_ranges(frames, size=read_manifest(store).chunks[0].frames)
-    except (PlanError, InvalidConfigError):
-        return []
-
-
-def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
-    if options.check == "off":
-        return ()
-    with open_lint_page(capture_mode(options.capture)) as page:
-        report = check_project(found, page, options.variables)
-    report.require(options.check)
-    return report.findings

@@ -23,12 +23,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from hfdask.core.model import Artifact, ChunkRange, Manifest, Resource, Value, canonical_json
+from hfdask.core.model import Artifact, ChunkRange, Manifest, Resource, Sight, Window, canonical_json
 
 MAX_TEXT = 2_000_000
 """Bytes of a file in which names are looked for."""
@@ -38,35 +37,6 @@ _NOT_DRAWN = ("load_timeout", "frame_timeout", "page_errors", "variables")
 _NAME = re.compile(r"[^\s\"'`()<>/\\=,;?#&{}\[\]|$:]+")
 _IDENTIFIER = re.compile(r"\w[\w-]*")
 _READS_VARIABLES = re.compile("getVariables|__hfVariables")
-
-Window = tuple[float, float | None]
-
-
-class Unit(Value, frozen=True):
-    """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands.
-
-    Sound has no windows.
-    """
-
-    text: str
-    place: str
-    windows: tuple[Window, ...]
-
-
-class Sight(Value, frozen=True):
-    """The entry document taken apart by the page (``runtime/sight.js``).
-
-    ``rest`` is what every frame sees, ``files`` are the windows of mounted files, ``everywhere`` those whose rules act on the
-    whole page, ``variables`` the values of the page, and ``served`` the files that it asked for. Windows are
-    ``(start, end)`` in seconds, without an end where there is none.
-    """
-
-    rest: str
-    units: tuple[Unit, ...]
-    files: dict[str, tuple[Window, ...]]
-    everywhere: tuple[str, ...]
-    variables: dict[str, Any]
-    served: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE
 from hfdask.core.frames import frame_count, parse_fps
-from hfdask.core.model import FontSet, PageSettings, Resource, Sweep, Timeline
+from hfdask.core.model import FontSet, PageSettings, Resource, Sight, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.errors import (
     BrowserCrashError,
@@ -33,7 +33,6 @@ from hfdask.errors import (
 from hfdask.fonts.configuration import FontWorld, used_fonts
 from hfdask.network.fetch import Limits
 from hfdask.network.record import Recorder
-from hfdask.planning.content_keys import Sight
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 

@@ -14,8 +14,9 @@ from hfdask.core.forks import worked
 from hfdask.core.frames import frame_at
 from hfdask.errors import InvalidConfigError
 from hfdask.fonts.configuration import machine_fonts
-from hfdask.manifest.plan import Plan, plan
+from hfdask.manifest.plan import Plan
 from hfdask.network.record import Recorder
+from hfdask.planning.planning import plan
 from hfdask.project.files import local_project
 from hfdask.rendering.plan_page import Materials
 from hfdask.store import Store, split_output

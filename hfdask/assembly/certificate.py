@@ -1,0 +1,116 @@
+"""Certificates: what a video was rendered from, by whom, frame by frame, and a check that it still comes out so.
+
+A certificate lies next to its video as JSON. Everything in it can be checked: the video by its digest, and every frame by
+rendering it again from the plan, on any machine that has the plan's environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from hfdask.core.fields import (
+    MAX_CHUNKS,
+    MAX_FRAMES,
+    ChunkIndex,
+    Count,
+    Digest,
+    Frame,
+    FrameDigest,
+    Line,
+    Side,
+    Size,
+    Url,
+)
+from hfdask.core.model import (
+    CaptureMode,
+    ChunkResult,
+    Environment,
+    FrameRecord,
+    Manifest,
+    Rate,
+    Seam,
+    Value,
+    pretty_json,
+)
+from hfdask.media.picture import digest_of
+from hfdask.store import file_digest
+
+SUFFIX = ".certificate.json"
+SAMPLE = 10
+
+
+class CertifiedChunk(Value, frozen=True):
+    """Which worker rendered a chunk, at which attempt (from 0), and what came out."""
+
+    index: ChunkIndex
+    start: Frame
+    end: Frame
+    digest: FrameDigest
+    sha256: Digest
+    worker: Line
+    attempt: Count
+    capture_mode: CaptureMode
+    static_frames: Frame
+
+
+class Certificate(Value, frozen=True):
+    """A finished video's record; ``frame_digests`` are as in `hfdask.core.model.FrameRecord`, ``sha256`` is the file's."""
+
+    LIMIT: ClassVar[int] = 2**30
+
+    video: Url
+    sha256: Digest
+    size: Size
+    plan_url: Url
+    plan_hash: Digest
+    environment: Environment
+    fps: Rate
+    width: Side
+    height: Side
+    digest: FrameDigest
+    frame_digests: Annotated[tuple[FrameDigest, ...], Meta(min_length=1, max_length=MAX_FRAMES)]
+    chunks: Annotated[tuple[CertifiedChunk, ...], Meta(max_length=MAX_CHUNKS)]
+    seams: Annotated[tuple[Seam, ...], Meta(max_length=MAX_CHUNKS)]
+
+
+class Verification(Value, frozen=True):
+    """What `verify` did: the frames that were rendered again, all of them equal."""
+
+    video: str
+    plan_hash: str
+    frames: int
+    checked: tuple[int, ...]
+
+
+def certificate_of(
+    video: str,
+    path: Path,
+    plan_url: str,
+    manifest: Manifest,
+    results: Sequence[ChunkResult],
+    frames: Sequence[FrameRecord],
+    seams: Sequence[Seam],
+) -> bytes:
+    """The certificate of a video that was just assembled at ``path``, as JSON."""
+    digests = tuple(digest for record in frames for digest in record.digests)
+    names = CertifiedChunk.__struct_fields__
+    document = Certificate(
+        video=video,
+        sha256=file_digest(path),
+        size=path.stat().st_size,
+        plan_url=plan_url,
+        plan_hash=manifest.plan_hash,
+        environment=manifest.environment,
+        fps=manifest.fps,
+        width=manifest.width,
+        height=manifest.height,
+        digest=digest_of(digests),
+        frame_digests=digests,
+        chunks=tuple(CertifiedChunk(**{name: getattr(result, name) for name in names}) for result in results),
+        seams=tuple(seams),
+    )
+    return pretty_json(document)
