@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hfdask.cluster.handle import Progress, Render
     from hfdask.cluster.plugin import PrepareWorker
     from hfdask.cluster.render import render, submit
-    from hfdask.config import RenderConfig
+    from hfdask.config import JobConfig, PlanOptions, RenderConfig, RenderOptions
     from hfdask.core.model import (
         Artifact,
         ChunkRange,
@@ -51,7 +51,7 @@ _HOMES = {
     "cluster.handle": ["Progress", "Render"],
     "cluster.plugin": ["PrepareWorker"],
     "cluster.render": ["render", "submit"],
-    "config": ["RenderConfig"],
+    "config": ["JobConfig", "PlanOptions", "RenderConfig", "RenderOptions"],
     "core.model": [
         "Artifact",
         "ChunkRange",
@@ -86,13 +86,16 @@ __all__ = [
     "Finding",
     "Font",
     "HfdaskError",
+    "JobConfig",
     "Manifest",
     "Observer",
     "Plan",
+    "PlanOptions",
     "PrepareWorker",
     "Progress",
     "Render",
     "RenderConfig",
+    "RenderOptions",
     "RenderResult",
     "Resource",
     "Seam",

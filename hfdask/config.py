@@ -5,36 +5,30 @@ from __future__ import annotations
 import math
 import os
 import reprlib
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 
 from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
-from hfdask.core.places import local_path
 from hfdask.errors import InvalidConfigError
 from hfdask.media.encode import h264_settings
 from hfdask.network.addresses import normal_host
 
-QUALITIES = ("draft", "standard", "high")
+Quality = Literal["draft", "standard", "high"]
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
-CHECK_LEVELS = ("report", "strict", "strict-all", "off")
+CaptureOption = Literal["auto", "beginframe", "screenshot"]
+PageErrors = Literal["raise", "warn"]
+FontsOption = Literal["embed", "reject"]
 PlanOn = Literal["auto", "driver", "worker"]
-PLAN_ON: tuple[PlanOn, ...] = get_args(PlanOn)
 AssembleOn = Literal["driver", "worker"]
-ASSEMBLE_ON: tuple[AssembleOn, ...] = get_args(AssembleOn)
 
-PROJECT_FILE = "hfdask.toml"
-"""A project's own options, in its folder; what the caller says wins."""
+_WITH_GRAMMARS = ("fps", "plan_dir")
 
-
-MAX_PROJECT_FILE = 2**20
 MAX_NAMES = 5000
 """Variables of a page: each is a property of its style, and to set many takes minutes."""
 
@@ -42,9 +36,85 @@ MAX_VARIABLES = 10 * 10**6
 """Bytes of JSON."""
 
 
+@dataclass(frozen=True)
+class Help:
+    """What the command line's help says of an option, and its placeholder for the value."""
+
+    text: str
+    metavar: str = ""
+
+
+class PlanOptions(TypedDict, total=False):
+    """The fields of `RenderConfig` as keywords."""
+
+    fps: int | str | Fraction | None
+    quality: Quality
+    crf: int | None
+    bitrate: str | None
+    chunk_size: int | None
+    target_chunk_frames: int | None
+    max_chunks: int | None
+    workers: int | None
+    variables: dict[str, Any]
+    strict_variables: bool
+    width: int | None
+    height: int | None
+    entry: str
+    capture: CaptureOption
+    page_errors: PageErrors
+    check: CheckLevel
+    fonts: FontsOption
+    load_timeout: float
+    frame_timeout: float
+    sweep: int | None
+    allow_hosts: tuple[str, ...]
+    replace_urls: dict[str, str]
+
+
+class RenderOptions(PlanOptions, total=False):
+    """The fields of `RenderConfig` and `JobConfig` as keywords."""
+
+    plan_dir: str | os.PathLike[str] | None
+    damage_test: bool
+    strict: bool
+    certificate: bool
+    retries: int
+    plan_on: PlanOn
+    assemble_on: AssembleOn
+
+
+@dataclass(frozen=True)
+class _Options:
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Make options of keyword arguments.
+
+        Raises
+        ------
+        InvalidConfigError
+            For a value that cannot be used, or an unknown name; lists the known ones.
+        """
+        known = [item.name for item in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise InvalidConfigError(f"unknown option {name!r}; known are {', '.join(known)}", field=name)
+        return cls(**options)
+
+    def _require_types(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            if name in _WITH_GRAMMARS:
+                continue
+            value = getattr(self, name)
+            try:
+                msgspec.convert(value, kind)
+            except msgspec.ValidationError as error:
+                choices = f"must be one of {', '.join(get_args(kind))}, not" if get_origin(kind) is Literal else "is"
+                raise InvalidConfigError(f"{name} {choices} {_shown(value)}: {error}", field=name) from error
+
+
 @dataclass(frozen=True, kw_only=True)
-class RenderConfig:
-    """Options of a plan.
+class RenderConfig(_Options):
+    """Options of a plan. Each public function takes one as ``config``, its fields as keywords, or both.
 
     Parameters
     ----------
@@ -92,47 +162,38 @@ class RenderConfig:
         With ``details["field"]``, for any value that no render can use.
     """
 
-    fps: int | str | Fraction | None = None
-    quality: str = "standard"
-    crf: int | None = None
-    bitrate: str | None = None
-    chunk_size: int | None = None
-    target_chunk_frames: int | None = None
-    max_chunks: int | None = None
-    workers: int | None = None
-    variables: dict[str, Any] = field(default_factory=dict)
-    strict_variables: bool = False
-    width: int | None = None
-    height: int | None = None
-    entry: str = "index.html"
-    capture: Literal["auto", "beginframe", "screenshot"] = "auto"
-    page_errors: Literal["raise", "warn"] = "raise"
-    check: CheckLevel = "report"
-    fonts: Literal["embed", "reject"] = "embed"
-    load_timeout: float = 45.0
-    frame_timeout: float = 30.0
-    sweep: int | None = None
-    allow_hosts: tuple[str, ...] = ()
-    replace_urls: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> RenderConfig:
-        """The configuration of keyword arguments; unknown names are errors that list the known ones."""
-        known = [item.name for item in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise InvalidConfigError(f"unknown option {name!r}; known are {', '.join(known)}", field=name)
-        return cls(**options)
+    fps: Annotated[
+        int | str | Fraction | None, Help("Frames per second: 1 to 240, or a rational such as 30000/1001.", "RATE")
+    ] = None
+    quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
+    crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
+    bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
+    chunk_size: Annotated[int | None, Help("Frames per chunk.", "FRAMES")] = None
+    target_chunk_frames: Annotated[int | None, Help("Approximate frames per chunk.", "FRAMES")] = None
+    max_chunks: Annotated[int | None, Help("Maximum number of chunks.", "N")] = None
+    workers: Annotated[int | None, Help("Chunks to render at a time, and to size chunks for.", "N")] = None
+    variables: Annotated[dict[str, Any], Help("Values of the composition's variables.", "JSON")] = field(
+        default_factory=dict
+    )
+    strict_variables: Annotated[bool, Help("Fail if such values do not fit their declarations.")] = False
+    width: Annotated[int | None, Help("Width of a page without a composition root.", "PIXELS")] = None
+    height: Annotated[int | None, Help("Height of a page without a composition root.", "PIXELS")] = None
+    entry: Annotated[str, Help("Entry document.", "FILE")] = "index.html"
+    capture: Annotated[CaptureOption, Help("Capture method.")] = "auto"
+    page_errors: Annotated[PageErrors, Help("How to treat exceptions that scripts do not catch.")] = "raise"
+    check: Annotated[CheckLevel, Help("How to treat findings of the check.")] = "report"
+    fonts: Annotated[FontsOption, Help("Embed or reject system fonts, and characters without a glyph.")] = "embed"
+    load_timeout: Annotated[float, Help("Time limit for the page to become ready.", "SECONDS")] = 45.0
+    frame_timeout: Annotated[float, Help("Time limit for a frame.", "SECONDS")] = 30.0
+    sweep: Annotated[int | None, Help("Look for files that load late at every Nth frame; 0 to skip.", "N")] = None
+    allow_hosts: Annotated[tuple[str, ...], Help("Private host that the page may fetch from.", "HOST")] = ()
+    replace_urls: Annotated[
+        dict[str, str],
+        Help("Take URLs with this prefix from a local file or folder, or from another URL.", "PREFIX=PLACE"),
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, kind in _TYPES.items():
-            try:
-                msgspec.convert(getattr(self, name), kind)
-            except msgspec.ValidationError as error:
-                choices = f"must be one of {', '.join(get_args(kind))}, not" if get_origin(kind) is Literal else "is"
-                raise InvalidConfigError(
-                    f"{name} {choices} {_shown(getattr(self, name))}: {error}", field=name
-                ) from error
+        self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
         h264_settings(self.quality, self.crf, self.bitrate, rate)
         self.ranges(1)
@@ -159,72 +220,70 @@ class RenderConfig:
         )
 
 
-# `fps` has a grammar of its own.
-_TYPES = {name: kind for name, kind in get_type_hints(RenderConfig).items() if name != "fps"}
+@dataclass(frozen=True, kw_only=True)
+class JobConfig(_Options):
+    """Options of a render besides those of its plan.
 
-
-def with_project_file(project: str | os.PathLike[str], options: dict[str, Any]) -> dict[str, Any]:
-    """A caller's options, over those of the ``[render]`` table of the project's own file, if it has one.
-
-    Tables (``variables``, ``replace_urls``) are merged name by name. The file belongs to the project, so it can neither
-    open private hosts to the page nor reach for files outside of the project.
+    Parameters
+    ----------
+    plan_dir : str or path, optional
+        Folder of the plan and its chunks, any fsspec URL that the workers can write to. It is kept, so that the next
+        render there, also of a changed project, reuses every chunk that did not change. Default: next to the output,
+        and removed when the video is done.
+    damage_test : bool
+        Whether to take a frame that the compositor did not touch from the frame before. The pixels are the same.
+    strict : bool
+        Whether a seam between chunks that cannot be proven equal is an error.
+    certificate : bool
+        Whether to write a certificate next to the video (see `hfdask.verify`); to use it later, keep the plan.
+    retries : int
+        New attempts of a chunk after transient errors.
+    plan_on : {"auto", "driver", "worker"}
+        Where to plan. ``auto`` uses a worker if this process has no browser and there are workers in other processes.
+    assemble_on : {"driver", "worker"}
+        Where to write the video: the driver while chunks render, or a worker afterwards.
 
     Raises
     ------
     InvalidConfigError
-        Which names the file.
+        With ``details["field"]``.
     """
-    folder = Path(local_path(project)).expanduser()
-    folder = folder.parent if os.path.isfile(folder) else folder
-    file = folder / PROJECT_FILE
-    if not os.path.isfile(file):
-        return options
-    document = _toml(file)
-    own = document.pop("render", {})
-    if document or not isinstance(own, dict):
-        name = next(iter(document), "render")
-        raise InvalidConfigError(f"{file}: {name!r} is not known there; options go into a table [render]", field=name)
-    if "allow_hosts" in own:
-        raise InvalidConfigError(
-            f"{file}: allow_hosts can only be given by who renders, because it opens this machine's network to the page",
-            field="allow_hosts",
-        )
-    try:
-        RenderConfig.of(own)
-    except InvalidConfigError as error:
-        raise InvalidConfigError(f"{file}: {error.message}", **error.details) from error
-    if "replace_urls" in own:
-        own["replace_urls"] = {prefix: _inside(target, file) for prefix, target in own["replace_urls"].items()}
-    merged = {**own, **options}
-    for name in ("variables", "replace_urls"):
-        if isinstance(own.get(name), dict) and isinstance(options.get(name), dict):
-            merged[name] = {**own[name], **options[name]}
-    return merged
+
+    plan_dir: Annotated[str | os.PathLike[str] | None, Help("Keep the plan and its chunks there.", "URL")] = None
+    damage_test: Annotated[bool, Help("Capture only frames that change.")] = True
+    strict: Annotated[bool, Help("Fail if two chunks render the frame at their seam differently.")] = False
+    certificate: Annotated[bool, Help("Write a certificate next to the video, for `hfdask verify`.")] = False
+    retries: Annotated[int, Help("New attempts of a chunk after transient errors.", "N")] = 2
+    plan_on: Annotated[PlanOn, Help("Where to plan.")] = "auto"
+    assemble_on: Annotated[AssembleOn, Help("Where to assemble.")] = "driver"
+
+    def __post_init__(self) -> None:
+        self._require_types()
+        if self.retries < 0:
+            raise InvalidConfigError(
+                f"retries must be a whole number of at least 0, not {self.retries}", field="retries"
+            )
 
 
-def _toml(file: Path) -> dict[str, Any]:
-    if file.stat().st_size > MAX_PROJECT_FILE:
-        raise InvalidConfigError(f"{file} has more than {MAX_PROJECT_FILE} bytes", field=PROJECT_FILE)
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except RecursionError:
-        problem = "it is nested too deeply"
-    except OSError as error:
-        problem = str(error)
-    except ValueError as error:  # no TOML, no UTF-8, or a number too long
-        problem = f"it is no TOML: {str(error)[:500]}"
-    raise InvalidConfigError(f"{file} cannot be used: {problem}", field=PROJECT_FILE)
+JOB_OPTIONS = frozenset(item.name for item in fields(JobConfig))
 
 
-def _inside(target: str, file: Path) -> str:
-    if is_url(target):
-        return target
-    folder = file.parent.resolve()
-    if not is_plain(target) or not (path := (folder / local_path(target)).resolve()).is_relative_to(folder):
-        raise InvalidConfigError(
-            f"{file}: replace_urls: {_shown(target)} is outside of the project, or no path", field="replace_urls"
-        )
-    return str(path)
+def explicit(config: RenderConfig | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a caller gave: what differs from the default in ``config``, and the keywords, which win.
+
+    Raises
+    ------
+    InvalidConfigError
+        If ``config`` is not a `RenderConfig`.
+    """
+    if config is None:
+        return dict(options)
+    if not isinstance(config, RenderConfig):
+        raise InvalidConfigError(f"config must be a hfdask.RenderConfig, not {_shown(config)}", field="config")
+    usual = RenderConfig()
+    names = (item.name for item in fields(config))
+    changed = {name: getattr(config, name) for name in names if getattr(config, name) != getattr(usual, name)}
+    return {**changed, **options}
 
 
 def is_url(text: str) -> bool:

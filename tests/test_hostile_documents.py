@@ -25,7 +25,7 @@ from watched_files import watched
 import hfdask.rendering.chunk
 from hfdask import errors
 from hfdask.assembly.certificate import Certificate, CertifiedChunk
-from hfdask.config import RenderConfig, with_project_file
+from hfdask.config import RenderConfig
 from hfdask.core.model import (
     PROTOCOL,
     Artifact,
@@ -51,6 +51,7 @@ from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.encode import h264_settings
 from hfdask.network.record import replacements
 from hfdask.project.files import Project
+from hfdask.project.settings import with_project_file
 from hfdask.rendering import certificate
 from hfdask.store import Snapshot, Store
 

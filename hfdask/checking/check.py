@@ -18,11 +18,12 @@ from hfdask.browser.capabilities import capture_mode
 from hfdask.checking import report as texts
 from hfdask.checking.documents import Walk
 from hfdask.checking.page import LintPage, open_lint_page
-from hfdask.config import CheckLevel
+from hfdask.config import CheckLevel, RenderConfig
 from hfdask.core.forks import worked
 from hfdask.core.model import Finding, Value, pretty_json
 from hfdask.errors import CheckFailedError
 from hfdask.project.files import Project, local_project
+from hfdask.project.settings import with_project_file
 from hfdask.store import StorageOptions
 
 
@@ -81,7 +82,7 @@ class CheckReport(Value, frozen=True):
 def check(
     project: str | os.PathLike[str],
     *,
-    entry: str = "index.html",
+    entry: str | None = None,
     variables: dict[str, Any] | None = None,
     storage_options: StorageOptions | None = None,
 ) -> CheckReport:
@@ -93,19 +94,21 @@ def check(
     ----------
     project : path or URL
         A folder with an entry document, or the document itself.
-    entry : str
-        The entry document, relative to the project.
+    entry : str, optional
+        The entry document, relative to the project. Default: that of the project's ``hfdask.toml``, else ``index.html``.
     variables : dict, optional
-        Values that a render would be given; they are held against the declarations.
+        Values that a render would be given, over those of ``hfdask.toml``; they are compared with the declarations.
     storage_options : mapping, optional
         Arguments of the project's file system.
 
     Raises
     ------
-    EntryNotFoundError, BrowserError
+    EntryNotFoundError, InvalidConfigError, BrowserError
     """
+    given = {name: value for name, value in {"entry": entry, "variables": variables}.items() if value is not None}
     with local_project(project, storage_options) as folder, open_lint_page(capture_mode("auto")) as page:
-        return check_project(Project.find(folder, entry), page, variables or {})
+        options = RenderConfig.of(with_project_file(folder, given))
+        return check_project(Project.find(folder, options.entry), page, options.variables)
 
 
 def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:

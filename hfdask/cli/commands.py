@@ -10,7 +10,6 @@ import json
 import signal
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from rich.table import Table
 
 import hfdask
 from hfdask.checking.check import summary
+from hfdask.cli.options import given, options_of
 from hfdask.cli.output import Stopped, answer, say, signals_raised, standard_streams
 from hfdask.cluster.scheduler import connected
-from hfdask.config import ASSEMBLE_ON, CHECK_LEVELS, PLAN_ON, QUALITIES, CheckLevel
+from hfdask.config import CheckLevel, JobConfig, RenderConfig
 from hfdask.errors import (
     BrowserError,
     CertificateError,
@@ -90,7 +90,7 @@ def _told(error: BaseException) -> int:
     if isinstance(error, HfdaskError):
         say(f"{error.code}: {error.message}")
         for note in getattr(error, "__notes__", ()):
-            say(f"check: {note}")
+            say(note)
         return exit_status(error)
     if isinstance(error, Stopped):
         say(f"RENDER_CANCELLED: {error}; finished chunks are kept")
@@ -109,104 +109,20 @@ def main(debug: bool) -> None:
     """Write a video as a web page; render it on a Dask cluster."""
 
 
-def _json(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    if value is None:
-        return None
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"not JSON: {error}", param=parameter) from error
-
-
-def _pairs(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.rpartition("=") for text in value]  # the last one: a prefix may have a query
-    if any(not prefix or not place for prefix, _, place in pairs):
-        raise click.BadParameter("it takes PREFIX=PLACE", param=parameter)
-    return {prefix: place for prefix, _, place in pairs}
-
-
-def _json_file(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    if value is None:
-        return None
-    try:
-        text = Path(value).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"cannot be read: {error}", param=parameter) from error
-    return _json(context, parameter, text)
-
-
-def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
-    options = [
-        click.option("--fps", metavar="RATE", help="Frames a second: 1 to 240, or a rational such as 30000/1001."),
-        click.option("--quality", type=click.Choice(QUALITIES), help="Preset of the encoder.  [default: standard]"),
-        click.option("--crf", type=int, metavar="N", help="Constant rate factor, 0 to 51, instead of the preset's."),
-        click.option("--bitrate", metavar="RATE", help="Bit rate such as 8M, instead of a rate factor."),
-        click.option("--chunk-size", type=int, metavar="FRAMES", help="Frames of a chunk."),
-        click.option("--target-chunk-frames", type=int, metavar="FRAMES", help="Frames of a chunk, roughly."),
-        click.option("--max-chunks", type=int, metavar="N", help="Limit on the number of chunks."),
-        click.option("--workers", type=int, metavar="N", help="Chunks at a time, and what chunks are sized for."),
-        click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables."),
-        click.option("--variables-file", callback=_json_file, metavar="FILE", help="The same, from a file."),
-        click.option("--strict-variables", is_flag=True, default=None, help="Fail where such values do not fit."),
-        click.option("--width", type=int, metavar="PIXELS", help="Width of a page without a composition root."),
-        click.option("--height", type=int, metavar="PIXELS", help="Height of a page without a composition root."),
-        click.option("--entry", metavar="FILE", help="Entry document.  [default: index.html]"),
-        click.option("--capture", type=click.Choice(["auto", "beginframe", "screenshot"]), help="Way of capturing."),
-        click.option("--check", type=click.Choice(CHECK_LEVELS), help="What findings do.  [default: report]"),
-        click.option("--page-errors", type=click.Choice(["raise", "warn"]), help="What uncaught script errors do."),
-        click.option("--fonts", type=click.Choice(["embed", "reject"]), help="What becomes of fonts of this machine."),
-        click.option("--load-timeout", type=float, metavar="SECONDS", help="Time for the page to become ready."),
-        click.option("--frame-timeout", type=float, metavar="SECONDS", help="Time for a frame."),
-        click.option("--sweep", type=int, metavar="N", help="Look for late files at every Nth frame; 0: nowhere."),
-        click.option("--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="Private host to fetch from."),
-        click.option(
-            "--replace-url",
-            "replace_urls",
-            multiple=True,
-            callback=_pairs,
-            metavar="PREFIX=PLACE",
-            help="Take URLs that begin so from a local folder or file, or from another URL.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")
 _project = click.argument("project", type=click.Path())
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given. A value for a variable on the command line wins over the file's."""
-    given = {name: value for name, value in options.items() if value not in (None, (), {})}
-    from_file = given.pop("variables_file", None)
-    if from_file is not None:
-        sources = [from_file, given.get("variables", {})]
-        wrong = next((source for source in sources if not isinstance(source, dict)), None)
-        given["variables"] = {**from_file, **given.get("variables", {})} if wrong is None else wrong
-    return given
 
 
 @main.command()
 @_project
 @click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler; without it, this machine renders.")
-@click.option("--plan-dir", metavar="URL", help="Keep the plan and its chunks there.")
-@click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
-@click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
-@click.option("--certificate", is_flag=True, help="Write a certificate next to the video, for `hfdask verify`.")
-@click.option("--retries", type=int, default=2, show_default=True, help="New attempts of a chunk.")
-@click.option("--plan-on", type=click.Choice(PLAN_ON), default="auto", show_default=True, help="Where to plan.")
-@click.option(
-    "--assemble-on", type=click.Choice(ASSEMBLE_ON), default="driver", show_default=True, help="Where to join."
-)
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
-@_plan_options
+@options_of(JobConfig, RenderConfig)
 @_as_json
 def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render PROJECT to a video."""
-    arguments = _given(options)
+    arguments = given(options)
     if scheduler is None:
         result = hfdask.render(project, output, **arguments)
     else:
@@ -218,11 +134,11 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 @main.command()
 @_project
 @click.argument("plan_url")
-@_plan_options
+@options_of(RenderConfig)
 @_as_json
 def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
-    made = hfdask.plan(project, plan_url, **_given(options))
+    made = hfdask.plan(project, plan_url, **given(options))
     if as_json:
         _print_json({"plan_url": made.url, "stages": made.stages, **_builtins(made)})
         return
@@ -270,11 +186,11 @@ def _chunk_url(opened: hfdask.Plan, index: int) -> str:
 @_project
 @click.option("-t", "--time", "seconds", type=float, required=True, metavar="SECONDS", help="Time of the frame.")
 @click.option("-o", "--output", required=True, metavar="URL", help="The picture, a PNG.")
-@_plan_options
+@options_of(RenderConfig)
 @_as_json
 def still(project: str, seconds: float, output: str, as_json: bool, **options: Any) -> None:
     """Write the frame of PROJECT at a time as a PNG."""
-    frame = hfdask.still(project, seconds, output, **_given(options))
+    frame = hfdask.still(project, seconds, output, **given(options))
     if as_json:
         _print_json({"output": output, "frame": frame, "time": seconds})
     else:
@@ -283,14 +199,13 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
 
 @main.command()
 @_project
-@click.option("--strict", "level", flag_value="strict", help="Exit with 3 where there are errors.")
-@click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 where there are findings at all.")
-@click.option("--variables", callback=_json, metavar="JSON", help="Values for the composition's variables.")
-@click.option("--entry", default="index.html", metavar="FILE", help="Entry document.  [default: index.html]")
+@click.option("--strict", "level", flag_value="strict", help="Exit with 3 if there are errors.")
+@click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 if there are findings.")
+@options_of(RenderConfig, only=("variables", "entry"))
 @_as_json
-def check(project: str, level: CheckLevel | None, variables: Any, entry: str, as_json: bool) -> None:
-    """Tell what in PROJECT would break, differ between chunks, or be slow."""
-    report = hfdask.check(project, entry=entry, variables=variables)
+def check(project: str, level: CheckLevel | None, as_json: bool, **options: Any) -> None:
+    """Report problems in PROJECT: what would break, differ between chunks, or be slow."""
+    report = hfdask.check(project, **given(options))
     if as_json:
         answer(report.to_json().rstrip("\n"))
     else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -27,7 +27,7 @@ from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_once
-from hfdask.config import ASSEMBLE_ON, PLAN_ON, AssembleOn, PlanOn, with_project_file
+from hfdask.config import JobConfig, RenderConfig
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.errors import (
     DiskFullError,
@@ -39,11 +39,10 @@ from hfdask.errors import (
     StoreRefusedError,
 )
 from hfdask.manifest.plan import Plan
-from hfdask.planning.planning import plan
+from hfdask.planning.planning import plan_with
+from hfdask.project.settings import with_project_file
 from hfdask.rendering.chunk import finished_chunk
 from hfdask.store import StorageOptions, Store, concurrently, split_output, split_url
-
-RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -65,46 +64,37 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a render is told besides the configuration of its plan."""
+    """What to render, where to, and how; ``plan_options`` are those of the plan that the caller gave."""
 
     project: str | os.PathLike[str]
     output: str
     plan_url: str
-    keep_plan: bool
+    plan_options: Mapping[str, Any]
+    config: JobConfig
     storage_options: StorageOptions | None = field(default=None, repr=False)
-    damage_test: bool = True
-    strict: bool = False
-    certificate: bool = False
-    retries: int = RETRIES
-    plan_on: PlanOn = "auto"
-    assemble_on: AssembleOn = "driver"
 
     @classmethod
     def of(
         cls,
         project: str | os.PathLike[str],
         output: str | os.PathLike[str],
-        plan_dir: str | os.PathLike[str] | None,
-        **options: Any,
+        plan_options: Mapping[str, Any],
+        config: JobConfig,
+        storage_options: StorageOptions | None,
     ) -> Job:
-        """A job whose plan is kept where the caller says, else next to the output until the video is done."""
-        store, name = split_output(output, options.get("storage_options"))
+        """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
+        RenderConfig.of(with_project_file(project, plan_options, storage_options))
+        store, name = split_output(output, storage_options)
         if PurePosixPath(name).suffix.lower() != ".mp4":
             raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
         store.require_writable()
-        retries = options.get("retries", RETRIES)
-        if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-            raise InvalidConfigError(f"retries must be a whole number of at least 0, not {retries!r}", field="retries")
-        for option, known in (("plan_on", PLAN_ON), ("assemble_on", ASSEMBLE_ON)):
-            if (value := options.get(option, known[0])) not in known:
-                raise InvalidConfigError(f"{option} must be one of {', '.join(known)}, not {value!r}", field=option)
-        return cls(
-            project=project,
-            output=store.url_of(name),
-            plan_url=os.fspath(plan_dir) if plan_dir else store.url_of(f"{FOLDER}/{name}"),
-            keep_plan=plan_dir is not None,
-            **options,
-        )
+        plan_url = os.fspath(config.plan_dir) if config.plan_dir else store.url_of(f"{FOLDER}/{name}")
+        return cls(project, store.url_of(name), plan_url, plan_options, config, storage_options)
+
+    @property
+    def keeps_plan(self) -> bool:
+        """Whether the plan stays when the video is done."""
+        return self.config.plan_dir is not None
 
 
 class Render:
@@ -114,10 +104,9 @@ class Render:
     as long as it runs.
     """
 
-    def __init__(self, job: Job, config: dict[str, Any], client: Client) -> None:
+    def __init__(self, job: Job, client: Client) -> None:
         self.job = job
         self.plan: Plan | None = None
-        self._config = config
         self._client = client
         self._progress = Progress("plan")
         self._submitted = time.monotonic()
@@ -205,7 +194,7 @@ class Render:
     def _require_shared(self) -> None:
         """Refuse URLs of this process's memory where workers must reach them."""
         job = self.job
-        urls = {"plan_dir": job.plan_url, "output": job.output if job.assemble_on == "worker" else ""}
+        urls = {"plan_dir": job.plan_url, "output": job.output if job.config.assemble_on == "worker" else ""}
         field = next((name for name, url in urls.items() if url.startswith("memory:")), None)
         if field and not in_process(self._client):
             raise InvalidConfigError(
@@ -214,14 +203,13 @@ class Render:
 
     def _plan(self) -> tuple[Plan, str]:
         """The plan, and the worker that made it, if one did."""
-        job, config = self.job, self._config
-        slots = worker_slots(self._client)  # 0 where an adaptive cluster has yet to start
-        if slots and "workers" not in with_project_file(job.project, config):
-            config = {"workers": slots, **config}
-        if job.plan_on == "driver" or (job.plan_on == "auto" and not needs_worker(self._client)):
-            return plan(job.project, job.plan_url, storage_options=job.storage_options, **config), ""
+        job, where = self.job, self.job.config.plan_on
+        slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
+        arguments = (job.project, job.plan_url, job.plan_options)
+        if where == "driver" or (where == "auto" and not needs_worker(self._client)):
+            return plan_with(*arguments, slots=slots, storage_options=job.storage_options), ""
         self._set("plan on a worker")
-        return plan_on_worker(self._once, job.project, job.plan_url, config, storage_options=job.storage_options)
+        return plan_on_worker(self._once, *arguments, slots=slots, storage_options=job.storage_options)
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
         """The result of a task of this render besides its chunks."""
@@ -232,7 +220,7 @@ class Render:
             *args,
             span=f"video:{self._name}",
             priority=-connection_of(self._client).scheduler_time(self._submitted),
-            retries=self.job.retries,
+            retries=self.job.config.retries,
             stop=self._stop,
         )
 
@@ -242,7 +230,7 @@ class Render:
 
     def _forget_plan(self) -> list[str]:
         """Remove what was kept next to the output for another try; the answer is why that could not be done."""
-        if self.job.keep_plan:
+        if self.job.keeps_plan:
             return []
         store, name = split_url(self.job.plan_url, self.job.storage_options)
         try:
@@ -270,8 +258,8 @@ class Render:
             plan,
             plan.chunks_url,
             name=self._name,
-            retries=self.job.retries,
-            damage_test=self.job.damage_test,
+            retries=self.job.config.retries,
+            damage_test=self.job.config.damage_test,
             submitted=self._submitted,
             on_frames=self._on_frames,
         )
@@ -283,7 +271,7 @@ class Render:
                     self._results[result.index] = result
                     assembly.add(result)
                     self._set("render")
-                self._set("assemble" + (" on a worker" if self.job.assemble_on == "worker" else ""))
+                self._set("assemble" + (" on a worker" if self.job.config.assemble_on == "worker" else ""))
                 outcome = assembly.finish()
                 if isinstance(outcome, RenderResult):
                     return outcome, [*run.warnings, *self._warnings]
@@ -306,15 +294,17 @@ class Render:
 
     def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
         job = self.job
-        if job.assemble_on == "worker":
-            return AssemblyTask(self._once, plan, job.output, strict=job.strict, certificate=job.certificate)
+        if job.config.assemble_on == "worker":
+            return AssemblyTask(
+                self._once, plan, job.output, strict=job.config.strict, certificate=job.config.certificate
+            )
         opened = partial(
             Assembly,
             plan.url,
             job.output,
             storage_options=job.storage_options,
-            strict=job.strict,
-            certificate=job.certificate,
+            strict=job.config.strict,
+            certificate=job.config.certificate,
             plan_hash=plan.hash,
         )
         return AssemblyThread(opened, run.stop, self._stop)

@@ -19,11 +19,12 @@ from distributed import Client
 from hfdask.browser.discovery import find_browser
 from hfdask.cluster.scheduler import in_process
 from hfdask.cluster.tasks import Planned, plan_task
-from hfdask.config import is_url, with_project_file
+from hfdask.config import is_url
 from hfdask.core.places import local_path
 from hfdask.errors import BrowserNotFoundError, InvalidConfigError, MissingArtifactError
 from hfdask.manifest.plan import Plan
 from hfdask.project.files import SKIPPED, Project, files_below, local_project
+from hfdask.project.settings import with_project_file
 from hfdask.store import SecretOptions, StorageOptions, Store, concurrently
 
 
@@ -50,14 +51,17 @@ def plan_on_worker(
     run: Callable[..., Planned],
     project: str | os.PathLike[str],
     plan_url: str,
-    config: Mapping[str, Any],
+    options: Mapping[str, Any],
     *,
+    slots: int,
     storage_options: StorageOptions | None,
 ) -> tuple[Plan, str]:
     """Plan as `hfdask.plan` does, as a task; the second is the worker's address.
 
     Parameters
     ----------
+    options : mapping
+        Those that the caller gave; ``slots`` is the default of ``workers``, 0 for none.
     run : callable
         Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
 
@@ -68,13 +72,14 @@ def plan_on_worker(
     """
     secret = SecretOptions(storage_options) if storage_options else None
     plan_url = Store(plan_url, storage_options).url  # absolute
-    with _carried(project, plan_url, config, storage_options) as luggage:
+    with _carried(project, plan_url, options, storage_options) as luggage:
         made = run(
             "plan",
             plan_task,
             luggage.project,
             plan_url,
             SecretOptions(luggage.config),  # prefixes of URLs may hold secrets
+            slots,
             luggage.url,
             SecretOptions(luggage.replacing),
             secret,

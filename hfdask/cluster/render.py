@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 from distributed import Client
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from hfdask.cluster.handle import RETRIES, Job, Render
+from hfdask.cluster.handle import Job, Render
 from hfdask.cluster.local import client_for
-from hfdask.config import AssembleOn, PlanOn, RenderConfig, with_project_file
+from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.core.model import RenderResult
+from hfdask.project.settings import with_project_file
 from hfdask.store import StorageOptions
 
 
@@ -23,48 +25,27 @@ def submit(
     output: str | os.PathLike[str],
     *,
     client: Client,
-    plan_dir: str | os.PathLike[str] | None = None,
     storage_options: StorageOptions | None = None,
-    damage_test: bool = True,
-    strict: bool = False,
-    certificate: bool = False,
-    retries: int = RETRIES,
-    plan_on: PlanOn = "auto",
-    assemble_on: AssembleOn = "driver",
-    **config: Any,
+    config: RenderConfig | None = None,
+    **options: Unpack[RenderOptions],
 ) -> Render:
     """Start a render on a cluster and return at once.
 
     Parameters
     ----------
-    project : path
+    project : path or URL
         A folder with an entry document, or the document itself.
     output : str or path
-        The video, any fsspec URL; it appears there only when it is whole and verified.
+        The video, any fsspec URL; it appears there only when it is complete and verified.
     client : distributed.Client
         Where the chunks run. It must stay open until the render has ended.
-    plan_dir : str or path, optional
-        Folder of the plan and its chunks, any fsspec URL that the workers can write to. It is kept, so that the next
-        render there, of a changed project too, uses every chunk again that did not change. By default it is next to
-        the output, and removed when the video is done.
     storage_options : mapping, optional
         Arguments of the file systems; they travel to the workers but are never stored or shown.
-    damage_test : bool
-        Whether frames that the compositor did not touch are taken from the frame before. The pixels are the same.
-    strict : bool
-        Whether a seam between chunks that cannot be proven equal is an error.
-    certificate : bool
-        Whether to write a certificate next to the video (see `hfdask.assembly.certificate`); to use it later, keep the plan.
-    retries : int
-        New attempts of a chunk after errors that can heal.
-    plan_on : {"auto", "driver", "worker"}
-        Where the project is planned. ``auto`` takes a worker where this process has no browser and there are workers in
-        others; a local project is then carried to the plan's folder for as long as that takes.
-    assemble_on : {"driver", "worker"}
-        Where the video is written. The driver does it while chunks render; a worker afterwards, which is better where it is
-        nearer to the store.
-    **config
-        Fields of `hfdask.config.RenderConfig`: fps, quality, crf, chunk_size, variables, ...
+    config : RenderConfig, optional
+        Options of the plan.
+    **options
+        Fields of `hfdask.RenderConfig` (fps, quality, chunk_size, variables, ...), which win over ``config``, and of
+        `hfdask.JobConfig` (plan_dir, strict, certificate, retries, ...).
 
     Returns
     -------
@@ -77,20 +58,8 @@ def submit(
         At once; every other error comes from ``result``.
     """
     with at_work(with_dask=True):
-        RenderConfig.of(with_project_file(project, config))
-        job = Job.of(
-            project,
-            output,
-            plan_dir,
-            storage_options=storage_options,
-            damage_test=damage_test,
-            strict=strict,
-            certificate=certificate,
-            retries=retries,
-            plan_on=plan_on,
-            assemble_on=assemble_on,
-        )
-        return Render(job, config, client)
+        plan_options, job_config = _parted(config, options)
+        return Render(Job.of(project, output, plan_options, job_config, storage_options), client)
 
 
 def render(
@@ -100,14 +69,16 @@ def render(
     client: Client | None = None,
     progress: bool | None = None,
     dashboard: bool = False,
-    **options: Any,
+    storage_options: StorageOptions | None = None,
+    config: RenderConfig | None = None,
+    **options: Unpack[RenderOptions],
 ) -> RenderResult:
     """Render a project to a video and wait for it.
 
     Parameters
     ----------
-    project, output
-        As in `submit`, with all its other options.
+    project, output, storage_options, config, **options
+        As for `submit`.
     client : distributed.Client, optional
         Default: the current client, else a cluster embedded in this process for the length of the call.
     progress : bool, optional
@@ -125,15 +96,13 @@ def render(
     HfdaskError
         Typed, with nothing at the output's name; finished chunks are kept for the next call.
     """
-    config = with_project_file(project, {name: options[name] for name in options.keys() - _SUBMIT_OPTIONS})
-    RenderConfig.of(config)
-    with (
-        at_work(with_dask=True),
-        client_for(client, config.get("workers"), dashboard=dashboard) as cluster,
-    ):
+    plan_options, job_config = _parted(config, options)
+    job = Job.of(project, output, plan_options, job_config, storage_options)
+    slots = with_project_file(project, plan_options, storage_options).get("workers")
+    with at_work(with_dask=True), client_for(client, slots, dashboard=dashboard) as cluster:
         if dashboard:
             Console(stderr=True).print(f"dashboard: {cluster.dashboard_link}")
-        handle = submit(project, output, client=cluster, **options)
+        handle = Render(job, cluster)
         try:
             _watch(handle, progress)
             return handle.result()
@@ -142,8 +111,11 @@ def render(
             raise
 
 
-# All that `submit` takes besides the configuration of a plan.
-_SUBMIT_OPTIONS = frozenset(submit.__kwdefaults__ or {})
+def _parted(config: RenderConfig | None, options: Mapping[str, Any]) -> tuple[dict[str, Any], JobConfig]:
+    """The options of the plan that were given, and the others."""
+    job = {name: value for name, value in options.items() if name in JOB_OPTIONS}
+    plan = {name: value for name, value in options.items() if name not in JOB_OPTIONS}
+    return explicit(config, plan), JobConfig.of(job)
 
 
 def _watch(handle: Render, show: bool | None) -> None:

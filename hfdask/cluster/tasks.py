@@ -16,7 +16,7 @@ from hfdask.cluster.client_state import TOPIC
 from hfdask.core.model import ChunkResult, Finding, RenderResult, Value
 from hfdask.core.observer import Observer
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
-from hfdask.planning.planning import plan as make_plan
+from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.rendering.chunk import render_chunk
 from hfdask.store import SecretOptions, Store, split_url
@@ -114,6 +114,7 @@ def plan_task(
     project: str,
     plan_url: str,
     config: SecretOptions,
+    slots: int,
     carried_url: str,
     replacing: SecretOptions,
     storage_options: SecretOptions | None,
@@ -135,12 +136,13 @@ def plan_task(
         for prefix, name in replacing.items():
             top, _, rest = name.partition("/")
             options["replace_urls"] = {**options["replace_urls"], prefix: f"{places[top]}/{rest}"}
-        plan = make_plan(
+        plan = plan_with(
             project or places["project"],
             plan_url,
+            options,
+            slots=slots,
             storage_options=storage_options,
             observer=observer,
-            **options,
         )
     return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
 

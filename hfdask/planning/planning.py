@@ -8,8 +8,8 @@ nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Unpack
 
 import msgspec
 
@@ -18,7 +18,7 @@ from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment
 from hfdask.checking.check import check_project, summary
 from hfdask.checking.page import open_lint_page
-from hfdask.config import RenderConfig, with_project_file
+from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import clipped
 from hfdask.core.forks import worked
 from hfdask.core.frames import chunk_ranges
@@ -40,6 +40,7 @@ from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import key_maker
 from hfdask.planning.probe import probe
 from hfdask.project.files import Project, freeze_files, local_project
+from hfdask.project.settings import with_project_file
 from hfdask.store import Snapshot, StorageOptions, Store
 
 SWEEP = "sweep.json"
@@ -52,7 +53,8 @@ def plan(
     *,
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
-    **config: Any,
+    config: RenderConfig | None = None,
+    **options: Unpack[PlanOptions],
 ) -> Plan:
     """Freeze a project into a plan.
 
@@ -69,19 +71,37 @@ def plan(
         Arguments of the file systems of both URLs; they are not stored.
     observer : Observer, optional
         Sees the stages.
-    **config
-        Fields of `hfdask.config.RenderConfig`.
+    config : RenderConfig, optional
+        Options of the plan.
+    **options
+        Fields of `hfdask.RenderConfig`; they win over ``config``, and both over the project's ``hfdask.toml``.
 
     Raises
     ------
     InvalidConfigError, ProjectError, BrowserError, StoreError
         All before any chunk is rendered; the plan's folder then has no manifest of this plan.
     """
+    return plan_with(project, plan_url, explicit(config, options), storage_options=storage_options, observer=observer)
+
+
+def plan_with(
+    project: str | os.PathLike[str],
+    plan_url: str | os.PathLike[str],
+    options: Mapping[str, Any],
+    *,
+    slots: int = 0,
+    storage_options: StorageOptions | None = None,
+    observer: Observer | None = None,
+) -> Plan:
+    """Plan with the options that a caller gave; ``slots`` is the default of ``workers``, 0 for none."""
     clock = StageClock(observer or Observer())
     store = Store(plan_url, storage_options)
     with Snapshot(store) as snapshot, local_project(project, storage_options) as folder:
-        options = RenderConfig.of(with_project_file(folder, config))
-        return _plan(Project.find(folder, options.entry), store, snapshot, options, clock, storage_options)
+        given = with_project_file(folder, options)
+        if slots:
+            given.setdefault("workers", slots)
+        config = RenderConfig.of(given)
+        return _plan(Project.find(folder, config.entry), store, snapshot, config, clock, storage_options)
 
 
 def _plan(
@@ -114,7 +134,7 @@ def _plan(
             probed = browser_thread().run(probe(files, found.entry, page, options, clock))
         except ProjectError as error:
             for line in summary(findings):  # may well say why
-                error.add_note(line)
+                error.add_note(f"check: {line}")
             raise
     with clock("freeze"):
         frames = probed.frames

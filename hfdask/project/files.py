@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from hfdask.config import PROJECT_FILE
 from hfdask.core.fields import MAX_FILES, is_path
 from hfdask.core.model import Artifact
 from hfdask.core.places import local_path
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import EntryNotFoundError, ProjectError, StoreError
 from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, shown, split_url
+
+PROJECT_FILE = "hfdask.toml"
+"""A project's own options; see `hfdask.project.settings`."""
 
 # What is at the top of a project and never part of a composition.
 SKIPPED = frozenset(

@@ -5,25 +5,34 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.config import RenderConfig, with_project_file
+from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.forks import worked
 from hfdask.core.frames import frame_at
 from hfdask.errors import InvalidConfigError
 from hfdask.fonts.configuration import machine_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.network.record import Recorder
-from hfdask.planning.planning import plan
+from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
+from hfdask.project.settings import with_project_file
 from hfdask.rendering.plan_page import Materials
-from hfdask.store import Store, split_output
+from hfdask.store import StorageOptions, Store, split_output
 
 
 @worked
-def still(project: str | os.PathLike[str], time: float, output: str | os.PathLike[str], **config: Any) -> int:
+def still(
+    project: str | os.PathLike[str],
+    time: float,
+    output: str | os.PathLike[str],
+    *,
+    storage_options: StorageOptions | None = None,
+    config: RenderConfig | None = None,
+    **options: Unpack[PlanOptions],
+) -> int:
     """Write the frame that a video of this project shows at a time, as a PNG.
 
     Parameters
@@ -34,8 +43,12 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
         Seconds from the start of the composition.
     output : str or path
         The picture, any fsspec URL.
-    **config
-        Fields of `hfdask.config.RenderConfig`.
+    storage_options : mapping, optional
+        Arguments of the file systems of both URLs.
+    config : RenderConfig, optional
+        As for `hfdask.plan`; ``check`` is off by default, and ``sweep`` has no effect.
+    **options
+        Fields of `hfdask.RenderConfig`.
 
     Returns
     -------
@@ -49,12 +62,16 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
     HfdaskError
         As `hfdask.plan`.
     """
-    folder, name = split_output(output)
+    folder, name = split_output(output, storage_options)
     folder.require_writable()
-    with local_project(project) as source, tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch:
+    given = explicit(config, options)
+    with (
+        local_project(project, storage_options) as source,
+        tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch,
+    ):
         # Of the timeline only one frame matters, so what it loads is fetched when it is shown.
-        options = RenderConfig.of(with_project_file(source, config))
-        frozen = plan(source, scratch, **{"check": "off", **config, "sweep": 0})
+        merged = RenderConfig.of(with_project_file(source, given))
+        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0})
         manifest = frozen.manifest
         inside = 0 <= time <= manifest.timeline.duration
         frame = frame_at(time, manifest.fps.fraction) if inside else manifest.frames
@@ -63,7 +80,7 @@ def still(project: str | os.PathLike[str], time: float, output: str | os.PathLik
                 f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
                 field="time",
             )
-        folder.put(name, browser_thread().run(_picture(frozen, frame, options)))
+        folder.put(name, browser_thread().run(_picture(frozen, frame, merged)))
     return frame
 
 
