@@ -136,7 +136,7 @@ class PageSession:
             await self._debugger.enable()
 
     async def load(self, entry: str) -> Loaded:
-        """Open the entry document and wait until it is ready (contract 2.4).
+        """Open the entry document and wait until it is ready (docs/compositions.md, 8.1).
 
         Raises
         ------

@@ -1,4 +1,4 @@
-// What `hfdask check` reads out of one document of a project (contract 4.4). It runs in a blank page whose policy lets
+// What `hfdask check` reads out of one document of a project (docs/check.md). It runs in a blank page whose policy lets
 // nothing load and no script run, and writes the document into a frame of it: so the browser's own parser, style
 // engine and layout answer, as they will in a render, and no author code has a say. Judging scripts and files is the
 // host's part; here is what needs a DOM.

@@ -1,4 +1,4 @@
-"""Reading a script: what in it makes a frame depend on more than its time (contract 4.4 and 7).
+"""Reading a script: what in it makes a frame depend on more than its time (docs/compositions.md, 7.5).
 
 A grammar decides, never the text, so that comments and strings fool nobody. The virtual clock and the seeded
 randomness make much of what other renderers forbid harmless here; what remains is state that is carried from frame to

@@ -55,12 +55,12 @@ def parse_fps(value: str | int | Fraction) -> Fraction:
 
 
 def frame_time(frame: int, fps: Fraction) -> float:
-    """Time of a frame in seconds: ``frame / fps``, rounded once to a double (contract 2.5)."""
+    """Time of a frame in seconds: ``frame / fps``, rounded once to a double (docs/compositions.md, 3.5)."""
     return float(frame / fps)
 
 
 def frame_at(time: float, fps: Fraction) -> int:
-    """Index of the frame that shows ``time``: ``floor(t * fps + 1e-9)`` (contract 2.5).
+    """Index of the frame that shows ``time``: ``floor(t * fps + 1e-9)`` (docs/compositions.md, 3.5).
 
     Without the epsilon, times that were computed from a frame index fall into the frame before (0.28 × 25 is
     6.999… in doubles).
@@ -69,7 +69,7 @@ def frame_at(time: float, fps: Fraction) -> int:
 
 
 def frame_count(duration: float, fps: Fraction) -> int:
-    """Number of frames of a composition (contract 1.9): the nearest whole number within 1e-3, else the ceiling.
+    """Number of frames of a composition (docs/compositions.md, 3.5): the nearest whole number within 1e-3, else the ceiling.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def chunk_ranges(
 
     Notes
     -----
-    The rule is that of the distributed contract, section 3.
+    The rule is part of the plan format: docs/plan-format.md, "Chunks".
     """
     named = {
         "total": total,

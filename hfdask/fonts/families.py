@@ -1,4 +1,4 @@
-"""Which font a family name stands for, on every machine (contract 4.3).
+"""Which font a family name stands for, on every machine (docs/compositions.md, 10).
 
 A composition that asks for Helvetica or Segoe UI looks different on every machine, unless one table decides. So names of
 proprietary and system fonts stand for free *canonical* families, which `hfdask install-fonts` gets. Where a

@@ -22,7 +22,7 @@ VISIBLE = frozenset(
     | {"iframe", "document", "object", "embed"}
 )
 
-# Their families are found elsewhere where they cannot be fetched (contract 4.3), and then by fonts that a plan carries.
+# Their families are found elsewhere where they cannot be fetched (docs/compositions.md, 10), and then by fonts that a plan carries.
 _FONT_SERVICES = ("https://fonts.googleapis.com/",)
 
 _URL = re.compile(

@@ -189,7 +189,7 @@ def _reached(start: list[_Node]) -> Iterator[_Node]:
 def _met(windows: tuple[Window, ...], first: float, last: float, end: float) -> list[Window]:
     """The windows that meet a chunk, by the times of its first and last frame and its end; one that lasts to its end or longer has no end here.
 
-    A clip shows where ``start <= time < end``, in doubles, at times of ``frame / fps`` (contract 1.7, 2.5).
+    A clip shows where ``start <= time < end``, in doubles, at times of ``frame / fps`` (docs/compositions.md, 2.1 and 3.5).
     """
     return [
         (start, stop if stop is not None and stop < end else None)

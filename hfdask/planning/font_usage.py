@@ -141,7 +141,7 @@ def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
 
 
 def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
-    """Refuse fonts of this machine (contract 4.3, rule 2).
+    """Refuse fonts of this machine (docs/compositions.md, 10).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the browser animates by itself, and what scripts draw on demand (contract 2.7)."""
+"""What the browser animates by itself, and what scripts draw on demand (docs/compositions.md, 6.4 to 6.6)."""
 
 from __future__ import annotations
 

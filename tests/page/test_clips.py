@@ -1,4 +1,4 @@
-"""The root's box, the layout of its clips, and what shows when (contract 1.1 and 1.7)."""
+"""The root's box, the layout of its clips, and what shows when (docs/compositions.md, 1 and 2)."""
 
 from __future__ import annotations
 

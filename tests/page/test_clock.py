@@ -1,4 +1,4 @@
-"""Virtual time and seeded randomness (contract 2.3), and the time that a seek is for (2.5)."""
+"""Virtual time and seeded randomness (docs/compositions.md, 7), and the time that a seek is for (3.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract 4.3: which face a declaration gets, and that every text of a page is found with the faces that draw it."""
+"""Which face a declaration gets, and that every text of a page is found with the faces that draw it (docs/compositions.md, 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a page is ready (contract 2.4), and how errors of its scripts and files come out."""
+"""When a page is ready (docs/compositions.md, 8.1), and how errors of its scripts and files come out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts of sub-compositions: their order, and their views of document, window and gsap (contract 1.12)."""
+"""Scripts of sub-compositions: their order, and their views of document, window and gsap (docs/compositions.md, 4.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Styles of sub-compositions apply to them alone (the table of contract 1.12)."""
+"""Styles of sub-compositions apply to them alone (docs/compositions.md, 4.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts, durations and the length of the video (contract 1.2 to 1.5, 1.9), as the page's report tells them."""
+"""Starts, durations and the length of the video (docs/compositions.md, 3), as the page's report tells them."""
 
 from __future__ import annotations
 

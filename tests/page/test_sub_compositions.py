@@ -1,4 +1,4 @@
-"""Sub-compositions: what is mounted where, and what becomes of it on the way (contract 1.12)."""
+"""Sub-compositions: what is mounted where, and what becomes of it on the way (docs/compositions.md, 4)."""
 
 from __future__ import annotations
 

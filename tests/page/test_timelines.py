@@ -1,4 +1,4 @@
-"""Timelines that scripts register: objects of their own making, and GSAP's (contract 1.9, 2.4 and 2.6)."""
+"""Timelines that scripts register: objects of their own making, and GSAP's (docs/compositions.md, 6.2 and 6.3)."""
 
 from __future__ import annotations
 

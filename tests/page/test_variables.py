@@ -1,4 +1,4 @@
-"""Variables: declared, overridden, and where their values go (contract 1.8)."""
+"""Variables: declared, overridden, and where their values go (docs/compositions.md, 5)."""
 
 from __future__ import annotations
 

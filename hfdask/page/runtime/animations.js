@@ -1,5 +1,5 @@
 // Adapters for what the browser animates by itself, in every frame of the page: WAAPI, CSS animations and SMIL, and
-// for canvases that draw on `hf-seek` (contract 2.7). An adapter has `name`, `seek(time)` in seconds, and may have
+// for canvases that draw on `hf-seek` (docs/compositions.md, 6). An adapter has `name`, `seek(time)` in seconds, and may have
 // `after()`, called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
 
 function quantise(time) {

@@ -1,4 +1,4 @@
-// Virtual time and seeded randomness, in every frame of the page (contract 2.3). Author code sees one clock that
+// Virtual time and seeded randomness, in every frame of the page (docs/compositions.md, 7). Author code sees one clock that
 // only moves when a frame is sought, so what a script draws is a function of the frame's time alone. Timers stay
 // native: authors use them for deferred set-up, which must happen in real time.
 

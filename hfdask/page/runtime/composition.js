@@ -1,4 +1,4 @@
-// The root composition, its box, the layout of its clips, and which clips show at a time (contract 1.1 and 1.7).
+// The root composition, its box, the layout of its clips, and which clips show at a time (docs/compositions.md, 1 and 2).
 
 const WINDOWED = "[data-start],[data-composition-id]";
 const NOT_VISUAL = "script,style,link,meta";

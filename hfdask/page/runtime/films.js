@@ -1,6 +1,6 @@
 // Animated pictures (GIF, APNG, WebP, AVIF) in <img>: the browser plays them on a clock of its own, which stands still
 // here. So their frames are decoded by WebCodecs, and the one of the frame's time is shown as the image's CSS content:
-// the element keeps its source, its size and its style (contract 3.5).
+// the element keeps its source, its size and its style (docs/compositions.md, 6.7).
 
 const STILL = /\.(jpe?g|svg)$/i;
 const films = new Map(); // url → promise of a film; null for a picture that does not move

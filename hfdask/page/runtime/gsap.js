@@ -43,7 +43,7 @@ Object.defineProperty(window, "gsapVersions", {
   },
 });
 
-// The eases that a composition may count on (contract 2.2). Which curves they are is ours to say; an author's own ease
+// The eases that a composition may count on (docs/compositions.md, 6.3). Which curves they are is ours to say; an author's own ease
 // of the same name takes their place. `_auto` is a property that tweens may have without a meaning.
 function registerEases(gsap) {
   gsap.registerEase("hold", (p) => (p < 1 ? 0 : 1));

@@ -1,5 +1,5 @@
 // Adapters for libraries whose objects authors register, in arrays on `window`, and what of them readiness waits for
-// (contract 2.4 and 2.7).
+// (docs/compositions.md, 6.5, 6.8 and 8.1).
 
 function registered(name, ...more) {
   const list = Array.isArray(window[name]) ? window[name] : [];

@@ -1,4 +1,4 @@
-// Sub-compositions: files and in-document templates, mounted in their hosts (contract 1.12).
+// Sub-compositions: files and in-document templates, mounted in their hosts (docs/compositions.md, 4).
 //
 // The HTML parser lets microtasks run before each script, so an observer of mutations can mount every host that is
 // closed by then: author scripts find the page as if it had been one file. What is left is mounted as soon as the

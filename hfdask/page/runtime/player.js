@@ -1,4 +1,4 @@
-// One frame at a time: durations, readiness, and the order of a seek (contract 1.9, 2.2, 2.4 to 2.6).
+// One frame at a time: durations, readiness, and the order of a seek (docs/compositions.md, 3.4, 6.1 and 8).
 
 const adapters = [waapi, css, smil, anime, lottie, drawing, maps, d3];
 const warnings = own(new Set());

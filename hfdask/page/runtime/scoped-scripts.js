@@ -1,4 +1,4 @@
-// A sub-composition's scripts see their own part of the page first (contract 1.12): views of document, window and gsap,
+// A sub-composition's scripts see their own part of the page first (docs/compositions.md, 4.6): views of document, window and gsap,
 // and the values of their instance. They run when the parser is done, after the page's own scripts.
 
 const externals = []; // {mounted, url}, each URL run once, before all inline ones

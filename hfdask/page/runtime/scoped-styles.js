@@ -1,4 +1,4 @@
-// A sub-composition's styles apply to it alone (the table of contract 1.12).
+// A sub-composition's styles apply to it alone (docs/compositions.md, 4.5).
 //
 // Rules are parsed by the browser and only their selectors are changed, in the live sheet. Writing a sheet out and
 // parsing it again would lose declarations: the browser cannot write a shorthand with var() of which a part is

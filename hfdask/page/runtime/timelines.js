@@ -1,4 +1,4 @@
-// Timelines that author scripts register in `window.__timelines`, GSAP's above all (contract 1.9, 2.4 and 2.6).
+// Timelines that author scripts register in `window.__timelines`, GSAP's above all (docs/compositions.md, 6.2).
 
 const MIN_TIMELINE = 1 / 60;
 
@@ -49,7 +49,7 @@ function adopted(all) {
   return candidates.size === 1 && !ids.some(compositionNamed) ? all[ids[0]] : null;
 }
 
-// The end of the root's timeline, which reaches as far as the timelines of the compositions in it (contract 1.9).
+// The end of the root's timeline, which reaches as far as the timelines of the compositions in it (docs/compositions.md, 3.4).
 function timelinesEnd() {
   const ends = Object.entries(registry()).map(([id, timeline]) => {
     const element = timeline !== rootTimeline && usable(timeline) ? compositionNamed(id) : null;

@@ -1,4 +1,4 @@
-// The data-start grammar, and starts and durations of timed elements (contract 1.2 to 1.6).
+// The data-start grammar, and starts and durations of timed elements (docs/compositions.md, 3).
 
 function strictNumber(text) {
   if (text === null || text === undefined || text.trim() === "") return null;
@@ -134,7 +134,7 @@ function playbackRate(element) {
   return rate > 0 ? Math.min(5, Math.max(0.1, rate)) : 1;
 }
 
-// Media inside a host: a window that already meets the host's is meant as global time, any other as local (1.6).
+// Media inside a host: a window that already meets the host's is meant as global time, any other as local.
 function mediaStart(element, trail = new Set()) {
   const host = parentComposition(element);
   const hostStart = host ? resolveStart(host, 0, trail) : 0;

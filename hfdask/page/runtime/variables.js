@@ -1,5 +1,5 @@
 // Variables: what compositions declare, overlaid with the values that the render or the host gives, for scripts, styles
-// and elements (contract 1.8).
+// and elements (docs/compositions.md, 5).
 
 const DECLARES = "[data-composition-variables]";
 
