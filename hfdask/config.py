@@ -120,14 +120,14 @@ class RenderConfig(_Options):
     ----------
     fps : int or str or Fraction, optional
         Frames a second, 1 to 240, whole or rational (``"30000/1001"``). Default: the root's ``data-fps``, else 30.
-    quality : {"draft", "standard", "high"}
-        x264 preset and CRF: ultrafast 28, medium 18, slow 15.
+    quality : {"standard", "draft", "high"}
+        x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
     crf : int, optional
         0 (lossless) to 51 instead of the preset's; not together with ``bitrate``.
     bitrate : str, optional
         Video bit rate such as ``"8M"`` instead of a CRF.
     chunk_size, target_chunk_frames, max_chunks, workers : int, optional
-        How the video is split; see `hfdask.core.frames.chunk_ranges`.
+        How the video is split into chunks: docs/plan-format.md, "Chunks".
     variables : dict, optional
         Overrides of the composition's variables, JSON values only.
     strict_variables : bool

@@ -83,7 +83,7 @@ class HfdaskError(Exception):
     code : str
         Stable, upper-case identity of the error.
     retryable : bool
-        True where another attempt, perhaps elsewhere, can succeed without anything being changed.
+        Whether another attempt, perhaps on another machine, can succeed although nothing was changed.
     """
 
     code: ClassVar[str] = "HFDASK_ERROR"
@@ -155,7 +155,7 @@ class TimelineError(ProjectError):
 
 
 class ScriptError(ProjectError):
-    """A script of the page threw, while loading or in a seek."""
+    """A script of the page threw an exception, while loading or at a frame."""
 
     code = "PAGE_SCRIPT_ERROR"
 
@@ -173,13 +173,13 @@ class AssetError(ProjectError):
 
 
 class AssetRefusedError(AssetError):
-    """The page asks for what planning must not fetch: a private address, too long, too many redirects."""
+    """Planning must not fetch a file of the page: a private address, too long, or too many redirects."""
 
     code = "ASSET_REFUSED"
 
 
 class AssetFetchError(AssetError):
-    """The page asks for what planning could not fetch this time."""
+    """Planning could not fetch a file of the page this time."""
 
     code = "ASSET_FETCH_FAILED"
     retryable = True
@@ -306,7 +306,7 @@ class ChunkIndexError(PlanError):
 
 
 class EnvironmentMismatchError(PlanError):
-    """This process has not the browser, libraries or runtime that the plan was locked to."""
+    """This process does not have the browser, libraries or runtime that the plan is locked to."""
 
     code = "ENVIRONMENT_MISMATCH"
 
@@ -366,7 +366,7 @@ class FontInstallError(HfdaskError):
 
 
 class OutputNotWritableError(HfdaskError):
-    """The output's folder or URL takes no files."""
+    """The output cannot be written to its folder or URL."""
 
     code = "OUTPUT_NOT_WRITABLE"
 
@@ -386,13 +386,13 @@ class StoreError(HfdaskError):
 
 
 class StoreRefusedError(HfdaskError):
-    """A store said no: no permission, no credentials, no such bucket, a request that it does not take."""
+    """A store refused a request: no permission, no credentials, no such bucket, or a request that it does not know."""
 
     code = "STORE_REFUSED"
 
 
 class StoreNotAllowedError(HfdaskError):
-    """A URL is outside of those that ``HFDASK_ALLOWED_URLS`` lets this process touch."""
+    """``HFDASK_ALLOWED_URLS`` does not allow this process to read or write a URL."""
 
     code = "STORE_NOT_ALLOWED"
 

@@ -76,23 +76,23 @@ def assemble(
     storage_options : mapping, optional
         Arguments of the file systems of all URLs.
     strict : bool
-        Whether a seam whose two renderings differ is an error instead of a warning.
+        Whether a seam is an error instead of a warning if its two renderings differ.
     certificate : bool
-        Whether to write a certificate next to the video; see `hfdask.assembly.certificate`.
+        Whether to write a certificate next to the video.
     plan_hash : str, optional
-        Of the plan that must be there.
+        Hash of the plan that must be there.
     observer : Observer, optional
         Sees the stage, and can cancel.
 
     Raises
     ------
     ChunkMissingError, ChunkMismatchError
-        Where a chunk is not there, or not what its record or the plan says; ``details`` have its number (``chunk``), or
-        its ``url`` where that is all that is known.
+        If a chunk is not there, or not what its record or the plan says. ``details`` have its number (``chunk``), or its
+        ``url`` if only that is known.
     SeamError
         With ``strict`` only.
     OutputInvalidError
-        Where the joined file is not the planned video.
+        If the joined file is not the planned video.
     """
     assembly = Assembly(
         plan_url,
@@ -116,10 +116,10 @@ def assemble(
 
 
 class Assembly:
-    """A plan's video under way: its chunks come in any order, at any time, and their packets are written in order.
+    """Join chunks to a video while they come, in any order. Their packets are written in order.
 
-    A context manager, for one thread at a time. Leaving its block without `finish` leaves nothing at the output. Besides the
-    records it holds one chunk's packets, and the files of at most ``AHEAD`` more where the chunks are not on this machine.
+    Use it as a context manager, from one thread at a time. If its block ends without `finish`, nothing is at the output. It
+    holds one chunk's packets, and fetches at most eight files ahead from a store that is not on this machine.
 
     Parameters
     ----------
@@ -190,10 +190,10 @@ class Assembly:
         Raises
         ------
         ChunkMissingError, ChunkMismatchError, SeamError
-            As soon as they can be known. Of the first two, ``details["chunk"]`` is the number of the chunk; after `drop` the
-            work can go on, with those of the ``chunks`` that it does not have yet.
+            As soon as they can be known. For the first two, ``details["chunk"]`` is the number of the chunk: `drop` it, and
+            add the chunks that are still missing.
         RenderCancelledError
-            Where the observer says so.
+            If the observer says so.
         """
         with self._clock("assemble"):
             for chunk in chunks:
@@ -206,7 +206,7 @@ class Assembly:
                 self._append(position)
 
     def drop(self, index: int) -> None:
-        """Forget a chunk that was wrong, so that another one can be added in its place. It must not be written yet."""
+        """Forget a wrong chunk that is not written yet, so that another one can take its place."""
         self._results.pop(index, None)
         for seam in (index, index + 1):
             self._seams.pop(seam, None)
@@ -221,7 +221,7 @@ class Assembly:
         Raises
         ------
         ChunkMissingError
-            Where a chunk was never added.
+            If a chunk was never added.
         OutputInvalidError, OutputNotWritableError, DiskFullError, StoreError
         """
         output, name, manifest = self._output, self._name, self.manifest

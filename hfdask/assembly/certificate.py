@@ -78,7 +78,19 @@ class Certificate(Value, frozen=True):
 
 
 class Verification(Value, frozen=True):
-    """What `verify` did: the frames that were rendered again, all of them equal."""
+    """What `verify` did. All frames that it rendered again were equal.
+
+    Attributes
+    ----------
+    video : str
+        The video.
+    plan_hash : str
+        The plan that it was rendered from.
+    frames : int
+        Number of frames.
+    checked : tuple of int
+        The frames that were rendered again.
+    """
 
     video: str
     plan_hash: str

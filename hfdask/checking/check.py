@@ -28,7 +28,17 @@ from hfdask.store import StorageOptions
 
 
 class CheckReport(Value, frozen=True):
-    """What a check found, worst file first; ``files`` are the documents, scripts and style sheets that were read."""
+    """What a check found. It shows as a table in a notebook and on a terminal.
+
+    Attributes
+    ----------
+    project : str
+        The project's folder.
+    files : tuple of str
+        Documents, scripts and style sheets that were read.
+    findings : tuple of Finding
+        All findings, those of the entry document first.
+    """
 
     project: str
     files: tuple[str, ...]
@@ -45,15 +55,15 @@ class CheckReport(Value, frozen=True):
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
     def to_json(self) -> str:
-        """One JSON document with everything."""
+        """Write everything as one JSON document."""
         return pretty_json(self).decode()
 
     def failing(self, level: CheckLevel) -> tuple[Finding, ...]:
-        """The findings that a level does not let pass: errors with ``strict``, all of them with ``strict-all``."""
+        """List the findings that fail a level: errors with ``strict``, all of them with ``strict-all``."""
         return {"strict": self.errors, "strict-all": self.findings}.get(level, ())
 
     def require(self, level: CheckLevel) -> None:
-        """Raise where a level does not let these findings pass.
+        """Raise an error if findings fail a level.
 
         Raises
         ------

@@ -81,11 +81,12 @@ def chunk_tasks(
 
 
 def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
-    """One `dask.delayed.Delayed` for each chunk of a plan, each giving a `ChunkResult`, for graphs of your own.
+    """Make a `dask.delayed.Delayed` for each chunk of a plan, for graphs of your own. Each gives a `ChunkResult`.
 
     Parameters
     ----------
     plan : Plan
+        The plan of the video.
     output_url : str, optional
         Folder for the chunk files. Default: the plan's own folder.
     damage_test : bool

@@ -47,7 +47,21 @@ from hfdask.store import StorageOptions, Store, concurrently, split_output, spli
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a render is; ``frames`` is 0 until the plan is made, ``fps`` are finished frames a second."""
+    """How far a render is.
+
+    Attributes
+    ----------
+    stage : str
+        What it does now.
+    done, frames : int
+        Finished frames, and all frames. Both are 0 until the plan is made.
+    chunks_done, chunks : int
+        Finished chunks, and all chunks.
+    fps : float
+        Finished frames a second.
+    eta : float or None
+        Seconds until the rest is finished, if it goes on at this rate.
+    """
 
     stage: str
     done: int = 0
@@ -100,8 +114,12 @@ class Job:
 class Render:
     """A render under way, from `hfdask.submit`.
 
-    It goes on in a thread of this process; ``result`` waits for it, ``cancel`` stops it. The client must stay open for
-    as long as it runs.
+    It runs in a thread of this process; ``result`` waits for it, ``cancel`` stops it. Keep the client open until then.
+
+    Attributes
+    ----------
+    plan : Plan or None
+        The plan, as soon as it is made.
     """
 
     def __init__(self, job: Job, client: Client) -> None:
@@ -140,9 +158,9 @@ class Render:
         Raises
         ------
         HfdaskError
-            Whatever ended the render.
+            The error that ended the render.
         TimeoutError
-            After ``timeout`` seconds; the render goes on.
+            After ``timeout`` seconds. The render goes on.
         """
         if not self._finished.wait(timeout):
             raise TimeoutError(f"the render of {self.job.output} is not finished after {timeout:g} s")
@@ -152,7 +170,7 @@ class Render:
         return self._outcome
 
     def cancel(self) -> None:
-        """Stop the chunks that run; finished ones stay, and the same render can be started again."""
+        """Stop the chunks that run. Finished chunks stay, and the same call can go on with them."""
         self._stop.set()
         if self._run_of_chunks is not None:
             self._run_of_chunks.stop()

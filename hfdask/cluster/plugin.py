@@ -36,12 +36,12 @@ logger = logging.getLogger("distributed.hfdask")
 
 
 class PrepareWorker(WorkerPlugin):
-    """Prepares each worker of a cluster, also those that come later: ``client.register_plugin(hfdask.PrepareWorker())``.
+    """Prepare each worker of a cluster, late ones too: ``client.register_plugin(hfdask.PrepareWorker())``.
 
-    It looks for the browser, compares it and the libraries with what is expected, removes what dead processes have left in
-    scratch folder and cache, and adds the metrics ``hfdask_browsers`` and ``hfdask_browser_bytes`` to the worker's (as in
-    ``client.scheduler_info()`` and on the dashboard's page of workers). A worker that cannot render logs why, at the topic
-    ``hfdask-worker`` too, and closes itself together with its nanny; its other tasks and data go to other workers.
+    It compares browser and libraries with what is expected, removes what dead processes have left in scratch folder and
+    cache, and adds the worker metrics ``hfdask_browsers`` and ``hfdask_browser_bytes`` (see ``client.scheduler_info()`` and
+    the dashboard's page of workers). A worker that cannot render logs why, also at the topic ``hfdask-worker``, and closes
+    together with its nanny. Its other tasks and data go to other workers.
 
     Only the first registration on a cluster counts. To expect something else, unregister it first:
     ``client.unregister_worker_plugin("hfdask")``.
@@ -50,10 +50,10 @@ class PrepareWorker(WorkerPlugin):
     ----------
     plan : Plan, optional
         Expect the environment that this plan is locked to.
-    environment : hfdask.core.model.Environment, optional
-        Expect this one; ``hfdask.browser.environment.current_environment()`` is that of this process.
+    environment : Environment, optional
+        Expect this environment.
     warm : bool
-        Whether to start a browser at once, with the plan's fonts if there is a plan.
+        Whether to start a browser at once, with the plan's fonts if a plan is given.
     """
 
     name = "hfdask"
@@ -67,7 +67,7 @@ class PrepareWorker(WorkerPlugin):
         self._leaving: asyncio.Task[None] | None = None
 
     async def setup(self, worker: Worker) -> None:
-        """Runs on the worker's event loop, before it takes tasks; what waits is in a thread."""
+        """Prepare a worker before it takes tasks. Dask calls this."""
         worker.metrics.update(zip(_METRICS, (_browsers, _browser_bytes), strict=True))
         trouble = await asyncio.to_thread(self._trouble, memory_share(worker))
         if trouble is not None:
@@ -76,7 +76,7 @@ class PrepareWorker(WorkerPlugin):
             self._leaving = asyncio.create_task(_leave(worker, str(trouble)))
 
     async def teardown(self, worker: Worker) -> None:
-        """Close browsers: all where the process ends, else those that no chunk has now."""
+        """Close browsers: all if the process ends, else those that no chunk has. Dask calls this."""
         for name in _METRICS:
             worker.metrics.pop(name, None)
         ending = worker.nanny is not None and worker.status in (Status.closing, Status.closed)

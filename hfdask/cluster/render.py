@@ -50,7 +50,7 @@ def submit(
     Returns
     -------
     Render
-        A handle with ``progress``, ``result``, ``cancel``.
+        A handle with ``progress``, ``result`` and ``cancel``.
 
     Raises
     ------
@@ -80,11 +80,13 @@ def render(
     project, output, storage_options, config, **options
         As for `submit`.
     client : distributed.Client, optional
-        Default: the current client, else a cluster embedded in this process for the length of the call.
+        Default: the current client. If there is none, a cluster runs in this process for the length of the call.
     progress : bool, optional
         Whether to show a progress bar on standard error. Default: on a terminal and in a notebook.
     dashboard : bool
-        Whether an embedded cluster has a dashboard; its address goes to standard error.
+        Whether a cluster in this process has a dashboard. Its address goes to standard error.
+    **options
+        All other options of `submit`, and fields of `RenderConfig`.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def render(
     Raises
     ------
     HfdaskError
-        Typed, with nothing at the output's name; finished chunks are kept for the next call.
+        Nothing is at the output's name then. Finished chunks are kept for the next call.
     """
     plan_options, job_config = _parted(config, options)
     job = Job.of(project, output, plan_options, job_config, storage_options)

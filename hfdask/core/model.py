@@ -84,7 +84,19 @@ class Rate(Value, frozen=True):
 
 
 class ChunkRange(Value, frozen=True):
-    """Frames ``[start, end)`` of the absolute timeline; ``key`` stands for all that they can see (`hfdask.planning.content_keys`)."""
+    """The frames of a chunk: ``start`` is the first, ``end`` is the one after the last.
+
+    Attributes
+    ----------
+    index : int
+        Number of the chunk, from 0.
+    start, end : int
+        Frames of the whole video.
+    key : str
+        Digest of everything that these frames can see (`hfdask.planning.content_keys`).
+    frames : int
+        Number of frames.
+    """
 
     index: ChunkIndex
     start: Frame
@@ -102,7 +114,21 @@ class ChunkRange(Value, frozen=True):
 
 
 class Artifact(Value, frozen=True):
-    """A file that the plan carries: ``path`` is its name for the page, ``sha256`` its name in the store."""
+    """A file of the project in a plan.
+
+    Attributes
+    ----------
+    path : str
+        Its name for the page, relative to the project.
+    sha256 : str
+        Digest of its content, and its name in the store.
+    size : int
+        Bytes.
+    chunks : "all" or tuple of int
+        The chunks that need it.
+    assembler : bool
+        Whether assembly needs it; always false today.
+    """
 
     path: Path
     sha256: Digest
@@ -112,10 +138,24 @@ class Artifact(Value, frozen=True):
 
 
 class Resource(Value, frozen=True):
-    """A response from another origin that the plan carries.
+    """A recorded response from another origin.
 
-    ``key`` is a digest of the request's method, URL and body, because a URL may hold secrets; ``url`` is for people,
-    without user and query. ``sha256`` names the body in the store.
+    Attributes
+    ----------
+    key : str
+        Digest of the request's method, URL and body: a URL may hold secrets.
+    method : str
+        Method of the request.
+    url : str
+        The URL for people, without user and query.
+    status : int
+        Status of the response.
+    headers : dict of str to str
+        Headers that a page can tell apart; never cookies.
+    sha256 : str
+        Digest of the body, and its name in the store.
+    size : int
+        Bytes of the body.
     """
 
     key: Digest
@@ -193,7 +233,19 @@ class PageSettings(Value, frozen=True):
 
 
 class Environment(Value, frozen=True):
-    """What must be equal on the planner and on every worker, or pixels and bytes may differ."""
+    """What must be equal on the planner and on every worker, or pixels and bytes may differ.
+
+    Attributes
+    ----------
+    platform : str
+        System and architecture, such as ``Linux x86_64``.
+    browser : str
+        Version of Chromium.
+    pyav, ffmpeg : str
+        Versions of PyAV and of the FFmpeg libraries in it.
+    runtime : str
+        Digest of the page runtime's sources.
+    """
 
     platform: Line
     browser: Line
@@ -224,9 +276,20 @@ class Timeline(Value, frozen=True):
 
 
 class Font(Value, frozen=True):
-    """A font file that the plan carries besides the page's own; ``name`` is what it is called for fontconfig.
+    """A font file that the plan carries besides the project's own.
 
-    ``canonical`` tells the families of `hfdask.fonts.families` from fonts that were copied off the planning machine.
+    Attributes
+    ----------
+    name : str
+        File name, as fontconfig knows it.
+    sha256 : str
+        Digest of its content, and its name in the store.
+    size : int
+        Bytes.
+    family, style : str
+        What the font calls itself.
+    canonical : bool
+        True for a family of `hfdask.fonts.families`, false for a font that was copied from the planning machine.
     """
 
     name: FontName
@@ -257,7 +320,43 @@ class FontSet(Value, frozen=True):
 
 
 class Manifest(Value, frozen=True):
-    """``plan.json``: a whole render, frozen. ``plan_hash`` covers every other field."""
+    """The content of ``plan.json``: a whole render, frozen.
+
+    Attributes
+    ----------
+    protocol : int
+        Version of the plan's layout and meaning. A worker takes plans of its own version only.
+    plan_hash : str
+        sha256 of all other fields.
+    entry : str
+        The entry document.
+    fps : Rate
+        Frames a second, as the fraction ``num / den``.
+    width, height : int
+        Size in pixels.
+    frames : int
+        Number of frames.
+    chunks : tuple of ChunkRange
+        How the video is split.
+    encoder : EncoderSettings
+        Everything that decides the encoder's bytes.
+    page : PageSettings
+        Everything that decides the page's pixels besides its files.
+    environment : Environment
+        Browser and libraries that render it.
+    timeline : Timeline
+        Duration, clips and adapters that planning found.
+    artifacts : tuple of Artifact
+        Files of the project.
+    resources : tuple of Resource
+        Recorded responses of other sites.
+    fonts : FontSet
+        Fonts besides the project's own, and which family each name stands for.
+    warnings : tuple of str
+        What planning warns of.
+    objects : tuple
+        Artifacts, resources and fonts together.
+    """
 
     LIMIT: ClassVar[int] = 2**26
 
@@ -304,7 +403,7 @@ class Manifest(Value, frozen=True):
         Raises
         ------
         ProjectError
-            Where the composition has something that no plan can hold.
+            If the composition has something that no plan can hold.
         """
         # A whole number in a float field reads back as a float, and would hash differently.
         unsealed = msgspec.structs.replace(self, plan_hash="0" * 64)
@@ -374,13 +473,48 @@ class Sight(Value, frozen=True):
 
 
 class ChunkResult(Value, frozen=True):
-    """What a finished chunk says about itself (at most 2 kB of JSON): its stored copy is the commit record.
+    """The record of a finished chunk. Its stored copy commits the chunk.
 
-    ``plan_hash`` is the plan that answers for it: the one that it was rendered for, or one that has found it unchanged by
-    capturing ``checked`` of its frames again. ``key`` is that of its `ChunkRange`. ``stages`` are wall seconds by stage
-    name (materialise, boot, capture, encode, upload); capture and encode run at the same time. ``digest`` is the digest of
-    all frame digests; ``before_digest`` that of the frame before ``start``, captured again here to prove the seam with the
-    chunk before. ``browser_bytes`` is the most memory that its browser was seen to take.
+    Attributes
+    ----------
+    plan_hash : str
+        The plan that it was rendered for, or the last one that found it unchanged.
+    key : str
+        Key of its `ChunkRange`.
+    index, start, end : int
+        Number and frames of the chunk.
+    url : str
+        Its video file.
+    sha256, size : str, int
+        Digest and bytes of that file.
+    codec, capture_mode : str
+        How it was encoded and captured.
+    digest : str
+        Digest of all frame digests.
+    before_digest : str or None
+        Digest of the frame before ``start``, which is captured here too, to prove the seam.
+    last_digest : str
+        Digest of the last frame.
+    static_frames : int
+        Frames that were equal to the frame before, and cost no picture.
+    stages : dict of str to float
+        Wall seconds by stage: materialise, boot, capture, encode, upload. Capture and encode run at the same time.
+    warm : bool
+        Whether its browser was running before.
+    worker, browser : str
+        Who rendered it, with which Chromium.
+    messages : int
+        Number of messages of the page; their texts are in the frame record.
+    attempt : int
+        Tries before this one.
+    reused : bool
+        Whether it was there already.
+    checked : int
+        Frames that were captured again before a chunk of another plan was used.
+    browser_bytes : int
+        The most memory that its browser was seen to take.
+    frames : int
+        Number of frames.
     """
 
     plan_hash: Digest
@@ -429,7 +563,17 @@ class ChunkResult(Value, frozen=True):
 
 
 class Seam(Value, frozen=True):
-    """The frame before a chunk, rendered by both neighbours; ``psnr`` (dB) only where they differ."""
+    """The frame before a chunk, rendered by both neighbours.
+
+    Attributes
+    ----------
+    frame : int
+        Number of the frame.
+    equal : bool
+        Whether both rendered the same pixels.
+    psnr : float or None
+        How near they are in dB, if they differ.
+    """
 
     frame: Frame
     equal: bool
@@ -437,7 +581,22 @@ class Seam(Value, frozen=True):
 
 
 class Finding(Value, frozen=True):
-    """What a check found: ``element`` is an opening tag or a line of a script, ``line`` counts from 1 in ``file``."""
+    """Something that a check found.
+
+    Attributes
+    ----------
+    code : str
+        Stable name of the rule.
+    severity : {"error", "warning"}
+    file, line : str, int or None
+        Where it is; lines count from 1.
+    element : str or None
+        An opening tag, or a line of a script.
+    message, remedy : str
+        What is wrong, and what to do.
+    place : str
+        ``file:line`` for people.
+    """
 
     code: str
     severity: Literal["error", "warning"]
@@ -453,10 +612,36 @@ class Finding(Value, frozen=True):
 
 
 class RenderResult(Value, frozen=True):
-    """A finished, verified video. ``stages`` are wall seconds; chunk stages are summed over chunks.
+    """A finished, verified video.
 
-    ``certificate`` is where its certificate is, if one was asked for; see `hfdask.assembly.certificate`. ``planned_on`` and
-    ``assembled_on`` are addresses of workers, and empty where the driver did it.
+    Attributes
+    ----------
+    output : str
+        The video.
+    plan_url, plan_hash : str
+        The plan that it was rendered from.
+    frames, fps, width, height, duration : int, Rate, int, int, float
+        What the video has; the duration is in seconds.
+    size : int
+        Bytes of the file.
+    digest : str
+        Digest of all frame digests.
+    static_frames : int
+        Frames that were equal to the frame before.
+    stages : dict of str to float
+        Wall seconds by stage; those of chunks are summed. ``total`` is the whole call.
+    chunks : tuple of ChunkResult
+        Records of the chunks.
+    seams : tuple of Seam
+        How the chunks meet.
+    warnings : tuple of str
+        What planning, pages and workers warn of.
+    findings : tuple of Finding
+        What the check of the project found.
+    certificate : str or None
+        Where the certificate is, if one was asked for.
+    planned_on, assembled_on : str
+        Addresses of the workers that did it; empty if the driver did.
     """
 
     output: str

@@ -15,22 +15,22 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 class Observer:
-    """Does nothing; subclass to see stages and progress, or to stop a primitive."""
+    """See stages and progress of a primitive, or stop it. This class does nothing: make a subclass of it."""
 
     worker: str = ""
-    """Name of the process for records; empty for host and process id."""
+    """Name of the process for records. If it is empty, records have host and process id."""
     attempt: int = 0
-    """How many tries of this chunk came before, for records."""
+    """Tries of this chunk before this one, for records."""
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
-        """Called around a stage's own share of the calling thread's time; shares never overlap."""
+        """Return a context manager for a stage's share of the calling thread's time. Shares never overlap."""
         return nullcontext()
 
     def progress(self, done: int, total: int) -> None:
-        """Called with finished frames of a chunk, from the calling thread."""
+        """Take note of finished frames of a chunk. It is called from the calling thread."""
 
     def cancelled(self) -> bool:
-        """Asked a few times a second; True ends the primitive with `RenderCancelledError`."""
+        """Return true to end the primitive with `RenderCancelledError`. It is asked a few times a second."""
         return False
 
 

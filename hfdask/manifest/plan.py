@@ -21,13 +21,15 @@ class Plan:
     url : str
         The plan's folder.
     manifest : Manifest
-        All that was decided.
+        Everything that was decided.
     stages : dict of str to float
-        Wall seconds of planning by stage; empty for a plan that was only opened.
+        Wall seconds of planning by stage. Empty for a plan that was only opened.
     messages : tuple of str
-        What the page said while it was planned, besides ``manifest.warnings``; empty for one that was only opened.
+        What the page said while it was planned, besides ``manifest.warnings``. Empty for a plan that was only opened.
     findings : tuple of Finding
-        What `hfdask.check` found while it was planned; no part of the plan.
+        What the check found while the project was planned. They are no part of the plan.
+    storage_options : mapping or None
+        Arguments of the plan's file system.
     """
 
     url: str

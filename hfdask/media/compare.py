@@ -38,12 +38,24 @@ _CLOCK = Fraction(1, 25)  # both videos' frames are paired by number, so any com
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How near two videos are; lists have one entry per common frame.
+    """How near two videos are.
 
-    ``psnr`` is in dB over all planes (infinite for equal frames); ``mean_psnr`` comes from the mean squared
-    error of all frames, as FFmpeg's summary does, because infinities have no mean. ``ssim`` is 1 for equal
-    frames and is weighted over all planes by size. ``pixel_format`` says in which planes was measured
-    (``gbrp`` is RGB). ``worst_frame`` is the index of the frame of least PSNR, then least SSIM.
+    Attributes
+    ----------
+    psnr : tuple of float
+        PSNR of each common frame in dB, over all planes; infinite for equal frames.
+    ssim : tuple of float
+        SSIM of each common frame, weighted over all planes by size; 1 for equal frames.
+    mean_psnr, min_psnr : float
+        The mean comes from the mean squared error of all frames, as in FFmpeg's summary, because infinities have no mean.
+    mean_ssim, min_ssim : float
+        Mean and least SSIM.
+    worst_frame : int
+        The frame of least PSNR, then least SSIM.
+    frames_a, frames_b : int
+        Frames of each video.
+    pixel_format : str
+        The planes that were measured; ``gbrp`` is RGB.
     """
 
     psnr: tuple[float, ...]
@@ -80,17 +92,17 @@ def compare(a: Source, b: Source) -> Comparison:
     Parameters
     ----------
     a, b : path
-        Files that FFmpeg reads; names that end in ``.png`` are single pictures of which alpha is ignored.
+        Files that FFmpeg reads. A name that ends in ``.png`` is a single picture; its alpha is ignored.
 
     Returns
     -------
     Comparison
-        Where one is longer, of the frames that both have, with both counts.
+        Of the frames that both have. It has both counts, if one video is longer.
 
     Raises
     ------
     MediaError
-        Where a file cannot be read, has no frames, is less than 16 pixels wide or high, or the sizes differ.
+        If a file cannot be read, has no frames, is less than 16 pixels wide or high, or the sizes differ.
     """
     meter: _Meter | None = None
     count_a = count_b = 0

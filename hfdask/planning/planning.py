@@ -58,8 +58,8 @@ def plan(
 ) -> Plan:
     """Freeze a project into a plan.
 
-    Where a plan is at the URL already, and chunks of it would be used again, its ranges of frames are kept unless the
-    configuration asks for others, however many workers there are now.
+    If a plan is at the URL already and some of its chunks can be used again, the new plan keeps its ranges of frames, unless
+    the configuration asks for others. The number of workers does not matter then.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def plan(
     plan_url : str or path
         Folder for the plan: any fsspec URL. Objects that are there already are used again.
     storage_options : mapping, optional
-        Arguments of the file systems of both URLs; they are not stored.
+        Arguments of the file systems of both URLs. They are not stored.
     observer : Observer, optional
         Sees the stages.
     config : RenderConfig, optional
@@ -79,7 +79,7 @@ def plan(
     Raises
     ------
     InvalidConfigError, ProjectError, BrowserError, StoreError
-        All before any chunk is rendered; the plan's folder then has no manifest of this plan.
+        Before any chunk is rendered. The plan's folder has no manifest of this plan then.
     """
     return plan_with(project, plan_url, explicit(config, options), storage_options=storage_options, observer=observer)
 
@@ -113,7 +113,7 @@ def _plan(
     storage_options: StorageOptions | None,
 ) -> Plan:
     with clock("check"):
-        environment = current_environment()  # what is no browser is told before it is used
+        environment = current_environment()  # report a missing browser before using it
         findings = _check(found, options)
     with clock("compile"):
         artifacts = freeze_files(found, snapshot)

@@ -70,8 +70,8 @@ def render_chunk(
 ) -> ChunkResult:
     """Render one chunk of a plan to a file.
 
-    Next to the file go its `FrameRecord` (``.frames.json``), the pictures at its seams (``.before.png``,
-    ``.last.png``), and last its record (``.json``), which commits it.
+    The chunk's frame record (``.frames.json``), the pictures at its seams (``.before.png``, ``.last.png``) and its record
+    (``.json``) go next to the file. The record comes last and commits the chunk.
 
     Parameters
     ----------
@@ -88,19 +88,19 @@ def render_chunk(
     redo : bool
         Whether to render even if the chunk is there already, of this plan or unchanged from another.
     plan_hash : str, optional
-        Of the plan that must be there, so that no other one is rendered that has taken its place.
+        Hash of the plan that must be there. Another plan that has taken its place is an error then.
     observer : Observer, optional
         Sees stages and progress, and can cancel.
 
     Returns
     -------
     ChunkResult
-        With ``reused`` where the chunk was there already.
+        ``reused`` is true if the chunk was there already.
 
     Raises
     ------
     PlanError
-        Where the plan, the index or this process's environment does not fit; checked in the order cheap to dear.
+        If the plan, the index or this process's environment does not fit.
     ProjectError, BrowserError, EncodeError, StoreError, RenderCancelledError
     """
     observer = observer or Observer()

@@ -58,9 +58,9 @@ def still(
     Raises
     ------
     InvalidConfigError
-        Where the time is outside of the composition.
+        If the time is outside of the composition.
     HfdaskError
-        As `hfdask.plan`.
+        As for `plan`.
     """
     folder, name = split_output(output, storage_options)
     folder.require_writable()

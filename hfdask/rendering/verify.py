@@ -32,25 +32,25 @@ def verify(
     Parameters
     ----------
     video : str or path
-        The video, any fsspec URL.
+        The video: any fsspec URL.
     certificate : str or path, optional
         Its certificate. Default: next to it.
     plan_url : str or path, optional
-        Where the plan is, if not where it was.
+        Where the plan is, if it was moved. Default: the URL in the certificate.
     sample : int
-        How many frames to render again, evenly spread; as many as there are at most.
+        How many frames to render again, evenly spread.
     storage_options : mapping, optional
         Arguments of the file systems.
 
     Raises
     ------
     CertificateError
-        Where the video is not the certified one, the plan is not its plan, or a frame comes out differently;
-        ``details`` names the frames.
+        If the video is not the certified one, the plan is not its plan, or a frame comes out differently. ``details``
+        names the frames.
     MissingArtifactError
-        Where the video, the certificate or the plan is not there.
+        If the video, the certificate or the plan is not there.
     EnvironmentMismatchError
-        Where this machine would not render what was planned.
+        If this machine would not render what was planned.
     """
     if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
         raise InvalidConfigError(f"sample must be a number of frames, at least 1, not {sample!r}", field="sample")
