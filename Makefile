@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types format bench setup clean
+.PHONY: demo test test-all lint types format bench docs setup clean
 
 demo: setup
 	mkdir -p out
@@ -31,12 +31,20 @@ format:
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# NO_MKDOCS_2_WARNING: Material's own news, which is no fault of a page.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 setup: $(VENV)/.installed $(VENV)/.browser $(VENV)/.libraries
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "hfdask needs Python 3.11 or newer: make PYTHON=python3.11"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || (apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@
 
 # The browser and fonts: as root from Debian's packages, else whatever `hfdask install-browser` can get.
@@ -53,4 +61,4 @@ $(VENV)/.libraries: tools/fetch_npm.py | $(VENV)/.browser
 	touch $@
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache examples/*/vendor tests/compositions/*/vendor
+	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache examples/*/vendor tests/compositions/*/vendor
