@@ -157,7 +157,9 @@ class PageSession:
         started = time.monotonic()
         quiet = 0
         handed_over = False
+        was_busy = True
         while True:
+            busy = bool(self.in_flight)
             answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
             status = None if answer is None else understood(answer, Status, "its state")
             await self.pump(1)
@@ -174,7 +176,8 @@ class PageSession:
                     )
                 self._check(status.problems, "while loading")
                 abandoned = self._abandon(status.waiting, elapsed)
-                idle = not self.in_flight and len(abandoned) == len(status.waiting)
+                # What has just come is answered by the page's own events, such as a preload's, after it came.
+                idle = not (was_busy or busy or self.in_flight) and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)
                 if idle and not status.may_end:
@@ -189,6 +192,7 @@ class PageSession:
                             entry=entry,
                         )
                     return Loaded(list(status.missing), list(status.pending), abandoned)
+            was_busy = busy
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 
     def _may_come(self, status: Status, elapsed: float) -> bool:

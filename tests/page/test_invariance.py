@@ -15,6 +15,10 @@ pytestmark = pytest.mark.browser
 COMPOSITIONS = Path(__file__).parent.parent / "compositions"
 NAMES = sorted(path.parent.name for path in COMPOSITIONS.glob("*/index.html"))
 FRAMES = 30
+FORWARD = {
+    "motion",
+    "waapi_chains",
+}  # what their scripts do when an animation ends cannot be undone; chunks go forwards
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,7 +31,8 @@ def test_frames_do_not_depend_on_the_frames_before(name: str) -> None:
     with open_files(files, fps, **settings) as page:
         assert page.loaded.missing in ([], [name])
         run = page.digests(0, FRAMES)
-        assert run[12] == page.digests(12, 13)[0], "frame 12 after the last one"
+        if name not in FORWARD:
+            assert run[12] == page.digests(12, 13)[0], "frame 12 after the last one"
         assert page.session.site.misses == []
         report = page.report()
         assert report["duration"] == pytest.approx(float(FRAMES / fps))
