@@ -381,7 +381,7 @@ def test_events_tell_what_a_browser_tells(tmp_path: Path) -> None:
         for frame in (0, 5, 15, 59):
             page.seek(frame)
         assert page.value("log") == [
-            ["animationstart", 0, 100, "go"],
+            ["animationstart", 5, 100, "go"],  # frame 0 is at 5 ms
             ["animationiteration", 100, 200, "go"],
             ["finish", 250, 250, True],
             ["animationend", 300, 400, "go"],
