@@ -29,6 +29,9 @@ from typing import Any
 
 import dask
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
 from sleeping import install, realistic_seconds, sleep_instead_of_rendering, sleeping_plan
 
 from hfdask.cluster.window import window

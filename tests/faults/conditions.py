@@ -22,7 +22,7 @@ from jumping_clock import YEAR, Offset
 from rounds import Round
 from victims import BROWSER_PROCESSES, FAULTS, Strike
 
-TESTS = Path(__file__).parent.parent
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @dataclass
@@ -85,7 +85,7 @@ def faulty(fault: str, times: str = "1", methods: str = "(faulty_store.READS, fa
     """A store of memory that befalls each file so many times, in reading and in writing."""
     return f"""
 import errno, sys, time
-sys.path.insert(0, {str(TESTS)!r})
+sys.path.insert(0, {str(SUPPORT)!r})
 import faulty_store
 from faulty_store import FOR_EVER, FaultyFileSystem, raising
 from hfdask.store import calls
@@ -152,7 +152,7 @@ CONDITIONS = [
     Condition("two drivers", options=keeping, blow=another_driver),
     Condition(
         "clock steps",
-        f"import sys; sys.path.insert(0, {str(TESTS)!r}); from pathlib import Path; import jumping_clock; "
+        f"import sys; sys.path.insert(0, {str(SUPPORT)!r}); from pathlib import Path; import jumping_clock; "
         "jumping_clock.put_clock(Path('{clock}'))\n",
         blow=step_the_clock,
     ),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 from page_samples import open_files
+from samples import COMPOSITIONS
 
 from hfdask.project.files import Project
 
 pytestmark = pytest.mark.browser
 
-COMPOSITIONS = Path(__file__).parent.parent / "compositions"
 NAMES = sorted(path.parent.name for path in COMPOSITIONS.glob("*/index.html"))
 FRAMES = 30
 FORWARD = {"motion", "waapi_chains"}

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
+from samples import COMPOSITIONS
 
 from hfdask.errors import ScriptError
 from hfdask.project.files import Project
 
 pytestmark = pytest.mark.browser
 
-COMPOSITIONS = Path(__file__).parent.parent / "compositions"
 X = "new DOMMatrix(getComputedStyle(document.getElementById('{}')).transform).e"
 
 

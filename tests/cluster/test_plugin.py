@@ -13,7 +13,7 @@ import psutil
 import pytest
 from aftermath import running
 from distributed import Client, LocalCluster
-from test_faults import Sabotage
+from sabotage import Sabotage
 
 import hfdask
 from hfdask.browser.environment import current_environment

@@ -1,4 +1,4 @@
-"""Run hostile cases and print a table: `python tests/hostile/run.py [--only KIND] [--seed N] [--case WORDS] [--list]`."""
+"""Run hostile cases and print a table: `python tests/faults/hostile/run.py [--only KIND] [--seed N] [--case WORDS] [--list]`."""
 
 from __future__ import annotations
 

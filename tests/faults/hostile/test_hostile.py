@@ -1,6 +1,6 @@
 """Hostile pages and documents: each ends in the right pictures or a typed error, in bounded time and memory, and the next render is right.
 
-`python tests/hostile/run.py` runs the same cases by kind or seed, and prints a table.
+`python tests/faults/hostile/run.py` runs the same cases by kind or seed, and prints a table.
 """
 
 from __future__ import annotations

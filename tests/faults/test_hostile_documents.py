@@ -52,7 +52,7 @@ from hfdask.media.encode import h264_settings
 from hfdask.network.record import replacements
 from hfdask.project.files import Project
 from hfdask.project.settings import with_project_file
-from hfdask.rendering import certificate
+from hfdask.rendering import verify
 from hfdask.store import Snapshot, Store
 
 Json = Any
@@ -324,7 +324,7 @@ def canary(tmp_path: Path) -> Path:
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hfdask.rendering.chunk, "browser_thread", _no_browser)
-    for module in (hfdask.rendering.chunk, certificate):
+    for module in (hfdask.rendering.chunk, verify):
         monkeypatch.setattr(module, "require_environment", lambda planned: None)
 
 

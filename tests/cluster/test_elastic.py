@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aftermath import until
 from distributed import Client, LocalCluster
-from test_kill import SLOW, until
+from samples import SLOW
 
 import hfdask
 

@@ -17,9 +17,10 @@ import distributed
 import pytest
 import yaml
 from click.testing import CliRunner
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed import Client, LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
+from sabotage import Sabotage
 
 import hfdask
 import hfdask.cluster.chunk_run
@@ -40,43 +41,6 @@ def processes(workers: int, threads: int = 1) -> Iterator[Client]:
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
-
-
-class Sabotage(WorkerPlugin):
-    """Replaces what a worker's chunk task calls, in some of the workers' processes."""
-
-    def __init__(self, how: str, workers: list[str] | None = None, index: int | None = None) -> None:
-        self.how, self.workers, self.index = how, workers, index
-
-    def setup(self, worker: Worker) -> None:
-        from hfdask.browser import environment
-        from hfdask.cluster import tasks as task
-        from hfdask.diagnostics import doctor
-
-        if self.workers is not None and worker.address not in self.workers:
-            return
-        if self.how == "other browser":
-            environment.browser_version = doctor.browser_version = lambda path: "1.2.3.4"
-            return
-        original = task.render_chunk
-
-        def render_chunk(plan_url, index, *args, **kwargs):
-            observer = kwargs["observer"]
-            if self.how == "fail":
-                raise errors.BrowserCrashError("this one always dies")
-            if index == self.index:
-                if self.how == "die":
-                    os.kill(os.getpid(), signal.SIGKILL)
-                if self.how == "stall" and observer.attempt == 0:
-                    while not observer.cancelled():
-                        time.sleep(0.05)
-                    Path(self.note).write_text(observer.worker)
-                    raise errors.RenderCancelledError("stalled")
-            return original(plan_url, index, *args, **kwargs)
-
-        task.render_chunk = render_chunk
-
-    note = ""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from aftermath import below, is_browser, running, said, until
 from distributed import Client, LocalCluster
-from samples import EXAMPLES
+from samples import EXAMPLES, SLOW
 
 import hfdask
 from hfdask import errors
@@ -27,12 +27,6 @@ from hfdask.core import scratch
 from hfdask.core.scratch import scratch_folder, sweep
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
-
-# A page that takes a known while: each frame waits some milliseconds before it is drawn.
-SLOW = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="4" data-no-timeline>
-<div class="clip" data-start="0" style="width:40px;height:40px;background:#36c;animation:go 4s linear both"></div>
-<style>@keyframes go { to { transform: translateX(100px) } }</style>
-<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script></div>"""
 
 
 def browsers_of(*pids: int) -> list[psutil.Process]:

@@ -23,13 +23,13 @@ import pytest
 import yaml
 from distributed.cli.dask_scheduler import main as dask_scheduler
 from distributed.cli.dask_worker import main as dask_worker
+from samples import REPOSITORY
 from store_servers import SECRET
 
 import hfdask
 from hfdask.cli import main as hfdask_cli
 
-ROOT = Path(__file__).parents[1]
-COMPOSE = ROOT / "docs" / "compose.yaml"
+COMPOSE = REPOSITORY / "docs" / "compose.yaml"
 OURS = ("bucket", "scheduler", "worker", "client")
 
 
@@ -56,7 +56,7 @@ def filled(node: Any, environment: dict[str, str]) -> Any:
 @pytest.fixture(scope="module")
 def image() -> list[tuple[str, str]]:
     """The Dockerfile's instructions in order."""
-    text = re.sub(r"(?m)^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8")).replace("\\\n", " ")
+    text = re.sub(r"(?m)^\s*#.*\n", "", (REPOSITORY / "Dockerfile").read_text("utf-8")).replace("\\\n", " ")
     return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
 
 
@@ -65,13 +65,13 @@ def of(image: list[tuple[str, str]], word: str) -> list[str]:
 
 
 def test_the_image_copies_what_there_is_and_its_context_has_it(image):
-    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    ignored = (REPOSITORY / ".dockerignore").read_text("utf-8").splitlines()
     for rest in of(image, "COPY"):
         if rest.startswith("--from="):
             continue
         *sources, _ = rest.split()
         for source in sources:
-            assert (ROOT / source).exists(), source
+            assert (REPOSITORY / source).exists(), source
             assert f"!{source.split('/')[0]}" in ignored
 
 
@@ -81,7 +81,7 @@ def test_the_image_has_what_a_render_needs(image):
         assert package in runs
     wanted = {extra for extras in re.findall(r"'\.\[([\w,]+)\]'", runs) for extra in extras.split(",")}
     assert {"s3", "gcs", "dashboard"} <= wanted
-    assert wanted <= {line.split(" =")[0] for line in (ROOT / "pyproject.toml").read_text().splitlines()}
+    assert wanted <= {line.split(" =")[0] for line in (REPOSITORY / "pyproject.toml").read_text().splitlines()}
     assert of(image, "ENTRYPOINT") == ['["tini", "-s", "--"]']
 
 
@@ -97,7 +97,7 @@ def test_the_image_is_not_root_and_can_write_its_cache(image):
 def test_the_image_configures_dask_as_recommended(image):
     copied = dict(rest.split() for rest in of(image, "COPY") if len(rest.split()) == 2)
     source = next(source for source, target in copied.items() if target.startswith("/etc/dask/"))
-    settings = dask.config.collect([str(ROOT / source)], env={})
+    settings = dask.config.collect([str(REPOSITORY / source)], env={})
     assert dask.config.get("distributed.scheduler.worker-saturation", config=settings) == 1.0
     assert dask.config.get("distributed.worker.profile.enabled", config=settings) is False
 
@@ -146,7 +146,7 @@ def test_services_are_bounded_wait_for_each_other_and_share_one_image(compose):
                 other,
             )
     assert {services[name]["image"] for name in OURS} == {"hfdask"}
-    assert {Path(COMPOSE.parent, services[name]["build"]["context"]).resolve() for name in OURS} == {ROOT}
+    assert {Path(COMPOSE.parent, services[name]["build"]["context"]).resolve() for name in OURS} == {REPOSITORY}
     assert all("init" not in services[name] for name in OURS)  # the image has one
 
 
@@ -193,7 +193,7 @@ def test_the_services_render_as_processes_of_this_machine(compose, s3_server, pr
         assert start("client").wait(300) == 0
     files = fsspec.filesystem("s3", key="testing", secret=SECRET, endpoint_url=store)
     assert files.info("videos/title.mp4")["size"] > 1000
-    assert hfdask.__file__.startswith(str(ROOT))
+    assert hfdask.__file__.startswith(str(REPOSITORY))
 
 
 def _renamed(word: str, names: dict[str, str]) -> str:

@@ -1,0 +1,19 @@
+"""Where projects for tests are, and a small one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = REPOSITORY / "examples"
+COMPOSITIONS = REPOSITORY / "tests" / "compositions"
+
+BOX = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-no-timeline>
+<div class="clip" data-start="0" data-duration="1" style="width:40px;height:40px;background:#c33;animation:go 1s linear both"></div>
+<style>@keyframes go { to { transform: translateX(100px) } }</style></div>"""
+
+SLOW = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="4" data-no-timeline>
+<div class="clip" data-start="0" style="width:40px;height:40px;background:#36c;animation:go 4s linear both"></div>
+<style>@keyframes go { to { transform: translateX(100px) } }</style>
+<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script></div>"""
+"""A page that takes a known while: each frame waits some milliseconds before it is drawn."""
