@@ -98,7 +98,7 @@ class Report(Struct, frozen=True, rename="camel"):
         for clip in self.told_clips:
             if clip.start is None:
                 raise ScriptError(
-                    f"the start of <{clip.tag} id={clip.id!r}> is no number of seconds; mend its data-start"
+                    f"the start of <{clip.tag} id={clip.id!r}> is not a number of seconds; correct its data-start"
                 )
         return tuple(
             Clip(id=clip.id, tag=clip.tag, start=clip.start, end=clip.end, track=clip.track)
@@ -161,10 +161,10 @@ def understood(answer: Any, kind: type[T], what: str, *, exactly: bool = False) 
         Where it is something else.
     """
     if type(answer) is dict and type(answer.get("failed")) is str:
-        raise ScriptError(f"the page did not tell {what}: {legible(answer['failed'])[:2000]}")
+        raise ScriptError(f"the page did not report {what}: {legible(answer['failed'])[:2000]}")
     try:
         return msgspec.convert((all_well_formed if exactly else all_legible)(answer), kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ScriptError(
-            f"what the page tells of {what} cannot be read: {error}; one of its scripts has replaced what the browser brings along",
+            f"the page's report of {what} is invalid: {error}; one of its scripts has replaced a built-in of the browser",
         ) from error

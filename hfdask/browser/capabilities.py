@@ -67,21 +67,21 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             raise CaptureError(
-                f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out; where it never does, use "
+                f"the browser drew nothing within {_PROBE_SECONDS:g} s in a trial; if it never does, use "
                 "capture='screenshot'"
             ) from error
         except PlaywrightError as error:
             if "wasn't found" in error.message:
                 return False
             # Nor does a crash.
-            raise BrowserCrashError(f"the browser died while it was tried out: {first_line(error)}") from error
+            raise BrowserCrashError(f"the browser died in a trial: {first_line(error)}") from error
         return True
 
 
 @contextlib.asynccontextmanager
 async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
     chromium.pages += 1
-    async with browser_call("it opened no page to be tried out", Patience.open):
+    async with browser_call("it opened no page for a trial", Patience.open):
         page = await chromium.playwright.new_page()
         # An untouched about:blank draws nothing; a document of our own does.
         await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit", timeout=0)

@@ -134,7 +134,7 @@ class Chromium:
             if isinstance(error, PlaywrightError | TimeoutError | psutil.NoSuchProcess):
                 said = legible(str(getattr(error, "message", error)).strip())[:600] or "it does not answer"
                 raise BrowserLaunchError(
-                    f"{binary.path} did not start: {said}; `hfdask doctor` tells more", path=str(binary.path)
+                    f"{binary.path} did not start: {said}; `hfdask doctor` shows more", path=str(binary.path)
                 ) from error
             raise
 

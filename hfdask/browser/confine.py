@@ -94,7 +94,7 @@ class Channel:
         confined = Confined(socket.socket(fileno=descriptors[0]), tuple(words.decode().split()))
         if not (confined.private or os.access(_CONNECTIONS, os.R_OK)):
             raise BrowserLaunchError(
-                f"no network namespace for the browser, and no {_CONNECTIONS} that tells its connections from those of others: "
+                f"no network namespace for the browser, and no {_CONNECTIONS} to identify its connections: "
                 "allow unprivileged user namespaces"
             )
         return confined
@@ -139,7 +139,7 @@ def _python() -> str:
         if path and os.access(path, os.X_OK):
             return path
     raise BrowserLaunchError(
-        f"the browser's launcher needs a Python that this user may start, but {sys.executable or 'this one'} is none, and there "
+        f"the browser's launcher needs a Python that this user can run, but {sys.executable or 'this one'} is not one, and there "
         "is no python3 on the PATH"
     )
 

@@ -75,7 +75,7 @@ class Deadlines:
     def _require_here(self) -> None:
         if self._log.left_for:
             raise NavigationError(
-                f"the page left for {self._log.left_for[0]}: a composition must stay where it is, so remove the script, link or "
+                f"the page navigated to {self._log.left_for[0]}, which compositions may not do; remove the script, link or "
                 "refresh that navigates",
                 url=self._log.left_for[0],
             )

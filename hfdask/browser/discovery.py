@@ -53,7 +53,7 @@ def find_browser() -> Browser:
     if chosen:
         path = _unwrap(Path(chosen).expanduser())
         if not (path.is_file() and os.access(path, os.X_OK)):
-            raise BrowserNotFoundError(f"{ENV_BROWSER}={chosen} is no executable file; {REMEDY}", path=chosen)
+            raise BrowserNotFoundError(f"{ENV_BROWSER}={chosen} is not an executable file; {REMEDY}", path=chosen)
         return Browser(path, ENV_BROWSER, _is_shell(path))
     for path in _playwright_shells():
         return Browser(path, "playwright", True)

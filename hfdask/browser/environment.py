@@ -60,6 +60,6 @@ def require_environment(planned: Environment) -> None:
     if different:
         listed = "; ".join(f"{name}: planned {two['planned']}, here {two['here']}" for name, two in different.items())
         raise EnvironmentMismatchError(
-            f"this process would not render what was planned: {listed}; use the same image everywhere, or plan again here",
+            f"this process does not match the plan: {listed}; use the same image everywhere, or plan again here",
             differences=different,
         )

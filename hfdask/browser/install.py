@@ -41,7 +41,9 @@ def install(say: Callable[[str], None]) -> str:
             tried.append(f"{name}: {last[0][:200]}")
     if found := _usable():
         return _line(found)
-    raise BrowserNotFoundError(f"no headless shell could be installed ({'; '.join(tried) or 'no way known'}); {REMEDY}")
+    raise BrowserNotFoundError(
+        f"no headless shell could be installed ({'; '.join(tried) or 'no method known'}); {REMEDY}"
+    )
 
 
 def _ways() -> list[tuple[str, list[str]]]:

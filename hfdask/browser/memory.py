@@ -80,7 +80,7 @@ class Memory:
             if self.excess is None:
                 raise
             raise BrowserMemoryError(
-                f"the browser was killed at {_megabytes(self.excess)}, above the {_megabytes(limit)} that one may take: make the "
+                f"the browser was killed at {_megabytes(self.excess)}, above its limit of {_megabytes(limit)}: make the "
                 f"page lighter (pictures in the size that they are shown in, nothing kept from frame to frame), give each worker more memory, "
                 f"or set {BYTES_VARIABLE}",
                 bytes=self.excess,

@@ -31,8 +31,8 @@ def asset_error(log: PageLog, lost: Iterable[Refusal], elements: Mapping[str, st
     missing = sorted({described(log, each, elements.get(each.url, "")) for each in lost})
     listed = "; ".join(missing[:_SHOWN]) + (f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
     return (kinds.pop() if len(kinds) == 1 else AssetError)(
-        f"the page asks for what is not in the project: {listed}; put the files into the project's folder, "
-        "or name other places for them with replace_urls",
+        f"the page asks for files that are not in the project: {listed}; add them to the project's folder, "
+        "or set other places for them with replace_urls",
         missing=missing[:_KEPT],
     )
 
@@ -41,7 +41,7 @@ def unreadable_error(urls: Iterable[str]) -> FontUnreadableError:
     """The error for fonts that are there, but that Chromium cannot decode."""
     names = sorted({_cut(plain(url).removeprefix(ORIGIN + "/")) for url in urls})
     return FontUnreadableError(
-        f"a font of the page cannot be decoded: {'; '.join(names[:_SHOWN])}; its text would be drawn in another one: replace "
-        "the file by a whole one (TrueType, OpenType, WOFF or WOFF2)",
+        f"a font of the page cannot be decoded: {'; '.join(names[:_SHOWN])}; its text would be drawn in another one; replace "
+        "the file with a valid one (TrueType, OpenType, WOFF or WOFF2)",
         fonts=names,
     )

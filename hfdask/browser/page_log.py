@@ -38,7 +38,7 @@ _NOT_THE_PAGES = re.compile(
 # Why Chromium itself let a request fail.
 _EXPLAINED = {
     "ERR_NAME_NOT_RESOLVED": "a render has no network",
-    "ERR_BLOCKED_BY_ORB": "its type is not what it is used as",
+    "ERR_BLOCKED_BY_ORB": "its type does not fit its use",
     "ERR_FAILED": "its server does not allow its use on other sites (CORS)",
     "ERR_BLOCKED_BY_RESPONSE": "its server does not allow its use on other sites",
 }

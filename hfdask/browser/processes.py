@@ -81,7 +81,7 @@ class Processes:
                 self.lose(name)
                 return self._lost
             if status == psutil.STATUS_STOPPED:
-                return f"the browser goes no further without {name}, which is stopped"
+                return f"the browser cannot go on, because {name} is stopped"
         return ""
 
     def stopped(self) -> str:

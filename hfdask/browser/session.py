@@ -232,7 +232,7 @@ class PageSession:
 
     async def sight(self) -> Sight:
         """What the parts of the page's timeline can see; to be asked when all frames have been sought."""
-        async with self._deadline(self.settings.load_timeout, "the page did not tell its parts"):
+        async with self._deadline(self.settings.load_timeout, "the page did not report its parts"):
             parts = await self._evaluate("__hfdask.sight()")
         sight = understood(parts, Sight, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
@@ -306,12 +306,12 @@ class PageSession:
             raise asset_error(self.log, serious, await self._elements([each.url for each in serious[:_MAX_ASKED]]))
 
     async def _broken_faces(self) -> BrokenFaces:
-        async with self._deadline(self.settings.frame_timeout, "the page did not say which of its fonts are broken"):
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its broken fonts"):
             answer = await self._evaluate("__hfdask.brokenFaces()")
         return understood(answer, BrokenFaces, "its fonts")
 
     async def _elements(self, urls: list[str]) -> dict[str, str]:
-        async with self._deadline(self.settings.frame_timeout, "the page did not say what it lacks"):
+        async with self._deadline(self.settings.frame_timeout, "the page did not report which elements miss files"):
             answer = await self._evaluate(f"__hfdask.elements({json.dumps(urls)})")
         return understood(answer, Elements, "its elements")
 
@@ -339,12 +339,12 @@ class PageSession:
         if problems and self.settings.page_errors == "raise":
             shown = [redact_text(problem) for problem in problems[:5]]
             raise ScriptError(
-                f"a script threw {when}: {shown[0]}; mend it, or render with page_errors='warn'", problems=shown
+                f"a script failed {when}: {shown[0]}; fix it, or render with page_errors='warn'", problems=shown
             )
 
     async def add_script(self, script: str) -> None:
         """Have a script run before all others in every frame of the page; to be called before `load`."""
-        async with browser_call("it took no script", Patience.open):
+        async with browser_call("it did not accept a script", Patience.open):
             await self._page.add_init_script(script)
 
     async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -354,7 +354,7 @@ class PageSession:
 
     def deadline_for_fonts(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Bound what questions about the page's text may take."""
-        return self._deadline(self.settings.frame_timeout, "the page did not tell its fonts")
+        return self._deadline(self.settings.frame_timeout, "the page did not report its fonts")
 
     async def _evaluate(self, expression: str) -> Any:
         evaluation = asyncio.ensure_future(

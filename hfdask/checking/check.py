@@ -75,7 +75,7 @@ class CheckReport(Value, frozen=True):
             listed = "; ".join(f"{finding.place} {finding.code}: {finding.message}" for finding in serious[:10])
             more = f"; and {len(serious) - 10} more" if len(serious) > 10 else ""
             raise CheckFailedError(
-                f"the check finds {texts.count(serious)}: {listed}{more}", findings=msgspec.to_builtins(serious)
+                f"the check found {texts.count(serious)}: {listed}{more}", findings=msgspec.to_builtins(serious)
             )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

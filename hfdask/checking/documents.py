@@ -223,7 +223,7 @@ class Walk:
                 line,
                 tag,
                 src=src or "the empty path",
-                problem="is no path in the project",
+                problem="is not a path in the project",
             )
             return
         if target in above:
@@ -333,7 +333,7 @@ class Walk:
     ) -> None:
         options = candidates(url, *bases) or []
         if any(os.path.isfile(self.project.folder / item) for item in options):  # of any name, however long
-            kind = f"{kind}; it lies in a folder that is left out of plans"
+            kind = f"{kind}; it is in a folder that plans leave out"
         if bases[0] is not None and leaves_project(url, bases[0]):
             self.add("invalid_parent_traversal_in_asset_path", file, line, tag, url=url)
         elif kind == "variable":

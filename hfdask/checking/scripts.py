@@ -479,14 +479,8 @@ def _is_random_ease(text: str) -> bool:
 
 def _stake(late: bool) -> str:
     if late:
-        return (
-            "a tween asks for its values at the first frame that shows it, and that is another frame in a chunk that "
-            "starts later: the seed, and so the value, differs from chunk to chunk"
-        )
-    return (
-        "it is seeded by the frame's time, so each render gets the same numbers; but they change when a call is added "
-        "before it, and calls that come after a fetch or a timer may come in another order"
-    )
+        return "a tween reads its values at the first frame that shows it, which is another frame in a chunk that starts later: the seed, and so the value, differs from chunk to chunk"
+    return "it is seeded by the frame's time, so each render gets the same numbers; but they change if a call is added before it, and calls that come after a fetch or a timer may come in another order"
 
 
 def _tween_of(node: Node) -> Node | None:

@@ -87,5 +87,5 @@ def _json_file(context: click.Context, parameter: click.Parameter, value: str | 
 def _pairs(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     pairs = [text.rpartition("=") for text in value]  # the last one: a prefix may have a query
     if any(not prefix or not place for prefix, _, place in pairs):
-        raise click.BadParameter("it takes PREFIX=PLACE", param=parameter)
+        raise click.BadParameter("write PREFIX=PLACE", param=parameter)
     return {prefix: place for prefix, _, place in pairs}

@@ -77,8 +77,8 @@ def _look_at_browser(report: Diagnosis) -> None:
     report.facts["network"] = str(confined)
     if not confined.private:
         report.warnings.append(
-            f"no network namespace for the browser, but {confined}: allow unprivileged user namespaces, or see "
-            "docs/decisions/browser-network.md for what is left"
+            f"no network namespace for the browser, only {confined}: allow unprivileged user namespaces, or read "
+            "docs/decisions/browser-network.md about the risk"
         )
     if mode != "beginframe":
         report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
@@ -96,9 +96,11 @@ def _look_at_fonts(report: Diagnosis) -> None:
     report.facts["fonts"] = f"{len(theirs)} faces of {len(families)} families on this machine"
     report.facts["canonical fonts"] = f"{len(world.own)} of {wanted} faces in {fonts_folder()}"
     if len(world.own) < wanted:
-        report.warnings.append("text in system fonts looks different on every planner: run `hfdask install-fonts`")
+        report.warnings.append(
+            "text in system fonts may look different on each planning machine: run `hfdask install-fonts`"
+        )
     if not world.faces:
-        report.warnings.append("there is no font at all on this machine: text shows in fonts of the project only")
+        report.warnings.append("this machine has no fonts: only text in fonts of the project is drawn")
 
 
 def _look_at_machine(report: Diagnosis) -> None:

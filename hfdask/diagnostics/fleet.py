@@ -60,9 +60,7 @@ def survey(client: Client) -> Survey:
     """
     answers, stopped = connection_of(client).ask_workers(_diagnose, workers=worker_addresses(client))
     report = Survey(workers=dict(sorted(answers.items())))
-    report.problems += [
-        f"{worker}: has stopped; it answers nothing, and sends no heartbeats" for worker in sorted(stopped)
-    ]
+    report.problems += [f"{worker}: has stopped: no answers and no heartbeats" for worker in sorted(stopped)]
     if not report.workers:
         report.problems.append("the cluster has no worker that answers")
         return report
@@ -72,7 +70,7 @@ def survey(client: Client) -> Survey:
     for worker, found in report.workers.items():
         report.problems += [f"{worker}: {text}" for text in found.problems]
     report.problems += [
-        f"workers differ in {name}: plans are locked to one, and the others take no chunk; use one image"
+        f"workers differ in {name}: a plan is locked to one of them, and the other workers get no chunks; use one image"
         for name in report.differing
         if name in DECISIVE
     ]
@@ -93,11 +91,9 @@ def _advice(client: Client, workers: set[str]) -> list[str]:
     differing = {("the scheduler", *each) for each in ask(client, client.run_on_scheduler, _other, of_scheduler)}
     for found in connection_of(client).ask_workers(_other, of_workers, workers=workers)[0].values():
         differing |= {("workers", *each) for each in found}
-    advice += [f"{name} is {there} on {who}: better {wanted[name]}" for who, name, there in sorted(differing)]
+    advice += [f"{name} is {there} on {who}; recommended is {wanted[name]}" for who, name, there in sorted(differing)]
     if differing:
-        advice.append(
-            f"{RECOMMENDED} says why, and can be used as it is: copy it to /etc/dask of scheduler and workers"
-        )
+        advice.append(f"{RECOMMENDED} explains these settings: copy it to /etc/dask on the scheduler and the workers")
     return advice
 
 

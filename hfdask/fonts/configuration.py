@@ -102,7 +102,7 @@ def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
     """
     for font in fonts.files:
         if not is_font_name(font.name) or (font.canonical and font.name not in _BY_FILE):
-            raise PlanCorruptError(f"the plan's font {font.name[:80]!r} has a name that no font can have; plan again")
+            raise PlanCorruptError(f"the plan's font {font.name[:80]!r} is not a valid file name; plan again")
     key = hashlib.sha256(canonical_json(fonts)).hexdigest()[:16]
     folder = scratch_folder() / f"fonts-{key}"
     configuration = folder / "fonts.conf"

@@ -71,7 +71,7 @@ def _library() -> Any:
             getattr(library, function).argtypes = arguments
         return library
     raise BrowserNotFoundError(
-        f"{_LIBRARY} is not on this machine, without which Chromium has no fonts; install fontconfig "
+        f"{_LIBRARY} is missing, and without it Chromium has no fonts; install fontconfig "
         "(Debian: apt-get install libfontconfig1)"
     )
 
@@ -135,7 +135,7 @@ def _patterns(configuration: Path) -> Iterator[tuple[Any, list[int]]]:
         config = library.FcConfigCreate()
         try:
             if not library.FcConfigParseAndLoad(config, str(configuration).encode(), 1):
-                raise ValueError(f"fontconfig does not take {configuration}")
+                raise ValueError(f"fontconfig rejects {configuration}")
             library.FcConfigBuildFonts(config)
             found = library.FcConfigGetFonts(config, _SYSTEM_SET)
             yield library, [found.contents.fonts[number] for number in range(found.contents.count)] if found else []

@@ -105,7 +105,7 @@ def _unpack(packages: Path, canonical: Canonical, folder: Path) -> None:
         except Exception as error:
             if isinstance(error, OSError):
                 raise
-            raise FontInstallError(f"{name} of {found[0].name} is no font: {error}") from error
+            raise FontInstallError(f"{name} of {found[0].name} is not a font: {error}") from error
     if licence in members:
         (folder / f"{canonical.slug}.LICENSE").write_bytes(members[licence])
 

@@ -39,7 +39,7 @@ def normal_url(text: str) -> URL:
             url = url.with_port(None)
         normal_host(url.raw_host or "")
     except ValueError:
-        raise AssetRefusedError("it is no URL") from None
+        raise AssetRefusedError("the URL is invalid") from None
     return url
 
 
@@ -57,7 +57,7 @@ def normal_host(host: str) -> str:
     except ValueError:
         name = (URL.build(scheme="http", host=bare).raw_host or "").lower().rstrip(".")
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{host!r} is no host")
+        raise ValueError(f"{host!r} is not a valid host")
     return name
 
 
@@ -77,7 +77,7 @@ def require_public_host(url: URL) -> None:
         raise _not_public(host, host)
     if url.port not in _WEB_PORTS and (url.port or 0) < 1024:
         raise AssetRefusedError(
-            f"port {url.port} of {host} belongs to something else than a web server; allow_hosts=({host!r},) would allow it"
+            f"port {url.port} of {host} is not a port for web servers; allow_hosts=({host!r},) allows it"
         )
 
 
@@ -134,5 +134,5 @@ def _is_here(address: str) -> bool:
 def _not_public(host: str, address: str) -> AssetRefusedError:
     which = f"{host} is" if host == address else f"{host} has"
     return AssetRefusedError(
-        f"{which} an address of this machine or a private network; allow_hosts=({host!r},) would allow it"
+        f"{which} an address of this machine or of a private network; allow_hosts=({host!r},) allows it"
     )

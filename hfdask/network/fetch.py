@@ -105,12 +105,12 @@ class Fetcher:
         """
         self._requests_left -= 1
         if self._requests_left < 0:
-            raise AssetRefusedError(f"the page has asked for more than {self.limits.requests} things")
+            raise AssetRefusedError(f"the page has made more than {self.limits.requests} requests")
         try:
             async with asyncio.timeout(self.limits.seconds):
                 return await self._follow(replace(request, url=str(normal_url(request.url))))
         except TimeoutError:
-            raise AssetFetchError(f"no whole answer within {self.limits.seconds:g} s") from None
+            raise AssetFetchError(f"no complete answer within {self.limits.seconds:g} s") from None
 
     async def _follow(self, request: Request) -> tuple[Fetched, Fetched]:
         first = last = await self._persist(request)
@@ -150,7 +150,7 @@ class Fetcher:
             ) as response:
                 return Fetched(response.status, _headers(response), await self._body(response), request)
         except aiohttp.InvalidURL:
-            raise AssetRefusedError("it is no URL") from None
+            raise AssetRefusedError("the URL is invalid") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _explained(error) from None  # the text of these may hold the whole URL
 
@@ -228,7 +228,7 @@ def _redirected(answer: Fetched, target: str) -> Request:
     try:
         there = normal_url(str(here.join(URL(target))))
     except ValueError:
-        raise AssetRefusedError("it redirects to what is no URL") from None
+        raise AssetRefusedError("it redirects to an invalid URL") from None
     url, same = str(there), there.origin() == here.origin()
     headers = {name: value for name, value in asked.headers.items() if same or name in _OWN_HEADERS[:3]}
     becomes_get = (answer.status == 303 and asked.method != "HEAD") or (
@@ -252,7 +252,7 @@ def _sent(request: Request) -> dict[str, str]:
 
 def _explained(error: Exception) -> AssetFetchError | AssetRefusedError:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return AssetFetchError("its host's name has no address here")
+        return AssetFetchError("its host name has no address here")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return AssetFetchError("no trusted TLS connection")
     if isinstance(error, TimeoutError):

@@ -38,7 +38,7 @@ class Replay:
         """The recorded answer; see `Source`."""
         known = self._records.get(request.key)
         if known is None:
-            raise AssetError("the plan does not hold it, because nothing asked for it while the plan was made")
+            raise AssetError("the plan does not have it, because the page did not ask for it during planning")
         resource, file = known
         return Answer(resource.status, resource.headers, file.read_bytes())
 
@@ -139,11 +139,11 @@ class Network:
         too_long = event["request"].get("hasPostData") and not request.body
         leaves = request.kind == "document" and event["frameId"] == self._page
         cases = (
-            (leaves, "navigation", "a composition stays where it is"),
+            (leaves, "navigation", "compositions may not navigate"),
             (request.kind in ("ping", "cspviolationreport"), request.kind, "reports are not sent"),
-            (request.headers.get("accept") == "text/event-stream", "eventsource", "a stream has no end to wait for"),
-            ("prefetch" in request.headers.get("sec-purpose", ""), "prefetch", "only what is used is fetched"),
-            (method not in _METHODS, request.kind, f"{method} changes things"),
+            (request.headers.get("accept") == "text/event-stream", "eventsource", "streams never end"),
+            ("prefetch" in request.headers.get("sec-purpose", ""), "prefetch", "prefetching is not supported"),
+            (method not in _METHODS, request.kind, f"{method} requests change data"),
             (too_long, request.kind, "its body is too long, or a file"),
         )
         return next(((kind, why) for case, kind, why in cases if case), ("", ""))

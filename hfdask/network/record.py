@@ -63,12 +63,12 @@ class Replacement:
         base = Path(self.target).resolve()
         name = unquote(rest.partition("?")[0]).lstrip("/")
         if "\0" in name:
-            raise AssetRefusedError("its name is no file's name")
+            raise AssetRefusedError("invalid file name")
         file = (base / name).resolve() if name else base
         if not file.is_relative_to(base):
-            raise AssetRefusedError(f"it leads out of the folder that replaces {redact(self.prefix)}")
+            raise AssetRefusedError(f"it is outside of the folder that replaces {redact(self.prefix)}")
         if not os.path.isfile(file):
-            raise AssetError(f"what replaces {redact(self.prefix)} has no file {name!r}")
+            raise AssetError(f"the replacement of {redact(self.prefix)} has no file {name!r}")
         return file
 
 
@@ -157,7 +157,7 @@ class Recorder:
         if each.remote:
             url = each.url(rest)
             if normal_url(url).origin() != normal_url(each.target).origin():
-                raise AssetRefusedError(f"it leads out of what replaces {redact(each.prefix)}")
+                raise AssetRefusedError(f"it is outside of the replacement of {redact(each.prefix)}")
             _, last = await self._fetcher.fetch(replace(request, url=url))
             answer = _kept(last)
             return replace(answer, headers={**answer.headers, **_OPEN_TO_ALL})

@@ -67,7 +67,7 @@ class Project:
                 entry=entry[:200],
             )
         if document.stat().st_size > MAX_ENTRY:
-            raise ProjectError(f"{document} has more than {MAX_ENTRY} bytes; no page can be so long", file=entry)
+            raise ProjectError(f"{document} has more than {MAX_ENTRY} bytes, which is too long for a page", file=entry)
         return cls(folder, entry)
 
     @property
@@ -102,8 +102,8 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
         seen += len(contents[inside])
         if seen > MAX_FILES:
             raise ProjectError(
-                f"{folder} has more than {MAX_FILES} files and folders, where each counts at every place that links give "
-                "it; remove such links, or what is no part of the composition",
+                f"{folder} has more than {MAX_FILES} files and folders, counting each at every place that links give "
+                "it; remove such links, or files that the composition does not need",
                 project=str(folder),
             )
         for name, target, is_folder in contents[inside]:
@@ -190,7 +190,7 @@ def local_project(
 def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
     """Copy files that can belong to a composition; a name that no page can ask for cannot."""
     if len(names) > MAX_FILES:
-        raise ProjectError(f"{store.url} has {len(names)} files, more than {MAX_FILES}; a project cannot be so large")
+        raise ProjectError(f"{store.url} has {len(names)} files, more than the {MAX_FILES} that a project may have")
     wanted = [
         name
         for name in names
@@ -200,12 +200,14 @@ def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
     ]
     folders = {parent.as_posix() for name in wanted for parent in PurePosixPath(name).parents}
     if both := sorted(folders & {*wanted}):
-        raise ProjectError(f"{store.url_of(both[0])} is a file and a folder, which no project can hold; rename one")
+        raise ProjectError(f"{store.url_of(both[0])} is both a file and a folder; rename one")
     for parent in folders:
         try:
             (folder / parent).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise ProjectError(f"{store.url} has a folder {parent[:200]!r}, which cannot be here: {error}") from error
+            raise ProjectError(
+                f"{store.url} has a folder {parent[:200]!r}, which cannot be created here: {error}"
+            ) from error
     concurrently(lambda name: _fetch_whole(store, name, names[name], folder / name), wanted)
 
 
@@ -215,4 +217,4 @@ def _fetch_whole(store: Store, name: str, size: int, path: Path) -> None:
         if store.fetch(name, path, size, limit=size + UNPACKED).stat().st_size >= size:
             return
     url = store.url_of(name)
-    raise StoreError(f"{url}: only {path.stat().st_size} of {size} bytes came, {READS} times", url=url)
+    raise StoreError(f"{url}: received only {path.stat().st_size} of {size} bytes, {READS} times", url=url)

@@ -84,7 +84,7 @@ def _options(place: str, data: bytes) -> dict[str, Any]:
         raise InvalidConfigError(f"{place}: unknown {name!r}; options belong in a table [render]", field=name)
     if "allow_hosts" in own:
         raise InvalidConfigError(
-            f"{place}: allow_hosts is only for whoever renders, because it opens this machine's network to the page",
+            f"{place}: allow_hosts opens this machine's network to the page, so a project cannot set it; pass it to the render",
             field="allow_hosts",
         )
     try:
