@@ -1,8 +1,7 @@
-"""The rules: what each finding means here, and what to do about it.
+"""The rules: for each finding its severity, message and remedy.
 
-The severity tells what happens in hfdask: an error is a render that fails, shows something else than the author meant,
-or differs from chunk to chunk; a warning is something slow, something that another renderer or an editor would trip
-over, or something that is likely, but not surely, a mistake.
+An error means that a render fails, shows something else than the author meant, or differs from chunk to chunk. A warning means
+that something is slow, fails in other renderers or editors, or is likely, but not surely, a mistake.
 """
 
 from __future__ import annotations

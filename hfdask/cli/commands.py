@@ -1,7 +1,7 @@
 """The command line: one command for each public function, with the same options and the same errors.
 
-Standard output carries results only; what is for people goes to standard error. An error is one line there, code and
-message, and the exit status tells its kind.
+Results go to standard output, and messages for people to standard error. An error is one line with its code and message, and
+the exit status gives its kind.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Exit status:
 
 
 def exit_status(error: HfdaskError) -> int:
-    """The exit status that tells this kind of error."""
+    """Return the exit status for this kind of error."""
     table: list[tuple[type[HfdaskError], int]] = [
         (InvalidConfigError, 2),
         (ProjectError, 3),
@@ -61,7 +61,7 @@ def exit_status(error: HfdaskError) -> int:
 
 
 class _Commands(click.Group):
-    """Turns the errors of every command into one line and an exit status."""
+    """Turn the errors of every command into one line and an exit status."""
 
     debug = False
 
@@ -209,7 +209,7 @@ def check(project: str, level: CheckLevel | None, as_json: bool, **options: Any)
     if as_json:
         answer(report.to_json().rstrip("\n"))
     else:
-        width = None if sys.stdout.isatty() else 10_000  # in a log, a line is a line
+        width = None if sys.stdout.isatty() else 10_000  # do not wrap lines in a log
         Console(file=sys.stdout, width=width).print(report)
     if report.failing(level or "report"):
         raise click.exceptions.Exit(3)
@@ -352,7 +352,7 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity, which is the PSNR of equal pictures: null stands for it."""
+    """Replace infinity, the PSNR of equal pictures, by null, because JSON has no infinity."""
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if value == float("inf") else value

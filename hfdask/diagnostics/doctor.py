@@ -1,4 +1,4 @@
-"""What a render would use on this machine, found out by trying."""
+"""Diagnose what a render would use on this machine, by trying it."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from hfdask.fonts.install import fonts_folder
 from hfdask.store.cache import Cache
 
 LITTLE_DISK = 10**9
-"""Bytes of free disk below which a worker is warned of."""
+"""Warn if the disk has fewer free bytes than this."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 
 
 @dataclass
 class Diagnosis:
-    """Facts for people, warnings about speed or looks, and problems without whose remedy no render works."""
+    """Facts for people, warnings about speed or looks, and problems that prevent renders."""
 
     facts: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-safe form."""
+        """Return a JSON-safe form."""
         return {"facts": self.facts, "warnings": self.warnings, "problems": self.problems, "ok": not self.problems}
 
 
 def diagnose() -> Diagnosis:
-    """Look at the browser, the libraries and the machine; starts the browser once."""
+    """Diagnose the browser, the libraries and the machine. It starts the browser once."""
     report = Diagnosis()
     facts = report.facts
     facts["hfdask"] = __version__
