@@ -1,8 +1,8 @@
 """Read a script, and find what makes a frame depend on more than its time (docs/compositions.md, 7.5).
 
-A grammar parses the script, so comments and strings do not mislead. The virtual clock and the seeded randomness make much
-harmless that other renderers forbid. What remains is state that grows from frame to frame, since a chunk has not seen the
-frames before its own, and timers, which run by the real clock.
+A grammar parses the script, so comments and strings do not mislead. The virtual clock and the seeded randomness make
+much harmless that other renderers forbid. What remains is state that grows from frame to frame, since a chunk has not
+seen the frames before its own, and timers, which run by the real clock.
 """
 
 from __future__ import annotations
@@ -498,7 +498,7 @@ def _tween_of(node: Node) -> Node | None:
 
 
 def _in_tween_function(node: Node) -> bool:
-    """Return true if this is in a function that is a property of a tween: GSAP calls it when the tween first renders."""
+    """Return true if this is in a function that is a property of a tween. GSAP calls it at the tween's first frame."""
     item: Node | None = node
     while item is not None:
         parent = item.parent

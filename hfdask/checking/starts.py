@@ -1,7 +1,7 @@
 """Find code that starts an animation when something happens, and not at a time of the video.
 
-A chunk in the middle of the video brings the page to its first frame in one step. So events from before that frame come at
-that frame, and an animation that they start begins at another time than in other chunks.
+A chunk in the middle of the video brings the page to its first frame in one step. So events from before that frame come
+at that frame, and an animation that they start begins at another time than in other chunks.
 """
 
 from __future__ import annotations
