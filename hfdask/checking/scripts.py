@@ -16,7 +16,7 @@ from typing import Any
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
-from hfdask.checking.starts import CALLBACKS, ENDS, INPUTS, TWEENS, event_of, sets_classes, starts_animation
+from hfdask.checking.starts import CALLBACKS, ENDS, INPUTS, TWEENS, event_of, starts_animation, starts_tween
 from hfdask.checking.state import state_changes
 from hfdask.checking.syntax import (
     arguments_of,
@@ -371,11 +371,11 @@ class _Reader:
             if function is None:
                 continue
             reached = self.reached(function)
-            starts = any(starts_animation(each) for each in reached)
-            if event in ENDS and (starts or any(sets_classes(each) for each in reached)):
-                severity = None if starts else "warning"
+            # Animations of the browser that start then are exact (docs/compositions.md, 6.4); those of libraries are not.
+            if event in ENDS and (tweens := {*map(starts_tween, reached)} - {""}):
+                severity = None if "surely" in tweens else "warning"
                 self.report("animation_started_by_event", node, severity, what=f"the event {event}")
-            elif event in INPUTS and (starts or any(_draws(each) for each in reached)):
+            elif event in INPUTS and any(starts_animation(each) or _draws(each) for each in reached):
                 self.report("event_never_comes", node, event=event)
         for name, node, given in self._callbacks():
             function = self.function(given)
