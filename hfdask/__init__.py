@@ -117,7 +117,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used for the first time."""
+    """Import a public name when it is first used."""
     if name == "errors":
         return import_module("hfdask.errors")
     if name not in _HOME:
