@@ -1,7 +1,7 @@
 """Write a video as a web page; render it on a Dask cluster.
 
-The names in ``__all__`` and `hfdask.errors` are public; all other modules are private. They are imported when they are first
-used (PEP 562), because Dask, Playwright and PyAV together take most of a second.
+The names in ``__all__`` and `hfdask.errors` are public; all other modules are private. They are imported when they are
+first used (PEP 562), because Dask, Playwright and PyAV together take most of a second.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used for the first time."""
+    """Import a public name when it is first used."""
     if name == "errors":
         return import_module("hfdask.errors")
     if name not in _HOME:

@@ -1,8 +1,8 @@
 """The tree of all errors that hfdask raises on purpose.
 
-A driver decides by ``retryable`` alone if another attempt can help. People and programs recognise an error by its stable
-``code``. Neither is derived from a class name or a message. All errors pickle, with their details, because most of them
-cross from a worker to the driver.
+A driver decides by ``retryable`` alone if another attempt can help. People and programs recognise an error by its
+stable ``code``. Neither is derived from a class name or a message. All errors pickle, with their details, because most
+of them cross from a worker to the driver.
 
 ::
 
@@ -174,7 +174,7 @@ class AssetError(ProjectError):
 
 
 class AssetRefusedError(AssetError):
-    """Planning may not fetch a file of the page: its address is private, it is too long, or it has too many redirects."""
+    """Planning may not fetch a file of the page: private address, too long, or too many redirects."""
 
     code = "ASSET_REFUSED"
 

@@ -13,8 +13,8 @@ from typing import Any
 MAX_DEPTH = 100
 """Maximum nesting of an answer. The answers that hfdask asks for have only a few levels."""
 
-# Line feeds and tabs stay; other control characters become their Unicode pictures. Marks that reorder text are replaced,
-# because they can hide its meaning.
+# Line feeds and tabs stay; other control characters become their Unicode pictures. Marks that reorder text are
+# replaced, because they can hide its meaning.
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
 _NO_PICTURE = dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 _LEGIBLE = {**_PICTURES, 0x7F: 0x2421, **_NO_PICTURE}

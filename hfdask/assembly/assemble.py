@@ -1,8 +1,8 @@
 """Assemble chunks to a video without re-encoding; only a verified video gets the output's name.
 
-Everything is checked. A chunk must match its record, this plan and its capture mode. Each seam is proven by the frame before
-it, which both neighbours rendered. The result is opened again and verified before it is moved into place. All but the last
-step runs while later chunks are still being rendered.
+Everything is checked. A chunk must match its record, this plan and its capture mode. Each seam is proven by the frame
+before it, which both neighbours rendered. The result is opened again and verified before it is moved into place. All
+but the last step runs while later chunks are still being rendered.
 """
 
 from __future__ import annotations
@@ -118,8 +118,9 @@ def assemble(
 class Assembly:
     """Join chunks to a video as they are finished, in any order. Their packets are written in order.
 
-    Use it as a context manager, from one thread at a time. If its block ends without `finish`, nothing is at the output. It
-    holds one chunk's packets, and fetches at most eight files ahead from a store that is not on this machine.
+    Use it as a context manager, from one thread at a time. If its block ends without `finish`, nothing is at the
+    output. It holds one chunk's packets, and fetches at most eight files ahead from a store that is not on this
+    machine.
 
     Parameters
     ----------
@@ -190,8 +191,8 @@ class Assembly:
         Raises
         ------
         ChunkMissingError, ChunkMismatchError, SeamError
-            As soon as they are found. For the first two, ``details["chunk"]`` is the number of the chunk: `drop` it, and
-            add the chunks that are still missing.
+            As soon as they are found. For the first two, ``details["chunk"]`` is the number of the chunk: `drop` it,
+            and add the chunks that are still missing.
         RenderCancelledError
             If the observer cancels.
         """

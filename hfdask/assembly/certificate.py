@@ -58,7 +58,10 @@ class CertifiedChunk(Value, frozen=True):
 
 
 class Certificate(Value, frozen=True):
-    """A finished video's record; ``frame_digests`` are as in `hfdask.core.model.FrameRecord`, ``sha256`` is the file's."""
+    """A finished video's record.
+
+    ``frame_digests`` are those of `hfdask.core.model.FrameRecord`, and ``sha256`` is the file's.
+    """
 
     LIMIT: ClassVar[int] = 2**30
 

@@ -1,7 +1,7 @@
 """Types for the answers of a page.
 
-The page's scripts share a world with the runtime, and can change much of what it uses. So answers are not trusted: they are
-read into these types, with bounds, or end in an error that says what is wrong.
+The page's scripts share a world with the runtime, and can change much of what it uses. So answers are not trusted: they
+are read into these types, with bounds, or end in an error that says what is wrong.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 class Status(Struct, frozen=True, rename="camel"):
     """Progress of loading: if there is a root, and what is still awaited, missing or wrong.
 
-    ``pending`` lists work of the page that may still bring missing timelines; ``may_end`` is true if some of it may end in
-    time.
+    ``pending`` lists work of the page that may still bring missing timelines; ``may_end`` is true if some of it may end
+    in time.
     """
 
     root: bool
@@ -132,7 +132,10 @@ class PlatformFont(Struct, frozen=True, rename="camel"):
 
 
 class BrokenFace(Struct, frozen=True):
-    """A family of the page that could not be loaded, the files of one of its faces, and true in ``used`` if text asks for it."""
+    """A family of the page that could not be loaded, and the files of one of its faces.
+
+    ``used`` is true if text asks for it.
+    """
 
     family: Name
     urls: Names

@@ -61,8 +61,8 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
     async with thread.pool.opened("beginframe", None, _blank_page) as ((cdp, chromium), _):
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                # Frames without a picture do not show that the mode is missing, only that the page is not ready yet; they
-                # must not lock a plan to the slower mode.
+                # Frames without a picture do not show that the mode is missing, only that the page is not ready yet;
+                # they must not lock a plan to the slower mode.
                 while not await _drawn(cdp, chromium):
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:

@@ -1,9 +1,9 @@
 """Capture frames of an open page as PNGs, only if the picture changed.
 
-After each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas can have changed. Then the
-compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a picture. A picture
-always damages the frame after it. So the first still frame after a movement gets a picture too, which is then found equal,
-and the tests begin after that.
+After each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas can have changed.
+Then the compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a
+picture. A picture always damages the frame after it. So the first still frame after a movement gets a picture too,
+which is then found equal, and the tests begin after that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Start and end browser processes.
 
-All of them end with this process. Playwright's driver ends when its standard input closes, which the kernel does even after
-`kill -9`, and the kernel ends Chromium with the driver. If memory runs out, the kernel ends Chromium before this process.
+All of them end with this process. Playwright's driver ends when its standard input closes, which the kernel does even
+after `kill -9`, and the kernel ends Chromium with the driver. If memory runs out, the kernel ends Chromium before this
+process.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _FLAGS = (
     "--disable-lcd-text",
     # A second window would take frames of the first one's compositor.
     "--block-new-web-contents",
-    # A tile that is redrawn in part has other edge pixels than one drawn whole, and so a frame would depend on the last.
+    # A tile that is redrawn in part has other edge pixels than one drawn whole, and so a frame would depend on the
+    # last.
     "--disable-partial-raster",
     # Requests of a page are answered or refused here. All other traffic is prevented, because no name is resolved.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -153,7 +155,7 @@ class Chromium:
         return True
 
     def next_tick(self) -> float:
-        """Return the next frame time in ms. It must rise strictly, but by so little that native animations stand still."""
+        """Return the next frame time in ms. It rises strictly, but by so little that native animations stand still."""
         self._ticks += 0.01
         return self._ticks
 

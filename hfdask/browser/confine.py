@@ -1,9 +1,9 @@
 """Isolate a browser from all networks, and its page server from all other processes.
 
-The [launcher](launcher.py) isolates itself and then becomes Chromium. This module receives what it hands over: the socket for
-the page server, and the layers of isolation that the system supports. In a network namespace of its own, only the browser can
-reach its server. Without one, every process of the machine can connect to the server's port, so the server checks each
-connection: the kernel knows the socket at the other end, and ``/proc`` the process that owns it.
+The [launcher](launcher.py) isolates itself and then becomes Chromium. This module receives what it hands over: the
+socket for the page server, and the layers of isolation that the system supports. In a network namespace of its own,
+only the browser can reach its server. Without one, every process of the machine can connect to the server's port, so
+the server checks each connection: the kernel knows the socket at the other end, and ``/proc`` the process that owns it.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Deadlines:
             raise BrowserCrashError(lost)
 
     async def _require_here_soon(self) -> None:
-        """Call `_require_here` after a failure: the event of a navigation may come later than the failure that it caused."""
+        """Call `_require_here` after a failure: the event of a navigation may come after failures that it caused."""
         if not self._log.left_for:
             await asyncio.sleep(_WORD_PATIENCE)
         self._require_here()

@@ -1,7 +1,7 @@
 """Find the Chromium to use, and its version.
 
-Only a headless-shell build has BeginFrame, the exact and fast way to capture. Any other Chromium can only take screenshots. So
-headless shells come first, from any source.
+Only a headless-shell build has BeginFrame, the exact and fast way to capture. Any other Chromium can only take
+screenshots. So headless shells come first, from any source.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Browser:
 def find_browser() -> Browser:
     """Find the Chromium to render with.
 
-    The order is: the variable ``HFDASK_BROWSER``, Playwright's headless shell, a headless shell on the PATH, any Chromium or
-    Chrome on the PATH.
+    The order is: the variable ``HFDASK_BROWSER``, Playwright's headless shell, a headless shell on the PATH, any
+    Chromium or Chrome on the PATH.
 
     Raises
     ------

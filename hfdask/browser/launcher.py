@@ -1,17 +1,20 @@
 """The program that isolates itself from all networks, and then becomes Chromium.
 
-It runs alone (``python -I -S launcher.py BINARY ARGUMENT...``), because a process with threads cannot enter a user namespace.
-It makes the socket for the page server, sends it to the waiting process, and then executes the browser in its own place:
+It runs alone (``python -I -S launcher.py BINARY ARGUMENT...``), because a process with threads cannot enter a user
+namespace. It makes the socket for the page server, sends it to the waiting process, and then executes the browser in
+its own place:
 
-- in a network namespace of its own, if the system allows one, as root or through a user namespace. A socket belongs to the
-  namespace in which it was made. So this browser reaches only the page server, and only this browser reaches the server;
+- in a network namespace of its own, if the system allows one, as root or through a user namespace. A socket belongs to
+  the namespace in which it was made. So this browser reaches only the page server, and only this browser reaches the
+  server;
 - otherwise with filters that need no privilege: seccomp refuses all sockets except TCP and local ones. Landlock, if the
   kernel supports it for TCP, refuses every port except the page server's.
 
 The kernel ends the browser with the process that started it. If memory runs out, it ends the browser before our other
 processes.
 
-It imports nothing but extension modules (`socket` without its Python half), which halves the time that it adds to a launch.
+It imports nothing but extension modules (`socket` without its Python half), which halves the time that it adds to a
+launch.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ def main() -> None:
 
 
 def _prefer_to_end() -> None:
-    """Have the kernel end this process first. Chromium itself sets pages to 300 and the GPU to 200; the rest would be at ours."""
+    """Have the kernel end this process first. Chromium sets only its pages (300) and the GPU process (200) itself."""
     try:
         with open("/proc/self/oom_score_adj", "r+") as file:
             score = min(1000, int(file.read()) + _OOM_SCORE)

@@ -196,7 +196,7 @@ def close_browsers() -> None:
 
 
 def browser_usage() -> tuple[int, int]:
-    """Return the number of this process's browsers, and their bytes as last measured. It starts nothing and never waits."""
+    """Return the number of this process's browsers, and their bytes as last measured, without starting any."""
     thread = _thread
     return (0, 0) if thread is None or thread.pid != os.getpid() else thread.pool.usage()
 

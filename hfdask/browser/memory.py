@@ -1,13 +1,13 @@
 """Measure and limit the memory of a browser's processes.
 
-Dask's nanny measures only the worker's own process. So a leased browser is measured several times a second, and killed above a
-limit, with an error that says so, before the kernel has to end some process.
+Dask's nanny measures only the worker's own process. So a leased browser is measured several times a second, and killed
+above a limit, with an error that says so, before the kernel has to end some process.
 
-The numbers are those of ``/proc/PID/statm``: the private memory of all processes, plus the largest shared memory of one process
-(the binary, and pictures that are sent between processes). By this an empty page takes 158 MiB. PSS, the exact figure, is 193
-MiB: it also counts files that only one process has mapped. If a page keeps 500 MiB more, both grow by 500. PSS takes the kernel
-6 to 14 ms, holds up the page, and is not available for processes in Chromium's sandbox. This takes 0.1 ms, and the search for
-the processes 2 ms.
+The numbers are those of ``/proc/PID/statm``: the private memory of all processes, plus the largest shared memory of one
+process (the binary, and pictures that are sent between processes). By this an empty page takes 158 MiB. PSS, the exact
+figure, is 193 MiB: it also counts files that only one process has mapped. If a page keeps 500 MiB more, both grow by
+500. PSS takes the kernel 6 to 14 ms, holds up the page, and is not available for processes in Chromium's sandbox. This
+takes 0.1 ms, and the search for the processes 2 ms.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ class Memory:
 def browser_limit(share: int | None, at_a_time: int) -> int:
     """Return the bytes that a browser may take.
 
-    That is ``HFDASK_BROWSER_BYTES``, else three quarters of ``share``, else three quarters of the memory of the machine or
-    container, divided by its cores, or by the number of browsers that run at a time in this process if that is more. It is at
-    least 512 MiB.
+    That is ``HFDASK_BROWSER_BYTES``, else three quarters of ``share``, else three quarters of the memory of the machine
+    or container, divided by its cores, or by the number of browsers that run at a time in this process if that is more.
+    It is at least 512 MiB.
 
     Raises
     ------

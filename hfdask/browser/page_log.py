@@ -1,7 +1,7 @@
 """Collect a page's messages, its requests, and its failures on the network.
 
-A page can produce any amount of these, so all of it is bounded. Nothing here raises, because an exception of a listener would
-end some later call of Playwright.
+A page can produce any amount of these, so all of it is bounded. Nothing here raises, because an exception of a listener
+would end some later call of Playwright.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _EXPLAINED = {
 class PageLog:
     """The log of one page.
 
-    ``failed`` has requests to other origins, ``left_for`` the documents to which the page navigated, ``unreadable`` the URLs of
-    fonts that Chromium could not decode.
+    ``failed`` has requests to other origins, ``left_for`` the documents to which the page navigated, ``unreadable`` the
+    URLs of fonts that Chromium could not decode.
     """
 
     messages: list[str] = field(default_factory=list)

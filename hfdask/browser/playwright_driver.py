@@ -1,9 +1,10 @@
 """Start Playwright's driver with its temporary files in our scratch folder, and without our secrets.
 
-The driver keeps each browser's profile in its ``TMPDIR`` and removes it when the browser has ended, unless the driver itself is
-killed. Scratch folders are also removed after a kill. Playwright has no option for this, nor for the driver's environment, which
-would be ours with all credentials. So this module, and no other, uses private names of Playwright. If these change, profiles are
-in the system's temporary folder and the driver gets the whole environment, as usual with Playwright.
+The driver keeps each browser's profile in its ``TMPDIR`` and removes it when the browser has ended, unless the driver
+itself is killed. Scratch folders are also removed after a kill. Playwright has no option for this, nor for the driver's
+environment, which would be ours with all credentials. So this module, and no other, uses private names of Playwright.
+If these change, profiles are in the system's temporary folder and the driver gets the whole environment, as usual with
+Playwright.
 """
 
 from __future__ import annotations

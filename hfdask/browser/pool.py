@@ -1,9 +1,9 @@
 """The warm browsers of a process, kept for later chunks.
 
-Each chunk has its own browser, because the viz process draws one frame at a time, and because a hang or a crash then costs only
-one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk. After a number of pages, or if it
-uses much memory, it is replaced, because leaks in a long-lived browser would make renders slower. A browser that failed or lost
-a process is never used again.
+Each chunk has its own browser, because the viz process draws one frame at a time, and because a hang or a crash then
+costs only one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk. After a
+number of pages, or if it uses much memory, it is replaced, because leaks in a long-lived browser would make renders
+slower. A browser that failed or lost a process is never used again.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _RETURN_TIMEOUT = 5.0
 class BrowserPool:
     """Playwright's driver and the warm browsers of this process, by capture mode and fonts.
 
-    A browser reads its fonts when it starts. Planning and rendering use different fonts, and so do most plans. So one browser more
-    may stay than were ever leased at a time: a process that plans and renders by turns finds both warm.
+    A browser reads its fonts when it starts. Planning and rendering use different fonts, and so do most plans. So one
+    browser more may stay than were ever leased at a time: a process that plans and renders by turns finds both warm.
     """
 
     share: int | None = None
@@ -71,9 +71,10 @@ class BrowserPool:
 
     @contextlib.asynccontextmanager
     async def lease(self, mode: CaptureMode, fonts: FontWorld | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
-        """Lease a browser; yield it, and true if it was warm. It is kept unless the block ends with an error that is not the page's.
+        """Lease a browser; yield it, and true if it was warm.
 
-        Without ``fonts`` it has those of this machine, for planning.
+        It is kept unless the block ends with an error that is not the page's. Without ``fonts`` it has those of this
+        machine, for planning.
 
         Raises
         ------

@@ -1,9 +1,9 @@
 """Watch the processes of a browser, and end all of them if one is lost.
 
-A browser runs on without some of its processes, but not correctly. Without its zygotes it opens no page. If the process that
-composes pictures or the one that loads files is restarted, a picture may lack something without any error. So a browser that has
-lost one is ended at once. A stopped process is not lost, but does nothing; it is only searched for when a browser is leased, or
-after a wait in vain.
+A browser runs on without some of its processes, but not correctly. Without its zygotes it opens no page. If the process
+that composes pictures or the one that loads files is restarted, a picture may lack something without any error. So a
+browser that has lost one is ended at once. A stopped process is not lost, but does nothing; it is only searched for
+when a browser is leased, or after a wait in vain.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ _OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden b
 
 
 class Processes:
-    """The processes of one browser, found from its first one; on the browser thread's loop. Close it when the browser has ended."""
+    """The processes of one browser, found from its first one. Close it when the browser has ended.
+
+    Use it on the browser thread's loop.
+    """
 
     def __init__(self, pid: int) -> None:
         self.main = psutil.Process(pid)
@@ -66,7 +69,7 @@ class Processes:
         return self._lost
 
     def lose(self, name: str) -> None:
-        """Note that a process has ended that every page depends on, and end the others, so that nothing waits for it."""
+        """Note the end of a process that every page depends on, and end all others, so that nothing waits for it."""
         if not self.killed:
             self._lost = f"the browser lost {name}"
             self.kill()

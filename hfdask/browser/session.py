@@ -1,7 +1,8 @@
 """Open a page, load it, and seek it frame by frame.
 
-The page's runtime does the work and answers with plain JSON. This side sets deadlines, collects errors, and requests frames of
-the compositor while the page loads: with BeginFrame nothing is drawn, and some promises never settle, without such requests.
+The page's runtime does the work and answers with plain JSON. This side sets deadlines, collects errors, and requests
+frames of the compositor while the page loads: with BeginFrame nothing is drawn, and some promises never settle, without
+such requests.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ _CONTEXT: dict[str, Any] = {
     "forced_colors": "none",
     "has_touch": False,
     "is_mobile": False,
-    # The runtime needs styles, requests and scripts that a page's policy may forbid. No request leaves the browser in any case.
+    # The runtime needs styles, requests and scripts that a page's policy may forbid. No request leaves the browser in
+    # any case.
     "bypass_csp": True,
     "accept_downloads": False,
 }
@@ -130,7 +132,7 @@ class PageSession:
         return max(0, self.log.in_flight) + (len(self.network.pending) if self.network else 0)
 
     async def debug(self) -> None:
-        """Enable a debugger, so that a time-out names the running script. It costs some speed, so only planning does it."""
+        """Enable a debugger, so that a time-out names the running script. It costs speed, so only planning does it."""
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
@@ -215,7 +217,7 @@ class PageSession:
                 raise ScriptError("the page runtime failed to take over a closed shadow root")
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
-        """Return what to wait for no longer. A page that loads slowly in a chunk must end up as it did during planning."""
+        """Return what to wait for no longer. A slow page in a chunk must end up as it did during planning."""
         patience = {"timers": _TIMER_PATIENCE, "workers": _WORKER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
@@ -283,7 +285,8 @@ class PageSession:
         ------
         ScriptError
         AssetError
-            Names the URL, and what asked for it, of each file that the picture lacks. A font that no text asks for is not missed.
+            Names the URL, and what asked for it, of each file that the picture lacks. A font that no text asks for is
+            not missed.
         FontUnreadableError
             If a font cannot be decoded, and no other source of its face can.
         """

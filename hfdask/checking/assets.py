@@ -62,7 +62,7 @@ def candidates(url: str, *bases: str | None) -> list[str] | None:
 
 
 def imported(name: str, imports: Mapping[str, str], base: str | None) -> str | None:
-    """Return the URL of a module's specifier by an import map whose document counts from ``base``; None if it has none."""
+    """Return the URL of a module's specifier by an import map in a document with this ``base``, or None."""
     known = {_specifier(key, base): address for key, address in imports.items()}
     name = _specifier(name, base)
     if name in known:

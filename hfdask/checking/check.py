@@ -1,7 +1,7 @@
 """Check a project before a render for what would break, differ from chunk to chunk, or be slow.
 
-A check reads every document that the entry reaches. The browser parses them and lays them out, and a grammar reads the scripts.
-Conditions on several documents are checked here: files, ids, libraries, the length of the video.
+A check reads every document that the entry reaches. The browser parses them and lays them out, and a grammar reads the
+scripts. Conditions on several documents are checked here: files, ids, libraries, the length of the video.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def check(
     project : path or URL
         A folder with an entry document, or the document itself.
     entry : str, optional
-        The entry document, relative to the project. Default: that of the project's ``hfdask.toml``, else ``index.html``.
+        The entry document, relative to the project. Default: that of the project's ``hfdask.toml``, else
+        ``index.html``.
     variables : dict, optional
         Values for a render, over those of ``hfdask.toml``; they are compared with the declarations.
     storage_options : mapping, optional

@@ -208,7 +208,7 @@ class Walk:
         return facts
 
     def _bases(self, facts: dict[str, Any], path: str, role: str, *, late: bool = True) -> Bases:
-        """Return the bases of URLs in a document. Files that are not beside a scene belong to the page (docs/compositions.md, 4.4)."""
+        """Return the bases of URLs in a document (docs/compositions.md, 4.4)."""
         if role == "sub":
             return (path, self._page_base)
         return (base_of(facts["base"] if late else None, path),)
@@ -472,7 +472,7 @@ class Walk:
         return any(re.search(pattern, text, re.IGNORECASE) for text in self.together.provided)
 
     def _scene_of(self, path: str, item: dict[str, Any]) -> tuple[str, str]:
-        """Return the document with the scripts of a composition, and the id that they use for it: for a host its file's."""
+        """Return the document with the scripts of a composition, and the id that they use: for a host its file's."""
         if item["src"] is None:
             return path, item["declared"] or item["id"]
         target = next(iter(candidates(item["src"], "") or []), path)

@@ -1,7 +1,6 @@
-// What `hfdask check` reads out of one document of a project (docs/check.md). It runs in a blank page whose policy lets
-// nothing load and no script run, and writes the document into a frame of it: so the browser's own parser, style
-// engine and layout answer, as they will in a render, and no author code has a say. Judging scripts and files is the
-// host's part; here is what needs a DOM.
+// Reads one document of a project for `hfdask check` (docs/check.md). It runs in a blank page whose policy forbids loading
+// and scripts, and writes the document into a frame of it. So the browser's own parser, style engine and layout answer, as in
+// a render, and no author code runs. The host checks scripts and files; checks that need a DOM are here.
 
 const TIMED = "[data-start]";
 const MEDIA = "video,audio";
@@ -21,7 +20,8 @@ const PLACEHOLDER = /__[A-Z][A-Z0-9_]*__|\{\{.*?\}\}|\$\{.*?\}|<<.*?>>/;
 const SCRIPT_TYPES = new Set(["", "module", "text/javascript", "application/javascript", "text/ecmascript"]);
 const VARIABLE_TYPES = ["string", "number", "color", "boolean", "enum", "font", "image"];
 
-// From these on a style was measured to add a sixth (shadow) to the whole (backdrop) of a frame's time, drawn in software.
+// From these values on, a style was measured to add between a sixth (shadow) and the whole (backdrop) of a frame's time, when
+// drawn in software.
 const COSTLY = { blur: 12, blurShare: 0.2, backdropShare: 0.02, shadow: 40, shadowShare: 0.2, blendShare: 0.2, filters: 12 };
 
 async function moduleError(source) {
@@ -89,7 +89,7 @@ class Inspection {
     this.ids = new Map(this.elements.filter(({ id }) => id).map((element) => [element.id, element]));
   }
 
-  // The host finds lines by an element's tag, attributes, and place among those that are alike.
+  // The host finds lines by an element's tag, its attributes, and its number among equal ones.
   remember(node, seen = new Map()) {
     for (const element of node.querySelectorAll("*")) {
       const attributes = [...element.attributes].map(({ name, value }) => [name.toLowerCase(), value]);
@@ -101,7 +101,7 @@ class Inspection {
     }
   }
 
-  // Templates are content where a composition comes from one: a file's first, or the one named for an empty host.
+  // Templates are content if a composition comes from one: a file's first template, or the one with the name of an empty host.
   mount() {
     const { doc } = this;
     const first = [...doc.querySelectorAll("template")].find(isTemplate);
@@ -274,7 +274,7 @@ class Inspection {
     this.add("deprecated_data_end", element, { outcome });
   }
 
-  // What is read of an element, and what a render does where it is no such number.
+  // Numbers that are read of an element, and what a render does if they are invalid.
   checkNumbers(element) {
     const isRoot = element === this.root && this.role === "entry";
     const known = strictNumber(element.getAttribute("data-end")) !== null;
@@ -314,7 +314,7 @@ class Inspection {
     else if (parsed?.id && !this.target(parsed.id)) this.references.push({ at: this.at(element), id: parsed.id });
   }
 
-  // What only an event of a person's starts: in SMIL, and in attributes with a script.
+  // Animations that only a user's event starts: in SMIL, and in attributes with a script.
   checkEvents() {
     for (const element of this.doc.querySelectorAll("animate,animateMotion,animateTransform,set")) {
       const [, event] = BEGIN_EVENT.exec(element.getAttribute("begin") ?? "") ?? [];
@@ -457,13 +457,13 @@ class Inspection {
       if (kind !== "composition") this.add("placeholder_media_url", element, { url });
       return null;
     }
-    // CSS keeps no positions: the first place where the sheet has the URL.
+    // CSS keeps no positions, so this takes the first place of the URL in the sheet.
     const before = element.localName === "style" ? element.textContent.split(url) : [];
     const row = before.length > 1 ? before[0].split("\n").length - 1 : null;
     return { url, kind, sheet, row, late: this.comesLate(element), at: this.at(element) };
   }
 
-  // Whether a <base> applies: scripts and style sheets are asked for before the parser comes to one that is behind them.
+  // Whether a <base> applies: scripts and style sheets before it are requested before the parser reaches it.
   comesLate(element) {
     const early = this.base && element.matches("script,link") && element.compareDocumentPosition(this.base);
     return !(early & Node.DOCUMENT_POSITION_FOLLOWING);
@@ -536,7 +536,7 @@ class Inspection {
     return this.doc.defaultView.matchMedia(media.mediaText || "all").matches;
   }
 
-  // A page asks for the sources of a face in turn, until there is one.
+  // A page requests the sources of a face in turn, until one exists.
   readFace(style, owner, sheet) {
     const sources = [...style.getPropertyValue("src").matchAll(FACE_SOURCE)].map(([, url, format]) => {
       if (url === undefined) return { local: true };
@@ -553,14 +553,14 @@ class Inspection {
     if (/(?:filter|box-shadow|mix-blend-mode|animation(?:-name)?):/.test(text)) this.costly.push(selector || owner);
   }
 
-  // Whether a picture of a rule is asked for: not where no element matches it. Nested selectors are not followed.
+  // Whether a page requests a picture of a rule: not if no element matches it. Nested selectors are not followed.
   isUsed(selector) {
     const plain = selector.replace(/::?(?:before|after|marker|backdrop|placeholder|selection|first-l(?:ine|etter))\b/g, "");
     if (plain === "" || selector.includes("&") || plain.trim() !== plain || /(?:^|[\s,>+~])(?:,|$)/.test(plain)) return true;
     return !isList(plain) || this.doc.querySelector(plain) !== null;
   }
 
-  // Layout is asked for only where some style could cost much.
+  // Layout is computed only if some style could be expensive.
   checkCost() {
     const suspects = new Set();
     for (const item of this.costly) {
@@ -595,9 +595,9 @@ class Inspection {
     return style.filter !== "none" || backdrop !== "none";
   }
 
-  // What CSS animates once, from when on its clips are open, and whether it counts from a start of its own. The others count
-  // from that of the video, which only the host knows.
-  // When an element starts in its document, as far as attributes tell: the length of what a script makes is not known here.
+  // Finite CSS animations: from when on their clips show, and whether they count from a start of their own. Others count from
+  // the start of the video, which only the host knows.
+  // When an element starts in its document, as far as attributes say: lengths that scripts set are not known here.
   startOf(element, depth = 0) {
     if (element === this.root || depth > MAX_CHAIN) return 0;
     if (!this.starts.has(element)) {
@@ -644,7 +644,7 @@ class Inspection {
   }
 }
 
-// HTML's, and not an element of that name in SVG.
+// HTML's element, and not one of that name in SVG.
 function isTemplate(element) {
   return element.localName === "template" && Boolean(element.content);
 }
@@ -687,20 +687,20 @@ function runs(script) {
   return SCRIPT_TYPES.has(type) && (type === "module" || !script.hasAttribute("nomodule"));
 }
 
-// The id by which a scene's scripts know it, whatever id its host has.
+// The id that a scene's scripts use for it, whatever id its host has.
 function declaredIn(content, id) {
   const named = content.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
   return (named ?? content.querySelector(COMPOSITION))?.getAttribute("data-composition-id") ?? id;
 }
 
-// An import map's names, as far as it can be read.
+// An import map's names, as far as they can be read.
 function importsOf(script) {
   const { imports } = jsonObject(script.text) ?? {};
   const entries = isObject(imports) ? Object.entries(imports) : [];
   return Object.fromEntries(entries.filter(([, address]) => typeof address === "string"));
 }
 
-// The URLs of a srcset: a URL takes all up to white space, and commas only where no descriptor follows.
+// The URLs of a srcset. A URL ends at white space; a comma at its end belongs to the list.
 function candidates(text) {
   return [...text.matchAll(/[\s,]*(\S*[^\s,])(?:\s[^,]*)?(?:,|$)/g)].map(([, url]) => url);
 }

@@ -21,7 +21,8 @@ from hfdask.text import all_legible
 
 _TIMEOUT = 20.0
 _MAX_SAID = 1000
-# Frames of a page inherit its policy, so documents in them neither load files nor run scripts. `blob:` is for parsing modules.
+# Frames of a page inherit its policy, so documents in them neither load files nor run scripts. `blob:` is for parsing
+# modules.
 _POLICY = """
 const policy = document.createElement("meta");
 policy.httpEquiv = "Content-Security-Policy";
@@ -31,9 +32,10 @@ document.head.append(policy);
 
 
 class LintPage:
-    """Ask the browser about documents and scripts. Get it from `open_lint_page`; use it on any thread but the browser's.
+    """Ask the browser about documents and scripts. Get it from `open_lint_page`.
 
-    It keeps no state between questions, so if the browser dies, the question is repeated in another one.
+    Use it on any thread but the browser's. It keeps no state between questions, so if the browser dies, the question is
+    repeated in another one.
     """
 
     def __init__(self, thread: BrowserThread, mode: CaptureMode) -> None:
@@ -97,7 +99,7 @@ class LintPage:
         (self._cdp, self._chromium), _ = self._held.__enter__()
 
     def leave(self, error: BaseException | None = None) -> None:
-        """Return the browser. After an error that is not the project's, or if the page does not close, it is discarded."""
+        """Return the browser to the pool, or discard it after an error that is not the project's."""
         with contextlib.suppress(BrowserCrashError, type(error) if error else BrowserCrashError):
             self._held.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 

@@ -1,7 +1,7 @@
 """Find the lines of elements, which a browser's DOM does not keep.
 
-Chromium's parser decides which elements there are. The standard library's tokenizer only gives the lines of start tags. An
-element is found by its tag, its attributes and its number among equal ones.
+Chromium's parser decides which elements there are. The standard library's tokenizer only gives the lines of start tags.
+An element is found by its tag, its attributes and its number among equal ones.
 """
 
 from __future__ import annotations

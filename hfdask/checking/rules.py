@@ -1,7 +1,7 @@
 """The rules: for each finding its severity, message and remedy.
 
-An error means that a render fails, shows something else than the author meant, or differs from chunk to chunk. A warning means
-that something is slow, fails in other renderers or editors, or is likely, but not surely, a mistake.
+An error means that a render fails, shows something else than the author meant, or differs from chunk to chunk. A
+warning means that something is slow, fails in other renderers or editors, or is likely, but not surely, a mistake.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Read a script, and find what makes a frame depend on more than its time (docs/compositions.md, 7.5).
 
-A grammar parses the script, so comments and strings do not mislead. The virtual clock and the seeded randomness make much
-harmless that other renderers forbid. What remains is state that grows from frame to frame, since a chunk has not seen the
-frames before its own, and timers, which run by the real clock.
+A grammar parses the script, so comments and strings do not mislead. The virtual clock and the seeded randomness make
+much harmless that other renderers forbid. What remains is state that grows from frame to frame, since a chunk has not
+seen the frames before its own, and timers, which run by the real clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
-from hfdask.checking.starts import CALLBACKS, ENDS, INPUTS, TWEENS, event_of, sets_classes, starts_animation
+from hfdask.checking.starts import CALLBACKS, ENDS, INPUTS, TWEENS, event_of, starts_animation, starts_tween
 from hfdask.checking.state import state_changes
 from hfdask.checking.syntax import (
     arguments_of,
@@ -371,11 +371,11 @@ class _Reader:
             if function is None:
                 continue
             reached = self.reached(function)
-            starts = any(starts_animation(each) for each in reached)
-            if event in ENDS and (starts or any(sets_classes(each) for each in reached)):
-                severity = None if starts else "warning"
+            # Animations of the browser that start then are exact (docs/compositions.md, 6.4); those of libraries are not.
+            if event in ENDS and (tweens := {*map(starts_tween, reached)} - {""}):
+                severity = None if "surely" in tweens else "warning"
                 self.report("animation_started_by_event", node, severity, what=f"the event {event}")
-            elif event in INPUTS and (starts or any(_draws(each) for each in reached)):
+            elif event in INPUTS and any(starts_animation(each) or _draws(each) for each in reached):
                 self.report("event_never_comes", node, event=event)
         for name, node, given in self._callbacks():
             function = self.function(given)
@@ -498,7 +498,7 @@ def _tween_of(node: Node) -> Node | None:
 
 
 def _in_tween_function(node: Node) -> bool:
-    """Return true if this is in a function that is a property of a tween: GSAP calls it when the tween first renders."""
+    """Return true if this is in a function that is a property of a tween. GSAP calls it at the tween's first frame."""
     item: Node | None = node
     while item is not None:
         parent = item.parent

@@ -1,10 +1,14 @@
 """Find code that starts an animation when something happens, and not at a time of the video.
 
-A chunk in the middle of the video brings the page to its first frame in one step. So events from before that frame come at
-that frame, and an animation that they start begins at another time than in other chunks.
+A chunk in the middle of the video brings the page to its first frame in one step. So events from before that frame come
+at that frame, and an animation that they start begins at another time than in other chunks. Events of the browser's own
+animations come at their own time in every chunk. Only animations of libraries are a problem there, because their clocks
+follow the frames.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from tree_sitter import Node
 
@@ -35,8 +39,8 @@ CALLBACKS = frozenset({"onStart", "onComplete", "onRepeat", "onReverseComplete",
 
 _MAKES = (TWEENS | {"timeline"}) - {"set"}
 _ANIMATES = frozenset({"animate", "play", "restart", "reverse", "resume"})
+_OF_BOTH = frozenset({"play", "reverse"})  # methods of animations of the browser and of libraries
 _STYLES = frozenset({"animation", "animationName", "transition"})
-_CLASSES = frozenset({"classList", "className"})
 
 
 def starts_animation(function: Node) -> bool:
@@ -52,9 +56,18 @@ def starts_animation(function: Node) -> bool:
     )
 
 
-def sets_classes(function: Node) -> bool:
-    """Return true if a function gives an element a class, which may start a CSS animation."""
-    return any(text_of(item) in _CLASSES for item in inside(function, "property_identifier"))
+def starts_tween(function: Node) -> Literal["", "perhaps", "surely"]:
+    """Return if a function starts an animation of a library, which runs by the library's own clock."""
+    answer: Literal["", "perhaps"] = ""
+    for call in inside(function, "call_expression"):
+        callee = call.child_by_field_name("function")
+        name = member(callee)[1] or text_of(callee)
+        from_gsap = global_name(text_of(base_of(call))) == "gsap"
+        if name in ("anime", "restart", "resume") or (from_gsap and name in _MAKES):
+            return "surely"
+        if name in _OF_BOTH:
+            answer = "perhaps"
+    return answer
 
 
 def event_of(node: Node, arguments: list[Node]) -> tuple[str, Node] | None:

@@ -1,7 +1,7 @@
 """The command line: one command for each public function, with the same options and the same errors.
 
-Results go to standard output, and messages for people to standard error. An error is one line with its code and message, and
-the exit status gives its kind.
+Results go to standard output, and messages for people to standard error. An error is one line with its code and
+message, and the exit status gives its kind.
 """
 
 from __future__ import annotations

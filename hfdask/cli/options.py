@@ -16,7 +16,7 @@ _Command = Callable[..., None]
 
 
 def options_of(*classes: type[RenderConfig | JobConfig], only: Collection[str] = ()) -> Callable[[_Command], _Command]:
-    """Give a command an option for each field of these classes, or for those in ``only``. Missing ones are None or empty."""
+    """Give a command an option for each field of these classes, or for those in ``only``; defaults are None or empty."""
 
     def decorate(command: _Command) -> _Command:
         for cls in reversed(classes):

@@ -1,8 +1,8 @@
 """Standard streams and signals of the command line.
 
-File names and text of pages can contain control characters that a terminal obeys, so text for people is made legible first. A
-closed standard stream is opened on the null device. Otherwise the next file that is opened would get its number, and a child
-process would write into that file.
+File names and text of pages can contain control characters that a terminal obeys, so text for people is made legible
+first. A closed standard stream is opened on the null device. Otherwise the next file that is opened would get its
+number, and a child process would write into that file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """A signal asked the process to end. It is not an `Exception`, so that it is not handled as an error of a render."""
+    """A signal asked the process to end. This is not an `Exception`, so it is not handled as an error of a render."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")

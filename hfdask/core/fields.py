@@ -1,7 +1,8 @@
 """Types for the fields of stored documents: digests, names, paths, sizes and texts.
 
 A stored document is not trusted. A worker uses its strings as file names, keys of a store, URLs and headers. So each
-field has a type that admits only valid values, and msgspec checks it whenever a document is decoded. Patterns end with ``\\Z``, because ``$`` also matches before a newline at the end.
+field has a type that admits only valid values, and msgspec checks it whenever a document is decoded. Patterns end with
+``\\Z``, because ``$`` also matches before a newline at the end.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def misfit(value: Any) -> str:
-    """Return why a JSON value cannot be stored, or "": nested too deeply, a number too large, or half of a character."""
+    """Return why a JSON value cannot be stored, or "": too deep, too large a number, or half of a character."""
     waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
         item, depth = waiting.pop()

@@ -1,9 +1,9 @@
 """Frozen values that are stored or sent to another process, and their JSON.
 
-Everything in a plan is a typed, immutable struct with one canonical encoding: keys sorted, no whitespace, UTF-8. A plan's
-hash is the hash of that encoding, so two machines that plan the same project get the same bytes. Unknown fields and
-wrong types in a stored document are an error, never a silent default. The field types (`hfdask.core.fields`) and the
-checks after decoding apply to every caller.
+Everything in a plan is a typed, immutable struct with one canonical encoding: keys sorted, no whitespace, UTF-8. A
+plan's hash is the hash of that encoding, so two machines that plan the same project get the same bytes. Unknown fields
+and wrong types in a stored document are an error, never a silent default. The field types (`hfdask.core.fields`) and
+the checks after decoding apply to every caller.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ class Resource(Value, frozen=True):
 class Sweep(Value, frozen=True):
     """Observations of planning along the timeline (``sweep.json``). Times differ from run to run.
 
-    The lists have an entry for each of ``frames``: if the page moved anything since the entry before, if the compositor had
-    anything new to draw (None if it was not asked; in screenshot mode it never is), and the wall seconds.
+    The lists have an entry for each of ``frames``: if the page moved anything since the entry before, if the compositor
+    had anything new to draw (None if it was not asked; in screenshot mode it never is), and the wall seconds.
     """
 
     LIMIT: ClassVar[int] = 2**31
@@ -198,8 +198,8 @@ class Sweep(Value, frozen=True):
 class EncoderSettings(Value, frozen=True):
     """All settings that affect the encoder's bytes. A worker uses these and derives nothing.
 
-    ``options`` go to the codec unchanged. ``threads`` is fixed because x264's output depends on it. ``timescale`` is the
-    denominator of the time base of the chunks and of the assembled track.
+    ``options`` go to the codec unchanged. ``threads`` is fixed because x264's output depends on it. ``timescale`` is
+    the denominator of the time base of the chunks and of the assembled track.
     """
 
     codec: Literal["libx264"]
@@ -213,8 +213,8 @@ class EncoderSettings(Value, frozen=True):
 class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
-    ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these. It is
-    None during planning.
+    ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
+    It is None during planning.
     """
 
     width: Side
@@ -424,8 +424,8 @@ class Manifest(Value, frozen=True):
 class FrameRecord(Value, frozen=True):
     """The lists of a chunk with one entry per frame, from ``start`` on. They are stored in a file beside it.
 
-    ``digests`` are BLAKE3 (128 bits, hex) of the frame's RGB(A) pixels, ``damage`` is true if the compositor drew anything new,
-    and ``seconds`` is the wall time to capture the frame.
+    ``digests`` are BLAKE3 (128 bits, hex) of the frame's RGB(A) pixels, ``damage`` is true if the compositor drew
+    anything new, and ``seconds`` is the wall time to capture the frame.
     """
 
     LIMIT: ClassVar[int] = 2**28
@@ -459,9 +459,9 @@ class Unit(Value, frozen=True):
 class Sight(Value, frozen=True):
     """The entry document, split by the page into parts (``runtime/sight.js``).
 
-    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act on the
-    whole page, ``variables`` the page's values, and ``served`` the files that it asked for. Windows are ``(start, end)`` in
-    seconds; ``end`` is None if there is none.
+    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act
+    on the whole page, ``variables`` the page's values, and ``served`` the files that it asked for. Windows are
+    ``(start, end)`` in seconds; ``end`` is None if there is none.
     """
 
     rest: str
@@ -689,7 +689,8 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     Raises
     ------
     PlanCorruptError
-        If the bytes are not JSON of this kind, are too many or nested too deeply. The message names ``what`` and the field.
+        If the bytes are not JSON of this kind, are too many or nested too deeply. The message names ``what`` and the
+        field.
     """
     limit = getattr(kind, "LIMIT", Manifest.LIMIT)
     if len(data) > limit:

@@ -1,10 +1,10 @@
 """Stage times, and the interface through which a caller follows a primitive.
 
-The stages are check, compile, probe, sweep, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
-records, metrics, dashboards and errors.
+The stages are check, compile, probe, sweep, freeze, materialise, boot, capture, encode, upload and assemble: the same
+names in records, metrics, dashboards and errors.
 
-The primitives know nothing of Dask. They report to an `Observer`. The Dask layer's observer reports to the dashboard, the
-command line's to a progress bar, and the base class ignores everything.
+The primitives know nothing of Dask. They report to an `Observer`. The Dask layer's observer reports to the dashboard,
+the command line's to a progress bar, and the base class ignores everything.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The fonts of a browser: those of this machine during planning, and those of the plan during rendering.
 
-Chromium gets all fonts except a page's own from fontconfig, so one generated configuration decides all of them. It contains
-our table of stand-ins and our drawing settings, and nothing of the machine's own configuration. Only its folders differ: for
-planning those of the machine, for rendering a folder with the plan's files. Fontconfig takes the best font that it has. The
-best of many fonts is also the best of those few that the plan carries, so both draw the same.
+Chromium gets all fonts except a page's own from fontconfig, so one generated configuration decides all of them. It
+contains our table of stand-ins and our drawing settings, and nothing of the machine's own configuration. Only its
+folders differ: for planning those of the machine, for rendering a folder with the plan's files. Fontconfig takes the
+best font that it has. The best of many fonts is also the best of those few that the plan carries, so both draw the
+same.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
 def used_fonts(world: FontWorld, used: Iterable[Face]) -> tuple[FontSet, dict[str, Path]]:
     """Return the fonts that a plan carries for these faces, and their files.
 
-    Names are numbered in the order of the machine's fonts, so that browsers of the plan choose the same of two equally good
-    fonts.
+    Names are numbered in the order of the machine's fonts, so that browsers of the plan choose the same of two equally
+    good fonts.
     """
     wanted = {face.file for face in used}
     files: dict[Path, Face] = {}

@@ -1,9 +1,9 @@
 """The table of font families that names stand for, the same on every machine (docs/compositions.md, 10).
 
 Without one table, a composition that asks for Helvetica or Segoe UI would look different on every machine. So names of
-proprietary and system fonts stand for free *canonical* families, which `hfdask install-fonts` installs. If a canonical family
-is missing, and for the browser's names of undeclared and generic fonts, the first installed family of a short list is used,
-never the choice of the machine's own configuration.
+proprietary and system fonts stand for free *canonical* families, which `hfdask install-fonts` installs. If a canonical
+family is missing, and for the browser's names of undeclared and generic fonts, the first installed family of a short
+list is used, never the choice of the machine's own configuration.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def stand_ins(available: Collection[str], installed: Collection[str]) -> dict[st
         target = canonical.family if canonical.family in installed else first(canonical.genre)
         names = (*canonical.aliases, *(_INTER if canonical.family == "Inter" else ()))
         for name in names:
-            # A machine's own font of this name is preferred to other fonts of its kind, but not to the canonical family.
+            # A machine's own font of this name is preferred to other fonts of its kind, but not to the canonical
+            # family.
             own = known.get(name.casefold())
             table[name] = target if canonical.family in installed else own or target
     return {name: target for name, target in sorted(table.items()) if target and target != name}

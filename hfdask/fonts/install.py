@@ -1,8 +1,8 @@
 """Install the canonical families on this machine, and find them.
 
-They are free fonts from the npm registry and are not part of hfdask: `hfdask install-fonts` fetches them with npm. The packages
-contain compressed web fonts, but a browser's system fonts must be uncompressed. So they are decompressed, and not changed
-otherwise.
+They are free fonts from the npm registry and are not part of hfdask: `hfdask install-fonts` fetches them with npm. The
+packages contain compressed web fonts, but a browser's system fonts must be uncompressed. So they are decompressed, and
+not changed otherwise.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read a plan's manifest from a store: decode it, and check its consistency and its hash.
 
-All manifests are read here. Types check single fields (`hfdask.core.fields`). Conditions on several fields are checked here,
-so that a worker never acts on a plan that this library could not have made.
+All manifests are read here. Types check single fields (`hfdask.core.fields`). Conditions on several fields are checked
+here, so that a worker never acts on a plan that this library could not have made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Compare videos or pictures frame by frame, in numbers that other tools can check.
 
-FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal those of its command line. Two videos
-are compared in their stored YUV planes, and two PNGs in RGB. To compare a PNG with a video, the PNG first goes through the
-encoder's conversion, so that only the codec's loss is measured.
+FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal those of its command line. Two
+videos are compared in their stored YUV planes, and two PNGs in RGB. To compare a PNG with a video, the PNG first goes
+through the encoder's conversion, so that only the codec's loss is measured.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Comparison:
     ssim : tuple of float
         SSIM of each common frame, weighted over all planes by size; 1 for equal frames.
     mean_psnr, min_psnr : float
-        The mean comes from the mean squared error of all frames, as in FFmpeg's summary, because infinities have no mean.
+        The mean comes from the mean squared error of all frames, as in FFmpeg's summary, because infinities have no
+        mean.
     mean_ssim, min_ssim : float
         Mean and minimum SSIM.
     worst_frame : int

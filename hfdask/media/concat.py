@@ -1,9 +1,9 @@
 """Join chunk files to a video by copying packets and computing every timestamp.
 
 If files were joined by their own durations, times would drift, because containers round durations. Here a packet's time
-comes from its absolute frame number alone, and a frame takes a whole number of ticks. So no chunk length and no frame rate
-can shift a frame. Players assume that many properties of a video are constant. These are compared before a chunk's packets
-are copied, and the error names the chunk that differs.
+comes from its absolute frame number alone, and a frame takes a whole number of ticks. So no chunk length and no frame
+rate can shift a frame. Players assume that many properties of a video are constant. These are compared before a chunk's
+packets are copied, and the error names the chunk that differs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ChunkSource:
 
 @dataclass(frozen=True, slots=True)
 class JoinReport:
-    """Properties of a file that a `Join` wrote: ``size`` in bytes, ``duration`` in seconds, ``keyframes`` as frame numbers.
+    """The file of a `Join`: ``size`` in bytes, ``duration`` in seconds, ``keyframes`` as frame numbers.
 
     ``digest`` is BLAKE3 (hex) of all packets' bytes.
     """
@@ -63,9 +63,9 @@ class _Layout:
 class Join:
     """Write an MP4 file from chunks that are appended in order; nothing is encoded again.
 
-    The index precedes the data. The same chunks and metadata always give the same bytes. Close it by `finish`, or by leaving
-    its block, which removes an unfinished file. Each chunk is read, compared, decoded in full and copied before the next one
-    is read, so only one chunk's packets are in memory.
+    The index precedes the data. The same chunks and metadata always give the same bytes. Close it by `finish`, or by
+    leaving its block, which removes an unfinished file. Each chunk is read, compared, decoded in full and copied before
+    the next one is read, so only one chunk's packets are in memory.
 
     Parameters
     ----------
@@ -128,8 +128,8 @@ class Join:
         ChunkMissingError
             If the chunk's file does not exist.
         ChunkMismatchError
-            If it does not match the plan or the first chunk in number of frames, timestamps, keyframes, codec, size, pixel format
-            or colour, or does not decode. ``details["chunk"]`` is its index.
+            If it does not match the plan or the first chunk in number of frames, timestamps, keyframes, codec, size,
+            pixel format or colour, or does not decode. ``details["chunk"]`` is its index.
         OutputNotWritableError
         """
         index = len(self._starts)

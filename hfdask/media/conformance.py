@@ -1,8 +1,9 @@
 """Verify a finished video before it is published.
 
-A file that plays can still be wrong: a rate that is off by a thousandth, a frame shown twice, colours that a
-player guesses, an index at the end that keeps browsers waiting. So the finished file is opened again, as by a player, and all of its properties are compared with the plan. Its packets were
-decoded when they were copied (`hfdask.media.concat`). Here they are only compared by their digest.
+A file that plays can still be wrong: a rate that is off by a thousandth, a frame shown twice, colours that a player
+guesses, an index at the end that keeps browsers waiting. So the finished file is opened again, as by a player, and all
+of its properties are compared with the plan. Its packets were decoded when they were copied (`hfdask.media.concat`).
+Here they are only compared by their digest.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Encode PNG frames to an MP4 file with one closed group of pictures, with the same bytes every time.
 
-Chunks are rendered on different machines and joined by copying their packets. So all of them must have the same settings,
-start with their only keyframe, and refer to nothing outside. x264's output depends on the number of threads and, by
-default, on the CPU's instruction sets; both are fixed here. A frame takes a whole number of the file's ticks, so no
-timestamp is ever rounded.
+Chunks are rendered on different machines and joined by copying their packets. So all of them must have the same
+settings, start with their only keyframe, and refer to nothing outside. x264's output depends on the number of threads
+and, by default, on the CPU's instruction sets; both are fixed here. A frame takes a whole number of the file's ticks,
+so no timestamp is ever rounded.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Write frames that repeat the one before, without an encoder.
 
-Many frames of a page are equal to the one before, and x264 needs as long for a repeated picture as for a simple new one: it
-copies, filters and analyses all of it. But H.264 can code a repetition as a P slice in which every macroblock is skipped. It
-has about twenty to a few hundred bytes, decodes to exactly the picture before, and is the same for all frames of a size,
-except for the frame's number in its header. So it is made here, once per chunk.
+Many frames of a page are equal to the one before, and x264 needs as long for a repeated picture as for a simple new
+one: it copies, filters and analyses all of it. But H.264 can code a repetition as a P slice in which every macroblock
+is skipped. It has about twenty to a few hundred bytes, decodes to exactly the picture before, and is the same for all
+frames of a size, except for the frame's number in its header. So it is made here, once per chunk.
 
-Such a picture is a reference picture too, so the encoder's later frames must get higher numbers. The number is a field of
-fixed width in front of each slice, and is replaced in place. With one reference frame (``ref=1``) the encoder's next frame
-refers to the repeated picture, which is equal to the one that the encoder means.
+Such a picture is a reference picture too, so the encoder's later frames must get higher numbers. The number is a field
+of fixed width in front of each slice, and is replaced in place. With one reference frame (``ref=1``) the encoder's next
+frame refers to the repeated picture, which is equal to the one that the encoder means.
 
 Syntax and numbers are those of ITU-T H.264 (08/2021): headers 7.3.2.1, 7.3.2.2 and 7.3.3, slice data 7.3.4, CABAC 9.3.
 """
@@ -77,7 +77,7 @@ _RANGE_LPS = tuple(
 
 @dataclass(frozen=True)
 class SkipWriter:
-    """Write repeated pictures of a stream, and number its other ones. Get one from the stream's parameter sets with `of`.
+    """Write repeated pictures of a stream, and number its other ones. Make one by `of`.
 
     Attributes
     ----------
@@ -211,7 +211,7 @@ def _require(fact: bool, what: str) -> None:
 
 @functools.lru_cache(maxsize=8)
 def _all_skipped(macroblocks: int) -> bytes:
-    """Return slice data that skips each macroblock: a skip flag of 1 and an end flag of 0 each; the last end flag is 1."""
+    """Return slice data that skips each macroblock: a skip flag of 1, and an end flag of 0 (1 for the last one)."""
     coder = _Arithmetic()
     for position in range(macroblocks):
         coder.skip()
@@ -220,7 +220,7 @@ def _all_skipped(macroblocks: int) -> bytes:
 
 
 class _Arithmetic:
-    """The CABAC encoder of 9.3.4.2 for the only two symbols needed: a skip, always the more probable one, and an end flag."""
+    """The CABAC encoder of 9.3.4.2 for two symbols: a skip, which is always the more probable one, and an end flag."""
 
     def __init__(self) -> None:
         state = min(126, max(1, ((_SKIP_M * _SLICE_QP) >> 4) + _SKIP_N))

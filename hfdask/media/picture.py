@@ -2,8 +2,8 @@
 
 A frame's digest is that of its *decoded* pixels, never of its PNG: two browsers, or two capture modes, may compress the
 same pixels differently. All of this runs once per frame, on cores that Chromium needs too. So a picture stays in the
-decoder's buffer, which the digest and the colour conversion read. The conversion uses only integer, bit-exact paths, because
-a chunk may be encoded again on another kind of CPU, with the same result.
+decoder's buffer, which the digest and the colour conversion read. The conversion uses only integer, bit-exact paths,
+because a chunk may be encoded again on another kind of CPU, with the same result.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def decode_png(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None
 
 
 def _pixels_only(data: bytes, width: int, height: int) -> bytes:
-    """Return a PNG of this size with its pixels only: compressed texts and profiles can be far larger than the picture."""
+    """Return a PNG of this size with its pixels only: compressed texts and profiles can be far larger."""
     wrong = MediaError(f"the picture is not a PNG of {width}x{height} pixels", size=len(data))
     if len(data) > 5 * width * height + 2**20:
         raise MediaError(f"{len(data)} bytes are too many for a PNG of {width}x{height} pixels", size=len(data))

@@ -1,7 +1,7 @@
 """Allow addresses and hosts of the public internet, and refuse those of this machine and of private networks.
 
-Names and addresses have many spellings, so no decision is made on text that other code will parse again. Hosts are checked
-in the form in which they are sent. Addresses are checked as numbers, when a socket is about to connect to them.
+Names and addresses have many spellings, so no decision is made on text that other code will parse again. Hosts are
+checked in the form in which they are sent. Addresses are checked as numbers, when a socket is about to connect to them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def normal_url(text: str) -> URL:
 
 
 def normal_host(host: str) -> str:
-    """Return a host in the form in which it is compared: the shortest text of an address, or an ASCII name without a last dot.
+    """Return a host in normal form: the shortest text of an address, or an ASCII name without a last dot.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def normal_host(host: str) -> str:
 
 
 def require_public_host(url: URL) -> None:
-    """Raise an error for a URL with an address that is not public, a name of this machine, or a port that is not for the web.
+    """Raise an error for a URL with a private address, a name of this machine, or a port that is not for the web.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def require_public_host(url: URL) -> None:
 
 
 def require_public_address(text: str, name: str | None = None) -> None:
-    """Raise an error for an address that is not public, or that is this machine's own. ``name`` is the host that led to it.
+    """Raise an error for a private address or one of this machine; ``name`` is the host that led to it.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def _is_here(address: str) -> bool:
-    """Return true for an address of this machine. A datagram socket asks the routing table when it connects; it sends nothing."""
+    """Return true for an address of this machine. The datagram socket only asks the routing table and sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

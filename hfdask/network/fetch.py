@@ -1,8 +1,9 @@
 """Fetch files over HTTP for a page that is being planned, from public addresses only.
 
-A page is an untrusted program, and planning may run near private services. So the address of each connection is checked,
-also after every redirect. It must be public unless the caller allows the host by name. There are two clients: one that can
-only make sockets to public addresses, and one for allowed hosts and for proxies, which resolve names themselves.
+A page is an untrusted program, and planning may run near private services. So the address of each connection is
+checked, also after every redirect. It must be public unless the caller allows the host by name. There are two clients:
+one that can only make sockets to public addresses, and one for allowed hosts and for proxies, which resolve names
+themselves.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _DROPPED = frozenset(
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one planning: bytes (unpacked) of a response and of all, seconds of a response with all its attempts."""
+    """Limits of one planning: unpacked bytes of a response and of all, seconds of a response with its retries."""
 
     response: int = 64_000_000
     total: int = 256_000_000
@@ -221,7 +222,7 @@ def _target(answer: Fetched) -> str:
 
 
 def _redirected(answer: Fetched, target: str) -> Request:
-    """Return the next request by the rules of Fetch: a POST becomes a GET, and secrets are not sent to another origin."""
+    """Return the next request by the rules of Fetch: a POST becomes a GET; other origins get no secrets."""
     asked = answer.request
     here = URL(asked.url)
     try:

@@ -1,9 +1,9 @@
 """Answer a page's requests to other origins here; none ever leaves the browser.
 
-Chromium resolves only the composition's own host, so it cannot reach the network in any case. CDP's Fetch
-domain on the browser itself (not on the page) hands over the requests of all frames and workers, also of frames in
-other processes, before they start, and leaves the HTTP cache on, which Playwright's routing switches off. During planning all requests come here. In a chunk only those to origins in the plan do, so a page without remote resources
-pays nothing.
+Chromium resolves only the composition's own host, so it cannot reach the network in any case. CDP's Fetch domain on the
+browser itself (not on the page) hands over the requests of all frames and workers, also of frames in other processes,
+before they start, and leaves the HTTP cache on, which Playwright's routing switches off. During planning all requests
+come here. In a chunk only those to origins in the plan do, so a page without remote resources pays nothing.
 """
 
 from __future__ import annotations

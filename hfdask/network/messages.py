@@ -1,7 +1,7 @@
 """Types of requests and answers that recording and replay share.
 
-A request is identified by a digest, because URLs may contain secrets: signatures, tokens, passwords. Manifests, logs and
-errors only contain URLs without their queries.
+A request is identified by a digest, because URLs may contain secrets: signatures, tokens, passwords. Manifests, logs
+and errors only contain URLs without their queries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ VISIBLE = frozenset(
     | {"iframe", "document", "object", "embed"}
 )
 
-# If these cannot be fetched, planning finds their families elsewhere (docs/compositions.md, 10), and the plan carries them.
+# If these cannot be fetched, planning finds their families elsewhere (docs/compositions.md, 10), and the plan carries
+# them.
 _FONT_SERVICES = ("https://fonts.googleapis.com/",)
 
 _URL = re.compile(

@@ -1,7 +1,7 @@
 """Record the responses of other origins during planning. Each is fetched once and stored in the plan.
 
-All pages of one planning share a recorder, so that they and the chunks get the same bytes. Nothing in a record depends on the
-time at which it was made.
+All pages of one planning share a recorder, so that they and the chunks get the same bytes. Nothing in a record depends
+on the time at which it was made.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class Recorder:
         first, last = await self._fetcher.fetch(request)
         if first is last:
             return self._keep(request, _kept(last))
-        # One redirect replaces a chain of them. Its query, which may be a signature that changes each time, is a digest of what
-        # led to it. It stays a redirect, because a script's own imports are relative to where it really is.
+        # One redirect replaces a chain of them. Its query, which may be a signature that changes each time, is a digest
+        # of what led to it. It stays a redirect, because a script's own imports are relative to where it really is.
         final = replace(last.request, url=_stable(last.request.url, request))
         if final.key == request.key:  # it came back to itself
             return self._keep(request, _kept(last))

@@ -1,8 +1,8 @@
 """The page runtime: JavaScript that makes a page's picture a function of time.
 
 Playwright runs it in every frame of the page before any author script. So no document is rewritten, and fragments and
-documents without a head need no special case. Iframes get the virtual clock and the code for CSS animations, WAAPI and SMIL.
-Only the top frame gets the player.
+documents without a head need no special case. Iframes get the virtual clock and the code for CSS animations, WAAPI and
+SMIL. Only the top frame gets the player.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _font_source() -> str:
 
 @functools.cache
 def _names() -> tuple[str, ...]:
-    """Return the names that the runtime's sources read of objects, or that stand alone and may be those of built-ins."""
+    """Return the names that the runtime's sources read of objects, or use alone, perhaps as built-ins."""
     text = re.sub(r"^\s*//.*$", "", "\n".join((*_sources(), _font_source())), flags=re.MULTILINE)
     members = re.findall(r"\.([A-Za-z]\w*)", text)
     kinds = re.findall(r"\b[A-Z][A-Za-z]+\b", text)
@@ -82,7 +82,7 @@ def _names() -> tuple[str, ...]:
 
 @functools.cache
 def runtime_digest() -> str:
-    """Return the sha256 (hex) of the runtime's sources. A plan is locked to it, so all workers have the same runtime."""
+    """Return the sha256 (hex) of the runtime's sources. A plan is locked to it."""
     return hashlib.sha256("\0".join(_sources()).encode()).hexdigest()
 
 

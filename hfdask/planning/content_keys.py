@@ -1,17 +1,17 @@
 """Content keys: a digest of every input that can affect a chunk's frames.
 
-Chunks with the same key show the same pictures, as far as the project's text tells. So a finished chunk of an earlier version
-of a project is reused if a chunk of the new plan has its key. These inputs affect a chunk:
+Chunks with the same key show the same pictures, as far as the project's text tells. So a finished chunk of an earlier
+version of a project is reused if a chunk of the new plan has its key. These inputs affect a chunk:
 
 - the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
 - the entry document without its clips, but with all of its scripts and styles;
 - the clips whose windows meet its frames, and the sub-compositions that are mounted in such windows;
 - files, recorded resources and variables whose names occur in a text that affects it;
-- files whose names occur nowhere, in a folder from which the page asked for such a file: if the name of the folder occurs
-  in such a text. If it occurs nowhere, they affect every chunk.
+- files whose names occur nowhere, in a folder from which the page asked for such a file: if the name of the folder
+  occurs in such a text. If it occurs nowhere, they affect every chunk.
 
-A script that composes a name, or reads another clip, can hide a dependency. So a key alone is not enough: some frames of a
-chunk from another plan are captured again before it is reused (`hfdask.rendering.chunk`).
+A script that composes a name, or reads another clip, can hide a dependency. So a key alone is not enough: some frames
+of a chunk from another plan are captured again before it is reused (`hfdask.rendering.chunk`).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _READS_VARIABLES = re.compile("getVariables|__hfVariables")
 class _Node:
     """An input: its content for the key, and in ``shows`` the inputs that its text names.
 
-    Files and resources have the ``name`` and ``folder`` by which texts refer to them; ``asked`` is true if the page asked for
-    them.
+    Files and resources have the ``name`` and ``folder`` by which texts refer to them; ``asked`` is true if the page
+    asked for them.
     """
 
     content: bytes
@@ -132,8 +132,8 @@ def _resource(resource: Resource) -> _Node:
 def _show_named(rest: _Node, everyone: list[_Node], named: list[_Node]) -> None:
     """Link files and resources to the texts that name them.
 
-    A page that asks for a file whose name occurs nowhere composes names. It may ask for other files of that folder in frames
-    that planning did not visit.
+    A page that asks for a file whose name occurs nowhere composes names. It may ask for other files of that folder in
+    frames that planning did not visit.
     """
     holders = _holders(everyone, {part for node in named for part in (node.name, *node.folder.split("/"))})
     guessed = {node.folder for node in named if node.asked and node.name not in holders}
@@ -190,7 +190,8 @@ def _reached(start: list[_Node]) -> Iterator[_Node]:
 def _met(windows: tuple[Window, ...], first: float, last: float, end: float) -> list[Window]:
     """Return the windows that overlap a chunk, given the times of its first and last frame and its end.
 
-    A window that lasts to the chunk's end or longer gets no end. A clip shows if ``start <= time < end``, in doubles, at times of ``frame / fps`` (docs/compositions.md, 2.1 and 3.5).
+    A window that lasts to the chunk's end or longer gets no end. A clip shows if ``start <= time < end``, in doubles,
+    at times of ``frame / fps`` (docs/compositions.md, 2.1 and 3.5).
     """
     return [
         (start, stop if stop is not None and stop < end else None)

@@ -1,7 +1,7 @@
 """Ask the browser, during planning, which fonts draw a page's text.
 
-The browser is asked about an element only if it has letters or words that are new to its font. So if nothing is new, a look
-at the page costs a walk through its elements. The fonts that set line heights, and those of canvases, belong to no
+The browser is asked about an element only if it has letters or words that are new to its font. So if nothing is new, a
+look at the page costs a walk through its elements. The fonts that set line heights, and those of canvases, belong to no
 element's text. For these, elements are added to the page at the very end.
 """
 
@@ -52,8 +52,8 @@ class Typefaces:
     async def look(self, *, always: bool = True) -> None:
         """Ask about text that is new since the last look; unless ``always``, only if the document's text changed.
 
-        Without a change of text, a style or an animation can still bring a new font. To find that costs a walk through the
-        page.
+        Without a change of text, a style or an animation can still bring a new font. To find that costs a walk through
+        the page.
         """
         async with self._session.deadline_for_fonts():
             changed = understood(await self._value("__hfdaskText.changed()"), bool, "its text")
@@ -132,9 +132,10 @@ def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
 
 
 def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
-    """Return a face for a page that uses only web fonts: Chromium sometimes fails to load these if it has no other font.
+    """Return a face for a page that uses only web fonts.
 
-    Only a canonical face is taken, since it is probably never drawn.
+    Chromium sometimes fails to load these if it has no other font. Only a canonical face is taken, since it is probably
+    never drawn.
     """
     spare = sorted((face for face in world.faces if face.file in world.own), key=lambda face: face.file.name)
     return spare[:1] if any(use.custom for use in uses) else []

@@ -1,8 +1,8 @@
 """Find letters for which no font has a glyph, so that a browser draws a box or nothing.
 
-A browser searches all of its fonts before it draws a box. So if fontconfig knows a character, some font draws it. If not,
-only the page's own fonts can, and the page is asked about those. A letter is what readers see as one: with its accents,
-joiners and selectors, in any spelling that the fonts have.
+A browser searches all of its fonts before it draws a box. So if fontconfig knows a character, some font draws it. If
+not, only the page's own fonts can, and the page is asked about those. A letter is what readers see as one: with its
+accents, joiners and selectors, in any spelling that the fonts have.
 """
 
 from __future__ import annotations

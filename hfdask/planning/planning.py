@@ -1,7 +1,7 @@
 """Freeze a project into a self-contained plan.
 
-Planning is the only step that reads the project. Everything that can change a byte of the output is decided and stored here.
-The manifest is written last, so a folder with a `plan.json` is a complete plan.
+Planning is the only step that reads the project. Everything that can change a byte of the output is decided and stored
+here. The manifest is written last, so a folder with a `plan.json` is a complete plan.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def plan(
 ) -> Plan:
     """Freeze a project into a plan.
 
-    If there is a plan at the URL and some of its chunks can be reused, the new plan keeps its ranges of frames, unless the
-    configuration asks for others. The number of workers does not matter then.
+    If there is a plan at the URL and some of its chunks can be reused, the new plan keeps its ranges of frames, unless
+    the configuration asks for others. The number of workers does not matter then.
 
     Parameters
     ----------

@@ -86,8 +86,8 @@ async def probe(
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once, because
-    nothing else retries planning.
+    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once,
+    because nothing else retries planning.
     """
     fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
     async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
@@ -201,8 +201,8 @@ async def _sweep(
 ) -> Sweep:
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
-    Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text of
-    these and of first frames of clips is read for its fonts; of other frames, only changed text.
+    Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
+    of these and of first frames of clips is read for its fonts; of other frames, only changed text.
     """
     await typefaces.look()
     moved: list[bool] = []
@@ -257,7 +257,7 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
 
 
 def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
-    """Return the size, unchecked: the root's, or for a page without a root that of the options, the page or the default."""
+    """Return the size, unchecked: the root's; without a root that of the options, the page or the default."""
     if report.has_root:
         return report.width or 0, report.height or 0
     choices = (

@@ -89,7 +89,8 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
     Raises
     ------
     ProjectError
-        If there are more than `hfdask.core.fields.MAX_FILES` files and folders. Links to folders can make many of a few.
+        If there are more than `hfdask.core.fields.MAX_FILES` files and folders. Links to folders can make many of a
+        few.
     """
     found: list[tuple[str, Path]] = []
     contents: dict[Path, list[_Item]] = {}  # a folder is read once, however many links lead to it

@@ -28,8 +28,8 @@ def with_project_file(
     """Merge a caller's options over those of the project's own file, if it has one.
 
     Tables (``variables``, ``replace_urls``) are merged name by name. The file belongs to the project, so it can neither
-    open private hosts to the page nor use files outside of the project. If the project is at a URL, ``replace_urls`` are left
-    to planning, which has a local copy.
+    open private hosts to the page nor use files outside of the project. If the project is at a URL, ``replace_urls``
+    are left to planning, which has a local copy.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Render a chunk: capture frames in the browser and encode them, at the same time.
 
-The browser's thread captures, and the calling thread encodes. The channel between them is bounded, so pictures do not pile
-up if the encoder is slow. A chunk's record is written last, so a record means a finished chunk, and a second call for the
-same chunk finds it and does nothing. A chunk that was finished for another plan, with the same content key
+The browser's thread captures, and the calling thread encodes. The channel between them is bounded, so pictures do not
+pile up if the encoder is slow. A chunk's record is written last, so a record means a finished chunk, and a second call
+for the same chunk finds it and does nothing. A chunk that was finished for another plan, with the same content key
 (`hfdask.planning.content_keys`), is reused if some of its frames are still rendered with the same pixels.
 """
 
@@ -70,8 +70,8 @@ def render_chunk(
 ) -> ChunkResult:
     """Render one chunk of a plan to a file.
 
-    The chunk's frame record (``.frames.json``), the pictures at its seams (``.before.png``, ``.last.png``) and its record
-    (``.json``) go next to the file. The record comes last and commits the chunk.
+    The chunk's frame record (``.frames.json``), the pictures at its seams (``.before.png``, ``.last.png``) and its
+    record (``.json``) go next to the file. The record comes last and commits the chunk.
 
     Parameters
     ----------
@@ -136,9 +136,9 @@ def finished_chunk(
 ) -> ChunkResult | None:
     """Return the record of a finished chunk in the store with the same content key, or None.
 
-    Its ``plan_hash`` may be another plan's. A chunk whose file does not match the record does not count. The bytes are only
-    read if that is cheap, in a local store; assembly checks them in any case. ``tell`` is called with a message if the
-    record or its file is damaged.
+    Its ``plan_hash`` may be another plan's. A chunk whose file does not match the record does not count. The bytes are
+    only read if that is cheap, in a local store; assembly checks them in any case. ``tell`` is called with a message if
+    the record or its file is damaged.
     """
     where = output.url_of(name)
     try:
@@ -276,8 +276,8 @@ def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: 
 async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
     """Capture on the browser's thread: report that the page is ready, then send frames.
 
-    A browser that dies, hangs or takes too much memory is replaced, and the next one continues at the same frame, since frames
-    do not depend on those before. A second failure at the same frame is raised.
+    A browser that dies, hangs or takes too much memory is replaced, and the next one continues at the same frame, since
+    frames do not depend on those before. A second failure at the same frame is raised.
     """
     frame = max(0, work.chunk.start - 1)
     failed_at = None

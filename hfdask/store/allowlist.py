@@ -1,15 +1,14 @@
 """Check URLs against ``HFDASK_ALLOWED_URLS``, the list of URLs that this process may use.
 
-A worker writes to the URLs that a task names. If other people submit tasks, the owner of the worker can restrict that with
-a comma- or space-separated list of URL prefixes. Without the list any URL is allowed. A prefix covers whole path segments,
-after links, dots and encoded dots are resolved, so ``s3://bucket/a`` covers neither ``s3://bucket/ab`` nor
+A worker writes to the URLs that a task names. If other people submit tasks, the owner of the worker can restrict that
+with a comma- or space-separated list of URL prefixes. Without the list any URL is allowed. A prefix covers whole path
+segments, after links, dots and encoded dots are resolved, so ``s3://bucket/a`` covers neither ``s3://bucket/ab`` nor
 ``s3://bucket/a/../b``.
 
-Storage options come with the task too, and some of them send the requests for a URL to another server. If the list is set,
-tasks may only give credentials, sizes and time-outs. Every other option needs
-an entry ``NAME=VALUE`` in the list, such as ``endpoint_url=https://store.example:9000`` or
-``client_kwargs.endpoint_url=...`` for one in a table. What the worker's own environment sets (``AWS_ENDPOINT_URL``,
-``FSSPEC_...``) is not restricted.
+Storage options come with the task too, and some of them send the requests for a URL to another server. If the list is
+set, tasks may only give credentials, sizes and time-outs. Every other option needs an entry ``NAME=VALUE`` in the list,
+such as ``endpoint_url=https://store.example:9000`` or ``client_kwargs.endpoint_url=...`` for one in a table. What the
+worker's own environment sets (``AWS_ENDPOINT_URL``, ``FSSPEC_...``) is not restricted.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
     leases/<name>               digests that a caller uses, locked meanwhile
     lock                        shared by all that take a lease, exclusive for eviction
 
-All locks are `flock`: the kernel drops them when the process ends, however it ends, so there is nothing to recover. A file
-whose lock is free has no owner. An object's access time is the time of its last use. Its modification time stays, so that
-a process recognises a file that it has hashed.
+All locks are `flock`: the kernel drops them when the process ends, however it ends, so there is nothing to recover. A
+file whose lock is free has no owner. An object's access time is the time of its last use. Its modification time stays,
+so that a process recognises a file that it has hashed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEFAULT_BYTES = 16 * 2**30
 """Default limit in bytes; half of the free disk space if that is less."""
 
 STALLED = 20.0
-"""Seconds without progress after which the holder of a lock counts as stopped. (Locks of ended processes are free at once.)"""
+"""Seconds without progress after which the holder of a lock counts as stopped. Ended processes hold no locks."""
 
 _LOOK = 0.02
 
@@ -257,7 +257,7 @@ def _lock(descriptor: int, how: int) -> bool:
 
 
 def _held(path: Path) -> int | None:
-    """Wait for a file's lock and return the descriptor that holds it; None if its holder stalls for `STALLED` seconds."""
+    """Wait for a file's lock and return its descriptor; None if the holder stalls for `STALLED` seconds."""
     size, since = -1, time.monotonic()
     while time.monotonic() - since <= STALLED:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,7 @@
 """Call file systems with retries, time limits and concurrency.
 
-s3fs, botocore and gcsfs retry network errors themselves, for up to half a minute. Both share one budget: if they have used
-it up, there is no further attempt; if a call fails at once, it is retried.
+s3fs, botocore and gcsfs retry network errors themselves, for up to half a minute. Both share one budget: if they have
+used it up, there is no further attempt; if a call fails at once, it is retried.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def in_time(
 ) -> Any:
     """Call a file system's method once, and raise `TimeoutError` if it is too slow.
 
-    Large uploads of asynchronous file systems have their own time-outs: cancelled from outside, they would leave their parts
-    in the bucket. Calls of other file systems cannot be cancelled: if one returns after its time-out, ``undo`` is called.
+    Large uploads of asynchronous file systems have their own time-outs: cancelled from outside, they would leave their
+    parts in the bucket. Calls of other file systems cannot be cancelled: if one returns after its time-out, ``undo`` is
+    called.
     """
     limit = STALL + size / SLOWEST
     if type(fs) in (LocalFileSystem, MemoryFileSystem):
@@ -98,7 +99,7 @@ def in_time(
 
 
 def concurrently(call: Callable[[_T], _R], items: Iterable[_T], threads: int = THREADS) -> list[_R]:
-    """Call for all items at once and return the results in order. After an error, wait for running calls and raise it."""
+    """Call for all items at once; return the results in order. After an error, start no more calls and raise it."""
     todo = list(items)
     if len(todo) < 2:
         return [call(item) for item in todo]

@@ -1,7 +1,8 @@
 """Digests of content, and the files whose digests are known.
 
-A digest may come from an untrusted document, so only a valid digest ever becomes part of a path. A file counts as checked if
-this process has hashed or written it, and it has not changed since. All other files are hashed before they are used.
+A digest may come from an untrusted document, so only a valid digest ever becomes part of a path. A file counts as
+checked if this process has hashed or written it, and it has not changed since. All other files are hashed before they
+are used.
 """
 
 from __future__ import annotations

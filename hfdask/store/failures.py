@@ -1,8 +1,8 @@
 """Tell transient errors of file systems from permanent ones, and translate both into errors of hfdask.
 
-The file systems behind fsspec have no common base class of errors: s3fs translates botocore's to `OSError`, gcsfs raises
-its own, and both let through what aiohttp, requests and the credential libraries raise. So errors are recognised by their HTTP status or errno, and only then by name. Names are used because none of these
-libraries need be installed.
+The file systems behind fsspec have no common base class of errors: s3fs translates botocore's to `OSError`, gcsfs
+raises its own, and both let through what aiohttp, requests and the credential libraries raise. So errors are recognised
+by their HTTP status or errno, and only then by name. Names are used because none of these libraries need be installed.
 """
 
 from __future__ import annotations

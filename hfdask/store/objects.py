@@ -89,9 +89,9 @@ def _rounded(size: int, unit: int) -> int:
 
 
 def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
-    """Return the packs of a plan: small objects that the same chunks need, by digest, as many as fit. No pack has a single one.
+    """Return the packs of a plan: small objects that the same chunks need, by digest, as many as fit.
 
-    This rule is part of the plan's protocol.
+    No pack has a single object. This rule is part of the plan's protocol.
     """
     by_scope: dict[Scope, list[tuple[str, int]]] = {}
     for (digest, size), scope in _scopes(objects).items():
@@ -124,8 +124,8 @@ def _scopes(objects: Iterable[PlanObject]) -> dict[tuple[str, int], Scope]:
 class Snapshot:
     """The content of a plan that is being made, fixed when it is added. Use it as a context manager.
 
-    Content is kept by digest, in the plan's folder if that is local, else in the machine's cache, so that chunks on this
-    machine need not fetch it again.
+    Content is kept by digest, in the plan's folder if that is local, else in the machine's cache, so that chunks on
+    this machine need not fetch it again.
     """
 
     def __init__(self, store: Store) -> None:

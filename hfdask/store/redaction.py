@@ -1,8 +1,8 @@
 """Remove secrets from URLs, storage options and errors of other libraries.
 
 Credentials reach hfdask in storage options, in URLs and in the environment, and other libraries put them into their
-errors: signed URLs, request headers, a connection string that did not parse. All text that leaves the store layer passes
-through here. No exception of another library is kept as a cause, because causes are logged in full.
+errors: signed URLs, request headers, a connection string that did not parse. All text that leaves the store layer
+passes through here. No exception of another library is kept as a cause, because causes are logged in full.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def test_missing_chunk(tmp_path: Path) -> None:
 
 def test_timescale_of_another_rate(tmp_path: Path) -> None:
     chunks = make_chunks(tmp_path, (4,))
-    with pytest.raises(ChunkMismatchError, match="no whole number"):
+    with pytest.raises(ChunkMismatchError, match="not a whole number"):
         join(chunks, tmp_path / "out.mp4", Fraction(7 * 11, 3), h264_settings("draft", None, None, NTSC), {})
 
 

@@ -336,7 +336,7 @@ def test_a_request_that_the_plan_does_not_hold_names_who_asked(page, plan, web: 
     file.write_bytes(pretty_json(msgspec.structs.replace(made.manifest, resources=kept).sealed()))
     with pytest.raises(errors.AssetError) as caught:
         hfdask.render_chunk(made.url, 0, made.url + "/0.mp4")
-    assert f"{web.url}/b.js (as script) in late.js:3, <script>: the plan does not hold it" in caught.value.message
+    assert f"{web.url}/b.js (as script) in late.js:3, <script>: the plan does not have it" in caught.value.message
     assert "secret" not in caught.value.message
     assert not caught.value.retryable
 
@@ -499,7 +499,7 @@ def test_other_schemes(url: str) -> None:
         ("http://169.254.169.254/latest/meta-data", "private network"),
         ("file:///etc/passwd", "only http and https"),
         ("/round", "more than 5 redirects"),
-        ("http://[bad", "no URL"),
+        ("http://[bad", "an invalid URL"),
     ],
 )
 def test_redirects_to_where_nothing_may_go(web: Web, target: str, message: str) -> None:
@@ -599,7 +599,7 @@ def test_more_requests_than_a_composition_can_need(web: Web) -> None:
             for _ in range(3):
                 await fetcher.fetch(Request("GET", web.url + "/a"))
 
-    with pytest.raises(errors.AssetRefusedError, match="more than 2 things"):
+    with pytest.raises(errors.AssetRefusedError, match="more than 2 requests"):
         asyncio.run(run())
     assert len(web.asked) == 2
 
@@ -904,12 +904,12 @@ def test_a_project_has_options_of_its_own(page, plan, web: Web) -> None:
         ("[render]\nspeed = 1", "speed"),
         ("fps = 10", "fps"),
         ("[other]\na = 1", "other"),
-        ("[render", "no TOML"),
+        ("[render", "not valid TOML"),
         ("[render]\nfps = 1000", "fps"),
         ("[render]\ndeadline = 2020-01-01", "deadline"),
-        ('[render]\nallow_hosts = ["localhost"]', "allow_hosts can only be given by who renders"),
-        ('[render]\nreplace_urls = {"https://x.y/" = "../other"}', "outside of the project"),
-        ('[render]\nreplace_urls = {"https://x.y/" = "/etc"}', "outside of the project"),
+        ('[render]\nallow_hosts = ["localhost"]', "so a project cannot set it"),
+        ('[render]\nreplace_urls = {"https://x.y/" = "../other"}', "not a path inside the project"),
+        ('[render]\nreplace_urls = {"https://x.y/" = "/etc"}', "not a path inside the project"),
     ],
 )
 def test_a_project_file_that_makes_no_sense(text: str, message: str, page, tmp_path: Path) -> None:

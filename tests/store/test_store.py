@@ -638,7 +638,7 @@ class TestProjects:
 
     def test_a_local_path_stays_what_it_is(self, tmp_path):
         with local_project(tmp_path) as folder:
-            assert folder == tmp_path
+            assert Path(folder) == tmp_path
         with local_project(f"file://{tmp_path}") as folder:
             assert Path(folder) == tmp_path
 

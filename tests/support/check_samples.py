@@ -400,22 +400,22 @@ SCRIPT_CASES = [
             ),
             (
                 "animationend",
-                "¶a.addEventListener('animationend', () => (a.style.animation = 'b 1s'));",
-                "a.addEventListener('animationend', () => (a.style.opacity = '1'));",
+                "¶a.addEventListener('animationend', () => gsap.to(b, { x: 9 }));",
+                "a.addEventListener('animationend', () => (a.style.animation = 'b 1s'));",
             ),
             (
                 "ontransitionend",
-                "function go() { a.animate([], 100); }\n¶a.ontransitionend = go;",
-                "function go() { a.remove(); }\na.ontransitionend = go;",
+                "function go() { tl.restart(); }\n¶a.ontransitionend = go;",
+                "function go() { a.animate([], 100); }\na.ontransitionend = go;",
             ),
         )
     ),
     script(
         "animation_started_by_event",
-        "¶a.addEventListener('animationend', () => b.classList.add('in'));",
-        "a.addEventListener('load', () => a.classList.add('in'));",
+        "¶a.addEventListener('animationend', () => b.play());",
+        "a.addEventListener('animationend', () => b.classList.add('in'));",
         severity="warning",
-        name="by a class",
+        name="perhaps of a library",
     ),
     *(
         script("event_never_comes", bad, good, severity="warning", more=GSAP, name=name)
