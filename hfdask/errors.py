@@ -1,8 +1,8 @@
-"""Every error that hfdask raises on purpose, in one tree.
+"""The tree of all errors that hfdask raises on purpose.
 
-A driver decides from ``retryable`` alone whether another attempt can help, and people and programs recognise an
-error by its stable ``code``: neither is ever derived from a class name or a message. All errors pickle, with their
-details, because most of them cross from a worker to the driver.
+A driver decides by ``retryable`` alone if another attempt can help. People and programs recognise an error by its stable
+``code``. Neither is derived from a class name or a message. All errors pickle, with their details, because most of them
+cross from a worker to the driver.
 
 ::
 
@@ -74,7 +74,8 @@ class HfdaskError(Exception):
     Parameters
     ----------
     message : str
-        What is wrong, where (file, attribute or URL), and what to do about it. It may quote strangers: it is made legible.
+        What is wrong, where (file, attribute or URL), and what to do about it. It may quote text of pages, so it is
+        made legible.
     **details
         JSON-safe facts for programs: never credentials, never signed URLs.
 
@@ -83,7 +84,7 @@ class HfdaskError(Exception):
     code : str
         Stable, upper-case identity of the error.
     retryable : bool
-        Whether another attempt, perhaps on another machine, can succeed although nothing was changed.
+        True if another attempt, perhaps on another machine, can succeed without any change.
     """
 
     code: ClassVar[str] = "HFDASK_ERROR"
@@ -119,7 +120,7 @@ class VariableError(InvalidConfigError):
 
 
 class ProjectError(HfdaskError):
-    """The composition itself cannot be rendered as it is."""
+    """The composition cannot be rendered as it is."""
 
     code = "PROJECT_ERROR"
 
@@ -161,32 +162,32 @@ class ScriptError(ProjectError):
 
 
 class NavigationError(ProjectError):
-    """The page left the composition for another document, or loaded it again."""
+    """The page navigated to another document, or reloaded."""
 
     code = "PAGE_NAVIGATED"
 
 
 class AssetError(ProjectError):
-    """The page asks for a file that the plan does not hold."""
+    """The page asks for a file that is not in the plan."""
 
     code = "MISSING_ASSET"
 
 
 class AssetRefusedError(AssetError):
-    """Planning must not fetch a file of the page: a private address, too long, or too many redirects."""
+    """Planning may not fetch a file of the page: its address is private, it is too long, or it has too many redirects."""
 
     code = "ASSET_REFUSED"
 
 
 class AssetFetchError(AssetError):
-    """Planning could not fetch a file of the page this time."""
+    """Planning could not fetch a file of the page; another attempt may succeed."""
 
     code = "ASSET_FETCH_FAILED"
     retryable = True
 
 
 class FontUnreadableError(AssetError):
-    """A face of the page is there, but no browser can read it; ``details["fonts"]`` has their files."""
+    """A font file of the page cannot be decoded; ``details["fonts"]`` lists the files."""
 
     code = "FONT_UNREADABLE"
 
@@ -204,25 +205,25 @@ class SystemFontError(ProjectError):
 
 
 class MissingGlyphError(ProjectError):
-    """Text has characters that no font of the plan has; ``details`` have ``characters`` and ``elements``."""
+    """No font of the plan has some characters of the text; ``details`` has ``characters`` and ``elements``."""
 
     code = "GLYPH_MISSING"
 
 
 class UnsupportedFeatureError(ProjectError):
-    """The composition uses something that this version cannot render right."""
+    """The composition uses a feature that this version cannot render correctly."""
 
     code = "UNSUPPORTED_FEATURE"
 
 
 class BrowserError(HfdaskError):
-    """Chromium could not do what was asked."""
+    """Chromium failed."""
 
     code = "BROWSER_ERROR"
 
 
 class BrowserNotFoundError(BrowserError):
-    """No usable Chromium on this machine."""
+    """This machine has no usable Chromium."""
 
     code = "CHROME_BINARY_UNAVAILABLE"
 
@@ -242,7 +243,7 @@ class BrowserCrashError(BrowserError):
 
 
 class BrowserMemoryError(BrowserError):
-    """Chromium took more memory than it may, and was killed; ``details`` have ``bytes`` and ``limit``."""
+    """Chromium exceeded its memory limit and was killed; ``details`` has ``bytes`` and ``limit``."""
 
     code = "BROWSER_OUT_OF_MEMORY"
     retryable = True
@@ -276,7 +277,7 @@ class MissingArtifactError(PlanError):
 
 
 class PlanCorruptError(PlanError):
-    """The manifest is not a plan."""
+    """A stored document, such as the manifest, is not valid."""
 
     code = "PLAN_CORRUPT"
 
@@ -288,13 +289,13 @@ class ProtocolError(PlanError):
 
 
 class PlanHashError(PlanError):
-    """The manifest is not the one that was planned."""
+    """The manifest has changed since planning, or another plan is in its place."""
 
     code = "PLAN_HASH_MISMATCH"
 
 
 class ArtifactDigestError(PlanError):
-    """An object's content does not have the digest of its name."""
+    """An object's content does not match the digest in its name."""
 
     code = "PLAN_ARTIFACT_DIGEST_MISMATCH"
 
@@ -306,7 +307,7 @@ class ChunkIndexError(PlanError):
 
 
 class EnvironmentMismatchError(PlanError):
-    """This process does not have the browser, libraries or runtime that the plan is locked to."""
+    """This process lacks the browser, libraries or runtime that the plan is locked to."""
 
     code = "ENVIRONMENT_MISMATCH"
 
@@ -330,13 +331,13 @@ class AssembleError(HfdaskError):
 
 
 class ChunkMissingError(AssembleError):
-    """A chunk's file or record is not there."""
+    """A chunk's file or record is missing."""
 
     code = "CHUNK_MISSING"
 
 
 class ChunkMismatchError(AssembleError):
-    """A chunk is not the one that the plan asks for."""
+    """A chunk does not match the plan."""
 
     code = "CHUNK_MISMATCH"
 
@@ -354,7 +355,7 @@ class OutputInvalidError(AssembleError):
 
 
 class CertificateError(HfdaskError):
-    """A video, its plan or its frames are not what its certificate says."""
+    """A video, its plan or its frames do not match its certificate."""
 
     code = "CERTIFICATE_MISMATCH"
 
@@ -379,14 +380,14 @@ class OutputBusyError(OutputNotWritableError):
 
 
 class StoreError(HfdaskError):
-    """A store failed in a way that may heal."""
+    """A store failed, and another attempt may succeed."""
 
     code = "STORE_UNAVAILABLE"
     retryable = True
 
 
 class StoreRefusedError(HfdaskError):
-    """A store refused a request: no permission, no credentials, no such bucket, or a request that it does not know."""
+    """A store refused a request: no permission, no credentials, no such bucket, or an unsupported request."""
 
     code = "STORE_REFUSED"
 
@@ -398,7 +399,7 @@ class StoreNotAllowedError(HfdaskError):
 
 
 class DiskFullError(HfdaskError):
-    """No space is left where something had to be written; nothing partial was kept."""
+    """The disk or the store is full; nothing partial was kept."""
 
     code = "DISK_FULL"
 
@@ -411,14 +412,14 @@ class WorkerLostError(HfdaskError):
 
 
 class SchedulerLostError(HfdaskError):
-    """The scheduler that a render ran on is gone, or has forgotten it."""
+    """The scheduler of a render is gone, or no longer knows the render."""
 
     code = "SCHEDULER_LOST"
     retryable = True
 
 
 class ForkedProcessError(HfdaskError):
-    """This process was forked from one whose threads it lacks; it must be started anew."""
+    """This process is a fork that lacks the threads of its parent; spawn it instead."""
 
     code = "FORKED_PROCESS"
 

@@ -1,8 +1,8 @@
-"""Text of strangers, made fit for files and for people.
+"""Make untrusted text safe for files and readable for people.
 
-What a page or a file name says may hold half of a character: a script that cuts a string in the middle of an emoji leaves
-a lone surrogate, which no encoding takes. And it may hold control characters, which a terminal obeys. So answers of the
-browser are well-formed from where they come in, and what people are shown is legible.
+Text of a page or a file name may contain half of a character: a script that cuts a string in the middle of an emoji
+leaves a lone surrogate, which cannot be encoded. It may also contain control characters, which a terminal obeys. So
+answers of the browser are made well-formed as soon as they come in, and text for people is made legible.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 100
-"""Levels of an answer that may be nested; nothing that a page is asked for has more than a few."""
+"""Maximum nesting of an answer. The answers that hfdask asks for have only a few levels."""
 
-# Line feeds and tabs stay; others get the picture that Unicode has of them. Marks that reorder text hide what it says.
+# Line feeds and tabs stay; other control characters become their Unicode pictures. Marks that reorder text are replaced,
+# because they can hide its meaning.
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
 _NO_PICTURE = dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 _LEGIBLE = {**_PICTURES, 0x7F: 0x2421, **_NO_PICTURE}
 
 
 def well_formed(text: str) -> str:
-    """A text with its surrogate pairs joined, and U+FFFD for each half without another."""
+    """Join surrogate pairs, and replace each lone surrogate by U+FFFD."""
     if text.isascii():
         return text
     try:
@@ -31,19 +32,19 @@ def well_formed(text: str) -> str:
 
 
 def legible(text: str) -> str:
-    """A text that a terminal shows as it is: well-formed, and with pictures of its control characters."""
+    """Return text that is safe to print on a terminal: well-formed, with pictures instead of control characters."""
     if text.isascii() and text.isprintable():
         return text
     return well_formed(text).translate(_LEGIBLE)
 
 
 def all_well_formed(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The same of all texts in something that was JSON; what is nested too deeply is left out."""
+    """Apply `well_formed` to all strings in a JSON value; values below ``depth`` become None."""
     return _changed(value, well_formed, depth)
 
 
 def all_legible(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """As `all_well_formed`, for what only people read."""
+    """Apply `legible` to all strings in a JSON value that only people read."""
     return _changed(value, legible, depth)
 
 

@@ -179,7 +179,7 @@ def test_a_timeline_that_is_too_late_is_told_with_what_was_pending(project, tmp_
     assert plan.manifest.page.gives_up == ("timeline c",)
     assert plan.manifest.warnings == (
         "no script registered a timeline for c while the page was waited for, with a timer of 60000 ms still pending; "
-        "register it sooner, or raise load_timeout; say data-no-timeline where none is meant",
+        "register it sooner, or raise load_timeout; add data-no-timeline if no timeline is intended",
     )
     with pytest.raises(hfdask.HfdaskError, match="a timer of 60000 ms still pending, and without data-duration"):
         hfdask.plan(project(late.replace('data-duration="1"', "")), tmp_path / "none", load_timeout=5)

@@ -1,1 +1,1 @@
-"""How chunks become one video."""
+"""Assembly of chunks to a video."""

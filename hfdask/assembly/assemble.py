@@ -1,8 +1,8 @@
-"""Assembly: chunks become one video, without re-encoding, and only a verified one gets the output's name.
+"""Assemble chunks to a video without re-encoding; only a verified video gets the output's name.
 
-Nothing is taken on trust. A chunk must be the one that its record says, of this plan, by this mode of capture; each
-seam is proven by the frame before it, which both neighbours rendered; and the result is opened again and measured
-before it is moved into place. All of this but the last step goes on while later chunks are still rendered.
+Everything is checked. A chunk must match its record, this plan and its capture mode. Each seam is proven by the frame before
+it, which both neighbours rendered. The result is opened again and verified before it is moved into place. All but the last
+step runs while later chunks are still being rendered.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
-"""Chunks that are fetched before it is their turn."""
+"""Chunks that are fetched ahead."""
 
 PNG_BYTES_A_PIXEL = 5
-"""Of a picture that does not compress at all; a pixel has four."""
+"""Bytes per pixel of a picture that does not compress at all; a pixel has four."""
 
 _PNG_OVERHEAD = 2**16
 _POLL = 0.1
@@ -76,18 +76,18 @@ def assemble(
     storage_options : mapping, optional
         Arguments of the file systems of all URLs.
     strict : bool
-        Whether a seam is an error instead of a warning if its two renderings differ.
+        True to raise an error instead of a warning if the two renderings of a seam differ.
     certificate : bool
-        Whether to write a certificate next to the video.
+        True to write a certificate next to the video.
     plan_hash : str, optional
-        Hash of the plan that must be there.
+        Hash of the expected plan.
     observer : Observer, optional
-        Sees the stage, and can cancel.
+        Follows the stage, and can cancel.
 
     Raises
     ------
     ChunkMissingError, ChunkMismatchError
-        If a chunk is not there, or not what its record or the plan says. ``details`` have its number (``chunk``), or its
+        If a chunk is missing, or does not match its record or the plan. ``details`` has its number (``chunk``), or its
         ``url`` if only that is known.
     SeamError
         With ``strict`` only.
@@ -116,7 +116,7 @@ def assemble(
 
 
 class Assembly:
-    """Join chunks to a video while they come, in any order. Their packets are written in order.
+    """Join chunks to a video as they are finished, in any order. Their packets are written in order.
 
     Use it as a context manager, from one thread at a time. If its block ends without `finish`, nothing is at the output. It
     holds one chunk's packets, and fetches at most eight files ahead from a store that is not on this machine.
@@ -126,7 +126,7 @@ class Assembly:
     plan_url, output_url, storage_options, strict, certificate, plan_hash
         As in `assemble`.
     observer : Observer, optional
-        Sees the stage, and can cancel.
+        Follows the stage, and can cancel.
 
     Attributes
     ----------
@@ -181,19 +181,19 @@ class Assembly:
         self._held.__exit__(*error)
 
     def __contains__(self, index: int) -> bool:
-        """Whether it has a chunk of this number."""
+        """Return true if the chunk of this number was added."""
         return index in self._results
 
     def add(self, *chunks: ChunkResult) -> None:
-        """Take some chunks, and write all whose turn has come.
+        """Add some chunks, and write all that are next in order.
 
         Raises
         ------
         ChunkMissingError, ChunkMismatchError, SeamError
-            As soon as they can be known. For the first two, ``details["chunk"]`` is the number of the chunk: `drop` it, and
+            As soon as they are found. For the first two, ``details["chunk"]`` is the number of the chunk: `drop` it, and
             add the chunks that are still missing.
         RenderCancelledError
-            If the observer says so.
+            If the observer cancels.
         """
         with self._clock("assemble"):
             for chunk in chunks:
@@ -239,7 +239,7 @@ class Assembly:
                 output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
             except BaseException:
                 if self._certificate:
-                    with suppress(HfdaskError):  # of a store that fails: the first error tells more
+                    with suppress(HfdaskError):  # of a failing store: the first error says more
                         output.delete(name + SUFFIX)
                 raise
         warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
@@ -263,7 +263,7 @@ class Assembly:
         )
 
     def _prove_seams(self) -> None:
-        """Look at every seam that has become known on both sides."""
+        """Compare every seam of which both sides have been added."""
         known = self._results
         pairs = [(known[i - 1], known[i]) for i in sorted(known) if i - 1 in known and i not in self._seams]
         seams = concurrently(lambda pair: _seam(*pair, self.manifest, self._options), pairs)
@@ -271,7 +271,7 @@ class Assembly:
         _seam_warnings(seams, self._strict)
 
     def _append(self, position: int) -> None:
-        """Copy the chunk whose turn it is, while the next ones are fetched."""
+        """Copy the next chunk, while later ones are fetched."""
         for index in range(position, position + 1 + AHEAD):
             if index in self._results and index not in self._fetched:
                 self._fetched[index] = self._pool.submit(self._fetch, self._results[index])
@@ -318,7 +318,7 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _in_order(results: Collection[ChunkResult], manifest: Manifest) -> list[ChunkResult]:
-    """All chunks of a plan, each once."""
+    """Return all chunks of a plan in order, each once."""
     by_index = {result.index: result for result in results}
     missing = [chunk.index for chunk in manifest.chunks if chunk.index not in by_index]
     if missing:
@@ -365,7 +365,7 @@ def _record_of(url: str, manifest: Manifest, options: StorageOptions | None) -> 
         raise ChunkMissingError(f"{where} has no record; it is not a finished chunk", url=url) from error
     except PlanCorruptError as error:
         raise ChunkMismatchError(f"{error.message}; render the chunk again", url=url) from error
-    # Whatever number it had in the plan that it was made for.
+    # It may have had another number in the plan that it was made for.
     index = next((chunk.index for chunk in manifest.chunks if chunk.start == record.start), record.index)
     return msgspec.structs.replace(record, index=index)
 
@@ -416,7 +416,7 @@ def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, options: 
 
 
 def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, options: StorageOptions | None) -> Pixels:
-    """A picture at the edge of a chunk; one of another size than the video's is not even decoded."""
+    """Read a picture at the edge of a chunk. A picture of another size than the video's is not decoded."""
     store, name = split_url(result.url + suffix, options)
     size = (manifest.page.width, manifest.page.height)
     try:

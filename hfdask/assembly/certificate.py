@@ -1,6 +1,6 @@
-"""Certificates: what a video was rendered from, by whom, frame by frame, and a check that it still comes out so.
+"""Certificates: records of a video's plan, workers and frames, against which it can be verified.
 
-A certificate lies next to its video as JSON. Everything in it can be checked: the video by its digest, and every frame by
+A certificate is a JSON file next to its video. All of it can be checked: the video by its digest, and every frame by
 rendering it again from the plan, on any machine that has the plan's environment.
 """
 
@@ -44,7 +44,7 @@ SAMPLE = 10
 
 
 class CertifiedChunk(Value, frozen=True):
-    """Which worker rendered a chunk, at which attempt (from 0), and what came out."""
+    """A chunk's worker, attempt (from 0) and digests."""
 
     index: ChunkIndex
     start: Frame
@@ -78,7 +78,7 @@ class Certificate(Value, frozen=True):
 
 
 class Verification(Value, frozen=True):
-    """What `verify` did. All frames that it rendered again were equal.
+    """Result of `verify`: all frames that it rendered again were equal.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ def certificate_of(
     frames: Sequence[FrameRecord],
     seams: Sequence[Seam],
 ) -> bytes:
-    """The certificate of a video that was just assembled at ``path``, as JSON."""
+    """Return the certificate of a video that was just assembled at ``path``, as JSON."""
     digests = tuple(digest for record in frames for digest in record.digests)
     names = CertifiedChunk.__struct_fields__
     document = Certificate(

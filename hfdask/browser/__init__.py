@@ -1,4 +1,4 @@
-"""Browser processes, and pages in them that can be sought and captured."""
+"""Browser processes, and their pages, which can be sought and captured."""
 
 from hfdask.browser.loop import browser_thread, close_browsers
 

@@ -1,7 +1,7 @@
-"""What a page may answer, and nothing else.
+"""Types for the answers of a page.
 
-The page's own scripts share a world with the runtime, and can change much of what that builds on. So what comes back is
-read as a stranger's document: into these types, with bounds, or with an error that says what was wrong.
+The page's scripts share a world with the runtime, and can change much of what it uses. So answers are not trusted: they are
+read into these types, with bounds, or end in an error that says what is wrong.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 
 
 class Status(Struct, frozen=True, rename="camel"):
-    """How far a page is: whether it has a root, and what is still to wait for, missing or wrong.
+    """Progress of loading: if there is a root, and what is still awaited, missing or wrong.
 
-    ``pending`` is what the page has started and may end with the timelines that are missing, if it ends at all in time.
+    ``pending`` lists work of the page that may still bring missing timelines; ``may_end`` is true if some of it may end in
+    time.
     """
 
     root: bool
@@ -44,9 +45,9 @@ class Status(Struct, frozen=True, rename="camel"):
 
 
 class Sought(Struct, frozen=True):
-    """What a seek says where there is more to say than whether anything moved.
+    """The answer to a seek, if there is more to report than if anything moved.
 
-    ``observed`` where observers of the page may want to be called before it is drawn.
+    ``observed`` is true if observers of the page may have to be called before it is drawn.
     """
 
     problems: Sentences
@@ -55,7 +56,7 @@ class Sought(Struct, frozen=True):
 
 
 class ToldClip(Struct, frozen=True):
-    """A timed element as the page resolved it; without times that can be used, they are None."""
+    """A timed element as the page resolved it; unusable times are None."""
 
     id: Name
     tag: Name
@@ -65,7 +66,7 @@ class ToldClip(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, rename="camel"):
-    """The resolved timeline. ``fps`` is as it was written; of a page without a root, sides may be None."""
+    """The resolved timeline. ``fps`` is as written. Of a page without a root, width and height may be None."""
 
     width: float | None
     height: float | None
@@ -83,7 +84,7 @@ class Report(Struct, frozen=True, rename="camel"):
 
     @property
     def duration(self) -> float:
-        """Seconds; infinite where the page has no number for it."""
+        """Seconds; infinite if the page has no number for it."""
         return float("inf") if self.told_duration is None else self.told_duration
 
     @property
@@ -93,12 +94,12 @@ class Report(Struct, frozen=True, rename="camel"):
         Raises
         ------
         ScriptError
-            Where one has no start.
+            If one has no start.
         """
         for clip in self.told_clips:
             if clip.start is None:
                 raise ScriptError(
-                    f"the start of <{clip.tag} id={clip.id!r}> is no number of seconds; mend its data-start"
+                    f"the start of <{clip.tag} id={clip.id!r}> is not a number of seconds; correct its data-start"
                 )
         return tuple(
             Clip(id=clip.id, tag=clip.tag, start=clip.start, end=clip.end, track=clip.track)
@@ -108,7 +109,7 @@ class Report(Struct, frozen=True, rename="camel"):
 
 
 class About(Struct, frozen=True):
-    """An element with text, the families that its style asks for, and letters that were not yet seen in these families."""
+    """An element with text, the families of its style, and letters that are new in these families."""
 
     element: Name
     families: Name
@@ -116,14 +117,14 @@ class About(Struct, frozen=True):
 
 
 class Lacking(Struct, frozen=True):
-    """A letter that was seen as a box, and the element that it is in."""
+    """A letter without a glyph, and its element."""
 
     element: Name
     cluster: Name
 
 
 class PlatformFont(Struct, frozen=True, rename="camel"):
-    """A font that draws text of an element, as the browser says."""
+    """A font that draws text of an element, as the browser reports it."""
 
     family_name: Name
     is_custom_font: bool
@@ -131,7 +132,7 @@ class PlatformFont(Struct, frozen=True, rename="camel"):
 
 
 class BrokenFace(Struct, frozen=True):
-    """A family of the page that could not be loaded, the files of one of its faces, and whether any text asks for it."""
+    """A family of the page that could not be loaded, the files of one of its faces, and true in ``used`` if text asks for it."""
 
     family: Name
     urls: Names
@@ -146,25 +147,25 @@ PlatformFonts = Annotated[tuple[PlatformFont, ...], Meta(max_length=1000)]
 
 
 def understood(answer: Any, kind: type[T], what: str, *, exactly: bool = False) -> T:
-    """An answer of the page as a value of its type.
+    """Convert an answer of the page to its type.
 
     Parameters
     ----------
     what : str
-        What was asked for, in words.
+        What was asked for, in words, for the message.
     exactly : bool
-        Whether texts stay as they are, because more than people read them.
+        True to keep texts unchanged, because not only people read them.
 
     Raises
     ------
     ScriptError
-        Where it is something else.
+        If it does not have this type.
     """
     if type(answer) is dict and type(answer.get("failed")) is str:
-        raise ScriptError(f"the page did not tell {what}: {legible(answer['failed'])[:2000]}")
+        raise ScriptError(f"the page did not report {what}: {legible(answer['failed'])[:2000]}")
     try:
         return msgspec.convert((all_well_formed if exactly else all_legible)(answer), kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ScriptError(
-            f"what the page tells of {what} cannot be read: {error}; one of its scripts has replaced what the browser brings along",
+            f"the page's report of {what} is invalid: {error}; one of its scripts has replaced a built-in of the browser",
         ) from error

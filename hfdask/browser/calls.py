@@ -1,7 +1,7 @@
-"""Calls to the browser: each ends in time, and each failure is an error of ours.
+"""Call the browser with a time limit, and translate its errors.
 
-Playwright waits for ever where its driver or the browser has stopped, and its own errors say nothing of whether another try can
-help. So no call to it is awaited outside of `browser_call`, but for those under a page's own deadlines.
+Playwright waits for ever if its driver or the browser has stopped, and its errors do not tell if another attempt can help. So
+all calls to it are made in `browser_call`, except for those under a page's own deadlines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hfdask.text import legible
 
 
 class Patience:
-    """Seconds that a browser or its driver may take to answer; on a crowded machine some of them are not rare."""
+    """Time limits in seconds for answers of a browser or its driver. On a crowded machine some seconds are not rare."""
 
     start = 60.0
     launch = 30.0
@@ -31,19 +31,19 @@ class Patience:
 async def browser_call(
     what: str, seconds: float, *, late: type[BrowserError] = BrowserCrashError, processes: Processes | None = None
 ) -> AsyncIterator[None]:
-    """Bound what a block with calls to the browser may take.
+    """Limit the time of a block with calls to the browser, and translate its errors.
 
     Parameters
     ----------
     what : str
-        What did not happen, in words: "it opened no page".
+        What failed, in words: "it opened no page".
     late : type
-        The error where the browser does not answer, although none of its ``processes`` is stopped or lost.
+        The error if the browser does not answer although none of its ``processes`` is stopped or lost.
 
     Raises
     ------
     BrowserCrashError
-        Where the browser fails.
+        If the browser fails.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -58,5 +58,5 @@ async def browser_call(
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, without Playwright's call log."""
+    """Return an error's message without Playwright's call log."""
     return legible(getattr(error, "message", str(error)).strip().partition("\n")[0])[:600]

@@ -1,4 +1,4 @@
-"""Which way of capturing this machine's browser can do, found out by doing it."""
+"""Find out by a trial which capture mode this machine's browser supports."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from hfdask.browser.loop import BrowserThread, browser_thread
 from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError
 
-# Longer than any browser should need to draw an empty page: on a crowded machine ten seconds are not enough.
+# Much more than an empty page should need: on a crowded machine ten seconds are not enough.
 _PROBE_SECONDS = 45.0
 _PAUSE = 0.01
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def capture_mode(wanted: Literal["auto", "beginframe", "screenshot"]) -> CaptureMode:
-    """The mode to lock into a plan: BeginFrame where the browser really has it, else screenshots.
+    """Return the mode for a plan: BeginFrame if the browser really supports it, else screenshots.
 
     Raises
     ------
     BrowserNotFoundError
-        Where there is no browser.
+        If there is no browser.
     BrowserLaunchError
-        Where the browser does not start, or ``wanted`` is a mode that it does not have.
+        If the browser does not start, or does not support the ``wanted`` mode.
     """
     binary = find_browser()
     if wanted == "screenshot":
@@ -53,7 +53,7 @@ def _has_begin_frame(path: Path) -> bool:
     thread = browser_thread()
     try:
         return thread.run(_try_begin_frame(thread))
-    except (BrowserCrashError, CaptureError):  # once more: planning has nobody else to try again
+    except (BrowserCrashError, CaptureError):  # once more, because nothing else retries planning
         return thread.run(_try_begin_frame(thread))
 
 
@@ -61,29 +61,29 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
     async with thread.pool.opened("beginframe", None, _blank_page) as ((cdp, chromium), _):
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                # Frames without a picture say nothing about the browser's abilities, only that the page is not there yet; they
+                # Frames without a picture do not show that the mode is missing, only that the page is not ready yet; they
                 # must not lock a plan to the slower mode.
                 while not await _drawn(cdp, chromium):
                     await asyncio.sleep(_PAUSE)
         except TimeoutError as error:
             raise CaptureError(
-                f"the browser drew nothing within {_PROBE_SECONDS:g} s while it was tried out; where it never does, use "
+                f"the browser drew nothing within {_PROBE_SECONDS:g} s in a trial; if it never does, use "
                 "capture='screenshot'"
             ) from error
         except PlaywrightError as error:
             if "wasn't found" in error.message:
                 return False
             # Nor does a crash.
-            raise BrowserCrashError(f"the browser died while it was tried out: {first_line(error)}") from error
+            raise BrowserCrashError(f"the browser died in a trial: {first_line(error)}") from error
         return True
 
 
 @contextlib.asynccontextmanager
 async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
     chromium.pages += 1
-    async with browser_call("it opened no page to be tried out", Patience.open):
+    async with browser_call("it opened no page for a trial", Patience.open):
         page = await chromium.playwright.new_page()
-        # An untouched about:blank draws nothing; a document of our own does.
+        # An empty about:blank draws nothing, so it gets content.
         await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit", timeout=0)
         cdp = await page.context.new_cdp_session(page)
         chromium.processes.find_helpers()

@@ -1,9 +1,9 @@
-"""Frames of an open page, as PNGs, and only where the picture changed.
+"""Capture frames of an open page as PNGs, only if the picture changed.
 
-After each seek the page tells whether anything moved. If so, a picture is taken. If not, only a canvas can have been
-drawn on, and the compositor is asked for a frame without a picture, which tells exactly whether anything was damaged;
-such a test costs a tenth of a picture. A picture always damages the frame after it, so the first still frame after a
-movement gets a picture too, which is then found equal, and the tests begin after that.
+After each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas can have changed. Then the
+compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a picture. A picture
+always damages the frame after it. So the first still frame after a movement gets a picture too, which is then found equal,
+and the tests begin after that.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from hfdask.browser.session import PageSession
 from hfdask.errors import CaptureError
 
-# Between tries of a picture, in seconds.
+# Seconds between attempts at a picture.
 _PAUSES = (0.01, 0.1, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A captured frame: ``png`` is None where nothing changed since the frame before; ``seconds`` is its wall time."""
+    """A captured frame. ``png`` is None if nothing changed since the frame before; ``seconds`` is its wall time."""
 
     index: int
     png: bytes | None
@@ -31,7 +31,7 @@ class Frame:
 
 
 class _Camera:
-    """Takes the pictures of one page in order, and knows the last one."""
+    """Take the pictures of one page in order, and remember the last one."""
 
     def __init__(self, session: PageSession, damage_test: bool) -> None:
         self._session = session
@@ -40,7 +40,7 @@ class _Camera:
         self._settled = False
 
     async def shoot(self, frame: int) -> bytes | None:
-        """The picture of a frame, or None where it is the one before."""
+        """Return the picture of a frame, or None if it equals the one before."""
         moved = await self._session.seek(frame)
         if self._tests and self._settled and not moved and not await self._damaged():
             return None
@@ -63,14 +63,14 @@ class _Camera:
             answer = await self._session.begin_frame(screenshot=True)
             if "screenshotData" in answer:
                 return base64.b64decode(answer["screenshotData"])
-            await asyncio.sleep(pause)  # on a crowded machine it may not have anything to show yet
+            await asyncio.sleep(pause)  # on a crowded machine there may be no picture yet
         raise CaptureError("the compositor gave no picture for a frame")
 
 
 async def capture(session: PageSession, start: int, end: int, *, damage_test: bool = True) -> AsyncIterator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
-    With ``damage_test`` off every frame's picture is taken, and only found to be equal.
+    With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison.
     """
     camera = _Camera(session, damage_test)
     for index in range(start, end):

@@ -1,8 +1,7 @@
-"""Browser processes: how they start, and how they end.
+"""Start and end browser processes.
 
-Everything ends with this process. Playwright's driver leaves when its standard input closes, which the kernel does
-even after `kill -9`, and the kernel ends Chromium with the driver. Where memory runs out, the kernel ends Chromium before it
-ends this process.
+All of them end with this process. Playwright's driver ends when its standard input closes, which the kernel does even after
+`kill -9`, and the kernel ends Chromium with the driver. If memory runs out, the kernel ends Chromium before this process.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ _FLAGS = (
     "--font-render-hinting=none",
     "--disable-image-animation-resync",
     "--disable-lcd-text",
-    # A second window takes frames from the first one's compositor.
+    # A second window would take frames of the first one's compositor.
     "--block-new-web-contents",
     # A tile that is redrawn in part has other edge pixels than one drawn whole, and so a frame would depend on the last.
     "--disable-partial-raster",
-    # A page asks for URLs, which are answered or refused; whatever else could go out needs no name to be resolved.
+    # Requests of a page are answered or refused here. All other traffic is prevented, because no name is resolved.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-quic",
     "--disable-blink-features=WebSocketStream",
@@ -57,7 +56,7 @@ _BEGIN_FRAME_FLAGS = (
     "--disable-checker-imaging",
     "--enable-surface-synchronization",
 )
-# What a browser may know of our environment; credentials are in none of these.
+# Environment variables that a browser gets; none contains credentials.
 _ENVIRONMENT = (
     "PATH",
     "HOME",
@@ -67,11 +66,11 @@ _ENVIRONMENT = (
     "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH",
 )
-_KILLED_SECONDS = 2.0  # for the driver to take note of it
+_KILLED_SECONDS = 2.0  # for the driver to notice it
 
 
 class Chromium:
-    """A running browser with a page server of its own. Use it on the browser thread's loop only."""
+    """A running browser with a page server of its own. Use it only on the browser thread's loop."""
 
     def __init__(
         self,
@@ -101,10 +100,10 @@ class Chromium:
         Raises
         ------
         BrowserLaunchError
-            With what Chromium said.
+            The message has Chromium's output.
         """
         confined: Confined | None = None
-        mark = f"--hfdask={secrets.token_hex(8)}"  # so that it can be found although it does not answer
+        mark = f"--hfdask={secrets.token_hex(8)}"  # so that it is found even if it does not answer
         try:
             async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
@@ -123,7 +122,7 @@ class Chromium:
                 processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
                 pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
                 chromium = cls(browser, confined, mode, fonts, cdp, pid)
-                # Of frames of other origins, which have processes of their own, nobody else tells.
+                # Frames of other origins have their own processes, and only this event reports their crashes.
                 cdp.on("Target.targetCrashed", lambda _: chromium.processes.lose("the process of a frame"))
                 await cdp.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "iframe"}]})
                 return chromium
@@ -134,17 +133,17 @@ class Chromium:
             if isinstance(error, PlaywrightError | TimeoutError | psutil.NoSuchProcess):
                 said = legible(str(getattr(error, "message", error)).strip())[:600] or "it does not answer"
                 raise BrowserLaunchError(
-                    f"{binary.path} did not start: {said}; `hfdask doctor` tells more", path=str(binary.path)
+                    f"{binary.path} did not start: {said}; `hfdask doctor` shows more", path=str(binary.path)
                 ) from error
             raise
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, as far as Playwright and the system tell."""
+        """Return true if it runs, as far as Playwright and the system know."""
         return not self.processes.killed and self.playwright.is_connected() and not self.processes.lost()
 
     async def works(self) -> bool:
-        """Whether a browser that was idle can be used: nothing of it is lost or stopped, and it answers."""
+        """Return true if an idle browser can be used: none of its processes is lost or stopped, and it answers."""
         if not self.alive or self.processes.fault():
             return False
         try:
@@ -154,16 +153,16 @@ class Chromium:
         return True
 
     def next_tick(self) -> float:
-        """The next frame time in ms. It must rise strictly, but by so little that native animations stand still."""
+        """Return the next frame time in ms. It must rise strictly, but by so little that native animations stand still."""
         self._ticks += 0.01
         return self._ticks
 
     def kill(self) -> None:
-        """End the browser at once, whatever it is doing."""
+        """End the browser at once."""
         self.processes.kill()
 
     async def close(self) -> None:
-        """Close the browser, by force where it does not answer or was killed."""
+        """Close the browser, by force if it does not answer or was killed."""
         self.server.close()
         with contextlib.suppress(PlaywrightError, TimeoutError):
             await asyncio.wait_for(
@@ -176,9 +175,9 @@ class Chromium:
 async def begin_frame(
     cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
 ) -> dict[str, Any]:
-    """Have the compositor draw a frame of a page, and wait where it is still at the one before.
+    """Have the compositor draw a frame of a page; wait if it is still drawing the one before.
 
-    Without ``draw`` the page is laid out only, as for a frame.
+    Without ``draw`` the page is only laid out, as for a frame.
     """
     picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
     if not draw:

@@ -1,9 +1,9 @@
-"""How a browser is kept from every network, and its page server from everybody else.
+"""Isolate a browser from all networks, and its page server from all other processes.
 
-The [launcher](launcher.py) does it, as what becomes Chromium; this is the side that waits for what it hands over: the socket on
-which the page server is to listen, and which means the system had. In a network namespace of its own, the browser and its
-server are alone. Without one the server's port is open to the whole machine, so that it has to look at who connects:
-the kernel knows which socket is at the other end, and ``/proc`` whose that is.
+The [launcher](launcher.py) isolates itself and then becomes Chromium. This module receives what it hands over: the socket for
+the page server, and the layers of isolation that the system supports. In a network namespace of its own, only the browser can
+reach its server. Without one, every process of the machine can connect to the server's port, so the server checks each
+connection: the kernel knows the socket at the other end, and ``/proc`` the process that owns it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hfdask.page.server import HOST
 Confinement = Literal["namespace", "filters", "nothing"]
 
 WANTED: Confinement = "namespace"
-"""What to try; less is for tests."""
+"""Layers to try; tests use fewer."""
 
 _CONNECTIONS = "/proc/self/net/tcp"
 _ESTABLISHED = "01"
@@ -39,14 +39,14 @@ _ESTABLISHED = "01"
 
 @dataclass(frozen=True)
 class Confined:
-    """What a launcher handed over: the page server's socket, and the layers that keep its browser in."""
+    """The page server's socket, and the layers that isolate its browser, as a launcher handed them over."""
 
     listener: socket.socket
     layers: tuple[str, ...]
 
     @property
     def private(self) -> bool:
-        """Whether nobody but the browser can reach the socket."""
+        """True if only the browser can reach the socket."""
         return "namespace" in self.layers
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Confined:
 
 
 class Channel:
-    """Where one launch's hand-over arrives. Use it as a context manager around the launch."""
+    """Receive what the launcher of one browser hands over. Use it as a context manager around the launch."""
 
     def __init__(self) -> None:
         self._folder = os.open(scratch_folder(), os.O_PATH | os.O_DIRECTORY)
@@ -75,16 +75,16 @@ class Channel:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the launcher has to know, and takes out of the browser's environment."""
+        """Variables for the launcher, which removes them from the browser's environment."""
         return {launcher.CHANNEL: str(self._path), launcher.CONFINEMENT: WANTED}
 
     def received(self) -> Confined:
-        """What the launcher handed over, which it did before the browser started.
+        """Return what the launcher handed over before the browser started.
 
         Raises
         ------
         BrowserLaunchError
-            If there is nothing, or nothing that can be kept from strangers here.
+            If there is nothing, or its socket cannot be protected from other processes.
         """
         flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
         try:
@@ -94,14 +94,14 @@ class Channel:
         confined = Confined(socket.socket(fileno=descriptors[0]), tuple(words.decode().split()))
         if not (confined.private or os.access(_CONNECTIONS, os.R_OK)):
             raise BrowserLaunchError(
-                f"no network namespace for the browser, and no {_CONNECTIONS} that tells its connections from those of others: "
+                f"no network namespace for the browser, and no {_CONNECTIONS} to identify its connections: "
                 "allow unprivileged user namespaces"
             )
         return confined
 
 
 def launcher_of(binary: Path) -> Path:
-    """The program for Playwright to start instead of the browser."""
+    """Return the program that Playwright starts instead of the browser."""
     script = scratch_folder() / f"launch{str(binary).replace('/', '-')}.sh"
     if not script.exists():
         script.write_text(f'#!/bin/sh\nexec {shlex.join(_command(str(binary)))} "$@"\n')
@@ -110,7 +110,7 @@ def launcher_of(binary: Path) -> Path:
 
 
 def try_out() -> Confined:
-    """What a browser of this machine would be confined by, without one.
+    """Return the layers that would isolate a browser on this machine, without starting one.
 
     Raises
     ------
@@ -134,25 +134,25 @@ def _command(binary: str) -> list[str]:
 
 
 def _python() -> str:
-    """An interpreter that this process may start: after it gave up privileges, that need not be its own."""
+    """Return a Python that this process can start: after it dropped privileges, that need not be its own."""
     for path in (sys.executable, shutil.which("python3")):
         if path and os.access(path, os.X_OK):
             return path
     raise BrowserLaunchError(
-        f"the browser's launcher needs a Python that this user may start, but {sys.executable or 'this one'} is none, and there "
+        f"the browser's launcher needs a Python that this user can run, but {sys.executable or 'this one'} is not one, and there "
         "is no python3 on the PATH"
     )
 
 
 class Peers:
-    """Tells who is at the other end of a connection within this machine: one of a browser's processes, or a stranger."""
+    """Tell connections of a browser's processes from those of other processes of this machine."""
 
     def __init__(self, browser: psutil.Process) -> None:
         self._browser = browser
         self._network = browser.pid  # the process that connected last
 
     def admit(self, connection: socket.socket) -> bool:
-        """Whether a connection comes from the browser."""
+        """Return true if a connection comes from the browser."""
         inode = _peer_inode(connection)
         if inode is None:
             return False
@@ -168,7 +168,7 @@ class Peers:
 
 
 def _peer_inode(connection: socket.socket) -> str | None:
-    """The number of the socket that a connection comes from; None where the kernel knows none, or it has closed."""
+    """Return the inode of the socket at the other end of a connection; None if it is unknown or closed."""
     try:
         (address, port), (own, own_port) = connection.getpeername(), connection.getsockname()
     except OSError:
@@ -190,7 +190,7 @@ def _as_written(address: str, port: int) -> str:
 
 def _links(pid: int) -> Iterator[str]:
     folder = f"/proc/{pid}/fd"
-    with suppress(OSError):  # it has ended, or is not ours
+    with suppress(OSError):  # it has ended, or belongs to another user
         for name in os.listdir(folder):
             with suppress(OSError):
                 yield os.readlink(f"{folder}/{name}")

@@ -1,4 +1,4 @@
-"""What a page may take, and what went wrong where it takes longer, fails, or is not the page any more."""
+"""Time limits of a page, and the errors for a page that exceeds them, fails or navigates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORD_PATIENCE = 0.2
 
 
 class Deadlines:
-    """The deadlines of one page, and the types of all that ends one early."""
+    """The deadlines of one page, and the errors that end a block early."""
 
     def __init__(self, chromium: Chromium, log: PageLog, network: Network | None, debugger: Debugger) -> None:
         self._chromium = chromium
@@ -29,18 +29,18 @@ class Deadlines:
 
     @contextlib.asynccontextmanager
     async def within(self, seconds: float, what: str) -> AsyncIterator[None]:
-        """Bound what a block may take; ``what`` says in words what did not happen.
+        """Limit the time of a block, and translate its errors; ``what`` says in words what did not happen.
 
         Raises
         ------
         PageTimeoutError
-            With what the page is waiting for, or the script that is running, where that is known.
+            The message has what the page waits for, or the running script, if known.
         BrowserCrashError
-            Where a process is lost or stopped, also where the block ends well: what was drawn since may lack something.
+            If a process is lost or stopped, even if the block succeeds: pictures since then may lack something.
         CaptureError
-            Where the browser refuses.
+            If the browser refuses.
         NavigationError
-            Where the page left, which is why anything else failed.
+            If the page navigated, which is then the cause of other failures.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -60,14 +60,14 @@ class Deadlines:
                 raise BrowserCrashError(f"the browser died: {what}") from error
             raise CaptureError(f"{what}: {first_line(error)}") from error
         except HfdaskError:
-            await self._require_here_soon()  # whatever failed, it failed in another document
+            await self._require_here_soon()  # the failure was in another document
             raise
         self._require_here()
         if lost := self._chromium.processes.lost():
             raise BrowserCrashError(lost)
 
     async def _require_here_soon(self) -> None:
-        """As `_require_here`, after a failure: word of a navigation may come later than what it broke."""
+        """Call `_require_here` after a failure: the event of a navigation may come later than the failure that it caused."""
         if not self._log.left_for:
             await asyncio.sleep(_WORD_PATIENCE)
         self._require_here()
@@ -75,12 +75,12 @@ class Deadlines:
     def _require_here(self) -> None:
         if self._log.left_for:
             raise NavigationError(
-                f"the page left for {self._log.left_for[0]}: a composition must stay where it is, so remove the script, link or "
+                f"the page navigated to {self._log.left_for[0]}, which compositions may not do; remove the script, link or "
                 "refresh that navigates",
                 url=self._log.left_for[0],
             )
 
     def _unanswered(self) -> str:
-        """The requests to other origins that a page still waits for."""
+        """Describe the requests to other origins that a page still waits for."""
         waits = self._network.pending.values() if self._network else ()
         return "no answer yet from " + ", ".join(sorted({plain(each.url) for each in waits})[:5]) if waits else ""

@@ -1,4 +1,4 @@
-"""Where a page that does not answer is, as its debugger tells. It costs some speed, so only planning asks."""
+"""Find the script that keeps a page from answering, with a debugger. It costs some speed, so only planning uses it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class Debugger:
         self._enabled = True
 
     def _on_script(self, event: dict[str, Any]) -> None:
-        # A page can make as many as it likes; those without an address are never shown.
+        # A page can make any number of scripts; those without a URL are never shown.
         if event["url"] and len(self._scripts) < _MAX_SCRIPTS:
             self._scripts[event["scriptId"]] = event["url"]
 
     def _on_paused(self, event: dict[str, Any]) -> None:
         if self._paused is not None and not self._paused.done():
             self._paused.set_result(event)
-        else:  # a `debugger` statement of the page's: nobody is here to look
+        else:  # a `debugger` statement of the page
             self._resuming = asyncio.ensure_future(self._cdp.send("Debugger.resume"))
             self._resuming.add_done_callback(_forget_failure)
 
     async def whereabouts(self) -> str:
-        """The place of the script that is running, in words; empty where none is, or nothing answers."""
+        """Return the place of the running script, in words; empty if none runs, or nothing answers."""
         if not self._enabled:
             return ""
         self._paused = paused = asyncio.get_running_loop().create_future()
@@ -55,7 +55,7 @@ class Debugger:
             frames = (await asyncio.wait_for(paused, _PAUSE_PATIENCE))["callFrames"]
         except (PlaywrightError, TimeoutError):
             return ""
-        # The innermost frames may be the runtime's own or the browser's, which have no address.
+        # The innermost frames may be those of the runtime or the browser, which have no URL.
         places = [(self._scripts.get(frame["location"]["scriptId"], ""), frame["location"]) for frame in frames]
         named = [f"{plain(url).removeprefix(ORIGIN + '/')}:{place['lineNumber'] + 1}" for url, place in places if url]
         return f"the script at {named[0]} was still running" if named else ""

@@ -1,7 +1,7 @@
-"""Which Chromium to use, and what it is.
+"""Find the Chromium to use, and its version.
 
-Only a headless-shell build has BeginFrame, the exact and fast way to capture; any other Chromium can only take
-screenshots. So headless shells come first, wherever they are from.
+Only a headless-shell build has BeginFrame, the exact and fast way to capture. Any other Chromium can only take screenshots. So
+headless shells come first, from any source.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Browser:
-    """A Chromium binary; ``headless_shell`` tells whether BeginFrame can work in it."""
+    """A Chromium binary; ``headless_shell`` is true if it may support BeginFrame."""
 
     path: Path
     source: str
@@ -39,21 +39,21 @@ class Browser:
 
 
 def find_browser() -> Browser:
-    """The Chromium to render with.
+    """Find the Chromium to render with.
 
-    Looks at the variable ``HFDASK_BROWSER``, then for Playwright's own headless shell, then for a headless shell on the
-    PATH, then for any Chromium or Chrome on the PATH.
+    The order is: the variable ``HFDASK_BROWSER``, Playwright's headless shell, a headless shell on the PATH, any Chromium or
+    Chrome on the PATH.
 
     Raises
     ------
     BrowserNotFoundError
-        Where there is none, or ``HFDASK_BROWSER`` names no executable file.
+        If there is none, or ``HFDASK_BROWSER`` is not an executable file.
     """
     chosen = os.environ.get(ENV_BROWSER)
     if chosen:
         path = _unwrap(Path(chosen).expanduser())
         if not (path.is_file() and os.access(path, os.X_OK)):
-            raise BrowserNotFoundError(f"{ENV_BROWSER}={chosen} is no executable file; {REMEDY}", path=chosen)
+            raise BrowserNotFoundError(f"{ENV_BROWSER}={chosen} is not an executable file; {REMEDY}", path=chosen)
         return Browser(path, ENV_BROWSER, _is_shell(path))
     for path in _playwright_shells():
         return Browser(path, "playwright", True)
@@ -67,12 +67,12 @@ def find_browser() -> Browser:
 
 @functools.cache
 def browser_version(path: Path) -> str:
-    """Version number that the binary prints, such as ``156.0.8078.79``.
+    """Return the version that the binary prints, such as ``156.0.8078.79``.
 
     Raises
     ------
     BrowserNotFoundError
-        Where the binary does not run.
+        If the binary does not run.
     """
     try:
         run = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
@@ -86,7 +86,7 @@ def browser_version(path: Path) -> str:
 
 
 def sandbox_possible() -> bool:
-    """Whether Chromium's own sandbox can run: not as root, and only with user namespaces."""
+    """Return true if Chromium's own sandbox can run: not as root, and only with user namespaces."""
     if os.geteuid() == 0:
         return False
     for name, off in (("unprivileged_userns_clone", "0"), ("apparmor_restrict_unprivileged_userns", "1")):

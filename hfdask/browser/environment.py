@@ -1,4 +1,4 @@
-"""What this process would render with, and how it differs from what a plan was locked to."""
+"""The software of this process, and its differences from the software that a plan is locked to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hfdask.page import runtime_digest
 
 
 def current_environment() -> Environment:
-    """This process's system and architecture, browser, libraries and page runtime.
+    """Return this process's system and architecture, browser, libraries and page runtime.
 
     Raises
     ------
@@ -34,12 +34,12 @@ def current_environment() -> Environment:
 
 
 def platform_name() -> str:
-    """System and architecture, such as ``Linux x86_64``."""
+    """Return system and architecture, such as ``Linux x86_64``."""
     return f"{platform.system()} {platform.machine()}"
 
 
 def environment_differences(planned: Environment) -> dict[str, dict[str, str]]:
-    """What this process would render with that is not what was planned: ``{field: {"planned": ..., "here": ...}}``."""
+    """Return the differences of this process from the plan: ``{field: {"planned": ..., "here": ...}}``."""
     there = msgspec.structs.asdict(planned)
     try:
         here = msgspec.structs.asdict(current_environment())
@@ -49,17 +49,17 @@ def environment_differences(planned: Environment) -> dict[str, dict[str, str]]:
 
 
 def require_environment(planned: Environment) -> None:
-    """Refuse to render with anything but what was planned.
+    """Raise an error if this process's software does not match the plan.
 
     Raises
     ------
     EnvironmentMismatchError
-        With each difference; a worker of the planner's image has none.
+        The message lists the differences. A worker with the planner's image has none.
     """
     different = environment_differences(planned)
     if different:
         listed = "; ".join(f"{name}: planned {two['planned']}, here {two['here']}" for name, two in different.items())
         raise EnvironmentMismatchError(
-            f"this process would not render what was planned: {listed}; use the same image everywhere, or plan again here",
+            f"this process does not match the plan: {listed}; use the same image everywhere, or plan again here",
             differences=different,
         )

@@ -1,4 +1,4 @@
-"""Getting a headless shell onto this machine, by the means that it has."""
+"""Install a headless shell on this machine."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _TIMEOUT = 900
 
 
 def install(say: Callable[[str], None]) -> str:
-    """Install a headless shell unless there is one; returns a line about the one that will be used.
+    """Install a headless shell unless there is one; return a line about the one that will be used.
 
     Parameters
     ----------
     say : callable
-        Told each step.
+        Called with a text for each step.
 
     Raises
     ------
     BrowserNotFoundError
-        With what was tried and what to do.
+        The message lists the attempts and what to do.
     """
     tried: list[str] = []
     for name, command in _ways():
@@ -41,7 +41,9 @@ def install(say: Callable[[str], None]) -> str:
             tried.append(f"{name}: {last[0][:200]}")
     if found := _usable():
         return _line(found)
-    raise BrowserNotFoundError(f"no headless shell could be installed ({'; '.join(tried) or 'no way known'}); {REMEDY}")
+    raise BrowserNotFoundError(
+        f"no headless shell could be installed ({'; '.join(tried) or 'no method known'}); {REMEDY}"
+    )
 
 
 def _ways() -> list[tuple[str, list[str]]]:
@@ -49,7 +51,7 @@ def _ways() -> list[tuple[str, list[str]]]:
     apt = shutil.which("apt-get")
     if apt:
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        # Debian's packages first where they can be had: its security updates are the system's business.
+        # Debian's packages first if available: the system keeps them up to date.
         ways[:0] = [
             ("apt-get update", [*sudo, apt, "update", "-qq"]),
             ("apt-get install", [*sudo, apt, "install", "-y", "-qq", "--no-install-recommends", PACKAGE]),

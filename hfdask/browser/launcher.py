@@ -1,16 +1,15 @@
-"""The program that becomes Chromium: it shuts itself off from every network first.
+"""The program that isolates itself from all networks, and then becomes Chromium.
 
 It runs alone (``python -I -S launcher.py BINARY ARGUMENT...``), because a process with threads cannot enter a user namespace.
-It makes the socket on which our page server will listen, hands it to the process that waits for it, and then
-executes the browser in its own place:
+It makes the socket for the page server, sends it to the waiting process, and then executes the browser in its own place:
 
 - in a network namespace of its own, if the system allows one, as root or through a user namespace. A socket belongs to the
-  namespace in which it was made, so this browser reaches our page server there, and nothing else; and nothing else reaches the
-  page server;
-- otherwise behind filters that need no privilege: seccomp refuses every socket but TCP ones and those that stay on
-  this machine, and Landlock, where the kernel has it for TCP, refuses every port but the page server's.
+  namespace in which it was made. So this browser reaches only the page server, and only this browser reaches the server;
+- otherwise with filters that need no privilege: seccomp refuses all sockets except TCP and local ones. Landlock, if the
+  kernel supports it for TCP, refuses every port except the page server's.
 
-The kernel ends the browser with the process that started it, and prefers it to the rest of us where memory runs out.
+The kernel ends the browser with the process that started it. If memory runs out, it ends the browser before our other
+processes.
 
 It imports nothing but extension modules (`socket` without its Python half), which halves the time that it adds to a launch.
 """
@@ -25,9 +24,9 @@ import struct
 import sys
 
 CHANNEL = "HFDASK_CHANNEL"
-"""Variable with the path of the datagram socket to which the listening socket goes."""
+"""Variable with the path of the datagram socket that receives the listening socket."""
 CONFINEMENT = "HFDASK_CONFINEMENT"
-"""Variable with what to try: ``namespace``, or only ``filters``, or ``nothing``."""
+"""Variable with the layers to try: ``namespace``, or only ``filters``, or ``nothing``."""
 
 _OOM_SCORE = 200
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -39,7 +38,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Confine this process, hand over the page server's socket, and become the browser."""
+    """Isolate this process, hand over the page server's socket, and become the browser."""
     parent = os.getppid()
     channel, wanted = os.environ.pop(CHANNEL), os.environ.pop(CONFINEMENT)
     binary, host, *arguments = sys.argv[1:]
@@ -56,25 +55,25 @@ def main() -> None:
     # Last, because a change of credentials clears it.
     _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit(1)  # it ended before the kernel knew that we must not outlive it
+        sys.exit(1)  # the parent ended before the kernel knew that we must not outlive it
     # Only our own host resolves, and only to our own port: the page can reach nothing else, not even by address.
     rules = f"--host-resolver-rules=MAP {host}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
     os.execv(binary, [binary, *arguments, rules])
 
 
 def _prefer_to_end() -> None:
-    """A page's process is at 300 and the GPU's at 200 by Chromium's own doing; the rest would be at ours."""
+    """Have the kernel end this process first. Chromium itself sets pages to 300 and the GPU to 200; the rest would be at ours."""
     try:
         with open("/proc/self/oom_score_adj", "r+") as file:
             score = min(1000, int(file.read()) + _OOM_SCORE)
             file.seek(0)
             file.write(str(score))
     except OSError:
-        pass  # a container may forbid it, which only takes this precaution away
+        pass  # a container may forbid it; then only this precaution is missing
 
 
 def _may_leave() -> bool:
-    """Whether `_leave` works here. Some systems allow only its first half, after which there would be no way back."""
+    """Return true if `_leave` works here. Some systems allow only its first half, which cannot be undone."""
     child = os.fork()
     if child == 0:
         try:
@@ -86,7 +85,7 @@ def _may_leave() -> bool:
 
 
 def _leave() -> None:
-    """Enter a network namespace of our own, which has nothing but a loopback interface."""
+    """Enter a new network namespace, which has only a loopback interface."""
     user, group = os.geteuid(), os.getegid()
     try:
         _call("unshare", _CLONE_NEWNET)
@@ -102,7 +101,7 @@ def _leave() -> None:
 
 def _hand_over(channel: str, words: str, listener: int) -> None:
     folder, name = os.path.split(channel)
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)  # the path itself may be longer than a socket's may be
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)  # the path may be too long for a socket
     sender = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
     sender.connect(f"/proc/self/fd/{descriptor}/{name}")
     sender.sendmsg([words.encode()], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
@@ -110,7 +109,7 @@ def _hand_over(channel: str, words: str, listener: int) -> None:
 
 
 def _filter(port: int) -> list[str]:
-    """Filter this process and all that it becomes; returns the names of what the system has."""
+    """Filter this process and its successors; return the names of the filters that the system supports."""
     names = []
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for name, add in (("seccomp", _filter_sockets), ("Landlock", lambda: _filter_ports(port))):
@@ -122,7 +121,7 @@ def _filter(port: int) -> list[str]:
     return names
 
 
-# Of each machine: its name for the kernel, and its numbers of `socket` and of what makes sockets without that.
+# For each machine: its name for the kernel, and its numbers of `socket` and of other calls that make sockets.
 _MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 _IO_URING_SETUP = 425
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06

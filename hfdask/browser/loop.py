@@ -1,8 +1,8 @@
-"""The one thread of a process that runs browsers.
+"""The thread of a process that runs browsers.
 
 Playwright's objects belong to the event loop that made them, and callers are task threads, notebooks (whose main
 thread runs a loop of its own) and scripts. So one daemon thread owns one asyncio loop with Playwright's async API, the
-page servers and the warm browsers, and everyone else hands it coroutines.
+page servers and the warm browsers. All other threads submit coroutines to it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class BrowserThread:
             self.loop.close()
 
     async def _cancel_all(self) -> None:
-        """End every task, for whoever waits for one would wait for ever; also those that were handed in at the last moment."""
+        """Cancel every task, or its waiters would hang; also those that were submitted at the last moment."""
         await asyncio.sleep(0)
         while left := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in left:
@@ -63,7 +63,7 @@ class BrowserThread:
         Raises
         ------
         BrowserCrashError
-            Where the thread was closed.
+            If the thread was closed.
         """
         with self._taking:
             if not self._ended:
@@ -77,12 +77,12 @@ class BrowserThread:
         Raises
         ------
         BrowserCrashError
-            Where the thread was closed meanwhile.
+            If the thread was closed meanwhile.
         """
         return self.result(self.submit(coroutine), timeout)
 
     def result(self, future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-        """Wait for what was submitted, and cancel it where nobody waits any more."""
+        """Wait for a submitted coroutine, and cancel it if the wait is interrupted."""
         try:
             return future.result(timeout)
         except concurrent.futures.CancelledError as error:
@@ -93,14 +93,14 @@ class BrowserThread:
 
     @contextlib.contextmanager
     def held(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-        """What an asynchronous context manager gives, for a block on another thread.
+        """Use an asynchronous context manager for a block on another thread.
 
-        One task enters and leaves it, so where the thread is closed meanwhile, it is left in order.
+        One task enters and exits it, so it exits properly even if the thread is closed meanwhile.
 
         Raises
         ------
         BrowserCrashError
-            Where the thread was closed meanwhile.
+            If the thread was closed meanwhile.
         """
         entered: concurrent.futures.Future[tuple[T, asyncio.Future[None]]] = concurrent.futures.Future()
         task = self.submit(_hold(manager, entered))
@@ -108,7 +108,7 @@ class BrowserThread:
         try:
             value, left = entered.result()
         except concurrent.futures.CancelledError:
-            self.result(task)  # raises what kept it from being entered
+            self.result(task)  # raises the error of entering it
             raise
         except BaseException:
             task.cancel()
@@ -128,11 +128,11 @@ class BrowserThread:
                 return
             left.set_result(None) if error is None else left.set_exception(error)
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and all that was held was left
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and every context manager has exited
             self.loop.call_soon_threadsafe(leave)
 
     def close(self) -> None:
-        """Stop the loop and wait for the thread. What runs on the loop must have been closed before."""
+        """Stop the loop and wait for the thread. Close everything that runs on the loop first."""
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # another one closes it
                 self.loop.call_soon_threadsafe(self.loop.stop)
@@ -140,7 +140,7 @@ class BrowserThread:
 
 
 class _InterruptedError(Exception):
-    """Stands for an exception that would end the loop itself."""
+    """Replaces an exception that would end the loop itself."""
 
 
 async def _hold(
@@ -162,9 +162,9 @@ _here = threading.local()
 
 
 def browser_thread() -> BrowserThread:
-    """This process's browser thread, started at first use (and anew after a fork); on such a thread, that one itself.
+    """Return this process's browser thread, which starts at first use and again after a fork.
 
-    What still runs on one that is being closed must not start browsers in the next.
+    On a browser thread this returns that thread, so that code on a closing one does not start browsers on the next one.
     """
     global _thread  # noqa: PLW0603 - one a process is the point
     own: BrowserThread | None = getattr(_here, "thread", None)
@@ -183,7 +183,7 @@ def close_browsers() -> None:
     """
     global _thread
     if _thread is None or _thread.pid != os.getpid():
-        return  # and in a process that was forked, the lock may be shut for ever
+        return  # in a forked process the lock may stay locked for ever
     with _lock:
         thread, _thread = _thread, None
     if thread is not None:
@@ -196,7 +196,7 @@ def close_browsers() -> None:
 
 
 def browser_usage() -> tuple[int, int]:
-    """Browsers of this process, and the bytes that they took when last measured; starts nothing and never waits."""
+    """Return the number of this process's browsers, and their bytes as last measured. It starts nothing and never waits."""
     thread = _thread
     return (0, 0) if thread is None or thread.pid != os.getpid() else thread.pool.usage()
 

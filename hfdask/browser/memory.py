@@ -1,14 +1,13 @@
-"""What a browser's processes take of the machine's memory, and how much they may.
+"""Measure and limit the memory of a browser's processes.
 
-Dask's nanny looks at the worker's own process, and so does everything else that is asked about a worker. So a lent
-browser is measured some times a second, and killed above a limit, which ends in an error that says so, before the
-kernel has to choose somebody.
+Dask's nanny measures only the worker's own process. So a leased browser is measured several times a second, and killed above a
+limit, with an error that says so, before the kernel has to end some process.
 
-Measured is what ``/proc/PID/statm`` tells: the private memory of all processes, and once, as that of the process with
-most of it, the memory that they share (the binary, and the pictures that go from one to another). An empty page takes 158 MiB
-by this, and 193 by PSS, the exact figure, which also counts the files that one process alone has mapped; where a page keeps
-500 MiB more, both grow by 500. PSS takes the kernel 6 to 14 ms, holds up the page, and is not told of processes in Chromium's sandbox;
-this takes 0.1, and the search for the processes 2.
+The numbers are those of ``/proc/PID/statm``: the private memory of all processes, plus the largest shared memory of one process
+(the binary, and pictures that are sent between processes). By this an empty page takes 158 MiB. PSS, the exact figure, is 193
+MiB: it also counts files that only one process has mapped. If a page keeps 500 MiB more, both grow by 500. PSS takes the kernel
+6 to 14 ms, holds up the page, and is not available for processes in Chromium's sandbox. This takes 0.1 ms, and the search for
+the processes 2 ms.
 """
 
 from __future__ import annotations
@@ -26,22 +25,22 @@ from hfdask.errors import BrowserMemoryError, InvalidConfigError
 
 BYTES_VARIABLE = "HFDASK_BROWSER_BYTES"
 LEAST = 512 * 2**20
-"""No limit is below this unless it is given: an empty page takes nearly half of it."""
+"""Minimum of a computed limit: an empty page takes nearly half of it."""
 
 _OF_SHARE = 0.75  # the worker and its encoder need the rest
 _RECYCLED_ABOVE = 0.5
 # A page can fill a gigabyte in half a second, and then keep this process from looking by keeping the machine busy.
 _PAUSE = 0.25
 _LONGEST_PAUSE = 2.0
-_MOST_TIME = 0.01  # of one core, however many processes the machine has to be searched
+_MOST_TIME = 0.01  # share of one core, however many processes the machine has
 _EXIT_SECONDS = 1.0
-_OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
+_OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden by the machine
 
 
 class Memory:
-    """Bytes that a browser's processes take: ``now`` as last measured, ``peak`` since it was lent, ``limit`` for them.
+    """Bytes of a browser's processes: ``now`` as last measured, ``peak`` since the lease began, and their ``limit``.
 
-    ``excess`` is what they took when they were killed for it.
+    ``excess`` is the number of bytes for which they were killed.
     """
 
     def __init__(self, processes: Processes) -> None:
@@ -52,7 +51,7 @@ class Memory:
         self.excess: int | None = None
 
     def measure(self) -> int:
-        """Look at the processes now; 0 where they are gone."""
+        """Measure the processes now; 0 if they are gone."""
         private, shared = 0, 0
         for process in self._processes.all():
             with contextlib.suppress(*_OUT_OF_SIGHT):
@@ -70,7 +69,7 @@ class Memory:
         Raises
         ------
         BrowserMemoryError
-            Instead of whatever its death has broken.
+            Instead of errors that the kill has caused.
         """
         self.limit, self.peak = limit, 0
         watch = asyncio.create_task(self._watch())
@@ -80,7 +79,7 @@ class Memory:
             if self.excess is None:
                 raise
             raise BrowserMemoryError(
-                f"the browser was killed at {_megabytes(self.excess)}, above the {_megabytes(limit)} that one may take: make the "
+                f"the browser was killed at {_megabytes(self.excess)}, above its limit of {_megabytes(limit)}: make the "
                 f"page lighter (pictures in the size that they are shown in, nothing kept from frame to frame), give each worker more memory, "
                 f"or set {BYTES_VARIABLE}",
                 bytes=self.excess,
@@ -99,31 +98,32 @@ class Memory:
             began = time.thread_time()
             if self.measure() > self.limit:
                 self.excess = self.now
-                self._processes.kill()  # all of them: what a renderer has taken is wanted back at once
+                self._processes.kill()  # all of them, so that a renderer's memory is freed at once
                 return
             pause = min(max(_PAUSE, (time.thread_time() - began) / _MOST_TIME), _LONGEST_PAUSE)
 
     async def light(self) -> bool:
-        """Whether the browser may be kept for the next page, after the last one was closed."""
+        """Return true if the browser may be kept for the next page, after the last one was closed."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _EXIT_SECONDS
         while self.measure() > _RECYCLED_ABOVE * self.limit:
             if loop.time() > until:
                 return False
-            await asyncio.sleep(0.05)  # the page's own process is on its way out
+            await asyncio.sleep(0.05)  # the page's process is still ending
         return True
 
 
 def browser_limit(share: int | None, at_a_time: int) -> int:
-    """Bytes that a browser may take.
+    """Return the bytes that a browser may take.
 
-    That is ``HFDASK_BROWSER_BYTES``, else three quarters of ``share``, else three quarters of the machine's or container's memory
-    divided by its cores or, where that is more, by how many browsers run at a time in this process; at least 512 MiB.
+    That is ``HFDASK_BROWSER_BYTES``, else three quarters of ``share``, else three quarters of the memory of the machine or
+    container, divided by its cores, or by the number of browsers that run at a time in this process if that is more. It is at
+    least 512 MiB.
 
     Raises
     ------
     InvalidConfigError
-        Where the variable is no whole number.
+        If the variable is not a whole number.
     """
     told = os.environ.get(BYTES_VARIABLE)
     if told:

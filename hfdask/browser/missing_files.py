@@ -1,4 +1,4 @@
-"""Files that a page asked for in vain, in words: what it asked for, and who asked."""
+"""Messages about missing files: what the page asked for, and which element or script did."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hfdask.page.server import ORIGIN
 
 _SHOWN = 50
 _KEPT = 1000
-_MAX_NAME = 300  # of a URL, or of whoever asked for it
+_MAX_NAME = 300  # characters of a URL, or of a place that asked for it
 
 
 def described(log: PageLog, lost: Refusal, element: str = "") -> str:
-    """A file that was asked for, as what, by whom, and why it did not come."""
+    """Describe a missing file: its name, its use, what asked for it, and why it is missing."""
     asker = ", ".join(_cut(each) for each in [log.asker(lost.url), element] if each)
     name = _cut(plain(lost.url).removeprefix(ORIGIN + "/"))
     return f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
@@ -26,22 +26,22 @@ def _cut(name: str) -> str:
 
 
 def asset_error(log: PageLog, lost: Iterable[Refusal], elements: Mapping[str, str]) -> AssetError:
-    """The error for files whose absence shows in the picture; ``elements`` are those that show them, by URL."""
+    """Return the error for files that the picture lacks; ``elements`` are the elements that show them, by URL."""
     kinds = {each.error for each in lost}
     missing = sorted({described(log, each, elements.get(each.url, "")) for each in lost})
     listed = "; ".join(missing[:_SHOWN]) + (f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
     return (kinds.pop() if len(kinds) == 1 else AssetError)(
-        f"the page asks for what is not in the project: {listed}; put the files into the project's folder, "
-        "or name other places for them with replace_urls",
+        f"the page asks for files that are not in the project: {listed}; add them to the project's folder, "
+        "or set other places for them with replace_urls",
         missing=missing[:_KEPT],
     )
 
 
 def unreadable_error(urls: Iterable[str]) -> FontUnreadableError:
-    """The error for fonts that are there, but that Chromium cannot decode."""
+    """Return the error for fonts that exist, but that Chromium cannot decode."""
     names = sorted({_cut(plain(url).removeprefix(ORIGIN + "/")) for url in urls})
     return FontUnreadableError(
-        f"a font of the page cannot be decoded: {'; '.join(names[:_SHOWN])}; its text would be drawn in another one: replace "
-        "the file by a whole one (TrueType, OpenType, WOFF or WOFF2)",
+        f"a font of the page cannot be decoded: {'; '.join(names[:_SHOWN])}; its text would be drawn in another one; replace "
+        "the file with a valid one (TrueType, OpenType, WOFF or WOFF2)",
         fonts=names,
     )

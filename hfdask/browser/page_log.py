@@ -1,7 +1,7 @@
-"""What a page said, who asked for what, and what went wrong on its way elsewhere.
+"""Collect a page's messages, its requests, and its failures on the network.
 
-A page can say and ask for more than anybody could keep, so all of it is bounded, and nothing in here raises: an exception of a
-listener would end some later call of Playwright's.
+A page can produce any amount of these, so all of it is bounded. Nothing here raises, because an exception of a listener would
+end some later call of Playwright.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from hfdask.page.server import ORIGIN
 from hfdask.text import all_well_formed, legible, well_formed
 
 MAX_MESSAGES = 100
-"""Console and network messages that are kept of one page."""
+"""Maximum number of console and network messages of one page."""
 MAX_MESSAGE = 500
-"""Characters of one of them."""
+"""Maximum length of one message in characters."""
 
 _MAX_HEARD = 1000
 _MAX_ASKERS = 2000
@@ -30,15 +30,15 @@ _MAX_STACKS = 40
 _MAX_UNREADABLE = 100
 _NOT_DECODED = "Failed to decode downloaded font: "
 
-# What the browser says of the machine's drawing, and of pictures that are taken of a canvas: none of it is the page's doing.
+# Messages of the browser about software drawing, and about pictures taken of a canvas. The page did not cause them.
 _NOT_THE_PAGES = re.compile(
     r"\[[^\]]*\] ?(?:GL Driver Message \(OpenGL, Performance, [^)]*\): GPU stall due to ReadPixels"
     r"|Automatic fallback to software WebGL has been deprecated)"
 )
-# Why Chromium itself let a request fail.
+# Reasons for which Chromium itself fails a request.
 _EXPLAINED = {
     "ERR_NAME_NOT_RESOLVED": "a render has no network",
-    "ERR_BLOCKED_BY_ORB": "its type is not what it is used as",
+    "ERR_BLOCKED_BY_ORB": "its type does not fit its use",
     "ERR_FAILED": "its server does not allow its use on other sites (CORS)",
     "ERR_BLOCKED_BY_RESPONSE": "its server does not allow its use on other sites",
 }
@@ -48,8 +48,8 @@ _EXPLAINED = {
 class PageLog:
     """The log of one page.
 
-    ``failed`` are requests to other origins, ``left_for`` the documents that the page itself wanted to go to,
-    ``unreadable`` the URLs of fonts that Chromium could not decode.
+    ``failed`` has requests to other origins, ``left_for`` the documents to which the page navigated, ``unreadable`` the URLs of
+    fonts that Chromium could not decode.
     """
 
     messages: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class PageLog:
     _askers: dict[str, str] = field(default_factory=dict)
 
     def add(self, text: str) -> None:
-        """Keep a message for people."""
+        """Add a message for people."""
         if len(self.messages) < MAX_MESSAGES:
             self.messages.append(legible(redact_text(text[: 4 * MAX_MESSAGE]))[:MAX_MESSAGE])
 
@@ -75,7 +75,7 @@ class PageLog:
         cdp.on("Network.requestWillBeSent", self._on_asked)
 
     def asker(self, url: str) -> str:
-        """What asked for a URL first: a place in a document, style sheet or script; empty where nobody knows."""
+        """Return what asked for a URL first: a place in a document, style sheet or script; empty if unknown."""
         return self._askers.get(plain(url), "")
 
     def _on_console(self, message: ConsoleMessage) -> None:
@@ -85,7 +85,7 @@ class PageLog:
             if message.text.startswith(_NOT_DECODED) and len(self.unreadable) < _MAX_UNREADABLE:
                 self.unreadable.add(well_formed(message.text.removeprefix(_NOT_DECODED)))
         if self._heard == _MAX_HEARD and message.page is not None:
-            message.page.remove_listener("console", self._on_console)  # which has the driver send no more
+            message.page.remove_listener("console", self._on_console)  # so that the driver sends no more
 
     # Of other origins only the `Network` knows what is under way: Playwright loses the end of what a frame in another
     # process asked for.
@@ -102,7 +102,7 @@ class PageLog:
     def _on_failed(self, request: Request) -> None:
         self.in_flight -= _is_own(request.url)
         reason = (request.failure or "").removeprefix("net::")
-        # The page dropped it itself, or the `Network` refused it and knows why.
+        # The page cancelled it, or the `Network` refused it and knows why.
         known = _is_own(request.url) or reason.startswith(("ERR_ABORTED", "ERR_BLOCKED_BY_CLIENT"))
         if not known and len(self.failed) < _MAX_FAILED:
             reason = _EXPLAINED.get(reason, legible(reason))
@@ -115,7 +115,7 @@ class PageLog:
 
 
 def plain(url: str) -> str:
-    """A URL for people, decoded."""
+    """Return a decoded URL for people."""
     return legible(unquote(redact(url)))
 
 

@@ -1,9 +1,9 @@
-"""Playwright's driver, with its temporary files in our scratch folder and without our secrets.
+"""Start Playwright's driver with its temporary files in our scratch folder, and without our secrets.
 
-The driver keeps each browser's profile in its ``TMPDIR`` and removes it when the browser has ended, which it cannot where it is
-killed itself. Scratch folders are swept after a kill. Playwright has no option for this, nor for the driver's environment, which is
-ours with all credentials that are in it: this module alone uses names of it that are not public. If they have changed, profiles
-are in the system's temporary folder, and the environment is whole, as in any use of Playwright.
+The driver keeps each browser's profile in its ``TMPDIR`` and removes it when the browser has ended, unless the driver itself is
+killed. Scratch folders are also removed after a kill. Playwright has no option for this, nor for the driver's environment, which
+would be ours with all credentials. So this module, and no other, uses private names of Playwright. If these change, profiles are
+in the system's temporary folder and the driver gets the whole environment, as usual with Playwright.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ with suppress(ImportError):
 _environment = getattr(_transport, "get_driver_env", None)
 
 
-# What the driver may know of our environment: credentials are in none of these.
+# Environment variables that the driver gets; none contains credentials.
 _NEEDED = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DEBUG", "DEBUG_FILE"}
     | {"PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION", "PLAYWRIGHT_BROWSERS_PATH"}
@@ -43,7 +43,7 @@ def _environment_in_scratch() -> dict[str, Any]:
 
 
 class Driver:
-    """A running driver, and the process that it is."""
+    """A running driver and its process."""
 
     def __init__(self, playwright: Playwright, process: psutil.Process | None) -> None:
         self.playwright = playwright
@@ -51,12 +51,12 @@ class Driver:
 
     @classmethod
     async def start(cls) -> Driver:
-        """Start one.
+        """Start a driver.
 
         Raises
         ------
         BrowserLaunchError
-            Where it does not start, or does not answer.
+            If it does not start, or does not answer.
         """
         if _environment is not None:
             _transport.get_driver_env = _environment_in_scratch
@@ -64,7 +64,7 @@ class Driver:
         try:
             async with asyncio.timeout(Patience.start):
                 playwright = await async_playwright().start()
-        except BaseException as error:  # Playwright has no type of its own for a driver that ends while it starts
+        except BaseException as error:  # Playwright has no error type for a driver that ends while it starts
             for process in set(_drivers()) - before:
                 _kill(process)
             if not isinstance(error, Exception):
@@ -75,19 +75,19 @@ class Driver:
 
     @property
     def works(self) -> bool:
-        """Whether its process runs, as far as the system tells."""
+        """Return true if its process runs, as far as the system knows."""
         return self.process is None or not is_stopped_or_gone(self.process)
 
     async def stop(self) -> None:
-        """End it and all of its browsers; by force where it does not answer, or is dead already."""
+        """End the driver and all of its browsers, by force if it does not answer or is already dead."""
         if not self.works:
             self.kill()
-        with suppress(Exception):  # whatever a dead one's connection raises
+        with suppress(Exception):  # any error of a dead driver's connection
             await asyncio.wait_for(self.playwright.stop(), Patience.answer)
         self.kill()
 
     def kill(self) -> None:
-        """End it at once. From any thread."""
+        """End the driver at once. Call it from any thread."""
         if self.process is not None:
             _kill(self.process)
 

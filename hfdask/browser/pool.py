@@ -1,9 +1,9 @@
-"""The warm browsers of a process, which wait for the next chunk.
+"""The warm browsers of a process, kept for later chunks.
 
-A chunk has a browser to itself, because the viz process draws one frame at a time, and because a hang or a crash then
-costs one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk; after a number
-of pages, or with much memory, it is replaced, since leaks in a long-lived browser would make renders slower, and one that
-misbehaved or lost a process is never used again.
+Each chunk has its own browser, because the viz process draws one frame at a time, and because a hang or a crash then costs only
+one chunk. A warm browser saves most of a chunk's fixed cost, so it is kept for the next chunk. After a number of pages, or if it
+uses much memory, it is replaced, because leaks in a long-lived browser would make renders slower. A browser that failed or lost
+a process is never used again.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _RETURN_TIMEOUT = 5.0
 class BrowserPool:
     """Playwright's driver and the warm browsers of this process, by capture mode and fonts.
 
-    A browser reads its fonts when it starts. Planning and rendering have others, and so have most plans, so one more
-    browser may stay than were ever lent at a time: a process that plans and renders in turns finds both of them warm.
+    A browser reads its fonts when it starts. Planning and rendering use different fonts, and so do most plans. So one browser more
+    may stay than were ever leased at a time: a process that plans and renders by turns finds both warm.
     """
 
     share: int | None = None
-    """Bytes of memory that a browser and what goes with it have on this worker, where somebody knows."""
+    """Memory available to one browser and its task on this worker, in bytes; None if unknown."""
 
     def __init__(self) -> None:
         self._driver: Driver | None = None
@@ -54,7 +54,7 @@ class BrowserPool:
         self._starting = asyncio.Lock()
 
     async def driver(self) -> Playwright:
-        """The driver, started where there is none that works.
+        """Return the driver; start one if none works.
 
         Raises
         ------
@@ -64,22 +64,22 @@ class BrowserPool:
             self._require_open()
             if self._driver is not None and not self._driver.works:
                 driver, self._driver = self._driver, None
-                await driver.stop()  # its browsers are of no use either
+                await driver.stop()  # its browsers cannot be used either
             if self._driver is None:
                 self._driver = await Driver.start()
             return self._driver.playwright
 
     @contextlib.asynccontextmanager
     async def lease(self, mode: CaptureMode, fonts: FontWorld | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
-        """Lend a browser, and whether it was warm. It comes back unless the block ends with an error that is not the page's.
+        """Lease a browser; yield it, and true if it was warm. It is kept unless the block ends with an error that is not the page's.
 
-        Without ``fonts`` it has those of this machine, as planning needs.
+        Without ``fonts`` it has those of this machine, for planning.
 
         Raises
         ------
         BrowserNotFoundError, BrowserLaunchError, BrowserMemoryError
         BrowserCrashError
-            Instead of whatever was broken by the loss of a process.
+            Instead of errors that the loss of a process has caused.
         """
         world = await asyncio.to_thread(machine_fonts) if fonts is None else fonts
         self._lent += 1
@@ -101,9 +101,9 @@ class BrowserPool:
     async def opened(
         self, mode: CaptureMode, fonts: FontWorld | None, enter: Callable[[Chromium], AbstractAsyncContextManager[T]]
     ) -> AsyncIterator[tuple[T, bool]]:
-        """What ``enter`` opens in a browser that is lent, and whether that was warm.
+        """Lease a browser and open ``enter`` in it; yield the result, and true if the browser was warm.
 
-        A warm browser in which it cannot be opened was broken before anybody asked, so the next one is taken instead.
+        A warm browser in which it cannot be opened was broken before, so the next one is taken.
         """
         async with AsyncExitStack() as stack:
             while True:
@@ -139,7 +139,7 @@ class BrowserPool:
         await self._give_back(chromium)
 
     async def _make_room(self) -> None:
-        """Close the browser that has waited longest, where another one would be more than are of use."""
+        """Close the browser that has been idle longest, if another one would be too many."""
         while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
             await self._idle.pop(0).close()
 
@@ -149,14 +149,14 @@ class BrowserPool:
             chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
         except BrowserLaunchError:
             if await self._driver_answers():
-                raise  # the browser is at fault, and others depend on this driver
+                raise  # the browser has failed, and others depend on this driver
             await self._stop_driver()
             chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
         self._launched = [*(each for each in self._launched if each.alive), chromium]
         return chromium
 
     def usage(self) -> tuple[int, int]:
-        """How many browsers there are, and the bytes that they took when last measured. From any thread."""
+        """Return the number of browsers, and their bytes as last measured. Call it from any thread."""
         running = [each for each in self._launched if each.alive]
         return len(running), sum(each.memory.now for each in running)
 
@@ -169,7 +169,7 @@ class BrowserPool:
         return True
 
     async def _stop_driver(self) -> None:
-        async with self._starting:  # one that is just being started, too
+        async with self._starting:  # including one that is just starting
             driver, self._driver = self._driver, None
         if driver is not None:
             await driver.stop()
@@ -200,19 +200,19 @@ class BrowserPool:
             raise BrowserCrashError("the browsers of this process were closed while it rendered")
 
     async def close_idle(self) -> None:
-        """Close the browsers that are not lent."""
+        """Close the idle browsers."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(chromium.close() for chromium in idle))
 
     async def close(self) -> None:
-        """Close all browsers; those that are lent fail where they are."""
+        """Close all browsers; work in leased ones fails."""
         self._closing = True
         try:
             for chromium in self._launched:
                 if chromium not in self._idle:
                     chromium.kill()
             if self._driver is not None and not self._driver.works:
-                await self._stop_driver()  # nothing ends as long as that is waited for
+                await self._stop_driver()  # closing would wait for it
             await self.close_idle()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_RETURN_TIMEOUT):
@@ -223,7 +223,7 @@ class BrowserPool:
             self._closing = False
 
     def kill(self) -> None:
-        """End every process at once, where `close` did not come to an end. From any thread."""
+        """End every process at once, if `close` does not end. Call it from any thread."""
         for chromium in self._launched:
             chromium.kill()
         if self._driver is not None:

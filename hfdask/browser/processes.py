@@ -1,9 +1,9 @@
-"""The processes of a browser: which of them are lost, and the end of all of them.
+"""Watch the processes of a browser, and end all of them if one is lost.
 
-A browser goes on without some of its processes, but not as before: without its zygotes it opens no page, and where the process that
-composes pictures or the one that loads files is started again, a picture may lack something and nobody is told. So a browser that has lost
-one is ended at once. A process that was stopped is not lost, but does nothing; that is only looked for where a browser is lent, or
-was waited for in vain.
+A browser runs on without some of its processes, but not correctly. Without its zygotes it opens no page. If the process that
+composes pictures or the one that loads files is restarted, a picture may lack something without any error. So a browser that has
+lost one is ended at once. A stopped process is not lost, but does nothing; it is only searched for when a browser is leased, or
+after a wait in vain.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import psutil
 
 T = TypeVar("T")
 
-# What every page depends on. Others come and go with pages.
+# Processes that every page depends on. Others come and go with pages.
 _HELPERS = {
     "--type=zygote": "its zygote",
     "--type=gpu-process": "its GPU process",
     "network.mojom.NetworkService": "its network service",
 }
 _ALL_HELPERS = frozenset(_HELPERS.values())
-_OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden from us by the machine
+_OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden by the machine
 
 
 class Processes:
-    """Those of one browser, by its first one; on the browser thread's loop. Close it when the browser has ended."""
+    """The processes of one browser, found from its first one; on the browser thread's loop. Close it when the browser has ended."""
 
     def __init__(self, pid: int) -> None:
         self.main = psutil.Process(pid)
@@ -46,13 +46,13 @@ class Processes:
             self._watch(process, "its driver")
 
     def all(self) -> list[psutil.Process]:
-        """The browser's processes that can be found now, the first one included; a search of some milliseconds."""
+        """Search for the browser's current processes, including the first one; it takes some milliseconds."""
         found = [self.main, *_below(self.main)]
         self._seen = {process: None for process in (*self._seen, *found) if process.is_running()}
         return found
 
     def find_helpers(self) -> None:
-        """Watch the processes that every page depends on; to be called when there is a page."""
+        """Find and watch the processes that every page depends on; call it when there is a page."""
         if set(self._watched.values()) >= _ALL_HELPERS:
             return
         for process in self.all():
@@ -62,17 +62,17 @@ class Processes:
                 self._watch(process, name)
 
     def lost(self) -> str:
-        """What has ended that should not have, in words; empty where nothing has. Costs nothing, and from any thread."""
+        """Describe a process that ended unexpectedly; empty if none has. It costs nothing; call it from any thread."""
         return self._lost
 
     def lose(self, name: str) -> None:
-        """Take note that something has ended that every page depends on, and end the rest, so that nobody waits for it."""
+        """Note that a process has ended that every page depends on, and end the others, so that nothing waits for it."""
         if not self.killed:
             self._lost = f"the browser lost {name}"
             self.kill()
 
     def fault(self) -> str:
-        """The same; else what is stopped."""
+        """Describe a lost process, else a stopped one that every page depends on."""
         if self.lost():
             return self._lost
         for process, name in self._watched.items():
@@ -81,17 +81,17 @@ class Processes:
                 self.lose(name)
                 return self._lost
             if status == psutil.STATUS_STOPPED:
-                return f"the browser goes no further without {name}, which is stopped"
+                return f"the browser cannot go on, because {name} is stopped"
         return ""
 
     def stopped(self) -> str:
-        """As `fault`, but of all processes, also those of pages."""
+        """Do the same as `fault` for all processes, including those of pages."""
         others = [process for process in self.all() if process not in self._watched]
         halted = any(_quietly(each.status, "") == psutil.STATUS_STOPPED for each in others)
         return self.fault() or ("a process of the page's is stopped" if halted else "")
 
     def kill(self) -> None:
-        """End all of them at once, whatever they are doing: also those whose parents have ended."""
+        """End all of them at once, also those whose parents have ended."""
         self.killed = True
         self.all()
         for process in self._seen:
@@ -99,7 +99,7 @@ class Processes:
                 process.kill()
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         for descriptor in list(self._descriptors):
             self._release(descriptor)
 
@@ -107,7 +107,7 @@ class Processes:
         if process in self._watched:
             return
         self._watched[process] = name
-        # Where the system has no such thing, a loss is noticed when the browser is lent again, or was waited for in vain.
+        # If the system has no such descriptors, a loss is noticed at the next lease, or after a wait in vain.
         if hasattr(os, "pidfd_open"):
             try:
                 descriptor = os.pidfd_open(process.pid)
@@ -130,7 +130,7 @@ class Processes:
 
 
 def kill_marked(mark: str) -> None:
-    """End the processes below this one that have a mark among their arguments, and all that are below those."""
+    """End the processes below this one that have a mark among their arguments, and all below those."""
     for process in _below(psutil.Process()):
         if mark in _quietly(process.cmdline, list[str]()):
             for each in [process, *_below(process)]:
@@ -146,13 +146,13 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
 
 
 def is_stopped_or_gone(process: psutil.Process) -> bool:
-    """Whether a process does nothing any more, or for now."""
+    """Return true if a process is stopped or has ended."""
     status = _quietly(process.status, psutil.STATUS_DEAD)
     return not process.is_running() or status in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED, psutil.STATUS_DEAD)
 
 
 def _quietly(ask: Callable[[], T], otherwise: T) -> T:
-    """An answer about a process that may end meanwhile."""
+    """Ask about a process that may end meanwhile."""
     try:
         return ask()
     except _OUT_OF_SIGHT:

@@ -1,8 +1,7 @@
-"""A page that is ready to be sought: opened, loaded, settled, and driven frame by frame.
+"""Open a page, load it, and seek it frame by frame.
 
-The page's runtime does the work and answers with plain JSON; this side owns deadlines, collects what went wrong, and
-keeps the compositor going while the page loads, because under BeginFrame nothing is drawn, and some promises never
-settle, unless somebody asks for frames.
+The page's runtime does the work and answers with plain JSON. This side sets deadlines, collects errors, and requests frames of
+the compositor while the page loads: with BeginFrame nothing is drawn, and some promises never settle, without such requests.
 """
 
 from __future__ import annotations
@@ -45,20 +44,20 @@ from hfdask.page import TIMELINE_PATIENCE, runtime_script
 from hfdask.page.server import ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
-# Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
+# Seconds to wait for timers, workers and everything else: what goes on for longer is not set-up.
 _TIMER_PATIENCE = 2.0
 _WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
-# Scripts are loaded, nothing is in flight or pending: after so many quiet looks no timeline can still come.
+# Scripts are loaded, and nothing is in flight or pending: after so many quiet checks no timeline can still come.
 _QUIET_LOOKS = 3
-# Of a frame, at most: what observers change may concern other observers, and may never come to rest.
+# Maximum for a frame: observers may trigger other observers without end.
 _OPPORTUNITIES = 8
-_MAX_ASKED = 100  # files that an element is looked for
+_MAX_ASKED = 100  # missing files for which an element is searched
 
 _CLOSED_TREE = re.compile(rb"""shadowrootmode\s*=\s*["']?closed""", re.IGNORECASE)
 _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.adoptTree(this) }"
 
-# What a page reads of its network: neither if this machine has one, nor how fast that is (it would be blurred at random).
+# The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
 
 _CONTEXT: dict[str, Any] = {
@@ -71,7 +70,7 @@ _CONTEXT: dict[str, Any] = {
     "forced_colors": "none",
     "has_touch": False,
     "is_mobile": False,
-    # The runtime styles, reads and runs what a page's own policy may forbid; nothing can go out in any case.
+    # The runtime needs styles, requests and scripts that a page's policy may forbid. No request leaves the browser in any case.
     "bypass_csp": True,
     "accept_downloads": False,
 }
@@ -79,7 +78,7 @@ _CONTEXT: dict[str, Any] = {
 
 @dataclass
 class Loaded:
-    """How loading ended: timelines that never came, what of the page was pending then, and what was given up waiting for."""
+    """The result of loading: missing timelines, what was pending then, and what was not awaited any longer."""
 
     missing: list[str]
     pending: list[str]
@@ -87,7 +86,7 @@ class Loaded:
 
     @property
     def gives_up(self) -> tuple[str, ...]:
-        """What chunks need not wait for."""
+        """What chunks need not wait for, sorted."""
         return tuple(sorted({*self.abandoned, *map(_timeline, self.missing)}))
 
 
@@ -122,16 +121,16 @@ class PageSession:
         page.on("crash", self._on_crash)
 
     def _on_crash(self, _: Page) -> None:
-        # Playwright lets those who wait for the page go on waiting.
+        # Playwright does not end calls that wait for the page.
         self.chromium.processes.lose("the process of its page")
 
     @property
     def in_flight(self) -> int:
-        """Requests that have no answer yet."""
+        """Number of requests without an answer."""
         return max(0, self.log.in_flight) + (len(self.network.pending) if self.network else 0)
 
     async def debug(self) -> None:
-        """Let a later timeout name the script that was running. It costs some speed, so only planning does it."""
+        """Enable a debugger, so that a time-out names the running script. It costs some speed, so only planning does it."""
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
@@ -157,7 +156,9 @@ class PageSession:
         started = time.monotonic()
         quiet = 0
         handed_over = False
+        was_busy = True
         while True:
+            busy = bool(self.in_flight)
             answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
             status = None if answer is None else understood(answer, Status, "its state")
             await self.pump(1)
@@ -166,7 +167,7 @@ class PageSession:
                 if not handed_over:
                     handed_over = True
                     await self._hand_over_closed_trees()
-                if status.offenders:  # before what scripts say of it
+                if status.offenders:  # before errors of scripts that follow from it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
                         "data-composition-src is relative to the project's folder",
@@ -174,7 +175,8 @@ class PageSession:
                     )
                 self._check(status.problems, "while loading")
                 abandoned = self._abandon(status.waiting, elapsed)
-                idle = not self.in_flight and len(abandoned) == len(status.waiting)
+                # What has just come is answered by the page's own events, such as a preload's, after it came.
+                idle = not (was_busy or busy or self.in_flight) and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)
                 if idle and not status.may_end:
@@ -189,10 +191,11 @@ class PageSession:
                             entry=entry,
                         )
                     return Loaded(list(status.missing), list(status.pending), abandoned)
+            was_busy = busy
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 
     def _may_come(self, status: Status, elapsed: float) -> bool:
-        """Whether a root or a timeline that is missing may still come: in a chunk, whether it came while planning."""
+        """Return true if a missing root or timeline may still come. In a chunk: if it came during planning."""
         gives_up = self.settings.gives_up
         if gives_up is not None:
             return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
@@ -212,7 +215,7 @@ class PageSession:
                 raise ScriptError("the page runtime failed to take over a closed shadow root")
 
     def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
-        """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
+        """Return what to wait for no longer. A page that loads slowly in a chunk must end up as it did during planning."""
         patience = {"timers": _TIMER_PATIENCE, "workers": _WORKER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
@@ -224,28 +227,28 @@ class PageSession:
         ]
 
     async def report(self) -> Report:
-        """The resolved timeline, as the runtime sees it."""
+        """Return the resolved timeline."""
         async with self._deadline(self.settings.load_timeout, "the page did not report its timeline"):
             report = understood(await self._evaluate("__hfdask.report()"), Report, "its timeline")
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
 
     async def sight(self) -> Sight:
-        """What the parts of the page's timeline can see; to be asked when all frames have been sought."""
-        async with self._deadline(self.settings.load_timeout, "the page did not tell its parts"):
+        """Return the parts of the page for content keys; call it when all frames have been sought."""
+        async with self._deadline(self.settings.load_timeout, "the page did not report its parts"):
             parts = await self._evaluate("__hfdask.sight()")
         sight = understood(parts, Sight, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
 
     async def seek(self, frame: int, *, layout: bool = False) -> bool:
-        """Bring the page to a frame of the absolute timeline; returns whether anything moved on the way.
+        """Bring the page to a frame of the absolute timeline; return true if anything moved.
 
-        With ``layout`` it is laid out at once, which makes it load what it shows, without a frame of the compositor.
+        With ``layout`` it is laid out at once, so that it loads what it shows without a frame of the compositor.
 
         Raises
         ------
         ScriptError
-            Where author code threw, unless the plan only warns of that.
+            If author code failed, unless the plan only warns of that.
         """
         expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
         if layout:
@@ -267,23 +270,22 @@ class PageSession:
         return sought
 
     async def rest(self) -> None:
-        """Let the page lay itself out as for a frame, which calls its observers, without drawing it."""
+        """Lay out the page as for a frame, which calls its observers, without drawing it."""
         if self.chromium.mode == "beginframe":
             await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
         else:
             await self._evaluate("__hfdask.drawn()")
 
     async def finish(self) -> None:
-        """The last look at a page: errors that came late, and files that it asked for in vain.
+        """Check a page after its last frame, for late errors and missing files.
 
         Raises
         ------
         ScriptError
         AssetError
-            With the URL and what asked, for each file whose absence shows in the picture; a font that no text asks for shows
-            in none.
+            Names the URL, and what asked for it, of each file that the picture lacks. A font that no text asks for is not missed.
         FontUnreadableError
-            Where a font is there but cannot be decoded, and no other source of its face can.
+            If a font cannot be decoded, and no other source of its face can.
         """
         async with self._deadline(self.settings.frame_timeout, "the page did not answer at its end"):
             self._check((await self._status()).problems, "after the last frame")
@@ -306,19 +308,19 @@ class PageSession:
             raise asset_error(self.log, serious, await self._elements([each.url for each in serious[:_MAX_ASKED]]))
 
     async def _broken_faces(self) -> BrokenFaces:
-        async with self._deadline(self.settings.frame_timeout, "the page did not say which of its fonts are broken"):
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its broken fonts"):
             answer = await self._evaluate("__hfdask.brokenFaces()")
         return understood(answer, BrokenFaces, "its fonts")
 
     async def _elements(self, urls: list[str]) -> dict[str, str]:
-        async with self._deadline(self.settings.frame_timeout, "the page did not say what it lacks"):
+        async with self._deadline(self.settings.frame_timeout, "the page did not report which elements miss files"):
             answer = await self._evaluate(f"__hfdask.elements({json.dumps(urls)})")
         return understood(answer, Elements, "its elements")
 
     async def drain(self, patience: float, abandoned: list[str] | None = None) -> None:
-        """Wait until nothing is in flight any more, but not longer than ``patience`` seconds.
+        """Wait until no request is in flight, up to ``patience`` seconds.
 
-        With ``abandoned``, which is not waited for, also until the page waits for no picture, font or short timer.
+        With ``abandoned``, also wait for pictures, fonts and short timers of the page, except for those in the list.
         """
         began = time.monotonic()
         quiet = 0
@@ -339,22 +341,22 @@ class PageSession:
         if problems and self.settings.page_errors == "raise":
             shown = [redact_text(problem) for problem in problems[:5]]
             raise ScriptError(
-                f"a script threw {when}: {shown[0]}; mend it, or render with page_errors='warn'", problems=shown
+                f"a script failed {when}: {shown[0]}; fix it, or render with page_errors='warn'", problems=shown
             )
 
     async def add_script(self, script: str) -> None:
-        """Have a script run before all others in every frame of the page; to be called before `load`."""
-        async with browser_call("it took no script", Patience.open):
+        """Run a script before all others in every frame of the page; call it before `load`."""
+        async with browser_call("it did not accept a script", Patience.open):
             await self._page.add_init_script(script)
 
     async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A command of the DevTools protocol to the page; to be used under a deadline."""
+        """Send a command of the DevTools protocol to the page; use it within a deadline."""
         answer: dict[str, Any] = all_well_formed(await self._cdp.send(method, parameters))
         return answer
 
     def deadline_for_fonts(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Bound what questions about the page's text may take."""
-        return self._deadline(self.settings.frame_timeout, "the page did not tell its fonts")
+        """Limit the time of questions about the page's text."""
+        return self._deadline(self.settings.frame_timeout, "the page did not report its fonts")
 
     async def _evaluate(self, expression: str) -> Any:
         evaluation = asyncio.ensure_future(
@@ -362,7 +364,7 @@ class PageSession:
         )
         try:
             while not (await asyncio.wait({evaluation}, timeout=0.1))[0]:
-                await self.pump(1)  # a promise may need the compositor to go on
+                await self.pump(1)  # a promise may need frames of the compositor
         except BaseException:
             evaluation.cancel()
             raise
@@ -374,18 +376,18 @@ class PageSession:
         return answer["result"].get("value")
 
     async def pump(self, frames: int) -> None:
-        """Let the compositor go on by some frames, where it only does so when told."""
+        """Request some frames, if the compositor only draws on request."""
         if self.chromium.mode == "beginframe":
             for _ in range(frames):
                 await self.begin_frame(screenshot=False)
 
     async def begin_frame(self, *, screenshot: bool) -> dict[str, Any]:
-        """One frame of the compositor; with ``screenshot``, the answer's ``screenshotData`` is a base64 PNG."""
+        """Request a frame of the compositor; with ``screenshot``, the answer's ``screenshotData`` is a base64 PNG."""
         picture = {"format": "png", "optimizeForSpeed": True} if screenshot else None
         return await begin_frame(self._cdp, self.chromium, screenshot=picture)
 
     async def screenshot(self) -> str:
-        """A base64 PNG of the viewport, in a browser that draws by itself."""
+        """Return a base64 PNG of the viewport, in a browser that draws by itself."""
         clip = {"x": 0, "y": 0, "width": self.settings.width, "height": self.settings.height, "scale": 1}
         answer = await self._cdp.send(
             "Page.captureScreenshot", {"format": "png", "clip": clip, "optimizeForSpeed": True}
@@ -393,12 +395,12 @@ class PageSession:
         return str(answer["data"])
 
     def deadline_for_frame(self, frame: int) -> contextlib.AbstractAsyncContextManager[None]:
-        """Bound what one frame may take."""
+        """Limit the time of one frame."""
         return self._deadline(self.settings.frame_timeout, f"frame {frame} was not drawn")
 
 
 def _closed_roots(document: dict[str, Any]) -> Iterator[int]:
-    """The backend ids of the closed shadow roots below a node, as the DevTools protocol describes it."""
+    """Yield the backend ids of the closed shadow roots below a node of the DevTools protocol."""
     nodes = [document]
     while nodes:
         node = nodes.pop()
@@ -417,14 +419,14 @@ async def open_page(
     fps: Fraction,
     source: Source | None = None,
 ) -> AsyncIterator[PageSession]:
-    """A fresh page of a fresh context, over these files; closed at the end of the block.
+    """Open a page in a new context with these files, and close it at the end of the block.
 
-    Other origins are answered by ``source`` alone; without one they do not exist.
+    Only ``source`` answers requests to other origins; without it they do not exist.
 
     Raises
     ------
     BrowserCrashError
-        Where the browser opens or closes no page.
+        If the browser fails to open or close the page.
     """
     site = Site(files)
     chromium.server.site = site
@@ -440,9 +442,9 @@ async def open_page(
         try:
             yield session
         except ProjectError:
-            await _close(context)  # the page is at fault, not the browser
+            await _close(context)  # the page failed, not the browser
             raise
-        # After any other error the whole browser is thrown away.
+        # After any other error the whole browser is discarded.
         await _close(context)
     finally:
         if network is not None:

@@ -1,1 +1,1 @@
-"""What in a project would break, differ from chunk to chunk, or be slow."""
+"""Check projects for what would break, differ from chunk to chunk, or be slow."""

@@ -1,4 +1,4 @@
-"""Which file of the project a URL in it means, and which scripts are not the author's."""
+"""Resolve URLs to files of the project, and recognise libraries."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LARGE_FILE = 50_000
 
 
 Bases: TypeAlias = tuple[str | None, ...]
-"""The paths that a URL may count from, the likeliest first; None stands for a place outside of the project."""
+"""The paths that a URL may count from, the likeliest first; None is a place outside of the project."""
 
 
 def base_of(href: str | None, path: str) -> str | None:
-    """The path that the URLs of the document at ``path`` count from, where it has a ``<base>`` with this ``href``."""
+    """Return the path that URLs of the document at ``path`` count from, if it has a ``<base>`` with this ``href``."""
     try:
         parts = urlsplit((href or "").strip())
     except ValueError:
@@ -39,14 +39,14 @@ def base_of(href: str | None, path: str) -> str | None:
 
 
 def candidates(url: str, *bases: str | None) -> list[str] | None:
-    """The paths in the project that a URL may mean, or None where it means none of its files.
+    """Return the paths in the project that a URL may mean, or None if it means none of its files.
 
     Parameters
     ----------
     url : str
         As the author wrote it.
     *bases : str or None
-        Paths of the document, style sheet or script that has it, or of what it counts from otherwise; see `Bases`.
+        Paths of the document, style sheet or script with the URL, or other bases; see `Bases`.
     """
     try:
         parts = urlsplit(url.strip())
@@ -62,7 +62,7 @@ def candidates(url: str, *bases: str | None) -> list[str] | None:
 
 
 def imported(name: str, imports: Mapping[str, str], base: str | None) -> str | None:
-    """The URL that a module's specifier means by an import map whose document counts from ``base``; None where none is told."""
+    """Return the URL of a module's specifier by an import map whose document counts from ``base``; None if it has none."""
     known = {_specifier(key, base): address for key, address in imports.items()}
     name = _specifier(name, base)
     if name in known:
@@ -72,24 +72,24 @@ def imported(name: str, imports: Mapping[str, str], base: str | None) -> str | N
 
 
 def is_path(specifier: str) -> bool:
-    """Whether a module's specifier is a URL without a host, and no name for an import map."""
+    """Return true if a module's specifier is a URL without a host, and not a name for an import map."""
     return specifier.startswith(("./", "../", "/"))
 
 
 def _specifier(text: str, base: str | None) -> str:
-    """As import maps compare them: those that are paths, by what they mean."""
+    """Normalise a specifier as import maps do: resolve it if it is a path."""
     found = candidates(text, base) if is_path(text) else None
     return text if not found else f"/{found[0]}" + ("/" if text.endswith("/") else "")
 
 
 def leaves_project(url: str, base: str) -> bool:
-    """Whether a relative URL climbs above the project's folder."""
+    """Return true if a relative URL climbs above the project's folder."""
     path = unquote(urlsplit(url.strip()).path)
     return posixpath.normpath(posixpath.join(posixpath.dirname(base), path)).startswith("..")
 
 
 def is_library(path: str, text: str) -> bool:
-    """Whether a script is somebody else's: by its folder, its name, its size, or lines that no person writes."""
+    """Return true if a script is a library, by its folder, name, size, or lines that no person writes."""
     name = path.lower()
     if _LIBRARY_FOLDERS & set(name.split("/")[:-1]) or re.search(r"[.-]min\.m?js$", name):
         return True
@@ -98,7 +98,7 @@ def is_library(path: str, text: str) -> bool:
 
 
 def image_size(file: Path) -> tuple[int, int] | None:
-    """Width and height of a picture that is large enough to be worth a look."""
+    """Return width and height of a picture, if its file is large enough to matter."""
     if file.suffix.lower() == ".svg" or file.stat().st_size < _LARGE_FILE:
         return None
     try:
@@ -106,9 +106,9 @@ def image_size(file: Path) -> tuple[int, int] | None:
             stream = next(iter(container.streams.video), None)
             return (stream.width, stream.height) if stream is not None else None
     except av.FFmpegError:
-        return None  # the render itself tells of pictures that it cannot read
+        return None  # the render itself reports unreadable pictures
 
 
 def read_text(files: Mapping[str, Path], path: str) -> str:
-    """A text file with the line ends that HTML makes of them."""
+    """Read a text file with HTML's line ends."""
     return files[path].read_text("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,7 +1,7 @@
-"""Checking a project before anything is rendered: what would break, differ from chunk to chunk, or be slow.
+"""Check a project before a render for what would break, differ from chunk to chunk, or be slow.
 
-It reads every document that the entry reaches. The browser parses and lays out, a grammar reads the scripts, and what
-is judged here is what needs more than one of them: files, ids across documents, libraries, the length of the video.
+A check reads every document that the entry reaches. The browser parses them and lays them out, and a grammar reads the scripts.
+Conditions on several documents are checked here: files, ids, libraries, the length of the video.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hfdask.store import StorageOptions
 
 
 class CheckReport(Value, frozen=True):
-    """What a check found. It shows as a table in a notebook and on a terminal.
+    """The findings of a check. It shows as a table in a notebook and on a terminal.
 
     Attributes
     ----------
@@ -46,20 +46,20 @@ class CheckReport(Value, frozen=True):
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What breaks the video, or makes it differ from chunk to chunk."""
+        """Findings that break the video, or make it differ from chunk to chunk."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """What is slow, or likely to be a mistake."""
+        """Findings that are slow, or likely mistakes."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
     def to_json(self) -> str:
-        """Write everything as one JSON document."""
+        """Return everything as one JSON document."""
         return pretty_json(self).decode()
 
     def failing(self, level: CheckLevel) -> tuple[Finding, ...]:
-        """List the findings that fail a level: errors with ``strict``, all of them with ``strict-all``."""
+        """Return the findings that fail a level: errors with ``strict``, all with ``strict-all``."""
         return {"strict": self.errors, "strict-all": self.findings}.get(level, ())
 
     def require(self, level: CheckLevel) -> None:
@@ -75,7 +75,7 @@ class CheckReport(Value, frozen=True):
             listed = "; ".join(f"{finding.place} {finding.code}: {finding.message}" for finding in serious[:10])
             more = f"; and {len(serious) - 10} more" if len(serious) > 10 else ""
             raise CheckFailedError(
-                f"the check finds {texts.count(serious)}: {listed}{more}", findings=msgspec.to_builtins(serious)
+                f"the check found {texts.count(serious)}: {listed}{more}", findings=msgspec.to_builtins(serious)
             )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -96,7 +96,7 @@ def check(
     variables: dict[str, Any] | None = None,
     storage_options: StorageOptions | None = None,
 ) -> CheckReport:
-    """Look for what would make a project's video wrong, different from chunk to chunk, or slow.
+    """Check a project for what would make its video wrong, different from chunk to chunk, or slow.
 
     Nothing of the project runs: documents are read, not loaded.
 
@@ -107,7 +107,7 @@ def check(
     entry : str, optional
         The entry document, relative to the project. Default: that of the project's ``hfdask.toml``, else ``index.html``.
     variables : dict, optional
-        Values that a render would be given, over those of ``hfdask.toml``; they are compared with the declarations.
+        Values for a render, over those of ``hfdask.toml``; they are compared with the declarations.
     storage_options : mapping, optional
         Arguments of the project's file system.
 
@@ -122,7 +122,7 @@ def check(
 
 
 def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:
-    """Check a project that was found, in a page that is open."""
+    """Check a project in an open page."""
     walk = Walk(found, page, variables)
     walk.run()
     findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
@@ -130,7 +130,7 @@ def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> 
 
 
 def summary(findings: Iterable[Finding]) -> list[str]:
-    """One line a code, errors first: how often, and where first."""
+    """Return one line for each code, errors first, with the count and the first place."""
     findings = list(findings)
     counts = Counter(finding.code for finding in findings)
     first = {finding.code: finding for finding in reversed(findings)}

@@ -1,4 +1,4 @@
-"""From document to document: each one that the entry mounts or frames is read once, with its scripts and style sheets."""
+"""Read each document that the entry mounts or frames once, with its scripts and style sheets, and check it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from hfdask.project.files import Project
 
 MAX_DEPTH = 20
 MAX_DOCUMENT = 2_000_000
-"""Bytes of a document that is checked; looking for the lines of its elements takes about a second for each million."""
+"""Maximum size of a checked document in bytes; finding the lines of its elements takes about a second per million."""
 MAX_DOCUMENTS = 8_000_000
-"""Bytes of all documents of a project together."""
+"""Maximum size of all documents of a project together, in bytes."""
 _MAX_IMAGE = 4.0  # times the pixels of the video
 _PROVIDERS = {"gsap": r"gsap|greensock|tweenmax", "lottie": "lottie", "THREE": r"\bthree\b|THREE"}
 _PAGE = frozenset({"entry", "sub"})
@@ -40,13 +40,13 @@ _PAGE = frozenset({"entry", "sub"})
 
 @dataclass
 class Together:
-    """What all documents of one page share: the entry's and everything that is mounted in it."""
+    """Facts that all documents of one page share: the entry and the documents that are mounted in it."""
 
     compositions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     references: list[tuple[str, int | None, dict[str, Any]]] = field(default_factory=list)
     scenes: dict[str, set[str]] = field(default_factory=dict)
-    """Ids that a document's own inline scripts register: a scene's count for each of its hosts."""
+    """Ids that a document's inline scripts register; those of a scene count for each of its hosts."""
     simulations: list[tuple[str, int, str, Hit]] = field(default_factory=list)
     registered: list[tuple[str, int, str, Hit]] = field(default_factory=list)
     registers_unknown: bool = False
@@ -61,7 +61,7 @@ class Together:
 
 
 class Walk:
-    """One check of one project."""
+    """One check of one project; `run` it once."""
 
     def __init__(self, project: Project, page: LintPage, variables: dict[str, Any]) -> None:
         self.project = project
@@ -84,7 +84,7 @@ class Walk:
         self._unread: set[str] = set()
 
     def run(self) -> None:
-        """Read everything; the answer is in ``findings``."""
+        """Read all documents; the result is in ``findings``."""
         self._document(self.project.entry, "entry", ())
         if not self._unread:
             self._judge_together(self._facts[self.project.entry])
@@ -170,7 +170,7 @@ class Walk:
             self.add("invalid_frame_rate", path, self._places[path].line(at), at["tag"], problem=error.message)
 
     def _animations(self, path: str, start: float) -> None:
-        """Look for CSS animations that nobody sees, in a document whose composition begins at ``start`` in the video."""
+        """Find CSS animations that end before their clip shows. The document's composition begins at ``start``."""
         for item in self._facts[path]["animations"]:
             ends, shown = item["ends"], item["shown"] + (0.0 if item["own"] else start)
             key = (path, item["at"]["key"], item["at"]["nth"])
@@ -208,7 +208,7 @@ class Walk:
         return facts
 
     def _bases(self, facts: dict[str, Any], path: str, role: str, *, late: bool = True) -> Bases:
-        """What URLs in a document count from. What a scene does not have beside it is the page's (contract 1.12)."""
+        """Return the bases of URLs in a document. Files that are not beside a scene belong to the page (docs/compositions.md, 4.4)."""
         if role == "sub":
             return (path, self._page_base)
         return (base_of(facts["base"] if late else None, path),)
@@ -223,7 +223,7 @@ class Walk:
                 line,
                 tag,
                 src=src or "the empty path",
-                problem="is no path in the project",
+                problem="is not a path in the project",
             )
             return
         if target in above:
@@ -270,7 +270,7 @@ class Walk:
         return next((path for path in candidates(url, *bases) or [] if path in self.files), None)
 
     def _is_elsewhere(self, url: str, bases: Bases) -> bool:
-        """Whether a URL is, or may be, of something outside of the project."""
+        """Return true if a URL is, or may be, outside of the project."""
         return candidates(url, *bases) is None or (None in bases and self._existing(url, bases) is None)
 
     def _bases_of_use(self, use: dict[str, Any], path: str, role: str) -> Bases:
@@ -280,7 +280,7 @@ class Walk:
         return (sheet, self._page_base) if role == "sub" else (sheet,)
 
     def _face(self, sources: list[dict[str, Any]], path: str, role: str, places: Positions) -> None:
-        """A font that can be had in several ways: those are missing that are asked for before one that is there."""
+        """Check a font with several sources: report missing ones that come before an existing one."""
         lost: list[dict[str, Any]] = []
         local = False
         for source in sources:
@@ -333,7 +333,7 @@ class Walk:
     ) -> None:
         options = candidates(url, *bases) or []
         if any(os.path.isfile(self.project.folder / item) for item in options):  # of any name, however long
-            kind = f"{kind}; it lies in a folder that is left out of plans"
+            kind = f"{kind}; it is in a folder that plans leave out"
         if bases[0] is not None and leaves_project(url, bases[0]):
             self.add("invalid_parent_traversal_in_asset_path", file, line, tag, url=url)
         elif kind == "variable":
@@ -472,7 +472,7 @@ class Walk:
         return any(re.search(pattern, text, re.IGNORECASE) for text in self.together.provided)
 
     def _scene_of(self, path: str, item: dict[str, Any]) -> tuple[str, str]:
-        """The document with the scripts of a composition, and the id by which they know it: for a host its file's."""
+        """Return the document with the scripts of a composition, and the id that they use for it: for a host its file's."""
         if item["src"] is None:
             return path, item["declared"] or item["id"]
         target = next(iter(candidates(item["src"], "") or []), path)
@@ -499,7 +499,7 @@ class Walk:
             for file, first, hit in together.makers:
                 self._hit(file, first, hit, id=root)
         adopted = alone and not known & ids
-        # What a host does not say its file may say.
+        # If a host has no value, its file may have one.
         without = {(path, item["id"]) for path, item in together.compositions if item["noTimeline"]}
         named = {name for _, name in without}
         for path, item in together.compositions:
@@ -507,6 +507,6 @@ class Walk:
             has_own = item["id"] in known or name in together.scenes.get(file, ())
             if has_own or item["id"] in named or scene in without or (adopted and item["isRoot"]):
                 continue
-            if name != item["id"] and name not in known:  # told of where the scene is
+            if name != item["id"] and name not in known:  # reported in the scene's own document
                 continue
             self.add("missing_data_no_timeline", path, item["line"], item["at"]["tag"], id=item["id"])

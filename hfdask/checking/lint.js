@@ -219,7 +219,7 @@ class Inspection {
     const defaults = { "data-width": "1080 pixels wide", "data-height": "1920 pixels high" };
     const lacking = Object.keys(defaults).filter((name) => pixelsOf(root, name) === null);
     if (lacking.length) {
-      const written = (name) => (root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is no number above 0)` : name);
+      const written = (name) => (root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is not a number above 0)` : name);
       const [missing, outcome] = [lacking.map(written), lacking.map((name) => defaults[name])].map((texts) => texts.join(" and "));
       this.add("root_missing_dimensions", root, { missing, outcome });
     }
@@ -270,7 +270,7 @@ class Inspection {
     const [start, length, end] = ["data-start", "data-duration", "data-end"].map((n) => strictNumber(element.getAttribute(n)));
     const known = start !== null && length !== null && end !== null;
     const wrong = known && Math.abs(start + length - end) > 1e-9;
-    const outcome = wrong ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s` : "it is derived, not written";
+    const outcome = wrong ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s` : "editors write data-duration";
     this.add("deprecated_data_end", element, { outcome });
   }
 
@@ -291,12 +291,12 @@ class Inspection {
       const from = name.endsWith("-start") ? "of at least 0" : "above 0";
       const value = strictNumber(element.getAttribute(name));
       const good = value !== null && (from === "above 0" ? value > 0 : value >= 0);
-      if (!good && element.hasAttribute(name)) this.invalid(element, name, `no number ${from}`, outcome);
+      if (!good && element.hasAttribute(name)) this.invalid(element, name, `not a number ${from}`, outcome);
     }
     if (isRoot || !element.matches(SIZED)) return;
     for (const name of ["data-width", "data-height"]) {
       if (element.hasAttribute(name) && pixelsOf(element, name) === null) {
-        this.invalid(element, name, "no number above 0", "its size is that of its style");
+        this.invalid(element, name, "not a number above 0", "its size is that of its style");
       }
     }
   }
@@ -309,7 +309,7 @@ class Inspection {
     const text = element.getAttribute("data-start");
     const parsed = parseStart(text);
     const outcome = "it starts with what it is in";
-    if (parsed === null && text.trim()) this.invalid(element, "data-start", "neither seconds nor an element's id", outcome);
+    if (parsed === null && text.trim()) this.invalid(element, "data-start", "neither a number of seconds nor an element's id", outcome);
     else if (parsed?.seconds < 0) this.invalid(element, "data-start", "less than 0", outcome);
     else if (parsed?.id && !this.target(parsed.id)) this.references.push({ at: this.at(element), id: parsed.id });
   }

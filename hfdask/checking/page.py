@@ -1,4 +1,4 @@
-"""The page that documents are checked in: blank, offline, and under a policy that lets nothing load or run."""
+"""The page in which documents are checked: blank, offline, and with a policy that forbids loading and scripts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hfdask.text import all_legible
 
 _TIMEOUT = 20.0
 _MAX_SAID = 1000
-# Frames of a page inherit its policy, so what is written into them neither loads nor runs. `blob:` is for parsing modules.
+# Frames of a page inherit its policy, so documents in them neither load files nor run scripts. `blob:` is for parsing modules.
 _POLICY = """
 const policy = document.createElement("meta");
 policy.httpEquiv = "Content-Security-Policy";
@@ -31,9 +31,9 @@ document.head.append(policy);
 
 
 class LintPage:
-    """Asks the browser about documents and scripts. Get it from `open_lint_page`; use it on any thread but the browser's.
+    """Ask the browser about documents and scripts. Get it from `open_lint_page`; use it on any thread but the browser's.
 
-    It keeps nothing from one question to the next, so where the browser dies, another one is asked once more.
+    It keeps no state between questions, so if the browser dies, the question is repeated in another one.
     """
 
     def __init__(self, thread: BrowserThread, mode: CaptureMode) -> None:
@@ -44,19 +44,19 @@ class LintPage:
         self._chromium: Chromium
 
     def inspect(self, html: str, **options: Any) -> dict[str, Any]:
-        """What ``lint.js`` finds in a document."""
+        """Return the findings and facts of ``lint.js`` for a document."""
         answer: dict[str, Any] = self._call(f"hfdaskLint.inspect({json.dumps(html)}, {json.dumps(options)})")
         return answer
 
     def invalid_selectors(self, selectors: list[str]) -> list[str]:
-        """Those that `querySelector` would throw at."""
+        """Return the selectors for which `querySelector` would throw."""
         if not selectors:
             return []
         valid = self._call(f"hfdaskLint.validSelectors({json.dumps(selectors)})")
         return [selector for selector, good in zip(selectors, valid, strict=True) if not good]
 
     def syntax_error(self, script: str, *, module: bool) -> tuple[str, int | None] | None:
-        """What V8 says of a script that it cannot parse, and the row (from 0) where it knows."""
+        """Return V8's message for a script that it cannot parse, and the row (from 0) if known."""
         if module:
             message = self._call(f"hfdaskLint.moduleError({json.dumps(script)})")
             return (message, None) if message else None
@@ -92,12 +92,12 @@ class LintPage:
         return answer
 
     def enter(self) -> None:
-        """Open the page in a browser that is lent."""
+        """Open the page in a leased browser."""
         self._held = self._thread.held(self._thread.pool.opened(self._mode, None, _checking_page))
         (self._cdp, self._chromium), _ = self._held.__enter__()
 
     def leave(self, error: BaseException | None = None) -> None:
-        """Give the browser back. With an error that is not the project's it is thrown away, as where it does not close the page."""
+        """Return the browser. After an error that is not the project's, or if the page does not close, it is discarded."""
         with contextlib.suppress(BrowserCrashError, type(error) if error else BrowserCrashError):
             self._held.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
@@ -126,12 +126,12 @@ async def _close(page: Page) -> None:
 
 @contextlib.contextmanager
 def open_lint_page(mode: CaptureMode) -> Iterator[LintPage]:
-    """A page in a warm browser, closed at the end of the block. An exception in the block costs the browser.
+    """Open a page in a warm browser, and close it at the end of the block. After an exception the browser is discarded.
 
     Raises
     ------
     BrowserError
-        Where a second browser fails as well.
+        If a second browser fails as well.
     """
     page = LintPage(browser_thread(), mode)
     page.enter()
@@ -145,7 +145,7 @@ def open_lint_page(mode: CaptureMode) -> Iterator[LintPage]:
 
 @functools.cache
 def _lint_script() -> str:
-    """The script of the page that documents are checked in: `hfdaskLint`, with the grammar of the runtime's timing."""
+    """Return the script for the page: `hfdaskLint`, with the runtime's grammar of times."""
     timing = (resources.files("hfdask.page") / "runtime" / "timing.js").read_text("utf-8")
     lint = (resources.files("hfdask.checking") / "lint.js").read_text("utf-8")
     shared = "strictNumber, numberAttribute, parseStart"

@@ -1,7 +1,7 @@
-"""Lines of elements: the one thing that a browser's DOM does not keep.
+"""Find the lines of elements, which a browser's DOM does not keep.
 
-Chromium's parser decides what elements there are; the standard library's tokenizer only tells where in the file a start
-tag stands. An element is found by its tag, attributes and place among those that are alike.
+Chromium's parser decides which elements there are. The standard library's tokenizer only gives the lines of start tags. An
+element is found by its tag, its attributes and its number among equal ones.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _VOID_MEDIA = frozenset({"video", "audio"})
 
 
 class Positions(HTMLParser):
-    """Start tags of a document by what they are."""
+    """The lines of a document's start tags, by tag and attributes."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
         self._lines: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.self_closing: list[tuple[str, str, int]] = []
-        # Of markup that it does not know it says so by an assertion; what stands behind has no lines then.
+        # It fails with an assertion on unknown markup; later elements have no lines then.
         with contextlib.suppress(AssertionError):
             self.feed(text)
             self.close()
@@ -40,11 +40,11 @@ class Positions(HTMLParser):
             self.self_closing.append((tag, (self.get_starttag_text() or "")[:160], self.getpos()[0]))
 
     def line(self, at: dict[str, Any] | None) -> int | None:
-        """The line of an element's start tag, or None where it is not known."""
+        """Return the line of an element's start tag, or None if it is not known."""
         return self._find(at, 0)
 
     def content_line(self, at: dict[str, Any] | None) -> int | None:
-        """The line where an element's content begins."""
+        """Return the line at which an element's content begins."""
         return self._find(at, 1)
 
     def _find(self, at: dict[str, Any] | None, which: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Findings for people: grouped by file on a terminal, as a table in a notebook."""
+"""Show findings: grouped by file on a terminal, as a table in a notebook."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rich.text import Text
 from hfdask.core.model import Finding
 
 _ALIKE = 5
-"""Findings of one code in one file that are shown in full."""
+"""Maximum number of findings of one code in one file that are shown in full."""
 
 _COLOURS = {"error": "bold red", "warning": "yellow"}
 
 
 def count(findings: Sequence[Finding]) -> str:
-    """As in "2 errors and 1 warning"."""
+    """Return a text such as "2 errors and 1 warning"."""
     parts = []
     for severity in ("error", "warning"):
         number = sum(finding.severity == severity for finding in findings)
@@ -32,7 +32,7 @@ def _indented(text: Text, by: int) -> Padding:
 
 
 def by_file(findings: Sequence[Finding], files: int) -> Iterator[Text | Padding]:
-    """What a terminal shows."""
+    """Return the findings for a terminal, grouped by file."""
     for file, group in groupby(findings, key=lambda finding: finding.file):
         yield Text(file, style="bold underline")
         shown: dict[str, int] = {}
@@ -57,7 +57,7 @@ def _one(finding: Finding) -> Iterator[Padding]:
 
 
 def as_html(findings: Sequence[Finding], caption: str) -> str:
-    """A plain table."""
+    """Return the findings as a plain HTML table."""
     rows = "".join(
         "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(text)}</td>" for text in _cells(finding)) + "</tr>"
         for finding in findings

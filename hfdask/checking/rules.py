@@ -1,8 +1,7 @@
-"""The rules: what each finding means here, and what to do about it.
+"""The rules: for each finding its severity, message and remedy.
 
-The severity tells what happens in hfdask: an error is a render that fails, shows something else than the author meant,
-or differs from chunk to chunk; a warning is something slow, something that another renderer or an editor would trip
-over, or something that is likely, but not surely, a mistake.
+An error means that a render fails, shows something else than the author meant, or differs from chunk to chunk. A warning means
+that something is slow, fails in other renderers or editors, or is likely, but not surely, a mistake.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def _warning(message: str, remedy: str) -> Rule:
 
 
 _STATE = (
-    "{name} grows from frame to frame, and a chunk starts in the middle without having seen the frames before: "
+    "{name} grows from frame to frame, and a chunk that starts later has not seen the frames before: "
     "what it shows differs from chunk to chunk"
 )
 _FROM_TIME = "compute it from the time of the frame alone: the callback's argument, or event.detail.time of hf-seek"
@@ -59,7 +58,7 @@ ROOT = {
         "put it into the root, or mark the root with data-root='true'",
     ),
     "root_composition_missing_duration_source": _error(
-        "nothing tells how long the video is: no data-duration, no registered timeline, no media, no finite animation",
+        "the length of the video is unknown: no data-duration, no registered timeline, no media, no finite animation",
         "write data-duration in seconds on the root",
     ),
     "clip_outside_root": _warning(
@@ -79,8 +78,8 @@ ROOT = {
         "give each host a data-composition-id",
     ),
     "missing_data_no_timeline": _warning(
-        "no script registers a timeline for '{id}', and loading waits until it is sure that none comes",
-        "say data-no-timeline where none is meant, else register window.__timelines['{id}']",
+        "no script registers a timeline for '{id}', and loading waits until none can come",
+        "add data-no-timeline if no timeline is intended, else register window.__timelines['{id}']",
     ),
     "missing_or_empty_sub_composition": _error(
         "{src} {problem}",
@@ -99,10 +98,10 @@ ROOT = {
 SCRIPTS = {
     "invalid_inline_script_syntax": _error(
         "the script cannot be parsed, so nothing of it runs: {problem}",
-        "mend the syntax",
+        "fix the syntax",
     ),
     "timeline_id_mismatch": _error(
-        "a timeline is registered as '{id}', but no composition has that id; only where it is the one timeline does it move",
+        "a timeline is registered as '{id}', but no composition has that id; it moves only if it is the only timeline",
         "use the composition's data-composition-id, one of: {ids}",
     ),
     "gsap_timeline_not_registered": _error(
@@ -128,16 +127,16 @@ SCRIPTS = {
     "requestanimationframe_in_composition": _error(_STATE, _FROM_TIME),
     "state_between_frames": _error(_STATE, _FROM_TIME),
     "animation_started_by_event": _error(
-        "{what} starts an animation: a chunk that begins after it comes to it at once, at its own first frame, so the animation "
+        "{what} starts an animation: a chunk that begins after this event gets it at its own first frame, so the animation "
         "starts at another time than in other chunks",
         "put all of it into one timeline, or give each animation its start as a delay",
     ),
     "event_never_comes": _warning(
-        "nobody causes the event {event} in a render, so what it would start is never shown",
+        "the event {event} never comes in a render, so what it would start is never shown",
         "start it at a time of the video",
     ),
     "simulation_library": _error(
-        "{name}() moves what it draws from frame to frame, and a chunk starts in the middle without having seen the frames "
+        "{name}() moves what it draws from frame to frame, and a chunk that starts later has not seen the frames "
         "before: what it shows differs from chunk to chunk, or is missing",
         "draw it from the time of the frame alone, or play a recording of it, such as a Lottie file or an animated picture",
     ),
@@ -153,38 +152,38 @@ SCRIPTS = {
         "THREE is used, but no script brings it", "add a <script src> with Three.js before it"
     ),
     "invalid_selector": _error(
-        "'{selector}' is no selector: the call throws",
+        "'{selector}' is not a valid selector: the call throws",
         "each attribute has brackets of its own ([data-a][data-b]); quote values, escape special characters",
     ),
     "imperative_media_control": _error(
         "{what} of a media element has no effect: frames are taken from the source by the time of the frame",
-        "say when and what it plays with data-start, data-duration, data-media-start and data-playback-rate",
+        "set when and what it plays with data-start, data-duration, data-media-start and data-playback-rate",
     ),
 }
 
 TIMING = {
     "invalid_timing_value": _error(
         "{name}='{text}' is {problem}: {outcome}",
-        "write a plain number, in seconds where it is a time; data-start also takes an id, or an id with ' + ' or ' - ' and seconds",
+        "write a plain number, in seconds if it is a time; data-start also takes an id, or an id with ' + ' or ' - ' and seconds",
     ),
     "invalid_frame_rate": _error(
-        "data-fps of the root is no frame rate: the video has 30 frames a second unless the render is told another rate; {problem}",
+        "data-fps of the root is not a frame rate: the video has 30 frames a second unless the render sets another rate; {problem}",
         "write a whole number from 1 to 240, or a rational such as 30000/1001",
     ),
     "unknown_start_reference": _error(
-        "data-start refers to '{id}', which is no id on this page: the element starts with what it is in",
+        "data-start refers to '{id}', which is not an id on this page: the element starts with what it is in",
         "use the id of an element, or of a composition",
     ),
     "start_reference_cycle": _error(
         "data-start references form a cycle: {names}", "give one of them a start in seconds"
     ),
     "deprecated_data_layer": _warning(
-        "data-layer is ignored; and neither it nor its successor says what is drawn on top",
+        "data-layer is ignored; neither it nor data-track-index decides what is drawn on top",
         "use data-track-index for the lane, and z-index or the order of elements for what is on top",
     ),
     "deprecated_data_end": _warning("data-end is a legacy input: {outcome}", "write data-duration instead"),
     "animation_before_clip": _warning(
-        "the CSS animation {name} ends at {ends} s, and the clip that it is in is shown from {shown} s only, so nobody sees it: "
+        "the CSS animation {name} ends at {ends} s, and the clip that it is in is shown from {shown} s only, so it is never seen: "
         "CSS animations count from the start of their own element's data-start, else from that of the video",
         "put the animation on the clip itself, or give its element the same data-start, or an animation-delay",
     ),
@@ -245,7 +244,7 @@ MEDIA = {
     ),
     "media_preload_none": _warning("preload='none' keeps media from being ready; renders take it away", "remove it"),
     "media_crossorigin_breaks_preview": _warning(
-        "crossorigin on media fails where the server sends no CORS headers, as in previews",
+        "crossorigin on media fails if the server sends no CORS headers, as in previews",
         "remove it",
     ),
     "video_audio_double_source": _error(
@@ -254,7 +253,7 @@ MEDIA = {
     ),
     "duplicate_audio_track": _warning("{source} plays twice from the same start", "remove one of the two"),
     "audio_volume_invalid": _warning(
-        "data-volume='{text}' is no number: the volume is 1", "write a number from 0 to 3.98"
+        "data-volume='{text}' is not a number: the volume is 1", "write a number from 0 to 3.98"
     ),
     "audio_volume_out_of_range": _warning(
         "data-volume='{text}' is cut to the range from 0 to 3.98 (12 dB)",
@@ -271,7 +270,7 @@ VARIABLES = {
         "write it as '{{\"id\": value}}'",
     ),
     "invalid_composition_variables_declaration": _error(
-        "data-composition-variables is not as it should be: {problem}",
+        "data-composition-variables is invalid: {problem}",
         'write a JSON array of {{"id", "type", "label", "default"}}',
     ),
     "unknown_variable_binding": _warning(

@@ -1,8 +1,8 @@
-"""Reading a script: what in it makes a frame depend on more than its time (docs/compositions.md, 7.5).
+"""Read a script, and find what makes a frame depend on more than its time (docs/compositions.md, 7.5).
 
-A grammar decides, never the text, so that comments and strings fool nobody. The virtual clock and the seeded
-randomness make much of what other renderers forbid harmless here; what remains is state that is carried from frame to
-frame, since a chunk starts at a frame without having seen those before, and timers, which run by the real clock.
+A grammar parses the script, so comments and strings do not mislead. The virtual clock and the seeded randomness make much
+harmless that other renderers forbid. What remains is state that grows from frame to frame, since a chunk has not seen the
+frames before its own, and timers, which run by the real clock.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _DRAWING = frozenset(
     | {"fillRect", "clearRect", "stroke", "fill", "drawImage", "fillText", "append", "appendChild", "remove", "animate"}
 )
 _PLAYING = frozenset({"play", "pause", "load"})
-# What moves particles or bodies from frame to frame, by numbers of its own: how it is called, and what its file has in it.
+# Libraries that move particles or bodies from frame to frame: a pattern of the call, and of the library's file.
 _SIMULATIONS = {
     re.compile(r"confetti(\.create)?|party\.(confetti|sparkles)|\w+\.addConfetti"): "confetti|party",
     re.compile(r"tsParticles\.load\w*|particlesJS(\.load)?"): "particles",
@@ -71,7 +71,7 @@ class Hit:
 
 @dataclass
 class ScriptFacts:
-    """What a script does that matters to its document."""
+    """Facts about a script that matter to its document."""
 
     hits: list[Hit] = field(default_factory=list)
     registered: dict[str, Hit] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class ScriptFacts:
 
 
 def read_script(text: str, media_ids: frozenset[str] = frozenset()) -> ScriptFacts:
-    """Read a script of the author's."""
+    """Read one of the author's scripts."""
     return _Reader(text, media_ids).read()
 
 
@@ -133,7 +133,7 @@ class _Reader:
 
     @functools.cached_property
     def declared(self) -> frozenset[str]:
-        """Every name that the script declares, in whatever scope."""
+        """Every name that the script declares, in any scope."""
         names = {text_of(node) for node in self.all("name")}
         for node in self.all("declarator"):
             names |= names_in(node.child_by_field_name("name"))
@@ -163,7 +163,7 @@ class _Reader:
 
     @functools.cached_property
     def functions(self) -> dict[str, Node]:
-        """Functions by name."""
+        """The script's functions by name."""
         named = {
             text_of(n.child_by_field_name("name")): n for n in self.all("function") if n.type == "function_declaration"
         }
@@ -177,13 +177,13 @@ class _Reader:
         return named
 
     def function(self, node: Node | None) -> Node | None:
-        """The function that an expression is or names."""
+        """Return the function that an expression is or names."""
         if node is None:
             return None
         return node if node.type in _FUNCTIONS else self.functions.get(text_of(node))
 
     def reached(self, start: Node) -> list[Node]:
-        """A function and those of this script that it calls, directly or not."""
+        """Return a function and those of this script that it calls, directly or not."""
         seen = [start]
         for function in seen:
             for call in inside(function, "call_expression"):
@@ -197,7 +197,7 @@ class _Reader:
     def _registrations(self) -> None:
         for node in self.all("assignment"):
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-            if left is None:  # a parse that went on after an error
+            if left is None:  # a parse that continued after an error
                 continue
             holder = global_name(text_of(left.child_by_field_name("object")))
             if holder == "__timelines":
@@ -216,7 +216,7 @@ class _Reader:
         for node in self.all("declarator"):
             value = node.child_by_field_name("value")
             if value is not None and "__timelines" in text_of(value):
-                self.facts.registers_unknown |= value.type not in _FUNCTIONS  # an alias: what goes in is not known
+                self.facts.registers_unknown |= value.type not in _FUNCTIONS  # an alias: its values are not known
 
     def _register_all(self, table: Node) -> None:
         for entry in table.named_children:
@@ -258,7 +258,7 @@ class _Reader:
                         )
 
     def _made(self, call: Node) -> None:
-        """Note the first timeline, or the first paused one: without a registration that one never moves."""
+        """Note the first timeline, or the first paused one, which never moves unless it is registered."""
         paused = any(
             text_of(pair.child_by_field_name("key")) == "paused"
             and text_of(pair.child_by_field_name("value")) == "true"
@@ -362,7 +362,7 @@ class _Reader:
             if function is not None and text_of(node.child_by_field_name("key")) == "onUpdate":
                 yield "state_between_frames", function
 
-    # What starts an animation at no time of the video
+    # Animations that start by events, not at a time of the video
 
     def _events(self) -> None:
         for node in [*self.all("call"), *self.all("assignment")]:
@@ -386,7 +386,7 @@ class _Reader:
                 self.report("event_never_comes", node, event="scroll")
 
     def _callbacks(self) -> Iterator[tuple[str, Node, Node | None]]:
-        """What GSAP is to call on its way: by name, where it says so, and the function."""
+        """Yield callbacks of GSAP: the name, the place and the function."""
         for node in self.all("pair"):
             key = text_of(node.child_by_field_name("key")).strip("'\"")
             if key in CALLBACKS:
@@ -438,7 +438,7 @@ class _Reader:
                 self.report("imperative_media_control", node, what=f"{name} =")
 
     def _is_media(self, node: Node | None, *, many: bool = False) -> bool:
-        """Whether an expression is plainly a media element, or a list of them."""
+        """Return true if an expression is clearly a media element, or a list of them."""
         if node is None or node.type != "call_expression":
             return node is not None and text_of(node.child_by_field_name("constructor")) == "Audio"
         name = member(node.child_by_field_name("function"))[1]
@@ -473,24 +473,18 @@ class _Reader:
 
 
 def _is_random_ease(text: str) -> bool:
-    """Whether this names an ease of GSAP's that draws its curve by lot when a tween begins."""
+    """Return true if this names an ease of GSAP that draws a random curve when a tween begins."""
     return text.startswith("rough(") and re.search(r"randomize\s*:\s*false", text) is None
 
 
 def _stake(late: bool) -> str:
     if late:
-        return (
-            "a tween asks for its values at the first frame that shows it, and that is another frame in a chunk that "
-            "starts later: the seed, and so the value, differs from chunk to chunk"
-        )
-    return (
-        "it is seeded by the frame's time, so each render gets the same numbers; but they change when a call is added "
-        "before it, and calls that come after a fetch or a timer may come in another order"
-    )
+        return "a tween reads its values at the first frame that shows it, which is another frame in a chunk that starts later: the seed, and so the value, differs from chunk to chunk"
+    return "it is seeded by the frame's time, so each render gets the same numbers; but they change if a call is added before it, and calls that come after a fetch or a timer may come in another order"
 
 
 def _tween_of(node: Node) -> Node | None:
-    """The call to a tween method that has this node in one of its objects of properties."""
+    """Return the call to a tween method with this node in one of its objects of properties."""
     objects = False
     item = node.parent
     while item is not None:
@@ -504,7 +498,7 @@ def _tween_of(node: Node) -> Node | None:
 
 
 def _in_tween_function(node: Node) -> bool:
-    """Whether this runs in a function that is a property of a tween: GSAP calls it when the tween first renders."""
+    """Return true if this is in a function that is a property of a tween: GSAP calls it when the tween first renders."""
     item: Node | None = node
     while item is not None:
         parent = item.parent

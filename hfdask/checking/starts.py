@@ -1,7 +1,7 @@
-"""What in a script starts an animation when something happens, and not at a time of the video.
+"""Find code that starts an animation when something happens, and not at a time of the video.
 
-A chunk that begins in the middle brings the page to its first frame in one step. So what happened before happens there,
-and an animation that it starts begins at another time than in a chunk that has seen it all.
+A chunk in the middle of the video brings the page to its first frame in one step. So events from before that frame come at
+that frame, and an animation that they start begins at another time than in other chunks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TWEENS = frozenset({"to", "from", "fromTo", "set", "staggerTo", "staggerFrom"})
 ENDS = frozenset({"animationstart", "animationiteration", "animationend"}) | frozenset(
     {"transitionrun", "transitionstart", "transitionend"}
 )
-"""Events of what the browser animates."""
+"""Events of animations and transitions of the browser."""
 
 INPUTS = (
     frozenset(
@@ -28,10 +28,10 @@ INPUTS = (
     )
     | frozenset({"touchstart", "touchmove", "touchend"})
 )
-"""Events that somebody has to cause, whom a render does not have."""
+"""Events of a user, which never come in a render."""
 
 CALLBACKS = frozenset({"onStart", "onComplete", "onRepeat", "onReverseComplete", "onUpdate"})
-"""Options of a tween or timeline that GSAP calls on the way."""
+"""Callbacks of a tween or timeline of GSAP."""
 
 _MAKES = (TWEENS | {"timeline"}) - {"set"}
 _ANIMATES = frozenset({"animate", "play", "restart", "reverse", "resume"})
@@ -40,7 +40,7 @@ _CLASSES = frozenset({"classList", "className"})
 
 
 def starts_animation(function: Node) -> bool:
-    """Whether a function plainly starts one."""
+    """Return true if a function clearly starts an animation."""
     for call in inside(function, "call_expression"):
         callee = call.child_by_field_name("function")
         name = member(callee)[1] or text_of(callee)
@@ -53,12 +53,12 @@ def starts_animation(function: Node) -> bool:
 
 
 def sets_classes(function: Node) -> bool:
-    """Whether a function gives an element a class, which may start what a style sheet animates."""
+    """Return true if a function gives an element a class, which may start a CSS animation."""
     return any(text_of(item) in _CLASSES for item in inside(function, "property_identifier"))
 
 
 def event_of(node: Node, arguments: list[Node]) -> tuple[str, Node] | None:
-    """Event and handler where a call or an assignment listens: ``x.addEventListener("e", f)`` or ``x.one = f``."""
+    """Return event and handler of a call or an assignment such as ``x.addEventListener("e", f)`` or ``x.one = f``."""
     if node.type == "call_expression":
         name = global_name(text_of(node.child_by_field_name("function")))
         if not name.endswith("addEventListener") or len(arguments) < 2:

@@ -1,4 +1,4 @@
-"""State that a function carries from one call to the next, which is what a chunk that starts in the middle lacks."""
+"""Find state that a function keeps from one call to the next, which a chunk in the middle of the video lacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ITERATORS = frozenset({"forEach", "map", "some", "every", "for"})
 
 
 def state_changes(function: Node) -> Iterator[tuple[Node, str]]:
-    """Where a function adds to a value that was there before it was called."""
+    """Yield the places at which a function adds to a value from before its call."""
     body = function.child_by_field_name("body")
     if body is None:
         return
@@ -37,7 +37,7 @@ def state_changes(function: Node) -> Iterator[tuple[Node, str]]:
 
 
 def _own_names(function: Node) -> tuple[set[str], set[str]]:
-    """Names that a function binds; and those of them whose object it makes itself, or cannot be known to be older."""
+    """Return the names that a function binds, and those of them whose objects are not known to be older than the call."""
     own = names_in(function.child_by_field_name("parameters")) | names_in(function.child_by_field_name("parameter"))
     fresh = set(own)
     kinds = ("variable_declarator", "for_in_statement", "arrow_function", "function_expression", "function_declaration")
@@ -62,7 +62,7 @@ def _own_names(function: Node) -> tuple[set[str], set[str]]:
 
 
 def _iterates_older(function: Node, fresh: set[str]) -> bool:
-    """Whether this is the callback of ``list.forEach`` and the like, of a list that the frame did not make."""
+    """Return true if this is a callback of ``list.forEach`` or the like, for a list that the frame did not make."""
     call = function.parent.parent if function.parent is not None else None
     if call is None or call.type != "call_expression":
         return False

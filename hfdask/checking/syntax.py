@@ -1,4 +1,4 @@
-"""Small questions to a syntax tree of JavaScript."""
+"""Helpers for reading a JavaScript syntax tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def text_of(node: Node | None) -> str:
 
 
 def literal(node: Node | None) -> str | None:
-    """The value of a plain string, or of a template without substitutions."""
+    """Return the value of a plain string, or of a template without substitutions."""
     if node is None or node.type not in ("string", "template_string"):
         return None
     if any(child.type == "template_substitution" for child in node.named_children):
@@ -26,7 +26,7 @@ def arguments_of(call: Node) -> list[Node]:
 
 
 def inside(node: Node, *kinds: str) -> Iterator[Node]:
-    """The node and all below it that are of these kinds."""
+    """Yield the node and all nodes below it of these kinds."""
     stack = [node]
     while stack:
         item = stack.pop()
@@ -36,7 +36,7 @@ def inside(node: Node, *kinds: str) -> Iterator[Node]:
 
 
 def base_of(node: Node) -> Node:
-    """What a chain of members and calls starts from."""
+    """Return the first object of a chain of members and calls."""
     while True:
         below = node.child_by_field_name("object") or (
             node.child_by_field_name("function") if node.type == "call_expression" else None
@@ -47,21 +47,21 @@ def base_of(node: Node) -> Node:
 
 
 def member(node: Node | None) -> tuple[str, str]:
-    """Object and property of ``a.b`` as text, or two empty strings."""
+    """Return object and property of ``a.b`` as text, or two empty strings."""
     if node is None or node.type != "member_expression":
         return "", ""
     return text_of(node.child_by_field_name("object")), text_of(node.child_by_field_name("property"))
 
 
 def global_name(name: str) -> str:
-    """A name without the window that it may be taken from."""
+    """Return a name without a leading ``window.``."""
     for prefix in ("window.", "globalThis.", "self."):
         name = name.removeprefix(prefix)
     return name
 
 
 def names_in(node: Node | None) -> set[str]:
-    """The names that a pattern binds (default values included, which errs on the safe side)."""
+    """Return the names that a pattern binds. Names in default values are included, to be safe."""
     if node is None:
         return set()
     return {text_of(item) for item in inside(node, "identifier", "shorthand_property_identifier_pattern")}

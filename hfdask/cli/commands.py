@@ -1,7 +1,7 @@
 """The command line: one command for each public function, with the same options and the same errors.
 
-Standard output carries results only; what is for people goes to standard error. An error is one line there, code and
-message, and the exit status tells its kind.
+Results go to standard output, and messages for people to standard error. An error is one line with its code and message, and
+the exit status gives its kind.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ Exit status:
   3    the composition cannot be rendered as it is; check --strict: findings
   4    no usable browser
   5    the output cannot be written
-  6    compare, verify: not alike
+  6    compare: the videos differ; verify: the certificate does not match
   130  interrupted or cancelled; 128 + N: stopped by signal N
 """
 
 
 def exit_status(error: HfdaskError) -> int:
-    """The exit status that tells this kind of error."""
+    """Return the exit status for this kind of error."""
     table: list[tuple[type[HfdaskError], int]] = [
         (InvalidConfigError, 2),
         (ProjectError, 3),
@@ -61,7 +61,7 @@ def exit_status(error: HfdaskError) -> int:
 
 
 class _Commands(click.Group):
-    """Turns the errors of every command into one line and an exit status."""
+    """Turn the errors of every command into one line and an exit status."""
 
     debug = False
 
@@ -86,7 +86,7 @@ class _Commands(click.Group):
 
 
 def _told(error: BaseException) -> int:
-    """Print an error for people; returns the exit status that it has."""
+    """Print an error for people and return its exit status."""
     if isinstance(error, HfdaskError):
         say(f"{error.code}: {error.message}")
         for note in getattr(error, "__notes__", ()):
@@ -96,8 +96,8 @@ def _told(error: BaseException) -> int:
         say(f"RENDER_CANCELLED: {error}; finished chunks are kept")
         return error.status
     say(
-        f"INTERNAL_ERROR: {type(error).__name__}: {error}; if nothing on this machine explains it, report it with what "
-        "`hfdask --debug COMMAND` prints"
+        f"INTERNAL_ERROR: {type(error).__name__}: {error}; if this machine is not the cause, report it with the output of "
+        "`hfdask --debug COMMAND`"
     )
     return 1
 
@@ -116,7 +116,7 @@ _project = click.argument("project", type=click.Path())
 @main.command()
 @_project
 @click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
-@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler; without it, this machine renders.")
+@click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
 @options_of(JobConfig, RenderConfig)
 @_as_json
@@ -153,7 +153,7 @@ def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
 @click.argument("index", type=int)
 @click.option("-o", "--output", metavar="URL", help="The chunk's file.  [default: in the plan's folder]")
 @click.option("--redo", is_flag=True, help="Render it even if it is there.")
-@click.option("--damage-test/--no-damage-test", default=True, help="Skip pictures of frames in which nothing moved.")
+@click.option("--damage-test/--no-damage-test", default=True, help="Capture only frames that change.")
 @_as_json
 def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:
     """Render chunk INDEX of the plan at PLAN_URL."""
@@ -169,7 +169,7 @@ def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test
 @click.argument("plan_url")
 @click.argument("chunks", nargs=-1)
 @click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
-@click.option("--strict", is_flag=True, help="Fail where two chunks render the frame at their seam differently.")
+@click.option("--strict", is_flag=True, help="Fail if two chunks render the frame at their seam differently.")
 @_as_json
 def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, as_json: bool) -> None:
     """Join the CHUNKS (default: those in the plan's folder) of the plan at PLAN_URL."""
@@ -209,7 +209,7 @@ def check(project: str, level: CheckLevel | None, as_json: bool, **options: Any)
     if as_json:
         answer(report.to_json().rstrip("\n"))
     else:
-        width = None if sys.stdout.isatty() else 10_000  # in a log, a line is a line
+        width = None if sys.stdout.isatty() else 10_000  # do not wrap lines in a log
         Console(file=sys.stdout, width=width).print(report)
     if report.failing(level or "report"):
         raise click.exceptions.Exit(3)
@@ -218,8 +218,8 @@ def check(project: str, level: CheckLevel | None, as_json: bool, **options: Any)
 @main.command()
 @click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Least mean PSNR in dB to pass.")
-@click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Least mean SSIM to pass.")
+@click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Minimum mean PSNR in dB.")
+@click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Minimum mean SSIM.")
 @_as_json
 def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -> None:
     """Compare the videos or pictures A and B frame by frame."""
@@ -241,7 +241,7 @@ def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -
 @main.command()
 @click.argument("video")
 @click.argument("certificate", required=False)
-@click.option("--plan", "plan_url", metavar="URL", help="Where the plan is, if not where it was.")
+@click.option("--plan", "plan_url", metavar="URL", help="URL of the plan, if it has moved.")
 @click.option("--sample", type=int, default=10, show_default=True, help="Frames to render again.")
 @_as_json
 def verify(video: str, certificate: str | None, plan_url: str | None, sample: int, as_json: bool) -> None:
@@ -250,14 +250,16 @@ def verify(video: str, certificate: str | None, plan_url: str | None, sample: in
     if as_json:
         _print_json(msgspec.to_builtins(result))
     else:
-        answer(f"{result.video}: as certified; {len(result.checked)} of {result.frames} frames come out the same")
+        answer(
+            f"{result.video}: matches its certificate; {len(result.checked)} of {result.frames} frames were rendered again and are equal"
+        )
 
 
 @main.command()
 @click.option("--scheduler", metavar="ADDRESS", help="Look at all workers of this Dask cluster instead.")
 @_as_json
 def doctor(scheduler: str | None, as_json: bool) -> None:
-    """Tell what a render would use on this machine, or on every worker of a cluster, and what is missing."""
+    """Show what a render would use on this machine, or on every worker of a cluster, and what is missing."""
     from hfdask.diagnostics.doctor import diagnose
 
     if scheduler is not None:
@@ -343,14 +345,14 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     answer(
         f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "
         f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks"
-        + (f" ({reused} used again)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
+        + (f" ({reused} reused)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
         + f", {result.static_frames} static frames"
         + (f", {result.stages['total']:.1f} s ({rate:.0f} frames/s)" if rate else "")
     )
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity, which is the PSNR of equal pictures: null stands for it."""
+    """Replace infinity, the PSNR of equal pictures, by null, because JSON has no infinity."""
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if value == float("inf") else value

@@ -16,7 +16,7 @@ _Command = Callable[..., None]
 
 
 def options_of(*classes: type[RenderConfig | JobConfig], only: Collection[str] = ()) -> Callable[[_Command], _Command]:
-    """Give a command an option for each field of these classes, or for ``only`` some; one that is not given is None or empty."""
+    """Give a command an option for each field of these classes, or for those in ``only``. Missing ones are None or empty."""
 
     def decorate(command: _Command) -> _Command:
         for cls in reversed(classes):
@@ -30,7 +30,7 @@ def options_of(*classes: type[RenderConfig | JobConfig], only: Collection[str] =
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given. A value of a variable on the command line wins over the file's."""
+    """Return the options that were given. A variable on the command line wins over one in a file."""
     told = {name: value for name, value in options.items() if value not in (None, (), {})}
     from_file = told.pop("variables_file", None)
     if from_file is not None:
@@ -87,5 +87,5 @@ def _json_file(context: click.Context, parameter: click.Parameter, value: str | 
 def _pairs(_: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     pairs = [text.rpartition("=") for text in value]  # the last one: a prefix may have a query
     if any(not prefix or not place for prefix, _, place in pairs):
-        raise click.BadParameter("it takes PREFIX=PLACE", param=parameter)
+        raise click.BadParameter("write PREFIX=PLACE", param=parameter)
     return {prefix: place for prefix, _, place in pairs}

@@ -1,8 +1,8 @@
-"""What the command line shares with its terminal: streams that may be closed, text that may be hostile, and signals.
+"""Standard streams and signals of the command line.
 
-Names of files, and what pages say, can hold control characters that a terminal obeys, so text for people is made legible first.
-A closed standard stream is opened on the null device: otherwise the next file that is opened gets its number,
-and a child process writes into that file.
+File names and text of pages can contain control characters that a terminal obeys, so text for people is made legible first. A
+closed standard stream is opened on the null device. Otherwise the next file that is opened would get its number, and a child
+process would write into that file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """A signal asked the process to end. Not an `Exception`, so that nothing takes it for a fault of a render."""
+    """A signal asked the process to end. It is not an `Exception`, so that it is not handled as an error of a render."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
 
 def say(text: str) -> None:
-    """Print a line for people on standard error; lose it if that is closed or its terminal is gone."""
+    """Print a line for people on standard error. It is dropped if that is closed or its terminal is gone."""
     with suppress(OSError):
         click.echo(legible(text), err=True)
 
@@ -44,9 +44,9 @@ def answer(text: str) -> None:
     Raises
     ------
     OutputNotWritableError
-        If it takes no more, for example because its disk is full.
+        If it cannot be written, for example because the disk is full.
     BrokenPipeError
-        If nobody reads it any more.
+        If its reader is gone.
     """
     try:
         click.echo(legible(text))
@@ -58,7 +58,7 @@ def answer(text: str) -> None:
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Have all three standard streams, which take any text, for as long as the block runs."""
+    """Make sure that all three standard streams are open and accept any text, until the block ends."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
@@ -78,7 +78,7 @@ def standard_streams() -> Iterator[None]:
 
 @contextmanager
 def signals_raised() -> Iterator[None]:
-    """Raise `Stopped` in the main thread where SIGTERM or SIGHUP would end the process without tidying up.
+    """Raise `Stopped` in the main thread on SIGTERM and SIGHUP, which would end the process without cleaning up.
 
     A signal that is ignored stays ignored: ``nohup`` ignores SIGHUP.
     """

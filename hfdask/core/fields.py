@@ -1,8 +1,7 @@
-"""The types of single fields of stored documents: what a digest, a name, a path, a size or a text may be.
+"""Types for the fields of stored documents: digests, names, paths, sizes and texts.
 
-A stored document may have been written by anybody. A worker uses its strings as names of files, as keys of a store, as
-URLs and as headers, so each such field has a type that cannot hold anything else, and msgspec checks it wherever a
-document is decoded. Patterns end with ``\\Z``, because ``$`` also matches before a newline at the end.
+A stored document is not trusted. A worker uses its strings as file names, keys of a store, URLs and headers. So each
+field has a type that admits only valid values, and msgspec checks it whenever a document is decoded. Patterns end with ``\\Z``, because ``$`` also matches before a newline at the end.
 """
 
 from __future__ import annotations
@@ -48,25 +47,25 @@ Digest = Annotated[str, Meta(pattern=_DIGEST.pattern)]
 """sha256 in lower-case hex digits."""
 
 FrameDigest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
-"""A frame's digest, or that of many; see `hfdask.media.picture.frame_digest`."""
+"""Digest of one frame or of many; see `hfdask.media.picture.frame_digest`."""
 
 _PATH = re.compile(rf"^{_SEGMENT}(?:/{_SEGMENT})*\Z")
 Path = Annotated[str, Meta(pattern=_PATH.pattern, max_length=MAX_PATH)]
-"""A relative path in its one spelling: no empty segments, no dots that lead elsewhere, no control characters."""
+"""A relative path in normal form: no empty segments, no ``.`` or ``..``, no control characters."""
 
 _FONT = re.compile(r"^[a-z0-9][a-z0-9-]{0,79}(?:\.[a-z0-9]{1,8})?\Z")
 FontName = Annotated[str, Meta(pattern=_FONT.pattern)]
 """A font's file name."""
 
 Line = Annotated[str, Meta(pattern=rf"^{_VISIBLE}*\Z", max_length=500)]
-"""Text on one line, such as a version, a family or a worker's name. XML can hold it."""
+"""Text on one line that is valid in XML, such as a version, a family or a worker's name."""
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
-"""Anything that a page or a library says."""
+"""Text of a page or a library."""
 
 _URL = re.compile(rf"^{_VISIBLE}{{0,{MAX_PATH}}}\Z")
 Url = Annotated[str, Meta(pattern=_URL.pattern)]
-"""Where a file of a render is, as it is written down: any fsspec URL or path."""
+"""Place of a file of a render: any fsspec URL or path."""
 
 WebUrl = Annotated[
     str,
@@ -90,7 +89,7 @@ HEADERS = frozenset(
     | {"cross-origin-resource-policy", "cross-origin-embedder-policy", "access-control-expose-headers"}
     | {f"access-control-allow-{what}" for what in ("origin", "credentials", "headers", "methods")}
 )
-"""Response headers that a plan carries: those that a page can tell apart, and where a redirect leads; never cookies."""
+"""Response headers that a plan carries: those that a page can notice, and a redirect's location. Never cookies."""
 
 HeaderName = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(sorted(HEADERS))})\Z")]
 _VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]{0,8192}\Z")
@@ -111,7 +110,7 @@ RatePart = Annotated[int, Meta(ge=1, le=10**9)]
 
 
 def clipped(texts: Iterable[str]) -> tuple[str, ...]:
-    """As many texts, and of each as much, as a document takes."""
+    """Cut a list of texts, and each text, to the maximum that a document may hold."""
     listed = list(texts)
     kept = [text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…" for text in listed[:MAX_TEXTS]]
     if len(listed) > MAX_TEXTS:
@@ -120,39 +119,39 @@ def clipped(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_digest(text: str) -> bool:
-    """Whether a text is a `Digest`, which is safe as a part of a path."""
+    """Return true if the text is a `Digest`, which is safe as a part of a path."""
     return _DIGEST.match(text) is not None
 
 
 def is_path(text: str) -> bool:
-    """Whether a text is a `Path`."""
+    """Return true if the text is a `Path`."""
     return len(text) <= MAX_PATH and _PATH.match(text) is not None
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text has no control characters and can be written down, as a path or URL of a configuration."""
+    """Return true if a path or URL has no control characters and can be stored."""
     return _URL.match(text) is not None
 
 
 def is_font_name(text: str) -> bool:
-    """Whether a text is a `FontName`, which is safe to write a file to."""
+    """Return true if the text is a `FontName`, which is safe as a file name."""
     return _FONT.match(text) is not None
 
 
 def line(text: str) -> str:
-    """A text as a `Line` can hold it."""
+    """Make a `Line` of a text: replace characters that it may not contain, and cut it."""
     return re.sub(rf"(?!{_VISIBLE})(?s:.)", "\N{REPLACEMENT CHARACTER}", text)[:500]
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a response (names in lower case) that a plan carries; a redirect's place is not among them."""
+    """Return the headers that a plan carries (names in lower case), without a redirect's location."""
     return {
         name: value for name, value in headers.items() if name in HEADERS and name != "location" and _VALUE.match(value)
     }
 
 
 def misfit(value: Any) -> str:
-    """Why a JSON value cannot be stored, or an empty text: too deep, numbers too large, or half a character."""
+    """Return why a JSON value cannot be stored, or "": nested too deeply, a number too large, or half of a character."""
     waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
         item, depth = waiting.pop()

@@ -1,9 +1,9 @@
-"""Processes that were forked from one in which hfdask or Dask had threads.
+"""Detect processes that were forked while hfdask or Dask had threads.
 
-A fork copies memory, and of all threads only the one that forks. Whatever the others were to do is never done, and what they had
-locked stays locked. hfdask's own parts make their threads anew in each process, so a fork of a process in which hfdask rests
-does no harm. But while it works there, locks may be taken in any library; and Dask's threads are never made anew. Where
-waiting for one of them could last for ever, it is an error at once.
+A fork copies the memory, but only the thread that forks. The work of other threads is never done, and their locks stay
+locked. hfdask starts its own threads again in each process, so a fork is harmless while hfdask is idle. But while it
+works, locks of any library may be held, and Dask never starts its threads again. A wait for such a thread could last
+for ever, so it is an error at once.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _RESTS = frozenset({"hfdask-browser"})
-"""Threads that are there while nothing is done; the browsers' is made anew in each process."""
+"""Threads that also run while hfdask is idle; each process starts its own."""
 
 _DASK = ("IO loop", "Dask-")
 
 _lock = threading.Lock()
 _calls = 0
-_found = ""  # in a forked process: what the other one had
+_found = ""  # in a forked process: state of the parent
 _before = ""
 
 
 def require_threads(*, with_dask: bool = False) -> None:
-    """Refuse to wait for threads that this process lacks.
+    """Raise an error if this process is a fork that lacks threads.
 
     Raises
     ------
@@ -48,12 +48,12 @@ def require_threads(*, with_dask: bool = False) -> None:
 
 @contextmanager
 def at_work(*, with_dask: bool = False) -> Iterator[None]:
-    """A block in which hfdask does something for a caller, with Dask's threads or without.
+    """Mark a block in which hfdask works for a caller, with or without Dask's threads.
 
     Raises
     ------
     ForkedProcessError
-        Where this process lacks threads that the block needs.
+        If this process lacks threads that the block needs.
     """
     global _calls  # noqa: PLW0603 - one a process is the point
     require_threads(with_dask=with_dask)
@@ -67,7 +67,7 @@ def at_work(*, with_dask: bool = False) -> Iterator[None]:
 
 
 def worked(call: Callable[P, T]) -> Callable[P, T]:
-    """A function of which each call is a block of `at_work`."""
+    """Wrap each call of a function in a block of `at_work`."""
 
     @wraps(call)
     def counted(*args: P.args, **kwargs: P.kwargs) -> T:

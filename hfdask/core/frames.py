@@ -1,7 +1,7 @@
 """Frame rates, frame counts, frame times and chunk ranges: the arithmetic that every layer must agree on.
 
-All of it is exact. A frame's time is always computed from its absolute index, as a fraction, and becomes a float
-once; nothing is accumulated and nothing is relative to a chunk, so a frame cannot depend on how it was chunked.
+All of it is exact. A frame's time is always computed as a fraction from its absolute index, and becomes a float once.
+Nothing is accumulated, and nothing is relative to a chunk. So a frame cannot depend on its chunk.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ def parse_fps(value: str | int | Fraction) -> Fraction:
 
 
 def frame_time(frame: int, fps: Fraction) -> float:
-    """Time of a frame in seconds: ``frame / fps``, rounded once to a double (docs/compositions.md, 3.5)."""
+    """Return the time of a frame in seconds: ``frame / fps``, rounded once to a double (docs/compositions.md, 3.5)."""
     return float(frame / fps)
 
 
 def frame_at(time: float, fps: Fraction) -> int:
-    """Index of the frame that shows ``time``: ``floor(t * fps + 1e-9)`` (docs/compositions.md, 3.5).
+    """Return the index of the frame that shows ``time``: ``floor(t * fps + 1e-9)`` (docs/compositions.md, 3.5).
 
-    Without the epsilon, times that were computed from a frame index fall into the frame before (0.28 × 25 is
-    6.999… in doubles).
+    Without the epsilon, some times that were computed from a frame index would fall into the frame before: 0.28 × 25 is
+    6.999… in doubles.
     """
     return math.floor(time * float(fps) + 1e-9)
 
 
 def frame_count(duration: float, fps: Fraction) -> int:
-    """Number of frames of a composition (docs/compositions.md, 3.5): the nearest whole number within 1e-3, else the ceiling.
+    """Return the number of frames (docs/compositions.md, 3.5): the nearest whole number within 1e-3, else the ceiling.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def chunk_ranges(
     Raises
     ------
     InvalidConfigError
-        For numbers that are not whole and positive, sizes over 3600 frames, and what makes more than
+        For numbers that are not whole and positive, sizes over 3600 frames, and settings that make more than
         `hfdask.core.fields.MAX_CHUNKS` chunks or chunks of more than `hfdask.core.fields.MAX_RECORD_FRAMES` frames.
 
     Notes

@@ -1,9 +1,9 @@
-"""The frozen values that cross a process or a disk, and their JSON.
+"""Frozen values that are stored or sent to another process, and their JSON.
 
-A plan is data, so everything in it is a typed, immutable struct with one canonical encoding: keys sorted, no
-whitespace, UTF-8. The hash of a plan is the hash of that encoding, so two machines that plan the same project get
-the same bytes. Unknown fields and wrong types in a stored document are an error, never a silent default; the fields'
-types (`hfdask.core.fields`) and the checks after decoding hold for every caller, because nothing decodes around them.
+Everything in a plan is a typed, immutable struct with one canonical encoding: keys sorted, no whitespace, UTF-8. A plan's
+hash is the hash of that encoding, so two machines that plan the same project get the same bytes. Unknown fields and
+wrong types in a stored document are an error, never a silent default. The field types (`hfdask.core.fields`) and the
+checks after decoding apply to every caller.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from hfdask.core.fields import (
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
 PROTOCOL = 3
-"""Version of the plan's layout and meaning. A worker takes plans of exactly its own version."""
+"""Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
 Json = Any
@@ -59,7 +59,7 @@ _T = TypeVar("_T")
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all stored structs: immutable, keyword-only, strict about unknown fields.
 
-    ``LIMIT`` are the bytes of the longest document of a kind.
+    ``LIMIT`` is the maximum size of a document of this kind, in bytes.
     """
 
     LIMIT: ClassVar[int] = 2**20
@@ -84,7 +84,7 @@ class Rate(Value, frozen=True):
 
 
 class ChunkRange(Value, frozen=True):
-    """The frames of a chunk: ``start`` is the first, ``end`` is the one after the last.
+    """The frames of a chunk, from ``start`` up to but without ``end``.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class ChunkRange(Value, frozen=True):
     start, end : int
         Frames of the whole video.
     key : str
-        Digest of everything that these frames can see (`hfdask.planning.content_keys`).
+        Digest of everything that can affect these frames (`hfdask.planning.content_keys`).
     frames : int
         Number of frames.
     """
@@ -109,7 +109,7 @@ class ChunkRange(Value, frozen=True):
 
     @property
     def file(self) -> str:
-        """Name of its file in a folder of chunks."""
+        """File name of the chunk."""
         return f"{self.start:06d}-{self.key[:16]}.mp4"
 
 
@@ -127,7 +127,7 @@ class Artifact(Value, frozen=True):
     chunks : "all" or tuple of int
         The chunks that need it.
     assembler : bool
-        Whether assembly needs it; always false today.
+        True if assembly needs it; always false today.
     """
 
     path: Path
@@ -151,7 +151,7 @@ class Resource(Value, frozen=True):
     status : int
         Status of the response.
     headers : dict of str to str
-        Headers that a page can tell apart; never cookies.
+        Headers that a page can notice; never cookies.
     sha256 : str
         Digest of the body, and its name in the store.
     size : int
@@ -176,10 +176,10 @@ class Resource(Value, frozen=True):
 
 
 class Sweep(Value, frozen=True):
-    """What planning saw on its way through the timeline (``sweep.json``): times differ from run to run.
+    """Observations of planning along the timeline (``sweep.json``). Times differ from run to run.
 
-    One entry for each of ``frames``: whether the page moved anything since the one before, whether the compositor had
-    anything new to draw (None where it was not asked, as never in screenshot mode), and the wall seconds it took.
+    The lists have an entry for each of ``frames``: if the page moved anything since the entry before, if the compositor had
+    anything new to draw (None if it was not asked; in screenshot mode it never is), and the wall seconds.
     """
 
     LIMIT: ClassVar[int] = 2**31
@@ -192,14 +192,14 @@ class Sweep(Value, frozen=True):
 
     def __post_init__(self) -> None:
         if not len(self.frames) == len(self.moved) == len(self.damage) == len(self.seconds):
-            raise ValueError("it has not one entry of each kind for each frame")
+            raise ValueError("its lists do not have one entry for each frame")
 
 
 class EncoderSettings(Value, frozen=True):
-    """Everything that decides an encoder's bytes; a worker reads these and derives nothing.
+    """All settings that affect the encoder's bytes. A worker uses these and derives nothing.
 
-    ``options`` go to the codec as they are. ``threads`` is locked because x264's output depends on it. ``timescale``
-    is the time base's denominator of the chunk and of the assembled track.
+    ``options`` go to the codec unchanged. ``threads`` is fixed because x264's output depends on it. ``timescale`` is the
+    denominator of the time base of the chunks and of the assembled track.
     """
 
     codec: Literal["libx264"]
@@ -211,10 +211,10 @@ class EncoderSettings(Value, frozen=True):
 
 
 class PageSettings(Value, frozen=True):
-    """Everything that decides a page's pixels besides its files.
+    """All settings that affect a page's pixels, besides its files.
 
-    ``gives_up`` is what planning waited for in vain while the page loaded; chunks wait for nothing else in vain, however
-    slow they are. It is None while planning.
+    ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these. It is
+    None during planning.
     """
 
     width: Side
@@ -233,7 +233,7 @@ class PageSettings(Value, frozen=True):
 
 
 class Environment(Value, frozen=True):
-    """What must be equal on the planner and on every worker, or pixels and bytes may differ.
+    """Versions that must be equal on the planner and on every worker, or pixels and bytes may differ.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ class Environment(Value, frozen=True):
 
 
 class Clip(Value, frozen=True):
-    """A timed element as the page resolved it; times in seconds, ``end`` absent when unbounded."""
+    """A timed element as the page resolved it; times in seconds, ``end`` is None if it has no end."""
 
     id: Text
     tag: Text
@@ -265,7 +265,7 @@ class Clip(Value, frozen=True):
 
 
 class Timeline(Value, frozen=True):
-    """What the probe learned: the duration in seconds, where it came from, and the clips."""
+    """Duration in seconds, its source, and the clips, as the probe found them."""
 
     composition_id: Text
     duration: Seconds
@@ -287,7 +287,7 @@ class Font(Value, frozen=True):
     size : int
         Bytes.
     family, style : str
-        What the font calls itself.
+        Names that the font declares.
     canonical : bool
         True for a family of `hfdask.fonts.families`, false for a font that was copied from the planning machine.
     """
@@ -309,23 +309,23 @@ class Font(Value, frozen=True):
 
 
 class FontSet(Value, frozen=True):
-    """All fonts that text without a font of the project's own is drawn in, and which family a name stands for."""
+    """The fonts for text without a font of the project, and the families that names stand for."""
 
     files: Annotated[tuple[Font, ...], Meta(max_length=MAX_TEXTS)]
     stand_ins: Annotated[dict[Line, Line], Meta(max_length=MAX_TEXTS)]
 
     def __post_init__(self) -> None:
         if len({font.name for font in self.files}) != len(self.files):
-            raise ValueError("two fonts have one name")
+            raise ValueError("two fonts have the same name")
 
 
 class Manifest(Value, frozen=True):
-    """The content of ``plan.json``: a whole render, frozen.
+    """The content of ``plan.json``: everything that decides a render.
 
     Attributes
     ----------
     protocol : int
-        Version of the plan's layout and meaning. A worker takes plans of its own version only.
+        Version of the plan's layout and meaning. A worker accepts only plans of its own version.
     plan_hash : str
         sha256 of all other fields.
     entry : str
@@ -337,13 +337,13 @@ class Manifest(Value, frozen=True):
     frames : int
         Number of frames.
     chunks : tuple of ChunkRange
-        How the video is split.
+        Ranges of the frames.
     encoder : EncoderSettings
-        Everything that decides the encoder's bytes.
+        All settings that affect the encoder's bytes.
     page : PageSettings
-        Everything that decides the page's pixels besides its files.
+        All settings that affect the page's pixels, besides its files.
     environment : Environment
-        Browser and libraries that render it.
+        Versions of the browser and the libraries.
     timeline : Timeline
         Duration, clips and adapters that planning found.
     artifacts : tuple of Artifact
@@ -351,9 +351,9 @@ class Manifest(Value, frozen=True):
     resources : tuple of Resource
         Recorded responses of other sites.
     fonts : FontSet
-        Fonts besides the project's own, and which family each name stands for.
+        Fonts besides the project's own, and the families that names stand for.
     warnings : tuple of str
-        What planning warns of.
+        Warnings of planning.
     objects : tuple
         Artifacts, resources and fonts together.
     """
@@ -378,7 +378,7 @@ class Manifest(Value, frozen=True):
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
 
     def chunk(self, index: int) -> ChunkRange:
-        """The chunk of this number, from 0.
+        """Return the chunk of this number, from 0.
 
         Raises
         ------
@@ -394,16 +394,16 @@ class Manifest(Value, frozen=True):
 
     @property
     def objects(self) -> tuple[Artifact | Resource | Font, ...]:
-        """Every file that the plan carries."""
+        """All files that the plan carries."""
         return (*self.artifacts, *self.resources, *self.fonts.files)
 
     def sealed(self) -> Manifest:
-        """The manifest as it will be read back, with the ``plan_hash`` of its content.
+        """Return the manifest as it will be read back, with the ``plan_hash`` of its content.
 
         Raises
         ------
         ProjectError
-            If the composition has something that no plan can hold.
+            If the composition does not fit into a plan.
         """
         # A whole number in a float field reads back as a float, and would hash differently.
         unsealed = msgspec.structs.replace(self, plan_hash="0" * 64)
@@ -411,21 +411,21 @@ class Manifest(Value, frozen=True):
             stored = decode(canonical_json(unsealed), Manifest, "the plan")
         except (PlanCorruptError, ValueError, OverflowError) as error:
             said = error.message if isinstance(error, PlanCorruptError) else str(error)
-            raise ProjectError(f"no plan can hold what this composition has: {said}") from error
+            raise ProjectError(f"this composition does not fit into a plan: {said}") from error
         return msgspec.structs.replace(stored, plan_hash=stored.content_hash())
 
     def content_hash(self) -> str:
-        """sha256 (hex) of the canonical JSON of all fields but ``plan_hash``."""
+        """Return the sha256 (hex) of the canonical JSON of all fields but ``plan_hash``."""
         document = msgspec.to_builtins(self)
         del document["plan_hash"]
         return hashlib.sha256(b"hfdask-plan\0" + canonical_json(document)).hexdigest()
 
 
 class FrameRecord(Value, frozen=True):
-    """The long lists of a chunk, one entry a frame from ``start`` on, kept in a side file.
+    """The lists of a chunk with one entry per frame, from ``start`` on. They are stored in a file beside it.
 
-    ``digests`` are BLAKE3 (128 bits, hex) of the frame's RGB(A) pixels, ``damage`` tells whether the compositor drew
-    anything new, and ``seconds`` is the wall time that the frame took to capture.
+    ``digests`` are BLAKE3 (128 bits, hex) of the frame's RGB(A) pixels, ``damage`` is true if the compositor drew anything new,
+    and ``seconds`` is the wall time to capture the frame.
     """
 
     LIMIT: ClassVar[int] = 2**28
@@ -439,16 +439,16 @@ class FrameRecord(Value, frozen=True):
 
     def __post_init__(self) -> None:
         if not len(self.digests) == len(self.damage) == len(self.seconds):
-            raise ValueError("it has not one entry of each kind for each frame")
+            raise ValueError("its lists do not have one entry for each frame")
 
 
 Window = tuple[float, float | None]
 
 
 class Unit(Value, frozen=True):
-    """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands.
+    """A part of the entry document, as written, that shows only in its windows; ``place`` is its position.
 
-    Sound has no windows.
+    Audio elements have no windows, because they affect no frame.
     """
 
     text: str
@@ -457,11 +457,11 @@ class Unit(Value, frozen=True):
 
 
 class Sight(Value, frozen=True):
-    """The entry document taken apart by the page (``runtime/sight.js``).
+    """The entry document, split by the page into parts (``runtime/sight.js``).
 
-    ``rest`` is what every frame sees, ``files`` are the windows of mounted files, ``everywhere`` those whose rules act on the
-    whole page, ``variables`` the values of the page, and ``served`` the files that it asked for. Windows are
-    ``(start, end)`` in seconds, without an end where there is none.
+    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act on the
+    whole page, ``variables`` the page's values, and ``served`` the files that it asked for. Windows are ``(start, end)`` in
+    seconds; ``end`` is None if there is none.
     """
 
     rest: str
@@ -488,7 +488,7 @@ class ChunkResult(Value, frozen=True):
     sha256, size : str, int
         Digest and bytes of that file.
     codec, capture_mode : str
-        How it was encoded and captured.
+        Codec, and method of capture.
     digest : str
         Digest of all frame digests.
     before_digest : str or None
@@ -500,19 +500,19 @@ class ChunkResult(Value, frozen=True):
     stages : dict of str to float
         Wall seconds by stage: materialise, boot, capture, encode, upload. Capture and encode run at the same time.
     warm : bool
-        Whether its browser was running before.
+        True if its browser was running before.
     worker, browser : str
-        Who rendered it, with which Chromium.
+        Name of the worker, and version of its Chromium.
     messages : int
         Number of messages of the page; their texts are in the frame record.
     attempt : int
         Tries before this one.
     reused : bool
-        Whether it was there already.
+        True if the chunk existed already.
     checked : int
-        Frames that were captured again before a chunk of another plan was used.
+        Frames that were captured again and compared, before this chunk of another plan was reused.
     browser_bytes : int
-        The most memory that its browser was seen to take.
+        Peak memory of its browser, as measured, in bytes.
     frames : int
         Number of frames.
     """
@@ -553,12 +553,12 @@ class ChunkResult(Value, frozen=True):
 
     @property
     def frames_url(self) -> str:
-        """Where the chunk's `FrameRecord` is stored."""
+        """URL of the chunk's `FrameRecord`."""
         return self.url + ".frames.json"
 
     @property
     def record_url(self) -> str:
-        """Where this result itself is stored: its presence is the commit."""
+        """URL of this result's stored copy, which commits the chunk."""
         return self.url + ".json"
 
 
@@ -570,9 +570,9 @@ class Seam(Value, frozen=True):
     frame : int
         Number of the frame.
     equal : bool
-        Whether both rendered the same pixels.
+        True if both rendered the same pixels.
     psnr : float or None
-        How near they are in dB, if they differ.
+        PSNR between both in dB, if they differ.
     """
 
     frame: Frame
@@ -581,7 +581,7 @@ class Seam(Value, frozen=True):
 
 
 class Finding(Value, frozen=True):
-    """Something that a check found.
+    """A finding of a check.
 
     Attributes
     ----------
@@ -621,7 +621,7 @@ class RenderResult(Value, frozen=True):
     plan_url, plan_hash : str
         The plan that it was rendered from.
     frames, fps, width, height, duration : int, Rate, int, int, float
-        What the video has; the duration is in seconds.
+        Properties of the video; the duration is in seconds.
     size : int
         Bytes of the file.
     digest : str
@@ -633,15 +633,15 @@ class RenderResult(Value, frozen=True):
     chunks : tuple of ChunkResult
         Records of the chunks.
     seams : tuple of Seam
-        How the chunks meet.
+        Comparisons at the seams between chunks.
     warnings : tuple of str
-        What planning, pages and workers warn of.
+        Warnings of planning, pages and workers.
     findings : tuple of Finding
-        What the check of the project found.
+        Findings of the check of the project.
     certificate : str or None
-        Where the certificate is, if one was asked for.
+        URL of the certificate, if one was requested.
     planned_on, assembled_on : str
-        Addresses of the workers that did it; empty if the driver did.
+        Addresses of the workers that planned and assembled; empty if the driver did.
     """
 
     output: str
@@ -666,7 +666,7 @@ class RenderResult(Value, frozen=True):
 
 
 def canonical_json(value: Any) -> bytes:
-    """Canonical JSON: sorted keys, no whitespace, UTF-8, a newline at no place.
+    """Encode a value as canonical JSON: sorted keys, no whitespace, UTF-8, no newlines.
 
     Raises
     ------
@@ -679,7 +679,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def pretty_json(value: Any) -> bytes:
-    """The same document for people: indented, with a final newline."""
+    """Encode a value as JSON for people: as `canonical_json`, but indented, with a final newline."""
     return msgspec.json.format(canonical_json(value), indent=2) + b"\n"
 
 
@@ -689,7 +689,7 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     Raises
     ------
     PlanCorruptError
-        Where the bytes are not JSON of this kind, too many or nested too deeply; the message names ``what`` and the field.
+        If the bytes are not JSON of this kind, are too many or nested too deeply. The message names ``what`` and the field.
     """
     limit = getattr(kind, "LIMIT", Manifest.LIMIT)
     if len(data) > limit:

@@ -1,10 +1,10 @@
-"""Stage times, and the seam through which a caller sees a primitive at work.
+"""Stage times, and the interface through which a caller follows a primitive.
 
 The stages are check, compile, probe, sweep, freeze, materialise, boot, capture, encode, upload and assemble: the same names in
 records, metrics, dashboards and errors.
 
-The primitives know nothing of Dask. They tell an `Observer` what they are doing; the Dask layer's observer passes it
-on to the dashboard, the command line's to a progress bar, and the base class to nobody.
+The primitives know nothing of Dask. They report to an `Observer`. The Dask layer's observer reports to the dashboard, the
+command line's to a progress bar, and the base class ignores everything.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 class Observer:
-    """See stages and progress of a primitive, or stop it. This class does nothing: make a subclass of it."""
+    """Follow stages and progress of a primitive, or stop it. This class does nothing: make a subclass of it."""
 
     worker: str = ""
     """Name of the process for records. If it is empty, records have host and process id."""
     attempt: int = 0
-    """Tries of this chunk before this one, for records."""
+    """Earlier attempts at this chunk, for records."""
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
         """Return a context manager for a stage's share of the calling thread's time. Shares never overlap."""
@@ -35,7 +35,7 @@ class Observer:
 
 
 class StageClock:
-    """Adds up wall seconds by stage name, and meters them with the observer."""
+    """Add up wall seconds by stage name, and meter them with the observer."""
 
     def __init__(self, observer: Observer) -> None:
         self.seconds: dict[str, float] = {}
@@ -55,10 +55,10 @@ class StageClock:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def move(self, stage: str, part: str, seconds: float) -> None:
-        """Count seconds of a stage that is still going on as a stage of their own."""
+        """Move seconds from a running stage to another one."""
         self.add(stage, -seconds)
         self.add(part, seconds)
 
     def rounded(self) -> dict[str, float]:
-        """Seconds by stage, to a tenth of a millisecond."""
+        """Return the seconds by stage, rounded to a tenth of a millisecond."""
         return {stage: round(seconds, 4) for stage, seconds in self.seconds.items()}

@@ -1,7 +1,7 @@
-"""Local paths, and the ``file:`` URLs that stand for them.
+"""Convert between local paths and ``file:`` URLs.
 
-fsspec takes the path of such a URL as it stands. But `Path.as_uri` and everything else that makes these URLs writes spaces,
-``#``, ``%`` and letters beyond ASCII as codes, so they are read here, once, before anything else looks at the text.
+fsspec does not decode the path of such a URL. But `Path.as_uri` and all other tools encode spaces, ``#``, ``%`` and
+non-ASCII letters. So these URLs are decoded here, once, before any other code reads them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _SCHEME = re.compile(r"file:(?://(?:localhost(?=/))?)?", re.IGNORECASE)
 
 
 def local_path(place: str | os.PathLike[str]) -> str:
-    """The path that a ``file:`` URL means; any other text as it is."""
+    """Return the path of a ``file:`` URL; return any other text unchanged."""
     text = os.fspath(place)
     scheme = _SCHEME.match(text)
     if scheme is None:
@@ -23,5 +23,5 @@ def local_path(place: str | os.PathLike[str]) -> str:
 
 
 def file_url(path: str) -> str:
-    """The URL of an absolute path: as people read it, but such that `local_path` gives the same path again."""
+    """Return a readable URL of an absolute path, from which `local_path` gives the same path again."""
     return "file://" + path.replace("%", "%25")

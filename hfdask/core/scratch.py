@@ -1,8 +1,8 @@
-"""A process's scratch folder: private, removed at exit, and swept by the next process after a `kill -9`.
+"""Scratch folders: private, removed at exit, or by the next process after a `kill -9`.
 
-The owner holds a lock on its folder for as long as it lives. The kernel drops the lock with the process, however that
-ends, so a folder whose lock is free belongs to nobody; process ids, which are reused and mean nothing across
-containers that share /tmp, are not asked.
+Each process holds a lock on its folder. The kernel drops the lock when the process ends, however it ends, so a folder
+whose lock is free has no owner. Process ids cannot tell that: they are reused, and mean nothing across containers that
+share /tmp.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _held: list[int] = []
 
 
 def scratch_folder() -> Path:
-    """This process's scratch folder; made, and those of dead processes removed, at the first call."""
+    """Return this process's scratch folder. The first call makes it and removes the folders of dead processes."""
     global _folder  # noqa: PLW0603 - one a process is the point
     with _lock:
         if _folder is None or _folder[0] != os.getpid():
             base = _base()
             sweep(base)
-            # It gets the name that others sweep only when it is locked: processes start at the same time.
+            # Rename it to the name that others sweep only after locking it, because processes start at the same time.
             fresh = Path(tempfile.mkdtemp(prefix="new-", dir=base))
             _held.append(_lock_of(fresh, os.O_RDONLY | os.O_DIRECTORY))
             folder = fresh.rename(base / fresh.name.replace("new-", "run-", 1))
@@ -44,7 +44,7 @@ def scratch_folder() -> Path:
 
 @contextlib.contextmanager
 def scratch_subfolder(kind: str) -> Iterator[Path]:
-    """A new folder in this process's scratch folder, removed at the end of the block."""
+    """Make a folder in this process's scratch folder, and remove it at the end of the block."""
     folder = scratch_folder() / f"{kind}-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
     try:
@@ -55,9 +55,9 @@ def scratch_subfolder(kind: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def growing_file(folder: Path, name: str) -> Iterator[Path]:
-    """A new hidden file in ``folder`` that can be moved to ``name`` in one step, and is gone after the block.
+    """Make a hidden file in ``folder`` that can be renamed to ``name``; remove it at the end of the block.
 
-    Like the scratch folders it is locked for as long as its process lives, and those of dead processes are removed first.
+    Like the scratch folders, it is locked while its process lives. Files of dead processes are removed first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
@@ -69,7 +69,9 @@ def growing_file(folder: Path, name: str) -> Iterator[Path]:
     path = fresh.with_name(f"{fresh.name}.tmp")
     descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        with contextlib.suppress(OSError):  # without locks on this file system nobody takes it for a dead one's
+        with contextlib.suppress(
+            OSError
+        ):  # a file system without locks: no other process can mistake it for a dead one's
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fresh.rename(path)
         yield path
@@ -80,12 +82,12 @@ def growing_file(folder: Path, name: str) -> Iterator[Path]:
 
 
 def shared_folder() -> Path:
-    """The folder that all of this user's processes on this machine share, and in which each has its scratch folder."""
+    """Return the folder that this user's processes on this machine share; it contains their scratch folders."""
     return _base()
 
 
 def sweep(base: Path) -> int:
-    """Remove the scratch folders under ``base`` that no living process holds; returns how many."""
+    """Remove the scratch folders under ``base`` that no living process holds; return their number."""
     removed = 0
     for folder in base.glob("run-*"):
         try:
@@ -99,7 +101,7 @@ def sweep(base: Path) -> int:
 
 
 def _lock_of(path: Path, flags: int) -> int:
-    """A descriptor that holds the lock; OSError where another process holds it."""
+    """Lock a path and return the descriptor that holds the lock. Raise OSError if another process holds it."""
     descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,33 +112,33 @@ def _lock_of(path: Path, flags: int) -> int:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether a folder is this user's own, is no link, and nobody else can write to it."""
+    """Return true if this user owns the folder, it is not a link, and no other user can write to it."""
     status = folder.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder that only this user can use, or close one of this user's to others.
+    """Make a folder that only this user can use, or take others' access from an existing one of this user.
 
     Raises
     ------
     OSError
-        Where somebody else has made something of this name, or the file system cannot keep others out.
+        If another user owns something of this name, or the file system cannot restrict access.
     """
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise PermissionError(errno.EPERM, "it is somebody else's, or a link", str(folder))
+        raise PermissionError(errno.EPERM, "another user owns it, or it is a link", str(folder))
     if status.st_mode & 0o777 != 0o700:
         folder.chmod(0o700)
     if not is_private(folder):
-        raise PermissionError(errno.EPERM, "this file system lets others write to it", str(folder))
+        raise PermissionError(errno.EPERM, "other users can write to it on this file system", str(folder))
     return folder
 
 
 def _base() -> Path:
-    """The user's folder. Where somebody else has taken its name, another one, which later processes find again."""
+    """Return the user's folder. If another user has taken its name, make another one that later processes find."""
     top = Path(tempfile.gettempdir())
     name = f"hfdask-{os.getuid()}"
     for folder in (top / name, *sorted(top.glob(f"{name}-*"))):

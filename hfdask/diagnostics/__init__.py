@@ -1,1 +1,1 @@
-"""What this machine and the workers of a cluster would render with."""
+"""Diagnose this machine and the workers of a cluster."""

@@ -1,4 +1,4 @@
-"""What a render would use on this machine, found out by trying."""
+"""Diagnose what a render would use on this machine, by trying it."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from hfdask.fonts.install import fonts_folder
 from hfdask.store.cache import Cache
 
 LITTLE_DISK = 10**9
-"""Bytes of free disk below which a worker is warned of."""
+"""Warn if the disk has fewer free bytes than this."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 
 
 @dataclass
 class Diagnosis:
-    """Facts for people, warnings about speed or looks, and problems without whose remedy no render works."""
+    """Facts for people, warnings about speed or looks, and problems that prevent renders."""
 
     facts: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-safe form."""
+        """Return a JSON-safe form."""
         return {"facts": self.facts, "warnings": self.warnings, "problems": self.problems, "ok": not self.problems}
 
 
 def diagnose() -> Diagnosis:
-    """Look at the browser, the libraries and the machine; starts the browser once."""
+    """Diagnose the browser, the libraries and the machine. It starts the browser once."""
     report = Diagnosis()
     facts = report.facts
     facts["hfdask"] = __version__
@@ -77,8 +77,8 @@ def _look_at_browser(report: Diagnosis) -> None:
     report.facts["network"] = str(confined)
     if not confined.private:
         report.warnings.append(
-            f"no network namespace for the browser, but {confined}: allow unprivileged user namespaces, or see "
-            "docs/decisions/browser-network.md for what is left"
+            f"no network namespace for the browser, only {confined}: allow unprivileged user namespaces, or read "
+            "docs/decisions/browser-network.md about the risk"
         )
     if mode != "beginframe":
         report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
@@ -96,9 +96,11 @@ def _look_at_fonts(report: Diagnosis) -> None:
     report.facts["fonts"] = f"{len(theirs)} faces of {len(families)} families on this machine"
     report.facts["canonical fonts"] = f"{len(world.own)} of {wanted} faces in {fonts_folder()}"
     if len(world.own) < wanted:
-        report.warnings.append("text in system fonts looks different on every planner: run `hfdask install-fonts`")
+        report.warnings.append(
+            "text in system fonts may look different on each planning machine: run `hfdask install-fonts`"
+        )
     if not world.faces:
-        report.warnings.append("there is no font at all on this machine: text shows in fonts of the project only")
+        report.warnings.append("this machine has no fonts: only text in fonts of the project is drawn")
 
 
 def _look_at_machine(report: Diagnosis) -> None:

@@ -1,4 +1,4 @@
-"""All workers of a cluster side by side: what each would render with, and where they differ."""
+"""Compare all workers of a cluster: what each would render with, and how they differ."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 """Facts that must be equal everywhere: a plan is locked to them."""
 
 INDIVIDUAL = ("disk", "cache")
-"""Facts that need not be equal anywhere."""
+"""Facts that may differ."""
 
 RECOMMENDED = Path(__file__).with_name("dask.yaml")
-"""The configuration that suits renders, with reasons."""
+"""The recommended configuration, with reasons."""
 
 _PROFILE = "distributed.worker.profile.enabled"
 _DURATION = "distributed.scheduler.default-task-durations.render_chunk"
@@ -33,7 +33,7 @@ _DURATION = "distributed.scheduler.default-task-durations.render_chunk"
 
 @dataclass
 class Survey:
-    """Diagnoses by worker address; ``differing`` are the facts that are not the same on all, ``advice`` is about the cluster."""
+    """Diagnoses by worker address; ``differing`` lists the facts that differ, ``advice`` is about the cluster."""
 
     workers: dict[str, Diagnosis] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Survey:
     advice: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-safe form."""
+        """Return a JSON-safe form."""
         return {
             "workers": {worker: found.as_dict() for worker, found in self.workers.items()},
             "differing": self.differing,
@@ -60,9 +60,7 @@ def survey(client: Client) -> Survey:
     """
     answers, stopped = connection_of(client).ask_workers(_diagnose, workers=worker_addresses(client))
     report = Survey(workers=dict(sorted(answers.items())))
-    report.problems += [
-        f"{worker}: has stopped; it answers nothing, and sends no heartbeats" for worker in sorted(stopped)
-    ]
+    report.problems += [f"{worker}: has stopped: no answers and no heartbeats" for worker in sorted(stopped)]
     if not report.workers:
         report.problems.append("the cluster has no worker that answers")
         return report
@@ -72,7 +70,7 @@ def survey(client: Client) -> Survey:
     for worker, found in report.workers.items():
         report.problems += [f"{worker}: {text}" for text in found.problems]
     report.problems += [
-        f"workers differ in {name}: plans are locked to one, and the others take no chunk; use one image"
+        f"workers differ in {name}: a plan is locked to one of them, and the other workers get no chunks; use one image"
         for name in report.differing
         if name in DECISIVE
     ]
@@ -93,16 +91,14 @@ def _advice(client: Client, workers: set[str]) -> list[str]:
     differing = {("the scheduler", *each) for each in ask(client, client.run_on_scheduler, _other, of_scheduler)}
     for found in connection_of(client).ask_workers(_other, of_workers, workers=workers)[0].values():
         differing |= {("workers", *each) for each in found}
-    advice += [f"{name} is {there} on {who}: better {wanted[name]}" for who, name, there in sorted(differing)]
+    advice += [f"{name} is {there} on {who}; recommended is {wanted[name]}" for who, name, there in sorted(differing)]
     if differing:
-        advice.append(
-            f"{RECOMMENDED} says why, and can be used as it is: copy it to /etc/dask of scheduler and workers"
-        )
+        advice.append(f"{RECOMMENDED} explains these settings: copy it to /etc/dask on the scheduler and the workers")
     return advice
 
 
 def recommended() -> Iterator[tuple[str, Any]]:
-    """The settings of the recommended configuration, by their dotted names."""
+    """Yield the settings of the recommended configuration with their dotted names."""
     for settings in dask.config.collect_yaml([str(RECOMMENDED)]):
         yield from _flat(settings, "")
 
@@ -116,12 +112,12 @@ def _flat(settings: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]
 
 
 def _other(wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Settings of this process that are others, with their values."""
+    """Return settings of this process that differ from the wanted ones, with their values."""
     here = {name: dask.config.get(name, None) for name in wanted}
     if sys.version_info >= (3, 13):
         here.pop(_PROFILE, None)
     if here.get(_DURATION) is not None:
-        del here[_DURATION]  # somebody knows their chunks
+        del here[_DURATION]  # the user has set a duration already
     return [(name, str(value)) for name, value in here.items() if value != wanted[name]]
 
 

@@ -1,10 +1,9 @@
-"""The fonts that a browser knows: those of this machine while planning, and those of the plan while rendering.
+"""The fonts of a browser: those of this machine during planning, and those of the plan during rendering.
 
-Chromium gets every font that is not a page's own from fontconfig, so one generated configuration decides all of them. It
-is the same text in both cases but for its folders: our table of stand-ins, our drawing settings, and nothing of what
-the machine itself has set up. The browser that plans sees the folders of the machine, the ones that render a folder
-with the files of the plan alone. Fontconfig takes the best of the fonts that it has, and the best of many is the best of
-a few of them as well, so both draw the same.
+Chromium gets all fonts except a page's own from fontconfig, so one generated configuration decides all of them. It contains
+our table of stand-ins and our drawing settings, and nothing of the machine's own configuration. Only its folders differ: for
+planning those of the machine, for rendering a folder with the plan's files. Fontconfig takes the best font that it has. The
+best of many fonts is also the best of those few that the plan carries, so both draw the same.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from hfdask.fonts.fontconfig import Face, faces, machine_folders
 from hfdask.fonts.install import installed_files
 from hfdask.store import file_digest
 
-# Where characters that a text's own fonts lack are looked for first.
+# Families that are searched first for characters that a text's own fonts lack.
 _FALLBACKS = ("Noto Sans", "DejaVu Sans", "Liberation Sans", "Noto Color Emoji")
 _SETTINGS = {"antialias": "<bool>true</bool>", "hinting": "<bool>false</bool>", "autohint": "<bool>false</bool>"} | {
     "hintstyle": "<const>hintnone</const>",
@@ -48,9 +47,9 @@ _BY_FILE: dict[str, tuple[Canonical, int]] = {
 
 @dataclass(frozen=True)
 class FontWorld:
-    """All fonts that a browser can know besides a page's own; browsers of one ``key`` draw the same.
+    """All fonts of a browser besides a page's own. Browsers with the same ``key`` draw the same.
 
-    ``own`` are faces of canonical families, which our licence lets travel; the other ones are the machine's.
+    ``own`` are faces of canonical families, whose licence allows redistribution; the others are the machine's.
     """
 
     key: str
@@ -64,12 +63,12 @@ _lock = threading.Lock()
 
 
 def machine_fonts() -> FontWorld:
-    """The world of planning: canonical families that are installed, and this machine's fonts.
+    """Return the fonts for planning: installed canonical families, and this machine's fonts.
 
     Raises
     ------
     BrowserNotFoundError
-        Where there is no fontconfig.
+        If there is no fontconfig.
     """
     with _lock:
         return _machine_fonts(os.getpid(), tuple(installed_files()))
@@ -93,16 +92,16 @@ def _machine_fonts(_: int, installed: tuple[Path, ...]) -> FontWorld:
 
 
 def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
-    """The world of rendering: the files of a plan, by the names of its fonts, and no other font.
+    """Return the fonts for rendering: the files of a plan, by the names of its fonts, and no other font.
 
     Raises
     ------
     PlanCorruptError
-        Where a font has a name that none can have.
+        If the name of a font is not valid.
     """
     for font in fonts.files:
         if not is_font_name(font.name) or (font.canonical and font.name not in _BY_FILE):
-            raise PlanCorruptError(f"the plan's font {font.name[:80]!r} has a name that no font can have; plan again")
+            raise PlanCorruptError(f"the plan's font {font.name[:80]!r} is not a valid file name; plan again")
     key = hashlib.sha256(canonical_json(fonts)).hexdigest()[:16]
     folder = scratch_folder() / f"fonts-{key}"
     configuration = folder / "fonts.conf"
@@ -117,9 +116,10 @@ def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
 
 
 def used_fonts(world: FontWorld, used: Iterable[Face]) -> tuple[FontSet, dict[str, Path]]:
-    """What a plan carries for these faces of a world, and where the files are.
+    """Return the fonts that a plan carries for these faces, and their files.
 
-    Names rise in the world's order of fonts, so that of two equally good ones the plan's browsers take the same.
+    Names are numbered in the order of the machine's fonts, so that browsers of the plan choose the same of two equally good
+    fonts.
     """
     wanted = {face.file for face in used}
     files: dict[Path, Face] = {}
@@ -158,7 +158,7 @@ def _ending(file: Path) -> str:
 def _write(
     folder: Path, folders: Iterable[Path], caches: Iterable[Path], own: Iterable[str], table: Mapping[str, str]
 ) -> Path:
-    """Write a configuration. Our cache folder comes first, since it is the first one that fontconfig writes to."""
+    """Write a configuration. Our cache folder comes first, because fontconfig writes to the first one."""
     rules = [
         *(f"<dir>{escape(str(path))}</dir>" for path in folders),
         *(f"<cachedir>{escape(str(path))}</cachedir>" for path in (folder / "cache", *caches)),
@@ -187,7 +187,7 @@ def _write(
 
 
 def _in_order(table: Mapping[str, str]) -> list[str]:
-    """Rules see what rules before them did: a font that stands for one name, and is another name itself, comes first."""
+    """Order the rules, since a rule applies to results of earlier ones: a name that is also a stand-in comes first."""
     targets = {family.casefold() for family in table.values()}
     return sorted(table, key=lambda name: (name.casefold() not in targets, name))
 
@@ -197,9 +197,9 @@ def _settings() -> list[tuple[str, str, str]]:
 
 
 def _declare(path: Path, name: str) -> str:
-    """Family and weight of one of our files: some call their heaviest face a family of its own.
+    """Return a rule that sets family and weight of one of our files: some fonts name their heaviest face as a family.
 
-    The version makes it win against a copy of the same font that the machine has.
+    The version makes it win against a copy of the same font on the machine.
     """
     canonical, weight = _BY_FILE[name]
     return (
@@ -217,7 +217,7 @@ def _stand_in(name: str, family: str) -> str:
 
 
 def _heaviest(family: str) -> str:
-    """CSS takes 900 for 800, where fontconfig finds 700 as near."""
+    """Return a rule for weight 800: CSS takes 900 for it, but fontconfig finds 700 as near."""
     tests = (
         f'<test name="family" qual="any">{_string(family)}</test>'
         f'<test name="weight" compare="more"><int>{_WEIGHTS[700]}</int></test>'

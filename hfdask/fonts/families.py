@@ -1,9 +1,9 @@
-"""Which font a family name stands for, on every machine (docs/compositions.md, 10).
+"""The table of font families that names stand for, the same on every machine (docs/compositions.md, 10).
 
-A composition that asks for Helvetica or Segoe UI looks different on every machine, unless one table decides. So names of
-proprietary and system fonts stand for free *canonical* families, which `hfdask install-fonts` gets. Where a
-canonical family is missing, and for the names that the browser gives to undeclared and generic fonts, the first of
-a short list that the machine has is taken, never what its own configuration would choose.
+Without one table, a composition that asks for Helvetica or Segoe UI would look different on every machine. So names of
+proprietary and system fonts stand for free *canonical* families, which `hfdask install-fonts` installs. If a canonical family
+is missing, and for the browser's names of undeclared and generic fonts, the first installed family of a short list is used,
+never the choice of the machine's own configuration.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Genre = Literal["sans", "serif", "mono"]
 
 @dataclass(frozen=True)
 class Canonical:
-    """A family that is got from the package ``@fontsource/<slug>``, and the names that stand for it."""
+    """A family from the npm package ``@fontsource/<slug>``, and the names that stand for it."""
 
     family: str
     weights: tuple[int, ...]
@@ -29,7 +29,7 @@ class Canonical:
         return self.family.lower().replace(" ", "-")
 
     def files(self) -> dict[str, int]:
-        """Weights by the names under which the faces are kept."""
+        """Weights by file names of the faces."""
         return {f"{self.slug}-{weight}.ttf": weight for weight in self.weights}
 
 
@@ -82,9 +82,9 @@ CANONICAL = (
 )
 
 STANDARD = "hfdask-standard"
-"""The family of text for which nobody declared one. A name that no style sheet uses, so that it can be told apart."""
+"""The family of text without a declared one. No style sheet uses this name, so it can be recognised."""
 
-# What the browser asks for when a style sheet says one of CSS's generic families.
+# The names that the browser asks for if a style sheet has one of CSS's generic families.
 GENERIC: dict[str, str] = {
     "standard": STANDARD,
     "serif": "hfdask-serif",
@@ -93,7 +93,7 @@ GENERIC: dict[str, str] = {
     "cursive": "hfdask-cursive",
     "fantasy": "hfdask-fantasy",
 }
-# Inter stands for what has no look of its own; a serif or monospaced font has one, and stays such a font.
+# Inter replaces families without a particular look; a serif or monospaced family stays serif or monospaced.
 _INTER = ("hfdask-sans-serif", "hfdask-cursive", "hfdask-fantasy", "system-ui", "sans-serif", "sans")
 _BY_GENRE: dict[str, Genre] = {
     STANDARD: "serif",
@@ -112,10 +112,10 @@ _PREFERRED: dict[Genre, tuple[str, ...]] = {
 
 
 def stand_ins(available: Collection[str], installed: Collection[str]) -> dict[str, str]:
-    """What each name stands for, given the families of a machine and the canonical ones among them that are ours.
+    """Map names to families, given the families of a machine and the installed canonical ones.
 
-    Names map to families in ``available`` only; the browser goes on to the next family for a name without one, as for any
-    name that it does not know.
+    Names map only to families in ``available``. For a name without one the browser tries the next family, as for any
+    unknown name.
     """
     known = {name.casefold(): name for name in available}
 
@@ -130,14 +130,14 @@ def stand_ins(available: Collection[str], installed: Collection[str]) -> dict[st
         target = canonical.family if canonical.family in installed else first(canonical.genre)
         names = (*canonical.aliases, *(_INTER if canonical.family == "Inter" else ()))
         for name in names:
-            # A machine's own font is better than another one of its kind, but not than what the name stands for.
+            # A machine's own font of this name is preferred to other fonts of its kind, but not to the canonical family.
             own = known.get(name.casefold())
             table[name] = target if canonical.family in installed else own or target
     return {name: target for name, target in sorted(table.items()) if target and target != name}
 
 
 def meant(name: str) -> Canonical | None:
-    """The canonical family that a name in a style sheet stands for."""
+    """Return the canonical family that a name in a style sheet stands for."""
     folded = name.casefold()
     return _MEANT.get(folded)
 

@@ -1,4 +1,4 @@
-"""What fontconfig knows of this machine's fonts, asked through the library that Chromium itself asks."""
+"""Ask fontconfig for this machine's fonts, through the library that Chromium uses."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LIBRARY = "libfontconfig.so.1"
 _SYSTEM_SET = 0
 _MATCH = 0
 
-# Fontconfig's table of fonts is cached in files, which two threads of a process need not write at once.
+# Fontconfig caches its table of fonts in files, so two threads of a process should not write it at once.
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Face:
-    """One face of a font file; ``index`` tells which, in a collection or a variable font."""
+    """One face of a font file; ``index`` is its number in a collection or a variable font."""
 
     file: Path
     index: int
@@ -71,18 +71,18 @@ def _library() -> Any:
             getattr(library, function).argtypes = arguments
         return library
     raise BrowserNotFoundError(
-        f"{_LIBRARY} is not on this machine, without which Chromium has no fonts; install fontconfig "
+        f"{_LIBRARY} is missing, and without it Chromium has no fonts; install fontconfig "
         "(Debian: apt-get install libfontconfig1)"
     )
 
 
 def machine_folders() -> tuple[list[Path], list[Path]]:
-    """Folders of this machine's fonts, and those of fontconfig's caches, as its own configuration names them.
+    """Return the folders of this machine's fonts and of fontconfig's caches, by its own configuration.
 
     Raises
     ------
     BrowserNotFoundError
-        Where there is no fontconfig, which every Chromium needs.
+        If there is no fontconfig, which every Chromium needs.
     """
     library = _library()
     with _lock:
@@ -97,7 +97,7 @@ def machine_folders() -> tuple[list[Path], list[Path]]:
 
 
 def faces(configuration: Path) -> list[Face]:
-    """Every face that a browser under this configuration can use, in fontconfig's own order.
+    """Return every face that a browser with this configuration can use, in fontconfig's order.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def faces(configuration: Path) -> list[Face]:
 
 
 class Characters:
-    """The characters for which any face under a configuration has a glyph. It stays in memory for the process's life.
+    """The characters for which some face of a configuration has a glyph. It stays in memory until the process ends.
 
     Raises
     ------
@@ -129,13 +129,13 @@ class Characters:
 
 @contextlib.contextmanager
 def _patterns(configuration: Path) -> Iterator[tuple[Any, list[int]]]:
-    """Fontconfig's own descriptions of all faces under a configuration, to be used within the block only."""
+    """Yield fontconfig's descriptions of all faces of a configuration, valid only within the block."""
     library = _library()
     with _lock:
         config = library.FcConfigCreate()
         try:
             if not library.FcConfigParseAndLoad(config, str(configuration).encode(), 1):
-                raise ValueError(f"fontconfig does not take {configuration}")
+                raise ValueError(f"fontconfig rejects {configuration}")
             library.FcConfigBuildFonts(config)
             found = library.FcConfigGetFonts(config, _SYSTEM_SET)
             yield library, [found.contents.fonts[number] for number in range(found.contents.count)] if found else []

@@ -1,7 +1,8 @@
-"""The canonical families on this machine: where they are, and how they get there.
+"""Install the canonical families on this machine, and find them.
 
-They are free fonts of the npm registry, which we do not carry: `hfdask install-fonts` asks npm for them. Its packages
-hold compressed web fonts; a browser's system fonts must be plain ones, so they are unpacked, and nothing else is changed.
+They are free fonts from the npm registry and are not part of hfdask: `hfdask install-fonts` fetches them with npm. The packages
+contain compressed web fonts, but a browser's system fonts must be uncompressed. So they are decompressed, and not changed
+otherwise.
 """
 
 from __future__ import annotations
@@ -31,25 +32,25 @@ _MEMBER = 2**25
 
 
 def fonts_folder() -> Path:
-    """Where canonical families are kept: ``HFDASK_FONTS``, else in this Python's own ``share`` folder."""
+    """Return the folder of the canonical families: ``HFDASK_FONTS``, else in this Python's ``share`` folder."""
     chosen = os.environ.get(ENV_FONTS)
     return Path(chosen).expanduser() if chosen else Path(sys.prefix) / "share" / "hfdask" / "fonts"
 
 
 def installed_files() -> list[Path]:
-    """The faces of canonical families that are here, in the order of the table."""
+    """Return the installed faces of canonical families, in the order of the table."""
     folder = fonts_folder()
     paths = [folder / name for canonical in CANONICAL for name in canonical.files()]
     return [path for path in paths if path.is_file()]
 
 
 def install_fonts(say: Callable[[str], None]) -> str:
-    """Get every canonical family that is not here yet; returns a line about what is here then.
+    """Install every missing canonical family; return a line about the installed ones.
 
     Raises
     ------
     FontInstallError
-        Where npm is missing or refuses, or the folder cannot be written.
+        If npm is missing or fails, or the folder cannot be written.
     """
     folder = fonts_folder()
     wanted = [canonical for canonical in CANONICAL if not all((folder / name).is_file() for name in canonical.files())]
@@ -84,7 +85,7 @@ def _pack(npm: str, wanted: list[Canonical], folder: Path) -> None:
 
 
 def _unpack(packages: Path, canonical: Canonical, folder: Path) -> None:
-    from fontTools.ttLib import TTFont  # slow to import, and nothing else needs it
+    from fontTools.ttLib import TTFont  # slow to import, and needed only here
 
     found = list(packages.glob(f"fontsource-{canonical.slug}-{VERSION}.*.tgz"))
     if len(found) != 1:
@@ -105,13 +106,13 @@ def _unpack(packages: Path, canonical: Canonical, folder: Path) -> None:
         except Exception as error:
             if isinstance(error, OSError):
                 raise
-            raise FontInstallError(f"{name} of {found[0].name} is no font: {error}") from error
+            raise FontInstallError(f"{name} of {found[0].name} is not a font: {error}") from error
     if licence in members:
         (folder / f"{canonical.slug}.LICENSE").write_bytes(members[licence])
 
 
 def _members(package: Path, wanted: Collection[str]) -> dict[str, bytes]:
-    """The content of those members of an npm package that are regular files, from a bounded look at it."""
+    """Return the content of regular files in an npm package, up to a limit."""
     found: dict[str, bytes] = {}
     try:
         with (
@@ -129,7 +130,7 @@ def _members(package: Path, wanted: Collection[str]) -> dict[str, bytes]:
 
 
 class _Bounded:
-    """What a compressed file holds, up to a size that no font package has."""
+    """The content of a compressed file, up to a size that no font package has."""
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file, self._left = file, _PACKAGE
@@ -144,7 +145,7 @@ class _Bounded:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """A file is whole or not there: another install may run at the same time."""
+    """Write a file in one step, because another install may run at the same time."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     yield temporary
     temporary.replace(path)

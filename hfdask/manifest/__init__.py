@@ -1,1 +1,1 @@
-"""A plan as data: its manifest, and the records of its chunks."""
+"""Plans as data: the manifest, and the records of chunks."""

@@ -1,4 +1,4 @@
-"""A plan: its manifest, and where it is kept."""
+"""A plan: its manifest and its place."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ CHUNKS = "chunks"
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan and where it is kept.
+    """A plan and its place.
 
     Attributes
     ----------
     url : str
         The plan's folder.
     manifest : Manifest
-        Everything that was decided.
+        The content of the plan.
     stages : dict of str to float
         Wall seconds of planning by stage. Empty for a plan that was only opened.
     messages : tuple of str
-        What the page said while it was planned, besides ``manifest.warnings``. Empty for a plan that was only opened.
+        Messages of the page during planning, besides ``manifest.warnings``. Empty for a plan that was only opened.
     findings : tuple of Finding
-        What the check found while the project was planned. They are no part of the plan.
+        Findings of the check during planning. They are not part of the plan.
     storage_options : mapping or None
         Arguments of the plan's file system.
     """
@@ -41,7 +41,7 @@ class Plan:
 
     @classmethod
     def open(cls, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> Plan:
-        """Read a plan and check that it is whole.
+        """Read a plan and check that it is complete.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def chunks_url(self) -> str:
-        """Folder of the plan's own chunk files, where those of earlier plans are found too."""
+        """Folder of the plan's chunk files, and of those of earlier plans."""
         return f"{self.url}/{CHUNKS}"
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""A plan's manifest as it comes out of a store: decoded, consistent in itself, and sealed by its hash.
+"""Read a plan's manifest from a store: decode it, and check its consistency and its hash.
 
-This is the only way in for manifests. What a single field may hold is its type's business (`hfdask.core.fields`); what depends on
-several fields is checked here, so that a worker never acts on a plan that this library could not have made.
+All manifests are read here. Types check single fields (`hfdask.core.fields`). Conditions on several fields are checked here,
+so that a worker never acts on a plan that this library could not have made.
 """
 
 from __future__ import annotations
@@ -28,21 +28,19 @@ def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
     Parameters
     ----------
     plan_hash : str, optional
-        Of the plan that must be there.
+        Hash of the expected plan.
 
     Raises
     ------
     MissingArtifactError, ProtocolError, PlanCorruptError
     PlanHashError
-        Where another plan is there.
+        If another plan is there.
     """
     where = store.url_of(MANIFEST)
     try:
         manifest = store.read_as(MANIFEST, partial(_manifest, where=where), limit=Manifest.LIMIT)
     except MissingArtifactError as error:
-        raise MissingArtifactError(
-            f"{where} does not exist: there is no plan, or not yet a whole one", url=where
-        ) from error
+        raise MissingArtifactError(f"there is no plan at {where}, or it is not complete yet", url=where) from error
     if plan_hash is not None and manifest.plan_hash != plan_hash:
         raise PlanHashError(
             f"another plan was made at {where} while this one was rendered; give each render a plan_dir of its own",
@@ -71,11 +69,11 @@ def require_sealed(manifest: Manifest, where: str) -> None:
     PlanHashError
     """
     if manifest.content_hash() != manifest.plan_hash:
-        raise PlanHashError(f"the manifest at {where} was changed after it was planned; plan again", url=where)
+        raise PlanHashError(f"the manifest at {where} was changed after planning; plan again", url=where)
 
 
 def require_consistent(manifest: Manifest, where: str) -> None:
-    """Check all that types do not, so that nothing that was not planned by this library gets any further.
+    """Check the conditions that types cannot express.
 
     Raises
     ------
@@ -91,20 +89,24 @@ def require_consistent(manifest: Manifest, where: str) -> None:
         fps = parse_fps(manifest.fps.fraction)
     except InvalidConfigError as error:
         raise PlanCorruptError(
-            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is no rate; plan again", document=where
+            f"{where}: fps {manifest.fps.num}/{manifest.fps.den} is not a frame rate; plan again", document=where
         ) from error
     page = manifest.page
     require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
     require((page.width, page.height) == (manifest.width, manifest.height), "the page's size is not the video's")
-    require(known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality has")
+    require(
+        known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality option makes"
+    )
     paths = {artifact.path for artifact in manifest.artifacts}
-    require(len(paths) == len(manifest.artifacts), "two artifacts have one path")
+    require(len(paths) == len(manifest.artifacts), "two artifacts have the same path")
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")
-    require(len({each.key for each in manifest.resources}) == len(manifest.resources), "two resources have one key")
+    require(
+        len({each.key for each in manifest.resources}) == len(manifest.resources), "two resources have the same key"
+    )
     sizes = {each.sha256: each.size for each in manifest.objects}
-    require(all(sizes[each.sha256] == each.size for each in manifest.objects), "one object has two sizes")
+    require(all(sizes[each.sha256] == each.size for each in manifest.objects), "an object has two different sizes")
     for font in manifest.fonts.files:
-        require(not font.canonical or font.name in _CANONICAL, f"{font.name} is no font of a canonical family")
+        require(not font.canonical or font.name in _CANONICAL, f"{font.name} is not a font of a canonical family")
 
 
 def _require_chunks(manifest: Manifest, where: str) -> None:

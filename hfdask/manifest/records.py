@@ -1,4 +1,4 @@
-"""Reading what finished chunks say of themselves, from stores that others may write to."""
+"""Read the records of finished chunks, from stores that others may write to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hfdask.store import Store
 
 
 def read_record(store: Store, name: str) -> ChunkResult:
-    """The record of the chunk file of this name. Its ``url`` is where it was found, whatever is written in it.
+    """Read the record of the chunk file of this name. Its ``url`` is the place where it was found, not the stored one.
 
     Raises
     ------
@@ -21,7 +21,7 @@ def read_record(store: Store, name: str) -> ChunkResult:
 
 
 def read_frames(store: Store, name: str) -> FrameRecord:
-    """The frame record of the chunk file of this name.
+    """Read the frame record of the chunk file of this name.
 
     Raises
     ------

@@ -1,9 +1,8 @@
-"""Comparing: how near two videos or pictures are, frame by frame, in numbers that other tools can check.
+"""Compare videos or pictures frame by frame, in numbers that other tools can check.
 
-The measuring is FFmpeg's own (its ``psnr`` and ``ssim`` filters, run in process), so a number here is the
-number that its command line prints. Two videos are compared as they are stored, in their own YUV planes; two
-PNGs in RGB; and a PNG with a video after the PNG went through the encoder's own conversion, so that only the
-codec's loss is measured.
+FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal those of its command line. Two videos
+are compared in their stored YUV planes, and two PNGs in RGB. To compare a PNG with a video, the PNG first goes through the
+encoder's conversion, so that only the codec's loss is measured.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from hfdask.media.picture import BITEXACT, Pixels, YuvConverter, decode_frame
 Source: TypeAlias = str | os.PathLike[str]
 
 MIN_SIDE = 16
-"""Least side in pixels: SSIM looks at 8x8 windows, of chroma planes too."""
+"""Minimum side in pixels: SSIM uses 8x8 windows, of chroma planes too."""
 
 _RGB = "gbrp"
 _CLOCK = Fraction(1, 25)  # both videos' frames are paired by number, so any common clock will do
@@ -38,7 +37,7 @@ _CLOCK = Fraction(1, 25)  # both videos' frames are paired by number, so any com
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How near two videos are.
+    """Measured differences between two videos.
 
     Attributes
     ----------
@@ -49,9 +48,9 @@ class Comparison:
     mean_psnr, min_psnr : float
         The mean comes from the mean squared error of all frames, as in FFmpeg's summary, because infinities have no mean.
     mean_ssim, min_ssim : float
-        Mean and least SSIM.
+        Mean and minimum SSIM.
     worst_frame : int
-        The frame of least PSNR, then least SSIM.
+        The frame with the lowest PSNR; of equal ones, that with the lowest SSIM.
     frames_a, frames_b : int
         Frames of each video.
     pixel_format : str
@@ -76,12 +75,12 @@ class Comparison:
 
     @property
     def equal_length(self) -> bool:
-        """Whether both have the same number of frames."""
+        """True if both have the same number of frames."""
         return self.frames_a == self.frames_b
 
     @property
     def identical(self) -> bool:
-        """Whether all frames of both are equal, pixel by pixel."""
+        """True if all frames of both are equal, pixel by pixel."""
         return self.equal_length and self.min_psnr == math.inf
 
 
@@ -97,7 +96,7 @@ def compare(a: Source, b: Source) -> Comparison:
     Returns
     -------
     Comparison
-        Of the frames that both have. It has both counts, if one video is longer.
+        Numbers for the frames that both have, and both counts of frames.
 
     Raises
     ------
@@ -119,7 +118,7 @@ def compare(a: Source, b: Source) -> Comparison:
 
 
 def ssim(a: Pixels, b: Pixels) -> float:
-    """Structural similarity of two RGB pictures, the mean over their channels; 1 for equal pictures.
+    """Return the structural similarity of two RGB pictures, averaged over their channels; 1 for equal pictures.
 
     Parameters
     ----------
@@ -129,7 +128,7 @@ def ssim(a: Pixels, b: Pixels) -> float:
     Raises
     ------
     MediaError
-        Where the shapes differ or are too small.
+        If the shapes differ or are too small.
     """
     frame_a, frame_b = (av.VideoFrame.from_ndarray(np.ascontiguousarray(p), format="rgb24") for p in (a, b))
     meter = _Meter(frame_a, frame_b)
@@ -138,7 +137,7 @@ def ssim(a: Pixels, b: Pixels) -> float:
 
 
 class _Meter:
-    """A filter graph that both videos flow through; the numbers come back as the first one's tags."""
+    """A filter graph for both videos; the numbers come back as tags of the first one's frames."""
 
     def __init__(self, a: av.VideoFrame, b: av.VideoFrame) -> None:
         formats = {_planes(a), _planes(b)}
@@ -170,7 +169,7 @@ class _Meter:
         self._ssim.append(float(tags["lavfi.ssim.All"]))
 
     def finish(self, frames_a: int, frames_b: int) -> Comparison:
-        """The numbers of all pairs so far."""
+        """Return the numbers of all pairs so far."""
         noise = math.fsum(10 ** (-value / 10) for value in self._psnr) / len(self._psnr)
         return Comparison(
             psnr=tuple(self._psnr),

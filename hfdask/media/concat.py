@@ -1,9 +1,9 @@
-"""Joining: chunk files in, one video out, by copying packets and writing every timestamp anew.
+"""Join chunk files to a video by copying packets and computing every timestamp.
 
-Joining by each file's own duration drifts, because containers round durations. Here a packet's time comes
-from its absolute frame number alone, in ticks of which a frame takes a whole number, so no chunk length and
-no frame rate can shift a frame. A join is only as good as its chunks are alike, so everything that players
-assume to be constant is compared before a chunk's packets are copied, and the chunk that differs is named.
+If files were joined by their own durations, times would drift, because containers round durations. Here a packet's time
+comes from its absolute frame number alone, and a frame takes a whole number of ticks. So no chunk length and no frame rate
+can shift a frame. Players assume that many properties of a video are constant. These are compared before a chunk's packets
+are copied, and the error names the chunk that differs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ChunkSource:
 
 @dataclass(frozen=True, slots=True)
 class JoinReport:
-    """What a `Join` wrote: ``size`` in bytes, ``duration`` in seconds, ``keyframes`` as frame numbers.
+    """Properties of a file that a `Join` wrote: ``size`` in bytes, ``duration`` in seconds, ``keyframes`` as frame numbers.
 
     ``digest`` is BLAKE3 (hex) of all packets' bytes.
     """
@@ -50,7 +50,7 @@ class JoinReport:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What must be equal in all chunks of a video. ``header`` holds the decoder's parameter sets."""
+    """Properties that must be equal in all chunks of a video. ``header`` has the decoder's parameter sets."""
 
     codec: str
     pixel_format: str
@@ -61,11 +61,11 @@ class _Layout:
 
 
 class Join:
-    """One mp4 file under way, from chunks that are appended in order; nothing is encoded again.
+    """Write an MP4 file from chunks that are appended in order; nothing is encoded again.
 
-    Its index precedes its data. The same chunks and metadata always give the same bytes. Close it by `finish`, or by
-    leaving its block, which removes a file that is not finished. Each chunk is read, compared, decoded in full and copied before the
-    next one is looked at, so no more than one chunk's packets are in memory.
+    The index precedes the data. The same chunks and metadata always give the same bytes. Close it by `finish`, or by leaving
+    its block, which removes an unfinished file. Each chunk is read, compared, decoded in full and copied before the next one
+    is read, so only one chunk's packets are in memory.
 
     Parameters
     ----------
@@ -81,15 +81,15 @@ class Join:
     Raises
     ------
     ChunkMismatchError
-        Where a frame at this rate is no whole number of ticks.
+        If a frame at this rate is not a whole number of ticks.
     OutputNotWritableError
-        Where the output cannot be written.
+        If the output cannot be written.
     """
 
     def __init__(self, output: Path, fps: Fraction, settings: EncoderSettings, metadata: Mapping[str, str]) -> None:
         ticks = settings.timescale / fps
         if ticks.denominator != 1:
-            raise ChunkMismatchError(f"a frame at {fps} fps is no whole number of 1/{settings.timescale} s", chunk=0)
+            raise ChunkMismatchError(f"a frame at {fps} fps is not a whole number of 1/{settings.timescale} s", chunk=0)
         self._output, self._fps, self._settings, self._ticks = output, fps, settings, int(ticks)
         options = {**muxer_options(settings), "movflags": "+faststart+use_metadata_tags"}
         with self._writing():
@@ -107,7 +107,7 @@ class Join:
 
     def __exit__(self, *_: object) -> None:
         if not self._finished:
-            # Closing writes the index, and moves all data to make place for it: without a name there is nothing to move.
+            # Closing writes the index and moves all data to make room for it; a file without a name avoids that.
             self._output.unlink(missing_ok=True)
             with suppress(av.FFmpegError, OSError):
                 self._container.close()
@@ -119,17 +119,17 @@ class Join:
         Parameters
         ----------
         chunk : ChunkSource
-            The one that begins where the one before ended.
+            The chunk that begins at the end of the one before.
         going : callable
             Called at each frame that is decoded; what it raises ends the work.
 
         Raises
         ------
         ChunkMissingError
-            Where the chunk's file is not there.
+            If the chunk's file does not exist.
         ChunkMismatchError
-            Where it is not what the plan or the first chunk says, in number of frames, timestamps, keyframes, codec, size, pixel
-            format or colour, or does not decode; ``details["chunk"]`` is its index.
+            If it does not match the plan or the first chunk in number of frames, timestamps, keyframes, codec, size, pixel format
+            or colour, or does not decode. ``details["chunk"]`` is its index.
         OutputNotWritableError
         """
         index = len(self._starts)
@@ -160,7 +160,7 @@ class Join:
         Raises
         ------
         ChunkMissingError
-            Where there is no chunk at all.
+            If there is no chunk.
         OutputNotWritableError
         """
         if not self._starts:
@@ -181,7 +181,7 @@ class Join:
     def _read(
         self, index: int, chunk: ChunkSource, going: Callable[[], None]
     ) -> tuple[list[Packet[VideoStream]], VideoStream]:
-        """A chunk's compressed packets, checked, and the output's stream, whose template is the first chunk's."""
+        """Read and check a chunk's packets; return them and the output's stream, which copies the first chunk's."""
         with av.open(str(chunk.path)) as source:
             video = source.streams.video[0]
             if self._stream is None:

@@ -1,9 +1,8 @@
-"""Verification: the last look at a video before anyone sees it, with nothing taken on trust.
+"""Verify a finished video before it is published.
 
 A file that plays can still be wrong: a rate that is off by a thousandth, a frame shown twice, colours that a
-player guesses, an index at the end that keeps browsers waiting. So the finished file is opened afresh, as a
-player would, and every promise about it is compared with what it says. Its packets were decoded when they were
-copied (`hfdask.media.concat`); here they are only compared by their digest.
+player guesses, an index at the end that keeps browsers waiting. So the finished file is opened again, as by a player, and all of its properties are compared with the plan. Its packets were
+decoded when they were copied (`hfdask.media.concat`). Here they are only compared by their digest.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ BT709 = {
 
 @dataclass(slots=True)
 class _Scan:
-    """What one pass over the packets found: times in seconds, and BLAKE3 (hex) of their bytes."""
+    """Times of all packets in seconds, and BLAKE3 (hex) of their bytes."""
 
     times: list[Fraction]
     keys: list[Fraction]
@@ -54,7 +53,7 @@ def verify(
     pixel_format: str,
     digest: str,
 ) -> None:
-    """Check a finished mp4 file against its plan.
+    """Check a finished MP4 file against its plan.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ def verify(
     width, height : int
         Size of the composition in pixels; the video's sides are the next even numbers.
     keyframes : sequence of int
-        Numbers of all frames that decode on their own: the starts of the chunks.
+        Numbers of all keyframes: the starts of the chunks.
     codec : str
         Codec or encoder, such as ``h264`` or ``libx264``.
     pixel_format : str
@@ -78,7 +77,7 @@ def verify(
     Raises
     ------
     OutputInvalidError
-        Where something differs; the message says what, and ``details["check"]`` names it.
+        If something differs. The message says what, and ``details["check"]`` names it.
     """
     _check_boxes(path)
     try:
@@ -160,12 +159,12 @@ def _check_boxes(path: Path) -> None:
                 if size == 1:
                     size = int.from_bytes(file.read(8), "big")
                 order.append(kind)
-                # A size of 0 means up to the end; less than a header's length would never end.
+                # A size of 0 means up to the end; a size below a header's length would loop for ever.
                 position = end if size < 8 else position + size
     except OSError as error:
         raise _invalid(path, "file", f"it cannot be read: {error}") from error
     if b"moov" not in order or b"mdat" not in order:
-        raise _invalid(path, "boxes", "it is no complete mp4 file")
+        raise _invalid(path, "boxes", "it is not a complete MP4 file")
     if position != end:
         raise _invalid(path, "boxes", f"it ends {position - end} bytes early")
     if order.index(b"moov") > order.index(b"mdat"):

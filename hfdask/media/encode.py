@@ -1,10 +1,9 @@
-"""Encoding: PNG frames in, one closed group of pictures in an mp4 file out, the same bytes every time.
+"""Encode PNG frames to an MP4 file with one closed group of pictures, with the same bytes every time.
 
-Chunks are rendered on different machines and joined by copying their packets, so all of them must be made by
-the same locked settings, start with their only keyframe, and refer to nothing outside. x264's output depends
-on the number of threads and, by default, on the CPU's instruction sets; both are locked here. The encoder
-counts in whole frames and the file in ticks of which a frame takes a whole number, so no timestamp is ever
-rounded.
+Chunks are rendered on different machines and joined by copying their packets. So all of them must have the same settings,
+start with their only keyframe, and refer to nothing outside. x264's output depends on the number of threads and, by
+default, on the CPU's instruction sets; both are fixed here. A frame takes a whole number of the file's ticks, so no
+timestamp is ever rounded.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
 def h264_settings(quality: str, crf: int | None, bitrate: str | None, fps: Fraction) -> EncoderSettings:
-    """Settings of an H.264 video in mp4, complete: a worker adds only the length of its chunk.
+    """Return complete settings of an H.264 video in MP4: a worker adds only the length of its chunk.
 
     Parameters
     ----------
@@ -77,9 +76,9 @@ def h264_settings(quality: str, crf: int | None, bitrate: str | None, fps: Fract
 
 
 def known_settings(settings: EncoderSettings, fps: Fraction) -> bool:
-    """Whether `h264_settings` could have made these: a plan from elsewhere must not reach x264's other options.
+    """Return true if `h264_settings` could have made these settings.
 
-    Some of those name files to write.
+    An untrusted plan must not use other options of x264, some of which name files to write.
     """
     options = settings.options
     preset = options.get("preset")
@@ -94,12 +93,12 @@ def known_settings(settings: EncoderSettings, fps: Fraction) -> bool:
 
 
 def timescale(fps: Fraction) -> int:
-    """Ticks a second in which every frame takes a whole number: the least multiple of at least 90 000."""
+    """Return ticks per second such that a frame takes a whole number of them: the least such number from 90 000 on."""
     return fps.numerator * -(-MIN_TIMESCALE // fps.numerator)
 
 
 def muxer_options(settings: EncoderSettings) -> dict[str, str]:
-    """Options of a file whose track and movie clocks count in the settings' ticks.
+    """Return options for a file whose track and movie clocks count in the settings' ticks.
 
     With its default clock of milliseconds, the container would round the movie's duration. The bit-exact flag
     leaves out library versions.
@@ -112,7 +111,7 @@ def muxer_options(settings: EncoderSettings) -> dict[str, str]:
 
 
 class ChunkEncoder:
-    """Encodes exactly ``frames`` pictures to a file that starts with its only keyframe.
+    """Encode exactly ``frames`` pictures to a file that starts with its only keyframe.
 
     Use it as a context manager: leaving normally closes the file, leaving with an exception removes it. Calls
     must come one after the other, from any thread; decoding, conversion and encoding release the GIL.
@@ -122,7 +121,7 @@ class ChunkEncoder:
     path : Path
         File to write; its folder must exist.
     settings : EncoderSettings
-        As planned; nothing is derived from this machine.
+        Settings of the plan; nothing is derived from this machine.
     fps : Fraction
         Frames a second.
     width, height : int
@@ -133,7 +132,7 @@ class ChunkEncoder:
     Raises
     ------
     EncodeError
-        Where the file or the encoder cannot be opened.
+        If the file or the encoder cannot be opened.
     """
 
     def __init__(
@@ -160,7 +159,7 @@ class ChunkEncoder:
             self.abort()
             raise EncodeError(f"{settings.codec} refused its settings: {error}", path=str(path)) from error
         try:
-            # Otherwise the file would be opened, and found not to be writable, at the first packet.
+            # Without this, the file would be opened only at the first packet, and errors would come late.
             self._container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             self.abort()
@@ -169,7 +168,7 @@ class ChunkEncoder:
     def _open_stream(self, settings: EncoderSettings, fps: Fraction) -> VideoStream:
         stream = self._container.add_stream(settings.codec, rate=fps, options=dict(settings.options))
         if not isinstance(stream, VideoStream):
-            raise ValueError(f"{settings.codec} is no video codec")
+            raise ValueError(f"{settings.codec} is not a video codec")
         stream.time_base = Fraction(1, settings.timescale)
         context = stream.codec_context
         context.width, context.height = padded(self.width), padded(self.height)
@@ -185,12 +184,12 @@ class ChunkEncoder:
         return stream
 
     def encode(self, png: bytes) -> str:
-        """Encode the next picture, or repeat the previous one where it has the same pixels.
+        """Encode the next picture, or repeat the previous one if it has the same pixels.
 
         Parameters
         ----------
         png : bytes
-            A whole PNG of the planned size; an alpha channel is dropped.
+            A complete PNG of the planned size; an alpha channel is dropped.
 
         Returns
         -------
@@ -200,9 +199,9 @@ class ChunkEncoder:
         Raises
         ------
         MediaError
-            Where the PNG is broken.
+            If the PNG is broken.
         EncodeError
-            Where its size is not the planned one, all frames were sent already, or the encoder fails.
+            If its size is not the planned one, all frames were sent already, or the encoder fails.
         """
         frame = decode_frame(png)
         if (frame.width, frame.height) != (self.width, self.height):
@@ -232,7 +231,7 @@ class ChunkEncoder:
         Raises
         ------
         EncodeError
-            Where there is no previous picture, all frames were sent already, or the encoder fails.
+            If there is no previous picture, all frames were sent already, or the encoder fails.
         """
         if self._last is None:
             raise EncodeError(f"{self.path.name} has no frame to repeat yet", path=str(self.path))
@@ -247,7 +246,7 @@ class ChunkEncoder:
         Raises
         ------
         EncodeError
-            Where frames are missing or the file cannot be finished; the file is removed.
+            If frames are missing or the file cannot be finished; the file is removed.
         """
         if self._done:
             return
@@ -268,7 +267,7 @@ class ChunkEncoder:
         try:
             self._container.close()
         except (av.FFmpegError, ValueError):
-            pass  # the file goes anyway, and the caller is already told why
+            pass  # the file is removed anyway, and the caller already has the first error
         finally:
             self.path.unlink(missing_ok=True)
 
@@ -306,12 +305,12 @@ class ChunkEncoder:
 
     def _count(self) -> int:
         if self._done or self._sent >= self.frames:
-            raise EncodeError(f"{self.path.name} takes {self.frames} frames and no more", path=str(self.path))
+            raise EncodeError(f"{self.path.name} has all of its {self.frames} frames already", path=str(self.path))
         self._sent += 1
         return self._sent - 1
 
     def _write(self, packets: Iterable[Packet[Any]]) -> None:
-        """Write what the encoder gives, each packet followed by the repeated pictures that are due after it."""
+        """Write the encoder's packets, each followed by the repeated pictures that are due after it."""
         for packet in packets:
             self._repeated.popleft()
             # The encoder counts only its own pictures; after a repeated one its numbers are behind.

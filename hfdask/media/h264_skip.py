@@ -1,13 +1,13 @@
-"""Frames that repeat the one before, written without an encoder.
+"""Write frames that repeat the one before, without an encoder.
 
-A page often stands still, and x264 needs as long for a picture that it has just seen as for a simple new one: it copies,
-filters and analyses all of it. But H.264 has a way to say "the same again": a P slice in which every macroblock is skipped.
-It is some twenty bytes to a few hundred, decodes to exactly the picture before, and is the same for all frames of a size but for
-the frame's number in its header. So it is made here, once a chunk.
+Many frames of a page are equal to the one before, and x264 needs as long for a repeated picture as for a simple new one: it
+copies, filters and analyses all of it. But H.264 can code a repetition as a P slice in which every macroblock is skipped. It
+has about twenty to a few hundred bytes, decodes to exactly the picture before, and is the same for all frames of a size,
+except for the frame's number in its header. So it is made here, once per chunk.
 
-Such a picture is a reference picture like all others, so the frames that the encoder makes after it must be numbered on. The
-number is a field of fixed width in front of each slice, and is replaced in place. With one reference frame (``ref=1``) the
-encoder's next frame refers to the picture before, which is the repeated one, and equal to the one that it means.
+Such a picture is a reference picture too, so the encoder's later frames must get higher numbers. The number is a field of
+fixed width in front of each slice, and is replaced in place. With one reference frame (``ref=1``) the encoder's next frame
+refers to the repeated picture, which is equal to the one that the encoder means.
 
 Syntax and numbers are those of ITU-T H.264 (08/2021): headers 7.3.2.1, 7.3.2.2 and 7.3.3, slice data 7.3.4, CABAC 9.3.
 """
@@ -25,7 +25,7 @@ _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
 _P_SLICE = 5
 _WITH_CHROMA_FORMAT = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128})
 
-# Nothing is coded in the slice, so its quantiser only chooses how probable a skip is taken to be at the start.
+# Nothing is coded in the slice, so its quantiser only sets the initial probability of a skip.
 _SLICE_QP = 40
 # Table 9-13, ctxIdx 11 (mb_skip_flag of the first kind in P slices), cabac_init_idc 0.
 _SKIP_M, _SKIP_N = 23, 33
@@ -77,12 +77,12 @@ _RANGE_LPS = tuple(
 
 @dataclass(frozen=True)
 class SkipWriter:
-    """Writes repeated pictures of a stream, and numbers its other ones. Get one from the stream's parameter sets.
+    """Write repeated pictures of a stream, and number its other ones. Get one from the stream's parameter sets with `of`.
 
     Attributes
     ----------
     macroblocks : int
-        Of one picture.
+        Macroblocks of a picture.
     number_bits : int
         Width of a slice's frame number.
     """
@@ -107,7 +107,7 @@ class SkipWriter:
         Raises
         ------
         EncodeError
-            Where the stream uses what repeated pictures are not written for.
+            If the stream uses features for which repeated pictures are not supported.
         """
         units = {unit[0] & 31: _Bits(_unescape(unit[1:])) for unit in split_units(headers)}
         if not {_SPS, _PPS} <= units.keys():
@@ -116,7 +116,7 @@ class SkipWriter:
         return _read_picture(units[_PPS], macroblocks, number_bits)
 
     def picture(self, number: int) -> bytes:
-        """A picture equal to the one before, as the ``number``-th of its group (from 0), with a start code."""
+        """Return a picture equal to the one before, as the ``number``-th of its group (from 0), with a start code."""
         header = _Writer()
         header.ue(0)  # first_mb_in_slice
         header.ue(_P_SLICE)
@@ -144,7 +144,7 @@ class SkipWriter:
         return _START + bytes([0x40 | _SLICE]) + _escape(payload)
 
     def numbered(self, packet: bytes, number: int) -> bytes:
-        """An encoder's packet with its slices numbered as the ``number``-th picture of the group."""
+        """Return an encoder's packet with its slices numbered as the ``number``-th picture of the group."""
         return b"".join(_START + self._number(unit, number) for unit in split_units(packet))
 
     def _number(self, unit: bytes, number: int) -> bytes:
@@ -161,7 +161,7 @@ class SkipWriter:
 
 
 def split_units(stream: bytes) -> list[bytes]:
-    """The NAL units of a byte stream, without start codes."""
+    """Yield the NAL units of a byte stream, without start codes."""
     return [unit for unit in re.split(rb"\x00\x00\x00\x01|\x00\x00\x01", stream) if unit]
 
 
@@ -211,7 +211,7 @@ def _require(fact: bool, what: str) -> None:
 
 @functools.lru_cache(maxsize=8)
 def _all_skipped(macroblocks: int) -> bytes:
-    """Slice data in which each macroblock is skipped: per macroblock a skip flag of 1 and an end flag of 0, at the end 1."""
+    """Return slice data that skips each macroblock: a skip flag of 1 and an end flag of 0 each; the last end flag is 1."""
     coder = _Arithmetic()
     for position in range(macroblocks):
         coder.skip()
@@ -269,10 +269,10 @@ class _Arithmetic:
 
 
 class _Bits:
-    """Reads bits and Exp-Golomb codes (9.1)."""
+    """Read bits and Exp-Golomb codes (9.1)."""
 
     def __init__(self, data: bytes) -> None:
-        # Headers are short; what follows them is not looked at.
+        # Headers are short; the data after them is not read.
         self._value = int.from_bytes(data[:64])
         self._length = 8 * len(data[:64])
         self.position = 0
@@ -295,7 +295,7 @@ class _Bits:
 
 
 class _Writer:
-    """Writes bits and Exp-Golomb codes (9.1)."""
+    """Write bits and Exp-Golomb codes (9.1)."""
 
     def __init__(self) -> None:
         self._bits: list[str] = []
@@ -311,7 +311,7 @@ class _Writer:
         self.ue(2 * value - 1 if value > 0 else -2 * value)
 
     def aligned(self, filler: int) -> bytes:
-        """All bits, the last byte filled with this bit."""
+        """Return all bits, with the last byte filled with this bit."""
         text = "".join(self._bits)
         text += str(filler) * (-len(text) % 8)
         return int(text, 2).to_bytes(len(text) // 8)

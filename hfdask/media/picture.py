@@ -1,10 +1,9 @@
-"""Single pictures: PNG in, pixels out, and the digests and numbers that tell two of them apart.
+"""Single pictures: decode PNGs, and compute digests and differences of pixels.
 
-A frame's identity is the digest of its *decoded* pixels, never of its PNG: two browsers, or two ways of
-capturing, may compress the same pixels differently. Everything here runs once per frame on cores that
-Chromium wants too, so a picture stays in the decoder's own buffer: the digest reads that buffer, and so does
-the colour conversion. Conversion uses only integer, bit-exact paths, because a chunk may be encoded again on
-another kind of CPU and must come out the same.
+A frame's digest is that of its *decoded* pixels, never of its PNG: two browsers, or two capture modes, may compress the
+same pixels differently. All of this runs once per frame, on cores that Chromium needs too. So a picture stays in the
+decoder's buffer, which the digest and the colour conversion read. The conversion uses only integer, bit-exact paths, because
+a chunk may be encoded again on another kind of CPU, with the same result.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from hfdask.errors import MediaError
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 DIGEST_BYTES = 16
-"""Length of a digest; 128 bits make an accidental collision in a video of any length implausible."""
+"""Length of a digest: 128 bits make an accidental collision implausible, however long a video is."""
 
 PNG_BEGIN = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 PNG_END = b"IEND\xaeB`\x82"
@@ -47,22 +46,22 @@ def decode_frame(data: bytes, *, alpha: bool = False, size: tuple[int, int] | No
     Parameters
     ----------
     data : bytes
-        One whole PNG file.
+        One complete PNG file.
     alpha : bool
-        Whether to keep an alpha channel; otherwise it is dropped, not blended.
+        True to keep an alpha channel; otherwise it is dropped, not blended.
     size : (width, height), optional
-        What it must be. Give it for every picture that comes out of a store: nothing of another size is decoded, and
-        nothing but pixels is.
+        Expected size. Give it for every picture from a store: pictures of another size are not decoded, and only pixels
+        are.
 
     Returns
     -------
     av.VideoFrame
-        Of format ``rgb24``, or ``rgba`` with ``alpha``.
+        A frame of format ``rgb24``, or ``rgba`` with ``alpha``.
 
     Raises
     ------
     MediaError
-        Where the bytes are not one complete PNG, or one of another size.
+        If the bytes are not one complete PNG, or it has another size.
     """
     if size is not None:
         data = _pixels_only(data, *size)
@@ -94,11 +93,11 @@ def decode_png(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None
     Parameters
     ----------
     data : bytes
-        One whole PNG file.
+        One complete PNG file.
     alpha : bool
-        Whether to keep an alpha channel; otherwise it is dropped, not blended.
+        True to keep an alpha channel; otherwise it is dropped, not blended.
     size : (width, height), optional
-        What it must be, for pictures that come out of a store.
+        Expected size, for pictures from a store.
 
     Returns
     -------
@@ -107,13 +106,13 @@ def decode_png(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None
     Raises
     ------
     MediaError
-        Where the bytes are not one complete PNG, or one of another size.
+        If the bytes are not one complete PNG, or it has another size.
     """
     return np.ascontiguousarray(decode_frame(data, alpha=alpha, size=size).to_ndarray(), dtype=np.uint8)
 
 
 def _pixels_only(data: bytes, width: int, height: int) -> bytes:
-    """A PNG of this size without what is no pixels: packed texts and profiles can become far larger than the picture."""
+    """Return a PNG of this size with its pixels only: compressed texts and profiles can be far larger than the picture."""
     wrong = MediaError(f"the picture is not a PNG of {width}x{height} pixels", size=len(data))
     if len(data) > 5 * width * height + 2**20:
         raise MediaError(f"{len(data)} bytes are too many for a PNG of {width}x{height} pixels", size=len(data))
@@ -134,7 +133,7 @@ def _pixels_only(data: bytes, width: int, height: int) -> bytes:
 
 
 def frame_digest(picture: Pixels | av.VideoFrame) -> str:
-    """Digest of a picture's pixels.
+    """Return the digest of a picture's pixels.
 
     Parameters
     ----------
@@ -166,12 +165,12 @@ def frame_digest(picture: Pixels | av.VideoFrame) -> str:
 
 
 def digest_of(digests: Iterable[str]) -> str:
-    """One digest (32 hexadecimal digits) of an ordered list of frame digests."""
+    """Return one digest (32 hexadecimal digits) of an ordered list of frame digests."""
     return blake3("\n".join(digests).encode("ascii")).hexdigest(length=DIGEST_BYTES)
 
 
 def psnr(a: Pixels, b: Pixels) -> float:
-    """Peak signal-to-noise ratio of two pictures over all their channels.
+    """Return the peak signal-to-noise ratio of two pictures over all their channels.
 
     Parameters
     ----------
@@ -185,7 +184,7 @@ def psnr(a: Pixels, b: Pixels) -> float:
     Raises
     ------
     MediaError
-        Where the shapes differ.
+        If the shapes differ.
     """
     if a.shape != b.shape:
         raise MediaError(f"pictures of shapes {a.shape} and {b.shape} cannot be compared")
@@ -195,12 +194,12 @@ def psnr(a: Pixels, b: Pixels) -> float:
 
 
 def padded(size: int) -> int:
-    """The side of a video, in pixels, that holds ``size`` pixels: the next even number."""
+    """Return the side of a video, in pixels, for ``size`` pixels: the next even number."""
     return size + size % 2
 
 
 class YuvConverter:
-    """Converts RGB pictures to limited-range BT.709 ``yuv420p``, the same on every CPU.
+    """Convert RGB pictures to limited-range BT.709 ``yuv420p``, the same on every CPU.
 
     One object serves one size at a time and keeps swscale's tables between pictures. Odd sides grow by one
     pixel that repeats the last column or row: a black one would darken the edge's chroma, which two pixels

@@ -1,1 +1,1 @@
-"""A page's requests: recorded while planning, replayed in chunks."""
+"""A page's requests to other sites: recorded during planning, replayed in chunks."""

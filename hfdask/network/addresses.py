@@ -1,7 +1,7 @@
-"""Which addresses and host names may be fetched from: those of the public internet, and none of this machine.
+"""Allow addresses and hosts of the public internet, and refuse those of this machine and of private networks.
 
-Names and addresses have many spellings, so nothing here is decided on a text that somebody else will read again: hosts are
-looked at in the one form in which they are sent, and addresses as numbers, where a socket is about to connect to them.
+Names and addresses have many spellings, so no decision is made on text that other code will parse again. Hosts are checked
+in the form in which they are sent. Addresses are checked as numbers, when a socket is about to connect to them.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from hfdask.errors import AssetRefusedError
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""All of IPv6 that is assigned to the public internet; NAT64 is the only exception of use."""
+"""The part of IPv6 that is assigned to the public internet; NAT64 is the only exception that matters."""
 _NAME = re.compile(r"[a-z0-9._-]{1,253}")
 _WEB_PORTS = frozenset({80, 443})
 
 
 def normal_url(text: str) -> URL:
-    """A URL in the form in which everything is decided, and in which it is sent: no fragment, an ASCII host.
+    """Return a URL in the form in which it is checked and sent: without fragment, with an ASCII host.
 
     Raises
     ------
     AssetRefusedError
-        If it is none, or of another scheme than HTTP.
+        If it is not a URL, or its scheme is not HTTP.
     """
     try:
         url = URL(text).with_fragment(None)
@@ -39,12 +39,12 @@ def normal_url(text: str) -> URL:
             url = url.with_port(None)
         normal_host(url.raw_host or "")
     except ValueError:
-        raise AssetRefusedError("it is no URL") from None
+        raise AssetRefusedError("the URL is invalid") from None
     return url
 
 
 def normal_host(host: str) -> str:
-    """A host in the form in which it is compared: of an address the shortest text, of a name ASCII without a last dot.
+    """Return a host in the form in which it is compared: the shortest text of an address, or an ASCII name without a last dot.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def normal_host(host: str) -> str:
     except ValueError:
         name = (URL.build(scheme="http", host=bare).raw_host or "").lower().rstrip(".")
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{host!r} is no host")
+        raise ValueError(f"{host!r} is not a valid host")
     return name
 
 
 def require_public_host(url: URL) -> None:
-    """Refuse a URL for what its text says: an address that is not public, a name of this machine, a port that is no web server's.
+    """Raise an error for a URL with an address that is not public, a name of this machine, or a port that is not for the web.
 
     Raises
     ------
@@ -70,19 +70,19 @@ def require_public_host(url: URL) -> None:
     """
     host = normal_host(url.raw_host or "")
     with contextlib.suppress(OSError):
-        # As libraries of old read it, where `127.1` and `0x7f000001` are addresses too: a proxy may use one of those.
+        # Old libraries also read `127.1` and `0x7f000001` as addresses, and a proxy may use one of those.
         host = str(ipaddress.IPv4Address(socket.inet_aton(host)))
     require_public_address(host)
     if host == "localhost" or host.endswith(".localhost"):
         raise _not_public(host, host)
     if url.port not in _WEB_PORTS and (url.port or 0) < 1024:
         raise AssetRefusedError(
-            f"port {url.port} of {host} belongs to something else than a web server; allow_hosts=({host!r},) would allow it"
+            f"port {url.port} of {host} is not a port for web servers; allow_hosts=({host!r},) allows it"
         )
 
 
 def require_public_address(text: str, name: str | None = None) -> None:
-    """Refuse an address that is not public, or that is this machine's own; a ``name`` that led to it is named.
+    """Raise an error for an address that is not public, or that is this machine's own. ``name`` is the host that led to it.
 
     Raises
     ------
@@ -91,13 +91,13 @@ def require_public_address(text: str, name: str | None = None) -> None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return  # a name: what it leads to is looked at
+        return  # a name: its addresses are checked later
     if not _is_public(address) or _is_here(str(address)):
         raise _not_public(name or text, text)
 
 
 def public_socket(info: tuple[Any, ...]) -> socket.socket:
-    """A socket for a connection to a public address; see `aiohttp.TCPConnector`'s ``socket_factory``.
+    """Make a socket for a connection to a public address; see `aiohttp.TCPConnector`'s ``socket_factory``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def _is_here(address: str) -> bool:
-    """Whether this machine would speak to itself. A datagram socket that connects asks the routing table, and sends nothing."""
+    """Return true for an address of this machine. A datagram socket asks the routing table when it connects; it sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
@@ -134,5 +134,5 @@ def _is_here(address: str) -> bool:
 def _not_public(host: str, address: str) -> AssetRefusedError:
     which = f"{host} is" if host == address else f"{host} has"
     return AssetRefusedError(
-        f"{which} an address of this machine or a private network; allow_hosts=({host!r},) would allow it"
+        f"{which} an address of this machine or of a private network; allow_hosts=({host!r},) allows it"
     )

@@ -1,9 +1,8 @@
-"""HTTP for a page that is being planned, kept away from what only this machine can reach.
+"""Fetch files over HTTP for a page that is being planned, from public addresses only.
 
-A page is somebody's program, and planning runs it next to private services. So the address that a socket is about to connect
-to is looked at, each time and after every redirect, and unless the caller allows the host by name it must be a
-public one. There are two clients for that: one that can make no other sockets, and one for hosts that are allowed and for proxies,
-which resolve names themselves.
+A page is an untrusted program, and planning may run near private services. So the address of each connection is checked,
+also after every redirect. It must be public unless the caller allows the host by name. There are two clients: one that can
+only make sockets to public addresses, and one for allowed hosts and for proxies, which resolve names themselves.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from hfdask.page.server import ORIGIN
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAY_HEAL = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAX_HEADERS = 64_000
-"""Bytes of all headers of a response: some of them go into the plan."""
+"""Maximum size of all headers of a response in bytes, because some of them go into the plan."""
 
-# The page's cookies and what the browser says of itself are not the server's business; the rest is the author's.
+# Cookies and headers about the browser are not sent; all other headers are the author's.
 _OWN_HEADERS = ("accept", "accept-language", "user-agent", "content-type", "authorization")
 _DROPPED = frozenset(
     {"host", "connection", "content-length", "accept-encoding", "cookie", "origin", "referer", "range"}
@@ -49,7 +48,7 @@ _DROPPED = frozenset(
 
 @dataclass(frozen=True)
 class Limits:
-    """What one planning may fetch: bytes (unpacked) of a response and of all, seconds of a response with all its attempts."""
+    """Limits of one planning: bytes (unpacked) of a response and of all, seconds of a response with all its attempts."""
 
     response: int = 64_000_000
     total: int = 256_000_000
@@ -62,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fetched:
-    """One response. ``headers`` have lower-case names; ``url`` is where it came from after redirects."""
+    """One response. ``headers`` have lower-case names; ``url`` is the final one after redirects."""
 
     status: int
     headers: dict[str, str]
@@ -81,7 +80,7 @@ class Fetcher:
         self._sessions = AsyncExitStack()
 
     async def __aenter__(self) -> Fetcher:
-        # The second look, at the socket, is the one that counts; the first one, at all addresses of a name, explains.
+        # The check of the socket is decisive; the earlier check of all addresses of a name only gives a better message.
         guard = {"resolver": _PublicResolver(), "socket_factory": public_socket}
         trust = ssl.create_default_context()
         self._guarded = await self._sessions.enter_async_context(_session(trust, **guard))
@@ -94,23 +93,23 @@ class Fetcher:
         await self._sessions.aclose()
 
     async def fetch(self, request: Request) -> tuple[Fetched, Fetched]:
-        """The first and the last response to a request; the same one where nothing redirects it.
+        """Return the first and the last response to a request. They are the same if there is no redirect.
 
         Raises
         ------
         AssetRefusedError
-            Where it must not be fetched: another scheme, an address that is not public, too long, too many redirects.
+            If it may not be fetched: another scheme, an address that is not public, too long, too many redirects.
         AssetFetchError
-            Where it could not be, this time.
+            If it could not be fetched; another attempt may succeed.
         """
         self._requests_left -= 1
         if self._requests_left < 0:
-            raise AssetRefusedError(f"the page has asked for more than {self.limits.requests} things")
+            raise AssetRefusedError(f"the page has made more than {self.limits.requests} requests")
         try:
             async with asyncio.timeout(self.limits.seconds):
                 return await self._follow(replace(request, url=str(normal_url(request.url))))
         except TimeoutError:
-            raise AssetFetchError(f"no whole answer within {self.limits.seconds:g} s") from None
+            raise AssetFetchError(f"no complete answer within {self.limits.seconds:g} s") from None
 
     async def _follow(self, request: Request) -> tuple[Fetched, Fetched]:
         first = last = await self._persist(request)
@@ -123,7 +122,7 @@ class Fetcher:
         return first, last
 
     async def _persist(self, request: Request) -> Fetched:
-        """One response, with new attempts where that may help."""
+        """Fetch one response, and retry transient errors."""
         for attempt in range(1, self.limits.attempts + 1):
             last = attempt == self.limits.attempts
             try:
@@ -150,12 +149,12 @@ class Fetcher:
             ) as response:
                 return Fetched(response.status, _headers(response), await self._body(response), request)
         except aiohttp.InvalidURL:
-            raise AssetRefusedError("it is no URL") from None
+            raise AssetRefusedError("the URL is invalid") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _explained(error) from None  # the text of these may hold the whole URL
 
     def _client(self, url: URL) -> tuple[aiohttp.ClientSession, str | None]:
-        """The client for a URL, and the proxy that it is to use."""
+        """Return the client for a URL, and the proxy to use."""
         host = normal_host(url.raw_host or "")
         allowed = host in self._allowed
         if not allowed:
@@ -189,7 +188,7 @@ def _session(trust: ssl.SSLContext, **guard: Any) -> aiohttp.ClientSession:
 
 
 class _PublicResolver(AbstractResolver):
-    """Resolves names that have public addresses only."""
+    """Resolve only names that have public addresses only."""
 
     def __init__(self) -> None:
         self._resolver = ThreadedResolver()
@@ -207,7 +206,7 @@ class _PublicResolver(AbstractResolver):
 
 
 def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """The headers by lower-case name; several of one name are one list, by HTTP's rules."""
+    """Return the headers by lower-case name; several headers of one name are joined by HTTP's rules."""
     if sum(len(name) + len(value) for name, value in response.headers.items()) > _MAX_HEADERS:
         raise AssetRefusedError(f"its headers are longer than {_MAX_HEADERS / 1e3:g} kB")
     return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
@@ -222,13 +221,13 @@ def _target(answer: Fetched) -> str:
 
 
 def _redirected(answer: Fetched, target: str) -> Request:
-    """The next request, as Fetch makes it: a POST becomes a GET, and secrets stay with their origin."""
+    """Return the next request by the rules of Fetch: a POST becomes a GET, and secrets are not sent to another origin."""
     asked = answer.request
     here = URL(asked.url)
     try:
         there = normal_url(str(here.join(URL(target))))
     except ValueError:
-        raise AssetRefusedError("it redirects to what is no URL") from None
+        raise AssetRefusedError("it redirects to an invalid URL") from None
     url, same = str(there), there.origin() == here.origin()
     headers = {name: value for name, value in asked.headers.items() if same or name in _OWN_HEADERS[:3]}
     becomes_get = (answer.status == 303 and asked.method != "HEAD") or (
@@ -241,7 +240,7 @@ def _redirected(answer: Fetched, target: str) -> Request:
 
 
 def _sent(request: Request) -> dict[str, str]:
-    """The headers to send. With an origin each time: servers answer only then with what allows one."""
+    """Return the headers to send, always with an origin: otherwise servers may leave out their CORS headers."""
     kept = {
         name: value
         for name, value in request.headers.items()
@@ -252,7 +251,7 @@ def _sent(request: Request) -> dict[str, str]:
 
 def _explained(error: Exception) -> AssetFetchError | AssetRefusedError:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return AssetFetchError("its host's name has no address here")
+        return AssetFetchError("its host name has no address here")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return AssetFetchError("no trusted TLS connection")
     if isinstance(error, TimeoutError):

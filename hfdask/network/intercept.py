@@ -1,10 +1,9 @@
-"""A page's requests to other origins: each is answered here or fails, and none ever leaves the browser.
+"""Answer a page's requests to other origins here; none ever leaves the browser.
 
-Chromium resolves no name but the composition's own, so it cannot reach the network whatever happens here. CDP's Fetch
+Chromium resolves only the composition's own host, so it cannot reach the network in any case. CDP's Fetch
 domain on the browser itself (not on the page) hands over the requests of all frames and workers, also of frames in
-other processes, before they start, and leaves the HTTP cache on, which Playwright's routing switches off. While a plan
-is made everything comes here; in a chunk only what goes to origins that the plan holds, so a page without remote
-resources pays nothing.
+other processes, before they start, and leaves the HTTP cache on, which Playwright's routing switches off. During planning all requests come here. In a chunk only those to origins in the plan do, so a page without remote resources
+pays nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST"})
 
 
 class Replay:
-    """Answers from the plan, and nothing else."""
+    """A source that answers from the plan only."""
 
     def __init__(self, records: dict[str, tuple[Resource, Path]]) -> None:
         self._records = records
@@ -35,16 +34,16 @@ class Replay:
         self.patterns = sorted(f"{origin}/*" for origin in origins)
 
     async def answer(self, request: Request) -> Answer:
-        """The recorded answer; see `Source`."""
+        """Return the recorded answer; see `Source`."""
         known = self._records.get(request.key)
         if known is None:
-            raise AssetError("the plan does not hold it, because nothing asked for it while the plan was made")
+            raise AssetError("the plan does not have it, because the page did not ask for it during planning")
         resource, file = known
         return Answer(resource.status, resource.headers, file.read_bytes())
 
 
 class Network:
-    """The other side of one page's requests. Open it before the page, close it after."""
+    """Answer the requests of one page. Open it before the page, close it after."""
 
     def __init__(self, cdp: CDPSession, source: Source) -> None:
         self.refusals: list[Refusal] = []
@@ -57,7 +56,7 @@ class Network:
 
     @classmethod
     async def open(cls, browser: Browser, source: Source) -> Network | None:
-        """Start to answer, or None where the source has no answers."""
+        """Start to answer requests; return None if the source has no answers."""
         if not source.patterns:
             return None
         network = cls(await browser.new_browser_cdp_session(), source)
@@ -66,11 +65,11 @@ class Network:
         return network
 
     def belongs_to(self, target: str) -> None:
-        """Tell which target is the page itself: a document for it would replace the composition."""
+        """Set the target id of the page itself: a document for it would replace the composition."""
         self._page = target
 
     async def close(self) -> None:
-        """Stop answering; what waits for an answer ends with its page."""
+        """Stop answering; open requests end with their page."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -79,7 +78,7 @@ class Network:
             await asyncio.wait_for(self._cdp.detach(), 5)
 
     def check(self) -> None:
-        """Raise what went wrong in here, if anything did."""
+        """Raise an error of the interception, if there was one."""
         if self._broken is not None:
             raise self._broken
 
@@ -133,24 +132,24 @@ class Network:
         await self._cdp.send("Fetch.failRequest", {"requestId": name, "errorReason": "BlockedByClient"})
 
     def _unwanted(self, event: dict[str, Any], request: Request) -> tuple[str, str]:
-        """What a request is where nothing is to be answered whatever the source holds, and why."""
-        # A browser asks for permission first, with OPTIONS, for what it may then not do.
+        """Return what a request is and why it is never answered, or ("", "") if it may be answered."""
+        # With OPTIONS a browser asks for permission; the request itself is refused then.
         method = request.headers.get("access-control-request-method", request.method)
         too_long = event["request"].get("hasPostData") and not request.body
         leaves = request.kind == "document" and event["frameId"] == self._page
         cases = (
-            (leaves, "navigation", "a composition stays where it is"),
+            (leaves, "navigation", "compositions may not navigate"),
             (request.kind in ("ping", "cspviolationreport"), request.kind, "reports are not sent"),
-            (request.headers.get("accept") == "text/event-stream", "eventsource", "a stream has no end to wait for"),
-            ("prefetch" in request.headers.get("sec-purpose", ""), "prefetch", "only what is used is fetched"),
-            (method not in _METHODS, request.kind, f"{method} changes things"),
+            (request.headers.get("accept") == "text/event-stream", "eventsource", "streams never end"),
+            ("prefetch" in request.headers.get("sec-purpose", ""), "prefetch", "prefetching is not supported"),
+            (method not in _METHODS, request.kind, f"{method} requests change data"),
             (too_long, request.kind, "its body is too long, or a file"),
         )
         return next(((kind, why) for case, kind, why in cases if case), ("", ""))
 
 
 def _wrong(request: Request, answer: Answer) -> str:
-    """What keeps an answer from being what was asked for, in the picture's eyes."""
+    """Return why an answer cannot be shown, or an empty text."""
     if request.kind not in VISIBLE:
         return ""
     if answer.status >= 400:
@@ -163,9 +162,9 @@ def _wrong(request: Request, answer: Answer) -> str:
 
 def _headers(request: Request, answer: Answer) -> dict[str, str]:
     headers = dict(answer.headers)
-    # Who allows the composition allows it as well after a redirect or in a sandbox, where its origin reads "null".
+    # A server that allows the composition also allows it after a redirect or in a sandbox, with the origin "null".
     if headers.get("access-control-allow-origin") == ORIGIN and "origin" in request.headers:
         headers["access-control-allow-origin"] = request.headers["origin"]
-    # What comes back within a render must not be fetched again. No cache outlives the page's context.
+    # A response must not be fetched again within a render. No cache outlives the page's context.
     headers["cache-control"] = "max-age=86400"
     return headers

@@ -1,7 +1,7 @@
-"""The words that planning and rendering share about a page's requests to other origins.
+"""Types of requests and answers that recording and replay share.
 
-A request is known by a digest of what was asked, because URLs may hold secrets: signatures, tokens, passwords. People
-see a URL without its query, and no manifest, log or error ever holds more.
+A request is identified by a digest, because URLs may contain secrets: signatures, tokens, passwords. Manifests, logs and
+errors only contain URLs without their queries.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from hfdask.errors import AssetError
 
-# Fetch destinations and resource types whose absence shows in the picture; a script's own fetch() may handle a miss.
+# Fetch destinations and resource types that are missed in the picture. A script's own fetch() may handle a failure.
 VISIBLE = frozenset(
     {"image", "script", "style", "stylesheet", "font", "video", "audio", "media", "track", "texttrack"}
     | {"iframe", "document", "object", "embed"}
 )
 
-# Their families are found elsewhere where they cannot be fetched (docs/compositions.md, 10), and then by fonts that a plan carries.
+# If these cannot be fetched, planning finds their families elsewhere (docs/compositions.md, 10), and the plan carries them.
 _FONT_SERVICES = ("https://fonts.googleapis.com/",)
 
 _URL = re.compile(
@@ -31,24 +31,24 @@ _URL = re.compile(
 
 
 def redact(url: str) -> str:
-    """A URL for people: without user, query and fragment; of a ``data:`` URL only its type."""
+    """Return a URL for people: without user, query and fragment; of a ``data:`` URL only its type."""
     if url.startswith("data:"):
         return url.partition(",")[0][:80] + ",…"
     try:
         parts = urlsplit(url)
-    except ValueError:  # Python knows fewer hosts than a browser does
+    except ValueError:  # Python accepts fewer hosts than a browser
         return url.partition(":")[0][:20] + ":…"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def redact_text(text: str) -> str:
-    """A message of the page, with every URL in it redacted."""
+    """Redact every URL in a message of the page."""
     return _URL.sub(lambda match: match[1] + match[2] + ("?…" if match[3] else ""), text)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a page asked of another origin; ``kind`` is CDP's resource type in lower case."""
+    """A request to another origin; ``kind`` is CDP's resource type in lower case."""
 
     method: str
     url: str = field(repr=False)
@@ -58,7 +58,7 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
-        """The request of a CDP ``Fetch.requestPaused`` event."""
+        """Read the request of a CDP ``Fetch.requestPaused`` event."""
         asked = event["request"]
         entries = asked.get("postDataEntries") or []
         body = b"".join(base64.b64decode(entry.get("bytes", "")) for entry in entries)
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, with only those headers that a page can tell apart."""
+    """A response, with only the headers that a page can notice."""
 
     status: int
     headers: Mapping[str, str]
@@ -83,7 +83,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that got nothing, and why; ``error`` is the kind of error that it is where it shows."""
+    """A request that failed, and why; ``error`` is the kind of error if the picture lacks something without it."""
 
     url: str = field(repr=False)
     kind: str
@@ -92,22 +92,22 @@ class Refusal:
 
     @property
     def shows(self) -> bool:
-        """Whether the picture lacks something without it."""
+        """True if the picture lacks something without it."""
         service = self.kind in ("style", "stylesheet") and self.url.startswith(_FONT_SERVICES)
         return self.kind in VISIBLE and not service
 
 
 class Source(Protocol):
-    """Where answers come from: the network while a plan is made, the plan from then on."""
+    """A source of answers: the network during planning, the plan in chunks."""
 
     patterns: list[str]
-    """CDP URL patterns of the requests that come here."""
+    """CDP URL patterns of the requests to answer."""
 
     async def answer(self, request: Request) -> Answer:
-        """The answer to a request.
+        """Return the answer to a request.
 
         Raises
         ------
         AssetError
-            Where there is none; the message is the reason, without the URL.
+            If there is none; the message is the reason, without the URL.
         """

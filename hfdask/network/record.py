@@ -1,7 +1,7 @@
-"""Recording: what pages get from other origins while a plan is made, fetched once each and frozen with it.
+"""Record the responses of other origins during planning. Each is fetched once and stored in the plan.
 
-All pages of one planning share a recorder, so that the one that is measured, the one that is swept and the chunks see
-the same bytes, and nothing in a record depends on when it was made.
+All pages of one planning share a recorder, so that they and the chunks get the same bytes. Nothing in a record depends on the
+time at which it was made.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Replacement:
     target: str
 
     def rest(self, url: str) -> str | None:
-        """What follows the prefix, or None where the URL is not one of these. Names are never cut in two."""
+        """Return the part after the prefix, or None if the URL does not have it. A prefix never ends inside a name."""
         if not url.startswith(self.prefix):
             return None
         rest = url[len(self.prefix) :]
@@ -46,39 +46,39 @@ class Replacement:
         return self.target.startswith(("http://", "https://"))
 
     def url(self, rest: str) -> str:
-        """The URL in place of one with this rest. What was a name of its own behind the prefix stays one."""
+        """Return the replacing URL for this rest. The rest stays separate path segments."""
         whole = self.prefix[-1] != "/" or self.target[-1] in "/?=&"
         return self.target + ("" if whole else "/") + rest
 
     def file(self, rest: str) -> Path:
-        """The local file behind the rest of a URL.
+        """Return the local file for the rest of a URL.
 
         Raises
         ------
         AssetRefusedError
-            For what lies outside of the folder, however it is written.
+            If it is outside of the folder, however it is written.
         AssetError
-            Where there is no such file.
+            If there is no such file.
         """
         base = Path(self.target).resolve()
         name = unquote(rest.partition("?")[0]).lstrip("/")
         if "\0" in name:
-            raise AssetRefusedError("its name is no file's name")
+            raise AssetRefusedError("invalid file name")
         file = (base / name).resolve() if name else base
         if not file.is_relative_to(base):
-            raise AssetRefusedError(f"it leads out of the folder that replaces {redact(self.prefix)}")
+            raise AssetRefusedError(f"it is outside of the folder that replaces {redact(self.prefix)}")
         if not os.path.isfile(file):
-            raise AssetError(f"what replaces {redact(self.prefix)} has no file {name!r}")
+            raise AssetError(f"the replacement of {redact(self.prefix)} has no file {name!r}")
         return file
 
 
 def replacements(replace_urls: Mapping[str, str]) -> tuple[Replacement, ...]:
-    """The replacements of a configuration, longest prefix first.
+    """Return the replacements of a configuration, longest prefix first.
 
     Raises
     ------
     InvalidConfigError
-        Where a local target does not exist.
+        If a local target does not exist.
     """
     found = [Replacement(prefix, local_path(target)) for prefix, target in replace_urls.items()]
     for each in found:
@@ -91,7 +91,7 @@ def replacements(replace_urls: Mapping[str, str]) -> tuple[Replacement, ...]:
 
 
 class Recorder:
-    """A page's `Source` while it is planned. Use it as an asynchronous context manager, on one event loop."""
+    """A page's `Source` during planning. Use it as an asynchronous context manager, on one event loop."""
 
     patterns = ["http://*", "https://*"]  # noqa: RUF012 - the same for all
 
@@ -122,16 +122,16 @@ class Recorder:
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """All records, in an order that does not depend on time."""
+        """Return all records, in an order that does not depend on time."""
         return tuple(sorted((resource for resource, _ in self._resources.values()), key=lambda each: each.key))
 
     async def answer(self, request: Request) -> Answer:
-        """The answer to a request, fetched if it is the first of its kind; see `Source`."""
+        """Return the answer to a request, and fetch it if it is the first of its kind; see `Source`."""
         if known := self._resources.get(request.key):
             return known[1]
         task = self._answers.get(request.key)
         if task is None:
-            # Shared by all who ask, so it must not end with the one that asked first.
+            # The task is shared by all callers, so it must not end with the first one.
             task = self._answers[request.key] = asyncio.create_task(self._get(request))
         return await asyncio.shield(task)
 
@@ -143,7 +143,7 @@ class Recorder:
         first, last = await self._fetcher.fetch(request)
         if first is last:
             return self._keep(request, _kept(last))
-        # One redirect stands for all, and a query, which may be a signature that is another one each time, for what
+        # One redirect replaces a chain of them. Its query, which may be a signature that changes each time, is a digest of what
         # led to it. It stays a redirect, because a script's own imports are relative to where it really is.
         final = replace(last.request, url=_stable(last.request.url, request))
         if final.key == request.key:  # it came back to itself
@@ -157,7 +157,7 @@ class Recorder:
         if each.remote:
             url = each.url(rest)
             if normal_url(url).origin() != normal_url(each.target).origin():
-                raise AssetRefusedError(f"it leads out of what replaces {redact(each.prefix)}")
+                raise AssetRefusedError(f"it is outside of the replacement of {redact(each.prefix)}")
             _, last = await self._fetcher.fetch(replace(request, url=url))
             answer = _kept(last)
             return replace(answer, headers={**answer.headers, **_OPEN_TO_ALL})

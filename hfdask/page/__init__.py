@@ -1,9 +1,8 @@
-"""The page runtime: JavaScript that turns a composition into a function from time to picture.
+"""The page runtime: JavaScript that makes a page's picture a function of time.
 
-Playwright runs it in every frame of the page before any author script. That is the browser's own mechanism for it:
-no document is rewritten, fragments and documents without a head need no special case, and iframes get the virtual
-clock and
-what drives CSS animations, WAAPI and SMIL. Only the top frame gets the player.
+Playwright runs it in every frame of the page before any author script. So no document is rewritten, and fragments and
+documents without a head need no special case. Iframes get the virtual clock and the code for CSS animations, WAAPI and SMIL.
+Only the top frame gets the player.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from importlib import resources
 from hfdask.core.model import PageSettings
 
 TIMELINE_PATIENCE = 0.8
-"""The share of the time for loading that a missing timeline is waited for while the page has something pending."""
+"""Share of the load time limit to wait for a missing timeline while the page has something pending."""
 
 # In every frame of the page, and in the top one only.
 _PRISTINE = "pristine.js"
@@ -74,7 +73,7 @@ def _font_source() -> str:
 
 @functools.cache
 def _names() -> tuple[str, ...]:
-    """The names that the runtime's sources read of objects, or that stand alone and may be those of built-ins."""
+    """Return the names that the runtime's sources read of objects, or that stand alone and may be those of built-ins."""
     text = re.sub(r"^\s*//.*$", "", "\n".join((*_sources(), _font_source())), flags=re.MULTILINE)
     members = re.findall(r"\.([A-Za-z]\w*)", text)
     kinds = re.findall(r"\b[A-Z][A-Za-z]+\b", text)
@@ -83,12 +82,12 @@ def _names() -> tuple[str, ...]:
 
 @functools.cache
 def runtime_digest() -> str:
-    """sha256 (hex) of the runtime's sources: locked in a plan, so that no worker draws it with another runtime."""
+    """Return the sha256 (hex) of the runtime's sources. A plan is locked to it, so all workers have the same runtime."""
     return hashlib.sha256("\0".join(_sources()).encode()).hexdigest()
 
 
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
-    """The script to run first in every frame of a page with these settings."""
+    """Return the script to run first in every frame of a page with these settings."""
     frame, player = _sources()
     config = {
         "fps": float(fps),
@@ -105,7 +104,7 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
 
 @functools.cache
 def font_script() -> str:
-    """The script that looks at text while a page is planned; it has no part in what the page draws."""
+    """Return the script that reads a page's text during planning; it does not affect what the page draws."""
     pristine = (resources.files("hfdask.page") / "runtime" / _PRISTINE).read_text("utf-8")
     config = json.dumps({"names": _names()})
     return (

@@ -1,9 +1,8 @@
-"""The loopback server: serves exactly the plan's files to one browser.
+"""The loopback server, which serves exactly the plan's files to one browser.
 
-It maps URL paths to files by table lookup, so there is no path to traverse: a name that is not in the table does not
-exist, whatever `..`, encodings or links it holds. It answers only requests that name the composition's constant host, and
-listens where its browser alone can reach it; where the system has no such place, it closes the connections of all others
-before they have said a word.
+It looks URL paths up in a table, so there is no path to traverse: a name that is not in the table does not exist, with any `..`,
+encodings or links. It answers only requests to the composition's constant host. It listens where only its browser can reach it.
+If the system does not support that, it closes all other connections before they send anything.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandle
 
 HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
-"""The page's origin, the same in every process: a loopback name, so the page is a secure context."""
+"""The page's origin, the same in every process. It is a loopback name, so the page is a secure context."""
 FILE_LIST = "/.hfdask/files.json"
 
-# What Python's table lacks or takes from the host's /etc/mime.types, which must not change a render.
+# Types that Python's table lacks, or takes from the host's /etc/mime.types, which must not affect a render.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".htm": "text/html; charset=utf-8",
@@ -51,7 +50,7 @@ _BUILT_IN_TYPES = mimetypes.MimeTypes()
 
 
 def content_type(name: str) -> str:
-    """The type of a file by its name alone, the same on every machine."""
+    """Return the type of a file by its name alone, the same on every machine."""
     extension = posixpath.splitext(name)[1].lower()
     known = _TYPES.get(extension) or _BUILT_IN_TYPES.guess_type("x" + extension)[0]
     return known or "application/octet-stream"
@@ -59,7 +58,7 @@ def content_type(name: str) -> str:
 
 @dataclass(frozen=True)
 class Miss:
-    """A request for a file that is not there; ``wanted_as`` is Fetch's destination (image, script, empty, ...)."""
+    """A request for a missing file; ``wanted_as`` is Fetch's destination (image, script, empty, ...)."""
 
     path: str
     wanted_as: str
@@ -67,7 +66,7 @@ class Miss:
 
 @dataclass
 class Site:
-    """The files that a page may see, by URL path without the leading slash; what it asked for, and what in vain."""
+    """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones."""
 
     files: Mapping[str, Path]
     served: set[str] = field(default_factory=set)
@@ -82,7 +81,7 @@ class PageServer:
     listener
         The socket to listen on; the server closes it.
     admits
-        Tells the connections to serve from those to close; without it all are served.
+        Returns true for connections to serve; others are closed. Without it all are served.
     """
 
     def __init__(self, listener: socket.socket, admits: Callable[[socket.socket], bool] | None = None) -> None:
@@ -102,12 +101,12 @@ class PageServer:
         self._server.add_socket(listener)
 
     def close(self) -> None:
-        """Stop listening; responses that are under way end with the browser."""
+        """Stop listening; running responses end with the browser."""
         self._server.stop()
 
 
 class _Server(HTTPServer):
-    """Closes connections that are not to be served, before they have said a word."""
+    """Close connections that may not be served, before they send anything."""
 
     admits: Callable[[socket.socket], bool] | None = None
 
@@ -119,7 +118,7 @@ class _Server(HTTPServer):
 
 
 class _Guarded(RequestHandler):
-    """Answers only to the composition's own host name."""
+    """Answer only requests to the composition's host name."""
 
     def prepare(self) -> None:
         if self.request.host_name != HOST:
@@ -127,7 +126,7 @@ class _Guarded(RequestHandler):
 
 
 class _FileList(_Guarded):
-    """The names of all files, for the runtime: it must know what exists without asking for what does not."""
+    """Serve the names of all files, so that the runtime never asks for a missing one."""
 
     def initialize(self, server: PageServer) -> None:
         self._page_server = server
@@ -151,7 +150,7 @@ class _PlanFiles(_Guarded, StaticFileHandler):
     def validate_absolute_path(self, root: str, absolute_path: str) -> str:
         site = self._page_server.site
         file = site.files.get(absolute_path)
-        if file is None or not file.is_file():  # also one that left the disk, or the page would go on without it
+        if file is None or not file.is_file():  # also a file that was deleted, or the page would go on without it
             site.misses.append(Miss(absolute_path, self.request.headers.get("Sec-Fetch-Dest", "empty")))
             raise HTTPError(404)
         self._name = absolute_path
@@ -162,13 +161,13 @@ class _PlanFiles(_Guarded, StaticFileHandler):
         return content_type(self._name)
 
     def compute_etag(self) -> None:
-        # Tornado's reads the whole file, and remembers the answer when the file is another one. Nothing revalidates.
+        # Tornado's version reads the whole file, and caches the result even if the file changes. Nothing revalidates.
         return None
 
     def set_extra_headers(self, path: str) -> None:
-        # A picture that comes back within a render must not be fetched again. No cache outlives the page's context.
+        # A picture that shows again within a render must not be fetched again. No cache outlives the page's context.
         self.set_header("Cache-Control", "max-age=86400")
 
 
 def _quiet(handler: Any) -> None:
-    """Requests are the page's business; what is missing is in `Site.misses`."""
+    """Log nothing; missing files are in `Site.misses`."""

@@ -1,1 +1,1 @@
-"""How a project becomes a plan."""
+"""Planning: freeze a project into a plan."""

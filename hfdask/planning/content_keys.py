@@ -1,17 +1,17 @@
-"""What each chunk of a video can see of its project, and the key that stands for all of it.
+"""Content keys: a digest of every input that can affect a chunk's frames.
 
-Chunks with one key show the same pictures, as far as the project's text can tell, so a finished chunk of an earlier version
-of a project is used again where its key is still wanted. A chunk sees
+Chunks with the same key show the same pictures, as far as the project's text tells. So a finished chunk of an earlier version
+of a project is reused if a chunk of the new plan has its key. These inputs affect a chunk:
 
 - the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
 - the entry document without its clips, but with all of its scripts and styles;
 - the clips whose windows meet its frames, and the sub-compositions that are mounted in such windows;
-- files, recorded resources and variables whose names stand in a text that it sees;
-- of files whose names stand nowhere, all in a folder of which the page asked for such a one: where the name of the folder
-  stands, else everywhere.
+- files, recorded resources and variables whose names occur in a text that affects it;
+- files whose names occur nowhere, in a folder from which the page asked for such a file: if the name of the folder occurs
+  in such a text. If it occurs nowhere, they affect every chunk.
 
-A script that puts a name together, or looks into another clip, can hide what it depends on. So a key alone is never
-enough: some frames of a chunk from another plan are captured again before it is used (`hfdask.rendering.chunk`).
+A script that composes a name, or reads another clip, can hide a dependency. So a key alone is not enough: some frames of a
+chunk from another plan are captured again before it is reused (`hfdask.rendering.chunk`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ import msgspec
 from hfdask.core.model import Artifact, ChunkRange, Manifest, Resource, Sight, Window, canonical_json
 
 MAX_TEXT = 2_000_000
-"""Bytes of a file in which names are looked for."""
+"""Maximum size of a file that is searched for names, in bytes."""
 
-# They decide whether there is a picture, not which; variables are seen one by one.
+# These settings affect no pixels. Variables are handled one by one.
 _NOT_DRAWN = ("load_timeout", "frame_timeout", "page_errors", "variables")
 _NAME = re.compile(r"[^\s\"'`()<>/\\=,;?#&{}\[\]|$:]+")
 _IDENTIFIER = re.compile(r"\w[\w-]*")
@@ -41,9 +41,10 @@ _READS_VARIABLES = re.compile("getVariables|__hfVariables")
 
 @dataclass(frozen=True, eq=False)
 class _Node:
-    """Something that may be seen: its content for the key, and what is seen with it because its text names it.
+    """An input: its content for the key, and in ``shows`` the inputs that its text names.
 
-    Files and resources have the ``name`` and ``folder`` that texts know them by, and were ``asked`` for or not.
+    Files and resources have the ``name`` and ``folder`` by which texts refer to them; ``asked`` is true if the page asked for
+    them.
     """
 
     content: bytes
@@ -56,14 +57,14 @@ class _Node:
 
 
 def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
-    """What gives chunks of a plan their keys (sha256, hex). All texts are read once, for however many ranges are tried.
+    """Return a function that computes the key of a chunk (sha256, hex). It reads all texts only once.
 
     Parameters
     ----------
     manifest : Manifest
-        Complete but for its chunks.
+        The manifest, complete except for its chunks.
     sight : Sight
-        What the page told of itself.
+        The parts of the page.
     files : mapping of str to Path
         Contents of the artifacts by path.
     """
@@ -89,7 +90,7 @@ def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Ca
 
 
 def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
-    """What every chunk sees, and what is seen in windows; both linked to what their texts name."""
+    """Return the inputs of every chunk, and those with windows, both linked to the inputs that their texts name."""
     rest = _Node(canonical_json({"rest": _digest(sight.rest)}), sight.rest)
     units = [
         _Node(canonical_json({"unit": _digest(unit.text), "at": unit.place}), unit.text, unit.windows)
@@ -131,7 +132,7 @@ def _resource(resource: Resource) -> _Node:
 def _show_named(rest: _Node, everyone: list[_Node], named: list[_Node]) -> None:
     """Link files and resources to the texts that name them.
 
-    A page that asks for one whose name stands nowhere puts names together; it may ask for others of that folder in frames
+    A page that asks for a file whose name occurs nowhere composes names. It may ask for other files of that folder in frames
     that planning did not visit.
     """
     holders = _holders(everyone, {part for node in named for part in (node.name, *node.folder.split("/"))})
@@ -164,7 +165,7 @@ def _show_variables(everyone: list[_Node], pages: list[_Node], variables: Mappin
 
 
 def _holders(nodes: list[_Node], names: set[str]) -> dict[str, list[_Node]]:
-    """In which texts each name stands, as it is or in the spelling of a URL."""
+    """Return the inputs whose texts contain each name, as it is or percent-encoded."""
     found: dict[str, list[_Node]] = defaultdict(list)
     odd = {name for name in names if not _NAME.fullmatch(name)}
     for node in nodes:
@@ -187,9 +188,9 @@ def _reached(start: list[_Node]) -> Iterator[_Node]:
 
 
 def _met(windows: tuple[Window, ...], first: float, last: float, end: float) -> list[Window]:
-    """The windows that meet a chunk, by the times of its first and last frame and its end; one that lasts to its end or longer has no end here.
+    """Return the windows that overlap a chunk, given the times of its first and last frame and its end.
 
-    A clip shows where ``start <= time < end``, in doubles, at times of ``frame / fps`` (docs/compositions.md, 2.1 and 3.5).
+    A window that lasts to the chunk's end or longer gets no end. A clip shows if ``start <= time < end``, in doubles, at times of ``frame / fps`` (docs/compositions.md, 2.1 and 3.5).
     """
     return [
         (start, stop if stop is not None and stop < end else None)
@@ -199,7 +200,7 @@ def _met(windows: tuple[Window, ...], first: float, last: float, end: float) -> 
 
 
 def _text(path: Path) -> str:
-    """What a file says, empty for what is no text."""
+    """Return the file's text, or "" if it is not text."""
     if path.stat().st_size > MAX_TEXT:
         return ""
     try:

@@ -1,8 +1,8 @@
-"""Which fonts a page really draws its text in, asked of the browser while the page is planned.
+"""Ask the browser, during planning, which fonts draw a page's text.
 
-An element is asked about where it has letters or words that are new to its face, so a look at a page where nothing is new costs a walk
-through its elements. What is no text of an element has none to ask about: the fonts that decide how high a line is, and
-those of canvases. For these, elements are added to the page when all else is done.
+The browser is asked about an element only if it has letters or words that are new to its font. So if nothing is new, a look
+at the page costs a walk through its elements. The fonts that set line heights, and those of canvases, belong to no
+element's text. For these, elements are added to the page at the very end.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Use:
 
 
 class Typefaces:
-    """Collects the fonts of one page: `begin` before it loads, `look` after each seek, `finish` last.
+    """Collect the fonts of one page: call `begin` before it loads, `look` after each seek, `finish` last.
 
-    ``lacking`` are, after `finish`, letters for which no font had a glyph, and that were seen in some frame.
+    After `finish`, ``lacking`` has the letters without a glyph that were visible in some frame.
     """
 
     def __init__(self, session: PageSession) -> None:
@@ -50,10 +50,10 @@ class Typefaces:
         await self._session.add_script(font_script())
 
     async def look(self, *, always: bool = True) -> None:
-        """Ask about text that was not there at the looks before; unless ``always``, only where the document's text changed.
+        """Ask about text that is new since the last look; unless ``always``, only if the document's text changed.
 
-        Without a change of text there can still be a new face, by a style or an animation; to see that costs a walk
-        through the page.
+        Without a change of text, a style or an animation can still bring a new font. To find that costs a walk through the
+        page.
         """
         async with self._session.deadline_for_fonts():
             changed = understood(await self._value("__hfdaskText.changed()"), bool, "its text")
@@ -62,7 +62,7 @@ class Typefaces:
             await self._ask("__hfdaskText.fresh()")
 
     async def finish(self) -> tuple[Use, ...]:
-        """All uses that were seen. The page has elements added to it after this, and shows no frame any more."""
+        """Return all uses that were found. This adds elements to the page, so no frame can be captured afterwards."""
         async with self._session.deadline_for_fonts():
             await self._ask("__hfdaskText.samples()")
             self.lacking = understood(await self._value("__hfdaskText.lacking()"), Lackings, "its letters")
@@ -81,7 +81,7 @@ class Typefaces:
             if item["name"].isdecimal() and "objectId" in item.get("value", {})
         }
         if handles.keys() != {str(number) for number in range(len(about))}:
-            raise ScriptError("what the page tells of its text cannot be read: some of it is no element")
+            raise ScriptError("the page's report of its text is invalid: some entries are not elements")
         await send("DOM.enable")
         await send("CSS.enable")
         await send("DOM.getDocument", {"depth": 0})
@@ -108,7 +108,7 @@ class Typefaces:
         answer = await self._session.send("Runtime.evaluate", {"expression": expression, "returnByValue": by_value})
         if "exceptionDetails" in answer:
             said = str(answer["result"].get("description"))
-            raise ScriptError(f"the look at the page's text failed: {legible(said)[:2000]}")
+            raise ScriptError(f"reading the page's text failed: {legible(said)[:2000]}")
         return dict(answer["result"])
 
     async def _fonts(self, handle: str) -> PlatformFonts:
@@ -118,7 +118,7 @@ class Typefaces:
 
 
 def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
-    """The faces of a world that the page uses, each with one use; web fonts are none of them."""
+    """Map each installed face that the page uses to one use of it. Web fonts do not count."""
     found: dict[Face, Use] = {}
     for use in uses:
         if use.custom:
@@ -132,16 +132,16 @@ def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
 
 
 def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
-    """A face for a page that uses none but web fonts: where there is no font at all, Chromium fails at times to load those.
+    """Return a face for a page that uses only web fonts: Chromium sometimes fails to load these if it has no other font.
 
-    It may well be drawn nowhere, so only a canonical one is taken.
+    Only a canonical face is taken, since it is probably never drawn.
     """
     spare = sorted((face for face in world.faces if face.file in world.own), key=lambda face: face.file.name)
     return spare[:1] if any(use.custom for use in uses) else []
 
 
 def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
-    """Refuse fonts of this machine (docs/compositions.md, 10).
+    """Raise an error for fonts of this machine (docs/compositions.md, 10).
 
     Raises
     ------
@@ -155,7 +155,7 @@ def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
         f"; and {len(uses) - 3} more" if len(uses) > 3 else ""
     )
     raise SystemFontError(
-        f"text is drawn in fonts of this machine: {shown}; give the project an @font-face for it, run "
+        f"text is drawn in fonts of this machine: {shown}; add an @font-face for it to the project, run "
         "`hfdask install-fonts`, or render with fonts='embed'",
         families=sorted({use.family for use in uses}),
         elements=[use.element for use in uses],
@@ -167,7 +167,7 @@ def _asked(use: Use) -> str:
 
 
 def missing_canonical(faces: dict[Face, Use], world: FontWorld) -> list[str]:
-    """Warnings where a canonical family is meant, but is not installed, so that a font of this machine is taken."""
+    """Return warnings for canonical families that are not installed, so that a font of this machine replaces them."""
     here = {face.families[0] for face in world.faces if face.file in world.own}
     wanted: dict[str, str] = {}
     for face, use in faces.items():
@@ -175,6 +175,6 @@ def missing_canonical(faces: dict[Face, Use], world: FontWorld) -> list[str]:
         if face.file not in world.own and canonical and canonical.family not in here:
             wanted.setdefault(canonical.family, use.family)
     return [
-        f"{family} is not on the planning machine, whose {instead} is taken for it: run `hfdask install-fonts`"
+        f"the planning machine has no {family} and uses {instead} instead: run `hfdask install-fonts`"
         for family, instead in sorted(wanted.items())
     ]

@@ -1,8 +1,8 @@
-"""Letters for which no font has a glyph, so that a browser draws a box or nothing.
+"""Find letters for which no font has a glyph, so that a browser draws a box or nothing.
 
-A browser looks through all fonts that it has before it draws a box. So where fontconfig knows a character, some font draws it;
-where it does not, only the page's own fonts can, and those the page is asked about. A letter is whatever readers take for
-one: with its accents, joiners and selectors, in whichever spelling the fonts have.
+A browser searches all of its fonts before it draws a box. So if fontconfig knows a character, some font draws it. If not,
+only the page's own fonts can, and the page is asked about those. A letter is what readers see as one: with its accents,
+joiners and selectors, in any spelling that the fonts have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hfdask.fonts.configuration import FontWorld
 from hfdask.fonts.fontconfig import Characters
 
 _SHOWN = 10
-# What draws nothing by itself, or what a shaper has something else for.
+# Characters that draw nothing by themselves, or that a shaper replaces.
 _INVISIBLE = ("Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp")
 _SELECTORS = (range(0xFE00, 0xFE10), range(0xE0000, 0xE1000))
 _INSTEAD = {"\u2011": "\u2010-", "\u2010": "-"}
@@ -33,7 +33,7 @@ def _characters(configuration: Path, _: str) -> Characters:
 
 
 def without_glyph(clusters: Iterable[str], world: FontWorld) -> list[str]:
-    """Those letters for which a world of fonts has no glyph, in any of their spellings."""
+    """Return the letters for which these fonts have no glyph, in any of their spellings."""
     known = _characters(world.configuration, world.key)
 
     def has(character: str) -> bool:
@@ -50,7 +50,7 @@ def without_glyph(clusters: Iterable[str], world: FontWorld) -> list[str]:
 
 
 def glyph_warnings(lacking: Sequence[Lacking], world: FontWorld) -> list[str]:
-    """A warning for each script of which letters lack: which, where, and what to install."""
+    """Return a warning for each script with missing letters: which, in which element, and what to install."""
     scripts: dict[str, list[Lacking]] = {}
     for each in lacking:
         scripts.setdefault(_script(each.cluster, world), []).append(each)
@@ -58,12 +58,12 @@ def glyph_warnings(lacking: Sequence[Lacking], world: FontWorld) -> list[str]:
 
 
 def require_glyphs(lacking: Sequence[Lacking], world: FontWorld) -> None:
-    """Refuse letters without a glyph.
+    """Raise an error if there are letters without a glyph.
 
     Raises
     ------
     MissingGlyphError
-        With the warnings' words.
+        With the text of the warnings.
     """
     if warnings := glyph_warnings(lacking, world):
         raise MissingGlyphError(
@@ -87,7 +87,7 @@ def _escaped(letter: str) -> str:
 
 
 def _script(cluster: str, world: FontWorld) -> str:
-    from fontTools import unicodedata as unicode  # slow to import, and needed here alone
+    from fontTools import unicodedata as unicode  # slow to import, and needed only here
 
     lacking = next((each for each in cluster if without_glyph([each], world)), cluster[0])
     name: str = unicode.script_name(unicode.script(lacking))
@@ -102,12 +102,10 @@ def _remedy(script: str, letters: list[str]) -> str:
     from fontTools import unicodedata as unicode
 
     if script == _PRIVATE:
-        return "give the project the @font-face that these characters are made for, such as an icon font"
+        return "add the @font-face that these characters are made for to the project, such as an icon font"
     package = "fonts-noto-color-emoji or fonts-noto-core" if script == _PICTURES else "fonts-noto-core"
     if _EAST_ASIAN & {
         each for letter in letters for character in letter for each in unicode.script_extension(character)
     }:
         package = "fonts-noto-cjk"
-    return (
-        f"give the project an @font-face that has them, or install a font for them (Debian: apt-get install {package})"
-    )
+    return f"add an @font-face that has them to the project, or install a font for them (Debian: apt-get install {package})"

@@ -1,8 +1,7 @@
-"""Planning: a project becomes a frozen plan that needs nothing but itself.
+"""Freeze a project into a self-contained plan.
 
-Planning is the only step that may look at the project, and everything that can change a byte of the output is decided
-here and written down. The manifest goes in last, so a folder with a `plan.json` is a whole plan, and one without is
-nothing.
+Planning is the only step that reads the project. Everything that can change a byte of the output is decided and stored here.
+The manifest is written last, so a folder with a `plan.json` is a complete plan.
 """
 
 from __future__ import annotations
@@ -58,19 +57,19 @@ def plan(
 ) -> Plan:
     """Freeze a project into a plan.
 
-    If a plan is at the URL already and some of its chunks can be used again, the new plan keeps its ranges of frames, unless
-    the configuration asks for others. The number of workers does not matter then.
+    If there is a plan at the URL and some of its chunks can be reused, the new plan keeps its ranges of frames, unless the
+    configuration asks for others. The number of workers does not matter then.
 
     Parameters
     ----------
     project : path or URL
         A folder with an entry document, or the document itself: a local path or any fsspec URL.
     plan_url : str or path
-        Folder for the plan: any fsspec URL. Objects that are there already are used again.
+        Folder for the plan: any fsspec URL. Existing objects are reused.
     storage_options : mapping, optional
         Arguments of the file systems of both URLs. They are not stored.
     observer : Observer, optional
-        Sees the stages.
+        Follows the stages.
     config : RenderConfig, optional
         Options of the plan.
     **options
@@ -177,7 +176,7 @@ def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str])
 
 
 def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """The ranges of the plan that is there already, for a video of so many frames, if nobody asks for other ones."""
+    """Return the ranges of the existing plan, for a video of so many frames, unless the options ask for others."""
     if options.chunk_size or options.target_chunk_frames or options.max_chunks:
         return []
     try:

@@ -1,4 +1,4 @@
-"""Probing: what only a browser can tell of a composition, found out once while it is planned."""
+"""Probe a composition in a browser, once, during planning."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ DEFAULT_FPS = Fraction(30)
 
 
 MAX_SWEPT = 90
-"""Frames that a sweep visits unless told how many; of a longer video, every so many and the first of each clip."""
+"""Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
 MAX_DRAWN = 15
-"""Frames of a sweep that are drawn too."""
+"""Number of frames of a sweep that are also drawn."""
 
 _PATIENCE = Limits().seconds + 5
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What planning learned from the page; ``bodies`` are the contents of ``resources`` by sha256."""
+    """Results of probing the page; ``bodies`` are the contents of ``resources`` by sha256."""
 
     page: PageSettings
     fps: Fraction
@@ -68,7 +68,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class _Look:
-    """What one page told; ``fits`` where its size and rate were those that it has."""
+    """Results of one load; ``fits`` is true if the page had been loaded with its size and rate."""
 
     report: Report
     loaded: Loaded
@@ -84,10 +84,10 @@ class _Look:
 async def probe(
     files: Mapping[str, Path], entry: str, page: PageSettings, options: RenderConfig, clock: StageClock
 ) -> Probe:
-    """Load the page; once more where its size or rate is not what was assumed, since layout depends on both.
+    """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once: planning
-    has nobody else who tries again.
+    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once, because
+    nothing else retries planning.
     """
     fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
     async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
@@ -107,7 +107,7 @@ async def probe(
     if options.fonts == "reject" or options.check in ("strict", "strict-all"):
         require_glyphs(seen.lacking, world)
     fonts, font_files = used_fonts(world, faces or spare_face(seen.uses, world))
-    # Only what is the same each time: the console and the clock are not, and a plan's hash covers its warnings.
+    # A plan's hash covers its warnings, so these must be the same each time. Console messages and times are not.
     warnings = [
         *report.warnings,
         *_variable_warnings(report, options),
@@ -172,9 +172,9 @@ async def _look(
 
 
 def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
-    """The frames that a sweep visits: every ``step``-th, always the first and the last, and where it skips any, ``starts``.
+    """Return the frames that a sweep visits: every ``step``-th, the first, the last, and if it skips any, ``starts``.
 
-    ``step`` 0 is no sweep, and None is every frame up to `MAX_SWEPT` of them.
+    With ``step`` 0 there is no sweep. With None it visits at most `MAX_SWEPT` frames, besides ``starts``.
     """
     if step == 0 or frames < 1:
         return ()
@@ -192,17 +192,17 @@ def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
 
 
 def _starts(report: Report, fps: Fraction) -> set[int]:
-    """The first frames of clips."""
+    """Return the first frames of clips."""
     return {math.ceil(Fraction(clip.start) * fps - Fraction(1, 10**6)) for clip in report.clips}
 
 
 async def _sweep(
     session: PageSession, frames: tuple[int, ...], loaded: Loaded, typefaces: Typefaces, starts: set[int]
 ) -> Sweep:
-    """Bring the page to each frame as a capture would, so that it asks for all that a chunk will ask for.
+    """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
-    Layout is enough to make a page load what it shows, at a third of the time of drawing; some frames are drawn as well.
-    All text of some is looked at for its fonts, of the others that which changed.
+    Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text of
+    these and of first frames of clips is read for its fonts; of other frames, only changed text.
     """
     await typefaces.look()
     moved: list[bool] = []
@@ -246,7 +246,7 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
         given = getattr(options, name)
         if report.has_root and given is not None:
             raise InvalidConfigError(
-                f"{name}={given} is for pages without a composition; the root's data-{name} decides here", field=name
+                f"{name} applies only to pages without a composition root; set data-{name} on the root", field=name
             )
         if not 16 <= value <= MAX_SIDE:
             what = f"data-{name} of the composition root" if report.has_root else f"the page's {name}"
@@ -257,7 +257,7 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
 
 
 def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
-    """The canvas, unchecked: the root declares it; a page without one takes the options, else its own, else a default."""
+    """Return the size, unchecked: the root's, or for a page without a root that of the options, the page or the default."""
     if report.has_root:
         return report.width or 0, report.height or 0
     choices = (
@@ -269,7 +269,7 @@ def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
 
 
 def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:
-    """The frame rate, and warnings: an option wins over the root's ``data-fps``."""
+    """Return the frame rate and warnings: the option wins over the root's ``data-fps``."""
     if options.fps is not None:
         return parse_fps(options.fps), []
     if declared is None:
@@ -305,4 +305,4 @@ def _timeline_warnings(loaded: Loaded, report: Report) -> list[str]:
             f"register window.__timelines[{loaded.missing[0]!r}], or declare data-duration and data-no-timeline",
             missing=loaded.missing,
         )
-    return [f"{what}; {sooner}say data-no-timeline where none is meant"]
+    return [f"{what}; {sooner}add data-no-timeline if no timeline is intended"]

@@ -1,1 +1,1 @@
-"""A composition's files, as they are found."""
+"""The files of a composition, and its own options."""

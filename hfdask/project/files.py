@@ -1,4 +1,4 @@
-"""A project folder, frozen: which files belong to a composition, and their digests."""
+"""Find the files of a project folder that belong to a composition, and freeze them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hfdask.store import READS, Snapshot, StorageOptions, Store, concurrently, s
 PROJECT_FILE = "hfdask.toml"
 """A project's own options; see `hfdask.project.settings`."""
 
-# What is at the top of a project and never part of a composition.
+# Names at the top of a project that are never part of a composition.
 SKIPPED = frozenset(
     {"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"} | {PROJECT_FILE}
 )
 
 UNPACKED = 2**30
-"""Bytes that a store may give beyond a file's size, where it decompresses what it gives."""
+"""Bytes that a store may send beyond a file's size, if it decompresses files."""
 
 MAX_ENTRY = 100 * 10**6
 """Bytes of an entry document."""
@@ -45,7 +45,7 @@ class Project:
 
     @classmethod
     def find(cls, path: str | os.PathLike[str], entry: str) -> Project:
-        """The project at a folder, or the one whose entry document this file is.
+        """Find the project at a folder, or the one with this file as its entry document.
 
         Raises
         ------
@@ -67,32 +67,32 @@ class Project:
                 entry=entry[:200],
             )
         if document.stat().st_size > MAX_ENTRY:
-            raise ProjectError(f"{document} has more than {MAX_ENTRY} bytes; no page can be so long", file=entry)
+            raise ProjectError(f"{document} has more than {MAX_ENTRY} bytes, which is too long for a page", file=entry)
         return cls(folder, entry)
 
     @property
     def is_fragment(self) -> bool:
-        """Whether the entry document lacks html, head and body tags."""
+        """True if the entry document lacks html, head and body tags."""
         text = _COMMENT.sub(b"", (self.folder / self.entry).read_bytes())
         return _FRAGMENT_FREE.search(text) is None
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
+        """Return every file of the project by its URL path, sorted. Links are followed if they stay in the project."""
         yield from files_below(self.folder, SKIPPED)
 
 
 def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, Path]]:
-    """Every regular file below a resolved folder by its path there, sorted, without what has a ``skipped`` name at the top.
+    """Return every regular file below a resolved folder by its path, sorted, without ``skipped`` names at the top.
 
-    Links are followed while they stay in the folder.
+    Links are followed if they stay in the folder.
 
     Raises
     ------
     ProjectError
-        Where there are more than `hfdask.core.fields.MAX_FILES` files and folders, as links to folders can make from a few.
+        If there are more than `hfdask.core.fields.MAX_FILES` files and folders. Links to folders can make many of a few.
     """
     found: list[tuple[str, Path]] = []
-    contents: dict[Path, list[_Item]] = {}  # a folder is looked at once, however many links lead to it
+    contents: dict[Path, list[_Item]] = {}  # a folder is read once, however many links lead to it
     waiting: list[tuple[Path, tuple[str, ...], frozenset[Path]]] = [(folder, (), frozenset({folder}))]
     seen = 0
     while waiting:
@@ -102,8 +102,8 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
         seen += len(contents[inside])
         if seen > MAX_FILES:
             raise ProjectError(
-                f"{folder} has more than {MAX_FILES} files and folders, where each counts at every place that links give "
-                "it; remove such links, or what is no part of the composition",
+                f"{folder} has more than {MAX_FILES} files and folders, counting each at every place that links give "
+                "it; remove such links, or files that the composition does not need",
                 project=str(folder),
             )
         for name, target, is_folder in contents[inside]:
@@ -117,11 +117,11 @@ def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, 
 
 
 _Item: TypeAlias = tuple[str, Path, bool]
-"""A name, where it really is, and whether that is a folder."""
+"""A name, its resolved path, and true if that is a folder."""
 
 
 def _items(inside: Path, folder: Path) -> list[_Item]:
-    """The files and folders in a folder that are in the project too."""
+    """Return the files and folders in a folder that belong to the project."""
     found: list[_Item] = []
     try:
         with os.scandir(inside) as items:
@@ -135,12 +135,12 @@ def _items(inside: Path, folder: Path) -> list[_Item]:
 
 
 def freeze_files(project: Project, snapshot: Snapshot) -> tuple[Artifact, ...]:
-    """Take every file of a project into a plan's content; equal content is kept once.
+    """Add every file of a project to a plan's content; equal content is kept once.
 
     Raises
     ------
     ProjectError
-        Where a file cannot be read, or has a name that no plan can hold.
+        If a file cannot be read, or its name does not fit into a plan.
     """
     return tuple(concurrently(lambda found: _freeze(snapshot, *found), project.files()))
 
@@ -163,12 +163,12 @@ def _freeze(snapshot: Snapshot, path: str, file: Path) -> Artifact:
 def local_project(
     project: str | os.PathLike[str], storage_options: StorageOptions | None = None
 ) -> Iterator[str | os.PathLike[str]]:
-    """A project as a local path: itself if it is one, else a copy of what is at its URL for as long as the block runs.
+    """Yield a project as a local path: a local project itself, else a copy that stays until the block ends.
 
     Raises
     ------
     EntryNotFoundError
-        Where nothing is at the URL.
+        If there is nothing at the URL.
     StoreError, StoreRefusedError, StoreNotAllowedError, InvalidConfigError
     """
     url = os.fspath(project)
@@ -188,9 +188,9 @@ def local_project(
 
 
 def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
-    """Copy files that can belong to a composition; a name that no page can ask for cannot."""
+    """Copy the files that can belong to a composition, without names that no page can ask for."""
     if len(names) > MAX_FILES:
-        raise ProjectError(f"{store.url} has {len(names)} files, more than {MAX_FILES}; a project cannot be so large")
+        raise ProjectError(f"{store.url} has {len(names)} files, more than the {MAX_FILES} that a project may have")
     wanted = [
         name
         for name in names
@@ -200,19 +200,21 @@ def _fetch_all(store: Store, names: Mapping[str, int], folder: Path) -> None:
     ]
     folders = {parent.as_posix() for name in wanted for parent in PurePosixPath(name).parents}
     if both := sorted(folders & {*wanted}):
-        raise ProjectError(f"{store.url_of(both[0])} is a file and a folder, which no project can hold; rename one")
+        raise ProjectError(f"{store.url_of(both[0])} is both a file and a folder; rename one")
     for parent in folders:
         try:
             (folder / parent).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise ProjectError(f"{store.url} has a folder {parent[:200]!r}, which cannot be here: {error}") from error
+            raise ProjectError(
+                f"{store.url} has a folder {parent[:200]!r}, which cannot be created here: {error}"
+            ) from error
     concurrently(lambda name: _fetch_whole(store, name, names[name], folder / name), wanted)
 
 
 def _fetch_whole(store: Store, name: str, size: int, path: Path) -> None:
-    """Copy a file of which nothing but its size is known. It may be more: some stores decompress what they give."""
+    """Copy a file of known size. It may be longer than that, because some stores decompress files."""
     for _ in range(READS):
         if store.fetch(name, path, size, limit=size + UNPACKED).stat().st_size >= size:
             return
     url = store.url_of(name)
-    raise StoreError(f"{url}: only {path.stat().st_size} of {size} bytes came, {READS} times", url=url)
+    raise StoreError(f"{url}: received only {path.stat().st_size} of {size} bytes, {READS} times", url=url)

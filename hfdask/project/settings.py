@@ -1,4 +1,4 @@
-"""A project's own options: the table ``[render]`` of its ``hfdask.toml``."""
+"""Read a project's own options: the table ``[render]`` of its ``hfdask.toml``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def with_project_file(
     """Merge a caller's options over those of the project's own file, if it has one.
 
     Tables (``variables``, ``replace_urls``) are merged name by name. The file belongs to the project, so it can neither
-    open private hosts to the page nor reach for files outside of the project. Of a project at a URL, ``replace_urls`` are
-    left to planning, which has a local copy of the project.
+    open private hosts to the page nor use files outside of the project. If the project is at a URL, ``replace_urls`` are left
+    to planning, which has a local copy.
 
     Raises
     ------
     InvalidConfigError
-        Names the file.
+        The message names the file.
     StoreError, StoreRefusedError, StoreNotAllowedError
     """
     store = Store(project, storage_options)
@@ -76,7 +76,7 @@ def _of_url(store: Store) -> tuple[str, dict[str, Any]]:
 
 
 def _options(place: str, data: bytes) -> dict[str, Any]:
-    """The options in the content of a project's file."""
+    """Read the options from the content of a project's file."""
     document = _toml(place, data)
     own = document.pop("render", {})
     if document or not isinstance(own, dict):
@@ -84,7 +84,7 @@ def _options(place: str, data: bytes) -> dict[str, Any]:
         raise InvalidConfigError(f"{place}: unknown {name!r}; options belong in a table [render]", field=name)
     if "allow_hosts" in own:
         raise InvalidConfigError(
-            f"{place}: allow_hosts is only for whoever renders, because it opens this machine's network to the page",
+            f"{place}: allow_hosts opens this machine's network to the page, so a project cannot set it; pass it to the render",
             field="allow_hosts",
         )
     try:

@@ -1,1 +1,1 @@
-"""How chunks of a plan become files of frames."""
+"""Rendering of a plan's chunks and of single frames."""

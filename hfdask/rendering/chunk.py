@@ -1,9 +1,9 @@
-"""Rendering a chunk: frames from the browser on one side, packets from the encoder on the other, at the same time.
+"""Render a chunk: capture frames in the browser and encode them, at the same time.
 
-The browser's thread captures and the calling thread encodes; a bounded channel between them keeps a slow encoder from
-piling up pictures. A chunk's files are written whole, its record last, so a record means a finished chunk, and a
-second call of the same chunk finds it and does nothing. One that was finished for another plan, but that sees the same
-(`hfdask.planning.content_keys`), is taken over if some of its frames still come out as they did.
+The browser's thread captures, and the calling thread encodes. The channel between them is bounded, so pictures do not pile
+up if the encoder is slow. A chunk's record is written last, so a record means a finished chunk, and a second call for the
+same chunk finds it and does nothing. A chunk that was finished for another plan, with the same content key
+(`hfdask.planning.content_keys`), is reused if some of its frames are still rendered with the same pixels.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from hfdask.rendering.plan_page import Materials
 from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_output
 
 CHANNEL_FRAMES = 8
-"""Pictures that may wait for the encoder."""
+"""Maximum number of pictures that wait for the encoder."""
 
 SPOTS = 3
-"""Moving frames of another plan's chunk that are captured again before it is used, besides its first and last."""
+"""Number of moving frames of another plan's chunk, besides its first and last, to capture again before it is reused."""
 
 _POLL = 0.1
 _DONE = object()
@@ -84,23 +84,23 @@ def render_chunk(
     storage_options : mapping, optional
         Arguments of the file systems of both URLs.
     damage_test : bool
-        Whether to skip the picture of frames that the compositor did not touch. The frames are the same either way.
+        True to capture only frames that change. The pixels are the same either way.
     redo : bool
-        Whether to render even if the chunk is there already, of this plan or unchanged from another.
+        True to render even if a finished chunk exists, of this plan or unchanged from another.
     plan_hash : str, optional
-        Hash of the plan that must be there. Another plan that has taken its place is an error then.
+        Hash of the expected plan. Another plan in its place is an error.
     observer : Observer, optional
-        Sees stages and progress, and can cancel.
+        Follows stages and progress, and can cancel.
 
     Returns
     -------
     ChunkResult
-        ``reused`` is true if the chunk was there already.
+        ``reused`` is true if the chunk existed already.
 
     Raises
     ------
     PlanError
-        If the plan, the index or this process's environment does not fit.
+        If the plan or the index is not valid, or this process's environment does not match.
     ProjectError, BrowserError, EncodeError, StoreError, RenderCancelledError
     """
     observer = observer or Observer()
@@ -134,11 +134,11 @@ def render_chunk(
 def finished_chunk(
     output: Store, name: str, chunk: ChunkRange, tell: Callable[[str], object] = lambda text: None
 ) -> ChunkResult | None:
-    """The record of a chunk that is finished in the store and sees what this one does, if there is one.
+    """Return the record of a finished chunk in the store with the same content key, or None.
 
-    Its ``plan_hash`` may be another plan's. A file that is not what the record says counts as not finished. Its bytes are
-    only read where that is cheap, in a local store; assembly checks them in any case. ``tell`` is told of a record that is
-    spoilt, or whose file is.
+    Its ``plan_hash`` may be another plan's. A chunk whose file does not match the record does not count. The bytes are only
+    read if that is cheap, in a local store; assembly checks them in any case. ``tell`` is called with a message if the
+    record or its file is damaged.
     """
     where = output.url_of(name)
     try:
@@ -146,7 +146,7 @@ def finished_chunk(
     except MissingArtifactError:
         return None
     except PlanCorruptError as error:
-        tell(f"chunk {chunk.index} was spoilt, and was rendered again: {error.message}")
+        tell(f"chunk {chunk.index} was damaged and was rendered again: {error.message}")
         return None
     try:
         whole = (
@@ -159,15 +159,13 @@ def finished_chunk(
     except MissingArtifactError:
         whole = False
     if not whole:
-        tell(
-            f"chunk {chunk.index} was spoilt, and was rendered again: {where} and its files are not what its record says"
-        )
+        tell(f"chunk {chunk.index} was damaged and was rendered again: the files of {where} do not match its record")
         return None
     return record
 
 
 def spot_frames(record: FrameRecord) -> tuple[int, ...]:
-    """The frames that tell whether a chunk is still what it was: of a shifted movement, those that move."""
+    """Choose the frames to capture again before a chunk is reused: the first, the last and some that move."""
     last = len(record.digests) - 1
     moving = [number for number, moved in enumerate(record.damage) if moved]
     spread = [moving[(2 * k + 1) * len(moving) // (2 * SPOTS)] for k in range(SPOTS)] if moving else [last // 2]
@@ -177,7 +175,7 @@ def spot_frames(record: FrameRecord) -> tuple[int, ...]:
 def _take_over(
     work: _Work, known: ChunkResult, output: Store, name: str, clock: StageClock, observer: Observer
 ) -> ChunkResult | None:
-    """Use another plan's chunk, if its frames come out as they did; with the frame before it as this plan shows it."""
+    """Reuse another plan's chunk if its frames are rendered as before. The frame before it is captured by this plan."""
     chunk = work.chunk
     try:
         record = read_frames(output, name)
@@ -194,8 +192,8 @@ def _take_over(
     different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
     if different:
         work.messages.append(
-            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those that were rendered before; "
-            "it was rendered again"
+            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those of the earlier plan, "
+            "so it was rendered again"
         )
         return None
     with clock("upload"):
@@ -219,7 +217,7 @@ def _take_over(
 
 @dataclass
 class _Work:
-    """A chunk under way: what it needs, and what it has found out."""
+    """State of a chunk that is being rendered."""
 
     manifest: Manifest
     chunk: ChunkRange
@@ -254,7 +252,7 @@ def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
         thread.result(future)
     finally:
         if future.cancel():
-            # Let the browser be put down before the next chunk asks for one.
+            # Wait until the browser is returned before the next chunk leases one.
             concurrent.futures.wait([future], timeout=10)
 
 
@@ -276,10 +274,10 @@ def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: 
 
 
 async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
-    """The browser's half: announce that the page is ready, then hand over frames.
+    """Capture on the browser's thread: report that the page is ready, then send frames.
 
-    A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did,
-    since a frame does not depend on those before. Where it fails twice at the same frame, no browser is to blame.
+    A browser that dies, hangs or takes too much memory is replaced, and the next one continues at the same frame, since frames
+    do not depend on those before. A second failure at the same frame is raised.
     """
     frame = max(0, work.chunk.start - 1)
     failed_at = None
@@ -292,12 +290,12 @@ async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
         except (BrowserCrashError, BrowserMemoryError, PageTimeoutError, CaptureError) as error:
             if failed_at == frame or not work.opened:
                 raise
-            work.messages.append(f"{error}; a new browser goes on from frame {frame}")
+            work.messages.append(f"{error}; a new browser continues at frame {frame}")
             failed_at = frame
 
 
 async def _frames(work: _Work, first: int, announce: _Channel | None, clock: StageClock) -> AsyncGenerator[Frame]:
-    """The frames from ``first`` on, in a page of their own."""
+    """Yield the frames from ``first`` on, from a new page."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with work.materials.page() as (session, warm):
@@ -331,7 +329,7 @@ class _Channel:
         self._items.put(item)
 
     def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
-        """The next item, or the producer's error, or `RenderCancelledError`; None after the last item."""
+        """Return the next item, or None after the last one. Raise the producer's error, or `RenderCancelledError`."""
         while True:
             try:
                 item = self._items.get(timeout=_POLL)
@@ -342,12 +340,12 @@ class _Channel:
                     self._thread.result(producer)
                     return None
                 continue
-            with contextlib.suppress(RuntimeError):  # the thread was closed, and nobody waits there
+            with contextlib.suppress(RuntimeError):  # the thread was closed, and nothing waits there
                 self._thread.loop.call_soon_threadsafe(self._free.release)
             return item
 
     def frames(self, producer: concurrent.futures.Future[None], observer: Observer) -> Iterator[Frame]:
-        """Frames as they come, until the producer ends; metered as the capture's share of the caller's time."""
+        """Yield frames until the producer ends; meter the wait as the capture's share of the caller's time."""
         while True:
             with observer.meter("capture"):
                 item = self.take(producer, observer)
@@ -358,9 +356,9 @@ class _Channel:
 
 
 def _upload(work: _Work, output: Store, name: str) -> None:
-    """Everything but the record that commits it."""
+    """Upload everything except the record, which commits the chunk."""
     chunk = work.chunk
-    output.delete(name + ".json")  # of a chunk that is replaced: no record may stand for what is not yet there
+    output.delete(name + ".json")  # of a chunk that is replaced: no record may exist before its files
     record = FrameRecord(
         key=chunk.key,
         start=chunk.start,

@@ -1,4 +1,4 @@
-"""What a plan's page is made of, fetched to this machine and checked: files, recorded answers, fonts; and the page itself."""
+"""Local, verified files of a plan's page (files, recorded answers, fonts), and the page itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hfdask.store import StorageOptions, Store, materialised
 
 @dataclass(frozen=True)
 class Materials:
-    """Everything that a page of this plan needs, and nothing else that it could get at."""
+    """Everything that a page of this plan needs. A page can access nothing else."""
 
     manifest: Manifest
     files: Mapping[str, Path]
@@ -30,7 +30,7 @@ class Materials:
     @classmethod
     @contextmanager
     def of(cls, store: Store, manifest: Manifest, chunk: int | None = None) -> Iterator[Materials]:
-        """Those of one chunk, or of the whole plan, for as long as the block runs.
+        """Yield the materials of one chunk or of the whole plan, until the block ends.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Materials:
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[tuple[PageSession, bool]]:
-        """A loaded page in a browser of its own, and whether that was warm. On the browser thread only."""
+        """Yield a loaded page in a leased browser, and true if the browser was warm. On the browser thread only."""
         pool = browser_thread().pool
         async with pool.opened(self.manifest.page.capture_mode, self.fonts, self._loaded) as (session, warm):
             yield session, warm
@@ -60,7 +60,7 @@ class Materials:
             yield session
 
     def pictures(self, frames: Iterable[int]) -> tuple[list[bytes], bool]:
-        """PNGs of single frames, from one page, and whether its browser was warm. On any thread but the browser's."""
+        """Return PNGs of single frames, and true if the browser was warm. On any thread but the browser's."""
 
         async def take() -> tuple[list[bytes], bool]:
             pictures = []
@@ -75,7 +75,7 @@ class Materials:
 
 
 def fetch_fonts(plan_url: str, manifest: Manifest, storage_options: StorageOptions | None = None) -> FontWorld:
-    """The fonts of a plan alone: all that a browser has to be started with.
+    """Fetch only the fonts of a plan, which a browser needs to start.
 
     Raises
     ------

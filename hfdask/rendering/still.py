@@ -1,4 +1,4 @@
-"""One frame of a composition, for people who are writing it."""
+"""Write one frame of a composition as a picture, for its authors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def still(
         local_project(project, storage_options) as source,
         tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch,
     ):
-        # Of the timeline only one frame matters, so what it loads is fetched when it is shown.
+        # Only one frame is shown, so late files are fetched at that frame and the timeline is not swept.
         merged = RenderConfig.of(with_project_file(source, given))
         frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0})
         manifest = frozen.manifest
@@ -85,7 +85,7 @@ def still(
 
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
-    # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
+    # Planning has not read the text of this frame, so the browser gets all fonts that a plan could have.
     with Materials.of(Store(frozen.url), frozen.manifest) as materials:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,

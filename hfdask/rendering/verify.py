@@ -1,4 +1,4 @@
-"""Check a video against its certificate, and frames of it by rendering them again."""
+"""Check a video against its certificate, and render some frames again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def verify(
     sample: int = SAMPLE,
     storage_options: StorageOptions | None = None,
 ) -> Verification:
-    """Check a video against its certificate, and some of its frames by rendering them again.
+    """Check a video against its certificate, and render some of its frames again.
 
     Parameters
     ----------
@@ -36,21 +36,21 @@ def verify(
     certificate : str or path, optional
         Its certificate. Default: next to it.
     plan_url : str or path, optional
-        Where the plan is, if it was moved. Default: the URL in the certificate.
+        URL of the plan, if it has moved. Default: the URL in the certificate.
     sample : int
-        How many frames to render again, evenly spread.
+        Number of frames to render again, evenly spread.
     storage_options : mapping, optional
         Arguments of the file systems.
 
     Raises
     ------
     CertificateError
-        If the video is not the certified one, the plan is not its plan, or a frame comes out differently. ``details``
+        If the video is not the certified one, the plan is not its plan, or a frame is rendered differently. ``details``
         names the frames.
     MissingArtifactError
-        If the video, the certificate or the plan is not there.
+        If the video, the certificate or the plan does not exist.
     EnvironmentMismatchError
-        If this machine would not render what was planned.
+        If this machine's software does not match the plan.
     """
     if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
         raise InvalidConfigError(f"sample must be a number of frames, at least 1, not {sample!r}", field="sample")
@@ -62,21 +62,23 @@ def verify(
             store.fetch(name, folder / "video", known.size, known.sha256)
         except ArtifactDigestError as error:
             raise CertificateError(
-                f"{store.url_of(name)} is not the video that {papers.url_of(paper)} is about", video=name
+                f"{store.url_of(name)} is not the video that {papers.url_of(paper)} certifies", video=name
             ) from error
     where = plan_url or known.plan_url
     try:
         plan = Plan.open(where, storage_options)
     except MissingArtifactError as error:
         raise MissingArtifactError(
-            f"the plan is not at {where} any more: keep plans with plan_dir, or say where it is", url=str(where)
+            f"there is no plan at {where}: render with plan_dir to keep plans, or pass plan_url", url=str(where)
         ) from error
     if plan.hash != known.plan_hash:
         raise CertificateError(f"the plan at {plan.url} is not the one that the video was rendered from", plan=plan.url)
     require_environment(plan.manifest.environment)
     total = len(known.frame_digests)
     if total != plan.manifest.frames:
-        raise CertificateError(f"{papers.url_of(paper)} is about {total} frames, its plan about {plan.manifest.frames}")
+        raise CertificateError(
+            f"{papers.url_of(paper)} certifies {total} frames, but its plan has {plan.manifest.frames}"
+        )
     count = min(sample, total)
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
     with Materials.of(Store(plan.url, plan.storage_options), plan.manifest) as materials:
@@ -84,5 +86,5 @@ def verify(
     digests = [frame_digest(decode_frame(picture)) for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
     if different:
-        raise CertificateError(f"frames {different} of {name} come out differently here", frames=different)
+        raise CertificateError(f"frames {different} of {name} are rendered differently here", frames=different)
     return Verification(video=store.url_of(name), plan_hash=plan.hash, frames=total, checked=chosen)

@@ -1,15 +1,15 @@
-"""Which URLs this process may touch, by ``HFDASK_ALLOWED_URLS``.
+"""Check URLs against ``HFDASK_ALLOWED_URLS``, the list of URLs that this process may use.
 
-A worker writes where the task that it was sent tells it to. Where tasks come from others, the one who runs the worker can
-bound that: a comma- or space-separated list of URL prefixes, unset for anything. A prefix covers whole path segments,
+A worker writes to the URLs that a task names. If other people submit tasks, the owner of the worker can restrict that with
+a comma- or space-separated list of URL prefixes. Without the list any URL is allowed. A prefix covers whole path segments,
 after links, dots and encoded dots are resolved, so ``s3://bucket/a`` covers neither ``s3://bucket/ab`` nor
 ``s3://bucket/a/../b``.
 
-Storage options come with the task too, and some of them send the requests for a URL to another server. Where the list is
-set, only options that say who asks, and how, are taken from tasks: credentials, sizes, time-outs. Every other option needs
+Storage options come with the task too, and some of them send the requests for a URL to another server. If the list is set,
+tasks may only give credentials, sizes and time-outs. Every other option needs
 an entry ``NAME=VALUE`` in the list, such as ``endpoint_url=https://store.example:9000`` or
 ``client_kwargs.endpoint_url=...`` for one in a table. What the worker's own environment sets (``AWS_ENDPOINT_URL``,
-``FSSPEC_...``) is its owner's and is not bound.
+``FSSPEC_...``) is not restricted.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _HARMLESS = frozenset(
     | {"config_kwargs.signature_version", "client_kwargs.region_name", "retries.max_attempts", "retries.mode"}
     | {"config_kwargs.retries.max_attempts", "config_kwargs.retries.mode"}
 )
-# Parts of a token that are no addresses: gcsfs takes a service account's key as a table.
+# Parts of a token that are not addresses: gcsfs takes a service account's key as a table.
 _TOKEN = "token."
 _PLAIN = str | bytes | int | float | None
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Protocol, server and path segments of a URL, in one form for all ways to write it."""
+    """Protocol, server and path segments of a URL, in normal form."""
 
     protocol: str
     server: tuple[tuple[str, str], ...]
@@ -61,13 +61,13 @@ class _Place:
 
 
 def require_allowed(url: str, options: StorageOptions | None = None) -> None:
-    """Refuse a URL outside of the allowed ones, and options that could lead elsewhere, before anything is touched.
+    """Raise an error for a URL that is not allowed, or for options that could lead to another server.
 
     Raises
     ------
     StoreNotAllowedError
     InvalidConfigError
-        For a URL or an entry of the list that no file system knows.
+        If no file system knows the URL or an entry of the list.
     """
     listed = os.environ.get(VARIABLE)
     if listed is None:
@@ -78,7 +78,7 @@ def require_allowed(url: str, options: StorageOptions | None = None) -> None:
     places = [] if "::" in url else [_place(each) for each in _readings(url)]
     if not places or not all(any(prefix.covers(place) for prefix in prefixes) for place in places):
         raise StoreNotAllowedError(
-            f"{shown(url)} is not under any of the URLs that {VARIABLE} allows this process to touch", url=shown(url)
+            f"{shown(url)} is not under any of the URLs that {VARIABLE} allows this process to use", url=shown(url)
         )
     for name, value in _leaves(options or {}):
         if not _is_harmless(name, value) and f"{name}={value}" not in given:
@@ -91,7 +91,7 @@ def require_allowed(url: str, options: StorageOptions | None = None) -> None:
 
 
 def _readings(url: str) -> Iterator[str]:
-    """A URL as it is, and as servers may read it that decode it before they resolve dots, once or more often."""
+    """Yield a URL, and its forms for servers that decode it, once or more often, before they resolve dots."""
     yield url
     while (decoded := unquote(url)) != url:
         url = decoded
@@ -114,7 +114,7 @@ def _place(url: str) -> _Place:
 
 
 def _leaves(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single option, by its dotted name."""
+    """Yield every single option with its dotted name."""
     for key, value in options.items():
         name = f"{above}{key}"
         if isinstance(value, Mapping):

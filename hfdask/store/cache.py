@@ -1,13 +1,13 @@
-"""The machine's cache of plan objects: by digest, shared by its processes, bounded, and filled once.
+"""The cache of plan objects on a machine: by digest, shared by its processes, and bounded in size.
 
     objects/<2 hex>/<sha256>    verified content, read-only; each process hashes an object once before it uses it
-    partial/<name>              what one process is fetching, locked for as long as it does
-    leases/<name>               digests that one caller uses, locked for as long as it does
-    lock                        held by all who take a lease, alone by the one who evicts
+    partial/<name>              object that a process is fetching, locked meanwhile
+    leases/<name>               digests that a caller uses, locked meanwhile
+    lock                        shared by all that take a lease, exclusive for eviction
 
-All locks are `flock`: the kernel drops them with the process, however that ends, so there is nothing to recover. A file
-whose lock is free belongs to nobody. An object's access time is when it was used last; its time of change stays, by which
-a process knows the file that it has hashed.
+All locks are `flock`: the kernel drops them when the process ends, however it ends, so there is nothing to recover. A file
+whose lock is free has no owner. An object's access time is the time of its last use. Its modification time stays, so that
+a process recognises a file that it has hashed.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from hfdask.store.failures import is_full
 FOLDER_VARIABLE = "HFDASK_CACHE"
 BYTES_VARIABLE = "HFDASK_CACHE_BYTES"
 DEFAULT_BYTES = 16 * 2**30
-"""Unless told otherwise; never more than half of what is free on the disk."""
+"""Default limit in bytes; half of the free disk space if that is less."""
 
 STALLED = 20.0
-"""Seconds without progress after which whoever holds a lock counts as stopped: locks of processes that end are free at once."""
+"""Seconds without progress after which the holder of a lock counts as stopped. (Locks of ended processes are free at once.)"""
 
 _LOOK = 0.02
 
 
 class Cache:
-    """A folder of objects by digest. Any number of threads and processes may have one of the same folder.
+    """A folder of objects by digest. Any number of threads and processes may use the same folder.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Cache:
     Raises
     ------
     InvalidConfigError
-        Where the folder cannot be made, or is not this user's alone.
+        If the folder cannot be made, or others can write to it.
     """
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
@@ -63,27 +63,27 @@ class Cache:
                 private_folder(self.folder / part)
         except OSError as error:
             raise InvalidConfigError(
-                f"{wanted} cannot hold plan objects: {error}; name a folder of this user's in {FOLDER_VARIABLE}",
+                f"{wanted} cannot hold plan objects: {error}; set {FOLDER_VARIABLE} to a folder that this user owns",
                 field=FOLDER_VARIABLE,
             ) from error
 
     def path(self, digest: str) -> Path:
-        """Where the object of this digest is, if it is there.
+        """Return the path of the object of this digest, which need not exist.
 
         Raises
         ------
         PlanCorruptError
-            Where it is no digest.
+            If it is not a digest.
         """
         return self.folder / object_name(digest)
 
     def has(self, digest: str, size: int) -> bool:
-        """Whether an object is there and right. One that a power cut has spoilt, or somebody else, does not count."""
+        """Return true if an object exists and its content is right; a damaged one does not count."""
         return is_content(self.path(digest), digest, size)
 
     @contextmanager
     def lease(self) -> Iterator[Callable[[Iterable[str]], None]]:
-        """Gives a function that keeps objects from being evicted until the block ends, those too that are to come."""
+        """Yield a function that protects objects, present or future, from eviction until the block ends."""
         lease = self.folder / "leases" / uuid.uuid4().hex
         with self._locked(fcntl.LOCK_SH):
             descriptor = os.open(lease, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -106,10 +106,10 @@ class Cache:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[Path]:
-        """Wait until nobody else fetches what has this name, then hold its place; gives a path for what is fetched.
+        """Wait for the exclusive right to fetch this name; yield a path for the fetched file.
 
-        Look again whether it is there: whoever had the turn before has probably brought it. One whose file does not grow is
-        not waited for longer than `STALLED`: then the path is another one.
+        Check again if the object exists: another process has probably fetched it meanwhile. If the file of the other
+        process does not grow for `STALLED` seconds, the wait ends with another path.
         """
         path = self.folder / "partial" / name
         descriptor = _held(path)
@@ -125,7 +125,7 @@ class Cache:
             os.close(descriptor)
 
     def accept(self, path: Path, digest: str) -> Path:
-        """Move verified content into its place."""
+        """Move verified content to its place."""
         final = self.path(digest)
         final.parent.mkdir(exist_ok=True, mode=0o700)
         path.chmod(0o400)
@@ -134,7 +134,7 @@ class Cache:
         return final
 
     def with_space(self, call: Callable[[], None]) -> None:
-        """Make a call that writes to the cache; where the disk is full, once more after everything unused has gone.
+        """Make a call that writes to the cache. If the disk is full, remove all unused objects and try once more.
 
         Raises
         ------
@@ -153,14 +153,14 @@ class Cache:
             if not (isinstance(error, DiskFullError) or is_full(error)):
                 raise
             raise DiskFullError(
-                f"no space is left for plan objects in {self.folder}; free some, or name another folder in {FOLDER_VARIABLE}",
+                f"no space is left for plan objects in {self.folder}; free some space, or set {FOLDER_VARIABLE} to another folder",
                 path=str(self.folder),
             ) from error
 
     def evict(self, limit: int | None = None) -> int:
-        """Remove the least recently used objects until the rest fits in the limit; returns the bytes that are left.
+        """Remove the least recently used objects until the rest fits in the limit; return the bytes that are left.
 
-        Objects under a lease stay, even above the limit. Remains of dead processes go.
+        Objects under a lease stay, even above the limit. Files of dead processes are removed.
         """
         with self._locked(fcntl.LOCK_EX):
             used = self._leased()
@@ -177,11 +177,11 @@ class Cache:
         return total
 
     def used(self) -> int:
-        """Bytes that objects take now."""
+        """Return the bytes that objects take now."""
         return sum(size for _, size, _ in self._objects())
 
     def limit(self, used: int) -> int:
-        """Bytes that objects may take, where they take ``used`` now."""
+        """Return the bytes that objects may take, if they take ``used`` now."""
         if self._limit is not None:
             return self._limit
         told = os.environ.get(BYTES_VARIABLE)
@@ -221,7 +221,7 @@ class Cache:
                 if time.monotonic() - began > STALLED:
                     raise StoreError(
                         f"{self.folder} has been locked for {STALLED:g} s, by a process that is probably stopped; end that process, "
-                        f"or name another folder in {FOLDER_VARIABLE}",
+                        f"or set {FOLDER_VARIABLE} to another folder",
                         path=str(self.folder),
                     )
                 time.sleep(_LOOK)
@@ -231,18 +231,18 @@ class Cache:
 
 
 def _own_folder(wanted: Path) -> Path:
-    """A folder if it is this user's alone, else one of this user's in it: others could change what is rendered."""
+    """Return the folder if no one else can write to it, else a folder of this user in it."""
     wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
     return wanted if is_private(wanted.resolve()) else private_folder(wanted / f"hfdask-{os.getuid()}")
 
 
 def _remove_if_free(path: Path) -> bool:
-    """Remove a file that no living process has locked; False for one that is locked."""
+    """Remove a file unless a living process has locked it; return false if it is locked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         if not _lock(descriptor, fcntl.LOCK_EX):
             return False
-        path.unlink()  # while it is locked, so that nobody has begun to use it in between
+        path.unlink()  # while it is locked, so that no process begins to use it
     finally:
         os.close(descriptor)
     return True
@@ -257,7 +257,7 @@ def _lock(descriptor: int, how: int) -> bool:
 
 
 def _held(path: Path) -> int | None:
-    """A descriptor that holds a file's lock, once it is free; None where its holder has not written for `STALLED` seconds."""
+    """Wait for a file's lock and return the descriptor that holds it; None if its holder stalls for `STALLED` seconds."""
     size, since = -1, time.monotonic()
     while time.monotonic() - since <= STALLED:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

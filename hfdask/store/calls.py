@@ -1,7 +1,7 @@
-"""Calls of a file system: retried while that can help, in bounded time, and many at once.
+"""Call file systems with retries, time limits and concurrency.
 
-s3fs, botocore and gcsfs retry what fails on the wire themselves, for up to half a minute. The budget here is one for
-both: where they have used it up there is no further attempt, and where a call fails at once it is made again.
+s3fs, botocore and gcsfs retry network errors themselves, for up to half a minute. Both share one budget: if they have used
+it up, there is no further attempt; if a call fails at once, it is retried.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ THREADS = 32
 
 ATTEMPTS = 5
 SECONDS = 100.0
-"""No attempt begins later than this after the first one began, whoever retried in between."""
+"""Seconds after the start of the first attempt; no attempt begins later, whoever retried in between."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
-"""Seconds; each wait is drawn between nothing and a limit that doubles."""
+"""Seconds; each wait is random, from 0 to a limit that doubles."""
 
 STALL = 30.0
 SLOWEST = 256 * 1024
-"""A call may take so many seconds, and one more for each so many bytes that it moves."""
+"""A call may take so many seconds, and one more for each so many bytes."""
 
 MULTIPART = 5 * 2**20
-"""From this size on, file systems may upload in parts."""
+"""Size from which file systems may upload in parts."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
 def retried(call: Callable[[], _R]) -> _R:
-    """The call's result, after as many attempts as its errors allow; raises the last attempt's error as it is."""
+    """Make a call, retry transient errors, and return its result. The last attempt's error is raised unchanged."""
     attempts = Retrying(
         stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(SECONDS),
         wait=wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
@@ -60,11 +60,10 @@ def in_time(
     undo: Callable[[], object] = lambda: None,
     **options: Any,
 ) -> Any:
-    """One call of a file system's method, which ends with `TimeoutError` where it moves too little.
+    """Call a file system's method once, and raise `TimeoutError` if it is too slow.
 
-    Large uploads of asynchronous file systems are left to their own time-outs: cancelled from outside they would not
-    take back the parts that are in the bucket. Calls of other file systems cannot be cancelled: one that comes back after it
-    was given up is followed by ``undo``.
+    Large uploads of asynchronous file systems have their own time-outs: cancelled from outside, they would leave their parts
+    in the bucket. Calls of other file systems cannot be cancelled: if one returns after its time-out, ``undo`` is called.
     """
     limit = STALL + size / SLOWEST
     if type(fs) in (LocalFileSystem, MemoryFileSystem):
@@ -85,7 +84,7 @@ def in_time(
             if answer.set_running_or_notify_cancel():
                 answer.set_result(result)
                 return
-        with suppress(Exception):  # nobody is left to be told
+        with suppress(Exception):  # the caller is gone
             undo()
 
     # A thread that never comes back must not keep the process from ending.
@@ -99,7 +98,7 @@ def in_time(
 
 
 def concurrently(call: Callable[[_T], _R], items: Iterable[_T], threads: int = THREADS) -> list[_R]:
-    """The call's results for all items, in order; the first error ends it, and no call runs on behind it."""
+    """Call for all items at once and return the results in order. After an error, wait for running calls and raise it."""
     todo = list(items)
     if len(todo) < 2:
         return [call(item) for item in todo]

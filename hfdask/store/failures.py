@@ -1,9 +1,8 @@
-"""Which errors of a file system heal by themselves, and what the others become.
+"""Tell transient errors of file systems from permanent ones, and translate both into errors of hfdask.
 
 The file systems behind fsspec have no common base class of errors: s3fs translates botocore's to `OSError`, gcsfs raises
-its own, and both let through what aiohttp, requests and the credential libraries raise. So errors are told apart by
-what they carry, an HTTP status or an errno, and only then by name; names, because none of these libraries need be
-installed.
+its own, and both let through what aiohttp, requests and the credential libraries raise. So errors are recognised by their HTTP status or errno, and only then by name. Names are used because none of these
+libraries need be installed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from hfdask.errors import (
 )
 from hfdask.store.redaction import StorageOptions, scrubbed
 
-# 409 is what S3 says to one of two who create an object at the same moment.
+# S3 answers 409 if two clients create an object at the same moment.
 _HEALING_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _HEALING_ERRNO = frozenset(
     {
@@ -64,14 +63,14 @@ _MISSING = (FileNotFoundError, NotADirectoryError)
 
 
 class TruncatedRead(OSError):
-    """Fewer bytes came than the store had announced."""
+    """A store sent fewer bytes than it had announced."""
 
     def __init__(self, got: int, told: int) -> None:
-        super().__init__(errno.EIO, f"only {got} of {told} bytes came")
+        super().__init__(errno.EIO, f"received only {got} of {told} bytes")
 
 
 def heals(error: BaseException) -> bool:
-    """Whether the same call can succeed a moment later without anything being changed."""
+    """Return true if the same call may succeed a moment later without any change."""
     for each in _chain(error):
         if isinstance(each, (*_MISSING, PermissionError, FileExistsError, IsADirectoryError)):
             return False
@@ -84,12 +83,12 @@ def heals(error: BaseException) -> bool:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a disk or a quota was full, which may be why another library failed."""
+    """Return true if a full disk or quota is the cause of the error."""
     return any(isinstance(each, OSError) and each.errno in _FULL for each in _chain(error))
 
 
 def typed(error: BaseException, url: str, options: StorageOptions | None, *, writing: bool) -> HfdaskError:
-    """The error of this library that says what went wrong at a URL; it holds no word that could be a secret."""
+    """Return hfdask's error for a failure at a URL, without anything that could be a secret."""
     if isinstance(error, HfdaskError):
         return error
     if isinstance(error, _MISSING) and not writing:
@@ -101,7 +100,9 @@ def typed(error: BaseException, url: str, options: StorageOptions | None, *, wri
         return DiskFullError(f"no space is left {where}: {text}; nothing partial was kept", url=url)
     if heals(error):
         return StoreError(f"{url}: {text}", url=url)
-    return StoreRefusedError(f"the store refuses {url}: {text}; check the URL, its bucket and the credentials", url=url)
+    return StoreRefusedError(
+        f"access to {url} was refused: {text}; check the URL, its bucket and the credentials", url=url
+    )
 
 
 def not_writable(error: HfdaskError, url: str) -> OutputNotWritableError:
@@ -109,7 +110,7 @@ def not_writable(error: HfdaskError, url: str) -> OutputNotWritableError:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what caused it; without those that merely happened before."""
+    """Yield an error and its causes, without errors that only happened before."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -118,7 +119,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error of botocore, aiohttp, gcsfs, requests or google-api-core carries."""
+    """Return the HTTP status that an error of botocore, aiohttp, gcsfs, requests or google-api-core carries."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")

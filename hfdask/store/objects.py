@@ -1,9 +1,8 @@
-"""A plan's objects: content by digest, from the planner's machine into a store and from there to the workers.
+"""A plan's objects: send content by digest to a store, and fetch it on workers.
 
-In a local store each object is a file of its own, and is used where it is. Anywhere else a request costs more than a
-small file, so small objects travel together, in tars. Which object is in which pack follows from the list of objects in
-the manifest alone, for the planner and for every worker, so nothing about packs has to be written down or trusted, and a
-plan is the same plan wherever it is kept.
+In a local store each object is a file, and is used in place. In other stores a request costs more than a small file, so
+small objects travel together, in tars. The planner and every worker derive the packs from the list of objects in the
+manifest alone. So nothing about packs is stored or trusted, and a plan is the same in every store.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ Scope = Literal["all"] | tuple[int, ...]
 
 
 class PlanObject(Protocol):
-    """What a manifest says about a file that the plan carries."""
+    """An entry of a manifest for a file that the plan carries."""
 
     @property
     def path(self) -> str: ...
@@ -66,17 +65,17 @@ class Pack:
 
     @property
     def name(self) -> str:
-        """Name in the store, which stands for the content: a pack's bytes follow from its members."""
+        """Name in the store, a digest of the members, from which the pack's bytes follow."""
         return f"packs/{hashlib.sha256(''.join(digest for digest, _ in self.members).encode()).hexdigest()}.tar"
 
     @property
     def positions(self) -> list[int]:
-        """Where each member's content begins in the tar: after its header of one block."""
+        """Offset of each member's content in the tar, after its header of one block."""
         return [begin + tarfile.BLOCKSIZE for begin in self._begins[:-1]]
 
     @property
     def size(self) -> int:
-        """Bytes of the tar: its members, an end of two blocks, and what fills its last record."""
+        """Bytes of the tar: its members, an end of two blocks, and the padding of its last record."""
         return _rounded(self._begins[-1] + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE)
 
     @property
@@ -90,7 +89,7 @@ def _rounded(size: int, unit: int) -> int:
 
 
 def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
-    """The packs of a plan: small objects that the same chunks need, by digest, as many as fit; none of a single one.
+    """Return the packs of a plan: small objects that the same chunks need, by digest, as many as fit. No pack has a single one.
 
     This rule is part of the plan's protocol.
     """
@@ -113,7 +112,7 @@ def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
 
 
 def _scopes(objects: Iterable[PlanObject]) -> dict[tuple[str, int], Scope]:
-    """The chunks that need each content, under whatever names."""
+    """Return the chunks that need each content, whatever its names."""
     scopes: dict[tuple[str, int], Scope] = {}
     for each in objects:
         key, scope = (each.sha256, each.size), each.chunks
@@ -123,10 +122,10 @@ def _scopes(objects: Iterable[PlanObject]) -> dict[tuple[str, int], Scope]:
 
 
 class Snapshot:
-    """The content of a plan that is being made, fixed at the moment it is added. Use it as a context manager.
+    """The content of a plan that is being made, fixed when it is added. Use it as a context manager.
 
-    It is kept by digest, in the plan's own folder where that is local, else in the machine's cache, so that chunks that
-    are rendered on this machine need not fetch what was just sent away.
+    Content is kept by digest, in the plan's folder if that is local, else in the machine's cache, so that chunks on this
+    machine need not fetch it again.
     """
 
     def __init__(self, store: Store) -> None:
@@ -146,7 +145,7 @@ class Snapshot:
         self._stack.close()
 
     def add(self, source: Path | bytes) -> tuple[str, int]:
-        """Take a file's or some bytes' content; returns its digest and size."""
+        """Add the content of a file or bytes; return its digest and size."""
         digest, size = measured(source)
         if self._cache is None:
             _put(self._store, object_name(digest), source, size, digest)
@@ -159,7 +158,7 @@ class Snapshot:
         return digest, size
 
     def add_all(self, sources: Iterable[Path | bytes]) -> list[tuple[str, int]]:
-        """`add` for many files at once, in order."""
+        """Call `add` for many files at once; return the results in order."""
         return concurrently(self.add, sources)
 
     def _take(self, source: Path | bytes) -> tuple[str, int]:
@@ -175,16 +174,16 @@ class Snapshot:
         return digest, size
 
     def file(self, digest: str) -> Path:
-        """The local file of content that was added."""
+        """Return the local file of content that was added."""
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
 
     def publish(self, objects: Iterable[PlanObject]) -> None:
-        """Bring all content of a plan into its store, where it is not there yet.
+        """Send all content of a plan that its store does not have yet.
 
         Raises
         ------
         ArtifactDigestError
-            Where other content is there under its name.
+            If a name exists with different content.
         StoreError, StoreRefusedError, DiskFullError
         """
         if self._cache is None:
@@ -215,8 +214,8 @@ class Snapshot:
 
 
 def _put(store: Store, name: str, source: Path | bytes, size: int, digest: str) -> None:
-    """Write content under the name that stands for it; if it is there, from another planner too, check that it is this."""
-    looked = store.local or size >= SMALL  # do not send what may be there, unless it is cheaper than to ask
+    """Write content under its digest's name. If the name exists, check its content."""
+    looked = store.local or size >= SMALL  # do not send what may exist, unless sending is cheaper than asking
     if not (looked and store.exists(name)) and store.create(name, source):
         return
     same = store.size(name) == size
@@ -224,7 +223,7 @@ def _put(store: Store, name: str, source: Path | bytes, size: int, digest: str) 
         same = hashlib.sha256(store.read(name)).hexdigest() == digest
     if not same:
         raise ArtifactDigestError(
-            f"{store.url_of(name)} is there already, with other content than its name stands for; delete it and plan again",
+            f"{store.url_of(name)} exists with different content; delete it and plan again",
             url=store.url_of(name),
             sha256=digest,
         )
@@ -234,7 +233,7 @@ def _put(store: Store, name: str, source: Path | bytes, size: int, digest: str) 
 def materialised(
     store: Store, objects: Iterable[PlanObject], wanted: Iterable[PlanObject]
 ) -> Iterator[Mapping[str, Path]]:
-    """Local, verified files of the wanted ones of a plan's objects, by digest, for as long as the block runs.
+    """Yield local, verified files of the wanted objects of a plan, by digest. They stay until the block ends.
 
     Each is fetched once a machine and hashed once, however many chunks, threads and processes ask for it. Objects in a
     local store are used in place.
@@ -242,9 +241,9 @@ def materialised(
     Raises
     ------
     MissingArtifactError
-        Where an object is not in the store.
+        If an object is not in the store.
     ArtifactDigestError
-        Where its bytes are not those that were planned.
+        If its bytes are not those that were planned.
     StoreError, StoreRefusedError, DiskFullError
     """
     by_digest = {each.sha256: each for each in wanted}
@@ -284,7 +283,7 @@ def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, Pla
             missing = {digest: size for digest, size in pack.members if not cache.has(digest, size)}
             if not missing.keys() & wanted.keys():
                 return
-            with suppress(ArtifactDigestError):  # longer than it can be: to be fetched again, like any wrong one
+            with suppress(ArtifactDigestError):  # too long: fetch it again, like any wrong one
                 cache.with_space(partial(_fetch, store, pack.name, path, pack.size))
                 cache.with_space(partial(_unpack, cache, path, pack, missing))
     left = [wanted[digest] for digest, size in pack.members if digest in wanted and not cache.has(digest, size)]
@@ -297,9 +296,9 @@ def _fetch(store: Store, name: str, path: Path, size: int, sha256: str | None = 
 
 
 def _unpack(cache: Cache, path: Path, pack: Pack, missing: Mapping[str, int]) -> None:
-    """Take what is right out of a pack; what is not stays missing.
+    """Unpack the members with the right content; others stay missing.
 
-    Where a member lies follows from the sizes of those before it, so what the tar says of itself is never read.
+    A member's position follows from the sizes of those before it, so the headers of the tar are never read.
     """
     with path.open("rb") as file:
         for (digest, size), position in zip(pack.members, pack.positions, strict=True):

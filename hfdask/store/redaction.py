@@ -1,8 +1,8 @@
-"""What may be shown of a URL, of storage options, and of another library's error.
+"""Remove secrets from URLs, storage options and errors of other libraries.
 
 Credentials reach hfdask in storage options, in URLs and in the environment, and other libraries put them into their
-errors: signed URLs, request headers, a connection string that did not parse. Whatever leaves the store layer as text
-passes through here, and no foreign exception is kept as a cause, because causes are logged in full.
+errors: signed URLs, request headers, a connection string that did not parse. All text that leaves the store layer passes
+through here. No exception of another library is kept as a cause, because causes are logged in full.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _LONGEST = 400
 
 
 class SecretOptions(Mapping[str, Any]):
-    """Storage options that can travel in a task: whole when pickled, but never shown and never part of a key.
+    """Storage options for a task: complete when pickled, but never shown and never part of a key.
 
-    It is no dict on purpose: dask would tokenise a dict by its content and a worker would log it.
+    This is not a dict, because Dask would tokenise a dict by its content and a worker would log it.
     """
 
     __slots__ = ("_options",)
@@ -63,7 +63,7 @@ class SecretOptions(Mapping[str, Any]):
 
 
 def shown(url: object) -> str:
-    """A URL without credentials or query, for messages."""
+    """Return a URL without credentials and query, for messages."""
     scheme, separator, rest = str(url).partition("://")
     if not separator:
         return scheme
@@ -72,7 +72,7 @@ def shown(url: object) -> str:
 
 
 def scrubbed(text: str, options: StorageOptions | None = None) -> str:
-    """Another library's words without anything that could be a credential, on one line of bounded length."""
+    """Return another library's text on one line of bounded length, without anything that could be a credential."""
     for secret in sorted({*_texts(options or {}), *_in_environment()}, key=len, reverse=True):
         text = text.replace(secret, "***")
     for pattern, instead in _PATTERNS:
@@ -82,7 +82,7 @@ def scrubbed(text: str, options: StorageOptions | None = None) -> str:
 
 
 def _texts(options: object, name: str = "") -> Iterator[str]:
-    """Every value in storage options that is worth hiding."""
+    """Yield every value in storage options that must be hidden."""
     if isinstance(options, Mapping):
         for key, value in options.items():
             yield from _texts(value, str(key))

@@ -84,7 +84,7 @@ def test_a_report_with_anything_in_any_place_is_understood_or_refused(name, valu
 def test_a_refusal_names_what_was_wrong():
     with pytest.raises(errors.ScriptError, match=r"its timeline .*Expected `bool`, got `int` - at `\$\.hasRoot`"):
         understood({**REPORT, "hasRoot": 5}, Report, "its timeline")
-    with pytest.raises(errors.ScriptError, match="did not tell its timeline: mine"):
+    with pytest.raises(errors.ScriptError, match="did not report its timeline: mine"):
         understood({"failed": "mine"}, Report, "its timeline")
     clip = {"id": "a", "tag": "i", "start": None, "end": None, "track": 0}
     with pytest.raises(errors.ScriptError, match="'a'"):

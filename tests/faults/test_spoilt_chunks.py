@@ -106,7 +106,7 @@ def test_a_chunk_that_is_spoilt_again_ends_the_render(times, project, cluster, t
     monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", spoiling)
     if times == 1:
         video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
-        assert any("chunk 1 was spoilt" in text for text in video.warnings)
+        assert any("chunk 1 was damaged" in text for text in video.warnings)
     else:
         with pytest.raises(errors.ChunkMismatchError, match=r"frames\.json"):
             hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)

@@ -272,8 +272,8 @@ LETTERS = "<h1 id=title>字 母</h1><p>字</p>"
 def test_letters_without_a_glyph_are_a_warning_with_their_remedy(project, tmp_path):
     plan = hfdask.plan(project(page(LETTERS)), tmp_path / "plan")
     assert plan.manifest.warnings == (
-        'no font has 字 (U+5B57), 母 (U+6BCD) (Han) in <h1#title> "字 母", so boxes are drawn: give the project an '
-        "@font-face that has them, or install a font for them (Debian: apt-get install fonts-noto-cjk)",
+        'no font has 字 (U+5B57), 母 (U+6BCD) (Han) in <h1#title> "字 母", so boxes are drawn: add an @font-face '
+        "that has them to the project, or install a font for them (Debian: apt-get install fonts-noto-cjk)",
     )
 
 
@@ -321,7 +321,7 @@ def test_a_missing_canonical_family_is_a_warning_with_its_remedy(project, fonts,
     with machine(fonts / "fonts.conf", tmp_path / "empty"):
         plan = hfdask.plan(source, tmp_path / "plan")
     assert plan.manifest.warnings == (
-        "EB Garamond is not on the planning machine, whose Liberation Serif is taken for it: run `hfdask install-fonts`",
+        "the planning machine has no EB Garamond and uses Liberation Serif instead: run `hfdask install-fonts`",
     )
     assert families(plan) == [("House Font", False), ("Liberation Serif", False)]
 

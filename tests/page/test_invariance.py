@@ -14,6 +14,10 @@ pytestmark = pytest.mark.browser
 
 NAMES = sorted(path.parent.name for path in COMPOSITIONS.glob("*/index.html"))
 FRAMES = 30
+FORWARD = {"motion", "waapi_chains"}
+"""What their scripts do when an animation ends cannot be undone; chunks go forwards."""
+
+SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -26,10 +30,11 @@ def test_frames_do_not_depend_on_the_frames_before(name: str) -> None:
     with open_files(files, fps, **settings) as page:
         assert page.loaded.missing in ([], [name])
         run = page.digests(0, FRAMES)
-        assert run[12] == page.digests(12, 13)[0], "frame 12 after the last one"
+        if name not in FORWARD:
+            assert run[12] == page.digests(12, 13)[0], "frame 12 after the last one"
         assert page.session.site.misses == []
         report = page.report()
-        assert report["duration"] == pytest.approx(float(FRAMES / fps))
+        assert report["duration"] == pytest.approx(SECONDS.get(name, float(FRAMES / fps)))
         assert (report["width"], report["height"]) == (width, height)
     moving = len(set(run))
     assert moving == 1 if name == "static" else moving > 5, "the composition proves nothing if it stands still"

@@ -224,7 +224,7 @@ def test_an_exception_while_loading_is_found(tmp_path: Path, script: str, messag
 
 def test_an_exception_while_loading_ends_the_render(tmp_path: Path) -> None:
     with (
-        pytest.raises(ScriptError, match=r"a script threw while loading: .*early") as caught,
+        pytest.raises(ScriptError, match=r"a script failed while loading: .*early") as caught,
         open_html(tmp_path, composition(BOX, "throw new TypeError('early')")),
     ):
         pass
@@ -321,7 +321,7 @@ def finished(folder: Path, src: str, family: str, files: dict[str, bytes], scrip
 def test_a_font_that_cannot_be_decoded_is_an_error(tmp_path: Path) -> None:
     good = build_font(tmp_path / "font" / "good.ttf", "Good").read_bytes()
     files = {"good.ttf": good, "bad.ttf": good[:200] + bytes(400) + good[600:]}
-    with pytest.raises(FontUnreadableError, match=r"bad\.ttf; .*whole one") as caught:
+    with pytest.raises(FontUnreadableError, match=r"bad\.ttf; .*valid one") as caught:
         finished(tmp_path, "url(bad.ttf)", "Lost", files)
     assert caught.value.details == {"fonts": ["bad.ttf"]}
     finished(tmp_path, "url(bad.ttf), url(good.ttf)", "Lost", files)

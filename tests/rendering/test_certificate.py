@@ -78,6 +78,6 @@ def test_the_command(project, tmp_path):
         main, ["render", str(project()), "-o", output, "--certificate", "--plan-dir", str(tmp_path / "plan")]
     )
     assert made.exit_code == 0, made.output
-    assert "come out the same" in CliRunner().invoke(main, ["verify", output]).output
+    assert "were rendered again and are equal" in CliRunner().invoke(main, ["verify", output]).output
     Path(output).write_bytes(b"other")
     assert CliRunner().invoke(main, ["verify", output]).exit_code == 6
