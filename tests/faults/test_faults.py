@@ -200,7 +200,9 @@ def test_the_doctor_shows_all_workers_side_by_side_and_marks_what_differs():
         assert well.exit_code == 0, well.output
         said = json.loads(well.stdout)
         assert said["differing"] == []
-        assert any("worker-saturation is 1.1 on the scheduler; recommended is 1.0" in advice for advice in said["advice"])
+        assert any(
+            "worker-saturation is 1.1 on the scheduler; recommended is 1.0" in advice for advice in said["advice"]
+        )
         assert {"memory", "disk", "cache", "cores"} <= set(next(iter(said["workers"].values()))["facts"])
         odd, good = sorted(client.scheduler_info()["workers"])
         client.register_plugin(Sabotage("other browser", [odd]))

@@ -310,7 +310,7 @@ def fake_browser() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def real_browser(request: pytest.FixtureRequest) -> Iterator[None]:
     """Gives a test that is marked `browser` a real one, also where its module has fake ones."""
-    wanted = request.node.get_closest_marker("browser") and "fake_browser" in request.fixturenames
+    wanted = request.node.get_closest_marker("browser") and BrowserPool._launch is _launch
     with _using(_real_launch, _OWN_BROWSER) if wanted else nullcontext():
         yield
 
