@@ -50,7 +50,7 @@ def test_keywords_win_over_a_config_and_both_over_the_project_s_file(project, tm
     assert plan.manifest.chunks[0].frames == 2
     assert "20" in str(plan.manifest.encoder)
     with pytest.raises(errors.InvalidConfigError, match=r"config must be a hfdask\.RenderConfig"):
-        hfdask.plan(source, tmp_path / "plan", config={"fps": 12})
+        hfdask.plan(source, tmp_path / "plan", config={"fps": 12})  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("fake_browser")

@@ -278,7 +278,7 @@ async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontWorld) -> Fak
     return chromium
 
 
-_real_launch = BrowserPool._launch
+_real_launch: Callable[..., Any] = BrowserPool._launch
 
 
 @contextmanager
@@ -310,7 +310,7 @@ def fake_browser() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def real_browser(request: pytest.FixtureRequest) -> Iterator[None]:
     """Gives a test that is marked `browser` a real one, also where its module has fake ones."""
-    wanted = request.node.get_closest_marker("browser") and BrowserPool._launch is _launch
+    wanted = request.node.get_closest_marker("browser") and vars(BrowserPool)["_launch"] is _launch
     with _using(_real_launch, _OWN_BROWSER) if wanted else nullcontext():
         yield
 
