@@ -14,7 +14,7 @@ test: setup lint types
 	$(BIN)/python -m pytest -n 2
 
 test-all: setup lint types
-	$(BIN)/python -m pytest -n 2 -m ""
+	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report=term
 
 bench: setup
 	$(BIN)/python benchmarks/render.py examples/title
@@ -61,4 +61,4 @@ $(VENV)/.libraries: tools/fetch_npm.py | $(VENV)/.browser
 	touch $@
 
 clean:
-	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache examples/*/vendor tests/compositions/*/vendor
+	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache .coverage* examples/*/vendor tests/compositions/*/vendor

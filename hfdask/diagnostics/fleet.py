@@ -24,7 +24,7 @@ DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 INDIVIDUAL = ("disk", "cache")
 """Facts that may differ."""
 
-RECOMMENDED = Path(__file__).with_name("dask.yaml")
+RECOMMENDED = Path(__file__).parents[1] / "cluster" / "dask.yaml"
 """The recommended configuration, with reasons."""
 
 _PROFILE = "distributed.worker.profile.enabled"

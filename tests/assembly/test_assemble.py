@@ -14,7 +14,7 @@ import hfdask
 from hfdask import errors
 from hfdask.core.model import ChunkResult, pretty_json
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,7 @@ def test_a_seam_that_differs_is_a_warning_or_an_error(rendered, tmp_path):
     assert error.details["frames"] == [9]
 
 
+@pytest.mark.browser
 def test_a_page_that_keeps_state_is_found_out(project, tmp_path):
     script = "let n = 0; addEventListener('hf-seek', () => { document.querySelector('.clip').style.width = 10 + 5 * n++ + 'px' })"
     source = project(BOX + f"<script>{script}</script>")

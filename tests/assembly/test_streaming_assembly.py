@@ -25,7 +25,7 @@ from hfdask.core.scratch import growing_file
 module = import_module("hfdask.assembly.assemble")  # its name in the package is the function's
 Assembly = module.Assembly
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 
 @pytest.fixture(scope="module")

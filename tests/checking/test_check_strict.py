@@ -62,7 +62,7 @@ def test_the_check_is_no_part_of_the_plan(tmp_path):
 
 def test_unknown_levels_are_refused():
     with pytest.raises(InvalidConfigError, match="check must be one of report"):
-        hfdask.RenderConfig(check="loud")
+        hfdask.RenderConfig(check="loud")  # type: ignore[arg-type]
 
 
 def test_a_render_tells_the_findings_in_short(tmp_path):

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from fake_browser import FakeBrowsers
 from samples import BOX
 
 from hfdask.cli import main
 from hfdask.media.picture import decode_png
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 
 def run(*arguments: object, status: int = 0):
@@ -55,6 +56,7 @@ def test_plan_chunk_assemble(project, tmp_path):
     assert whole["plan_hash"] == document["plan"]["plan_hash"]
 
 
+@pytest.mark.browser
 def test_still_is_the_frame_of_the_video(project, tmp_path):
     document = json.loads(run("still", project(), "-t", 0.5, "-o", tmp_path / "a.png", "--json").stdout)
     assert document["frame"] == 15
@@ -77,23 +79,28 @@ def test_compare(project, tmp_path):
     run("compare", tmp_path / "a.mp4", tmp_path / "b.mp4", "--min-psnr", 10)
 
 
+@pytest.mark.browser
 def test_doctor_finds_what_works():
     report = json.loads(run("doctor", "--json").stdout)
     assert report["ok"]
     assert report["facts"]["capture"] == "beginframe"
 
 
+@pytest.mark.browser
 def test_install_browser_is_content_with_what_is_there():
     assert "headless" in run("install-browser").stdout
 
 
 def test_render_on_a_scheduler(project, tmp_path):
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            client.register_plugin(FakeBrowsers())
         address = cluster.scheduler_address
         said = run("render", project(), "-o", tmp_path / "out.mp4", "--scheduler", address, "--json").stdout
     assert json.loads(said)["chunks"][0]["worker"].startswith("tcp://")
 
 
+@pytest.mark.browser
 def test_the_module_can_be_run(project, tmp_path):
     out = tmp_path / "out.mp4"
     command = [sys.executable, "-W", "error", "-m", "hfdask", "render", project(), "-o", out]
@@ -114,6 +121,7 @@ def test_an_embedded_cluster_can_have_a_dashboard(project, tmp_path):
 DECLARED = """<p data-composition-variables='[{"id": "title", "type": "string", "default": "x"}]'></p>"""
 
 
+@pytest.mark.browser
 def test_values_for_variables_from_a_file(project, tmp_path):
     source, file = project(BOX + DECLARED), tmp_path / "values.json"
     file.write_text('{"title": "of the file", "more": 1}', "utf-8")
@@ -128,6 +136,7 @@ def test_values_for_variables_from_a_file(project, tmp_path):
     assert "INVALID_CONFIG" in run("plan", source, tmp_path / "p", "--variables-file", file, status=2).stderr
 
 
+@pytest.mark.browser
 def test_the_size_of_a_page_of_its_own(project, tmp_path):
     page = "<script>window.__hf = {duration: 1, seek() {}%s}</script>"
 

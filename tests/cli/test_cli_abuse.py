@@ -79,7 +79,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.browser
+@pytest.mark.usefixtures("fake_browser")
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: " ".join(case[1:])[:60].encode("ascii", "replace").decode())
 def test_bad_input_is_one_line_and_an_exit_status(case, here, monkeypatch):
     monkeypatch.setattr(scheduler, "CONNECT", 1.0)
@@ -111,14 +111,15 @@ def shell(line: str, here: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], cwd=here, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("line", "status", "said"),
     [
         ("hfdask --help | head -1; exit ${PIPESTATUS[0]}", 0, "Usage"),
         ("hfdask check nope >&- 2>&-", 3, ""),
         ("hfdask check nope <&- >&-", 3, "ENTRY_NOT_FOUND"),
-        pytest.param("hfdask check p --json > /dev/full", 5, "OUTPUT_NOT_WRITABLE", marks=pytest.mark.browser),
-        pytest.param("hfdask check p --json | true; exit ${PIPESTATUS[0]}", 1, "", marks=pytest.mark.browser),
+        ("hfdask check p --json > /dev/full", 5, "OUTPUT_NOT_WRITABLE"),
+        ("hfdask check p --json | true; exit ${PIPESTATUS[0]}", 1, ""),
     ],
 )
 def test_streams_that_are_closed_full_or_left(line, status, said, here):

@@ -41,7 +41,7 @@ def test_each_function_takes_a_config(name):
     assert parameters["options"].kind is inspect.Parameter.VAR_KEYWORD
 
 
-@pytest.mark.browser
+@pytest.mark.usefixtures("fake_browser")
 def test_keywords_win_over_a_config_and_both_over_the_project_s_file(project, tmp_path):
     source = project(**{"hfdask.toml": "[render]\nfps = 10\ncrf = 30\nchunk_size = 2\n"})
     config = RenderConfig(fps=12, crf=40)
@@ -50,10 +50,10 @@ def test_keywords_win_over_a_config_and_both_over_the_project_s_file(project, tm
     assert plan.manifest.chunks[0].frames == 2
     assert "20" in str(plan.manifest.encoder)
     with pytest.raises(errors.InvalidConfigError, match=r"config must be a hfdask\.RenderConfig"):
-        hfdask.plan(source, tmp_path / "plan", config={"fps": 12})
+        hfdask.plan(source, tmp_path / "plan", config={"fps": 12})  # type: ignore[arg-type]
 
 
-@pytest.mark.browser
+@pytest.mark.usefixtures("fake_browser")
 def test_the_file_of_a_project_at_a_url_is_read_like_a_local_one(project, tmp_path):
     import fsspec
 

@@ -147,7 +147,7 @@ def test_a_dead_process_is_known_at_once(tmp_path):
     assert time.monotonic() - began < 2
 
 
-@pytest.mark.browser
+@pytest.mark.usefixtures("fake_browser")
 def test_a_second_render_in_this_process_is_refused_and_the_first_ends_well(project, near, tmp_path):
     output = tmp_path / "v.mp4"
     first = hfdask.submit(project(), output, client=near, chunk_size=5)
@@ -160,7 +160,7 @@ def test_a_second_render_in_this_process_is_refused_and_the_first_ends_well(proj
     assert hfdask.render(project(), output, client=near, fps=25).frames == 25
 
 
-@pytest.mark.browser
+@pytest.mark.usefixtures("fake_browser")
 def test_after_a_cancellation_the_next_render_waits_for_its_end(project, near, tmp_path):
     first = hfdask.submit(project(), tmp_path / "v.mp4", client=near, chunk_size=5)
     while first.progress.stage == "plan":

@@ -25,7 +25,7 @@ from hfdask.cluster.local import client_for
 from hfdask.errors import BrowserCrashError, CaptureError, RenderCancelledError, ScriptError, WorkerLostError
 from hfdask.store import SecretOptions
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 
 @pytest.fixture(scope="module")

@@ -19,15 +19,10 @@ from hfdask.assembly.certificate import SUFFIX
 from hfdask.browser import close_browsers
 from hfdask.core import scratch
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
-# Noise that moves, so that chunks have some size.
-NOISY = (
-    BOX.replace("1s linear", "0.1s steps(99) 10")
-    + """<canvas id="c" width="160" height="90"></canvas>
-<script>const g = c.getContext('2d')
-for (let i = 0; i < 4000; i++) { g.fillStyle = `rgb(${i*7%256} ${i*i%256} ${i*31%256})`; g.fillRect(i%80*2, i/80|0, 2, 2) }</script>"""
-)
+# A background of noise, so that chunks have some size.
+NOISY = BOX.replace("data-no-timeline", "data-no-timeline data-noise")
 
 
 @pytest.fixture
@@ -117,6 +112,7 @@ def test_a_video_that_cannot_be_sent_leaves_no_certificate(faulty, source, quiet
     assert all(chunk.reused for chunk in video.chunks)
 
 
+@pytest.mark.browser
 def test_while_chunks_are_encoded_in_scratch(small_disk, source, quiet, tmp_path, monkeypatch):
     plan = hfdask.plan(source, tmp_path / "plan", chunk_size=15, crf=0)
     close_browsers()  # their fonts and launchers are in the scratch folder that there was

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
+from fake_browser import FakeBrowsers
 from hypothesis import given
 from hypothesis import strategies as st
 from sabotage import Sabotage
@@ -29,7 +30,7 @@ from hfdask import errors
 from hfdask.cli import main
 from hfdask.diagnostics.fleet import RECOMMENDED, recommended, survey
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def processes(workers: int, threads: int = 1) -> Iterator[Client]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        client.register_plugin(FakeBrowsers())
         yield client
 
 
@@ -198,7 +200,9 @@ def test_the_doctor_shows_all_workers_side_by_side_and_marks_what_differs():
         assert well.exit_code == 0, well.output
         said = json.loads(well.stdout)
         assert said["differing"] == []
-        assert any("worker-saturation is 1.1 on the scheduler: better 1.0" in advice for advice in said["advice"])
+        assert any(
+            "worker-saturation is 1.1 on the scheduler; recommended is 1.0" in advice for advice in said["advice"]
+        )
         assert {"memory", "disk", "cache", "cores"} <= set(next(iter(said["workers"].values()))["facts"])
         odd, good = sorted(client.scheduler_info()["workers"])
         client.register_plugin(Sabotage("other browser", [odd]))

@@ -18,7 +18,9 @@ from cluster_processes import Processes
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
+from fake_browser import FakeBrowsers
 from jumping_clock import YEAR, ClockPlugin, jumping, wall_clock
+from samples import SLOW
 
 import hfdask
 from hfdask import errors
@@ -28,15 +30,9 @@ from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.local import client_for
 from hfdask.store import Cache
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
 MARGIN = 20.0  # seconds on a crowded machine
-
-# Each frame takes some milliseconds, so that there is a middle to be killed in.
-PACED = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="3" data-no-timeline>
-<div class="clip" data-start="0" style="width:40px;height:40px;background:#36c;animation:go 3s linear both"></div>
-<style>@keyframes go { to { transform: translateX(100px) } }</style>
-<script>addEventListener('hf-seek', e => e.detail.waitUntil(new Promise(done => setTimeout(done, 30))))</script></div>"""
 
 
 @contextmanager
@@ -47,7 +43,7 @@ def two_workers(*plugins: WorkerPlugin) -> Iterator[Client]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        for plugin in plugins:
+        for plugin in (FakeBrowsers(), *plugins):
             client.register_plugin(plugin)
         yield client
 
@@ -113,12 +109,12 @@ def test_two_clients_with_different_plans_in_one_folder(project, tmp_path):
     plan = str(tmp_path / "plan")
     with two_workers() as client, Client(client.scheduler.address, set_as_default=False) as other:
         quiet = {
-            fps: hfdask.render(project(PACED), tmp_path / f"quiet{fps}.mp4", client=client, fps=fps, chunk_size=10)
+            fps: hfdask.render(project(SLOW), tmp_path / f"quiet{fps}.mp4", client=client, fps=fps, chunk_size=10)
             for fps in (10, 12)
         }
         handles = {
             fps: hfdask.submit(
-                project(PACED), tmp_path / f"{fps}.mp4", client=each, fps=fps, chunk_size=10, plan_dir=plan
+                project(SLOW), tmp_path / f"{fps}.mp4", client=each, fps=fps, chunk_size=10, plan_dir=plan
             )
             for fps, each in ((10, client), (12, other))
         }
@@ -136,7 +132,7 @@ def test_two_clients_with_different_plans_in_one_folder(project, tmp_path):
         # One after the other they share the folder, each with its own chunks.
         for fps, first in quiet.items():
             video = hfdask.render(
-                project(PACED), tmp_path / "again.mp4", client=client, fps=fps, chunk_size=10, plan_dir=plan
+                project(SLOW), tmp_path / "again.mp4", client=client, fps=fps, chunk_size=10, plan_dir=plan
             )
             assert video.digest == first.digest
 
@@ -164,11 +160,12 @@ def records(plan: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in plan.glob("chunks/*.mp4.json")}
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["scheduler", "client", "everything"])
 def test_what_was_killed_and_started_again_does_only_what_is_missing(victim, cluster_processes, project, tmp_path):
     cluster: Processes = cluster_processes
-    source, plan = project(PACED), tmp_path / "plan"
+    source, plan = project(SLOW), tmp_path / "plan"
     options = {"chunk_size": 10, "workers": 1, "plan_dir": str(plan)}
     scheduler, worker = cluster.scheduler(), cluster.worker()
     client = cluster.render(source, tmp_path / "out.mp4", **options)
@@ -193,10 +190,11 @@ def test_what_was_killed_and_started_again_does_only_what_is_missing(victim, clu
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "quiet.mp4").read_bytes()
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 def test_a_worker_that_its_nanny_starts_again_goes_on(cluster_processes, project, tmp_path):
     cluster: Processes = cluster_processes
-    source, plan = project(PACED), tmp_path / "plan"
+    source, plan = project(SLOW), tmp_path / "plan"
     cluster.scheduler()
     nanny = cluster.worker()
     client = cluster.render(source, tmp_path / "out.mp4", chunk_size=10, workers=1, plan_dir=str(plan))
@@ -208,6 +206,7 @@ def test_a_worker_that_its_nanny_starts_again_goes_on(cluster_processes, project
     assert answer["digest"] == hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=10, workers=1).digest
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 def test_a_scheduler_that_hangs_ends_in_a_typed_error_in_bounded_time(
     cluster_processes, project, tmp_path, monkeypatch
@@ -220,7 +219,7 @@ def test_a_scheduler_that_hangs_ends_in_a_typed_error_in_bounded_time(
     options = {"chunk_size": 10, "workers": 1, "plan_dir": str(tmp_path / "plan")}
     with Client(cluster.address, set_as_default=False, timeout=20) as client:
         client.wait_for_workers(1, timeout=60)
-        handle = hfdask.submit(project(PACED), tmp_path / "out.mp4", client=client, **options)
+        handle = hfdask.submit(project(SLOW), tmp_path / "out.mp4", client=client, **options)
         assert until(lambda: handle.progress.chunks_done >= 1 or handle.done(), 60)
         scheduler.send_signal(signal.SIGSTOP)
         began = time.monotonic()
@@ -228,9 +227,9 @@ def test_a_scheduler_that_hangs_ends_in_a_typed_error_in_bounded_time(
             handle.result(60)
         assert time.monotonic() - began < 2 * (2.0 + 2.0) + MARGIN
         scheduler.send_signal(signal.SIGCONT)
-        video = hfdask.render(project(PACED), tmp_path / "out.mp4", client=client, **options)
+        video = hfdask.render(project(SLOW), tmp_path / "out.mp4", client=client, **options)
     assert any(chunk.reused for chunk in video.chunks)
-    assert video.digest == hfdask.render(project(PACED), tmp_path / "quiet.mp4", chunk_size=10, workers=1).digest
+    assert video.digest == hfdask.render(project(SLOW), tmp_path / "quiet.mp4", chunk_size=10, workers=1).digest
 
 
 class FailOnce(WorkerPlugin):
@@ -256,7 +255,7 @@ class FailOnce(WorkerPlugin):
 
 @pytest.mark.slow
 def test_nothing_notices_a_wall_clock_that_jumps(project, tmp_path):
-    source = project(PACED)
+    source = project(SLOW)
     quiet = hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=10, workers=2, fps=15)
     with jumping(tmp_path / "clock") as clock, two_workers(ClockPlugin(clock), FailOnce(3)) as client:
         began = time.monotonic()

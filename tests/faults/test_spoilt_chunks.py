@@ -16,7 +16,7 @@ from hfdask import errors
 from hfdask.core.model import ChunkResult, decode, pretty_json
 from hfdask.store import Store
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
 
 @pytest.fixture(scope="module")

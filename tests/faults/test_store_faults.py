@@ -16,7 +16,7 @@ import hfdask
 from hfdask import errors
 from hfdask.store import Store, calls
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
 FAULTS = ["fails", "stalls", "truncates", "lies"]
 STALL = 0.3

@@ -311,7 +311,7 @@ def test_reject_takes_canonical_families(project, tmp_path):
 
 def test_the_option_is_checked(project, tmp_path):
     with pytest.raises(InvalidConfigError, match="fonts must be one of embed, reject"):
-        hfdask.plan(project(), tmp_path / "plan", fonts="steal")
+        hfdask.plan(project(), tmp_path / "plan", fonts="steal")  # type: ignore[arg-type]
     answer = CliRunner().invoke(main, ["plan", str(project()), str(tmp_path / "plan"), "--fonts", "steal"])
     assert answer.exit_code == 2
 

@@ -14,7 +14,7 @@ from hfdask import errors
 from hfdask.core.model import PROTOCOL, Manifest, canonical_json, decode, pretty_json
 from hfdask.project.files import Project
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 
 @pytest.fixture
@@ -212,6 +212,7 @@ def test_a_plan_is_self_contained(project, tmp_path):
     assert hfdask.render_chunk(moved.url, 0, tmp_path / "b.mp4").sha256 == first.sha256
 
 
+@pytest.mark.browser
 def test_variables_reach_the_page(project, tmp_path):
     html = BOX.replace("<div id", """<div data-composition-variables='[{"id":"w","type":"number","default":1}]' id""")
     html += "<script>document.querySelector('.clip').style.width = __hyperframes.getVariables().w + 'px'</script>"

@@ -12,7 +12,7 @@ import hfdask
 from hfdask import errors
 from hfdask.cli import main
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from samples import EXAMPLES
 
 import hfdask
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.usefixtures("fake_browser")
 
 FPS = 10
 CHUNK = 5
@@ -93,6 +93,7 @@ def test_one_scene_of_ten(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
     def film(colour: str, turn: int) -> dict[str, str | bytes]:
         text = """<template><div data-composition-id="s{n}" data-width="160" data-height="90">
@@ -115,6 +116,7 @@ def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_only_the_sound(rendering):
     """Without a file, since no file with sound is rendered yet."""
     sound = '<audio id="song" data-start="0" data-duration="2" data-volume="{}"></audio>'
@@ -124,6 +126,7 @@ def test_only_the_sound(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_a_scene_in_a_template(rendering):
     def html(text: str) -> str:
         parts = [scene(n, "", attributes=f'data-composition-id="s{n}"') for n in range(SCENES)]
@@ -138,6 +141,7 @@ def test_a_scene_in_a_template(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_an_end_that_moves_on(rendering):
     rendering(page(scenes()), fresh=0)
     longer = rendering(page(scenes() + scene(SCENES, "one more"), duration=(SCENES + 1) / 2))
@@ -148,6 +152,7 @@ def test_an_end_that_moves_on(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_a_picture_is_seen_where_it_is_named(rendering):
     body = scenes(s3='<img src="pictures/a%20cat.svg">', s6="<p class=dog></p>")
     rest = STYLE + '<link rel="stylesheet" href="look.css">'
@@ -164,12 +169,14 @@ def test_a_picture_is_seen_where_it_is_named(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_files_that_nobody_names_or_asks_for_are_not_seen(rendering):
     rendering(page(scenes()), files={"notes.txt": "one"}, fresh=0)
     assert redone(rendering(page(scenes()), files={"notes.txt": "two"})) == []
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_files_that_a_script_names_in_parts_are_seen_by_all(rendering):
     rest = STYLE + '<script>fetch(["da", "ta.txt"].join("")).then(r => r.text()).then(t => document.title = t)</script>'
     rendering(page(scenes(), rest=rest), files={"data.txt": "one"}, fresh=0)
@@ -177,6 +184,7 @@ def test_files_that_a_script_names_in_parts_are_seen_by_all(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_a_variable_is_seen_where_it_is_named(rendering):
     declared = '[{"id":"name","type":"string","default":"Ann"},{"id":"tint","type":"color","default":"#123456"}]'
     body = scenes(s5='<b data-var-text="name">nobody</b>', s8='<i style="color:var(--tint)">tinted</i>')
@@ -187,12 +195,14 @@ def test_a_variable_is_seen_where_it_is_named(rendering):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_settings_that_draw_otherwise_are_seen_by_all(rendering):
     rendering(page(scenes()), fresh=0)
     assert redone(rendering(page(scenes()), crf=30)) == all_but()
     assert redone(rendering(page(scenes()), frame_timeout=20.0, crf=30)) == []
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("cheats", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_what_a_key_does_not_know_is_found_by_capturing_again(cheats, rendering):
     """Scene 2 names the file; a script puts its name together, and shifts all that comes after scene 5."""
@@ -214,6 +224,7 @@ def test_what_a_key_does_not_know_is_found_by_capturing_again(cheats, rendering)
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_a_clip_that_a_script_makes_leaves_the_document_in_one_piece(rendering):
     rest = (
         STYLE
@@ -246,6 +257,7 @@ def lose(chunk: hfdask.ChunkResult) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.browser
 def test_scenes_with_timelines_of_their_own(rendering):
     """The common project: a document with hosts, and a file with a GSAP timeline for each scene."""
     library = (EXAMPLES / "gsap" / "vendor" / "gsap.min.js").read_text("utf-8")

@@ -125,7 +125,7 @@ def test_which_errors_heal():
 
     translated = OSError(errno.EIO, "said botocore")
     translated.__cause__ = type("ClientError", (Exception,), {})()
-    translated.__cause__.response = {"ResponseMetadata": {"HTTPStatusCode": 400}}  # type: ignore[attr-defined]
+    translated.__cause__.response = {"ResponseMetadata": {"HTTPStatusCode": 400}}  # type: ignore[union-attr]
     assert [heals(with_status(status)) for status in (408, 429, 500, 503, 400, 401, 403, 404, 412, 501)] == [
         True
     ] * 4 + [False] * 6

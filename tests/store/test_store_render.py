@@ -19,7 +19,7 @@ import hfdask
 from hfdask import errors
 from hfdask.store import Store, file_digest
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
 
 @pytest.fixture(params=["memory", "s3", "gcs"])
@@ -151,11 +151,8 @@ def test_a_disk_that_is_full(project, tmp_path, monkeypatch):
 
 
 def test_an_output_on_a_small_disk(small_disk, project, tmp_path):
-    noise = (
-        "for(let i=0;i<4000;i++){g.fillStyle=`rgb(${i*7%256} ${i*i%256} ${i*31%256})`;g.fillRect(i%80*2,i/80|0,2,2)}"
-    )
-    html = BOX + f"<canvas id=c width=160 height=90></canvas><script>const g=c.getContext('2d');{noise}</script>"
-    plan = hfdask.plan(project(html.replace("1s linear", "0.1s steps(99) 10")), tmp_path / "plan", chunk_size=30, crf=0)
+    html = BOX.replace("data-no-timeline", "data-no-timeline data-noise")
+    plan = hfdask.plan(project(html), tmp_path / "plan", chunk_size=30, crf=0)
     chunk = hfdask.render_chunk(plan.url, 0, tmp_path / "0.mp4")
     disk = os.statvfs(small_disk)
     assert chunk.size > 2 * disk.f_bsize

@@ -52,7 +52,9 @@ class Listeners:
         tcp = self._sockets[0]
         while not self._ended.is_set():
             for key, _ in self._selector.select(0.1):
-                if key.fileobj is tcp:
+                ready = key.fileobj
+                assert isinstance(ready, socket.socket)
+                if ready is tcp:
                     connection, _ = tcp.accept()
                     connection.settimeout(0.3)
                     try:
@@ -62,8 +64,8 @@ class Listeners:
                     self.arrived.append(("tcp", said))
                     connection.close()
                 else:
-                    said = key.fileobj.recv(2000)
-                    self.arrived.append(("udp" if key.fileobj is self._sockets[1] else "mdns", said))
+                    said = ready.recv(2000)
+                    self.arrived.append(("udp" if ready is self._sockets[1] else "mdns", said))
 
 
 def _multicast() -> list[socket.socket]:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from distributed import Worker, WorkerPlugin
 
@@ -26,11 +27,12 @@ class Sabotage(WorkerPlugin):
         if self.workers is not None and worker.address not in self.workers:
             return
         if self.how == "other browser":
-            environment.browser_version = doctor.browser_version = lambda path: "1.2.3.4"
+            for module in (environment, doctor):
+                vars(module)["browser_version"] = lambda path: "1.2.3.4"
             return
-        original = task.render_chunk
+        original = vars(task)["render_chunk"]
 
-        def render_chunk(plan_url, index, *args, **kwargs):
+        def render_chunk(plan_url: str, index: int, *args: Any, **kwargs: Any) -> Any:
             observer = kwargs["observer"]
             if self.how == "fail":
                 raise errors.BrowserCrashError("this one always dies")
@@ -44,6 +46,6 @@ class Sabotage(WorkerPlugin):
                     raise errors.RenderCancelledError("stalled")
             return original(plan_url, index, *args, **kwargs)
 
-        task.render_chunk = render_chunk
+        vars(task)["render_chunk"] = render_chunk
 
     note = ""

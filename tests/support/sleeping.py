@@ -109,7 +109,7 @@ def sleep_instead_of_rendering(
 
 def install(render_chunk: Callable[..., ChunkResult]) -> None:
     """Let this process's workers run this instead of rendering."""
-    hfdask.cluster.tasks.render_chunk = render_chunk  # type: ignore[assignment]
+    vars(hfdask.cluster.tasks)["render_chunk"] = render_chunk
 
 
 def _result(plan_url: str, index: int, output_url: str, observer: Observer, length: float) -> ChunkResult:

@@ -53,10 +53,10 @@ class StoreContract:
         return place.store()
 
     @pytest.fixture(autouse=True)
-    def _own_cache(self, tmp_path, monkeypatch):
+    def _own_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
 
-    def test_a_file_comes_back(self, store, tmp_path):
+    def test_a_file_comes_back(self, store: Store, tmp_path: Path) -> None:
         source = tmp_path / "source"
         source.write_bytes(BINARY)
         store.put("a/b", b"bytes")
@@ -69,7 +69,7 @@ class StoreContract:
         store.put("empty", b"")
         assert (store.read("empty"), store.size("empty")) == (b"", 0)
 
-    def test_what_is_not_there(self, store, tmp_path):
+    def test_what_is_not_there(self, store: Store, tmp_path: Path) -> None:
         for action in (store.read, store.size, lambda name: store.fetch(name, tmp_path / "copy")):
             with pytest.raises(errors.MissingArtifactError):
                 action("nothing")
@@ -78,7 +78,7 @@ class StoreContract:
         store.delete("nothing")
         assert store.names() == {}
 
-    def test_names_and_deleting(self, store):
+    def test_names_and_deleting(self, store: Store) -> None:
         store.put("a/b", b"x")
         store.put("a/c/d", b"xy")
         assert store.names() == {"a/b": 1, "a/c/d": 2}
@@ -86,17 +86,17 @@ class StoreContract:
         assert not store.exists("a/b")
         assert store.names() == {}
 
-    def test_another_process_s_files_are_seen(self, place):
+    def test_another_process_s_files_are_seen(self, place: Place) -> None:
         ours, theirs = place.store(), place.store()
         assert (ours.exists("a/b"), ours.names()) == (False, {})
         theirs.put("a/b", b"x")
         assert (ours.exists("a/b"), ours.names(), ours.size("a/b")) == (True, {"a/b": 1}, 1)
 
-    def test_writing_is_proven(self, store):
+    def test_writing_is_proven(self, store: Store) -> None:
         store.require_writable()
         assert store.names() == {}
 
-    def test_only_one_creates(self, place, store):
+    def test_only_one_creates(self, place: Place, store: Store) -> None:
         assert store.create("a", b"first")
         assert not store.create("a", b"second")
         assert store.read("a") == b"first"
@@ -104,7 +104,9 @@ class StoreContract:
         assert sum(outcomes) == 1 or not place.exclusive
         assert store.read("b") in [b"%d" % number for number in range(8)]
 
-    def test_a_plan_s_content_goes_there_and_back(self, place, store, tmp_path, monkeypatch):
+    def test_a_plan_s_content_goes_there_and_back(
+        self, place: Place, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         contents = {"a": b"a" * 10, "b": b"b" * 20, "same": b"a" * 10, "empty": b"", "large": noise(SMALL + 1)}
         objects = publish(store, contents, tmp_path)
         fetch_elsewhere(place, objects, contents, tmp_path, monkeypatch)
@@ -113,7 +115,9 @@ class StoreContract:
         assert store.names() == before
         assert len(before) == (4 if store.local else 2)
 
-    def test_two_planners_at_once(self, place, store, tmp_path, monkeypatch):
+    def test_two_planners_at_once(
+        self, place: Place, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         contents = {str(number): noise(1000) for number in range(20)} | {"large": noise(SMALL)}
         threads = [threading.Thread(target=publish, args=(place.store(), contents, tmp_path)) for _ in range(3)]
         for thread in threads:
@@ -124,7 +128,7 @@ class StoreContract:
         fetch_elsewhere(place, objects, contents, tmp_path, monkeypatch)
 
     @pytest.mark.parametrize("size", [20, SMALL])
-    def test_other_content_under_an_object_s_name(self, size, store, tmp_path):
+    def test_other_content_under_an_object_s_name(self, size: int, store: Store, tmp_path: Path) -> None:
         content = noise(size)
         store.put(object_name(artifact("a", content).sha256), content[:-1])
         with pytest.raises(errors.ArtifactDigestError) as caught:
@@ -132,7 +136,9 @@ class StoreContract:
         assert "delete it" in caught.value.message
         assert not caught.value.retryable
 
-    def test_damaged_and_missing_content(self, place, store, tmp_path, monkeypatch):
+    def test_damaged_and_missing_content(
+        self, place: Place, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         contents = {"a": b"a" * 10, "b": b"b" * 20, "large": noise(SMALL)}
         objects = publish(store, contents, tmp_path)
         monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "elsewhere"))
@@ -147,7 +153,9 @@ class StoreContract:
             with pytest.raises(errors.MissingArtifactError), materialised(store, objects, [objects[number]]):
                 pass
 
-    def test_a_chunk_fetches_only_what_it_needs(self, store, tmp_path, monkeypatch):
+    def test_a_chunk_fetches_only_what_it_needs(
+        self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         contents = {name: noise(1000) for name in "abcdef"}
         scopes = {"a": "all", "b": "all", "c": (1,), "d": (1,), "e": (), "f": ()}
         objects = [artifact(name, content, chunks=scopes[name]) for name, content in contents.items()]

@@ -9,7 +9,7 @@ from typing import Any
 
 from hfdask import errors
 
-LIMITS = {"load_timeout": 5.0, "frame_timeout": 3.0, "fps": 10}
+LIMITS: dict[str, Any] = {"load_timeout": 5.0, "frame_timeout": 3.0, "fps": 10}
 
 PLAIN = """<!doctype html><html><head>{head}</head><body>
 <div id="root" data-composition-id="c" data-width="64" data-height="64" data-duration="0.4" data-no-timeline

@@ -1,0 +1,62 @@
+"""The fake browser of tests tells the same of a page as the real one, as far as it goes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from fake_browser import faked
+from samples import BOX
+
+import hfdask
+from hfdask.manifest.records import read_frames
+from hfdask.store import Store
+
+TWO_CLIPS = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-fps="12"
+ data-no-timeline><p id="a" class="clip" data-start="0" data-duration="0.5">still</p>
+<p id="b" class="clip" data-start="0.25" data-duration="0.5" style="animation:go 1s linear both">moves</p>
+<style>@keyframes go { to { transform: translateX(100px) } }</style></div>"""
+
+
+def told(source, folder, chunk_size: int) -> tuple[object, list[bool], list[str]]:
+    """What a plan has of the page, which frames have pictures, and the digests of all frames."""
+    plan = hfdask.plan(source, folder / "plan", chunk_size=chunk_size)
+    for index in range(len(plan.manifest.chunks)):
+        hfdask.render_chunk(plan.url, index, folder / f"{index}.mp4")
+    records = [read_frames(Store(folder), f"{index}.mp4") for index in range(len(plan.manifest.chunks))]
+    manifest = plan.manifest
+    page = (manifest.width, manifest.height, manifest.fps, manifest.frames, msgspec.to_builtins(manifest.timeline))
+    return (
+        page,
+        [moved for record in records for moved in record.damage],
+        [each for record in records for each in record.digests],
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("html", [BOX, TWO_CLIPS], ids=["box", "two clips"])
+def test_it_agrees_with_a_real_one(html, project, tmp_path):
+    source = project(html)
+    page, moved, digests = told(source, tmp_path / "real", 30)
+    with faked():
+        fake_page, fake_moved, fake_digests = told(source, tmp_path / "fake", 30)
+    assert fake_page == page
+    assert fake_moved == moved
+    assert [one == two for one, two in pairwise(fake_digests)] == [one == two for one, two in pairwise(digests)]
+
+
+def test_its_frames_do_not_depend_on_chunks(project, tmp_path):
+    source = project(BOX)
+    with faked():
+        whole, sevens = told(source, tmp_path / "whole", 30)[2], told(source, tmp_path / "sevens", 7)[2]
+    assert whole == sevens
+    assert len(set(whole)) == 30  # the box moves in every frame
+
+
+def test_it_runs_where_no_browser_is_installed(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    with faked():
+        plan = hfdask.plan(project(BOX), tmp_path / "plan")
+    assert plan.manifest.environment.browser == "9.8.7.6"

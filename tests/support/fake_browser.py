@@ -1,0 +1,326 @@
+"""A browser that is not there, for tests of everything around one.
+
+It stands where a browser is launched, and answers DevTools messages as Chromium and the page runtime do, with pictures of
+`fake_page`. All of hfdask but its JavaScript runs as it always does: the pool, sessions with their deadlines, planning,
+capture, encoding. A render of thirty frames takes some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from distributed import Worker, WorkerPlugin
+from fake_page import FakePage
+from playwright.async_api import Error as PlaywrightError
+
+from hfdask.browser import close_browsers
+from hfdask.browser.discovery import ENV_BROWSER
+from hfdask.browser.pool import BrowserPool
+from hfdask.core.model import CaptureMode
+from hfdask.fonts.configuration import FontWorld
+from hfdask.page.server import Site
+
+BINARY = Path(__file__).parent / "bin" / "fake-headless-shell"
+VERSION = "9.8.7.6"
+
+_OWN_BROWSER = os.environ.get(ENV_BROWSER)
+_BLANK = '<div data-composition-id="blank" data-width="16" data-height="16" data-duration="1"></div>'
+_SEEK = re.compile(r"__hfdask\.frame\(([\d.e-]+)\)")
+_ELSEWHERE = re.compile(r"""<(\w+)[^>]*\s(?:src|href)=["'](https?://[^"']+)""")
+_KINDS = {"script": "Script", "link": "Stylesheet", "img": "Image"}
+_NOTHING_FOUND: dict[str, Any] = {
+    **dict.fromkeys(("size", "fps", "base")),
+    "variables": {},
+    "imports": {},
+    "finite": False,
+    **{
+        name: []
+        for name in (
+            *("findings", "urls", "faces", "compositions", "ids", "references", "animations"),
+            *("sheets", "hosts", "scripts", "media"),
+        )
+    },
+}
+_SETTINGS = re.compile(
+    r"(Network|Page|Runtime|Debugger|DOM|CSS|Fetch)\.(enable|disable|setFontFamilies|overrideNetworkState)"
+)
+
+
+class FakeChromium:
+    """Has what `hfdask.browser.chromium.Chromium` has; also its own Playwright browser, processes, memory and server."""
+
+    pid = 0
+
+    def __init__(self, mode: CaptureMode, fonts: FontWorld) -> None:
+        self.mode = mode
+        self.fonts = fonts
+        self.pages = 0
+        self.playwright = _Opener(self)
+        self.processes = _Processes()
+        self.memory = _Memory()
+        self.server = _Server()
+        self.requests = _Requests()
+
+    @property
+    def alive(self) -> bool:
+        return not self.processes.killed
+
+    async def works(self) -> bool:
+        return self.alive
+
+    def next_tick(self) -> float:
+        return 0.0
+
+    def kill(self) -> None:
+        self.processes.kill()
+
+    async def close(self) -> None:
+        self.kill()
+
+
+class _Processes:
+    killed = False
+    _lost = ""
+
+    def find_helpers(self) -> None:
+        """It has none."""
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def lose(self, name: str) -> None:
+        self._lost = f"the browser lost {name}"
+        self.kill()
+
+    def lost(self) -> str:
+        return self._lost
+
+    def stopped(self) -> str:
+        return self._lost
+
+
+class _Memory:
+    now = peak = 2**20
+
+    def measure(self) -> int:
+        return self.now
+
+    async def light(self) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def bounded(self, limit: int) -> AsyncIterator[None]:
+        yield
+
+
+class _Server:
+    def __init__(self) -> None:
+        self.site = Site({})
+
+
+class _Requests:
+    """What a page asks other origins for, and who answers it, as in CDP's Fetch domain."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[dict[str, Any]], object] | None = None
+        self._asked: dict[str, asyncio.Future[None]] = {}
+
+    async def ask(self, url: str, tag: str) -> None:
+        if self.listener is None:
+            return
+        name = f"request-{len(self._asked)}"
+        self._asked[name] = asyncio.get_running_loop().create_future()
+        request = {"method": "GET", "url": url, "headers": {}}
+        self.listener(
+            {"requestId": name, "request": request, "resourceType": _KINDS.get(tag, "Other"), "frameId": "page"}
+        )
+        await self._asked[name]
+
+    def answered(self, name: str) -> None:
+        self._asked[name].set_result(None)
+
+
+class _Opener:
+    """Playwright's browser."""
+
+    def __init__(self, chromium: FakeChromium) -> None:
+        self._chromium = chromium
+
+    async def new_context(self, **options: Any) -> _Context:
+        return _Context(self._chromium)
+
+    async def new_page(self, **options: Any) -> _Page:
+        return await _Context(self._chromium).new_page()
+
+    async def new_browser_cdp_session(self) -> _Devtools:
+        return _Devtools(self._chromium, _Page(_Context(self._chromium)))
+
+
+class _Context:
+    def __init__(self, chromium: FakeChromium) -> None:
+        self.chromium = chromium
+
+    async def add_init_script(self, script: str) -> None:
+        """There is no script engine to run it."""
+
+    async def new_page(self) -> _Page:
+        return _Page(self)
+
+    async def new_cdp_session(self, page: _Page) -> _Devtools:
+        return _Devtools(self.chromium, page)
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+
+class _Page:
+    def __init__(self, context: _Context) -> None:
+        self.context = context
+        self.shown = FakePage(_BLANK)
+
+    def on(self, event: str, listener: Callable[..., object]) -> None:
+        """Nothing ever happens."""
+
+    async def add_init_script(self, script: str) -> None:
+        """There is no script engine to run it."""
+
+    async def goto(self, url: str, **options: Any) -> None:
+        if url.startswith("data:"):
+            return
+        site, name = self.context.chromium.server.site, unquote(urlsplit(url).path).lstrip("/")
+        site.served.add(name)
+        html = site.files[name].read_text("utf-8")
+        self.shown = FakePage(html)
+        for tag, address in _ELSEWHERE.findall(html):
+            await self.context.chromium.requests.ask(address, tag)
+
+
+class _Devtools:
+    """A DevTools session. What is not known here is an error, so that no test passes by mistake."""
+
+    def __init__(self, chromium: FakeChromium, page: _Page) -> None:
+        self._chromium = chromium
+        self._page = page
+
+    def on(self, event: str, listener: Callable[..., object]) -> None:
+        if event == "Fetch.requestPaused":
+            self._chromium.requests.listener = listener
+
+    async def detach(self) -> None:
+        self._chromium.requests.listener = None
+
+    async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+        if not self._chromium.alive:
+            raise PlaywrightError("Target page, context or browser has been closed")
+        answer = {} if _SETTINGS.fullmatch(method) else await self._answer(method, parameters or {}, self._page.shown)
+        if answer is None:
+            raise NotImplementedError(f"the fake browser has no answer to {method}")
+        return answer
+
+    async def _answer(self, method: str, given: dict[str, Any], page: FakePage) -> dict[str, Any] | None:
+        answer: dict[str, Any] | None = None
+        match method:
+            case "Runtime.evaluate":
+                answer = {"result": {"value": await self._value(page, given["expression"])}}
+            case "HeadlessExperimental.beginFrame":
+                answer = {"hasDamage": not given.get("noDisplayUpdates") and page.draw()}
+                if "screenshot" in given:
+                    answer["screenshotData"] = _base64(page)
+            case "Page.captureScreenshot":
+                answer = {"data": _base64(page)}
+            case "Fetch.fulfillRequest" | "Fetch.failRequest":
+                self._chromium.requests.answered(given["requestId"])
+                answer = {}
+            case "Target.getTargetInfo":
+                answer = {"targetInfo": {"targetId": "page"}}
+            case "Runtime.compileScript":
+                answer = {}
+        return answer
+
+    async def _value(self, page: FakePage, expression: str) -> Any:
+        if sought := _SEEK.search(expression):
+            await asyncio.sleep(page.seek_seconds)
+            return page.seek(float(sought[1]))
+        for known, answer in _ANSWERS.items():
+            if known in expression:
+                return answer(page)
+        raise NotImplementedError(f"the fake page has no answer to {expression[:200]}")
+
+
+_ANSWERS: dict[str, Callable[[FakePage], Any]] = {
+    "__hfdask.status()": FakePage.status,
+    "__hfdask.report()": FakePage.report,
+    "__hfdask.sight()": FakePage.sight,
+    "__hfdask.settle()": lambda page: page.seek(0.0),
+    "__hfdaskText.changed()": lambda page: False,
+    **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "samples", "lacking")},
+    "hfdaskLint.inspect(": lambda page: _NOTHING_FOUND,
+    "Content-Security-Policy": lambda page: None,
+}
+
+
+def _base64(page: FakePage) -> str:
+    return base64.b64encode(page.picture()).decode()
+
+
+async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontWorld) -> FakeChromium:
+    chromium = FakeChromium(mode, fonts)
+    self._launched.append(chromium)  # type: ignore[arg-type]
+    return chromium
+
+
+_real_launch: Callable[..., Any] = BrowserPool._launch
+
+
+@contextmanager
+def _using(launch: Callable[..., Any], binary: str | None) -> Iterator[None]:
+    """Launch browsers in this way, as long as the block runs; none is taken over at its beginning or end."""
+    close_browsers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BrowserPool, "_launch", launch)
+        if binary is None:
+            patch.delenv(ENV_BROWSER, raising=False)
+        else:
+            patch.setenv(ENV_BROWSER, binary)
+        yield
+        close_browsers()
+
+
+def faked() -> AbstractContextManager[None]:
+    """Launch fake browsers in this process, and name their binary to processes that are started, as long as the block runs."""
+    return _using(_launch, str(BINARY))
+
+
+@pytest.fixture(scope="module")
+def fake_browser() -> Iterator[None]:
+    """For modules whose tests need no real page; a test of theirs that is marked `browser` has a real one."""
+    with faked():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def real_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Gives a test that is marked `browser` a real one, also where its module has fake ones."""
+    wanted = request.node.get_closest_marker("browser") and vars(BrowserPool)["_launch"] is _launch
+    with _using(_real_launch, _OWN_BROWSER) if wanted else nullcontext():
+        yield
+
+
+class FakeBrowsers(WorkerPlugin):
+    """Fake browsers in each process of a cluster's workers."""
+
+    def setup(self, worker: Worker) -> None:
+        self._faked = faked()
+        self._faked.__enter__()
+
+    def teardown(self, worker: Worker) -> None:
+        self._faked.__exit__(None, None, None)
