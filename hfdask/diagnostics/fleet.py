@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 INDIVIDUAL = ("disk", "cache")
 """Facts that need not be equal anywhere."""
 
-RECOMMENDED = Path(__file__).with_name("dask.yaml")
+RECOMMENDED = Path(str(files("hfdask.cluster") / "dask.yaml"))
 """The configuration that suits renders, with reasons."""
 
 _PROFILE = "distributed.worker.profile.enabled"
