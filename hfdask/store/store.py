@@ -42,9 +42,11 @@ from hfdask.errors import (
 )
 from hfdask.store.allowlist import require_allowed
 from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.connections import Connections
 from hfdask.store.content import file_digest
-from hfdask.store.failures import TruncatedRead, is_full, not_writable, typed
+from hfdask.store.failures import TruncatedRead, is_full, may_be_missing, not_writable, typed
 from hfdask.store.redaction import StorageOptions, scrubbed, shown
+from hfdask.store.urls import parted_url
 
 _R = TypeVar("_R")
 
@@ -76,6 +78,11 @@ class Store:
     storage_options : mapping, optional
         Arguments of the file system, such as credentials. They are never stored or shown.
 
+    Attributes
+    ----------
+    given, credentials : mapping
+        The storage options, and those that were written in the URL.
+
     Raises
     ------
     InvalidConfigError
@@ -85,26 +92,28 @@ class Store:
     """
 
     def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
-        text, self._options = _plain(url), storage_options
+        text = _plain(url)
         require_allowed(text, storage_options)
         self.fs, path = _file_system(text, storage_options)
         self.path = path.rstrip("/")
         self.local = isinstance(self.fs, LocalFileSystem)
+        self.given: StorageOptions = storage_options or {}
+        self._url, self.credentials = parted_url(type(self.fs), text, self.fs.unstrip_protocol(self.path))
+        self._connections = Connections(self.fs)
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
 
     @property
     def url(self) -> str:
-        """The folder's URL, absolute, without credentials."""
+        """The folder's URL, absolute, with its server, without credentials."""
         return self.url_of("")
 
     def url_of(self, name: str) -> str:
         """The URL of what has this name."""
         if self.local:
             return file_url(self._at(name) or "/")
-        folder = shown(self.fs.unstrip_protocol(self.path))
-        return f"{folder}/{name}" if name else folder
+        return f"{self._url}/{name}" if name else self._url
 
     def shown(self, name: str) -> str:
         """Where that is, as people write it: a local path, else the URL."""
@@ -124,7 +133,8 @@ class Store:
         except _AlreadyThereError:
             raise
         except Exception as error:  # noqa: BLE001 - the file systems' errors have no other common base
-            trouble = typed(error, self.url_of(name), self._options, writing=writing)
+            options = {**self.credentials, **self.given}
+            trouble = typed(error, self.url_of(name), options, writing=writing)
         raise trouble
 
     def exists(self, name: str) -> bool:
@@ -142,7 +152,7 @@ class Store:
 
     def _ask(self, method: str, name: str) -> Any:
         self.fs.invalidate_cache(self.fs._parent(self._at(name)))  # others write here too
-        return in_time(self.fs, method, self._at(name))
+        return in_time(self._connections, method, self._at(name))
 
     def read(self, name: str, limit: int = LONGEST) -> bytes:
         """The whole file.
@@ -250,7 +260,12 @@ class Store:
 
     def _copy(self, source: str, path: Path, size: int, bounded: _Bounded, **options: Any) -> None:
         told = bounded.again()
-        in_time(self.fs, "get_file", source, str(path), callback=told, size=size, **options)
+        try:
+            in_time(self._connections, "get_file", source, str(path), callback=told, size=size, **options)
+        except Exception as error:
+            if may_be_missing(error):
+                in_time(self._connections, "info", source)  # raises what says so
+            raise
         got = path.stat().st_size
         told.require(got)
         if told.size is not None and got < told.size:
@@ -306,10 +321,10 @@ class Store:
         if not getattr(self.fs, "async_impl", False) and type(self.fs) is not MemoryFileSystem:
             self._send_and_move(name, source, **options)
         elif isinstance(source, bytes):
-            in_time(self.fs, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
+            in_time(self._connections, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
         else:
             size = source.stat().st_size
-            in_time(self.fs, "put_file", str(source), self._at(name), size=size, sending=True, **options)
+            in_time(self._connections, "put_file", str(source), self._at(name), size=size, sending=True, **options)
 
     def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
         """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like.
@@ -320,12 +335,12 @@ class Store:
         folder, _, last = final.rpartition("/")
         temporary = f"{folder}/.{last}.{uuid.uuid4().hex[:12]}.tmp"
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        call = partial(in_time, self.fs, size=size)
-        remove = partial(self.fs.rm_file, temporary)
+        call = partial(in_time, self._connections, size=size)
+        remove = partial(call, "rm_file", temporary)
         there = call("exists", final)
         if there and mode == "create":
             raise FileExistsError(final)
-        call("makedirs", folder, exist_ok=True)
+        self._make_folder(folder)
         try:
             if isinstance(source, bytes):
                 call("pipe_file", temporary, source, undo=remove)
@@ -339,6 +354,14 @@ class Store:
             with suppress(Exception):
                 call("rm_file", temporary)
             raise
+
+    def _make_folder(self, folder: str) -> None:
+        """Make a folder that others may be making at the same time; some servers call that an error."""
+        try:
+            in_time(self._connections, "makedirs", folder, exist_ok=True)
+        except Exception:
+            if not in_time(self._connections, "exists", folder):
+                raise
 
     def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
         """Read back what was sent: unlike object stores, these do not check it themselves."""
@@ -369,7 +392,7 @@ class Store:
 
         def find() -> dict[str, Any]:
             self.fs.invalidate_cache(self.path)
-            found: dict[str, Any] = in_time(self.fs, "find", self.path, detail=True)
+            found: dict[str, Any] = in_time(self._connections, "find", self.path, detail=True)
             return found
 
         found = self._do("", find)
@@ -381,8 +404,10 @@ class Store:
 
         def remove() -> None:
             try:
-                if self._ask("exists", name):
-                    in_time(self.fs, "rm", self._at(name), recursive=True)
+                if not getattr(self.fs, "async_impl", False) and self._ask("isfile", name):
+                    in_time(self._connections, "rm_file", self._at(name))  # FTP's `rm` takes a file for a folder, too
+                elif self._ask("exists", name):
+                    in_time(self._connections, "rm", self._at(name), recursive=True)
             except FileNotFoundError:
                 return  # somebody else was faster
 
