@@ -26,6 +26,7 @@ from hfdask.core.model import (
 )
 from hfdask.core.observer import Observer
 from hfdask.errors import RenderCancelledError
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.media.encode import h264_settings
 
@@ -74,7 +75,7 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
         fonts=FontSet(files=(), stand_ins={}),
         warnings=(),
     )
-    return Plan(url, manifest.sealed())
+    return Plan(PlanLocation.of(url), manifest.sealed())
 
 
 def realistic_seconds(video: str, index: int) -> float:

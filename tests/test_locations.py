@@ -11,12 +11,14 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from distributed import Client, LocalCluster
 from fsspec.implementations.ftp import FTPFileSystem
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 from store_contract import Place, StoreContract
 
+import hfdask
 from hfdask import errors
 from hfdask.manifest.location import PlanLocation
 from hfdask.store import Location, Store, concurrently
@@ -175,3 +177,44 @@ def test_a_wrong_password_is_refused_without_being_told(ftp):
     with pytest.raises(errors.InvalidConfigError) as caught:
         Store(f"ftp://{USER}:{PASSWORD}x@127.0.0.1:{ftp.port}/a")
     assert PASSWORD not in f"{caught.value!r} {caught.value.details}"
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("nothing_left")
+class TestRendersOverFtp:
+    """All of a render is behind FTP, and only the URLs that the caller gave say who may read it."""
+
+    @pytest.fixture(autouse=True)
+    def _own_cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
+
+    def test_the_primitives(self, ftp, project, tmp_path):
+        source = project(**{"hfdask.toml": "[render]\nfps = 10"})
+        local = hfdask.render(source, tmp_path / "local.mp4", chunk_size=10)
+        plan = hfdask.plan(source, ftp.url("plan"), chunk_size=4)
+        assert plan.url == f"ftp://127.0.0.1:{ftp.port}/plan"
+        assert PASSWORD not in repr(plan)
+        chunks = [hfdask.render_chunk(ftp.url("plan"), k, f"{plan.url}/chunks/{k}.mp4") for k in range(3)]
+        video = hfdask.assemble(ftp.url("plan"), chunks, ftp.url("out/a.mp4"), certificate=True)
+        assert (video.digest, video.plan_url) == (local.digest, plan.url)
+        assert hfdask.verify(ftp.url("out/a.mp4"), sample=2).frames == 10
+        options = plan.storage_options
+        again = [
+            hfdask.render_chunk(plan.url, k, f"{plan.url}/chunks/{k}.mp4", storage_options=options) for k in range(3)
+        ]
+        assert all(chunk.reused for chunk in again)
+        assert not [path for path in ftp.folder.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+
+    def test_a_cluster_of_processes(self, ftp, project):
+        source = project(**{"hfdask.toml": "[render]\nfps = 10"})
+        options = {"chunk_size": 5, "assemble_on": "worker", "plan_on": "worker"}
+        with (
+            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            result = hfdask.render(source, ftp.url("out/a.mp4"), client=client, **options)
+        assert result.output == f"ftp://127.0.0.1:{ftp.port}/out/a.mp4"
+        assert result.assembled_on
+        assert result.planned_on
+        assert [path.name for path in ftp.folder.rglob("*") if path.is_file()] == ["a.mp4"]
+        assert result.size == (ftp.folder / "out" / "a.mp4").stat().st_size

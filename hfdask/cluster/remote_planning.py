@@ -22,6 +22,7 @@ from hfdask.cluster.tasks import Planned, plan_task
 from hfdask.config import is_url
 from hfdask.core.places import local_path
 from hfdask.errors import BrowserNotFoundError, InvalidConfigError, MissingArtifactError
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.project.files import SKIPPED, Project, files_below, local_project
 from hfdask.project.settings import with_project_file
@@ -50,7 +51,7 @@ def needs_worker(client: Client) -> bool:
 def plan_on_worker(
     run: Callable[..., Planned],
     project: str | os.PathLike[str],
-    plan_url: str,
+    plan: PlanLocation,
     options: Mapping[str, Any],
     *,
     slots: int,
@@ -71,13 +72,13 @@ def plan_on_worker(
         As of planning; and `MissingArtifactError` where this machine and the worker do not see the same folder.
     """
     secret = SecretOptions(storage_options) if storage_options else None
-    plan_url = Store(plan_url, storage_options).url  # absolute
-    with _carried(project, plan_url, options, storage_options) as luggage:
+    plan_url = plan.url
+    with _carried(project, plan, options, storage_options) as luggage:
         made = run(
             "plan",
             plan_task,
             luggage.project,
-            plan_url,
+            plan,
             SecretOptions(luggage.config),  # prefixes of URLs may hold secrets
             slots,
             luggage.url,
@@ -85,20 +86,20 @@ def plan_on_worker(
             secret,
         )
     try:
-        plan = Plan.open(plan_url, storage_options)
+        made_plan = Plan.open(plan)
     except MissingArtifactError as error:
         raise MissingArtifactError(
             f"worker {made.worker} has planned to {plan_url}, but the plan is not there for this machine: "
             "let plan_dir be a folder that all share, or another URL",
             url=plan_url,
         ) from error
-    return replace(plan, stages=made.stages, messages=made.messages, findings=made.findings), made.worker
+    return replace(made_plan, stages=made.stages, messages=made.messages, findings=made.findings), made.worker
 
 
 @contextmanager
 def _carried(
     project: str | os.PathLike[str],
-    plan_url: str,
+    plan: PlanLocation,
     config: Mapping[str, Any],
     storage_options: StorageOptions | None,
 ) -> Iterator[Luggage]:
@@ -121,7 +122,7 @@ def _carried(
         if not files:
             yield Luggage(project_url, merged)
             return
-        store = Store(f"{plan_url}/carried-{uuid.uuid4().hex[:12]}", storage_options)
+        store = plan.child(f"carried-{uuid.uuid4().hex[:12]}").store()
         held.callback(store.delete)
         concurrently(lambda item: store.put(*item), files.items())
         yield Luggage(project_url, merged, store.url, replacing)

@@ -16,10 +16,11 @@ from hfdask.cluster.client_state import TOPIC
 from hfdask.core.model import ChunkResult, Finding, RenderResult, Value
 from hfdask.core.observer import Observer
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
+from hfdask.manifest.location import MANIFEST, PlanLocation
 from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.rendering.chunk import render_chunk
-from hfdask.store import SecretOptions, Store, split_url
+from hfdask.store import Location, SecretOptions, Store, split_url
 
 EVENT_SECONDS = 0.5
 """Progress events of a chunk are at least this far apart."""
@@ -34,12 +35,11 @@ def event_seconds(slots: int) -> float:
 
 
 def render_chunk_task(
-    plan_url: str,
+    plan: PlanLocation,
     plan_hash: str,
     index: int,
-    output_url: str,
+    output: Location,
     damage_test: bool,
-    storage_options: SecretOptions | None,
     attempt: int,
     token: str,
     every: float | None,
@@ -51,24 +51,23 @@ def render_chunk_task(
     observer = _observer(index, attempt, token, every)
     with _told_by(observer):
         result = render_chunk(
-            plan_url,
+            plan,
             index,
-            output_url,
-            storage_options=storage_options,
+            output,
             damage_test=damage_test,
             plan_hash=plan_hash,
             observer=observer,
         )
         if observer.cancelled():
-            _leave_no_orphan(plan_url, output_url, storage_options)
+            _leave_no_orphan(plan, output)
         return result
 
 
-def _leave_no_orphan(plan_url: str, output_url: str, storage_options: SecretOptions | None) -> None:
+def _leave_no_orphan(plan: PlanLocation, output: Location) -> None:
     """Remove a chunk whose plan is gone: its worker was stopped in the middle of the upload, and the render ended without it."""
-    if Store(plan_url, storage_options).exists("plan.json"):
+    if plan.store().exists(MANIFEST):
         return
-    store, name = split_url(output_url, storage_options)
+    store, name = split_url(output)
     for suffix in ("", ".json", ".frames.json", ".before.png", ".last.png"):
         store.delete(name + suffix)
     if store.local:
@@ -77,22 +76,20 @@ def _leave_no_orphan(plan_url: str, output_url: str, storage_options: SecretOpti
 
 
 def assemble_task(
-    plan_url: str,
+    plan: PlanLocation,
     plan_hash: str,
     chunk_urls: tuple[str, ...],
-    output_url: str,
+    output: Location,
     strict: bool,
     certificate: bool,
-    storage_options: SecretOptions | None,
 ) -> RenderResult:
     """`hfdask.assemble` as a task; the records of the chunks stay out of the answer, because the driver has them."""
     observer = _observer()
     with _told_by(observer):
         video = assemble(
-            plan_url,
+            plan,
             chunk_urls,
-            output_url,
-            storage_options=storage_options,
+            output,
             strict=strict,
             certificate=certificate,
             plan_hash=plan_hash,
@@ -112,7 +109,7 @@ class Planned(Value, frozen=True):
 
 def plan_task(
     project: str,
-    plan_url: str,
+    location: PlanLocation,
     config: SecretOptions,
     slots: int,
     carried_url: str,
@@ -125,20 +122,22 @@ def plan_task(
     """
     observer = _observer()
     with _told_by(observer), ExitStack() as held:
-        if carried_url and not Store(carried_url, storage_options).exists(""):
+        if carried_url and not Store(carried_url, location.storage_options).exists(""):
             raise MissingArtifactError(
                 f"{carried_url} is not there for worker {observer.worker}: let plan_dir be at a URL that workers share",
                 url=carried_url,
             )
         options = dict(config)
         tops = {name.partition("/")[0] for name in ("" if project else "project", *replacing.values()) if name}
-        places = {top: held.enter_context(local_project(f"{carried_url}/{top}", storage_options)) for top in tops}
+        places = {
+            top: held.enter_context(local_project(f"{carried_url}/{top}", location.storage_options)) for top in tops
+        }
         for prefix, name in replacing.items():
             top, _, rest = name.partition("/")
             options["replace_urls"] = {**options["replace_urls"], prefix: f"{places[top]}/{rest}"}
         plan = plan_with(
             project or places["project"],
-            plan_url,
+            location,
             options,
             slots=slots,
             storage_options=storage_options,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from hfdask.core.model import ChunkRange
-from hfdask.store.location import Location
+from hfdask.store.location import Location, Place
 
 MANIFEST = "plan.json"
 SWEEP = "sweep.json"
@@ -31,6 +30,6 @@ class PlanLocation(Location):
         """The URL of a chunk's file in the plan's own folder."""
         return f"{self.chunks}/{chunk.file}"
 
-    def location_of(self, url: str | os.PathLike[str]) -> Location:
-        """Another place, reached with the same options."""
+    def location_of(self, url: Place) -> Location:
+        """Return another place, to be reached with the same options."""
         return Location.of(url, self.options_for(url))

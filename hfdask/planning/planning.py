@@ -34,22 +34,21 @@ from hfdask.core.model import (
 )
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
-from hfdask.manifest.plan import CHUNKS, Plan
-from hfdask.manifest.reading import MANIFEST, read_manifest, require_consistent
+from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
+from hfdask.manifest.plan import Plan
+from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import key_maker
 from hfdask.planning.probe import probe
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
-from hfdask.store import Snapshot, StorageOptions, Store
-
-SWEEP = "sweep.json"
+from hfdask.store import Place, Snapshot, StorageOptions, Store
 
 
 @worked
 def plan(
     project: str | os.PathLike[str],
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     *,
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
@@ -86,7 +85,7 @@ def plan(
 
 def plan_with(
     project: str | os.PathLike[str],
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     options: Mapping[str, Any],
     *,
     slots: int = 0,
@@ -95,22 +94,23 @@ def plan_with(
 ) -> Plan:
     """Plan with the options that a caller gave; ``slots`` is the default of ``workers``, 0 for none."""
     clock = StageClock(observer or Observer())
-    store = Store(plan_url, storage_options)
+    location = PlanLocation.of(plan_url, storage_options)
+    store = location.store()
     with Snapshot(store) as snapshot, local_project(project, storage_options) as folder:
         given = with_project_file(folder, options)
         if slots:
             given.setdefault("workers", slots)
         config = RenderConfig.of(given)
-        return _plan(Project.find(folder, config.entry), store, snapshot, config, clock, storage_options)
+        return _plan(Project.find(folder, config.entry), location, store, snapshot, config, clock)
 
 
 def _plan(
     found: Project,
+    location: PlanLocation,
     store: Store,
     snapshot: Snapshot,
     options: RenderConfig,
     clock: StageClock,
-    storage_options: StorageOptions | None,
 ) -> Plan:
     with clock("check"):
         environment = current_environment()  # report a missing browser before using it
@@ -159,7 +159,7 @@ def _plan(
         )
         key = key_maker(manifest, probed.sight, files)
         again = _chunks(_earlier_ranges(store, options, frames), key)
-        finished = Store(store.url_of(CHUNKS), storage_options).names() if again else {}
+        finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
         chunks = again if used else _chunks(options.ranges(frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
@@ -168,7 +168,7 @@ def _plan(
         snapshot.publish(manifest.objects)
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
-    return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
+    return Plan(location, manifest, clock.rounded(), probed.messages, findings)
 
 
 def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:

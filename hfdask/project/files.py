@@ -160,9 +160,7 @@ def _freeze(snapshot: Snapshot, path: str, file: Path) -> Artifact:
 
 
 @contextmanager
-def local_project(
-    project: str | os.PathLike[str], storage_options: StorageOptions | None = None
-) -> Iterator[str | os.PathLike[str]]:
+def local_project(project: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> Iterator[Path]:
     """A project as a local path: itself if it is one, else a copy of what is at its URL for as long as the block runs.
 
     Raises
@@ -174,7 +172,7 @@ def local_project(
     url = os.fspath(project)
     store = Store(url, storage_options)
     if store.local:
-        yield local_path(project)
+        yield Path(local_path(project))
         return
     names, document = store.names(), ""
     if not names:

@@ -39,12 +39,13 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
 from hfdask.rendering.plan_page import Materials
-from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_output
+from hfdask.store import Place, StorageOptions, Store, concurrently, disk_full_at, file_digest, split_output
 
 CHANNEL_FRAMES = 8
 """Pictures that may wait for the encoder."""
@@ -58,9 +59,9 @@ _DONE = object()
 
 @worked
 def render_chunk(
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     index: int,
-    output_url: str | os.PathLike[str],
+    output_url: Place,
     *,
     storage_options: StorageOptions | None = None,
     damage_test: bool = True,
@@ -107,11 +108,12 @@ def render_chunk(
     clock = StageClock(observer)
     with ExitStack() as held:
         with clock("materialise"):
-            store = Store(plan_url, storage_options)
+            location = PlanLocation.of(plan_url, storage_options)
+            store = location.store()
             manifest = read_manifest(store, plan_hash)
             chunk = manifest.chunk(index)
             require_sealed(manifest, store.url)
-            output, name = split_output(output_url, storage_options)
+            output, name = split_output(output_url, location.options_for(output_url))
             known = None if redo else finished_chunk(output, name, chunk)
             if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)

@@ -13,9 +13,10 @@ from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.model import Artifact, Manifest
 from hfdask.fonts.configuration import FontWorld, plan_fonts
+from hfdask.manifest.plan import Plan
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
-from hfdask.store import StorageOptions, Store, materialised
+from hfdask.store import Store, materialised
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,13 @@ class Materials:
         return browser_thread().run(take())
 
 
-def fetch_fonts(plan_url: str, manifest: Manifest, storage_options: StorageOptions | None = None) -> FontWorld:
-    """The fonts of a plan alone: all that a browser has to be started with.
+def fetch_fonts(plan: Plan) -> FontWorld:
+    """Fetch the fonts of a plan alone: all that a browser has to be started with.
 
     Raises
     ------
     MissingArtifactError, ArtifactDigestError, StoreError
     """
-    fonts = manifest.fonts
-    with materialised(Store(plan_url, storage_options), manifest.objects, fonts.files) as paths:
+    fonts = plan.manifest.fonts
+    with materialised(plan.location.store(), plan.manifest.objects, fonts.files) as paths:
         return plan_fonts(fonts, {each.name: paths[each.sha256] for each in fonts.files})

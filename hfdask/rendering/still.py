@@ -20,7 +20,7 @@ from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.project.settings import with_project_file
 from hfdask.rendering.plan_page import Materials
-from hfdask.store import StorageOptions, Store, split_output
+from hfdask.store import StorageOptions, split_output
 
 
 @worked
@@ -86,7 +86,7 @@ def still(
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
     # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
-    with Materials.of(Store(frozen.url), frozen.manifest) as materials:
+    with Materials.of(frozen.location.store(), frozen.manifest) as materials:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,
             replace(materials, network=recorder, fonts=machine_fonts()).page() as (session, _),

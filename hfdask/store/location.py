@@ -7,11 +7,20 @@ its text, of a task's key, or of a document.
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
-from hfdask.store.redaction import SecretOptions, StorageOptions
-from hfdask.store.store import Store
+from fsspec.implementations.local import make_path_posix
+
+from hfdask.errors import InvalidConfigError, OutputNotWritableError
+from hfdask.store.redaction import SecretOptions, StorageOptions, shown
+from hfdask.store.store import Store, plain_url
+
+_ENDINGS = frozenset({".mp4", ".png"})
+"""What stands behind the name of an output, and is none by itself."""
 
 
 def _none() -> SecretOptions:
@@ -37,14 +46,16 @@ class Location:
     credentials: SecretOptions = field(default_factory=_none, repr=False, hash=False)
 
     @classmethod
-    def of(cls, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> Self:
-        """Part a URL from its credentials.
+    def of(cls, place: Place, storage_options: StorageOptions | None = None) -> Self:
+        """Part a folder's URL from its credentials. A location stays what it is.
 
         Raises
         ------
         InvalidConfigError, StoreNotAllowedError
         """
-        return cls.at(Store(url, storage_options))
+        if isinstance(place, Location):
+            return cls(place.url, place.given, place.credentials)
+        return cls.at(Store(place, storage_options))
 
     @classmethod
     def at(cls, store: Store, name: str = "") -> Self:
@@ -56,12 +67,18 @@ class Location:
         """All arguments of the file system, or None if there are none."""
         return SecretOptions({**self.credentials, **self.given}) if self.credentials or self.given else None
 
+    def child(self, name: str) -> Location:
+        """What has this name in the folder."""
+        return Location(f"{self.url}/{name}", self.given, self.credentials)
+
     def store(self) -> Store:
         """Open the folder."""
         return Store(self.url, self.storage_options)
 
-    def options_for(self, url: str | os.PathLike[str]) -> StorageOptions | None:
-        """The options for another URL: with this one's credentials if it is on the same server."""
+    def options_for(self, url: Place) -> StorageOptions | None:
+        """Return the options for another URL: with this one's credentials if it is on the same server."""
+        if isinstance(url, Location):
+            return url.storage_options
         same = self.credentials and _server(os.fspath(url)) == _server(self.url)
         return self.storage_options if same else (self.given or None)
 
@@ -69,3 +86,57 @@ class Location:
 def _server(url: str) -> str:
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"
+
+
+Place = str | os.PathLike[str] | Location
+"""A URL or path of somebody's, or where it is known to be."""
+
+
+def split_url(url: Place, storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+    """Return the store of a file's folder, and the file's name in it."""
+    url, storage_options = _spelled(url, storage_options)
+    folder, name = _parts(url)
+    if not name:
+        raise InvalidConfigError(f"{shown(url)!r} names a folder, not a file", field="url")
+    return Store(folder, storage_options), name
+
+
+def _spelled(
+    place: Place, storage_options: StorageOptions | None
+) -> tuple[str | os.PathLike[str], StorageOptions | None]:
+    return (place.url, place.storage_options) if isinstance(place, Location) else (place, storage_options)
+
+
+def _parts(url: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return the URL of a file's folder, and the file's name, which is empty if the URL has none."""
+    text = plain_url(url)
+    scheme, separator, rest = text.partition("://")
+    folder, slash, name = (rest if separator else make_path_posix(text)).rpartition("/")
+    if not text or (separator and not slash and scheme != "memory"):  # a server or a bucket
+        return text, ""
+    return f"{scheme}://{folder}" if separator else folder or "/", name
+
+
+def split_output(url: Place, storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+    """Return the store of the folder of a file to be written, and the file's name in it.
+
+    Raises
+    ------
+    OutputNotWritableError
+        If it has no name, or a folder, a device or the like is there.
+    """
+    url, storage_options = _spelled(url, storage_options)
+    folder, name = _parts(url)
+    if not name or name.lower() in _ENDINGS:
+        raise OutputNotWritableError(
+            f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
+        )
+    store = Store(folder, storage_options)
+    if store.local:
+        path = Path(store.path, name)
+        with suppress(OSError):  # nothing is there, or writing will tell more
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+                raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
+    return store, name

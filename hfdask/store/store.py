@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import fsspec
 import fsspec.config
 from fsspec.callbacks import Callback
-from fsspec.implementations.local import LocalFileSystem, make_path_posix
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.utils import get_protocol
 
@@ -35,7 +35,6 @@ from hfdask.errors import (
     HfdaskError,
     InvalidConfigError,
     MissingArtifactError,
-    OutputNotWritableError,
     PlanCorruptError,
     StoreError,
     StoreRefusedError,
@@ -59,9 +58,6 @@ LONGEST = 2**28
 
 READS = 5
 """Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
-
-_ENDINGS = frozenset({".mp4", ".png"})
-"""What stands behind the name of an output, and is none by itself."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -92,7 +88,7 @@ class Store:
     """
 
     def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
-        text = _plain(url)
+        text = plain_url(url)
         require_allowed(text, storage_options)
         self.fs, path = _file_system(text, storage_options)
         self.path = path.rstrip("/")
@@ -462,48 +458,6 @@ class _AlreadyThereError(FileExistsError):
     """Never leaves this module."""
 
 
-def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
-    """The store of a file's folder, and the file's name in it."""
-    folder, name = _parts(url)
-    if not name:
-        raise InvalidConfigError(f"{shown(url)!r} names a folder, not a file", field="url")
-    return Store(folder, storage_options), name
-
-
-def _parts(url: str | os.PathLike[str]) -> tuple[str, str]:
-    """The URL of a file's folder, and the file's name, which is empty where the URL has none."""
-    text = _plain(url)
-    scheme, separator, rest = text.partition("://")
-    folder, slash, name = (rest if separator else make_path_posix(text)).rpartition("/")
-    if not text or (separator and not slash and scheme != "memory"):  # a server or a bucket
-        return text, ""
-    return f"{scheme}://{folder}" if separator else folder or "/", name
-
-
-def split_output(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
-    """The store of the folder of a file to be written, and the file's name in it.
-
-    Raises
-    ------
-    OutputNotWritableError
-        If it has no name, or a folder, a device or the like is there.
-    """
-    folder, name = _parts(url)
-    if not name or name.lower() in _ENDINGS:
-        raise OutputNotWritableError(
-            f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
-        )
-    store = Store(folder, storage_options)
-    if store.local:
-        path = Path(store.path, name)
-        with suppress(OSError):  # nothing is there, or writing will tell more
-            mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-                raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
-    return store, name
-
-
 @contextmanager
 def disk_full_at(path: Path) -> Iterator[None]:
     """Give a full disk its type where another library writes to ``path``."""
@@ -525,7 +479,7 @@ def _read_regular(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def _plain(url: str | os.PathLike[str]) -> str:
+def plain_url(url: str | os.PathLike[str]) -> str:
     """A URL as text that a document can hold; a ``file:`` URL as its path.
 
     Raises
