@@ -113,7 +113,7 @@ def manifest() -> Manifest:
         ),
         artifacts=(
             Artifact(path="index.html", **_content("index.html")),
-            Artifact(path="a b/c.css", chunks=(0,), **_content("a b/c.css")),
+            Artifact(path="a b/c.css", **_content("a b/c.css")),
         ),
         resources=(
             Resource(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ from hfdask.checking.scripts import Hit, ScriptFacts, read_script
 from hfdask.core.frames import parse_fps
 from hfdask.core.model import Finding
 from hfdask.errors import InvalidConfigError
-from hfdask.project.files import Project
+from hfdask.project.files import SKIPPED, Project
 
 MAX_DEPTH = 20
 MAX_DOCUMENT = 2_000_000
@@ -332,8 +331,8 @@ class Walk:
         self, url: str, kind: str, bases: Bases, file: str, line: int | None, tag: str | None, severity: str | None
     ) -> None:
         options = candidates(url, *bases) or []
-        if any(os.path.isfile(self.project.folder / item) for item in options):  # of any name, however long
-            kind = f"{kind}; it lies in a folder that is left out of plans"
+        if any(item.partition("/")[0] in SKIPPED for item in options):
+            kind = f"{kind}; its folder is left out of plans"
         if bases[0] is not None and leaves_project(url, bases[0]):
             self.add("invalid_parent_traversal_in_asset_path", file, line, tag, url=url)
         elif kind == "variable":

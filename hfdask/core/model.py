@@ -47,7 +47,7 @@ from hfdask.core.fields import (
 )
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Version of the plan's layout and meaning. A worker takes plans of exactly its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -124,17 +124,13 @@ class Artifact(Value, frozen=True):
         Digest of its content, and its name in the store.
     size : int
         Bytes.
-    chunks : "all" or tuple of int
-        The chunks that need it.
-    assembler : bool
-        Whether assembly needs it; always false today.
     """
+
+    of_project: ClassVar[bool] = True
 
     path: Path
     sha256: Digest
     size: Size
-    chunks: Literal["all"] | Annotated[tuple[ChunkIndex, ...], Meta(max_length=MAX_CHUNKS)] = "all"
-    assembler: bool = False
 
 
 class Resource(Value, frozen=True):
@@ -158,6 +154,8 @@ class Resource(Value, frozen=True):
         Bytes of the body.
     """
 
+    of_project: ClassVar[bool] = False
+
     key: Digest
     method: Method
     url: WebUrl
@@ -169,10 +167,6 @@ class Resource(Value, frozen=True):
     @property
     def path(self) -> str:
         return self.url
-
-    @property
-    def chunks(self) -> Literal["all"]:
-        return "all"
 
 
 class Sweep(Value, frozen=True):
@@ -292,6 +286,8 @@ class Font(Value, frozen=True):
         True for a family of `hfdask.fonts.families`, false for a font that was copied from the planning machine.
     """
 
+    of_project: ClassVar[bool] = False
+
     name: FontName
     sha256: Digest
     size: Size
@@ -302,10 +298,6 @@ class Font(Value, frozen=True):
     @property
     def path(self) -> str:
         return self.name
-
-    @property
-    def chunks(self) -> Literal["all"]:
-        return "all"
 
 
 class FontSet(Value, frozen=True):
@@ -555,11 +547,6 @@ class ChunkResult(Value, frozen=True):
     def frames_url(self) -> str:
         """Where the chunk's `FrameRecord` is stored."""
         return self.url + ".frames.json"
-
-    @property
-    def record_url(self) -> str:
-        """Where this result itself is stored: its presence is the commit."""
-        return self.url + ".json"
 
 
 class Seam(Value, frozen=True):

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Unpack
+from pathlib import Path as FilePath
+from typing import Annotated, Any, ClassVar, Unpack
 
 import msgspec
+from msgspec import Meta
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
@@ -19,16 +21,18 @@ from hfdask.browser.environment import current_environment
 from hfdask.checking.check import check_project, summary
 from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
-from hfdask.core.fields import clipped
+from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
 from hfdask.core.frames import chunk_ranges
 from hfdask.core.model import (
     PROTOCOL,
+    Artifact,
     ChunkRange,
     Finding,
     Manifest,
     PageSettings,
     Rate,
+    Value,
     canonical_json,
     pretty_json,
 )
@@ -95,28 +99,76 @@ def plan_with(
     """Plan with the options that a caller gave; ``slots`` is the default of ``workers``, 0 for none."""
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
-    store = location.store()
-    with Snapshot(store) as snapshot, local_project(project, storage_options) as folder:
-        given = with_project_file(folder, options)
-        if slots:
-            given.setdefault("workers", slots)
-        config = RenderConfig.of(given)
-        return _plan(Project.find(folder, config.entry), location, store, snapshot, config, clock)
+    current_environment()  # report a missing browser before anything is hashed
+    with Snapshot(location.store()) as snapshot, local_project(project, storage_options) as folder:
+        options = options_of(folder, options, slots)
+        with clock("compile"):
+            frozen = freeze(folder, RenderConfig.of(options), snapshot)
+        files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
+        return seal(frozen, files, location, snapshot, RenderConfig.of(options), clock)
 
 
-def _plan(
-    found: Project,
+class FrozenProject(Value, frozen=True):
+    """A project as it was when it was taken into a plan's store: the page has not been looked at yet.
+
+    Attributes
+    ----------
+    folder : str
+        What it is called in messages.
+    entry : str
+        The entry document.
+    artifacts : tuple of Artifact
+        All files.
+    """
+
+    LIMIT: ClassVar[int] = Manifest.LIMIT
+
+    folder: str
+    entry: Path
+    artifacts: Annotated[tuple[Artifact, ...], Meta(max_length=MAX_FILES)]
+
+
+def options_of(folder: FilePath, options: Mapping[str, Any], slots: int) -> dict[str, Any]:
+    """Merge a caller's options, those of the project's own file, and the default of ``workers``."""
+    given = with_project_file(folder, options)
+    return given if not slots else {"workers": slots, **given}
+
+
+def freeze(folder: FilePath, options: RenderConfig, snapshot: Snapshot) -> FrozenProject:
+    """Take a project's files into a plan's content. Nothing reads the project after that.
+
+    Raises
+    ------
+    EntryNotFoundError, ProjectError
+    """
+    found = Project.find(folder, options.entry)
+    return FrozenProject(folder=str(found.folder), entry=found.entry, artifacts=freeze_files(found, snapshot))
+
+
+def seal(
+    frozen: FrozenProject,
+    files: Mapping[str, FilePath],
     location: PlanLocation,
-    store: Store,
     snapshot: Snapshot,
     options: RenderConfig,
     clock: StageClock,
+    *,
+    published: bool = False,
 ) -> Plan:
+    """Check and probe a frozen project in a browser, and write its plan.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        The project's files by their paths, as they were frozen.
+    published : bool
+        Whether they are in the plan's store already.
+    """
+    store, artifacts = location.store(), frozen.artifacts
+    found = Project(FilePath(frozen.folder), frozen.entry, files)
     with clock("check"):
-        environment = current_environment()  # report a missing browser before using it
+        environment = current_environment()
         findings = _check(found, options)
-    with clock("compile"):
-        artifacts = freeze_files(found, snapshot)
     with clock("probe"):
         mode = capture_mode(options.capture)
         page = PageSettings(
@@ -129,7 +181,6 @@ def _plan(
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
         )
-        files = {each.path: snapshot.file(each.sha256) for each in artifacts}
         try:
             probed = browser_thread().run(probe(files, found.entry, page, options, clock))
         except ProjectError as error:
@@ -165,7 +216,7 @@ def _plan(
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
-        snapshot.publish(manifest.objects)
+        snapshot.publish(manifest.objects, artifacts if published else ())
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
     return Plan(location, manifest, clock.rounded(), probed.messages, findings)

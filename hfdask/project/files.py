@@ -38,10 +38,21 @@ _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
 @dataclass(frozen=True)
 class Project:
-    """A folder and its entry document, both known to exist."""
+    """A folder and its entry document, both known to exist; or what they were when they were frozen.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder. A frozen project has only its name.
+    entry : str
+        Path of the entry document in the folder.
+    content : mapping of str to Path, optional
+        The files of a frozen project, by their URL paths.
+    """
 
     folder: Path
     entry: str
+    content: Mapping[str, Path] | None = None
 
     @classmethod
     def find(cls, path: str | os.PathLike[str], entry: str) -> Project:
@@ -73,12 +84,12 @@ class Project:
     @property
     def is_fragment(self) -> bool:
         """Whether the entry document lacks html, head and body tags."""
-        text = _COMMENT.sub(b"", (self.folder / self.entry).read_bytes())
+        text = _COMMENT.sub(b"", dict(self.files())[self.entry].read_bytes())
         return _FRAGMENT_FREE.search(text) is None
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
-        yield from files_below(self.folder, SKIPPED)
+        yield from files_below(self.folder, SKIPPED) if self.content is None else self.content.items()
 
 
 def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, Path]]:

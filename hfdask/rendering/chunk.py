@@ -118,7 +118,7 @@ def render_chunk(
             if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)
             require_environment(manifest.environment)
-            materials = held.enter_context(Materials.of(store, manifest, index))
+            materials = held.enter_context(Materials.of(store, manifest))
         path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
         work = _Work(manifest, chunk, materials, path, damage_test)
         if known and (taken := _take_over(work, known, output, name, clock, observer)):

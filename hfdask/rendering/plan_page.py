@@ -11,7 +11,7 @@ from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
-from hfdask.core.model import Artifact, Manifest
+from hfdask.core.model import Manifest
 from hfdask.fonts.configuration import FontWorld, plan_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.network.intercept import Replay
@@ -30,18 +30,17 @@ class Materials:
 
     @classmethod
     @contextmanager
-    def of(cls, store: Store, manifest: Manifest, chunk: int | None = None) -> Iterator[Materials]:
-        """Those of one chunk, or of the whole plan, for as long as the block runs.
+    def of(cls, store: Store, manifest: Manifest) -> Iterator[Materials]:
+        """Fetch them, for as long as the block runs.
 
         Raises
         ------
         MissingArtifactError, ArtifactDigestError, StoreError
         """
-        wanted = [each for each in manifest.objects if chunk is None or each.chunks == "all" or chunk in each.chunks]
-        with materialised(store, manifest.objects, wanted) as paths:
+        with materialised(store, manifest.objects, manifest.objects) as paths:
             yield cls(
                 manifest=manifest,
-                files={each.path: paths[each.sha256] for each in wanted if isinstance(each, Artifact)},
+                files={each.path: paths[each.sha256] for each in manifest.artifacts},
                 network=Replay({each.key: (each, paths[each.sha256]) for each in manifest.resources}),
                 fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
             )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from hfdask.core.scratch import scratch_folder
 from hfdask.errors import ArtifactDigestError, HfdaskError
@@ -42,8 +42,6 @@ LARGE_THREADS = 4
 HASHERS = min(8, os.cpu_count() or 1)
 """Files that are hashed at a time."""
 
-Scope = Literal["all"] | tuple[int, ...]
-
 
 class PlanObject(Protocol):
     """What a manifest says about a file that the plan carries."""
@@ -55,7 +53,7 @@ class PlanObject(Protocol):
     @property
     def size(self) -> int: ...
     @property
-    def chunks(self) -> Scope: ...
+    def of_project(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -90,16 +88,17 @@ def _rounded(size: int, unit: int) -> int:
 
 
 def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
-    """The packs of a plan: small objects that the same chunks need, by digest, as many as fit; none of a single one.
+    """Put small objects together, by digest, as many as fit in a pack; a single one stays alone.
 
+    The project's files are packed apart from what planning adds, so that they can be stored before the page is probed.
     This rule is part of the plan's protocol.
     """
-    by_scope: dict[Scope, list[tuple[str, int]]] = {}
-    for (digest, size), scope in _scopes(objects).items():
+    small: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
+    for (digest, size), of_project in _contents(objects).items():
         if size < SMALL:
-            by_scope.setdefault(scope, []).append((digest, size))
+            small[of_project].append((digest, size))
     packs = []
-    for members in by_scope.values():
+    for members in filter(None, small.values()):
         pack: list[tuple[str, int]] = []
         total = 0
         for member in sorted(members):
@@ -112,14 +111,13 @@ def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
     return tuple(sorted((pack for pack in packs if len(pack.members) > 1), key=lambda pack: pack.members))
 
 
-def _scopes(objects: Iterable[PlanObject]) -> dict[tuple[str, int], Scope]:
-    """The chunks that need each content, under whatever names."""
-    scopes: dict[tuple[str, int], Scope] = {}
+def _contents(objects: Iterable[PlanObject]) -> dict[tuple[str, int], bool]:
+    """Return each content once, with whether the project has it under some name."""
+    contents: dict[tuple[str, int], bool] = {}
     for each in objects:
-        key, scope = (each.sha256, each.size), each.chunks
-        known = scopes.get(key, ())
-        scopes[key] = "all" if "all" in (known, scope) else tuple(sorted({*known, *scope}))
-    return scopes
+        key = each.sha256, each.size
+        contents[key] = contents.get(key, False) or each.of_project
+    return contents
 
 
 class Snapshot:
@@ -178,8 +176,13 @@ class Snapshot:
         """The local file of content that was added."""
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
 
-    def publish(self, objects: Iterable[PlanObject]) -> None:
-        """Bring all content of a plan into its store, where it is not there yet.
+    def publish(self, objects: Iterable[PlanObject], published: Iterable[PlanObject] = ()) -> None:
+        """Bring all content of a plan into its store, unless it is there already.
+
+        Parameters
+        ----------
+        published : iterable of PlanObject
+            Those of the project, if they were published before. They are not sent or looked for again.
 
         Raises
         ------
@@ -189,10 +192,12 @@ class Snapshot:
         """
         if self._cache is None:
             return
-        contents, packs = _scopes(objects), packing(objects)
+        objects, published = tuple(objects), tuple(published)
+        packs = packing(objects)
         packed = {member for pack in packs for member in pack.members}
-        single = [content for content in contents if content not in packed]
-        concurrently(self._publish_pack, packs, LARGE_THREADS)
+        known, known_packs = _contents(published), set(packing(published))
+        single = [content for content in _contents(objects) if content not in packed and content not in known]
+        concurrently(self._publish_pack, [pack for pack in packs if pack not in known_packs], LARGE_THREADS)
         concurrently(self._publish_single, single, LARGE_THREADS)
         self._cache.evict()
 
