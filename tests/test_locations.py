@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -218,3 +220,23 @@ class TestRendersOverFtp:
         assert result.planned_on
         assert [path.name for path in ftp.folder.rglob("*") if path.is_file()] == ["a.mp4"]
         assert result.size == (ftp.folder / "out" / "a.mp4").stat().st_size
+
+    def test_a_worker_that_plans_is_sent_nothing_twice(self, ftp, project, monkeypatch):
+        """The driver stores the project once; the worker adds fonts, responses and the plan."""
+        source = project(**{"a.txt": "a" * 1000, "large.bin": os.urandom(1_200_000)})
+        arrived: set[str] = set()
+
+        def note(self: FTPHandler, file: str) -> None:
+            arrived.add(Path(file).name)
+
+        monkeypatch.setattr(FTPHandler, "on_file_received", note)
+        with (
+            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            options = {"plan_on": "worker", "plan_dir": ftp.url("plan"), "chunk_size": 30}
+            result = hfdask.render(source, ftp.url("out/a.mp4"), client=client, **options)
+        sent = [found[1] for name in arrived if (found := re.fullmatch(r"\.(\w{64}(?:\.tar)?)\.\w{12}\.tmp", name))]
+        assert len(sent) == len({*sent}) == 2  # the project's large file, and its small ones
+        assert hfdask.plan(source, ftp.folder / "local", chunk_size=30).hash == result.plan_hash
+        assert sorted(os.listdir(ftp.folder / "plan")) == ["chunks", "objects", "packs", "plan.json", "sweep.json"]
