@@ -29,9 +29,8 @@ from typing import Any
 
 import dask
 import psutil
+from render_window import window
 from sleeping import install, realistic_seconds, sleep_instead_of_rendering, sleeping_plan
-
-from hfdask.cluster.window import window
 
 _spawn = multiprocessing.get_context("spawn")
 

@@ -41,5 +41,5 @@ def test_what_is_saved_while_planning_is_not_seen(stage, project, tmp_path):
     assert editor.seen == ["compile", "check", "probe", "freeze"]
     assert (made.hash, made.findings) == (wanted.hash, wanted.findings)
     assert made.manifest.page.fragment
-    with pytest.raises(errors.AssetError, match="missing.gif"):  # the next plan sees it
+    with pytest.raises(errors.AssetError, match=r"missing\.gif"):  # the next plan sees it
         hfdask.plan(source, tmp_path / "after")

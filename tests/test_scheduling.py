@@ -14,6 +14,7 @@ from typing import Any
 import dask
 import pytest
 from distributed import Client, LocalCluster
+from render_window import FEWEST, window
 from sleeping import sleep_instead_of_rendering, sleeping_plan
 
 import hfdask.cluster.client_state
@@ -21,7 +22,6 @@ import hfdask.cluster.tasks
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.client_state import TOPIC, connection_of
 from hfdask.cluster.tasks import EVENT_SECONDS, EVENTS_A_SECOND, event_seconds
-from hfdask.cluster.window import FEWEST, window
 from hfdask.errors import BrowserCrashError, EnvironmentMismatchError
 
 SLOTS = 2

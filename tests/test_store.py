@@ -420,9 +420,9 @@ class TestCache:
         """Objects of 100 bytes, the first one used longest ago."""
         planned = [artifact(str(number), b"%03d" % number + b"x" * 97) for number in range(count)]
         for number, each in enumerate(planned):
-            with cache.turn(each.sha256) as path:
+            with cache.exclusive(each.sha256) as path:
                 path.write_bytes(b"%03d" % number + b"x" * 97)
-                final = cache.accept(path, each.sha256)
+                final = cache.commit(path, each.sha256)
             os.utime(final, (number, number))
         return planned
 
@@ -453,7 +453,7 @@ class TestCache:
         code = (
             "import os, sys, signal; from pathlib import Path; from hfdask.store import Cache\n"
             "cache = Cache(Path(sys.argv[1]))\n"
-            "with cache.lease() as keep, cache.turn('part') as path:\n"
+            "with cache.lease() as keep, cache.exclusive('part') as path:\n"
             "    keep(sys.argv[2:]); path.write_bytes(b'half'); print('ready', flush=True); signal.pause()"
         )
         arguments = [sys.executable, "-c", code, str(tmp_path / "c"), *(each.sha256 for each in planned)]
@@ -473,7 +473,7 @@ class TestCache:
         planned = publish(store, {"large": wanted}, tmp_path)
         cache = Cache(tmp_path / "elsewhere")
         monkeypatch.setenv("HFDASK_CACHE", str(cache.folder))
-        with cache.turn(planned[0].sha256) as held:
+        with cache.exclusive(planned[0].sha256) as held:
             held.write_bytes(b"half")
             with materialised(store, planned, planned) as files:
                 assert files[planned[0].sha256].read_bytes() == wanted
@@ -484,10 +484,10 @@ class TestCache:
         cache, places = Cache(tmp_path / "c"), []
 
         def next_one() -> None:
-            with cache.turn("part") as path:
+            with cache.exclusive("part") as path:
                 places.append(path)
 
-        with cache.turn("part") as first:
+        with cache.exclusive("part") as first:
             waiting = threading.Thread(target=next_one)
             waiting.start()
             for count in range(10):

@@ -21,7 +21,7 @@ from hfdask.assembly.certificate import SUFFIX, certificate_of
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
-from hfdask.core.scratch import growing_file, scratch_subfolder
+from hfdask.core.scratch import atomic_file, scratch_subfolder
 from hfdask.errors import (
     ArtifactDigestError,
     ChunkMismatchError,
@@ -174,7 +174,7 @@ class Assembly:
             self._scratch = held.enter_context(scratch_subfolder("assemble"))
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
-                self._path = held.enter_context(growing_file(folder, self._name))
+                self._path = held.enter_context(atomic_file(folder, self._name))
             self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata))
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)

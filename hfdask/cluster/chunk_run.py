@@ -21,7 +21,7 @@ import msgspec
 from distributed import Client, Future, KilledWorker
 from distributed import span as dask_span
 
-from hfdask.cluster.backup import overdue
+from hfdask.cluster.backup import needs_backup
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.failures import cause_of
 from hfdask.cluster.graph import chunk_tasks, chunk_token
@@ -48,7 +48,7 @@ _TICK = 0.5
 
 
 @dataclass
-class _Try:
+class _Attempt:
     """One task for a chunk; ``began`` is when it was first heard of, on the clock of `time.monotonic`, and ``worker`` from where.
 
     ``heard`` is when it was submitted or last heard of. If there are ``workers``, it may run on these alone. It is
@@ -90,14 +90,14 @@ class ChunkRun:
     on_frames: Callable[[int, int], None] = lambda index, done: None
 
     def __post_init__(self) -> None:
-        self._tries: dict[Future[ChunkResult], _Try] = {}
+        self._attempts: dict[Future[ChunkResult], _Attempt] = {}
         self._ended: queue.SimpleQueue[Future[ChunkResult] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._stopped: BaseException | None = None
         self._numbers: dict[int, int] = {}
         self._failures: dict[int, int] = {}
-        self._later: list[tuple[float, int]] = []
-        self._spent: list[tuple[int, float]] = []
+        self._retry_queue: list[tuple[float, int]] = []
+        self._durations: list[tuple[int, float]] = []
         self._workers = Workers(self.client, self.plan.manifest.environment)
         self._look_at = self._stuck_look_at = 0.0
         self._watch = Watch(self.client)
@@ -142,7 +142,7 @@ class ChunkRun:
                 raise
             raise cause_of(error, f"the render of {self.name}", self.client) from error
         finally:
-            self._withdraw(list(self._tries))
+            self._withdraw(list(self._attempts))
             self._connection.leave(token, self._on_event)
 
     def stop(self, error: BaseException | None = None) -> None:
@@ -151,7 +151,7 @@ class ChunkRun:
             f"the render of {self.name} was cancelled; finished chunks are kept"
         )
         self._ended.put(None)
-        self._withdraw(list(self._tries))
+        self._withdraw(list(self._attempts))
 
     def _next(self) -> Iterator[ChunkResult]:
         """At most one result, after at most a tick."""
@@ -162,15 +162,15 @@ class ChunkRun:
         if self._stopped:
             raise self._stopped
         now = time.monotonic()
-        due = [index for when, index in self._later if when <= now]
-        self._later = [(when, index) for when, index in self._later if when > now]
+        due = [index for when, index in self._retry_queue if when <= now]
+        self._retry_queue = [(when, index) for when, index in self._retry_queue if when > now]
         self._submit(due)
         if future is None:
             self._watch.require()
             return
         self._watch.heard()
         with self._lock:
-            attempt = self._tries.pop(future, None)
+            attempt = self._attempts.pop(future, None)
         if attempt is None:
             return  # a copy that lost
         try:
@@ -181,12 +181,12 @@ class ChunkRun:
             self._failed(error, attempt)
         else:
             frames = result.frames
-            self._spent.append((frames, now - (attempt.began or now)))
-            self._withdraw([other for other, its in list(self._tries.items()) if its.index == attempt.index])
+            self._durations.append((frames, now - (attempt.began or now)))
+            self._withdraw([other for other, its in list(self._attempts.items()) if its.index == attempt.index])
             yield result
             future.release()
 
-    def _result(self, future: Future[ChunkResult], attempt: _Try) -> ChunkResult:
+    def _result(self, future: Future[ChunkResult], attempt: _Attempt) -> ChunkResult:
         try:
             result = future.result(timeout=FETCH)
         except TimeoutError as error:  # the next attempt will find the chunk in the store
@@ -198,24 +198,24 @@ class ChunkRun:
         url = f"{self.output_url}/{self.plan.manifest.chunks[attempt.index].file}"
         return msgspec.structs.replace(result, index=attempt.index, url=url)
 
-    def _failed(self, error: BaseException, attempt: _Try) -> None:
+    def _failed(self, error: BaseException, attempt: _Attempt) -> None:
         index = attempt.index
         cause = self._cause(error, index)
-        if any(other.index == index and not other.stuck for other in self._tries.values()):
+        if any(other.index == index and not other.stuck for other in self._attempts.values()):
             return  # a copy of it still runs
         worker = cause.details.get("worker")
         if isinstance(cause, EnvironmentMismatchError) and worker:
-            self._workers.pass_over({worker: cause.details.get("differences", {})})
+            self._workers.exclude({worker: cause.details.get("differences", {})})
             self._submit([index])
             return
         if worker:
-            self._workers.has_had(index, worker)
+            self._workers.record_attempt(index, worker)
         count = self._failures[index] = self._failures.get(index, 0) + 1
         # The scheduler has tried a chunk that kills workers on several already; once more only because it blames those, too,
         # that waited on the same workers.
         if not cause.retryable or count > (min(1, self.retries) if isinstance(error, KilledWorker) else self.retries):
             raise cause from error
-        self._later.append((time.monotonic() + BACK_OFF * 2 ** (count - 1), index))
+        self._retry_queue.append((time.monotonic() + BACK_OFF * 2 ** (count - 1), index))
 
     def _cause(self, error: BaseException, index: int) -> HfdaskError:
         return cause_of(error, f"chunk {index}", self.client, chunk=index)
@@ -241,7 +241,7 @@ class ChunkRun:
             futures: list[Future[ChunkResult]] = self.client.compute(graph, workers=sorted(workers) or None)
         with self._lock:
             for future, index in zip(futures, indices, strict=True):
-                self._tries[future] = _Try(index, number, workers)
+                self._attempts[future] = _Attempt(index, number, workers)
                 self._numbers[index] = number + 1
         for future in futures:
             future.add_done_callback(self._ended.put)
@@ -249,53 +249,55 @@ class ChunkRun:
     def _withdraw(self, futures: list[Future[ChunkResult]]) -> None:
         with self._lock:
             for future in futures:
-                self._tries.pop(future, None)
+                self._attempts.pop(future, None)
         cancel(self.client, futures)
 
     def _copy_stragglers(self, total: int) -> None:
         now = time.monotonic()
-        tries = list(self._tries.values())
-        if self._later or any(attempt.began is None and not (attempt.workers or attempt.stuck) for attempt in tries):
+        tries = list(self._attempts.values())
+        if self._retry_queue or any(
+            attempt.began is None and not (attempt.workers or attempt.stuck) for attempt in tries
+        ):
             return  # no worker is free
         frames = {chunk.index: chunk.frames for chunk in self.plan.manifest.chunks}
         alone = [attempt for attempt in tries if sum(other.index == attempt.index for other in tries) == 1]
         running = {attempt.index: (frames[attempt.index], now - (attempt.began or now)) for attempt in alone}
-        if late := overdue(running, self._spent, total):
+        if late := needs_backup(running, self._durations, total):
             late = late[: max(0, worker_slots(self.client) - len(tries))]  # asks the scheduler
             for attempt in alone:
                 if attempt.index in late:
-                    self._workers.has_had(attempt.index, attempt.worker)
+                    self._workers.record_attempt(attempt.index, attempt.worker)
             self._submit(late)
 
     def _copy_stuck(self) -> None:
         """Submit again what is on workers that have stopped, running or waiting there; one that goes on may still win."""
         now = time.monotonic()
-        if now < self._stuck_look_at or all(now - attempt.heard < QUIET for attempt in list(self._tries.values())):
+        if now < self._stuck_look_at or all(now - attempt.heard < QUIET for attempt in list(self._attempts.values())):
             return
         self._stuck_look_at = now + LOOK
         silent = self._workers.silent = self._connection.silent_workers()
-        tries = dict(self._tries)
+        tries = dict(self._attempts)
         places = workers_of(self.client, list(tries)) if silent else {}
         for future, attempt in tries.items():
             place = places.get(str(future.key), "")
             attempt.stuck = place in silent
             if attempt.stuck:
-                self._workers.has_had(attempt.index, place)
+                self._workers.record_attempt(attempt.index, place)
         stuck = {attempt.index for attempt in tries.values() if attempt.stuck}
         stuck -= {attempt.index for attempt in tries.values() if not attempt.stuck} | {
-            index for _, index in self._later
+            index for _, index in self._retry_queue
         }
-        if stuck and not self._workers.fit() <= silent:
+        if stuck and not self._workers.eligible() <= silent:
             self._submit(sorted(stuck))
 
     def _free_stranded(self) -> None:
         """Submit again what is bound to workers that are all gone: the scheduler would wait for them for ever."""
         now = time.monotonic()
-        bound = {future: attempt for future, attempt in list(self._tries.items()) if attempt.workers}
+        bound = {future: attempt for future, attempt in list(self._attempts.items()) if attempt.workers}
         if not bound or now < self._look_at:
             return
         self._look_at = now + LOOK
-        fit = self._workers.fit()
+        fit = self._workers.eligible()
         stranded = {future: attempt.index for future, attempt in bound.items() if fit.isdisjoint(attempt.workers)}
         if stranded and fit:
             self._withdraw(list(stranded))
@@ -304,7 +306,7 @@ class ChunkRun:
     def _on_event(self, message: dict[str, Any]) -> None:
         self._watch.heard()
         now = time.monotonic()
-        for attempt in list(self._tries.values()):
+        for attempt in list(self._attempts.values()):
             if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]):
                 attempt.heard = now
                 if attempt.began is None:

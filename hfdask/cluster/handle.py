@@ -26,7 +26,7 @@ from hfdask.cluster.claim import FOLDER, Claim
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
-from hfdask.cluster.single_task import run_once
+from hfdask.cluster.single_task import run_task
 from hfdask.config import JobConfig, RenderConfig
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.errors import (
@@ -237,7 +237,7 @@ class Render:
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
         """The result of a task of this render besides its chunks."""
-        return run_once(
+        return run_task(
             self._client,
             name,
             call,

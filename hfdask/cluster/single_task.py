@@ -25,7 +25,7 @@ _TICK = 0.2
 _R = TypeVar("_R")
 
 
-def run_once(
+def run_task(
     client: Client,
     name: str,
     call: Callable[..., _R],

@@ -437,7 +437,7 @@ class FrameRecord(Value, frozen=True):
 Window = tuple[float, float | None]
 
 
-class Unit(Value, frozen=True):
+class TimedPart(Value, frozen=True):
     """A part of the entry document, as written, that is seen in its windows only; ``place`` is where it stands.
 
     Sound has no windows.
@@ -448,7 +448,7 @@ class Unit(Value, frozen=True):
     windows: tuple[Window, ...]
 
 
-class Sight(Value, frozen=True):
+class PageParts(Value, frozen=True):
     """The entry document taken apart by the page (``runtime/sight.js``).
 
     ``rest`` is what every frame sees, ``files`` are the windows of mounted files, ``everywhere`` those whose rules act on the
@@ -457,7 +457,7 @@ class Sight(Value, frozen=True):
     """
 
     rest: str
-    units: tuple[Unit, ...]
+    units: tuple[TimedPart, ...]
     files: dict[str, tuple[Window, ...]]
     everywhere: tuple[str, ...]
     variables: dict[str, Any]

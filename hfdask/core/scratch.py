@@ -54,7 +54,7 @@ def scratch_subfolder(kind: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def growing_file(folder: Path, name: str) -> Iterator[Path]:
+def atomic_file(folder: Path, name: str) -> Iterator[Path]:
     """A new hidden file in ``folder`` that can be moved to ``name`` in one step, and is gone after the block.
 
     Like the scratch folders it is locked for as long as its process lives, and those of dead processes are removed first.

@@ -33,7 +33,7 @@ _DURATION = "distributed.scheduler.default-task-durations.render_chunk"
 
 
 @dataclass
-class Survey:
+class FleetReport:
     """Diagnoses by worker address; ``differing`` are the facts that are not the same on all, ``advice`` is about the cluster."""
 
     workers: dict[str, Diagnosis] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Survey:
         }
 
 
-def survey(client: Client) -> Survey:
+def survey(client: Client) -> FleetReport:
     """Diagnose every worker at once; each starts its browser.
 
     Raises
@@ -60,7 +60,7 @@ def survey(client: Client) -> Survey:
     SchedulerLostError, WorkerLostError
     """
     answers, stopped = connection_of(client).ask_workers(_diagnose, workers=worker_addresses(client))
-    report = Survey(workers=dict(sorted(answers.items())))
+    report = FleetReport(workers=dict(sorted(answers.items())))
     report.problems += [
         f"{worker}: has stopped; it answers nothing, and sends no heartbeats" for worker in sorted(stopped)
     ]

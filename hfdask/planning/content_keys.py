@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from hfdask.core.model import Artifact, ChunkRange, Manifest, Resource, Sight, Window, canonical_json
+from hfdask.core.model import Artifact, ChunkRange, Manifest, PageParts, Resource, Window, canonical_json
 
 MAX_TEXT = 2_000_000
 """Bytes of a file in which names are looked for."""
@@ -55,14 +55,14 @@ class _Node:
     shows: list[_Node] = field(default_factory=list)
 
 
-def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
+def chunk_keys(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
     """What gives chunks of a plan their keys (sha256, hex). All texts are read once, for however many ranges are tried.
 
     Parameters
     ----------
     manifest : Manifest
         Complete but for its chunks.
-    sight : Sight
+    sight : PageParts
         What the page told of itself.
     files : mapping of str to Path
         Contents of the artifacts by path.
@@ -88,7 +88,7 @@ def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Ca
     return key
 
 
-def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
+def _nodes(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
     """What every chunk sees, and what is seen in windows; both linked to what their texts name."""
     rest = _Node(canonical_json({"rest": _digest(sight.rest)}), sight.rest)
     units = [
@@ -110,7 +110,7 @@ def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple
     return rest, [*units, *mounted]
 
 
-def _file(artifact: Artifact, sight: Sight, file: Path) -> _Node:
+def _file(artifact: Artifact, sight: PageParts, file: Path) -> _Node:
     folder, _, name = artifact.path.rpartition("/")
     content = canonical_json({"file": artifact.path, "sha256": artifact.sha256})
     windows = sight.files.get(artifact.path, ())

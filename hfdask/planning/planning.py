@@ -42,7 +42,7 @@ from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
-from hfdask.planning.content_keys import key_maker
+from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.probe import probe
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
@@ -208,7 +208,7 @@ def seal(
             fonts=probed.fonts,
             warnings=clipped(probed.warnings),
         )
-        key = key_maker(manifest, probed.sight, files)
+        key = chunk_keys(manifest, probed.sight, files)
         again = _chunks(_earlier_ranges(store, options, frames), key)
         finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)

@@ -44,7 +44,7 @@ from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, digest_of, frame_digest
-from hfdask.rendering.plan_page import Materials
+from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import Place, StorageOptions, Store, concurrently, disk_full_at, file_digest, split_output
 
 CHANNEL_FRAMES = 8
@@ -118,9 +118,9 @@ def render_chunk(
             if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)
             require_environment(manifest.environment)
-            materials = held.enter_context(Materials.of(store, manifest))
+            plan_page = held.enter_context(PlanPage.of(store, manifest))
         path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
-        work = _Work(manifest, chunk, materials, path, damage_test)
+        work = _Work(manifest, chunk, plan_page, path, damage_test)
         if known and (taken := _take_over(work, known, output, name, clock, observer)):
             return taken
         with disk_full_at(path):
@@ -190,7 +190,7 @@ def _take_over(
     spots = spot_frames(record)
     before = (chunk.start - 1,) if chunk.start else ()
     with clock("capture"):
-        pictures, warm = work.materials.pictures((*before, *spots))
+        pictures, warm = work.plan_page.pictures((*before, *spots))
         digests = [frame_digest(decode_frame(picture)) for picture in pictures]
     seen = zip(spots, digests[len(before) :], strict=True)
     different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
@@ -225,7 +225,7 @@ class _Work:
 
     manifest: Manifest
     chunk: ChunkRange
-    materials: Materials
+    plan_page: PlanPage
     path: Path
     damage_test: bool
     digests: list[str] = field(default_factory=list)
@@ -302,7 +302,7 @@ async def _frames(work: _Work, first: int, announce: _Channel | None, clock: Sta
     """The frames from ``first`` on, in a page of their own."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    async with work.materials.page() as (session, warm):
+    async with work.plan_page.page() as (session, warm):
         ready = loop.time()
         clock.add("boot", ready - began)
         if announce is not None:

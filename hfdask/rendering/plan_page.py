@@ -12,7 +12,7 @@ from hfdask.browser.capture import capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.model import Manifest
-from hfdask.fonts.configuration import FontWorld, plan_fonts
+from hfdask.fonts.configuration import FontSetup, plan_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
@@ -20,17 +20,17 @@ from hfdask.store import Store, materialised
 
 
 @dataclass(frozen=True)
-class Materials:
+class PlanPage:
     """Everything that a page of this plan needs, and nothing else that it could get at."""
 
     manifest: Manifest
     files: Mapping[str, Path]
     network: Source
-    fonts: FontWorld
+    fonts: FontSetup
 
     @classmethod
     @contextmanager
-    def of(cls, store: Store, manifest: Manifest) -> Iterator[Materials]:
+    def of(cls, store: Store, manifest: Manifest) -> Iterator[PlanPage]:
         """Fetch them, for as long as the block runs.
 
         Raises
@@ -74,7 +74,7 @@ class Materials:
         return browser_thread().run(take())
 
 
-def fetch_fonts(plan: Plan) -> FontWorld:
+def fetch_fonts(plan: Plan) -> FontSetup:
     """Fetch the fonts of a plan alone: all that a browser has to be started with.
 
     Raises

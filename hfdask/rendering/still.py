@@ -19,7 +19,7 @@ from hfdask.network.record import Recorder
 from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.project.settings import with_project_file
-from hfdask.rendering.plan_page import Materials
+from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import StorageOptions, split_output
 
 
@@ -86,10 +86,10 @@ def still(
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
     # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
-    with Materials.of(frozen.location.store(), frozen.manifest) as materials:
+    with PlanPage.of(frozen.location.store(), frozen.manifest) as plan_page:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,
-            replace(materials, network=recorder, fonts=machine_fonts()).page() as (session, _),
+            replace(plan_page, network=recorder, fonts=machine_fonts()).page() as (session, _),
         ):
             pictures = [shot.png async for shot in capture(session, frame, frame + 1)]
             await session.finish()

@@ -12,7 +12,7 @@ from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
 from hfdask.manifest.plan import Plan
 from hfdask.media.picture import decode_frame, frame_digest
-from hfdask.rendering.plan_page import Materials
+from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import Location, StorageOptions, shown, split_url
 
 SAMPLE = 10
@@ -79,8 +79,8 @@ def verify(
         raise CertificateError(f"{papers.url_of(paper)} is about {total} frames, its plan about {plan.manifest.frames}")
     count = min(sample, total)
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
-    with Materials.of(plan.location.store(), plan.manifest) as materials:
-        pictures, _ = materials.pictures(chosen)
+    with PlanPage.of(plan.location.store(), plan.manifest) as plan_page:
+        pictures, _ = plan_page.pictures(chosen)
     digests = [frame_digest(decode_frame(picture)) for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
     if different:

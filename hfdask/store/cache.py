@@ -105,7 +105,7 @@ class Cache:
             os.close(descriptor)
 
     @contextmanager
-    def turn(self, name: str) -> Iterator[Path]:
+    def exclusive(self, name: str) -> Iterator[Path]:
         """Wait until nobody else fetches what has this name, then hold its place; gives a path for what is fetched.
 
         Look again whether it is there: whoever had the turn before has probably brought it. One whose file does not grow is
@@ -124,7 +124,7 @@ class Cache:
                 path.unlink()
             os.close(descriptor)
 
-    def accept(self, path: Path, digest: str) -> Path:
+    def commit(self, path: Path, digest: str) -> Path:
         """Move verified content into its place."""
         final = self.path(digest)
         final.parent.mkdir(exist_ok=True, mode=0o700)
@@ -133,7 +133,7 @@ class Cache:
         os.replace(path, final)
         return final
 
-    def with_space(self, call: Callable[[], None]) -> None:
+    def retry_when_full(self, call: Callable[[], None]) -> None:
         """Make a call that writes to the cache; where the disk is full, once more after everything unused has gone.
 
         Raises

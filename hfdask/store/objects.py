@@ -152,7 +152,7 @@ class Snapshot:
         self._keep([digest])
         if not self._cache.has(digest, size):
             taken: list[tuple[str, int]] = []
-            self._cache.with_space(lambda: taken.append(self._take(source)))
+            self._cache.retry_when_full(lambda: taken.append(self._take(source)))
             digest, size = taken[-1]
         return digest, size
 
@@ -162,14 +162,14 @@ class Snapshot:
 
     def _take(self, source: Path | bytes) -> tuple[str, int]:
         assert self._cache
-        with self._cache.turn(uuid.uuid4().hex) as path:
+        with self._cache.exclusive(uuid.uuid4().hex) as path:
             if isinstance(source, bytes):
                 path.write_bytes(source)
             else:
                 shutil.copyfile(source, path)
             digest, size = measured(path)  # of the copy: the file may have changed since it was looked at
             self._keep([digest])
-            self._cache.accept(path, digest)
+            self._cache.commit(path, digest)
         return digest, size
 
     def file(self, digest: str) -> Path:
@@ -273,25 +273,25 @@ def materialised(
 
 
 def _bring(cache: Cache, store: Store, wanted: PlanObject) -> None:
-    with cache.turn(wanted.sha256) as path:
+    with cache.exclusive(wanted.sha256) as path:
         if cache.has(wanted.sha256, wanted.size):
             return
         try:
-            cache.with_space(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size, wanted.sha256))
+            cache.retry_when_full(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size, wanted.sha256))
         except ArtifactDigestError:
             raise _wrong(store, wanted) from None
-        cache.accept(path, wanted.sha256)
+        cache.commit(path, wanted.sha256)
 
 
 def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, PlanObject]) -> None:
-    with cache.turn(pack.name.replace("/", "-")) as path:
+    with cache.exclusive(pack.name.replace("/", "-")) as path:
         for _ in range(READS):
             missing = {digest: size for digest, size in pack.members if not cache.has(digest, size)}
             if not missing.keys() & wanted.keys():
                 return
             with suppress(ArtifactDigestError):  # longer than it can be: to be fetched again, like any wrong one
-                cache.with_space(partial(_fetch, store, pack.name, path, pack.size))
-                cache.with_space(partial(_unpack, cache, path, pack, missing))
+                cache.retry_when_full(partial(_fetch, store, pack.name, path, pack.size))
+                cache.retry_when_full(partial(_unpack, cache, path, pack, missing))
     left = [wanted[digest] for digest, size in pack.members if digest in wanted and not cache.has(digest, size)]
     if left:
         raise _wrong(store, left[0])
@@ -312,9 +312,9 @@ def _unpack(cache: Cache, path: Path, pack: Pack, missing: Mapping[str, int]) ->
             content = file.read(size) if digest in missing else b""
             if digest not in missing or measured(content) != (digest, size):
                 continue
-            with cache.turn(uuid.uuid4().hex) as partial_path:
+            with cache.exclusive(uuid.uuid4().hex) as partial_path:
                 partial_path.write_bytes(content)
-                cache.accept(partial_path, digest)
+                cache.commit(partial_path, digest)
 
 
 def _in_place(store: Store, wanted: PlanObject) -> Path:

@@ -28,7 +28,7 @@ from fsspec.utils import get_protocol
 
 from hfdask.core.fields import is_plain
 from hfdask.core.places import file_url, local_path
-from hfdask.core.scratch import growing_file, scratch_folder
+from hfdask.core.scratch import atomic_file, scratch_folder
 from hfdask.errors import (
     ArtifactDigestError,
     DiskFullError,
@@ -374,7 +374,7 @@ class Store:
         final = Path(self._at(name))
         if create and final.exists():
             raise _AlreadyThereError(self.url_of(name))
-        with growing_file(final.parent, final.name) as temporary:
+        with atomic_file(final.parent, final.name) as temporary:
             if isinstance(source, bytes):
                 temporary.write_bytes(source)
             else:
