@@ -85,7 +85,7 @@ def run_of(client: Client, video: str, chunks: int, **options: Any) -> ChunkRun:
 def start(run: ChunkRun) -> threading.Thread:
     thread = threading.Thread(target=lambda: list(run.results(range(len(run.plan.manifest.chunks)))))
     thread.start()
-    while not run._tries and thread.is_alive():
+    while not run._attempts and thread.is_alive():
         time.sleep(0.001)
     return thread
 

@@ -27,6 +27,7 @@ from hfdask.cluster.failures import cause_of
 from hfdask.cluster.graph import chunk_tasks, chunk_token
 from hfdask.cluster.liveness import LOOK, QUIET
 from hfdask.cluster.placement import Workers
+from hfdask.cluster.retries import FETCH, retry_delay
 from hfdask.cluster.scheduler import Watch, cancel, worker_slots, workers_of
 from hfdask.cluster.tasks import event_seconds
 from hfdask.core.model import ChunkResult
@@ -37,12 +38,6 @@ from hfdask.errors import (
     WorkerLostError,
 )
 from hfdask.manifest.plan import Plan
-
-BACK_OFF = 0.5
-"""Seconds before the first new attempt; doubled for each further one."""
-
-FETCH = 15.0
-"""Seconds in which a finished task's result, which is small, must come from its worker."""
 
 _TICK = 0.5
 
@@ -211,11 +206,10 @@ class ChunkRun:
         if worker:
             self._workers.record_attempt(index, worker)
         count = self._failures[index] = self._failures.get(index, 0) + 1
-        # The scheduler has tried a chunk that kills workers on several already; once more only because it blames those, too,
-        # that waited on the same workers.
-        if not cause.retryable or count > (min(1, self.retries) if isinstance(error, KilledWorker) else self.retries):
+        delay = retry_delay(cause, count, self.retries, killed=isinstance(error, KilledWorker))
+        if delay is None:
             raise cause from error
-        self._retry_queue.append((time.monotonic() + BACK_OFF * 2 ** (count - 1), index))
+        self._retry_queue.append((time.monotonic() + delay, index))
 
     def _cause(self, error: BaseException, index: int) -> HfdaskError:
         return cause_of(error, f"chunk {index}", self.client, chunk=index)

@@ -7,11 +7,10 @@ they become a video meanwhile in `hfdask.cluster.assembler`.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,12 +21,12 @@ from distributed import Client
 from hfdask.assembly.assemble import Assembly
 from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
 from hfdask.cluster.chunk_run import ChunkRun
-from hfdask.cluster.claim import FOLDER, Claim
+from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.job import Job
 from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
-from hfdask.config import JobConfig, RenderConfig
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.errors import (
     DiskFullError,
@@ -38,12 +37,11 @@ from hfdask.errors import (
     RenderCancelledError,
     StoreRefusedError,
 )
-from hfdask.manifest.location import CHUNKS, PlanLocation
+from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import plan_with
-from hfdask.project.settings import with_project_file
-from hfdask.rendering.chunk import finished_chunk
-from hfdask.store import Location, StorageOptions, Store, concurrently, split_output, split_url
+from hfdask.rendering.reuse import finished_chunk
+from hfdask.store import Store, concurrently, split_url
 
 
 @dataclass(frozen=True)
@@ -75,44 +73,6 @@ class Progress:
     def eta(self) -> float | None:
         """Seconds that the rest of the frames will take at this rate."""
         return (self.frames - self.done) / self.fps if self.fps > 0 else None
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to render, where to, and how; ``plan_options`` are those of the plan that the caller gave."""
-
-    project: str | os.PathLike[str]
-    output: Location
-    plan: PlanLocation
-    plan_options: Mapping[str, Any]
-    config: JobConfig
-    storage_options: StorageOptions | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(
-        cls,
-        project: str | os.PathLike[str],
-        output: str | os.PathLike[str],
-        plan_options: Mapping[str, Any],
-        config: JobConfig,
-        storage_options: StorageOptions | None,
-    ) -> Job:
-        """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
-        RenderConfig.of(with_project_file(project, plan_options, storage_options))
-        store, name = split_output(output, storage_options)
-        if PurePosixPath(name).suffix.lower() != ".mp4":
-            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
-        store.require_writable()
-        place = Location.at(store, name)
-        plan = Location.at(store, f"{FOLDER}/{name}")
-        if config.plan_dir:
-            plan = Location.of(config.plan_dir, place.options_for(config.plan_dir))
-        return cls(project, place, PlanLocation.of(plan), plan_options, config, storage_options)
-
-    @property
-    def keeps_plan(self) -> bool:
-        """Whether the plan stays when the video is done."""
-        return self.config.plan_dir is not None
 
 
 class Render:

@@ -11,7 +11,7 @@ of a project is used again where its key is still wanted. A chunk sees
   stands, else everywhere.
 
 A script that puts a name together, or looks into another clip, can hide what it depends on. So a key alone is never
-enough: some frames of a chunk from another plan are captured again before it is used (`hfdask.rendering.chunk`).
+enough: some frames of a chunk from another plan are captured again before it is used (`hfdask.rendering.reuse`).
 """
 
 from __future__ import annotations
