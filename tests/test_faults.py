@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hfdask
-import hfdask.cluster.chunk_run
+import hfdask.cluster.copies
 import hfdask.cluster.placement
 from hfdask import errors
 from hfdask.cli import main
@@ -183,7 +183,7 @@ def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp
 
 def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        hfdask.cluster.chunk_run,
+        hfdask.cluster.copies,
         "needs_backup",
         lambda running, finished, total: sorted(running) if len(finished) == total - 1 else [],
     )

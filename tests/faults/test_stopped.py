@@ -25,8 +25,8 @@ from hfdask import errors
 from hfdask.cli import main
 from hfdask.cluster import chunk_run as chunks
 from hfdask.cluster import client_state as connection
+from hfdask.cluster import copies, scheduler
 from hfdask.cluster import liveness as silence
-from hfdask.cluster import scheduler
 from hfdask.cluster import single_task as once
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.client_state import connection_of
@@ -40,7 +40,7 @@ MARGIN = 20.0  # seconds on a crowded machine
 @pytest.fixture
 def soon(monkeypatch) -> None:
     """Limits of a second or two."""
-    for module in (silence, chunks, once):
+    for module in (silence, copies, once):
         monkeypatch.setattr(module, "QUIET", 1.0)
         monkeypatch.setattr(module, "LOOK", 0.5)
     monkeypatch.setattr(silence, "SILENT", 2.0)
