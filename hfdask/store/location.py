@@ -23,13 +23,17 @@ _ENDINGS = frozenset({".mp4", ".png"})
 """What stands behind the name of an output, and is none by itself."""
 
 
+Place = str | os.PathLike[str]
+"""A URL or path that a caller gives; a `Location` is one, too."""
+
+
 def _none() -> SecretOptions:
     return SecretOptions({})
 
 
 @dataclass(frozen=True)
-class Location:
-    """A folder's or file's URL, with the arguments of its file system.
+class Location(os.PathLike[str]):
+    """A folder's or file's URL, with the arguments of its file system. Functions that take a URL take it whole.
 
     Attributes
     ----------
@@ -62,6 +66,9 @@ class Location:
         """Where a store is, or what has this name in it."""
         return cls(store.url_of(name), SecretOptions(store.given), SecretOptions(store.credentials))
 
+    def __fspath__(self) -> str:
+        return self.url
+
     @property
     def storage_options(self) -> StorageOptions | None:
         """All arguments of the file system, or None if there are none."""
@@ -88,10 +95,6 @@ def _server(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
-Place = str | os.PathLike[str] | Location
-"""A URL or path of somebody's, or where it is known to be."""
-
-
 def split_url(url: Place, storage_options: StorageOptions | None = None) -> tuple[Store, str]:
     """Return the store of a file's folder, and the file's name in it."""
     url, storage_options = _spelled(url, storage_options)
@@ -101,9 +104,7 @@ def split_url(url: Place, storage_options: StorageOptions | None = None) -> tupl
     return Store(folder, storage_options), name
 
 
-def _spelled(
-    place: Place, storage_options: StorageOptions | None
-) -> tuple[str | os.PathLike[str], StorageOptions | None]:
+def _spelled(place: Place, storage_options: StorageOptions | None) -> tuple[Place, StorageOptions | None]:
     return (place.url, place.storage_options) if isinstance(place, Location) else (place, storage_options)
 
 
