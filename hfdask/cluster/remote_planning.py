@@ -75,7 +75,7 @@ def plan_on_worker(
         raise MissingArtifactError(
             f"worker {made.worker} has planned to {location.url}, but the plan is not there for this machine: "
             "let plan_dir be a folder that all share, or another URL",
-            url=location.url,
+            url=location.manifest,
         ) from error
     stages = {**clock.rounded(), **made.stages}
     return replace(plan, stages=stages, messages=made.messages, findings=made.findings), made.worker
