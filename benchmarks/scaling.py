@@ -32,9 +32,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
+from render_window import window
 from sleeping import install, realistic_seconds, sleep_instead_of_rendering, sleeping_plan
-
-from hfdask.cluster.window import window
 
 _spawn = multiprocessing.get_context("spawn")
 

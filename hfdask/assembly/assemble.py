@@ -21,7 +21,7 @@ from hfdask.assembly.certificate import SUFFIX, certificate_of
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
-from hfdask.core.scratch import growing_file, scratch_subfolder
+from hfdask.core.scratch import atomic_file, scratch_subfolder
 from hfdask.errors import (
     ArtifactDigestError,
     ChunkMismatchError,
@@ -34,12 +34,13 @@ from hfdask.errors import (
     RenderCancelledError,
     SeamError,
 )
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
-from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, split_output, split_url
+from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
 """Chunks that are fetched ahead."""
@@ -53,9 +54,9 @@ _POLL = 0.1
 
 @worked
 def assemble(
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     chunks: Sequence[ChunkResult | str],
-    output_url: str | os.PathLike[str],
+    output_url: Place,
     *,
     storage_options: StorageOptions | None = None,
     strict: bool = False,
@@ -105,7 +106,7 @@ def assemble(
     )
     results = concurrently(
         lambda chunk: (
-            chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, assembly.manifest, storage_options)
+            chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, assembly.manifest, assembly.location)
         ),
         chunks,
     )
@@ -131,6 +132,8 @@ class Assembly:
 
     Attributes
     ----------
+    location : PlanLocation
+        Where the plan is.
     manifest : Manifest
         The plan's.
 
@@ -141,8 +144,8 @@ class Assembly:
 
     def __init__(
         self,
-        plan_url: str | os.PathLike[str],
-        output_url: str | os.PathLike[str],
+        plan_url: Place,
+        output_url: Place,
         *,
         storage_options: StorageOptions | None = None,
         strict: bool = False,
@@ -151,16 +154,17 @@ class Assembly:
         observer: Observer | None = None,
     ) -> None:
         require_threads()
-        self._options, self._strict, self._certificate = storage_options, strict, certificate
+        self.location = PlanLocation.of(plan_url, storage_options)
+        self._strict, self._certificate = strict, certificate
         self._observer = observer or Observer()
         self._clock = StageClock(self._observer)
-        self._output, self._name = split_output(output_url, storage_options)
+        self._output, self._name = split_output(output_url, self.location.options_for(output_url))
         self._results: dict[int, ChunkResult] = {}
         self._seams: dict[int, Seam] = {}
         self._frames: list[FrameRecord] = []
         self._fetched: dict[int, Future[tuple[FrameRecord, ChunkSource]]] = {}
         with self._clock("assemble"):
-            self._store = Store(plan_url, storage_options)
+            self._store = self.location.store()
             self.manifest = read_manifest(self._store, plan_hash)
             require_sealed(self.manifest, self._store.url)
 
@@ -171,7 +175,7 @@ class Assembly:
             self._scratch = held.enter_context(scratch_subfolder("assemble"))
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
-                self._path = held.enter_context(growing_file(folder, self._name))
+                self._path = held.enter_context(atomic_file(folder, self._name))
             self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata))
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
@@ -267,7 +271,7 @@ class Assembly:
         """Compare every seam of which both sides have been added."""
         known = self._results
         pairs = [(known[i - 1], known[i]) for i in sorted(known) if i - 1 in known and i not in self._seams]
-        seams = concurrently(lambda pair: _seam(*pair, self.manifest, self._options), pairs)
+        seams = concurrently(lambda pair: _seam(*pair, self.manifest, self.location), pairs)
         self._seams.update({after.index: seam for (_, after), seam in zip(pairs, seams, strict=True)})
         _seam_warnings(seams, self._strict)
 
@@ -289,7 +293,7 @@ class Assembly:
             source.path.unlink()
 
     def _fetch(self, result: ChunkResult) -> tuple[FrameRecord, ChunkSource]:
-        return _frames_of(result, self._options), _source(result, self._options, self._scratch)
+        return _frames_of(result, self.location), _source(result, self.location, self._scratch)
 
     def _require_going(self) -> None:
         if self._observer.cancelled():
@@ -357,8 +361,8 @@ def _require_planned(result: ChunkResult, manifest: Manifest) -> None:
             )
 
 
-def _record_of(url: str, manifest: Manifest, options: StorageOptions | None) -> ChunkResult:
-    store, name = split_url(url, options)
+def _record_of(url: str, manifest: Manifest, location: PlanLocation) -> ChunkResult:
+    store, name = split_url(url, location.options_for(url))
     where = store.url_of(name)
     try:
         record = read_record(store, name)
@@ -371,8 +375,8 @@ def _record_of(url: str, manifest: Manifest, options: StorageOptions | None) -> 
     return msgspec.structs.replace(record, index=index)
 
 
-def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameRecord:
-    store, name = split_url(result.url, options)
+def _frames_of(result: ChunkResult, location: PlanLocation) -> FrameRecord:
+    store, name = split_url(result.url, location.options_for(result.url))
     try:
         record = read_frames(store, name)
     except MissingArtifactError as error:
@@ -390,8 +394,8 @@ def _frames_of(result: ChunkResult, options: StorageOptions | None) -> FrameReco
     return record
 
 
-def _source(result: ChunkResult, options: StorageOptions | None, folder: Path) -> ChunkSource:
-    store, name = split_url(result.url, options)
+def _source(result: ChunkResult, location: PlanLocation, folder: Path) -> ChunkSource:
+    store, name = split_url(result.url, location.options_for(result.url))
     try:
         path = store.fetch(name, folder / f"{result.index}.mp4", result.size, result.sha256)
     except MissingArtifactError as error:
@@ -406,19 +410,19 @@ def _source(result: ChunkResult, options: StorageOptions | None, folder: Path) -
     return ChunkSource(path, result.start, result.frames)
 
 
-def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, options: StorageOptions | None) -> Seam:
+def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, location: PlanLocation) -> Seam:
     """Compare the last frame of a chunk with the same frame as the next chunk rendered it."""
     frame = before.end - 1
     if before.last_digest == after.before_digest:
         return Seam(frame=frame, equal=True)
-    one = _seam_picture(before, ".last.png", manifest, options)
-    other = _seam_picture(after, ".before.png", manifest, options)
+    one = _seam_picture(before, ".last.png", manifest, location)
+    other = _seam_picture(after, ".before.png", manifest, location)
     return Seam(frame=frame, equal=False, psnr=round(psnr(one, other), 2))
 
 
-def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, options: StorageOptions | None) -> Pixels:
+def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, location: PlanLocation) -> Pixels:
     """Read a picture at the edge of a chunk. A picture of another size than the video's is not decoded."""
-    store, name = split_url(result.url + suffix, options)
+    store, name = split_url(result.url + suffix, location.options_for(result.url))
     size = (manifest.page.width, manifest.page.height)
     try:
         data = store.read(name, limit=_PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1])

@@ -25,7 +25,7 @@ from hfdask.browser.memory import Memory
 from hfdask.browser.processes import Processes, kill_marked
 from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserLaunchError
-from hfdask.fonts.configuration import FontWorld
+from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import PageServer
 from hfdask.text import legible
 
@@ -79,7 +79,7 @@ class Chromium:
         browser: PlaywrightBrowser,
         confined: Confined,
         mode: CaptureMode,
-        fonts: FontWorld,
+        fonts: FontSetup,
         cdp: CDPSession,
         pid: int,
     ) -> None:
@@ -96,7 +96,7 @@ class Chromium:
         self._ticks = 0.0
 
     @classmethod
-    async def launch(cls, driver: Playwright, binary: Browser, mode: CaptureMode, fonts: FontWorld) -> Chromium:
+    async def launch(cls, driver: Playwright, binary: Browser, mode: CaptureMode, fonts: FontSetup) -> Chromium:
         """Start a browser.
 
         Raises
@@ -199,7 +199,7 @@ async def begin_frame(
             return answer
 
 
-def _environment(fonts: FontWorld) -> dict[str, str | float | bool]:
+def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:
     known: dict[str, str | float | bool] = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return {**known, "LANG": "C.UTF-8", "TZ": "UTC", "FONTCONFIG_FILE": str(fonts.configuration)}
 

@@ -24,7 +24,7 @@ from hfdask.browser.memory import browser_limit
 from hfdask.browser.playwright_driver import Driver
 from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, BrowserMemoryError, HfdaskError, ProjectError
-from hfdask.fonts.configuration import FontWorld, machine_fonts
+from hfdask.fonts.configuration import FontSetup, machine_fonts
 
 MAX_PAGES = 50
 """Pages that a browser opens before it is replaced."""
@@ -70,7 +70,7 @@ class BrowserPool:
             return self._driver.playwright
 
     @contextlib.asynccontextmanager
-    async def lease(self, mode: CaptureMode, fonts: FontWorld | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
+    async def lease(self, mode: CaptureMode, fonts: FontSetup | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
         """Lease a browser; yield it, and true if it was warm.
 
         It is kept unless the block ends with an error that is not the page's. Without ``fonts`` it has those of this
@@ -100,7 +100,7 @@ class BrowserPool:
 
     @contextlib.asynccontextmanager
     async def opened(
-        self, mode: CaptureMode, fonts: FontWorld | None, enter: Callable[[Chromium], AbstractAsyncContextManager[T]]
+        self, mode: CaptureMode, fonts: FontSetup | None, enter: Callable[[Chromium], AbstractAsyncContextManager[T]]
     ) -> AsyncIterator[tuple[T, bool]]:
         """Lease a browser and open ``enter`` in it; yield the result, and true if the browser was warm.
 
@@ -144,7 +144,7 @@ class BrowserPool:
         while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
             await self._idle.pop(0).close()
 
-    async def _launch(self, mode: CaptureMode, fonts: FontWorld) -> Chromium:
+    async def _launch(self, mode: CaptureMode, fonts: FontSetup) -> Chromium:
         binary = find_browser()
         try:
             chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
@@ -182,7 +182,7 @@ class BrowserPool:
         else:
             await chromium.close()
 
-    async def _take(self, mode: CaptureMode, fonts: FontWorld) -> Chromium | None:
+    async def _take(self, mode: CaptureMode, fonts: FontSetup) -> Chromium | None:
         dead = [each for each in self._idle if not each.alive]
         self._idle = [each for each in self._idle if each not in dead]
         for chromium in dead:

@@ -31,7 +31,7 @@ from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.core.frames import frame_time
-from hfdask.core.model import PageSettings, Sight
+from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
     EmptyCompositionError,
     ProjectError,
@@ -235,11 +235,11 @@ class PageSession:
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
 
-    async def sight(self) -> Sight:
+    async def sight(self) -> PageParts:
         """Return the parts of the page for content keys; call it when all frames have been sought."""
-        async with self._deadline(self.settings.load_timeout, "the page did not report its parts"):
+        async with self._deadline(self.settings.load_timeout, "the page did not tell its parts"):
             parts = await self._evaluate("__hfdask.sight()")
-        sight = understood(parts, Sight, "its parts", exactly=True)
+        sight = understood(parts, PageParts, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
 
     async def seek(self, frame: int, *, layout: bool = False) -> bool:

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 
 from hfdask.browser.capabilities import capture_mode
 from hfdask.checking import report as texts
-from hfdask.checking.documents import Walk
+from hfdask.checking.documents import ProjectCheck
 from hfdask.checking.page import LintPage, open_lint_page
 from hfdask.config import CheckLevel, RenderConfig
 from hfdask.core.forks import worked
@@ -124,7 +124,7 @@ def check(
 
 def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:
     """Check a project in an open page."""
-    walk = Walk(found, page, variables)
+    walk = ProjectCheck(found, page, variables)
     walk.run()
     findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
     return CheckReport(project=str(found.folder), files=tuple(sorted(walk.read)), findings=tuple(findings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +20,11 @@ from hfdask.checking.assets import (
 from hfdask.checking.page import LintPage
 from hfdask.checking.positions import Positions
 from hfdask.checking.rules import RULES
-from hfdask.checking.scripts import Hit, ScriptFacts, read_script
+from hfdask.checking.scripts import ScriptFacts, ScriptFinding, read_script
 from hfdask.core.frames import parse_fps
 from hfdask.core.model import Finding
 from hfdask.errors import InvalidConfigError
-from hfdask.project.files import Project
+from hfdask.project.files import SKIPPED, Project
 
 MAX_DEPTH = 20
 MAX_DOCUMENT = 2_000_000
@@ -39,7 +38,7 @@ _PAGE = frozenset({"entry", "sub"})
 
 
 @dataclass
-class Together:
+class PageFacts:
     """Facts that all documents of one page share: the entry and the documents that are mounted in it."""
 
     compositions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -47,20 +46,20 @@ class Together:
     references: list[tuple[str, int | None, dict[str, Any]]] = field(default_factory=list)
     scenes: dict[str, set[str]] = field(default_factory=dict)
     """Ids that a document's inline scripts register; those of a scene count for each of its hosts."""
-    simulations: list[tuple[str, int, str, Hit]] = field(default_factory=list)
-    registered: list[tuple[str, int, str, Hit]] = field(default_factory=list)
+    simulations: list[tuple[str, int, str, ScriptFinding]] = field(default_factory=list)
+    registered: list[tuple[str, int, str, ScriptFinding]] = field(default_factory=list)
     registers_unknown: bool = False
-    makers: list[tuple[str, int, Hit]] = field(default_factory=list)
-    repeats: list[tuple[str, int, Hit]] = field(default_factory=list)
-    uses: list[tuple[str, int, str, Hit]] = field(default_factory=list)
-    plugins: list[tuple[str, int, str, Hit]] = field(default_factory=list)
+    makers: list[tuple[str, int, ScriptFinding]] = field(default_factory=list)
+    repeats: list[tuple[str, int, ScriptFinding]] = field(default_factory=list)
+    uses: list[tuple[str, int, str, ScriptFinding]] = field(default_factory=list)
+    plugins: list[tuple[str, int, str, ScriptFinding]] = field(default_factory=list)
     provided: list[str] = field(default_factory=list)
     animates: bool = False
     finite: bool = False
     unknown_scripts: bool = False
 
 
-class Walk:
+class ProjectCheck:
     """One check of one project; `run` it once."""
 
     def __init__(self, project: Project, page: LintPage, variables: dict[str, Any]) -> None:
@@ -70,7 +69,7 @@ class Walk:
         self.variables = variables
         self.findings: list[Finding] = []
         self.read: set[str] = set()
-        self.together = Together()
+        self.together = PageFacts()
         self.size = (1920, 1080)
         self.declared: dict[str, list[str]] = {}
         self._facts: dict[str, dict[str, Any]] = {}
@@ -113,7 +112,13 @@ class Walk:
         )
 
     def _hit(
-        self, file: str, first: int, hit: Hit, code: str | None = None, severity: str | None = None, **detail: Any
+        self,
+        file: str,
+        first: int,
+        hit: ScriptFinding,
+        code: str | None = None,
+        severity: str | None = None,
+        **detail: Any,
     ) -> None:
         self.add(
             code or hit.code, file, first + hit.row, hit.excerpt, severity or hit.severity, **{**hit.detail, **detail}
@@ -332,8 +337,8 @@ class Walk:
         self, url: str, kind: str, bases: Bases, file: str, line: int | None, tag: str | None, severity: str | None
     ) -> None:
         options = candidates(url, *bases) or []
-        if any(os.path.isfile(self.project.folder / item) for item in options):  # of any name, however long
-            kind = f"{kind}; it is in a folder that plans leave out"
+        if any(item.partition("/")[0] in SKIPPED for item in options):
+            kind = f"{kind}; its folder is left out of plans"
         if bases[0] is not None and leaves_project(url, bases[0]):
             self.add("invalid_parent_traversal_in_asset_path", file, line, tag, url=url)
         elif kind == "variable":
@@ -388,7 +393,7 @@ class Walk:
             row = error[1] if error[1] is not None else facts.error_row
             lines = text.split("\n")
             row = min(row, len(lines) - 1)  # V8 knows more line ends
-            hit = Hit("invalid_inline_script_syntax", row, lines[row].strip()[:120])
+            hit = ScriptFinding("invalid_inline_script_syntax", row, lines[row].strip()[:120])
             self._hit(file, first, hit, problem=error[0])
             return
         for hit in facts.hits:
@@ -408,7 +413,7 @@ class Walk:
                 self.together.scenes.setdefault(file, set()).update(facts.registered)
 
     def _import(
-        self, name: str, hit: Hit, file: str, first: int, role: str, media: frozenset[str], bases: Bases
+        self, name: str, hit: ScriptFinding, file: str, first: int, role: str, media: frozenset[str], bases: Bases
     ) -> None:
         url = imported(name, self._imports, self._page_base) if role in _PAGE else None
         if url is not None:

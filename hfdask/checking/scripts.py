@@ -59,7 +59,7 @@ _LOADED_BY_PAGE_MS = 1000  # readiness waits for timers up to this delay
 
 
 @dataclass(frozen=True)
-class Hit:
+class ScriptFinding:
     """A finding in a script; ``row`` counts from 0, ``excerpt`` is the line."""
 
     code: str
@@ -73,17 +73,17 @@ class Hit:
 class ScriptFacts:
     """Facts about a script that matter to its document."""
 
-    hits: list[Hit] = field(default_factory=list)
-    registered: dict[str, Hit] = field(default_factory=dict)
+    hits: list[ScriptFinding] = field(default_factory=list)
+    registered: dict[str, ScriptFinding] = field(default_factory=dict)
     registers_unknown: bool = False
-    makes_timeline: Hit | None = None
+    makes_timeline: ScriptFinding | None = None
     animates: bool = False
-    globals: dict[str, Hit] = field(default_factory=dict)
-    plugins: dict[str, Hit] = field(default_factory=dict)
-    simulations: list[tuple[str, Hit]] = field(default_factory=list)
+    globals: dict[str, ScriptFinding] = field(default_factory=dict)
+    plugins: dict[str, ScriptFinding] = field(default_factory=dict)
+    simulations: list[tuple[str, ScriptFinding]] = field(default_factory=list)
     adds_scripts: bool = False
-    selectors: list[tuple[str, Hit]] = field(default_factory=list)
-    imports: list[tuple[str, Hit]] = field(default_factory=list)
+    selectors: list[tuple[str, ScriptFinding]] = field(default_factory=list)
+    imports: list[tuple[str, ScriptFinding]] = field(default_factory=list)
     declares: frozenset[str] = frozenset()
     error_row: int = 0
 
@@ -106,9 +106,9 @@ class _Reader:
     def all(self, kind: str) -> list[Node]:
         return self.nodes.get(kind, [])
 
-    def hit(self, code: str, node: Node, severity: str | None = None, **detail: Any) -> Hit:
+    def hit(self, code: str, node: Node, severity: str | None = None, **detail: Any) -> ScriptFinding:
         row = node.start_point.row
-        return Hit(code, row, self.lines[row].strip()[:120], severity, detail)
+        return ScriptFinding(code, row, self.lines[row].strip()[:120], severity, detail)
 
     def report(self, code: str, node: Node, severity: str | None = None, **detail: Any) -> None:
         self.facts.hits.append(self.hit(code, node, severity, **detail))

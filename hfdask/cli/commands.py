@@ -179,7 +179,7 @@ def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, 
 
 
 def _chunk_url(opened: hfdask.Plan, index: int) -> str:
-    return f"{opened.chunks_url}/{opened.manifest.chunk(index).file}"
+    return opened.location.chunk(opened.manifest.chunk(index))
 
 
 @main.command()

@@ -30,7 +30,7 @@ from hfdask.errors import (
     RenderCancelledError,
 )
 from hfdask.manifest.plan import Plan
-from hfdask.store import SecretOptions, split_url
+from hfdask.store import Location, split_url
 
 Spoilt = dict[int, HfdaskError]
 """What is wrong with chunks, by their numbers."""
@@ -147,15 +147,15 @@ class AssemblyTask:
     run : callable
         Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
     plan : Plan
-    output_url : str
+    output : Location
     strict, certificate
         As in `hfdask.assemble`.
     """
 
     def __init__(
-        self, run: Callable[..., RenderResult], plan: Plan, output_url: str, *, strict: bool, certificate: bool
+        self, run: Callable[..., RenderResult], plan: Plan, output: Location, *, strict: bool, certificate: bool
     ) -> None:
-        self._run, self._plan, self._output_url = run, plan, output_url
+        self._run, self._plan, self._output = run, plan, output
         self._strict, self._certificate = strict, certificate
         self._chunks: list[ChunkResult] = []
 
@@ -179,19 +179,17 @@ class AssemblyTask:
         HfdaskError
             What ended the task.
         """
-        options = self._plan.storage_options
         numbers = {chunk.url: chunk.index for chunk in self._chunks}
         try:
             video = self._run(
                 "assemble",
                 assemble_task,
-                self._plan.url,
+                self._plan.location,
                 self._plan.hash,
                 tuple(numbers),
-                self._output_url,
+                self._output,
                 self._strict,
                 self._certificate,
-                SecretOptions(options) if options else None,
             )
         except HfdaskError as error:
             if (url := error.details.get("url")) in numbers:
@@ -201,11 +199,11 @@ class AssemblyTask:
                 raise
             self._chunks = [chunk for chunk in self._chunks if chunk.index != index]
             return {index: error}
-        store, name = split_url(self._output_url, options)
+        store, name = split_url(self._output)
         if not store.exists(name):
             raise OutputNotWritableError(
-                f"worker {video.assembled_on} has written {self._output_url}, but it is not there for this machine: "
+                f"worker {video.assembled_on} has written {self._output.url}, but it is not there for this machine: "
                 "name a folder that all share, or another URL",
-                url=self._output_url,
+                url=self._output.url,
             )
         return msgspec.structs.replace(video, chunks=tuple(sorted(self._chunks, key=lambda chunk: chunk.index)))

@@ -17,7 +17,9 @@ PATIENCE = 20.0
 """Seconds that every chunk may run."""
 
 
-def overdue(running: Mapping[int, tuple[int, float]], finished: Sequence[tuple[int, float]], total: int) -> list[int]:
+def needs_backup(
+    running: Mapping[int, tuple[int, float]], finished: Sequence[tuple[int, float]], total: int
+) -> list[int]:
     """The chunks that should get a second copy, the slowest first.
 
     Parameters

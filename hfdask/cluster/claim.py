@@ -23,7 +23,7 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
-from hfdask.store import StorageOptions, split_output
+from hfdask.store import Place, StorageOptions, split_output
 
 FOLDER = ".hfdask"
 """What belongs to renders under way, next to their outputs."""
@@ -85,11 +85,11 @@ class Claim:
 
     Parameters
     ----------
-    output : str
-        The video's URL.
+    output : str or Location
+        The video.
     """
 
-    def __init__(self, output: str, storage_options: StorageOptions | None = None) -> None:
+    def __init__(self, output: Place, storage_options: StorageOptions | None = None) -> None:
         self._store, name = split_output(output, storage_options)
         self._output = self._store.shown(name)
         self._name = f"{FOLDER}/{name}.claim"

@@ -16,7 +16,7 @@ from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from hfdask.cluster.tasks import render_chunk_task
-from hfdask.store import SecretOptions
+from hfdask.store import shown
 
 try:
     import dask._task_spec as task_spec
@@ -36,7 +36,7 @@ def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str
     The same token is the same work, so a second submission finds the first one's futures. Equal keys with other
     arguments would return another render's files, so everything that tells two calls apart is in it.
     """
-    parts = (plan.hash, plan.url, output_url, str(damage_test))
+    parts = (plan.hash, plan.url, shown(output_url), str(damage_test))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -64,10 +64,10 @@ def chunk_tasks(
     name = chunk_name(token, attempt)
     chunks = plan.manifest.chunks
     wanted = range(len(chunks)) if indices is None else indices
-    secret = SecretOptions(plan.storage_options) if plan.storage_options else None
-    same = (damage_test, secret, attempt, token, every)
+    output = plan.location.location_of(output_url)
+    same = (damage_test, attempt, token, every)
     calls = {
-        (name, index): (plan.url, plan.hash, index, f"{output_url}/{chunks[index].file}", *same) for index in wanted
+        (name, index): (plan.location, plan.hash, index, output.child(chunks[index].file), *same) for index in wanted
     }
     if task_spec is None:  # pragma: no cover - another dask
         return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]

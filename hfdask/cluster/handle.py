@@ -7,11 +7,10 @@ they become a video meanwhile in `hfdask.cluster.assembler`.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,12 +21,12 @@ from distributed import Client
 from hfdask.assembly.assemble import Assembly
 from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
 from hfdask.cluster.chunk_run import ChunkRun
-from hfdask.cluster.claim import FOLDER, Claim
+from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.job import Job
 from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
-from hfdask.cluster.single_task import run_once
-from hfdask.config import JobConfig, RenderConfig
+from hfdask.cluster.single_task import run_task
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.errors import (
     DiskFullError,
@@ -38,11 +37,11 @@ from hfdask.errors import (
     RenderCancelledError,
     StoreRefusedError,
 )
+from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import plan_with
-from hfdask.project.settings import with_project_file
-from hfdask.rendering.chunk import finished_chunk
-from hfdask.store import StorageOptions, Store, concurrently, split_output, split_url
+from hfdask.rendering.reuse import finished_chunk
+from hfdask.store import Store, concurrently, split_url
 
 
 @dataclass(frozen=True)
@@ -76,41 +75,6 @@ class Progress:
         return (self.frames - self.done) / self.fps if self.fps > 0 else None
 
 
-@dataclass(frozen=True)
-class Job:
-    """What to render, where to, and how; ``plan_options`` are those of the plan that the caller gave."""
-
-    project: str | os.PathLike[str]
-    output: str
-    plan_url: str
-    plan_options: Mapping[str, Any]
-    config: JobConfig
-    storage_options: StorageOptions | None = field(default=None, repr=False)
-
-    @classmethod
-    def of(
-        cls,
-        project: str | os.PathLike[str],
-        output: str | os.PathLike[str],
-        plan_options: Mapping[str, Any],
-        config: JobConfig,
-        storage_options: StorageOptions | None,
-    ) -> Job:
-        """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
-        RenderConfig.of(with_project_file(project, plan_options, storage_options))
-        store, name = split_output(output, storage_options)
-        if PurePosixPath(name).suffix.lower() != ".mp4":
-            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
-        store.require_writable()
-        plan_url = os.fspath(config.plan_dir) if config.plan_dir else store.url_of(f"{FOLDER}/{name}")
-        return cls(project, store.url_of(name), plan_url, plan_options, config, storage_options)
-
-    @property
-    def keeps_plan(self) -> bool:
-        """Whether the plan stays when the video is done."""
-        return self.config.plan_dir is not None
-
-
 class Render:
     """A render under way, from `hfdask.submit`.
 
@@ -137,7 +101,7 @@ class Render:
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
-        self._claim = Claim(job.output, job.storage_options)
+        self._claim = Claim(job.output)
         self._finished = threading.Event()
         self._outcome: RenderResult | BaseException | None = None
         threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
@@ -163,7 +127,7 @@ class Render:
             After ``timeout`` seconds. The render goes on.
         """
         if not self._finished.wait(timeout):
-            raise TimeoutError(f"the render of {self.job.output} is not finished after {timeout:g} s")
+            raise TimeoutError(f"the render of {self.job.output.url} is not finished after {timeout:g} s")
         if isinstance(self._outcome, BaseException):
             raise self._outcome
         assert self._outcome is not None
@@ -177,14 +141,16 @@ class Render:
 
     def __repr__(self) -> str:
         p = self.progress
-        return f"<Render {p.stage}: {p.done}/{p.frames} frames, {p.chunks_done}/{p.chunks} chunks, {self.job.output}>"
+        return (
+            f"<Render {p.stage}: {p.done}/{p.frames} frames, {p.chunks_done}/{p.chunks} chunks, {self.job.output.url}>"
+        )
 
     def _main(self) -> None:
         try:
             self._outcome = self._run()
             self._set("done")
         except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
-            error = self._outcome = typed(raised, f"the render of {self.job.output}", self._client)
+            error = self._outcome = typed(raised, f"the render of {self.job.output.url}", self._client)
             trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
             for text in (*trouble, *self._claim.release()):
                 error.add_note(text)
@@ -212,7 +178,7 @@ class Render:
     def _require_shared(self) -> None:
         """Refuse URLs of this process's memory where workers must reach them."""
         job = self.job
-        urls = {"plan_dir": job.plan_url, "output": job.output if job.config.assemble_on == "worker" else ""}
+        urls = {"plan_dir": job.plan.url, "output": job.output.url if job.config.assemble_on == "worker" else ""}
         field = next((name for name, url in urls.items() if url.startswith("memory:")), None)
         if field and not in_process(self._client):
             raise InvalidConfigError(
@@ -223,7 +189,7 @@ class Render:
         """The plan, and the worker that made it, if one did."""
         job, where = self.job, self.job.config.plan_on
         slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
-        arguments = (job.project, job.plan_url, job.plan_options)
+        arguments = (job.project, job.plan, job.plan_options)
         if where == "driver" or (where == "auto" and not needs_worker(self._client)):
             return plan_with(*arguments, slots=slots, storage_options=job.storage_options), ""
         self._set("plan on a worker")
@@ -231,7 +197,7 @@ class Render:
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
         """The result of a task of this render besides its chunks."""
-        return run_once(
+        return run_task(
             self._client,
             name,
             call,
@@ -244,23 +210,23 @@ class Render:
 
     @property
     def _name(self) -> str:
-        return PurePosixPath(self.job.output).stem
+        return PurePosixPath(self.job.output.url).stem
 
     def _forget_plan(self) -> list[str]:
         """Remove what was kept next to the output for another try; the answer is why that could not be done."""
         if self.job.keeps_plan:
             return []
-        store, name = split_url(self.job.plan_url, self.job.storage_options)
+        store, name = split_url(self.job.plan)
         try:
             if self._claim.holds():  # else it is another render's by now
                 store.delete(name)
         except HfdaskError as error:
-            return [f"{self.job.plan_url} is of no use any more, but cannot be removed: {error.message}"]
+            return [f"could not remove the temporary plan {self.job.plan.url}: {error.message}"]
         return []
 
     def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
         """Render what is missing and assemble it; the answer is the video, and what to warn of."""
-        store = Store(plan.chunks_url, self.job.storage_options)
+        store = plan.location.child(CHUNKS).store()
         found = concurrently(
             lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk, self._warnings.append)), plan.manifest.chunks
         )
@@ -318,9 +284,8 @@ class Render:
             )
         opened = partial(
             Assembly,
-            plan.url,
+            plan.location,
             job.output,
-            storage_options=job.storage_options,
             strict=job.config.strict,
             certificate=job.config.certificate,
             plan_hash=plan.hash,
@@ -329,7 +294,7 @@ class Render:
 
     def _require_going(self) -> None:
         if self._stop.is_set():
-            raise RenderCancelledError(f"the render of {self.job.output} was cancelled; finished chunks are kept")
+            raise RenderCancelledError(f"the render of {self.job.output.url} was cancelled; finished chunks are kept")
 
     def _on_frames(self, index: int, done: int) -> None:
         self._partial[index] = max(done, self._partial.get(index, 0))

@@ -49,9 +49,9 @@ class Workers:
             Where none would render what was planned.
         """
         if not in_process(self._client):
-            self.pass_over(connection_of(self._client).unfit_workers(self._planned))
+            self.exclude(connection_of(self._client).unfit_workers(self._planned))
 
-    def pass_over(self, unfit: dict[str, dict[str, Any]]) -> None:
+    def exclude(self, unfit: dict[str, dict[str, Any]]) -> None:
         """Give no chunk to these workers, which differ from what was planned.
 
         Raises
@@ -61,18 +61,18 @@ class Workers:
         """
         self._unfit.update(unfit)
         self.warnings += [f"worker {worker} gets no chunk: {_listed(unfit[worker])}" for worker in sorted(unfit)]
-        if unfit and not self.fit():
+        if unfit and not self.eligible():
             each = "; ".join(f"{worker}: {_listed(differences)}" for worker, differences in sorted(self._unfit.items()))
             raise EnvironmentMismatchError(
                 f"no worker would render what was planned: {each}; use the same image everywhere, or plan on a worker's",
                 workers=self._unfit,
             )
 
-    def fit(self) -> set[str]:
+    def eligible(self) -> set[str]:
         """Workers that are there now and would render what was planned. Asks the scheduler."""
         return worker_addresses(self._client) - set(self._unfit)
 
-    def has_had(self, index: int, worker: str) -> None:
+    def record_attempt(self, index: int, worker: str) -> None:
         """Try this chunk elsewhere, if it has to be tried again."""
         had = self._had.setdefault(index, [])
         if worker in had:
@@ -87,7 +87,7 @@ class Workers:
         had = {index: self._had.get(index, []) for index in indices}
         if not (self._unfit or self.silent or any(had.values())):
             return dict.fromkeys(had, frozenset())
-        all_fit = self.fit()
+        all_fit = self.eligible()
         fit = (all_fit - self.silent) or all_fit
         return {index: self._bound(fit, workers) for index, workers in had.items()}
 

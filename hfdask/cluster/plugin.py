@@ -23,7 +23,6 @@ from hfdask.core.scratch import shared_folder, sweep
 from hfdask.errors import HfdaskError
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.plan_page import fetch_fonts
-from hfdask.store import SecretOptions
 from hfdask.store.cache import Cache
 
 TOPIC = "hfdask-worker"
@@ -62,8 +61,7 @@ class PrepareWorker(WorkerPlugin):
     def __init__(self, plan: Plan | None = None, *, environment: Environment | None = None, warm: bool = False) -> None:
         self.environment = environment or (plan.manifest.environment if plan else None)
         self.warm = warm
-        self.plan_url = plan.url if plan else None
-        self._storage_options = SecretOptions(plan.storage_options) if plan and plan.storage_options else None
+        self.location = plan.location if plan else None
         self._leaving: asyncio.Task[None] | None = None
 
     async def setup(self, worker: Worker) -> None:
@@ -108,10 +106,10 @@ class PrepareWorker(WorkerPlugin):
 
     def _kind(self) -> tuple[Any, Any]:
         """Capture mode and fonts of the browser to start."""
-        if self.plan_url is None:
+        if self.location is None:
             return capture_mode("auto"), None
-        plan = Plan.open(self.plan_url, self._storage_options)
-        return plan.manifest.page.capture_mode, fetch_fonts(plan.url, plan.manifest, self._storage_options)
+        plan = Plan.open(self.location)
+        return plan.manifest.page.capture_mode, fetch_fonts(plan)
 
     async def _start(self, mode: Any, fonts: Any) -> None:
         async with browser_thread().pool.lease(mode, fonts):

@@ -11,7 +11,8 @@ from distributed import Client
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from hfdask.cluster.handle import Job, Render
+from hfdask.cluster.handle import Render
+from hfdask.cluster.job import Job
 from hfdask.cluster.local import client_for
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work

@@ -1,4 +1,4 @@
-"""One task on whichever worker takes it, tried again where that can help: for planning and assembly away from the driver."""
+"""Run one task on any worker and retry transient failures: for planning and assembly away from the driver."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TypeVar
 from distributed import Client, Future
 from distributed import span as dask_span
 
-from hfdask.cluster.chunk_run import BACK_OFF, FETCH
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.failures import cause_of
 from hfdask.cluster.graph import queued_task
 from hfdask.cluster.liveness import LOOK, QUIET
+from hfdask.cluster.retries import FETCH, retry_delay
 from hfdask.cluster.scheduler import Watch, cancel, worker_addresses, workers_of
 from hfdask.errors import HfdaskError, RenderCancelledError, WorkerLostError
 
@@ -25,7 +25,7 @@ _TICK = 0.2
 _R = TypeVar("_R")
 
 
-def run_once(
+def run_task(
     client: Client,
     name: str,
     call: Callable[..., _R],
@@ -35,7 +35,7 @@ def run_once(
     retries: int,
     stop: threading.Event,
 ) -> _R:
-    """The result of a task.
+    """Run a task and return its result.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def run_once(
             return _attempt(client, name, call, *args, span=span, priority=priority, stop=stop)
         except HfdaskError as error:
             failures += 1
-            # The scheduler has tried one that kills workers on several already.
-            if not error.retryable or failures > (min(1, retries) if isinstance(error, WorkerLostError) else retries):
+            delay = retry_delay(error, failures, retries, killed=isinstance(error, WorkerLostError))
+            if delay is None:
                 raise
-        if stop.wait(BACK_OFF * 2 ** (failures - 1)):
+        if stop.wait(delay):
             raise _cancelled(name)
 
 

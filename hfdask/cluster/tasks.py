@@ -13,13 +13,15 @@ import msgspec
 from hfdask.assembly.assemble import assemble
 from hfdask.browser import browser_thread
 from hfdask.cluster.client_state import TOPIC
+from hfdask.cluster.handover import received
+from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, Finding, RenderResult, Value
-from hfdask.core.observer import Observer
+from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
-from hfdask.planning.planning import plan_with
-from hfdask.project.files import local_project
+from hfdask.manifest.location import MANIFEST, PlanLocation
+from hfdask.planning.planning import seal
 from hfdask.rendering.chunk import render_chunk
-from hfdask.store import SecretOptions, Store, split_url
+from hfdask.store import Location, SecretOptions, Snapshot, materialised, split_url
 
 EVENT_SECONDS = 0.5
 """Progress events of a chunk are at least this far apart."""
@@ -34,12 +36,11 @@ def event_seconds(slots: int) -> float:
 
 
 def render_chunk_task(
-    plan_url: str,
+    plan: PlanLocation,
     plan_hash: str,
     index: int,
-    output_url: str,
+    output: Location,
     damage_test: bool,
-    storage_options: SecretOptions | None,
     attempt: int,
     token: str,
     every: float | None,
@@ -49,26 +50,25 @@ def render_chunk_task(
     ``every`` is how many seconds progress events are apart, with the render's ``token``; None for no events.
     """
     observer = _observer(index, attempt, token, every)
-    with _told_by(observer):
+    with _tag_worker(observer):
         result = render_chunk(
-            plan_url,
+            plan,
             index,
-            output_url,
-            storage_options=storage_options,
+            output,
             damage_test=damage_test,
             plan_hash=plan_hash,
             observer=observer,
         )
         if observer.cancelled():
-            _leave_no_orphan(plan_url, output_url, storage_options)
+            _leave_no_orphan(plan, output)
         return result
 
 
-def _leave_no_orphan(plan_url: str, output_url: str, storage_options: SecretOptions | None) -> None:
+def _leave_no_orphan(plan: PlanLocation, output: Location) -> None:
     """Remove a chunk whose plan is gone: its worker was stopped in the middle of the upload, and the render ended without it."""
-    if Store(plan_url, storage_options).exists("plan.json"):
+    if plan.store().exists(MANIFEST):
         return
-    store, name = split_url(output_url, storage_options)
+    store, name = split_url(output)
     for suffix in ("", ".json", ".frames.json", ".before.png", ".last.png"):
         store.delete(name + suffix)
     if store.local:
@@ -77,22 +77,20 @@ def _leave_no_orphan(plan_url: str, output_url: str, storage_options: SecretOpti
 
 
 def assemble_task(
-    plan_url: str,
+    plan: PlanLocation,
     plan_hash: str,
     chunk_urls: tuple[str, ...],
-    output_url: str,
+    output: Location,
     strict: bool,
     certificate: bool,
-    storage_options: SecretOptions | None,
 ) -> RenderResult:
     """`hfdask.assemble` as a task; the records of the chunks stay out of the answer, because the driver has them."""
     observer = _observer()
-    with _told_by(observer):
+    with _tag_worker(observer):
         video = assemble(
-            plan_url,
+            plan,
             chunk_urls,
-            output_url,
-            storage_options=storage_options,
+            output,
             strict=strict,
             certificate=certificate,
             plan_hash=plan_hash,
@@ -110,45 +108,32 @@ class Planned(Value, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def plan_task(
-    project: str,
-    plan_url: str,
-    config: SecretOptions,
-    slots: int,
-    carried_url: str,
-    replacing: SecretOptions,
-    storage_options: SecretOptions | None,
-) -> Planned:
-    """`hfdask.plan` as a task, of the project at a URL, else of the one that was carried to ``carried_url``.
-
-    ``replacing`` has the names there of what replaces URLs.
-    """
+def plan_task(location: PlanLocation, handed_over: Location, options: SecretOptions) -> Planned:
+    """Plan a project that the driver has frozen; see `hfdask.cluster.remote_planning`."""
     observer = _observer()
-    with _told_by(observer), ExitStack() as held:
-        if carried_url and not Store(carried_url, storage_options).exists(""):
+    clock = StageClock(observer)
+    with _tag_worker(observer), ExitStack() as held:
+        store = location.store()
+        try:
+            with clock("materialise"):
+                frozen, replace_urls = held.enter_context(received(handed_over))
+                paths = held.enter_context(materialised(store, frozen.artifacts, frozen.artifacts))
+        except MissingArtifactError as error:
             raise MissingArtifactError(
-                f"{carried_url} is not there for worker {observer.worker}: let plan_dir be at a URL that workers share",
-                url=carried_url,
-            )
-        options = dict(config)
-        tops = {name.partition("/")[0] for name in ("" if project else "project", *replacing.values()) if name}
-        places = {top: held.enter_context(local_project(f"{carried_url}/{top}", storage_options)) for top in tops}
-        for prefix, name in replacing.items():
-            top, _, rest = name.partition("/")
-            options["replace_urls"] = {**options["replace_urls"], prefix: f"{places[top]}/{rest}"}
-        plan = plan_with(
-            project or places["project"],
-            plan_url,
-            options,
-            slots=slots,
-            storage_options=storage_options,
-            observer=observer,
+                f"{location.url} is not there for worker {observer.worker}: let plan_dir be at a URL that workers share",
+                url=location.url,
+            ) from error
+        files = {each.path: paths[each.sha256] for each in frozen.artifacts}
+        config = RenderConfig.of(
+            {**options, "replace_urls": {**options.get("replace_urls", {}), **replace_urls(files)}}
         )
+        snapshot = held.enter_context(Snapshot(store))
+        plan = seal(frozen, files, location, snapshot, config, clock, published=True)
     return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
 
 
 @contextmanager
-def _told_by(observer: Observer) -> Iterator[None]:
+def _tag_worker(observer: Observer) -> Iterator[None]:
     try:
         yield
     except HfdaskError as error:

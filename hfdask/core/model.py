@@ -47,7 +47,7 @@ from hfdask.core.fields import (
 )
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -130,11 +130,11 @@ class Artifact(Value, frozen=True):
         True if assembly needs it; always false today.
     """
 
+    of_project: ClassVar[bool] = True
+
     path: Path
     sha256: Digest
     size: Size
-    chunks: Literal["all"] | Annotated[tuple[ChunkIndex, ...], Meta(max_length=MAX_CHUNKS)] = "all"
-    assembler: bool = False
 
 
 class Resource(Value, frozen=True):
@@ -158,6 +158,8 @@ class Resource(Value, frozen=True):
         Bytes of the body.
     """
 
+    of_project: ClassVar[bool] = False
+
     key: Digest
     method: Method
     url: WebUrl
@@ -169,10 +171,6 @@ class Resource(Value, frozen=True):
     @property
     def path(self) -> str:
         return self.url
-
-    @property
-    def chunks(self) -> Literal["all"]:
-        return "all"
 
 
 class Sweep(Value, frozen=True):
@@ -292,6 +290,8 @@ class Font(Value, frozen=True):
         True for a family of `hfdask.fonts.families`, false for a font that was copied from the planning machine.
     """
 
+    of_project: ClassVar[bool] = False
+
     name: FontName
     sha256: Digest
     size: Size
@@ -302,10 +302,6 @@ class Font(Value, frozen=True):
     @property
     def path(self) -> str:
         return self.name
-
-    @property
-    def chunks(self) -> Literal["all"]:
-        return "all"
 
 
 class FontSet(Value, frozen=True):
@@ -445,7 +441,7 @@ class FrameRecord(Value, frozen=True):
 Window = tuple[float, float | None]
 
 
-class Unit(Value, frozen=True):
+class TimedPart(Value, frozen=True):
     """A part of the entry document, as written, that shows only in its windows; ``place`` is its position.
 
     Audio elements have no windows, because they affect no frame.
@@ -456,7 +452,7 @@ class Unit(Value, frozen=True):
     windows: tuple[Window, ...]
 
 
-class Sight(Value, frozen=True):
+class PageParts(Value, frozen=True):
     """The entry document, split by the page into parts (``runtime/sight.js``).
 
     ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act
@@ -465,7 +461,7 @@ class Sight(Value, frozen=True):
     """
 
     rest: str
-    units: tuple[Unit, ...]
+    units: tuple[TimedPart, ...]
     files: dict[str, tuple[Window, ...]]
     everywhere: tuple[str, ...]
     variables: dict[str, Any]
@@ -555,11 +551,6 @@ class ChunkResult(Value, frozen=True):
     def frames_url(self) -> str:
         """URL of the chunk's `FrameRecord`."""
         return self.url + ".frames.json"
-
-    @property
-    def record_url(self) -> str:
-        """URL of this result's stored copy, which commits the chunk."""
-        return self.url + ".json"
 
 
 class Seam(Value, frozen=True):

@@ -54,7 +54,7 @@ def scratch_subfolder(kind: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def growing_file(folder: Path, name: str) -> Iterator[Path]:
+def atomic_file(folder: Path, name: str) -> Iterator[Path]:
     """Make a hidden file in ``folder`` that can be renamed to ``name``; remove it at the end of the block.
 
     Like the scratch folders, it is locked while its process lives. Files of dead processes are removed first.

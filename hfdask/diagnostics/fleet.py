@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 INDIVIDUAL = ("disk", "cache")
 """Facts that may differ."""
 
-RECOMMENDED = Path(__file__).parents[1] / "cluster" / "dask.yaml"
+RECOMMENDED = Path(str(files("hfdask.cluster") / "dask.yaml"))
 """The recommended configuration, with reasons."""
 
 _PROFILE = "distributed.worker.profile.enabled"
@@ -32,7 +33,7 @@ _DURATION = "distributed.scheduler.default-task-durations.render_chunk"
 
 
 @dataclass
-class Survey:
+class FleetReport:
     """Diagnoses by worker address; ``differing`` lists the facts that differ, ``advice`` is about the cluster."""
 
     workers: dict[str, Diagnosis] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class Survey:
         }
 
 
-def survey(client: Client) -> Survey:
+def survey(client: Client) -> FleetReport:
     """Diagnose every worker at once; each starts its browser.
 
     Raises
@@ -59,8 +60,10 @@ def survey(client: Client) -> Survey:
     SchedulerLostError, WorkerLostError
     """
     answers, stopped = connection_of(client).ask_workers(_diagnose, workers=worker_addresses(client))
-    report = Survey(workers=dict(sorted(answers.items())))
-    report.problems += [f"{worker}: has stopped: no answers and no heartbeats" for worker in sorted(stopped)]
+    report = FleetReport(workers=dict(sorted(answers.items())))
+    report.problems += [
+        f"{worker}: has stopped; it answers nothing, and sends no heartbeats" for worker in sorted(stopped)
+    ]
     if not report.workers:
         report.problems.append("the cluster has no worker that answers")
         return report

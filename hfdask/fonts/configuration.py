@@ -47,7 +47,7 @@ _BY_FILE: dict[str, tuple[Canonical, int]] = {
 
 
 @dataclass(frozen=True)
-class FontWorld:
+class FontSetup:
     """All fonts of a browser besides a page's own. Browsers with the same ``key`` draw the same.
 
     ``own`` are faces of canonical families, whose licence allows redistribution; the others are the machine's.
@@ -63,7 +63,7 @@ class FontWorld:
 _lock = threading.Lock()
 
 
-def machine_fonts() -> FontWorld:
+def machine_fonts() -> FontSetup:
     """Return the fonts for planning: installed canonical families, and this machine's fonts.
 
     Raises
@@ -76,7 +76,7 @@ def machine_fonts() -> FontWorld:
 
 
 @functools.cache
-def _machine_fonts(_: int, installed: tuple[Path, ...]) -> FontWorld:
+def _machine_fonts(_: int, installed: tuple[Path, ...]) -> FontSetup:
     folder = scratch_folder() / f"fonts-machine-{uuid.uuid4().hex[:8]}"
     own = folder / "files"
     own.mkdir(parents=True)
@@ -89,10 +89,10 @@ def _machine_fonts(_: int, installed: tuple[Path, ...]) -> FontWorld:
     available = {family for face in found for family in face.families}
     table = stand_ins(available, {_BY_FILE[name][0].family for name in names})
     _write(folder, [own, *folders], caches, names, table)
-    return FontWorld(folder.name, configuration, table, found, frozenset(own / name for name in names))
+    return FontSetup(folder.name, configuration, table, found, frozenset(own / name for name in names))
 
 
-def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
+def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontSetup:
     """Return the fonts for rendering: the files of a plan, by the names of its fonts, and no other font.
 
     Raises
@@ -113,10 +113,10 @@ def plan_fonts(fonts: FontSet, files: Mapping[str, Path]) -> FontWorld:
                 shutil.copyfile(files[font.name], folder / "files" / font.name)
             own = [font.name for font in fonts.files if font.canonical]
             _write(folder, [folder / "files"], [], own, fonts.stand_ins)
-    return FontWorld(key, configuration, fonts.stand_ins)
+    return FontSetup(key, configuration, fonts.stand_ins)
 
 
-def used_fonts(world: FontWorld, used: Iterable[Face]) -> tuple[FontSet, dict[str, Path]]:
+def plan_font_set(world: FontSetup, used: Iterable[Face]) -> tuple[FontSet, dict[str, Path]]:
     """Return the fonts that a plan carries for these faces, and their files.
 
     Names are numbered in the order of the machine's fonts, so that browsers of the plan choose the same of two equally

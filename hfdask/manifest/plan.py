@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from hfdask.core.model import Finding, Manifest
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
-from hfdask.store import StorageOptions, Store
-
-CHUNKS = "chunks"
+from hfdask.store import Place, StorageOptions
 
 
 @dataclass(frozen=True)
@@ -18,8 +16,8 @@ class Plan:
 
     Attributes
     ----------
-    url : str
-        The plan's folder.
+    location : PlanLocation
+        The plan's folder, and how to reach it.
     manifest : Manifest
         The content of the plan.
     stages : dict of str to float
@@ -29,28 +27,37 @@ class Plan:
     findings : tuple of Finding
         Findings of the check during planning. They are not part of the plan.
     storage_options : mapping or None
-        Arguments of the plan's file system.
+        Arguments of the plan's file system, which include credentials that were in its URL.
     """
 
-    url: str
+    location: PlanLocation
     manifest: Manifest
     stages: dict[str, float] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    storage_options: StorageOptions | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> Plan:
+    def open(cls, url: Place, storage_options: StorageOptions | None = None) -> Plan:
         """Read a plan and check that it is complete.
 
         Raises
         ------
         MissingArtifactError, PlanCorruptError, ProtocolError, PlanHashError
         """
-        store = Store(url, storage_options)
-        manifest = read_manifest(store)
-        require_sealed(manifest, store.url)
-        return cls(store.url, manifest, storage_options=storage_options)
+        location = PlanLocation.of(url, storage_options)
+        manifest = read_manifest(location.store())
+        require_sealed(manifest, location.url)
+        return cls(location, manifest)
+
+    @property
+    def url(self) -> str:
+        """The plan's folder."""
+        return self.location.url
+
+    @property
+    def storage_options(self) -> StorageOptions | None:
+        """Arguments of the plan's file system."""
+        return self.location.storage_options
 
     @property
     def hash(self) -> str:
@@ -60,7 +67,7 @@ class Plan:
     @property
     def chunks_url(self) -> str:
         """Folder of the plan's chunk files, and of those of earlier plans."""
-        return f"{self.url}/{CHUNKS}"
+        return self.location.chunks
 
     def __repr__(self) -> str:
         m = self.manifest

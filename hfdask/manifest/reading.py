@@ -14,10 +14,9 @@ from hfdask.core.frames import MAX_DURATION, parse_fps
 from hfdask.core.model import PROTOCOL, Manifest, decode
 from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError, PlanHashError, ProtocolError
 from hfdask.fonts.families import CANONICAL
+from hfdask.manifest.location import MANIFEST
 from hfdask.media.encode import known_settings
 from hfdask.store import Store
-
-MANIFEST = "plan.json"
 
 _CANONICAL = frozenset(name for canonical in CANONICAL for name in canonical.files())
 

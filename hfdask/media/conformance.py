@@ -148,7 +148,7 @@ def _check_frames(path: Path, scan: _Scan, frames: int, fps: Fraction, keyframes
 
 
 def _check_boxes(path: Path) -> None:
-    """Walk the file's top-level boxes (ISO/IEC 14496-12, 4.2): the index must come before the data."""
+    """ProjectCheck the file's top-level boxes (ISO/IEC 14496-12, 4.2): the index must come before the data."""
     order: list[bytes] = []
     try:
         with path.open("rb") as file:

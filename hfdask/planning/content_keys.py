@@ -10,8 +10,8 @@ version of a project is reused if a chunk of the new plan has its key. These inp
 - files whose names occur nowhere, in a folder from which the page asked for such a file: if the name of the folder
   occurs in such a text. If it occurs nowhere, they affect every chunk.
 
-A script that composes a name, or reads another clip, can hide a dependency. So a key alone is not enough: some frames
-of a chunk from another plan are captured again before it is reused (`hfdask.rendering.chunk`).
+A script that puts a name together, or looks into another clip, can hide what it depends on. So a key alone is never
+enough: some frames of a chunk from another plan are captured again before it is used (`hfdask.rendering.reuse`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from hfdask.core.model import Artifact, ChunkRange, Manifest, Resource, Sight, Window, canonical_json
+from hfdask.core.model import Artifact, ChunkRange, Manifest, PageParts, Resource, Window, canonical_json
 
 MAX_TEXT = 2_000_000
 """Maximum size of a file that is searched for names, in bytes."""
@@ -56,14 +56,14 @@ class _Node:
     shows: list[_Node] = field(default_factory=list)
 
 
-def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
+def chunk_keys(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> Callable[[ChunkRange], str]:
     """Return a function that computes the key of a chunk (sha256, hex). It reads all texts only once.
 
     Parameters
     ----------
     manifest : Manifest
         The manifest, complete except for its chunks.
-    sight : Sight
+    sight : PageParts
         The parts of the page.
     files : mapping of str to Path
         Contents of the artifacts by path.
@@ -89,7 +89,7 @@ def key_maker(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> Ca
     return key
 
 
-def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
+def _nodes(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
     """Return the inputs of every chunk, and those with windows, both linked to the inputs that their texts name."""
     rest = _Node(canonical_json({"rest": _digest(sight.rest)}), sight.rest)
     units = [
@@ -111,7 +111,7 @@ def _nodes(manifest: Manifest, sight: Sight, files: Mapping[str, Path]) -> tuple
     return rest, [*units, *mounted]
 
 
-def _file(artifact: Artifact, sight: Sight, file: Path) -> _Node:
+def _file(artifact: Artifact, sight: PageParts, file: Path) -> _Node:
     folder, _, name = artifact.path.rpartition("/")
     content = canonical_json({"file": artifact.path, "sha256": artifact.sha256})
     windows = sight.files.get(artifact.path, ())

@@ -16,7 +16,7 @@ from typing import Any
 from hfdask.browser.answers import Abouts, Lacking, Lackings, PlatformFonts, understood
 from hfdask.browser.session import PageSession
 from hfdask.errors import ScriptError, SystemFontError
-from hfdask.fonts.configuration import FontWorld
+from hfdask.fonts.configuration import FontSetup
 from hfdask.fonts.families import STANDARD, meant
 from hfdask.fonts.fontconfig import Face
 from hfdask.page import font_script
@@ -117,7 +117,7 @@ class Typefaces:
         return understood(answer["fonts"], PlatformFonts, "the fonts of its text")
 
 
-def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
+def faces_of(uses: Iterable[Use], world: FontSetup) -> dict[Face, Use]:
     """Map each installed face that the page uses to one use of it. Web fonts do not count."""
     found: dict[Face, Use] = {}
     for use in uses:
@@ -131,7 +131,7 @@ def faces_of(uses: Iterable[Use], world: FontWorld) -> dict[Face, Use]:
     return found
 
 
-def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
+def spare_face(uses: Iterable[Use], world: FontSetup) -> list[Face]:
     """Return a face for a page that uses only web fonts.
 
     Chromium sometimes fails to load these if it has no other font. Only a canonical face is taken, since it is probably
@@ -141,7 +141,7 @@ def spare_face(uses: Iterable[Use], world: FontWorld) -> list[Face]:
     return spare[:1] if any(use.custom for use in uses) else []
 
 
-def require_own(faces: dict[Face, Use], world: FontWorld) -> None:
+def require_own(faces: dict[Face, Use], world: FontSetup) -> None:
     """Raise an error for fonts of this machine (docs/compositions.md, 10).
 
     Raises
@@ -167,7 +167,7 @@ def _asked(use: Use) -> str:
     return "no font" if use.families == STANDARD else use.families
 
 
-def missing_canonical(faces: dict[Face, Use], world: FontWorld) -> list[str]:
+def missing_canonical(faces: dict[Face, Use], world: FontSetup) -> list[str]:
     """Return warnings for canonical families that are not installed, so that a font of this machine replaces them."""
     here = {face.families[0] for face in world.faces if face.file in world.own}
     wanted: dict[str, str] = {}

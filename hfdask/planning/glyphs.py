@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hfdask.browser.answers import Lacking
 from hfdask.errors import MissingGlyphError
-from hfdask.fonts.configuration import FontWorld
+from hfdask.fonts.configuration import FontSetup
 from hfdask.fonts.fontconfig import Characters
 
 _SHOWN = 10
@@ -32,7 +32,7 @@ def _characters(configuration: Path, _: str) -> Characters:
     return Characters(configuration)
 
 
-def without_glyph(clusters: Iterable[str], world: FontWorld) -> list[str]:
+def without_glyph(clusters: Iterable[str], world: FontSetup) -> list[str]:
     """Return the letters for which these fonts have no glyph, in any of their spellings."""
     known = _characters(world.configuration, world.key)
 
@@ -49,7 +49,7 @@ def without_glyph(clusters: Iterable[str], world: FontWorld) -> list[str]:
     return [cluster for cluster in clusters if not is_drawn(cluster)]
 
 
-def glyph_warnings(lacking: Sequence[Lacking], world: FontWorld) -> list[str]:
+def glyph_warnings(lacking: Sequence[Lacking], world: FontSetup) -> list[str]:
     """Return a warning for each script with missing letters: which, in which element, and what to install."""
     scripts: dict[str, list[Lacking]] = {}
     for each in lacking:
@@ -57,7 +57,7 @@ def glyph_warnings(lacking: Sequence[Lacking], world: FontWorld) -> list[str]:
     return [_warning(script, found) for script, found in sorted(scripts.items())]
 
 
-def require_glyphs(lacking: Sequence[Lacking], world: FontWorld) -> None:
+def require_glyphs(lacking: Sequence[Lacking], world: FontSetup) -> None:
     """Raise an error if there are letters without a glyph.
 
     Raises
@@ -86,7 +86,7 @@ def _escaped(letter: str) -> str:
     return " ".join(f"U+{ord(character):04X}" for character in letter)
 
 
-def _script(cluster: str, world: FontWorld) -> str:
+def _script(cluster: str, world: FontSetup) -> str:
     from fontTools import unicodedata as unicode  # slow to import, and needed only here
 
     lacking = next((each for each in cluster if without_glyph([each], world)), cluster[0])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Unpack
+from pathlib import Path as FilePath
+from typing import Annotated, Any, ClassVar, Unpack
 
 import msgspec
+from msgspec import Meta
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
@@ -18,37 +20,38 @@ from hfdask.browser.environment import current_environment
 from hfdask.checking.check import check_project, summary
 from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
-from hfdask.core.fields import clipped
+from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
 from hfdask.core.frames import chunk_ranges
 from hfdask.core.model import (
     PROTOCOL,
+    Artifact,
     ChunkRange,
     Finding,
     Manifest,
     PageSettings,
     Rate,
+    Value,
     canonical_json,
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
-from hfdask.manifest.plan import CHUNKS, Plan
-from hfdask.manifest.reading import MANIFEST, read_manifest, require_consistent
+from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
+from hfdask.manifest.plan import Plan
+from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
-from hfdask.planning.content_keys import key_maker
+from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.probe import probe
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
-from hfdask.store import Snapshot, StorageOptions, Store
-
-SWEEP = "sweep.json"
+from hfdask.store import Place, Snapshot, StorageOptions, Store
 
 
 @worked
 def plan(
     project: str | os.PathLike[str],
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     *,
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
@@ -85,7 +88,7 @@ def plan(
 
 def plan_with(
     project: str | os.PathLike[str],
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     options: Mapping[str, Any],
     *,
     slots: int = 0,
@@ -94,28 +97,77 @@ def plan_with(
 ) -> Plan:
     """Plan with the options that a caller gave; ``slots`` is the default of ``workers``, 0 for none."""
     clock = StageClock(observer or Observer())
-    store = Store(plan_url, storage_options)
-    with Snapshot(store) as snapshot, local_project(project, storage_options) as folder:
-        given = with_project_file(folder, options)
-        if slots:
-            given.setdefault("workers", slots)
-        config = RenderConfig.of(given)
-        return _plan(Project.find(folder, config.entry), store, snapshot, config, clock, storage_options)
+    location = PlanLocation.of(plan_url, storage_options)
+    current_environment()  # report a missing browser before anything is hashed
+    with Snapshot(location.store()) as snapshot, local_project(project, storage_options) as folder:
+        options = options_of(folder, options, slots)
+        with clock("compile"):
+            frozen = freeze(folder, RenderConfig.of(options), snapshot)
+        files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
+        return seal(frozen, files, location, snapshot, RenderConfig.of(options), clock)
 
 
-def _plan(
-    found: Project,
-    store: Store,
+class FrozenProject(Value, frozen=True):
+    """A project as it was when it was taken into a plan's store: the page has not been looked at yet.
+
+    Attributes
+    ----------
+    folder : str
+        What it is called in messages.
+    entry : str
+        The entry document.
+    artifacts : tuple of Artifact
+        All files.
+    """
+
+    LIMIT: ClassVar[int] = Manifest.LIMIT
+
+    folder: str
+    entry: Path
+    artifacts: Annotated[tuple[Artifact, ...], Meta(max_length=MAX_FILES)]
+
+
+def options_of(folder: FilePath, options: Mapping[str, Any], slots: int) -> dict[str, Any]:
+    """Merge a caller's options, those of the project's own file, and the default of ``workers``."""
+    given = with_project_file(folder, options)
+    return given if not slots else {"workers": slots, **given}
+
+
+def freeze(folder: FilePath, options: RenderConfig, snapshot: Snapshot) -> FrozenProject:
+    """Take a project's files into a plan's content. Nothing reads the project after that.
+
+    Raises
+    ------
+    EntryNotFoundError, ProjectError
+    """
+    found = Project.find(folder, options.entry)
+    return FrozenProject(folder=str(found.folder), entry=found.entry, artifacts=freeze_files(found, snapshot))
+
+
+def seal(
+    frozen: FrozenProject,
+    files: Mapping[str, FilePath],
+    location: PlanLocation,
     snapshot: Snapshot,
     options: RenderConfig,
     clock: StageClock,
-    storage_options: StorageOptions | None,
+    *,
+    published: bool = False,
 ) -> Plan:
+    """Check and probe a frozen project in a browser, and write its plan.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        The project's files by their paths, as they were frozen.
+    published : bool
+        Whether they are in the plan's store already.
+    """
+    store, artifacts = location.store(), frozen.artifacts
+    found = Project(FilePath(frozen.folder), frozen.entry, files)
     with clock("check"):
-        environment = current_environment()  # report a missing browser before using it
+        environment = current_environment()
         findings = _check(found, options)
-    with clock("compile"):
-        artifacts = freeze_files(found, snapshot)
     with clock("probe"):
         mode = capture_mode(options.capture)
         page = PageSettings(
@@ -128,7 +180,6 @@ def _plan(
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
         )
-        files = {each.path: snapshot.file(each.sha256) for each in artifacts}
         try:
             probed = browser_thread().run(probe(files, found.entry, page, options, clock))
         except ProjectError as error:
@@ -156,18 +207,18 @@ def _plan(
             fonts=probed.fonts,
             warnings=clipped(probed.warnings),
         )
-        key = key_maker(manifest, probed.sight, files)
+        key = chunk_keys(manifest, probed.sight, files)
         again = _chunks(_earlier_ranges(store, options, frames), key)
-        finished = Store(store.url_of(CHUNKS), storage_options).names() if again else {}
+        finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
         chunks = again if used else _chunks(options.ranges(frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
-        snapshot.publish(manifest.objects)
+        snapshot.publish(manifest.objects, artifacts if published else ())
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
-    return Plan(store.url, manifest, clock.rounded(), probed.messages, findings, storage_options)
+    return Plan(location, manifest, clock.rounded(), probed.messages, findings)
 
 
 def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:

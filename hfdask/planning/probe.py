@@ -20,7 +20,7 @@ from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE
 from hfdask.core.frames import frame_count, parse_fps
-from hfdask.core.model import FontSet, PageSettings, Resource, Sight, Sweep, Timeline
+from hfdask.core.model import FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.errors import (
     BrowserCrashError,
@@ -30,7 +30,7 @@ from hfdask.errors import (
     UnsupportedFeatureError,
     VariableError,
 )
-from hfdask.fonts.configuration import FontWorld, used_fonts
+from hfdask.fonts.configuration import FontSetup, plan_font_set
 from hfdask.network.fetch import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
@@ -59,7 +59,7 @@ class Probe:
     resources: tuple[Resource, ...]
     bodies: dict[str, bytes]
     sweep: Sweep
-    sight: Sight
+    sight: PageParts
     fonts: FontSet
     font_files: dict[str, Path]
     warnings: tuple[str, ...]
@@ -73,11 +73,11 @@ class _Look:
     report: Report
     loaded: Loaded
     sweep: Sweep
-    sight: Sight
+    sight: PageParts
     uses: tuple[Use, ...]
     lacking: tuple[Lacking, ...]
     messages: list[str]
-    world: FontWorld
+    world: FontSetup
     fits: bool
 
 
@@ -106,7 +106,7 @@ async def probe(
         require_own(faces, world)
     if options.fonts == "reject" or options.check in ("strict", "strict-all"):
         require_glyphs(seen.lacking, world)
-    fonts, font_files = used_fonts(world, faces or spare_face(seen.uses, world))
+    fonts, font_files = plan_font_set(world, faces or spare_face(seen.uses, world))
     # A plan's hash covers its warnings, so these must be the same each time. Console messages and times are not.
     warnings = [
         *report.warnings,

@@ -38,10 +38,21 @@ _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
 @dataclass(frozen=True)
 class Project:
-    """A folder and its entry document, both known to exist."""
+    """A folder and its entry document, both known to exist; or what they were when they were frozen.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder. A frozen project has only its name.
+    entry : str
+        Path of the entry document in the folder.
+    content : mapping of str to Path, optional
+        The files of a frozen project, by their URL paths.
+    """
 
     folder: Path
     entry: str
+    content: Mapping[str, Path] | None = None
 
     @classmethod
     def find(cls, path: str | os.PathLike[str], entry: str) -> Project:
@@ -72,13 +83,13 @@ class Project:
 
     @property
     def is_fragment(self) -> bool:
-        """True if the entry document lacks html, head and body tags."""
-        text = _COMMENT.sub(b"", (self.folder / self.entry).read_bytes())
+        """Whether the entry document lacks html, head and body tags."""
+        text = _COMMENT.sub(b"", dict(self.files())[self.entry].read_bytes())
         return _FRAGMENT_FREE.search(text) is None
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Return every file of the project by its URL path, sorted. Links are followed if they stay in the project."""
-        yield from files_below(self.folder, SKIPPED)
+        """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
+        yield from files_below(self.folder, SKIPPED) if self.content is None else self.content.items()
 
 
 def files_below(folder: Path, skipped: Collection[str] = ()) -> list[tuple[str, Path]]:
@@ -161,9 +172,7 @@ def _freeze(snapshot: Snapshot, path: str, file: Path) -> Artifact:
 
 
 @contextmanager
-def local_project(
-    project: str | os.PathLike[str], storage_options: StorageOptions | None = None
-) -> Iterator[str | os.PathLike[str]]:
+def local_project(project: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> Iterator[Path]:
     """Yield a project as a local path: a local project itself, else a copy that stays until the block ends.
 
     Raises
@@ -175,7 +184,7 @@ def local_project(
     url = os.fspath(project)
     store = Store(url, storage_options)
     if store.local:
-        yield local_path(project)
+        yield Path(local_path(project))
         return
     names, document = store.names(), ""
     if not names:

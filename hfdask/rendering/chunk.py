@@ -8,59 +8,29 @@ for the same chunk finds it and does nothing. A chunk that was finished for anot
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import contextlib
-import os
-import queue
-import socket
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import ExitStack
 
 import msgspec
 
-from hfdask.browser import browser_thread
-from hfdask.browser.capture import Frame, capture
 from hfdask.browser.environment import require_environment
-from hfdask.browser.loop import BrowserThread
-from hfdask.core.fields import clipped
 from hfdask.core.forks import worked
-from hfdask.core.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, pretty_json
+from hfdask.core.model import ChunkResult, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.scratch import scratch_subfolder
-from hfdask.errors import (
-    BrowserCrashError,
-    BrowserMemoryError,
-    CaptureError,
-    MissingArtifactError,
-    PageTimeoutError,
-    PlanCorruptError,
-    RenderCancelledError,
-)
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
-from hfdask.manifest.records import read_frames, read_record
-from hfdask.media.encode import ChunkEncoder
-from hfdask.media.picture import decode_frame, digest_of, frame_digest
-from hfdask.rendering.plan_page import Materials
-from hfdask.store import StorageOptions, Store, concurrently, disk_full_at, file_digest, split_output
-
-CHANNEL_FRAMES = 8
-"""Maximum number of pictures that wait for the encoder."""
-
-SPOTS = 3
-"""Number of moving frames of another plan's chunk, besides its first and last, to capture again before it is reused."""
-
-_POLL = 0.1
-_DONE = object()
+from hfdask.rendering.pipeline import ChunkWork, render
+from hfdask.rendering.plan_page import PlanPage
+from hfdask.rendering.record import result_of, upload
+from hfdask.rendering.reuse import finished_chunk, take_over
+from hfdask.store import Place, StorageOptions, disk_full_at, split_output
 
 
 @worked
 def render_chunk(
-    plan_url: str | os.PathLike[str],
+    plan_url: Place,
     index: int,
-    output_url: str | os.PathLike[str],
+    output_url: Place,
     *,
     storage_options: StorageOptions | None = None,
     damage_test: bool = True,
@@ -107,299 +77,26 @@ def render_chunk(
     clock = StageClock(observer)
     with ExitStack() as held:
         with clock("materialise"):
-            store = Store(plan_url, storage_options)
+            location = PlanLocation.of(plan_url, storage_options)
+            store = location.store()
             manifest = read_manifest(store, plan_hash)
             chunk = manifest.chunk(index)
             require_sealed(manifest, store.url)
-            output, name = split_output(output_url, storage_options)
+            output, name = split_output(output_url, location.options_for(output_url))
             known = None if redo else finished_chunk(output, name, chunk)
             if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)
             require_environment(manifest.environment)
-            materials = held.enter_context(Materials.of(store, manifest, index))
+            plan_page = held.enter_context(PlanPage.of(store, manifest))
         path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
-        work = _Work(manifest, chunk, materials, path, damage_test)
-        if known and (taken := _take_over(work, known, output, name, clock, observer)):
+        work = ChunkWork(manifest, chunk, plan_page, path, damage_test)
+        if known and (taken := take_over(work, known, output, name, clock, observer)):
             return taken
         with disk_full_at(path):
-            _render(work, clock, observer)
+            render(work, clock, observer)
         with clock("upload"):
-            _upload(work, output, name)
-        result = _result(work, clock, observer, output.url_of(name))
+            upload(work, output, name)
+        result = result_of(work, clock, observer, output.url_of(name))
         with clock("upload"):
             output.put(name + ".json", pretty_json(result))
         return result
-
-
-def finished_chunk(
-    output: Store, name: str, chunk: ChunkRange, tell: Callable[[str], object] = lambda text: None
-) -> ChunkResult | None:
-    """Return the record of a finished chunk in the store with the same content key, or None.
-
-    Its ``plan_hash`` may be another plan's. A chunk whose file does not match the record does not count. The bytes are
-    only read if that is cheap, in a local store; assembly checks them in any case. ``tell`` is called with a message if
-    the record or its file is damaged.
-    """
-    where = output.url_of(name)
-    try:
-        record = read_record(output, name)
-    except MissingArtifactError:
-        return None
-    except PlanCorruptError as error:
-        tell(f"chunk {chunk.index} was damaged and was rendered again: {error.message}")
-        return None
-    try:
-        whole = (
-            record.key == chunk.key
-            and (record.start, record.end) == (chunk.start, chunk.end)
-            and output.size(name) == record.size
-            and output.exists(name + ".frames.json")
-            and (not output.local or file_digest(output.in_place(name)) == record.sha256)
-        )
-    except MissingArtifactError:
-        whole = False
-    if not whole:
-        tell(f"chunk {chunk.index} was damaged and was rendered again: the files of {where} do not match its record")
-        return None
-    return record
-
-
-def spot_frames(record: FrameRecord) -> tuple[int, ...]:
-    """Choose the frames to capture again before a chunk is reused: the first, the last and some that move."""
-    last = len(record.digests) - 1
-    moving = [number for number, moved in enumerate(record.damage) if moved]
-    spread = [moving[(2 * k + 1) * len(moving) // (2 * SPOTS)] for k in range(SPOTS)] if moving else [last // 2]
-    return tuple(record.start + number for number in sorted({0, last, *spread}))
-
-
-def _take_over(
-    work: _Work, known: ChunkResult, output: Store, name: str, clock: StageClock, observer: Observer
-) -> ChunkResult | None:
-    """Reuse another plan's chunk if its frames are rendered as before. The frame before it is captured by this plan."""
-    chunk = work.chunk
-    try:
-        record = read_frames(output, name)
-    except (MissingArtifactError, PlanCorruptError):
-        return None
-    if digest_of(record.digests) != known.digest or len(record.damage) != chunk.frames:
-        return None
-    spots = spot_frames(record)
-    before = (chunk.start - 1,) if chunk.start else ()
-    with clock("capture"):
-        pictures, warm = work.materials.pictures((*before, *spots))
-        digests = [frame_digest(decode_frame(picture)) for picture in pictures]
-    seen = zip(spots, digests[len(before) :], strict=True)
-    different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
-    if different:
-        work.messages.append(
-            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those of the earlier plan, "
-            "so it was rendered again"
-        )
-        return None
-    with clock("upload"):
-        if before:
-            output.put(name + ".before.png", pictures[0])
-        taken = msgspec.structs.replace(
-            known,
-            plan_hash=work.manifest.plan_hash,
-            index=chunk.index,
-            url=output.url_of(name),
-            before_digest=digests[0] if before else None,
-            stages=clock.rounded(),
-            warm=warm,
-            worker=_name_of(observer),
-            attempt=observer.attempt,
-            checked=len(spots),
-        )
-        output.put(name + ".json", pretty_json(taken))
-    return msgspec.structs.replace(taken, reused=True)
-
-
-@dataclass
-class _Work:
-    """State of a chunk that is being rendered."""
-
-    manifest: Manifest
-    chunk: ChunkRange
-    materials: Materials
-    path: Path
-    damage_test: bool
-    digests: list[str] = field(default_factory=list)
-    damage: list[bool] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    before: tuple[bytes, str] | None = None
-    last: bytes = b""
-    warm: bool = False
-    opened: bool = False
-    browser_bytes: int = 0
-
-
-def _render(work: _Work, clock: StageClock, observer: Observer) -> None:
-    thread = browser_thread()
-    channel = _Channel(thread)
-    future = thread.submit(_capture(work, channel, clock))
-    try:
-        with observer.meter("boot"):
-            channel.take(future, observer)
-        chunk, manifest = work.chunk, work.manifest
-        with ChunkEncoder(
-            work.path, manifest.encoder, manifest.fps.fraction, manifest.width, manifest.height, chunk.frames
-        ) as encoder:
-            _encode(work, encoder, channel.frames(future, observer), clock, observer)
-            with clock("encode"):
-                encoder.close()
-        thread.result(future)
-    finally:
-        if future.cancel():
-            # Wait until the browser is returned before the next chunk leases one.
-            concurrent.futures.wait([future], timeout=10)
-
-
-def _encode(work: _Work, encoder: ChunkEncoder, frames: Iterator[Frame], clock: StageClock, observer: Observer) -> None:
-    for frame in frames:
-        with clock("encode"):
-            if frame.index < work.chunk.start:
-                assert frame.png is not None  # the first captured frame always has a picture
-                work.before = frame.png, frame_digest(decode_frame(frame.png))
-                work.last = frame.png
-                continue
-            # A chunk whose first frame equals the frame before it still has to encode a picture.
-            picture = frame.png or (None if work.digests else work.last)
-            work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
-        work.last = frame.png or work.last
-        work.damage.append(frame.png is not None)
-        work.seconds.append(round(frame.seconds, 5))
-        observer.progress(len(work.digests), work.chunk.frames)
-
-
-async def _capture(work: _Work, channel: _Channel, clock: StageClock) -> None:
-    """Capture on the browser's thread: report that the page is ready, then send frames.
-
-    A browser that dies, hangs or takes too much memory is replaced, and the next one continues at the same frame, since
-    frames do not depend on those before. A second failure at the same frame is raised.
-    """
-    frame = max(0, work.chunk.start - 1)
-    failed_at = None
-    while frame < work.chunk.end:
-        try:
-            async with aclosing(_frames(work, frame, channel if failed_at is None else None, clock)) as frames:
-                async for captured in frames:
-                    await channel.put(captured)
-                    frame = captured.index + 1
-        except (BrowserCrashError, BrowserMemoryError, PageTimeoutError, CaptureError) as error:
-            if failed_at == frame or not work.opened:
-                raise
-            work.messages.append(f"{error}; a new browser continues at frame {frame}")
-            failed_at = frame
-
-
-async def _frames(work: _Work, first: int, announce: _Channel | None, clock: StageClock) -> AsyncGenerator[Frame]:
-    """Yield the frames from ``first`` on, from a new page."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    async with work.materials.page() as (session, warm):
-        ready = loop.time()
-        clock.add("boot", ready - began)
-        if announce is not None:
-            work.warm, work.opened = warm, True
-            await announce.put(_DONE)
-        try:
-            async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
-                yield frame
-            await session.finish()
-        finally:
-            work.messages += session.log.messages
-            memory = session.chromium.memory
-            memory.measure()
-            work.browser_bytes = max(work.browser_bytes, memory.peak)
-            clock.add("capture", loop.time() - ready)
-
-
-class _Channel:
-    """A bounded queue from the browser's loop to the calling thread."""
-
-    def __init__(self, thread: BrowserThread) -> None:
-        self._thread = thread
-        self._free = asyncio.Semaphore(CHANNEL_FRAMES)
-        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
-
-    async def put(self, item: object) -> None:
-        await self._free.acquire()
-        self._items.put(item)
-
-    def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
-        """Return the next item, or None after the last one. Raise the producer's error, or `RenderCancelledError`."""
-        while True:
-            try:
-                item = self._items.get(timeout=_POLL)
-            except queue.Empty:
-                if observer.cancelled():
-                    raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
-                if producer.done() and self._items.empty():
-                    self._thread.result(producer)
-                    return None
-                continue
-            with contextlib.suppress(RuntimeError):  # the thread was closed, and nothing waits there
-                self._thread.loop.call_soon_threadsafe(self._free.release)
-            return item
-
-    def frames(self, producer: concurrent.futures.Future[None], observer: Observer) -> Iterator[Frame]:
-        """Yield frames until the producer ends; meter the wait as the capture's share of the caller's time."""
-        while True:
-            with observer.meter("capture"):
-                item = self.take(producer, observer)
-            if item is None:
-                return
-            assert isinstance(item, Frame)
-            yield item
-
-
-def _upload(work: _Work, output: Store, name: str) -> None:
-    """Upload everything except the record, which commits the chunk."""
-    chunk = work.chunk
-    output.delete(name + ".json")  # of a chunk that is replaced: no record may exist before its files
-    record = FrameRecord(
-        key=chunk.key,
-        start=chunk.start,
-        digests=tuple(work.digests),
-        damage=tuple(work.damage),
-        seconds=tuple(work.seconds),
-        messages=clipped(work.messages),
-    )
-    files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
-    if work.before:
-        files[name + ".before.png"] = work.before[0]
-    files[name + ".last.png"] = work.last
-    concurrently(lambda item: output.put(*item), files.items())
-
-
-def _result(work: _Work, clock: StageClock, observer: Observer, url: str) -> ChunkResult:
-    chunk, manifest = work.chunk, work.manifest
-    return ChunkResult(
-        plan_hash=manifest.plan_hash,
-        key=chunk.key,
-        index=chunk.index,
-        start=chunk.start,
-        end=chunk.end,
-        url=url,
-        sha256=file_digest(work.path),
-        size=work.path.stat().st_size,
-        codec=manifest.encoder.codec,
-        capture_mode=manifest.page.capture_mode,
-        digest=digest_of(work.digests),
-        before_digest=work.before[1] if work.before else None,
-        last_digest=work.digests[-1],
-        static_frames=work.damage.count(False),
-        stages=clock.rounded(),
-        warm=work.warm,
-        worker=_name_of(observer),
-        browser=manifest.environment.browser,
-        messages=len(work.messages),
-        attempt=observer.attempt,
-        browser_bytes=work.browser_bytes,
-    )
-
-
-def _name_of(observer: Observer) -> str:
-    return observer.worker or f"{socket.gethostname()}:{os.getpid()}"

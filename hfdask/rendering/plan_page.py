@@ -11,36 +11,36 @@ from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
-from hfdask.core.model import Artifact, Manifest
-from hfdask.fonts.configuration import FontWorld, plan_fonts
+from hfdask.core.model import Manifest
+from hfdask.fonts.configuration import FontSetup, plan_fonts
+from hfdask.manifest.plan import Plan
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
-from hfdask.store import StorageOptions, Store, materialised
+from hfdask.store import Store, materialised
 
 
 @dataclass(frozen=True)
-class Materials:
+class PlanPage:
     """Everything that a page of this plan needs. A page can access nothing else."""
 
     manifest: Manifest
     files: Mapping[str, Path]
     network: Source
-    fonts: FontWorld
+    fonts: FontSetup
 
     @classmethod
     @contextmanager
-    def of(cls, store: Store, manifest: Manifest, chunk: int | None = None) -> Iterator[Materials]:
+    def of(cls, store: Store, manifest: Manifest) -> Iterator[PlanPage]:
         """Yield the materials of one chunk or of the whole plan, until the block ends.
 
         Raises
         ------
         MissingArtifactError, ArtifactDigestError, StoreError
         """
-        wanted = [each for each in manifest.objects if chunk is None or each.chunks == "all" or chunk in each.chunks]
-        with materialised(store, manifest.objects, wanted) as paths:
+        with materialised(store, manifest.objects, manifest.objects) as paths:
             yield cls(
                 manifest=manifest,
-                files={each.path: paths[each.sha256] for each in wanted if isinstance(each, Artifact)},
+                files={each.path: paths[each.sha256] for each in manifest.artifacts},
                 network=Replay({each.key: (each, paths[each.sha256]) for each in manifest.resources}),
                 fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
             )
@@ -74,13 +74,13 @@ class Materials:
         return browser_thread().run(take())
 
 
-def fetch_fonts(plan_url: str, manifest: Manifest, storage_options: StorageOptions | None = None) -> FontWorld:
+def fetch_fonts(plan: Plan) -> FontSetup:
     """Fetch only the fonts of a plan, which a browser needs to start.
 
     Raises
     ------
     MissingArtifactError, ArtifactDigestError, StoreError
     """
-    fonts = manifest.fonts
-    with materialised(Store(plan_url, storage_options), manifest.objects, fonts.files) as paths:
+    fonts = plan.manifest.fonts
+    with materialised(plan.location.store(), plan.manifest.objects, fonts.files) as paths:
         return plan_fonts(fonts, {each.name: paths[each.sha256] for each in fonts.files})

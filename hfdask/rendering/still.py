@@ -19,8 +19,8 @@ from hfdask.network.record import Recorder
 from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.project.settings import with_project_file
-from hfdask.rendering.plan_page import Materials
-from hfdask.store import StorageOptions, Store, split_output
+from hfdask.rendering.plan_page import PlanPage
+from hfdask.store import StorageOptions, split_output
 
 
 @worked
@@ -85,11 +85,11 @@ def still(
 
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
-    # Planning has not read the text of this frame, so the browser gets all fonts that a plan could have.
-    with Materials.of(Store(frozen.url), frozen.manifest) as materials:
+    # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
+    with PlanPage.of(frozen.location.store(), frozen.manifest) as plan_page:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,
-            replace(materials, network=recorder, fonts=machine_fonts()).page() as (session, _),
+            replace(plan_page, network=recorder, fonts=machine_fonts()).page() as (session, _),
         ):
             pictures = [shot.png async for shot in capture(session, frame, frame + 1)]
             await session.finish()

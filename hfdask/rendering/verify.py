@@ -12,8 +12,8 @@ from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
 from hfdask.manifest.plan import Plan
 from hfdask.media.picture import decode_frame, frame_digest
-from hfdask.rendering.plan_page import Materials
-from hfdask.store import StorageOptions, Store, split_url
+from hfdask.rendering.plan_page import PlanPage
+from hfdask.store import Location, StorageOptions, shown, split_url
 
 SAMPLE = 10
 
@@ -66,10 +66,10 @@ def verify(
             ) from error
     where = plan_url or known.plan_url
     try:
-        plan = Plan.open(where, storage_options)
+        plan = Plan.open(where, Location.at(store).options_for(where))
     except MissingArtifactError as error:
         raise MissingArtifactError(
-            f"there is no plan at {where}: render with plan_dir to keep plans, or pass plan_url", url=str(where)
+            f"no plan is at {shown(where)}: render with plan_dir to keep plans, or pass plan_url", url=shown(where)
         ) from error
     if plan.hash != known.plan_hash:
         raise CertificateError(f"the plan at {plan.url} is not the one that the video was rendered from", plan=plan.url)
@@ -81,8 +81,8 @@ def verify(
         )
     count = min(sample, total)
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
-    with Materials.of(Store(plan.url, plan.storage_options), plan.manifest) as materials:
-        pictures, _ = materials.pictures(chosen)
+    with PlanPage.of(plan.location.store(), plan.manifest) as plan_page:
+        pictures, _ = plan_page.pictures(chosen)
     digests = [frame_digest(decode_frame(picture)) for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
     if different:

@@ -105,7 +105,7 @@ class Cache:
             os.close(descriptor)
 
     @contextmanager
-    def turn(self, name: str) -> Iterator[Path]:
+    def exclusive(self, name: str) -> Iterator[Path]:
         """Wait for the exclusive right to fetch this name; yield a path for the fetched file.
 
         Check again if the object exists: another process has probably fetched it meanwhile. If the file of the other
@@ -124,7 +124,7 @@ class Cache:
                 path.unlink()
             os.close(descriptor)
 
-    def accept(self, path: Path, digest: str) -> Path:
+    def commit(self, path: Path, digest: str) -> Path:
         """Move verified content to its place."""
         final = self.path(digest)
         final.parent.mkdir(exist_ok=True, mode=0o700)
@@ -133,7 +133,7 @@ class Cache:
         os.replace(path, final)
         return final
 
-    def with_space(self, call: Callable[[], None]) -> None:
+    def retry_when_full(self, call: Callable[[], None]) -> None:
         """Make a call that writes to the cache. If the disk is full, remove all unused objects and try once more.
 
         Raises

@@ -17,6 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay, wait_random_exponential
 
+from hfdask.store.connections import Connections
 from hfdask.store.failures import heals
 
 THREADS = 32
@@ -52,7 +53,7 @@ def retried(call: Callable[[], _R]) -> _R:
 
 
 def in_time(
-    fs: Any,
+    connections: Connections,
     method: str,
     *args: Any,
     size: int = 0,
@@ -67,6 +68,7 @@ def in_time(
     called.
     """
     limit = STALL + size / SLOWEST
+    fs = connections.fs
     if type(fs) in (LocalFileSystem, MemoryFileSystem):
         return getattr(fs, method)(*args, **options)
     if getattr(fs, "async_impl", False):
@@ -76,7 +78,8 @@ def in_time(
 
     def run() -> None:
         try:
-            result = getattr(fs, method)(*args, **options)
+            with connections.borrowed() as own:
+                result = getattr(own, method)(*args, **options)
         except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(error)

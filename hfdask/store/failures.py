@@ -48,6 +48,7 @@ _HEALING_NAMES = frozenset(
         "botocore.HTTPClientError",
         "botocore.IncompleteReadError",
         "botocore.ResponseStreamingError",
+        "ftplib.error_temp",
         "gcsfs.ChecksumError",
         "google.TransportError",
         "http.IncompleteRead",
@@ -85,6 +86,11 @@ def heals(error: BaseException) -> bool:
 def is_full(error: BaseException) -> bool:
     """Return true if a full disk or quota is the cause of the error."""
     return any(isinstance(each, OSError) and each.errno in _FULL for each in _chain(error))
+
+
+def may_be_missing(error: BaseException) -> bool:
+    """Whether the file may not be there: FTP has one code for that, for what is forbidden, and for much else."""
+    return "ftplib.error_perm" in _names(error) and str(error).startswith("550")
 
 
 def typed(error: BaseException, url: str, options: StorageOptions | None, *, writing: bool) -> HfdaskError:

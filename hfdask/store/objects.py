@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from hfdask.core.scratch import scratch_folder
 from hfdask.errors import ArtifactDigestError, HfdaskError
@@ -41,8 +41,6 @@ LARGE_THREADS = 4
 HASHERS = min(8, os.cpu_count() or 1)
 """Files that are hashed at a time."""
 
-Scope = Literal["all"] | tuple[int, ...]
-
 
 class PlanObject(Protocol):
     """An entry of a manifest for a file that the plan carries."""
@@ -54,7 +52,7 @@ class PlanObject(Protocol):
     @property
     def size(self) -> int: ...
     @property
-    def chunks(self) -> Scope: ...
+    def of_project(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -93,12 +91,12 @@ def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
 
     No pack has a single object. This rule is part of the plan's protocol.
     """
-    by_scope: dict[Scope, list[tuple[str, int]]] = {}
-    for (digest, size), scope in _scopes(objects).items():
+    small: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
+    for (digest, size), of_project in _contents(objects).items():
         if size < SMALL:
-            by_scope.setdefault(scope, []).append((digest, size))
+            small[of_project].append((digest, size))
     packs = []
-    for members in by_scope.values():
+    for members in filter(None, small.values()):
         pack: list[tuple[str, int]] = []
         total = 0
         for member in sorted(members):
@@ -111,14 +109,13 @@ def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
     return tuple(sorted((pack for pack in packs if len(pack.members) > 1), key=lambda pack: pack.members))
 
 
-def _scopes(objects: Iterable[PlanObject]) -> dict[tuple[str, int], Scope]:
+def _contents(objects: Iterable[PlanObject]) -> dict[tuple[str, int], bool]:
     """Return the chunks that need each content, whatever its names."""
-    scopes: dict[tuple[str, int], Scope] = {}
+    contents: dict[tuple[str, int], bool] = {}
     for each in objects:
-        key, scope = (each.sha256, each.size), each.chunks
-        known = scopes.get(key, ())
-        scopes[key] = "all" if "all" in (known, scope) else tuple(sorted({*known, *scope}))
-    return scopes
+        key = each.sha256, each.size
+        contents[key] = contents.get(key, False) or each.of_project
+    return contents
 
 
 class Snapshot:
@@ -153,7 +150,7 @@ class Snapshot:
         self._keep([digest])
         if not self._cache.has(digest, size):
             taken: list[tuple[str, int]] = []
-            self._cache.with_space(lambda: taken.append(self._take(source)))
+            self._cache.retry_when_full(lambda: taken.append(self._take(source)))
             digest, size = taken[-1]
         return digest, size
 
@@ -163,22 +160,27 @@ class Snapshot:
 
     def _take(self, source: Path | bytes) -> tuple[str, int]:
         assert self._cache
-        with self._cache.turn(uuid.uuid4().hex) as path:
+        with self._cache.exclusive(uuid.uuid4().hex) as path:
             if isinstance(source, bytes):
                 path.write_bytes(source)
             else:
                 shutil.copyfile(source, path)
             digest, size = measured(path)  # of the copy: the file may have changed since it was looked at
             self._keep([digest])
-            self._cache.accept(path, digest)
+            self._cache.commit(path, digest)
         return digest, size
 
     def file(self, digest: str) -> Path:
         """Return the local file of content that was added."""
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
 
-    def publish(self, objects: Iterable[PlanObject]) -> None:
-        """Send all content of a plan that its store does not have yet.
+    def publish(self, objects: Iterable[PlanObject], published: Iterable[PlanObject] = ()) -> None:
+        """Bring all content of a plan into its store, unless it is there already.
+
+        Parameters
+        ----------
+        published : iterable of PlanObject
+            Those of the project, if they were published before. They are not sent or looked for again.
 
         Raises
         ------
@@ -188,10 +190,12 @@ class Snapshot:
         """
         if self._cache is None:
             return
-        contents, packs = _scopes(objects), packing(objects)
+        objects, published = tuple(objects), tuple(published)
+        packs = packing(objects)
         packed = {member for pack in packs for member in pack.members}
-        single = [content for content in contents if content not in packed]
-        concurrently(self._publish_pack, packs, LARGE_THREADS)
+        known, known_packs = _contents(published), set(packing(published))
+        single = [content for content in _contents(objects) if content not in packed and content not in known]
+        concurrently(self._publish_pack, [pack for pack in packs if pack not in known_packs], LARGE_THREADS)
         concurrently(self._publish_single, single, LARGE_THREADS)
         self._cache.evict()
 
@@ -267,25 +271,25 @@ def materialised(
 
 
 def _bring(cache: Cache, store: Store, wanted: PlanObject) -> None:
-    with cache.turn(wanted.sha256) as path:
+    with cache.exclusive(wanted.sha256) as path:
         if cache.has(wanted.sha256, wanted.size):
             return
         try:
-            cache.with_space(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size, wanted.sha256))
+            cache.retry_when_full(partial(_fetch, store, object_name(wanted.sha256), path, wanted.size, wanted.sha256))
         except ArtifactDigestError:
             raise _wrong(store, wanted) from None
-        cache.accept(path, wanted.sha256)
+        cache.commit(path, wanted.sha256)
 
 
 def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, PlanObject]) -> None:
-    with cache.turn(pack.name.replace("/", "-")) as path:
+    with cache.exclusive(pack.name.replace("/", "-")) as path:
         for _ in range(READS):
             missing = {digest: size for digest, size in pack.members if not cache.has(digest, size)}
             if not missing.keys() & wanted.keys():
                 return
-            with suppress(ArtifactDigestError):  # too long: fetch it again, like any wrong one
-                cache.with_space(partial(_fetch, store, pack.name, path, pack.size))
-                cache.with_space(partial(_unpack, cache, path, pack, missing))
+            with suppress(ArtifactDigestError):  # longer than it can be: to be fetched again, like any wrong one
+                cache.retry_when_full(partial(_fetch, store, pack.name, path, pack.size))
+                cache.retry_when_full(partial(_unpack, cache, path, pack, missing))
     left = [wanted[digest] for digest, size in pack.members if digest in wanted and not cache.has(digest, size)]
     if left:
         raise _wrong(store, left[0])
@@ -306,9 +310,9 @@ def _unpack(cache: Cache, path: Path, pack: Pack, missing: Mapping[str, int]) ->
             content = file.read(size) if digest in missing else b""
             if digest not in missing or measured(content) != (digest, size):
                 continue
-            with cache.turn(uuid.uuid4().hex) as partial_path:
+            with cache.exclusive(uuid.uuid4().hex) as partial_path:
                 partial_path.write_bytes(content)
-                cache.accept(partial_path, digest)
+                cache.commit(partial_path, digest)
 
 
 def _in_place(store: Store, wanted: PlanObject) -> Path:

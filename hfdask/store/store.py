@@ -22,29 +22,30 @@ from typing import Any, TypeVar
 import fsspec
 import fsspec.config
 from fsspec.callbacks import Callback
-from fsspec.implementations.local import LocalFileSystem, make_path_posix
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.utils import get_protocol
 
 from hfdask.core.fields import is_plain
 from hfdask.core.places import file_url, local_path
-from hfdask.core.scratch import growing_file, scratch_folder
+from hfdask.core.scratch import atomic_file, scratch_folder
 from hfdask.errors import (
     ArtifactDigestError,
     DiskFullError,
     HfdaskError,
     InvalidConfigError,
     MissingArtifactError,
-    OutputNotWritableError,
     PlanCorruptError,
     StoreError,
     StoreRefusedError,
 )
 from hfdask.store.allowlist import require_allowed
 from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.connections import Connections
 from hfdask.store.content import file_digest
-from hfdask.store.failures import TruncatedRead, is_full, not_writable, typed
+from hfdask.store.failures import TruncatedRead, is_full, may_be_missing, not_writable, typed
 from hfdask.store.redaction import StorageOptions, scrubbed, shown
+from hfdask.store.urls import parted_url
 
 _R = TypeVar("_R")
 
@@ -57,9 +58,6 @@ LONGEST = 2**28
 
 READS = 5
 """Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
-
-_ENDINGS = frozenset({".mp4", ".png"})
-"""What stands behind the name of an output, and is none by itself."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -76,6 +74,11 @@ class Store:
     storage_options : mapping, optional
         Arguments of the file system, such as credentials. They are never stored or shown.
 
+    Attributes
+    ----------
+    given, credentials : mapping
+        The storage options, and those that were written in the URL.
+
     Raises
     ------
     InvalidConfigError
@@ -85,26 +88,28 @@ class Store:
     """
 
     def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
-        text, self._options = _plain(url), storage_options
+        text = plain_url(url)
         require_allowed(text, storage_options)
         self.fs, path = _file_system(text, storage_options)
         self.path = path.rstrip("/")
         self.local = isinstance(self.fs, LocalFileSystem)
+        self.given: StorageOptions = storage_options or {}
+        self._url, self.credentials = parted_url(type(self.fs), text, self.fs.unstrip_protocol(self.path))
+        self._connections = Connections(self.fs)
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
 
     @property
     def url(self) -> str:
-        """The folder's URL, absolute, without credentials."""
+        """The folder's URL, absolute, with its server, without credentials."""
         return self.url_of("")
 
     def url_of(self, name: str) -> str:
         """The URL of what has this name."""
         if self.local:
             return file_url(self._at(name) or "/")
-        folder = shown(self.fs.unstrip_protocol(self.path))
-        return f"{folder}/{name}" if name else folder
+        return f"{self._url}/{name}" if name else self._url
 
     def shown(self, name: str) -> str:
         """Where that is, as people write it: a local path, else the URL."""
@@ -124,7 +129,8 @@ class Store:
         except _AlreadyThereError:
             raise
         except Exception as error:  # noqa: BLE001 - the file systems' errors have no other common base
-            trouble = typed(error, self.url_of(name), self._options, writing=writing)
+            options = {**self.credentials, **self.given}
+            trouble = typed(error, self.url_of(name), options, writing=writing)
         raise trouble
 
     def exists(self, name: str) -> bool:
@@ -142,7 +148,7 @@ class Store:
 
     def _ask(self, method: str, name: str) -> Any:
         self.fs.invalidate_cache(self.fs._parent(self._at(name)))  # others write here too
-        return in_time(self.fs, method, self._at(name))
+        return in_time(self._connections, method, self._at(name))
 
     def read(self, name: str, limit: int = LONGEST) -> bytes:
         """The whole file.
@@ -250,7 +256,12 @@ class Store:
 
     def _copy(self, source: str, path: Path, size: int, bounded: _Bounded, **options: Any) -> None:
         told = bounded.again()
-        in_time(self.fs, "get_file", source, str(path), callback=told, size=size, **options)
+        try:
+            in_time(self._connections, "get_file", source, str(path), callback=told, size=size, **options)
+        except Exception as error:
+            if may_be_missing(error):
+                in_time(self._connections, "info", source)  # raises what says so
+            raise
         got = path.stat().st_size
         told.require(got)
         if told.size is not None and got < told.size:
@@ -306,10 +317,10 @@ class Store:
         if not getattr(self.fs, "async_impl", False) and type(self.fs) is not MemoryFileSystem:
             self._send_and_move(name, source, **options)
         elif isinstance(source, bytes):
-            in_time(self.fs, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
+            in_time(self._connections, "pipe_file", self._at(name), source, size=len(source), sending=True, **options)
         else:
             size = source.stat().st_size
-            in_time(self.fs, "put_file", str(source), self._at(name), size=size, sending=True, **options)
+            in_time(self._connections, "put_file", str(source), self._at(name), size=size, sending=True, **options)
 
     def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
         """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like.
@@ -320,12 +331,12 @@ class Store:
         folder, _, last = final.rpartition("/")
         temporary = f"{folder}/.{last}.{uuid.uuid4().hex[:12]}.tmp"
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        call = partial(in_time, self.fs, size=size)
-        remove = partial(self.fs.rm_file, temporary)
+        call = partial(in_time, self._connections, size=size)
+        remove = partial(call, "rm_file", temporary)
         there = call("exists", final)
         if there and mode == "create":
             raise FileExistsError(final)
-        call("makedirs", folder, exist_ok=True)
+        self._make_folder(folder)
         try:
             if isinstance(source, bytes):
                 call("pipe_file", temporary, source, undo=remove)
@@ -339,6 +350,14 @@ class Store:
             with suppress(Exception):
                 call("rm_file", temporary)
             raise
+
+    def _make_folder(self, folder: str) -> None:
+        """Make a folder that others may be making at the same time; some servers call that an error."""
+        try:
+            in_time(self._connections, "makedirs", folder, exist_ok=True)
+        except Exception:
+            if not in_time(self._connections, "exists", folder):
+                raise
 
     def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
         """Read back what was sent: unlike object stores, these do not check it themselves."""
@@ -355,7 +374,7 @@ class Store:
         final = Path(self._at(name))
         if create and final.exists():
             raise _AlreadyThereError(self.url_of(name))
-        with growing_file(final.parent, final.name) as temporary:
+        with atomic_file(final.parent, final.name) as temporary:
             if isinstance(source, bytes):
                 temporary.write_bytes(source)
             else:
@@ -369,7 +388,7 @@ class Store:
 
         def find() -> dict[str, Any]:
             self.fs.invalidate_cache(self.path)
-            found: dict[str, Any] = in_time(self.fs, "find", self.path, detail=True)
+            found: dict[str, Any] = in_time(self._connections, "find", self.path, detail=True)
             return found
 
         found = self._do("", find)
@@ -381,8 +400,10 @@ class Store:
 
         def remove() -> None:
             try:
-                if self._ask("exists", name):
-                    in_time(self.fs, "rm", self._at(name), recursive=True)
+                if not getattr(self.fs, "async_impl", False) and self._ask("isfile", name):
+                    in_time(self._connections, "rm_file", self._at(name))  # FTP's `rm` takes a file for a folder, too
+                elif self._ask("exists", name):
+                    in_time(self._connections, "rm", self._at(name), recursive=True)
             except FileNotFoundError:
                 return  # somebody else was faster
 
@@ -437,48 +458,6 @@ class _AlreadyThereError(FileExistsError):
     """Never leaves this module."""
 
 
-def split_url(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
-    """The store of a file's folder, and the file's name in it."""
-    folder, name = _parts(url)
-    if not name:
-        raise InvalidConfigError(f"{shown(url)!r} names a folder, not a file", field="url")
-    return Store(folder, storage_options), name
-
-
-def _parts(url: str | os.PathLike[str]) -> tuple[str, str]:
-    """The URL of a file's folder, and the file's name, which is empty where the URL has none."""
-    text = _plain(url)
-    scheme, separator, rest = text.partition("://")
-    folder, slash, name = (rest if separator else make_path_posix(text)).rpartition("/")
-    if not text or (separator and not slash and scheme != "memory"):  # a server or a bucket
-        return text, ""
-    return f"{scheme}://{folder}" if separator else folder or "/", name
-
-
-def split_output(url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> tuple[Store, str]:
-    """The store of the folder of a file to be written, and the file's name in it.
-
-    Raises
-    ------
-    OutputNotWritableError
-        If it has no name, or a folder, a device or the like is there.
-    """
-    folder, name = _parts(url)
-    if not name or name.lower() in _ENDINGS:
-        raise OutputNotWritableError(
-            f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
-        )
-    store = Store(folder, storage_options)
-    if store.local:
-        path = Path(store.path, name)
-        with suppress(OSError):  # nothing is there, or writing will tell more
-            mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-                raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
-    return store, name
-
-
 @contextmanager
 def disk_full_at(path: Path) -> Iterator[None]:
     """Give a full disk its type where another library writes to ``path``."""
@@ -500,7 +479,7 @@ def _read_regular(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def _plain(url: str | os.PathLike[str]) -> str:
+def plain_url(url: str | os.PathLike[str]) -> str:
     """A URL as text that a document can hold; a ``file:`` URL as its path.
 
     Raises

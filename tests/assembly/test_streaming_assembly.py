@@ -20,7 +20,7 @@ import hfdask
 import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.core.model import ChunkResult
-from hfdask.core.scratch import growing_file
+from hfdask.core.scratch import atomic_file
 
 module = import_module("hfdask.assembly.assemble")  # its name in the package is the function's
 Assembly = module.Assembly
@@ -162,8 +162,8 @@ def test_a_cancelled_assembly_leaves_nothing(after, rendered, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from hfdask.core.scratch import growing_file
-with growing_file(Path(sys.argv[1]), "out.mp4") as path:
+from hfdask.core.scratch import atomic_file
+with atomic_file(Path(sys.argv[1]), "out.mp4") as path:
     print(path.name, flush=True)
     time.sleep(60)
 """
@@ -173,7 +173,7 @@ def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_no
     other = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True)
     try:
         theirs = other.stdout.readline().strip()
-        with growing_file(tmp_path, "out.mp4") as mine, growing_file(tmp_path, "out.mp4") as second:
+        with atomic_file(tmp_path, "out.mp4") as mine, atomic_file(tmp_path, "out.mp4") as second:
             assert sorted(os.listdir(tmp_path)) == sorted([theirs, mine.name, second.name])
     finally:
         other.send_signal(signal.SIGKILL)
@@ -181,7 +181,7 @@ def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_no
         other.stdout.close()
     assert os.listdir(tmp_path) == [theirs]
     (tmp_path / ".out.mp4.certificate.json.0123456789ab.tmp").touch()  # somebody else's
-    with growing_file(tmp_path, "out.mp4") as mine:
+    with atomic_file(tmp_path, "out.mp4") as mine:
         assert sorted(os.listdir(tmp_path)) == sorted([mine.name, ".out.mp4.certificate.json.0123456789ab.tmp"])
 
 

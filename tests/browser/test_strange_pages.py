@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import hfdask
 from hfdask import errors
 from hfdask.browser.answers import Abouts, Elements, Report, Sought, Status, understood
-from hfdask.core.model import Sight
+from hfdask.core.model import PageParts
 from hfdask.text import all_legible, all_well_formed, legible, well_formed
 
 BOUND = 40.0
@@ -67,7 +67,7 @@ REPORT = {
 }  # fmt: skip
 
 
-@given(st.sampled_from([Status, Report, Sought, Elements, Abouts, Sight, bool]), json_values)
+@given(st.sampled_from([Status, Report, Sought, Elements, Abouts, PageParts, bool]), json_values)
 def test_whatever_a_page_answers_it_is_understood_or_refused(kind, answer):
     with suppress(errors.ScriptError):
         understood(answer, kind, "its state")

@@ -213,14 +213,14 @@ def test_where_the_driver_has_no_browser_a_worker_plans(project, two, tmp_path, 
     assert video.planned_on in workers(two)
     assert video.plan_hash == here
     assert video.frames == 10  # by the project's own file
-    assert {"check", "compile", "probe", "freeze"} <= video.stages.keys()
-    assert not [name for name in os.listdir(tmp_path / "plan") if name.startswith("carried")]
+    assert {"compile", "materialise", "check", "probe", "freeze"} <= video.stages.keys()
+    assert not [name for name in os.listdir(tmp_path / "plan") if name.startswith("planning")]
     paths = [artifact.path for artifact in hfdask.Plan.open(tmp_path / "plan").manifest.artifacts]
     assert paths == ["a/b.txt", "index.html", "linked.txt"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "inside", "skipped", "of the project's file"])
-def test_what_replaces_urls_is_carried(kind, project, two, tmp_path):
+def test_what_replaces_urls_is_handed_over(kind, project, two, tmp_path):
     source = project(f"<script src='https://cdn.example/lib/dist/a.js'></script>{BOX}", **{"vendor/dist/a.js": "1"})
     outside = tmp_path / "elsewhere"
     shutil.copytree(source / "vendor", outside)
@@ -259,7 +259,7 @@ def test_a_project_and_a_plan_in_a_store(kind, s3, project, two, tmp_path, reque
     assert video.plan_hash == here
     assert video.planned_on
     assert video.assembled_on
-    again = hfdask.render(source, store.url_of("out.mp4"), client=two, **config)  # carried to the store
+    again = hfdask.render(source, store.url_of("out.mp4"), client=two, **config)
     assert again.plan_hash == here
     assert set(store.names()) == {f"project/{path.name}" for path in source.iterdir()} | {"out.mp4"}
 
@@ -308,7 +308,7 @@ def test_cancel_while_a_worker_plans(project, two, tmp_path):
         time.sleep(0.05)
     assert not (tmp_path / "out" / "out.mp4").exists()
     assert not list((tmp_path / "out").rglob("plan.json"))
-    assert not list((tmp_path / "out").rglob("carried-*"))
+    assert not list((tmp_path / "out").rglob("planning-*"))
 
 
 def test_the_command_line(project, two, tmp_path, no_browser):
@@ -323,7 +323,7 @@ def test_the_command_line(project, two, tmp_path, no_browser):
     assert "CHROME_BINARY_UNAVAILABLE" in again.stderr
 
 
-def test_a_project_in_this_process_s_memory_is_carried(project, two, tmp_path):
+def test_a_project_in_this_process_s_memory_is_planned_elsewhere(project, two, tmp_path):
     source = project(**{"a.txt": "a"})
     here = plan_hash(source, tmp_path)
     store = Store("memory://places-project")

@@ -14,6 +14,7 @@ from typing import Any
 import dask
 import pytest
 from distributed import Client, LocalCluster
+from render_window import FEWEST, window
 from sleeping import sleep_instead_of_rendering, sleeping_plan
 
 import hfdask.cluster.client_state
@@ -21,8 +22,8 @@ import hfdask.cluster.tasks
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.client_state import TOPIC, connection_of
 from hfdask.cluster.tasks import EVENT_SECONDS, EVENTS_A_SECOND, event_seconds
-from hfdask.cluster.window import FEWEST, window
 from hfdask.errors import BrowserCrashError, EnvironmentMismatchError
+from hfdask.manifest.location import PlanLocation
 
 SLOTS = 2
 
@@ -66,10 +67,11 @@ def begun(monkeypatch) -> Begun:
 def _noting(chunks: Begun, seconds: float, fail: Callable[[str, int], None] = lambda video, index: None) -> Any:
     sleep = sleep_instead_of_rendering(lambda video, index: seconds)
 
-    def render_chunk(plan_url: str, index: int, *args: Any, **kwargs: Any) -> Any:
-        chunks.append((plan_url.rpartition("/")[2], index))
-        fail(plan_url.rpartition("/")[2], index)
-        return sleep(plan_url, index, *args, **kwargs)
+    def render_chunk(plan: PlanLocation, index: int, *args: Any, **kwargs: Any) -> Any:
+        video = plan.url.rpartition("/")[2]
+        chunks.append((video, index))
+        fail(video, index)
+        return sleep(plan, index, *args, **kwargs)
 
     return render_chunk
 
@@ -85,7 +87,7 @@ def run_of(client: Client, video: str, chunks: int, **options: Any) -> ChunkRun:
 def start(run: ChunkRun) -> threading.Thread:
     thread = threading.Thread(target=lambda: list(run.results(range(len(run.plan.manifest.chunks)))))
     thread.start()
-    while not run._tries and thread.is_alive():
+    while not run._attempts and thread.is_alive():
         time.sleep(0.001)
     return thread
 

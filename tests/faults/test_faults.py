@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from sabotage import Sabotage
 
 import hfdask
-import hfdask.cluster.chunk_run
+import hfdask.cluster.copies
 import hfdask.cluster.placement
 from hfdask import errors
 from hfdask.cli import main
@@ -116,7 +116,7 @@ def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
     workers = hfdask.cluster.placement.Workers(client, None)
     workers._unfit = {key: {} for key in unfit}
     for worker in had:
-        workers.has_had(0, worker)
+        workers.record_attempt(0, worker)
     bound = workers.allowed([0, 1])
     fit = present - unfit
     assert bound[1] == (fit if unfit else set())  # one that nobody has had
@@ -149,8 +149,8 @@ def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp
 
 def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        hfdask.cluster.chunk_run,
-        "overdue",
+        hfdask.cluster.copies,
+        "needs_backup",
         lambda running, finished, total: sorted(running) if len(finished) == total - 1 else [],
     )
     note = tmp_path / "note"

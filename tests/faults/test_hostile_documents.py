@@ -22,7 +22,7 @@ import msgspec
 import pytest
 from watched_files import watched
 
-import hfdask.rendering.chunk
+import hfdask.rendering.pipeline
 from hfdask import errors
 from hfdask.assembly.certificate import Certificate, CertifiedChunk
 from hfdask.config import RenderConfig
@@ -113,7 +113,7 @@ def manifest() -> Manifest:
         ),
         artifacts=(
             Artifact(path="index.html", **_content("index.html")),
-            Artifact(path="a b/c.css", chunks=(0,), **_content("a b/c.css")),
+            Artifact(path="a b/c.css", **_content("a b/c.css")),
         ),
         resources=(
             Resource(
@@ -323,8 +323,8 @@ def canary(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hfdask.rendering.chunk, "browser_thread", _no_browser)
-    for module in (hfdask.rendering.chunk, verify):
+    monkeypatch.setattr(hfdask.rendering.pipeline, "browser_thread", _no_browser)
+    for module in (hfdask.rendering.pipeline, verify):
         monkeypatch.setattr(module, "require_environment", lambda planned: None)
 
 

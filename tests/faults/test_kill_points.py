@@ -301,9 +301,9 @@ def test_a_cache_whose_files_are_of_another_year_keeps_what_is_used(tmp_path):
     cache = Cache(tmp_path / "cache")
     digests = [f"{number:064x}" for number in range(4)]
     for digest, age in zip(digests, (YEAR, -YEAR, 2 * YEAR, 0.0), strict=True):
-        with cache.turn(digest) as path:
+        with cache.exclusive(digest) as path:
             path.write_bytes(bytes(100))
-            os.utime(cache.accept(path, digest), (time.time() - age,) * 2)
+            os.utime(cache.commit(path, digest), (time.time() - age,) * 2)
     with cache.lease() as keep:
         keep(digests[2:3])
         assert cache.evict(200) == 200

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from samples import BOX
 
 import hfdask
-import hfdask.rendering.chunk
+import hfdask.rendering.pipeline
 from hfdask import errors
 from hfdask.core.model import canonical_json
 from hfdask.store import object_name
@@ -53,7 +53,7 @@ def document(plan: hfdask.Plan) -> Json:
 
 @pytest.fixture(autouse=True)
 def _without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hfdask.rendering.chunk, "browser_thread", _no_browser)
+    monkeypatch.setattr(hfdask.rendering.pipeline, "browser_thread", _no_browser)
 
 
 def places(value: Json, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

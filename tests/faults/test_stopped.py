@@ -25,12 +25,12 @@ from hfdask import errors
 from hfdask.cli import main
 from hfdask.cluster import chunk_run as chunks
 from hfdask.cluster import client_state as connection
+from hfdask.cluster import copies, scheduler
 from hfdask.cluster import liveness as silence
-from hfdask.cluster import scheduler
 from hfdask.cluster import single_task as once
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.client_state import connection_of
-from hfdask.cluster.single_task import run_once
+from hfdask.cluster.single_task import run_task
 from hfdask.core.model import Environment
 from hfdask.diagnostics.fleet import survey
 
@@ -40,7 +40,7 @@ MARGIN = 20.0  # seconds on a crowded machine
 @pytest.fixture
 def soon(monkeypatch) -> None:
     """Limits of a second or two."""
-    for module in (silence, chunks, once):
+    for module in (silence, copies, once):
         monkeypatch.setattr(module, "QUIET", 1.0)
         monkeypatch.setattr(module, "LOOK", 0.5)
     monkeypatch.setattr(silence, "SILENT", 2.0)
@@ -169,7 +169,7 @@ def test_a_cluster_without_workers_is_told(in_vain, caplog):
     ]
 
 
-@pytest.mark.parametrize("waits", ["chunks", "run_once"])
+@pytest.mark.parametrize("waits", ["chunks", "run_task"])
 def test_dask_s_limit_for_a_cluster_without_workers_is_a_typed_error(waits, in_vain):
     with deserted("1s") as client, pytest.raises(errors.WorkerLostError, match="no-workers-timeout"):
         CALLS[waits](client)
@@ -196,7 +196,7 @@ def test_a_single_task_leaves_a_stopped_worker(soon):
 
         def work() -> None:
             arguments = {"span": "video:a", "priority": 0.0, "retries": 1, "stop": threading.Event()}
-            outcome.append(run_once(client, "plan", slow_address, **arguments))
+            outcome.append(run_task(client, "plan", slow_address, **arguments))
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -265,7 +265,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "unfit_workers": lambda client: connection_of(client).unfit_workers(NO_ENVIRONMENT),
     "silent_workers": lambda client: connection_of(client).silent_workers(),
     "survey": survey,
-    "run_once": lambda client: run_once(client, "plan", os.getpid, **ONCE),
+    "run_task": lambda client: run_task(client, "plan", os.getpid, **ONCE),
     "chunks": lambda client: list(run_of(client, 2, "a").results([0, 1])),
 }
 
@@ -311,7 +311,7 @@ def test_all_renders_of_a_client_learn_at_once_that_the_scheduler_is_lost(alone,
 
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL], ids=["stopped", "killed"])
-@pytest.mark.parametrize("waits", ["chunks", "run_once"])
+@pytest.mark.parametrize("waits", ["chunks", "run_task"])
 def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, how, alone, soon, monkeypatch):
     client, pid = alone
     monkeypatch.setattr(hfdask.cluster.placement.Workers, "ask", lambda self: None)

@@ -31,7 +31,7 @@ from hfdask.cli import main
 from hfdask.core.model import FontSet, FrameRecord, Manifest, decode
 from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, MissingGlyphError, SystemFontError
 from hfdask.fonts import install as fontpack
-from hfdask.fonts.configuration import FontWorld, _machine_fonts, machine_fonts, plan_fonts
+from hfdask.fonts.configuration import FontSetup, _machine_fonts, machine_fonts, plan_fonts
 from hfdask.fonts.families import CANONICAL
 from hfdask.store import Store, materialised, object_name
 
@@ -196,12 +196,12 @@ def test_planning_and_rendering_draw_the_same(project, tmp_path):
     assert pictures(plan, nothing) != pictures(plan, world)
 
 
-def fonts_of(store: Store, manifest: Manifest) -> FontWorld:
+def fonts_of(store: Store, manifest: Manifest) -> FontSetup:
     with materialised(store, manifest.objects, manifest.fonts.files) as paths:
         return plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files})
 
 
-def pictures(plan: hfdask.Plan, world: FontWorld | None) -> list[bytes]:
+def pictures(plan: hfdask.Plan, world: FontSetup | None) -> list[bytes]:
     manifest = plan.manifest
     with materialised(Store(plan.url), manifest.objects, manifest.artifacts) as paths:  # of a local plan, so they stay
         files = {each.path: paths[each.sha256] for each in manifest.artifacts}

@@ -19,15 +19,15 @@ from hfdask.core.model import (
     Environment,
     FontSet,
     Manifest,
+    PageParts,
     PageSettings,
     Rate,
     Resource,
-    Sight,
+    TimedPart,
     Timeline,
-    Unit,
 )
 from hfdask.media.encode import h264_settings
-from hfdask.planning.content_keys import key_maker
+from hfdask.planning.content_keys import chunk_keys
 
 
 @dataclass
@@ -49,7 +49,7 @@ class World:
         artifacts = [Artifact(path=path, sha256=_sha256(content), size=0) for path, content in contents.items()]
         told = {"rest": "", "units": (), "files": {}, "everywhere": (), "variables": {}, **self.parts, **parts}
         manifest = self.manifest(artifacts)
-        return list(map(key_maker(manifest, Sight(**told), places), manifest.chunks))
+        return list(map(chunk_keys(manifest, PageParts(**told), places), manifest.chunks))
 
     def manifest(self, artifacts: list[Artifact]) -> Manifest:
         page = PageSettings(
@@ -98,8 +98,8 @@ def world(tmp_path: Path) -> Callable[..., World]:
     return lambda **parts: World(tmp_path, parts)
 
 
-def unit(text: str, *windows: tuple[float, float | None], place: str = "") -> Unit:
-    return Unit(text=text, place=place, windows=windows)
+def unit(text: str, *windows: tuple[float, float | None], place: str = "") -> TimedPart:
+    return TimedPart(text=text, place=place, windows=windows)
 
 
 def differing(one: list[str], other: list[str]) -> list[int]:

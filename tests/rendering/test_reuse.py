@@ -253,7 +253,7 @@ def test_a_render_goes_on_with_the_ranges_that_it_began_with(project, tmp_path):
 
 
 def lose(chunk: hfdask.ChunkResult) -> None:
-    Path(chunk.record_url.removeprefix("file://")).unlink()
+    Path((chunk.url + ".json").removeprefix("file://")).unlink()
 
 
 @pytest.mark.slow

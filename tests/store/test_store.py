@@ -22,7 +22,7 @@ from aftermath import until
 from faulty_store import FOR_EVER, raising
 from hypothesis import given
 from hypothesis import strategies as st
-from store_contract import Place, StoreContract, artifact, noise, publish
+from store_contract import Place, StoreContract, artifact, font, noise, publish
 from store_servers import SECRET
 
 from hfdask import errors
@@ -391,13 +391,13 @@ class TestAllowed:
 
 
 sizes = st.integers(0, 40)
-scopes = st.one_of(st.just("all"), st.frozensets(st.integers(0, 3), max_size=3).map(lambda s: tuple(sorted(s))))
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), sizes, scopes), max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 30), sizes, st.booleans()), max_size=40))
 def test_packing(listed):
     planned = [
-        artifact(str(i), b"%d" % content + b"x" * size, chunks=scope) for i, (content, size, scope) in enumerate(listed)
+        (artifact if of_project else font)(str(i), b"%d" % content + b"x" * size)
+        for i, (content, size, of_project) in enumerate(listed)
     ]
     before = objects.SMALL, objects.PACK
     objects.SMALL, objects.PACK = 30, 60
@@ -410,11 +410,9 @@ def test_packing(listed):
     assert len(members) == len(set(members))
     assert all(size < 30 for _, size in members)
     assert all(len(pack.members) > 1 and sum(size for _, size in pack.members) <= 60 for pack in packs)
-    needed: dict[str, set[int]] = {}
-    for each in planned:
-        needed.setdefault(each.sha256, set()).update(range(10) if each.chunks == "all" else each.chunks)
+    of_project = {each.sha256 for each in planned if each.of_project}
     for pack in packs:
-        assert len({frozenset(needed[digest]) for digest, _ in pack.members}) == 1
+        assert len({digest in of_project for digest, _ in pack.members}) == 1
 
 
 class TestCache:
@@ -422,9 +420,9 @@ class TestCache:
         """Objects of 100 bytes, the first one used longest ago."""
         planned = [artifact(str(number), b"%03d" % number + b"x" * 97) for number in range(count)]
         for number, each in enumerate(planned):
-            with cache.turn(each.sha256) as path:
+            with cache.exclusive(each.sha256) as path:
                 path.write_bytes(b"%03d" % number + b"x" * 97)
-                final = cache.accept(path, each.sha256)
+                final = cache.commit(path, each.sha256)
             os.utime(final, (number, number))
         return planned
 
@@ -455,7 +453,7 @@ class TestCache:
         code = (
             "import os, sys, signal; from pathlib import Path; from hfdask.store import Cache\n"
             "cache = Cache(Path(sys.argv[1]))\n"
-            "with cache.lease() as keep, cache.turn('part') as path:\n"
+            "with cache.lease() as keep, cache.exclusive('part') as path:\n"
             "    keep(sys.argv[2:]); path.write_bytes(b'half'); print('ready', flush=True); signal.pause()"
         )
         arguments = [sys.executable, "-c", code, str(tmp_path / "c"), *(each.sha256 for each in planned)]
@@ -475,7 +473,7 @@ class TestCache:
         planned = publish(store, {"large": wanted}, tmp_path)
         cache = Cache(tmp_path / "elsewhere")
         monkeypatch.setenv("HFDASK_CACHE", str(cache.folder))
-        with cache.turn(planned[0].sha256) as held:
+        with cache.exclusive(planned[0].sha256) as held:
             held.write_bytes(b"half")
             with materialised(store, planned, planned) as files:
                 assert files[planned[0].sha256].read_bytes() == wanted
@@ -486,10 +484,10 @@ class TestCache:
         cache, places = Cache(tmp_path / "c"), []
 
         def next_one() -> None:
-            with cache.turn("part") as path:
+            with cache.exclusive("part") as path:
                 places.append(path)
 
-        with cache.turn("part") as first:
+        with cache.exclusive("part") as first:
             waiting = threading.Thread(target=next_one)
             waiting.start()
             for count in range(10):
@@ -681,7 +679,7 @@ def test_objects_need_no_more_than_their_protocol(tmp_path):
     """Anything with a path, a digest, a size and chunks can travel in a plan."""
     content = b"content"
     each = SimpleNamespace(
-        **{name: getattr(artifact("a", content), name) for name in ("path", "sha256", "size", "chunks")}
+        **{name: getattr(artifact("a", content), name) for name in ("path", "sha256", "size", "of_project")}
     )
     store = Store(f"memory://{uuid.uuid4().hex}")
     publish(store, {"a": content}, tmp_path, [each])  # type: ignore[list-item]

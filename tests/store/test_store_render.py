@@ -141,7 +141,7 @@ def test_a_disk_that_is_full(project, tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise errors.EncodeError("cannot be written") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(import_module("hfdask.rendering.chunk"), "_encode", fail)
+    monkeypatch.setattr(import_module("hfdask.rendering.pipeline"), "_encode", fail)
     with pytest.raises(errors.DiskFullError):
         hfdask.render_chunk(plan.url, 0, tmp_path / "out" / "0.mp4")
     monkeypatch.setattr(import_module("hfdask.assembly.assemble").Join, "append", fail)

@@ -103,9 +103,9 @@ class TestCache:
         for number in range(3):
             data = bytes([number]) * 100
             digests.append(hashlib.sha256(data).hexdigest())
-            with cache.turn(str(number)) as path:
+            with cache.exclusive(str(number)) as path:
                 path.write_bytes(data)
-                cache.accept(path, digests[-1])
+                cache.commit(path, digests[-1])
             with cache.lease() as keep:
                 keep(digests[:1])  # the first one is in use again and again
         cache.evict()

@@ -26,7 +26,7 @@ from hfdask.browser import close_browsers
 from hfdask.browser.discovery import ENV_BROWSER
 from hfdask.browser.pool import BrowserPool
 from hfdask.core.model import CaptureMode
-from hfdask.fonts.configuration import FontWorld
+from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import Site
 
 BINARY = Path(__file__).parent / "bin" / "fake-headless-shell"
@@ -60,7 +60,7 @@ class FakeChromium:
 
     pid = 0
 
-    def __init__(self, mode: CaptureMode, fonts: FontWorld) -> None:
+    def __init__(self, mode: CaptureMode, fonts: FontSetup) -> None:
         self.mode = mode
         self.fonts = fonts
         self.pages = 0
@@ -272,7 +272,7 @@ def _base64(page: FakePage) -> str:
     return base64.b64encode(page.picture()).decode()
 
 
-async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontWorld) -> FakeChromium:
+async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup) -> FakeChromium:
     chromium = FakeChromium(mode, fonts)
     self._launched.append(chromium)  # type: ignore[arg-type]
     return chromium

@@ -6,6 +6,7 @@ copies. Lengths are drawn by name of the video and index of the chunk, so that e
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -26,8 +27,10 @@ from hfdask.core.model import (
 )
 from hfdask.core.observer import Observer
 from hfdask.errors import RenderCancelledError
+from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.media.encode import h264_settings
+from hfdask.store import Place
 
 FRAMES = 60
 """Of every chunk."""
@@ -74,7 +77,7 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
         fonts=FontSet(files=(), stand_ins={}),
         warnings=(),
     )
-    return Plan(url, manifest.sealed())
+    return Plan(PlanLocation(url), manifest.sealed())
 
 
 def realistic_seconds(video: str, index: int) -> float:
@@ -92,7 +95,8 @@ def sleep_instead_of_rendering(
     It reports each frame and looks now and then whether it was cancelled, as the real one does.
     """
 
-    def render_chunk(plan_url: str, index: int, output_url: str, *, observer: Observer, **_: Any) -> ChunkResult:
+    def render_chunk(plan: Place, index: int, output: Place, *, observer: Observer, **_: Any) -> ChunkResult:
+        plan_url, output_url = os.fspath(plan), os.fspath(output)
         began, length = time.time(), seconds(plan_url, index)
         while (left := began + length - time.time()) > 0:
             time.sleep(min(left, POLL))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from hfdask import errors
-from hfdask.core.model import Artifact
+from hfdask.core.model import Artifact, Font
 from hfdask.store import Snapshot, Store, concurrently, materialised, object_name, packing
 from hfdask.store.objects import SMALL
 
@@ -29,8 +30,14 @@ class Place:
         return Store(f"{self.url}/{name}" if name else self.url, self.options)
 
 
-def artifact(path: str, content: bytes, **fields: Any) -> Artifact:
-    return Artifact(path=path, sha256=hashlib.sha256(content).hexdigest(), size=len(content), **fields)
+def artifact(path: str, content: bytes) -> Artifact:
+    return Artifact(path=path, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def font(name: str, content: bytes) -> Font:
+    """What planning adds to a project's files."""
+    digest = hashlib.sha256(content).hexdigest()
+    return Font(name=name, sha256=digest, size=len(content), family="f", style="s", canonical=False)
 
 
 BINARY = bytes(range(256)) * 40 + b"\r\n--\r\n\n"
@@ -153,12 +160,11 @@ class StoreContract:
             with pytest.raises(errors.MissingArtifactError), materialised(store, objects, [objects[number]]):
                 pass
 
-    def test_a_chunk_fetches_only_what_it_needs(
+    def test_only_what_is_wanted_is_fetched(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        contents = {name: noise(1000) for name in "abcdef"}
-        scopes = {"a": "all", "b": "all", "c": (1,), "d": (1,), "e": (), "f": ()}
-        objects = [artifact(name, content, chunks=scopes[name]) for name, content in contents.items()]
+        contents = {name: noise(1000) for name in "abcd"}
+        objects = [(artifact if name in "ab" else font)(name, content) for name, content in contents.items()]
         publish(store, contents, tmp_path, objects)
         monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "elsewhere"))
         wanted = objects[:2]
@@ -168,6 +174,30 @@ class StoreContract:
         packs = [pack for pack in packing(objects) if {objects[0].sha256} & {digest for digest, _ in pack.members}]
         assert asked == ([] if store.local else [packs[0].name])
         assert {digest for digest, _ in packs[0].members} == {each.sha256 for each in wanted}
+
+    def test_the_project_is_published_once(self, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It can be stored before anybody knows what else a plan will have."""
+        contents = {name: noise(1000) for name in "abcd"} | {"large": noise(SMALL), "other": noise(SMALL)}
+        objects = [(artifact if name in ("a", "b", "large") else font)(name, c) for name, c in contents.items()]
+        project = [each for each in objects if each.of_project]
+        store = place.store()
+        sent: list[str] = []
+        create = Store.create
+
+        def noted(self: Store, name: str, source: Path | bytes) -> bool:
+            sent.append(name)
+            return create(self, name, source)
+
+        monkeypatch.setattr(Store, "create", noted)
+        with Snapshot(store) as snapshot:
+            snapshot.add_all(contents.values())
+            snapshot.publish(project)
+            first, sent[:] = list(sent), []
+            snapshot.publish(objects, project)
+        assert not {*first} & {*sent}
+        if not store.local:
+            assert len(first) == len(sent) == 2  # a pack and a large one each
+        fetch_elsewhere(place, objects, contents, tmp_path, monkeypatch)
 
 
 def spy(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -184,8 +214,8 @@ def spy(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def publish(
-    store: Store, contents: dict[str, bytes], folder: Path, objects: list[Artifact] | None = None
-) -> list[Artifact]:
+    store: Store, contents: dict[str, bytes], folder: Path, objects: Sequence[Artifact | Font] = ()
+) -> Sequence[Artifact | Font]:
     """Plan this content; half of it from files."""
     objects = objects or [artifact(path, content) for path, content in contents.items()]
     with Snapshot(store) as snapshot:
@@ -198,7 +228,11 @@ def publish(
 
 
 def fetch_elsewhere(
-    place: Place, objects: list[Artifact], contents: dict[str, bytes], folder: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place,
+    objects: Sequence[Artifact | Font],
+    contents: dict[str, bytes],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All content as a machine gets it that has nothing yet."""
     monkeypatch.setenv("HFDASK_CACHE", str(folder / "elsewhere"))

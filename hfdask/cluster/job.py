@@ -1,0 +1,54 @@
+"""What a caller asked for, checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from hfdask.cluster.claim import FOLDER
+from hfdask.config import JobConfig, RenderConfig
+from hfdask.errors import InvalidConfigError
+from hfdask.manifest.location import PlanLocation
+from hfdask.project.settings import with_project_file
+from hfdask.store import Location, StorageOptions, split_output
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to render, where to, and how; ``plan_options`` are those of the plan that the caller gave."""
+
+    project: str | os.PathLike[str]
+    output: Location
+    plan: PlanLocation
+    plan_options: Mapping[str, Any]
+    config: JobConfig
+    storage_options: StorageOptions | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        project: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        plan_options: Mapping[str, Any],
+        config: JobConfig,
+        storage_options: StorageOptions | None,
+    ) -> Job:
+        """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
+        RenderConfig.of(with_project_file(project, plan_options, storage_options))
+        store, name = split_output(output, storage_options)
+        if PurePosixPath(name).suffix.lower() != ".mp4":
+            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
+        store.require_writable()
+        place = Location.at(store, name)
+        plan = Location.at(store, f"{FOLDER}/{name}")
+        if config.plan_dir:
+            plan = Location.of(config.plan_dir, place.options_for(config.plan_dir))
+        return cls(project, place, PlanLocation.of(plan), plan_options, config, storage_options)
+
+    @property
+    def keeps_plan(self) -> bool:
+        """Whether the plan stays when the video is done."""
+        return self.config.plan_dir is not None

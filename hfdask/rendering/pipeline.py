@@ -1,0 +1,175 @@
+"""Capture and encoding of a chunk at the same time.
+
+The browser's thread captures and the calling thread encodes. A bounded channel between them keeps a slow encoder from
+piling up pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import queue
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hfdask.browser import browser_thread
+from hfdask.browser.capture import Frame, capture
+from hfdask.browser.loop import BrowserThread
+from hfdask.core.model import ChunkRange, Manifest
+from hfdask.core.observer import Observer, StageClock
+from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, PageTimeoutError, RenderCancelledError
+from hfdask.media.encode import ChunkEncoder
+from hfdask.media.picture import decode_frame, frame_digest
+from hfdask.rendering.plan_page import PlanPage
+
+CHANNEL_FRAMES = 8
+"""Pictures that may wait for the encoder."""
+
+_POLL = 0.1
+_DONE = object()
+
+
+@dataclass
+class ChunkWork:
+    """A chunk under way: what it needs, and what it has found out."""
+
+    manifest: Manifest
+    chunk: ChunkRange
+    plan_page: PlanPage
+    path: Path
+    damage_test: bool
+    digests: list[str] = field(default_factory=list)
+    damage: list[bool] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    before: tuple[bytes, str] | None = None
+    last: bytes = b""
+    warm: bool = False
+    opened: bool = False
+    browser_bytes: int = 0
+
+
+def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
+    """Capture and encode the chunk to ``work.path``."""
+    thread = browser_thread()
+    channel = _Channel(thread)
+    future = thread.submit(_capture(work, channel, clock))
+    try:
+        with observer.meter("boot"):
+            channel.take(future, observer)
+        chunk, manifest = work.chunk, work.manifest
+        with ChunkEncoder(
+            work.path, manifest.encoder, manifest.fps.fraction, manifest.width, manifest.height, chunk.frames
+        ) as encoder:
+            _encode(work, encoder, channel.frames(future, observer), clock, observer)
+            with clock("encode"):
+                encoder.close()
+        thread.result(future)
+    finally:
+        if future.cancel():
+            # Wait until the browser is closed before the next chunk leases one.
+            concurrent.futures.wait([future], timeout=10)
+
+
+def _encode(
+    work: ChunkWork, encoder: ChunkEncoder, frames: Iterator[Frame], clock: StageClock, observer: Observer
+) -> None:
+    for frame in frames:
+        with clock("encode"):
+            if frame.index < work.chunk.start:
+                assert frame.png is not None  # the first captured frame always has a picture
+                work.before = frame.png, frame_digest(decode_frame(frame.png))
+                work.last = frame.png
+                continue
+            # A chunk whose first frame equals the frame before it still has to encode a picture.
+            picture = frame.png or (None if work.digests else work.last)
+            work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
+        work.last = frame.png or work.last
+        work.damage.append(frame.png is not None)
+        work.seconds.append(round(frame.seconds, 5))
+        observer.progress(len(work.digests), work.chunk.frames)
+
+
+async def _capture(work: ChunkWork, channel: _Channel, clock: StageClock) -> None:
+    """The browser's half: announce that the page is ready, then hand over frames.
+
+    A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did,
+    since a frame does not depend on those before. Where it fails twice at the same frame, no browser is to blame.
+    """
+    frame = max(0, work.chunk.start - 1)
+    failed_at = None
+    while frame < work.chunk.end:
+        try:
+            async with aclosing(_frames(work, frame, channel if failed_at is None else None, clock)) as frames:
+                async for captured in frames:
+                    await channel.put(captured)
+                    frame = captured.index + 1
+        except (BrowserCrashError, BrowserMemoryError, PageTimeoutError, CaptureError) as error:
+            if failed_at == frame or not work.opened:
+                raise
+            work.messages.append(f"{error}; a new browser goes on from frame {frame}")
+            failed_at = frame
+
+
+async def _frames(work: ChunkWork, first: int, announce: _Channel | None, clock: StageClock) -> AsyncGenerator[Frame]:
+    """The frames from ``first`` on, in a page of their own."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with work.plan_page.page() as (session, warm):
+        ready = loop.time()
+        clock.add("boot", ready - began)
+        if announce is not None:
+            work.warm, work.opened = warm, True
+            await announce.put(_DONE)
+        try:
+            async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
+                yield frame
+            await session.finish()
+        finally:
+            work.messages += session.log.messages
+            memory = session.chromium.memory
+            memory.measure()
+            work.browser_bytes = max(work.browser_bytes, memory.peak)
+            clock.add("capture", loop.time() - ready)
+
+
+class _Channel:
+    """A bounded queue from the browser's loop to the calling thread."""
+
+    def __init__(self, thread: BrowserThread) -> None:
+        self._thread = thread
+        self._free = asyncio.Semaphore(CHANNEL_FRAMES)
+        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    async def put(self, item: object) -> None:
+        await self._free.acquire()
+        self._items.put(item)
+
+    def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
+        """The next item, or the producer's error, or `RenderCancelledError`; None after the last item."""
+        while True:
+            try:
+                item = self._items.get(timeout=_POLL)
+            except queue.Empty:
+                if observer.cancelled():
+                    raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
+                if producer.done() and self._items.empty():
+                    self._thread.result(producer)
+                    return None
+                continue
+            with contextlib.suppress(RuntimeError):  # the thread was closed, and nobody waits there
+                self._thread.loop.call_soon_threadsafe(self._free.release)
+            return item
+
+    def frames(self, producer: concurrent.futures.Future[None], observer: Observer) -> Iterator[Frame]:
+        """Frames as they come, until the producer ends; metered as the capture's share of the caller's time."""
+        while True:
+            with observer.meter("capture"):
+                item = self.take(producer, observer)
+            if item is None:
+                return
+            assert isinstance(item, Frame)
+            yield item

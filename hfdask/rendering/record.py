@@ -1,0 +1,66 @@
+"""The files of a finished chunk: everything but its record first, because the record commits it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from hfdask.core.fields import clipped
+from hfdask.core.model import ChunkResult, FrameRecord, canonical_json
+from hfdask.core.observer import Observer, StageClock
+from hfdask.media.picture import digest_of
+from hfdask.rendering.pipeline import ChunkWork
+from hfdask.store import Store, concurrently, file_digest
+
+
+def upload(work: ChunkWork, output: Store, name: str) -> None:
+    """Upload everything except the record, which commits the chunk."""
+    chunk = work.chunk
+    output.delete(name + ".json")  # of a chunk that is replaced: no record may stand for what is not yet there
+    record = FrameRecord(
+        key=chunk.key,
+        start=chunk.start,
+        digests=tuple(work.digests),
+        damage=tuple(work.damage),
+        seconds=tuple(work.seconds),
+        messages=clipped(work.messages),
+    )
+    files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
+    if work.before:
+        files[name + ".before.png"] = work.before[0]
+    files[name + ".last.png"] = work.last
+    concurrently(lambda item: output.put(*item), files.items())
+
+
+def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) -> ChunkResult:
+    """Make the record of a chunk that was just rendered."""
+    chunk, manifest = work.chunk, work.manifest
+    return ChunkResult(
+        plan_hash=manifest.plan_hash,
+        key=chunk.key,
+        index=chunk.index,
+        start=chunk.start,
+        end=chunk.end,
+        url=url,
+        sha256=file_digest(work.path),
+        size=work.path.stat().st_size,
+        codec=manifest.encoder.codec,
+        capture_mode=manifest.page.capture_mode,
+        digest=digest_of(work.digests),
+        before_digest=work.before[1] if work.before else None,
+        last_digest=work.digests[-1],
+        static_frames=work.damage.count(False),
+        stages=clock.rounded(),
+        warm=work.warm,
+        worker=worker_name(observer),
+        browser=manifest.environment.browser,
+        messages=len(work.messages),
+        attempt=observer.attempt,
+        browser_bytes=work.browser_bytes,
+    )
+
+
+def worker_name(observer: Observer) -> str:
+    """Name this process for records."""
+    return observer.worker or f"{socket.gethostname()}:{os.getpid()}"
