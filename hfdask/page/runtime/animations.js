@@ -32,7 +32,7 @@ function obeyStyles() {
       forget(playback);
       continue;
     }
-    if (!(natively.timeline.get(playback.animation) instanceof DocumentTimeline)) {
+    if (!(natively.timeline.get(playback.animation) instanceof PageTimeline)) {
       release(playback);
       browserDrives = true;
       continue;

@@ -24,11 +24,11 @@ function noteMovement(records) {
 
 // Rules that scripts change are no change of the document; the style of an element is one.
 const ruleOf = describeProperty(CSSStyleDeclaration.prototype, "parentRule").get;
-for (const [{ prototype }, ...names] of [
+for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
   [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],
   [CSSGroupingRule, "insertRule", "deleteRule"],
   [CSSStyleDeclaration, "setProperty", "removeProperty"],
-]) {
+])) {
   for (const name of names) {
     const change = prototype[name];
     define(prototype, name, function (...args) {
@@ -37,7 +37,11 @@ for (const [{ prototype }, ...names] of [
     });
   }
 }
-for (const [{ prototype }, name] of [[StyleSheet, "disabled"], [Document, "adoptedStyleSheets"], [ShadowRoot, "adoptedStyleSheets"]]) {
+for (const [{ prototype }, name] of /** @type {[any, string][]} */ ([
+  [StyleSheet, "disabled"],
+  [Document, "adoptedStyleSheets"],
+  [ShadowRoot, "adoptedStyleSheets"],
+])) {
   const property = propertyOf(prototype, name);
   if (!property?.set) continue;
   const set = function (value) {

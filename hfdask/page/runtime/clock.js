@@ -106,6 +106,7 @@ function startTimer(set, repeats, handler, delay, args) {
   timers.set(id, { delay: delay > 0 ? Number(delay) : 0, repeats, since: native.now(), after: fired });
   return id;
 }
+/** @param {string} name */
 function watchTimer(name, repeats) {
   const set = window[name].bind(window);
   define(window, name, (handler, delay, ...args) => {
@@ -177,12 +178,12 @@ function guarded(action) {
   return caught(() => theirs(action));
 }
 
-const reportError = window.reportError.bind(window);
+const reportUncaught = window.reportError.bind(window);
 function caught(action) {
   try {
     return action();
   } catch (error) {
-    reportError(error);
+    reportUncaught(error);
     return undefined;
   }
 }
@@ -244,6 +245,7 @@ function adoptDocuments() {
 }
 
 // A frame's animations are sought before its callbacks run; in the top frame the player has done it by then.
+/** @type {(time: number) => void} */
 let seekAnimations = () => {};
 let settleAnimations = () => {}; // when they have run
 

@@ -19,10 +19,10 @@ const styleEvents = Object.values(STYLE_EVENTS).flatMap(Object.values);
 const ofAnimations = ["finish", "cancel", "remove"];
 for (const type of [...styleEvents, ...Object.values(LEGACY)]) heard[type] = false;
 
-const { addEventListener, dispatchEvent } = EventTarget.prototype;
+const { addEventListener: addListener, dispatchEvent: dispatchTo } = EventTarget.prototype;
 define(EventTarget.prototype, "addEventListener", function (type, ...rest) {
   hear(this, `${type}`);
-  return apply(addEventListener, this, [type, ...rest]);
+  return apply(addListener, this, [type, ...rest]);
 });
 
 function hear(target, type) {
@@ -58,7 +58,7 @@ function keepBack(event) {
   if (event.isTrusted && !isBrowsers(event)) event.stopImmediatePropagation();
 }
 const keepBackAll = (target) => {
-  for (const type of styleEvents) apply(addEventListener, target, [type, entering(keepBack), true]);
+  for (const type of styleEvents) apply(addListener, target, [type, entering(keepBack), true]);
 };
 keepBackAll(window);
 treeSetUps.push(keepBackAll);
@@ -71,7 +71,7 @@ function isBrowsers({ target, animationName }) {
 
 function silence(animation) {
   for (const type of ofAnimations) {
-    apply(addEventListener, animation, [type, (event) => event.isTrusted && event.stopImmediatePropagation()]);
+    apply(addListener, animation, [type, (event) => event.isTrusted && event.stopImmediatePropagation()]);
   }
 }
 
@@ -207,7 +207,7 @@ function passMoment(ms) {
 }
 
 function dispatchUntold() {
-  for (const { target, event } of untold.splice(0)) guarded(() => apply(dispatchEvent, target, [event]));
+  for (const { target, event } of untold.splice(0)) guarded(() => apply(dispatchTo, target, [event]));
 }
 
 // What scripts have made since they were told.

@@ -94,8 +94,9 @@ function entry() {
     const id = element.getAttribute("data-composition-id");
     ids.set(id, (ids.get(id) ?? 0) + 1);
   }
-  const blocking = [...written.querySelectorAll("script[src]:not([defer],[async],[type=module])")];
-  entryDocument = { ids, scripts: new Set(blocking.map((script) => script.src)) };
+  const inOrder = "script[src]:not([defer],[async],[type=module])";
+  const blocking = /** @type {NodeListOf<HTMLScriptElement>} */ (written.querySelectorAll(inOrder));
+  entryDocument = { ids, scripts: new Set(Array.from(blocking, (script) => script.src)) };
   return entryDocument;
 }
 
@@ -148,7 +149,7 @@ function mountFile(host) {
   }
   const written = readComposition(file || `"${cut(source.replace(/[?#].*/s, ""), 200)}"`);
   if (!written) return;
-  const template = written.querySelector(TEMPLATE);
+  const template = /** @type {HTMLTemplateElement | null} */ (written.querySelector(TEMPLATE));
   const carriers = [written.documentElement];
   const assets = template ? [] : [...written.head.querySelectorAll("style,script")];
   for (const link of written.head.querySelectorAll("link[rel~=stylesheet],link[rel~=preconnect]")) hoist(link, file);
@@ -191,7 +192,8 @@ function readComposition(file) {
   if (html === null) return offend("cannot be read");
   if (html.trim() === "") return offend("is empty");
   const written = parseHtml(html);
-  const within = written.querySelector(TEMPLATE)?.content ?? written;
+  const template = /** @type {HTMLTemplateElement | null} */ (written.querySelector(TEMPLATE));
+  const within = template?.content ?? written;
   if (!within.querySelector(COMPOSITION)) return offend("has no element with a data-composition-id");
   return written;
 }

@@ -157,7 +157,7 @@ function openGates() {
   gateInspections();
 }
 
-function status() {
+function loadingStatus() {
   adoptDocuments();
   openGates();
   if (document.readyState === "complete") {
@@ -236,7 +236,7 @@ function report() {
 function elementsThatShow(urls) {
   const found = {};
   for (const element of document.querySelectorAll("[src],[href],[poster],[srcset],[data]")) {
-    const { currentSrc, src, href, poster, data } = element;
+    const { currentSrc, src, href, poster, data } = /** @type {any} */ (element);
     const places = [currentSrc, src, href?.baseVal ?? href, poster, data].map(String);
     const url = urls.find((each) => places.some((place) => place && URL.parse(place, document.baseURI)?.href === each));
     if (url) found[url] ??= `<${element.localName}${element.id ? ` id="${cut(element.id, 200)}"` : ""}>`;
@@ -315,8 +315,8 @@ async function settleAll(waits, more) {
 async function settlePromises(waits) {
   const ends = await Promise.allSettled(waits);
   ours(() => {
-    for (const { status, reason } of ends) {
-      if (status === "rejected") addProblem(`Rejection while seeking: ${inWords(reason)}`);
+    for (const end of ends) {
+      if (end.status === "rejected") addProblem(`Rejection while seeking: ${inWords(end.reason)}`);
     }
   });
 }
@@ -342,7 +342,7 @@ window.__renderReady = false;
 // Not to be replaced: the host relies on it.
 Object.defineProperty(window, "__hfdask", {
   value: Object.freeze({
-    status: told(status),
+    status: told(loadingStatus),
     nudge: told(runWhileLoading),
     settle: told(settle),
     report: told(report),
