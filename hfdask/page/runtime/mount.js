@@ -33,7 +33,7 @@ function readText(url) {
 
 function request(url) {
   const asked = new NativeRequest();
-  asked.open("GET", url, false);
+  asked.open("GET", new URL(url, location.origin), false); // whatever <base> the page has
   try {
     asked.send();
   } catch {
@@ -66,6 +66,11 @@ function decoded(path) {
   }
 }
 
+// Where a URL in the entry document leads. Elements of another document would not know of its <base>.
+function absolute(url) {
+  return URL.parse(url, document.baseURI)?.href ?? url;
+}
+
 // A URL of a sub-composition's file, as the entry document must write it.
 function rebase(url, file) {
   const climbs = url.startsWith("../");
@@ -76,8 +81,10 @@ function fromRoot(url, file) {
   if (!isRelative(url)) return url;
   const there = URL.parse(url, `${location.origin}/${encodeURI(file)}`);
   if (!there) return url;
-  const prefix = location.pathname.indexOf("/", 1) > 0 ? "/" : "";
-  return prefix + there.pathname.slice(1) + there.search + there.hash;
+  const path = there.pathname + there.search + there.hash;
+  const base = absolute(".");
+  if (base === `${location.origin}/`) return path.slice(1);
+  return base.startsWith(`${location.origin}/`) ? path : there.href;
 }
 
 function isRelative(url) {
@@ -313,19 +320,20 @@ function placeSheetOf(link, place) {
 // A linked sheet of the project comes as a style element, which is there at once: a script that measures must never
 // race with a request. Rules that are not scoped keep no trace of where they came from but their URLs.
 function sheetOf(link) {
-  const file = fileAt(link.getAttribute("href") ?? "", location.pathname);
+  const file = fileAt(link.getAttribute("href") ?? "", document.baseURI);
   if (!link.matches(USED_SHEET) || file === null || !projectHas(file)) return link;
   const style = document.createElement("style");
   if (link.media) style.media = link.media;
-  style.textContent = rewriteUrls(readText(link.href), (url) => fromRoot(url, file));
+  style.textContent = rewriteUrls(readText(absolute(link.getAttribute("href"))), (url) => fromRoot(url, file));
   return style;
 }
 
 const hoisted = new Set();
 function hoist(link, file) {
   link.setAttribute("href", rebase((link.getAttribute("href") ?? "").trim(), file));
-  if (hoisted.has(link.href) || [...document.querySelectorAll("link")].some(({ href }) => href === link.href)) return;
-  hoisted.add(link.href);
+  const url = absolute(link.getAttribute("href"));
+  if (hoisted.has(url) || [...document.querySelectorAll("link")].some(({ href }) => href === url)) return;
+  hoisted.add(url);
   const scoped = document.head.querySelector("style[data-hf-scoped]");
   placeSheetOf(link, (sheet) => document.head.insertBefore(document.adoptNode(sheet), scoped));
 }

@@ -15,7 +15,7 @@ function collectScript(element, mounted) {
   if (type === "module") inlines.push({ mounted, module: element });
   else if (!JAVASCRIPT.test(type)) return false;
   else if (element.hasAttribute("nomodule")) return true;
-  else if (element.getAttribute("src")) externals.push({ mounted, url: element.src });
+  else if (element.getAttribute("src")) externals.push({ mounted, url: absolute(element.getAttribute("src")) });
   else inlines.push({ mounted, code: element.textContent });
   return true;
 }
