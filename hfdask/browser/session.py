@@ -30,7 +30,6 @@ from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
-from hfdask.core.frames import frame_time
 from hfdask.core.model import PageSettings, Sight
 from hfdask.errors import (
     EmptyCompositionError,
@@ -46,7 +45,7 @@ from hfdask.page.server import ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
 # Set-up that is still going on after this long is the page's way of life, and is waited for no longer.
-_TIMER_PATIENCE = 2.0
+_TIMER_PATIENCE = 5.0
 _WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
 # Scripts are loaded, nothing is in flight or pending: after so many quiet looks no timeline can still come.
@@ -156,6 +155,7 @@ class PageSession:
     async def _wait_until_ready(self, entry: str) -> Loaded:
         started = time.monotonic()
         quiet = 0
+        calm_since = 0.0  # only timers are waited for
         handed_over = False
         while True:
             answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
@@ -173,10 +173,17 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                abandoned = self._abandon(status.waiting, elapsed)
+                if self.in_flight or {*status.waiting} != {"timers"}:
+                    calm_since = elapsed
+                abandoned = self._abandon(status.waiting, elapsed, elapsed - calm_since)
                 idle = not self.in_flight and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)
+                others = {*status.waiting} - {*abandoned, "timers"}
+                late = bool(others) or self._may_come(status, elapsed)
+                if not self.in_flight and await self._evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
+                    quiet = 0
+                    continue
                 if idle and not status.may_end:
                     await self._evaluate("__hfdask.nudge()")
                 quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
@@ -211,15 +218,15 @@ class PageSession:
             if "exceptionDetails" in answer:
                 raise ScriptError("the page runtime failed to take over a closed shadow root")
 
-    def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
+    def _abandon(self, waiting: Iterable[str], elapsed: float, calm: float) -> list[str]:
         """What is waited for no longer: a page that loads slowly in a chunk must end up as it did while it was planned."""
-        patience = {"timers": _TIMER_PATIENCE, "workers": _WORKER_PATIENCE}
+        patience = {"workers": _WORKER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
             what
             for what in waiting
             if what != "document"
-            and elapsed > patience.get(what, _LOAD_PATIENCE)
+            and (elapsed > patience.get(what, _LOAD_PATIENCE) or (what == "timers" and calm > _TIMER_PATIENCE))
             and (gives_up is None or what in gives_up)
         ]
 
@@ -247,7 +254,7 @@ class PageSession:
         ScriptError
             Where author code threw, unless the plan only warns of that.
         """
-        expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
+        expression = f"__hfdask.frame({frame})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
         sought = await self._sought(expression, frame)
@@ -329,7 +336,7 @@ class PageSession:
                 if abandoned is not None:
                     status = await self._status()
                     self._check(status.problems, "after the last frame")
-                    waits = set(status.waiting) - {*abandoned, *self._abandon(status.waiting, elapsed)}
+                    waits = set(status.waiting) - {*abandoned, *self._abandon(status.waiting, elapsed, elapsed)}
                 quiet = 0 if self.in_flight or waits else quiet + 1
                 await asyncio.sleep(0.01)
 

@@ -3,7 +3,7 @@
 
 /** What the host tells the runtime: `runtime_script` and `font_script` of hfdask/page/__init__.py. */
 declare const config: {
-  fps: number;
+  fps: [numerator: number, denominator: number];
   variables: Record<string, unknown>;
   fragment: boolean;
   names: string[];

@@ -68,12 +68,13 @@ function placeSheet() {
 
 let turn = 0;
 function drawAnew() {
+  for (const clock of childClocks()) clock.drawAnew();
+  if (!document.documentElement) return; // a frame that has only begun to load
   if (!sheet.isConnected) placeSheet();
   turn = 1 - turn;
   sheet.style.setProperty("background", FAINT[turn], "important");
   if (mayClip) document.documentElement.style.setProperty("clip-path", CLIPS[turn], "important");
   everything.takeRecords(); // our own
-  for (const clock of childClocks()) clock.drawAnew();
 }
 
 // Whether anything moved since the last call, here or in the frames below; a frame of another origin counts as moving all

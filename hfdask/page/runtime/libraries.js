@@ -37,7 +37,7 @@ function animeTime({ duration, loop, direction }, ms) {
   return backwards ? duration - local : local;
 }
 
-// D3's timers wait for native time-outs, which virtual time overtakes: what is due at a frame is run in that frame.
+// What is due at a frame by D3's timers is run in that frame.
 const d3 = {
   name: "d3",
   seek() {},

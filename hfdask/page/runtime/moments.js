@@ -187,13 +187,16 @@ function leavePhase(playback) {
 function nextMoment() {
   let next = untold.length ? currentTime * 1000 : Infinity;
   if (listening) for (const playback of playing) next = Math.min(next, momentOf(playback));
+  next = Math.min(next, Math.max(timerMoment(), currentTime * 1000));
   if (window.length) for (const clock of childClocks()) next = Math.min(next, clock.nextMoment());
   return next;
 }
 
-// Brings all that is driven to a moment; in the top frame the player's parts, too.
+// Brings all that is driven to a moment; in the top frame the player's parts, too. Returns whether a timer fired that had been set
+// before: of those there is an end.
 let seekMoment = () => {};
 function passMoment(ms) {
+  let waited = false;
   if (untold.length) {
     dispatchUntold();
   } else {
@@ -202,8 +205,10 @@ function passMoment(ms) {
     seekMoment();
     blameless(drive);
     tellMoments();
+    waited = passTimer(ms);
   }
-  for (const clock of childClocks()) clock.passMoment(ms);
+  for (const clock of childClocks()) waited = clock.passMoment(ms) || waited;
+  return waited;
 }
 
 function dispatchUntold() {
@@ -212,8 +217,25 @@ function dispatchUntold() {
 
 // What scripts have made since they were told.
 function closeMoment() {
-  if (listening) blameless(() => findNewAnimations(true));
+  if (leaveTimer() || listening) blameless(() => findNewAnimations(true));
   for (const clock of childClocks()) clock.closeMoment();
+}
+
+// Libraries take it for the sleep of a tab if timers fire for long and no animation frame comes. So the frame before a timer
+// gets its animation frame if the last one was long ago.
+const ASLEEP = 250; // milliseconds
+function skippedFrame(ms) {
+  if (ms - soughtFrameMs <= ASLEEP || allTimersMoment() > ms + ROUNDING) return null;
+  const frame = Math.ceil((ms * RATE) / PER_SECONDS / 1000 - 1e-9) - 1;
+  return frameTime(frame) * 1000 > Math.max(soughtFrameMs, currentTime * 1000) ? frame : null;
+}
+
+function passFrame(frame) {
+  currentTime = frameTime(frame);
+  setClock(currentTime * 1000);
+  seekMoment();
+  blameless(drive);
+  seekClock(frame);
 }
 
 const isDue = (time) => nextMoment() <= time * 1000 + ROUNDING;
@@ -223,13 +245,18 @@ const MAX_ROUNDS = 1000;
 async function passMoments(time) {
   for (let rounds = 0, last = -1; ours(() => isDue(time)); ) {
     const at = ours(() => Math.min(nextMoment(), time * 1000));
-    rounds = at === last ? rounds + 1 : 0;
+    if (at !== last) rounds = 0;
     last = at;
+    const frame = ours(() => skippedFrame(at));
+    if (frame !== null) {
+      ours(() => passFrame(frame));
+      await reactions();
+    }
     if (rounds > MAX_ROUNDS) {
-      ours(() => addProblem(`animations start each other without end at ${at / 1000} s`));
+      ours(() => addProblem(`animations and timers start each other without end at ${at / 1000} s`));
       return;
     }
-    ours(() => passMoment(at));
+    if (!ours(() => passMoment(at))) rounds++;
     await reactions();
     ours(closeMoment);
   }
