@@ -19,10 +19,18 @@ test-all: setup lint types
 bench: setup
 	$(BIN)/python benchmarks/render.py examples/title
 
-lint:
+lint: node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	node_modules/.bin/biome lint --error-on-warnings
+	for scope in tsconfig.json tools/javascript/*.tsconfig.json; do node_modules/.bin/tsc --project $$scope || exit 1; done
+
+# Linters of the page runtime, with the versions and digests of the lock file.
+node_modules/.package-lock.json: package-lock.json
+	command -v npm >/dev/null || { echo "npm is needed for the linters of JavaScript (Debian: apt-get install npm)"; exit 1; }
+	npm ci --silent --no-audit --no-fund
+	touch $@
 
 types:
 	$(BIN)/mypy

@@ -35,7 +35,10 @@ FILES = {
         "tests/compositions/dotlottie/vendor": ["dist/index.js", "dist/dotlottie-player.wasm"]
     },
     ("three", "0.187.0"): {"tests/compositions/three/vendor": ["build/three.core.js", "build/three.module.js"]},
-    ("motion", "14.14.0"): {"tests/compositions/motion/vendor": ["dist/motion.js"]},
+    ("motion", "14.14.0"): {
+        "tests/compositions/motion/vendor": ["dist/motion.js"],
+        "tests/compositions/motion_sequence/vendor": ["dist/motion.js"],
+    },
     ("d3", "7.9.0"): {"tests/compositions/d3/vendor": ["dist/d3.min.js"]},
     ("leaflet", "1.9.4"): {
         "tests/compositions/leaflet/vendor": ["dist/leaflet.js", "dist/leaflet.css"],

@@ -30,7 +30,6 @@ from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
-from hfdask.core.frames import frame_time
 from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
     EmptyCompositionError,
@@ -46,7 +45,7 @@ from hfdask.page.server import ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
 # Seconds to wait for timers, workers and everything else: what goes on for longer is not set-up.
-_TIMER_PATIENCE = 2.0
+_TIMER_PATIENCE = 5.0
 _WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
 # Scripts are loaded, and nothing is in flight or pending: after so many quiet checks no timeline can still come.
@@ -157,10 +156,11 @@ class PageSession:
     async def _wait_until_ready(self, entry: str) -> Loaded:
         started = time.monotonic()
         quiet = 0
+        calm_since = 0.0  # only timers are waited for
         handed_over = False
-        was_busy = True
+        busy = True
         while True:
-            busy = bool(self.in_flight)
+            was_busy, busy = busy, bool(self.in_flight)
             answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
             status = None if answer is None else understood(answer, Status, "its state")
             await self.pump(1)
@@ -176,11 +176,18 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                abandoned = self._abandon(status.waiting, elapsed)
+                if self.in_flight or {*status.waiting} != {"timers"}:
+                    calm_since = elapsed
+                abandoned = self._abandon(status.waiting, elapsed, elapsed - calm_since)
                 # What has just come is answered by the page's own events, such as a preload's, after it came.
                 idle = not (was_busy or busy or self.in_flight) and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)
+                others = {*status.waiting} - {*abandoned, "timers"}
+                late = bool(others) or self._may_come(status, elapsed)
+                if not self.in_flight and await self._evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
+                    quiet = 0
+                    continue
                 if idle and not status.may_end:
                     await self._evaluate("__hfdask.nudge()")
                 quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
@@ -193,7 +200,6 @@ class PageSession:
                             entry=entry,
                         )
                     return Loaded(list(status.missing), list(status.pending), abandoned)
-            was_busy = busy
             await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 
     def _may_come(self, status: Status, elapsed: float) -> bool:
@@ -216,15 +222,15 @@ class PageSession:
             if "exceptionDetails" in answer:
                 raise ScriptError("the page runtime failed to take over a closed shadow root")
 
-    def _abandon(self, waiting: Iterable[str], elapsed: float) -> list[str]:
+    def _abandon(self, waiting: Iterable[str], elapsed: float, calm: float) -> list[str]:
         """Return what to wait for no longer. A slow page in a chunk must end up as it did during planning."""
-        patience = {"timers": _TIMER_PATIENCE, "workers": _WORKER_PATIENCE}
+        patience = {"workers": _WORKER_PATIENCE}
         gives_up = self.settings.gives_up
         return [
             what
             for what in waiting
             if what != "document"
-            and elapsed > patience.get(what, _LOAD_PATIENCE)
+            and (elapsed > patience.get(what, _LOAD_PATIENCE) or (what == "timers" and calm > _TIMER_PATIENCE))
             and (gives_up is None or what in gives_up)
         ]
 
@@ -252,7 +258,7 @@ class PageSession:
         ScriptError
             If author code failed, unless the plan only warns of that.
         """
-        expression = f"__hfdask.frame({frame_time(frame, self.fps)!r})"
+        expression = f"__hfdask.frame({frame})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
         sought = await self._sought(expression, frame)
@@ -334,7 +340,7 @@ class PageSession:
                 if abandoned is not None:
                     status = await self._status()
                     self._check(status.problems, "after the last frame")
-                    waits = set(status.waiting) - {*abandoned, *self._abandon(status.waiting, elapsed)}
+                    waits = set(status.waiting) - {*abandoned, *self._abandon(status.waiting, elapsed, elapsed)}
                 quiet = 0 if self.in_flight or waits else quiet + 1
                 await asyncio.sleep(0.01)
 

@@ -68,8 +68,12 @@ function isList(selector) {
 
 class Inspection {
   constructor(doc, options) {
-    Object.assign(this, options);
     this.doc = doc;
+    this.role = options.role;
+    this.width = options.width;
+    this.height = options.height;
+    this.sheets = options.sheets;
+    this.overrides = options.overrides;
     this.findings = [];
     this.urls = [];
     this.faces = [];

@@ -120,10 +120,6 @@ SCRIPTS = {
         "{what} gives the virtual clock: composition time since 1 January 1970, never today",
         "for a date in the picture use a variable; for animation use the time of the frame",
     ),
-    "timer_animation": _error(
-        "{name} changes the picture {how}, by the real clock: what a frame shows depends on how fast it was rendered",
-        "use a timeline, CSS animations, requestAnimationFrame or hf-seek; timers are for set-up only",
-    ),
     "requestanimationframe_in_composition": _error(_STATE, _FROM_TIME),
     "state_between_frames": _error(_STATE, _FROM_TIME),
     "animation_started_by_event": _error(

@@ -2,7 +2,7 @@
 
 A grammar parses the script, so comments and strings do not mislead. The virtual clock and the seeded randomness make
 much harmless that other renderers forbid. What remains is state that grows from frame to frame, since a chunk has not
-seen the frames before its own, and timers, which run by the real clock.
+seen the frames before its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from hfdask.checking.syntax import (
     literal,
     member,
     names_in,
-    number,
     text_of,
 )
 
@@ -55,7 +54,6 @@ _SIMULATIONS = {
     re.compile(r"tsParticles\.load\w*|particlesJS(\.load)?"): "particles",
     re.compile(r"Matter\.(Runner|Engine)\.\w+"): "matter",
 }
-_LOADED_BY_PAGE_MS = 1000  # readiness waits for timers up to this delay
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,6 @@ class _Reader:
         self._globals()
         self._random()
         self._repeats()
-        self._timers()
         self._frames()
         self._events()
         self._simulations()
@@ -310,29 +307,6 @@ class _Reader:
                 ["Infinity"],
             ):
                 self.report("gsap_infinite_repeat", call)
-
-    # Timers
-
-    def _timers(self) -> None:
-        for call in self.all("call"):
-            name = global_name(text_of(call.child_by_field_name("function")))
-            arguments = arguments_of(call)
-            if name not in ("setInterval", "setTimeout") or not arguments:
-                continue
-            function = self.function(arguments[0])
-            if function is None or not any(_draws(each) for each in self.reached(function)):
-                continue
-            delay = number(arguments[1]) if len(arguments) > 1 else 0.0
-            again = name == "setInterval" or any(
-                text_of(inner.child_by_field_name("function")).endswith("setTimeout")
-                and self.function(next(iter(arguments_of(inner)), None)) == function
-                for each in self.reached(function)
-                for inner in inside(each, "call_expression")
-            )
-            if again:
-                self.report("timer_animation", call, name=name, how="again and again")
-            elif delay is not None and delay > _LOADED_BY_PAGE_MS:
-                self.report("timer_animation", call, name=name, how=f"{delay / 1000:g} s after the page was loaded")
 
     # State from frame to frame
 

@@ -26,6 +26,7 @@ _FRAME = (
     "connections.js",
     "tell.js",
     "clock.js",
+    "timers.js",
     "times.js",
     "machine.js",
     "order.js",
@@ -90,7 +91,7 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
     """Return the script to run first in every frame of a page with these settings."""
     frame, player = _sources()
     config = {
-        "fps": float(fps),
+        "fps": fps.as_integer_ratio(),
         "variables": page.variables,
         "fragment": page.fragment,
         "names": _names(),

@@ -169,7 +169,7 @@ LIES = {
     "html_lies": "Object.defineProperty(Element.prototype, 'outerHTML', { get: () => 5 })",
     "html_is_huge": "const s = 'x'.repeat(2 ** 27); Object.defineProperty(Element.prototype, 'outerHTML', { get: () => s })",
     "the_runtime_replaced": "const fake = new Proxy(function () {}, { get: () => fake, apply: () => ({ problems: [5], changed: 'x' }) }); try { window.__hfdask = fake } catch {} Object.defineProperty(Object.prototype, '__hfdask', { value: fake }); window.__hfdaskText = fake",
-    "the_clock_replaced": "window.__HF_VIRTUAL_TIME__ = { takeProblems: () => 5, seekToTime: 5 }",
+    "the_clock_replaced": "window.__HF_VIRTUAL_TIME__ = { takeProblems: () => 5, seekToFrame: 5 }",
     "the_text_replaced": "window.__hfdaskText = { changed: () => 'x', fresh: () => [5, null, {}], samples: () => ({}), about: () => ({ element: 5 }) }",
     "text_that_is_no_element": "const own = window.__hfdaskText; if (own) window.__hfdaskText = { ...own, fresh: () => [{}, {}], about: () => ({ element: 'x', families: 'y' }) }",
     "endless_times": "document.querySelector('#root').dataset.duration = 'Infinity'; document.querySelector('#root').innerHTML = '<i class=clip data-start=1e999></i><i class=clip data-start=1e308 data-duration=1e308></i>'",

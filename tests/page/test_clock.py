@@ -199,16 +199,23 @@ def test_an_exception_does_not_stop_the_other_callbacks(tmp_path: Path) -> None:
         assert any("broken" in text for text in page.session.log.messages)
 
 
-def test_timers_are_the_browsers_own(tmp_path: Path) -> None:
-    script = """const log = []; setTimeout((a, b) => log.push(a + b), 20, 'ti', 'mer');
-      const off = setTimeout(() => log.push('never'), 30); clearTimeout(off);
-      window.promised = () => new Promise(done => setTimeout(done, 30, 'kept'));
-      let ticks = 0; const interval = setInterval(() => { if (++ticks === 3) clearInterval(interval) }, 5);"""
-    with open_html(tmp_path, composition("", script)) as page:
-        # readiness waited for the timers of the set-up, without a seek
-        assert page.value("log") == ["timer"]
-        assert page.value("promised()") == "kept"
-        assert page.value("ticks") == 3
+@pytest.mark.parametrize(
+    "fps", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(7), Fraction(999_999_937, 9_999_991)]
+)
+def test_the_time_of_a_frame_is_pythons_to_the_last_bit(tmp_path: Path, fps: Fraction) -> None:
+    script = "const told = []; addEventListener('hf-seek', ({detail}) => told.push([detail.time, performance.now()]))"
+    frames = [1, 2, 3, 6, 12, 15, 24, 25, 1000, 99_999, 2_000_003]
+    inner = (
+        "<script>const told = []; (function loop(ms) { if (ms) told.push(ms); requestAnimationFrame(loop) })()</script>"
+    )
+    with open_html(
+        tmp_path, composition("<iframe src='inner.html' id=f></iframe>", script), {"inner.html": inner}, fps=fps
+    ) as page:
+        for frame in frames:
+            page.seek(frame)
+        times = [frame_time(frame, fps) for frame in frames]
+        assert page.value("told") == [[time, time * 1000] for time in times]
+        assert page.value("f.contentWindow.eval('told')")[-len(frames) :] == [time * 1000 for time in times]
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,45 @@ def test_an_entry_document_in_a_folder(tmp_path: Path) -> None:
     page_in = composition(host("scenes/a.html"))
     with open_html(tmp_path, page_in, {"pages/index.html": page_in, **files}, entry="pages/index.html") as page:
         assert page.value("[i.getAttribute('src'), i.naturalWidth]") == ["/scenes/dot.svg", 64]
+
+
+@pytest.mark.parametrize("base", ["", "assets/", "/assets/deep/", "assets/x.html?y#z", "https://elsewhere.example/"])
+def test_files_of_a_scene_are_found_under_a_base_of_the_page(tmp_path: Path, base: str) -> None:
+    head = f'<base href="{base}">' if base else ""
+    linked = '<head><link rel="stylesheet" href="look.css"></head>'
+    content = """<style>.styled { background: url("a.svg") }</style><img id="picture" src="a.svg"><i class="styled"></i><i class="linked"></i>
+      <a id="up" href="../up.svg"></a><script src="plain.js"></script><script type="module" src="module.js"></script>"""
+    scripts = {f"scenes/{name}.js": f"(window.ran ??= []).push('{name}')" for name in ("plain", "module")}
+    files = {
+        "scenes/a.html": linked + scene(content),
+        "scenes/look.css": ".linked { background: url(a.svg) }",
+        "scenes/a.svg": svg("#0f0"),
+        "up.svg": svg("#0f0"),
+        **scripts,
+    }
+    with open_html(tmp_path, composition(host("scenes/a.html"), head=head), files) as page:
+        assert page.value("picture.naturalWidth > 0 && new URL(picture.src).pathname") == "/scenes/a.svg"
+        assert page.value("new URL(up.href).pathname") == "/up.svg"
+        for name in ("styled", "linked"):
+            image = page.value(f"getComputedStyle(document.querySelector('.{name}')).backgroundImage")
+            assert image == f'url("{page.value("location.origin")}/scenes/a.svg")'
+        assert sorted(page.value("ran")) == ["module", "plain"]
+
+
+def test_what_lies_at_the_base_of_the_page_counts_from_there(tmp_path: Path) -> None:
+    linked = '<head><link rel="stylesheet" href="look.css"></head>'
+    content = """<img id="picture" src="own.svg"><i class="linked"></i><script src="own.js"></script>"""
+    files = {
+        "scenes/a.html": linked + scene(content),
+        "assets/look.css": ".linked { background: url(own.svg) }",
+        "assets/own.svg": svg("#0f0"),
+        "assets/own.js": "window.ran = 'assets'",
+        "look.css": ".linked { background: url(nowhere.svg) }",
+        "own.js": "window.ran = 'root'",
+    }
+    html = composition(host("scenes/a.html"), head='<base href="assets/">')
+    with open_html(tmp_path, html, files) as page:
+        assert page.value("picture.naturalWidth > 0 && new URL(picture.src).pathname") == "/assets/own.svg"
+        image = page.value("getComputedStyle(document.querySelector('.linked')).backgroundImage")
+        assert image.endswith('/assets/own.svg")')
+        assert page.value("ran") == "assets"

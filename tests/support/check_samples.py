@@ -485,23 +485,6 @@ SCRIPT_CASES = [
         name="now",
     ),
     script(
-        "timer_animation",
-        "let n = 0;\n¶setInterval(() => { a.style.left = `${n}px`; }, 16);",
-        "const id = setInterval(() => { if (document.fonts.status) clearInterval(id); }, 16);",
-    ),
-    script(
-        "timer_animation",
-        "function step() {\n  draw();\n¶  setTimeout(step, 16);\n}\nfunction draw() { a.textContent = 'x'; }",
-        "setTimeout(() => { draw(); }, 0);\nfunction draw() { a.textContent = 'x'; }",
-        name="again and again",
-    ),
-    script(
-        "timer_animation",
-        "¶setTimeout(() => a.classList.add('in'), 1500);",
-        "setTimeout(() => a.classList.add('in'), 500);",
-        name="late",
-    ),
-    script(
         "requestanimationframe_in_composition",
         "let x = 0;\nfunction draw() {\n¶  x += 2;\n  a.style.left = `${x}px`;\n  requestAnimationFrame(draw);\n}\nrequestAnimationFrame(draw);",
         "let start, x;\nfunction draw(ms) {\n  start ??= ms;\n  x = ms / 8;\n  x += 1;\n  let n = 0;\n  n++;\n"

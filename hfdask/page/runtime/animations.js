@@ -2,10 +2,6 @@
 // for canvases that draw on `hf-seek` (docs/compositions.md, 6). An adapter has `name`, `seek(time)` in seconds, and may have
 // `after()`, called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
 
-function quantise(time) {
-  return Math.floor(time * config.fps + 1e-9) / config.fps;
-}
-
 // Finds the animations that were made by other means than the page's scripts. What the browser says of them is asked of all
 // before any is moved: a question about one has it compute the style of the page anew if another was moved before.
 //
@@ -32,7 +28,7 @@ function obeyStyles() {
       forget(playback);
       continue;
     }
-    if (!(natively.timeline.get(playback.animation) instanceof DocumentTimeline)) {
+    if (!(natively.timeline.get(playback.animation) instanceof PageTimeline)) {
       release(playback);
       browserDrives = true;
       continue;
@@ -228,8 +224,8 @@ const smil = {
 adoptDocuments();
 
 if (window !== window.top) {
-  seekAnimations = (time) => {
-    currentTime = quantise(time);
+  seekAnimations = (frame) => {
+    currentTime = frameTime(frame);
     for (const adapter of [waapi, css, smil]) caught(() => adapter.seek(currentTime));
   };
 }

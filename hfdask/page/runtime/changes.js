@@ -24,11 +24,11 @@ function noteMovement(records) {
 
 // Rules that scripts change are no change of the document; the style of an element is one.
 const ruleOf = describeProperty(CSSStyleDeclaration.prototype, "parentRule").get;
-for (const [{ prototype }, ...names] of [
+for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
   [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],
   [CSSGroupingRule, "insertRule", "deleteRule"],
   [CSSStyleDeclaration, "setProperty", "removeProperty"],
-]) {
+])) {
   for (const name of names) {
     const change = prototype[name];
     define(prototype, name, function (...args) {
@@ -37,7 +37,11 @@ for (const [{ prototype }, ...names] of [
     });
   }
 }
-for (const [{ prototype }, name] of [[StyleSheet, "disabled"], [Document, "adoptedStyleSheets"], [ShadowRoot, "adoptedStyleSheets"]]) {
+for (const [{ prototype }, name] of /** @type {[any, string][]} */ ([
+  [StyleSheet, "disabled"],
+  [Document, "adoptedStyleSheets"],
+  [ShadowRoot, "adoptedStyleSheets"],
+])) {
   const property = propertyOf(prototype, name);
   if (!property?.set) continue;
   const set = function (value) {
@@ -64,12 +68,13 @@ function placeSheet() {
 
 let turn = 0;
 function drawAnew() {
+  for (const clock of childClocks()) clock.drawAnew();
+  if (!document.documentElement) return; // a frame that has only begun to load
   if (!sheet.isConnected) placeSheet();
   turn = 1 - turn;
   sheet.style.setProperty("background", FAINT[turn], "important");
   if (mayClip) document.documentElement.style.setProperty("clip-path", CLIPS[turn], "important");
   everything.takeRecords(); // our own
-  for (const clock of childClocks()) clock.drawAnew();
 }
 
 // Whether anything moved since the last call, here or in the frames below; a frame of another origin counts as moving all

@@ -1,15 +1,27 @@
 // Virtual time and seeded randomness, in every frame of the page (docs/compositions.md, 7). Author code sees one clock that
-// only moves when a frame is sought, so what a script draws is a function of the frame's time alone. Timers stay
-// native: authors use them for deferred set-up, which must happen in real time.
+// only moves when a frame is sought, so what a script draws is a function of the frame's time alone. Timers follow
+// it (timers.js).
 
+const { floor, imul } = Math;
 const native = Object.freeze({
   Date: window.Date,
   now: window.performance.now.bind(window.performance),
   setTimeout: window.setTimeout.bind(window),
-  clearTimeout: window.clearTimeout.bind(window),
   requestAnimationFrame: window.requestAnimationFrame.bind(window),
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
 });
+
+// The time of a frame in seconds, rounded once: to the last bit what `frame_time` of hfdask/core/frames.py computes. The product
+// is exact: in a video of 24 hours it is less than 2 ** 53.
+const [RATE, PER_SECONDS] = config.fps;
+function frameTime(frame) {
+  return (frame * PER_SECONDS) / RATE;
+}
+
+// The frame that shows a time (docs/compositions.md, 3.5).
+function frameAt(time) {
+  return floor((time * RATE) / PER_SECONDS + 1e-9);
+}
 
 // Milliseconds on the clock, which is the composition's but for its first moments. As in a browser, no time that a page sees is 0,
 // each is later than the one before, and some milliseconds go by from the load to the first frame: `if (!start) start = now`,
@@ -18,7 +30,7 @@ const native = Object.freeze({
 const LOADING = 2 ** -61;
 const LOADED = 2 ** -60;
 const LOADING_STEP = 2 ** -85;
-const FRAME_0 = Math.min(5, 480 / config.fps); // less than half a frame, for those who round to frames
+const FRAME_0 = Math.min(5, frameTime(480)); // less than half a frame, for those who round to frames
 let virtualMs = LOADING;
 let soughtMs = 0; // the composition's time, which `hf-seek`, timelines and randomness go by
 
@@ -90,54 +102,7 @@ function runCallbacks(run) {
   return true;
 }
 
-// Pending short timers tell readiness whether set-up may still be going on; the timers themselves are the browser's. All of
-// them tell whether a timeline may still come (pending.js).
-const SHORT = 1000;
-const timers = own(new Map()); // id → {delay, repeats, since, after}: since when it runs, and how many timers had fired by then
-const pendingTimers = own(new Set()); // short ones
-let fired = 0;
-function startTimer(set, repeats, handler, delay, args) {
-  const run = (...inner) => {
-    fired++;
-    if (!repeats) forgetTimer(id);
-    apply(handler, window, inner);
-  };
-  const id = set(run, delay, ...args);
-  timers.set(id, { delay: delay > 0 ? Number(delay) : 0, repeats, since: native.now(), after: fired });
-  return id;
-}
-function watchTimer(name, repeats) {
-  const set = window[name].bind(window);
-  define(window, name, (handler, delay, ...args) => {
-    if (typeof handler !== "function") return set(handler, delay, ...args);
-    const id = startTimer(set, repeats, handler, delay, args);
-    if (!repeats && !(delay > SHORT)) pendingTimers.add(id);
-    return id;
-  });
-}
-watchTimer("setTimeout", false);
-watchTimer("setInterval", true);
-for (const name of ["clearTimeout", "clearInterval"]) {
-  const clear = window[name].bind(window);
-  define(window, name, (id) => {
-    forgetTimer(id);
-    clear(id);
-  });
-}
-function forgetTimer(id) {
-  timers.delete(id);
-  pendingTimers.delete(id);
-}
-
-// A browser that draws when told to has no idle time of its own. A page that has something to do in all of it is ready all the same.
-define(window, "requestIdleCallback", (callback) => {
-  if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
-  return startTimer(native.setTimeout, false, () => callback({ didTimeout: false, timeRemaining: () => 50 }), 1, []);
-});
-define(window, "cancelIdleCallback", (id) => window.clearTimeout(id));
-
 // Mulberry32, reseeded at every seek from the time alone: a frame's randomness never depends on the frames before.
-const { floor, imul } = Math;
 let randomState = 0;
 function reseed(ms) {
   randomState = (imul(floor(ms) | 0, -1640531527) + 0x9e3779b9) | 0;
@@ -177,12 +142,12 @@ function guarded(action) {
   return caught(() => theirs(action));
 }
 
-const reportError = window.reportError.bind(window);
+const reportUncaught = window.reportError.bind(window);
 function caught(action) {
   try {
     return action();
   } catch (error) {
-    reportError(error);
+    reportUncaught(error);
     return undefined;
   }
 }
@@ -244,6 +209,7 @@ function adoptDocuments() {
 }
 
 // A frame's animations are sought before its callbacks run; in the top frame the player has done it by then.
+/** @type {(frame: number) => void} */
 let seekAnimations = () => {};
 let settleAnimations = () => {}; // when they have run
 
@@ -255,13 +221,15 @@ function setClock(ms) {
   reseed(soughtMs);
 }
 
-function seekClock(ms) {
-  setClock(ms);
-  seekAnimations(soughtMs / 1000);
+let soughtFrameMs = 0; // the time of the last frame that was sought
+function seekClock(frame) {
+  setClock(frameTime(frame) * 1000);
+  soughtFrameMs = soughtMs;
+  seekAnimations(frame);
   runObserved(); // while the page loaded, or after the frame before
   runAnimationFrame();
   settleAnimations();
-  for (const clock of childClocks()) caught(() => clock.seekToTime(ms));
+  for (const clock of childClocks()) caught(() => clock.seekToFrame(frame));
 }
 
 // Where the load itself waits for animation frames.
@@ -273,6 +241,7 @@ function runWhileLoading() {
 // The end of the load: what asked for an animation frame until now is called at one time in every chunk, so that a loop which takes
 // its first call for the start of its animation starts with the video, and not with the chunk.
 function beginClock() {
+  begun = true;
   virtualMs = LOADED;
   reseed(0);
   seekAnimations(0);
@@ -284,7 +253,7 @@ function beginClock() {
 // Not to be replaced: the frame above relies on it.
 Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
   value: Object.freeze({
-    seekToTime: entering(seekClock),
+    seekToFrame: entering(seekClock),
     getTime: () => soughtMs,
     begin: entering(beginClock),
     // Nothing to do, most times, for a frame without frames in it.
@@ -298,6 +267,13 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
     passMoment: entering(passMoment),
     closeMoment: entering(closeMoment),
     adoptTree: entering(adoptTree),
+    timers: Object.freeze({
+      isDriven: () => isDriven,
+      hasBegun: () => begun,
+      loadingTimer: entering(loadingTimer),
+      allMoment: entering(allTimersMoment),
+      waitInFrame: entering(waitInFrame),
+    }),
     originals: native,
   }),
 });

@@ -82,7 +82,7 @@ function isLaidOut(element) {
 
 function write(elements, stylesOf) {
   const styles = elements.map(stylesOf);
-  elements.forEach((element, i) => Object.assign(element.style, styles[i]));
+  for (const [i, element] of elements.entries()) Object.assign(element.style, styles[i]);
 }
 
 function sizeToSet(element, name) {
@@ -137,7 +137,7 @@ function resolveClips() {
   clipsAreStale = false;
   const byElement = new Map();
   clips = [];
-  for (const element of document.querySelectorAll("[data-start]")) {
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-start]"))) {
     if (element.matches(NOT_VISUAL) || !element.style) continue;
     const start = startOf(element);
     const duration = element === root ? rootDuration().seconds : resolveDuration(element, start);

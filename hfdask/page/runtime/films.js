@@ -77,7 +77,7 @@ function bitmapHeader({ width, height, data }) {
   view.setUint16(0, 0x424d); // "BM"
   const [file, size] = [[122 + data.length, 0, 122], [108, width, -height, 1 | (32 << 16), 3, data.length]];
   const words = [...file, ...size, 2835, 2835, 0, 0, ...masks, 0x73524742]; // from the top, 32 bits, sRGB
-  words.forEach((word, i) => view.setInt32(2 + 4 * i, word, true));
+  for (const [i, word] of words.entries()) view.setInt32(2 + 4 * i, word, true);
   return view.buffer;
 }
 

@@ -14,7 +14,7 @@ wrap(Element.prototype, "attachShadow", (element, result) => closedRoots.set(ele
 const { fillText } = OffscreenCanvasRenderingContext2D.prototype;
 for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
   for (const name of ["fillText", "strokeText", "measureText"]) {
-    wrap(type.prototype, name, (context, result, text) => {
+    wrap(type.prototype, name, (context, _result, text) => {
       addWords(canvasText, context.font, String(text), context.canvas);
     });
   }
@@ -45,8 +45,8 @@ function wrap(object, name, note) {
 
 // Whether any of the text is new to this face. What an ASCII character is drawn with does not depend on those beside it.
 function addWords(map, face, text, element) {
-  let entry = map.get(face);
-  if (!entry) map.set(face, (entry = { words: new Set(), element }));
+  if (!map.has(face)) map.set(face, { words: new Set(), element });
+  const entry = map.get(face);
   const before = entry.words.size;
   for (const word of text.split(WORD)) {
     if (ASCII.test(word)) for (const letter of word) entry.words.add(letter);
@@ -132,7 +132,10 @@ function samples() {
   const found = [];
   for (const [face, box] of lines) {
     const values = JSON.parse(face);
-    found.push(sample(box, "x", (set) => FACE.forEach((name, number) => set(name, values[number])), values.at(-1)));
+    const style = (set) => {
+      for (const [number, name] of FACE.entries()) set(name, values[number]);
+    };
+    found.push(sample(box, "x", style, values.at(-1)));
   }
   for (const { text } of canvases(window)) {
     for (const [font, { words, element }] of text) {
@@ -173,7 +176,8 @@ function describe(element) {
   const id = element.id ? `#${element.id}` : "";
   const classes = [...(element.classList ?? [])].map((name) => `.${name}`).join("");
   const text = (element.textContent ?? "").trim().replace(/\s+/gu, " ");
-  return `<${element.localName}${id}${classes}>` + (text ? ` "${[...text].slice(0, 30).join("")}"` : "");
+  const start = text && ` "${[...text].slice(0, 30).join("")}"`;
+  return `<${element.localName}${id}${classes}>${start}`;
 }
 
 function about(element) {

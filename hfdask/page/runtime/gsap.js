@@ -29,7 +29,7 @@ const versions = [];
 Object.defineProperty(window, "gsapVersions", {
   configurable: true,
   get() {
-    const disarm = () => delete Object.prototype.gsap;
+    const disarm = () => drop(Object.prototype, "gsap");
     Object.defineProperty(Object.prototype, "gsap", {
       configurable: true,
       set(value) {

@@ -37,7 +37,7 @@ function animeTime({ duration, loop, direction }, ms) {
   return backwards ? duration - local : local;
 }
 
-// D3's timers wait for native time-outs, which virtual time overtakes: what is due at a frame is run in that frame.
+// What is due at a frame by D3's timers is run in that frame.
 const d3 = {
   name: "d3",
   seek() {},
@@ -82,8 +82,8 @@ async function mapLoaded(map) {
   while (map.areTilesLoaded?.() === false) await new Promise((done) => native.setTimeout(done, 5));
 }
 
-const leafletReady = (map) => new Promise((done) => (map.whenReady ? map.whenReady(done) : done()));
-const tilesLoaded = (map) => new Promise((done) => (map.addListener ? map.addListener("tilesloaded", done) : done()));
+const leafletReady = (map) => new Promise((done) => (map.whenReady ? map.whenReady(done) : done(null)));
+const tilesLoaded = (map) => new Promise((done) => (map.addListener ? map.addListener("tilesloaded", done) : done(null)));
 
 // A transition ends while the page loads only if it takes no time; any other is for the frames to drive.
 const D3_FLUSHES = 3;

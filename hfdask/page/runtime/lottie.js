@@ -176,7 +176,7 @@ function lottieLoaded(animation) {
     for (const name of ["data_failed", "loadError"]) {
       animation.addEventListener(name, () => {
         addProblem(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
-        done();
+        done(null);
       });
     }
   }));

@@ -1,6 +1,7 @@
 // What a page may ask of the machine that it is on is answered alike on all of them. Size, language, time zone and the preferences
 // of a user are set by the host.
 
+/** @param {string} kind */
 function answerAlike(kind, answers) {
   const prototype = window[kind]?.prototype;
   for (const [name, answer] of Object.entries(prototype ? answers : {})) {
@@ -25,7 +26,7 @@ delete window.PressureObserver; // how busy the machine is
 // A service worker would see what other pages left, and answers by the real clock. A page that registers one goes on, as it does before
 // it is there.
 if (window.ServiceWorkerContainer) {
-  define(ServiceWorkerContainer.prototype, "register", async (url, { scope = "./" } = {}) => {
+  define(ServiceWorkerContainer.prototype, "register", async (_url, { scope = "./" } = {}) => {
     const none = { installing: null, waiting: null, active: null, onupdatefound: null };
     const registration = Object.assign(new EventTarget(), none, {
       scope: new URL(scope, document.baseURI).href,

@@ -19,10 +19,10 @@ const styleEvents = Object.values(STYLE_EVENTS).flatMap(Object.values);
 const ofAnimations = ["finish", "cancel", "remove"];
 for (const type of [...styleEvents, ...Object.values(LEGACY)]) heard[type] = false;
 
-const { addEventListener, dispatchEvent } = EventTarget.prototype;
+const { addEventListener: addListener, dispatchEvent: dispatchTo } = EventTarget.prototype;
 define(EventTarget.prototype, "addEventListener", function (type, ...rest) {
   hear(this, `${type}`);
-  return apply(addEventListener, this, [type, ...rest]);
+  return apply(addListener, this, [type, ...rest]);
 });
 
 function hear(target, type) {
@@ -58,7 +58,7 @@ function keepBack(event) {
   if (event.isTrusted && !isBrowsers(event)) event.stopImmediatePropagation();
 }
 const keepBackAll = (target) => {
-  for (const type of styleEvents) apply(addEventListener, target, [type, entering(keepBack), true]);
+  for (const type of styleEvents) apply(addListener, target, [type, entering(keepBack), true]);
 };
 keepBackAll(window);
 treeSetUps.push(keepBackAll);
@@ -71,7 +71,7 @@ function isBrowsers({ target, animationName }) {
 
 function silence(animation) {
   for (const type of ofAnimations) {
-    apply(addEventListener, animation, [type, (event) => event.isTrusted && event.stopImmediatePropagation()]);
+    apply(addListener, animation, [type, (event) => event.isTrusted && event.stopImmediatePropagation()]);
   }
 }
 
@@ -187,13 +187,16 @@ function leavePhase(playback) {
 function nextMoment() {
   let next = untold.length ? currentTime * 1000 : Infinity;
   if (listening) for (const playback of playing) next = Math.min(next, momentOf(playback));
+  next = Math.min(next, Math.max(timerMoment(), currentTime * 1000));
   if (window.length) for (const clock of childClocks()) next = Math.min(next, clock.nextMoment());
   return next;
 }
 
-// Brings all that is driven to a moment; in the top frame the player's parts, too.
+// Brings all that is driven to a moment; in the top frame the player's parts, too. Returns whether a timer fired that had been set
+// before: of those there is an end.
 let seekMoment = () => {};
 function passMoment(ms) {
+  let waited = false;
   if (untold.length) {
     dispatchUntold();
   } else {
@@ -202,18 +205,37 @@ function passMoment(ms) {
     seekMoment();
     blameless(drive);
     tellMoments();
+    waited = passTimer(ms);
   }
-  for (const clock of childClocks()) clock.passMoment(ms);
+  for (const clock of childClocks()) waited = clock.passMoment(ms) || waited;
+  return waited;
 }
 
 function dispatchUntold() {
-  for (const { target, event } of untold.splice(0)) guarded(() => apply(dispatchEvent, target, [event]));
+  for (const { target, event } of untold.splice(0)) guarded(() => apply(dispatchTo, target, [event]));
 }
 
 // What scripts have made since they were told.
 function closeMoment() {
-  if (listening) blameless(() => findNewAnimations(true));
+  if (leaveTimer() || listening) blameless(() => findNewAnimations(true));
   for (const clock of childClocks()) clock.closeMoment();
+}
+
+// Libraries take it for the sleep of a tab if timers fire for long and no animation frame comes. So the frame before a timer
+// gets its animation frame if the last one was long ago.
+const ASLEEP = 250; // milliseconds
+function skippedFrame(ms) {
+  if (ms - soughtFrameMs <= ASLEEP || allTimersMoment() > ms + ROUNDING) return null;
+  const frame = Math.ceil((ms * RATE) / PER_SECONDS / 1000 - 1e-9) - 1;
+  return frameTime(frame) * 1000 > Math.max(soughtFrameMs, currentTime * 1000) ? frame : null;
+}
+
+function passFrame(frame) {
+  currentTime = frameTime(frame);
+  setClock(currentTime * 1000);
+  seekMoment();
+  blameless(drive);
+  seekClock(frame);
 }
 
 const isDue = (time) => nextMoment() <= time * 1000 + ROUNDING;
@@ -223,13 +245,18 @@ const MAX_ROUNDS = 1000;
 async function passMoments(time) {
   for (let rounds = 0, last = -1; ours(() => isDue(time)); ) {
     const at = ours(() => Math.min(nextMoment(), time * 1000));
-    rounds = at === last ? rounds + 1 : 0;
+    if (at !== last) rounds = 0;
     last = at;
+    const frame = ours(() => skippedFrame(at));
+    if (frame !== null) {
+      ours(() => passFrame(frame));
+      await reactions();
+    }
     if (rounds > MAX_ROUNDS) {
-      ours(() => addProblem(`animations start each other without end at ${at / 1000} s`));
+      ours(() => addProblem(`animations and timers start each other without end at ${at / 1000} s`));
       return;
     }
-    ours(() => passMoment(at));
+    if (!ours(() => passMoment(at))) rounds++;
     await reactions();
     ours(closeMoment);
   }

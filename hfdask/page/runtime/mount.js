@@ -33,7 +33,7 @@ function readText(url) {
 
 function request(url) {
   const asked = new NativeRequest();
-  asked.open("GET", url, false);
+  asked.open("GET", new URL(url, location.origin), false); // whatever <base> the page has
   try {
     asked.send();
   } catch {
@@ -66,6 +66,11 @@ function decoded(path) {
   }
 }
 
+// Where a URL in the entry document leads. Elements of another document would not know of its <base>.
+function absolute(url) {
+  return URL.parse(url, document.baseURI)?.href ?? url;
+}
+
 // A URL of a sub-composition's file, as the entry document must write it.
 function rebase(url, file) {
   const climbs = url.startsWith("../");
@@ -76,8 +81,10 @@ function fromRoot(url, file) {
   if (!isRelative(url)) return url;
   const there = URL.parse(url, `${location.origin}/${encodeURI(file)}`);
   if (!there) return url;
-  const prefix = location.pathname.indexOf("/", 1) > 0 ? "/" : "";
-  return prefix + there.pathname.slice(1) + there.search + there.hash;
+  const path = there.pathname + there.search + there.hash;
+  const base = absolute(".");
+  if (base === `${location.origin}/`) return path.slice(1);
+  return base.startsWith(`${location.origin}/`) ? path : there.href;
 }
 
 function isRelative(url) {
@@ -94,8 +101,9 @@ function entry() {
     const id = element.getAttribute("data-composition-id");
     ids.set(id, (ids.get(id) ?? 0) + 1);
   }
-  const blocking = [...written.querySelectorAll("script[src]:not([defer],[async],[type=module])")];
-  entryDocument = { ids, scripts: new Set(blocking.map((script) => script.src)) };
+  const inOrder = "script[src]:not([defer],[async],[type=module])";
+  const blocking = /** @type {NodeListOf<HTMLScriptElement>} */ (written.querySelectorAll(inOrder));
+  entryDocument = { ids, scripts: new Set(Array.from(blocking, (script) => script.src)) };
   return entryDocument;
 }
 
@@ -148,7 +156,7 @@ function mountFile(host) {
   }
   const written = readComposition(file || `"${cut(source.replace(/[?#].*/s, ""), 200)}"`);
   if (!written) return;
-  const template = written.querySelector(TEMPLATE);
+  const template = /** @type {HTMLTemplateElement | null} */ (written.querySelector(TEMPLATE));
   const carriers = [written.documentElement];
   const assets = template ? [] : [...written.head.querySelectorAll("style,script")];
   for (const link of written.head.querySelectorAll("link[rel~=stylesheet],link[rel~=preconnect]")) hoist(link, file);
@@ -191,7 +199,8 @@ function readComposition(file) {
   if (html === null) return offend("cannot be read");
   if (html.trim() === "") return offend("is empty");
   const written = parseHtml(html);
-  const within = written.querySelector(TEMPLATE)?.content ?? written;
+  const template = /** @type {HTMLTemplateElement | null} */ (written.querySelector(TEMPLATE));
+  const within = template?.content ?? written;
   if (!within.querySelector(COMPOSITION)) return offend("has no element with a data-composition-id");
   return written;
 }
@@ -311,19 +320,20 @@ function placeSheetOf(link, place) {
 // A linked sheet of the project comes as a style element, which is there at once: a script that measures must never
 // race with a request. Rules that are not scoped keep no trace of where they came from but their URLs.
 function sheetOf(link) {
-  const file = fileAt(link.getAttribute("href") ?? "", location.pathname);
+  const file = fileAt(link.getAttribute("href") ?? "", document.baseURI);
   if (!link.matches(USED_SHEET) || file === null || !projectHas(file)) return link;
   const style = document.createElement("style");
   if (link.media) style.media = link.media;
-  style.textContent = rewriteUrls(readText(link.href), (url) => fromRoot(url, file));
+  style.textContent = rewriteUrls(readText(absolute(link.getAttribute("href"))), (url) => fromRoot(url, file));
   return style;
 }
 
 const hoisted = new Set();
 function hoist(link, file) {
   link.setAttribute("href", rebase((link.getAttribute("href") ?? "").trim(), file));
-  if (hoisted.has(link.href) || [...document.querySelectorAll("link")].some(({ href }) => href === link.href)) return;
-  hoisted.add(link.href);
+  const url = absolute(link.getAttribute("href"));
+  if (hoisted.has(url) || [...document.querySelectorAll("link")].some(({ href }) => href === url)) return;
+  hoisted.add(url);
   const scoped = document.head.querySelector("style[data-hf-scoped]");
   placeSheetOf(link, (sheet) => document.head.insertBefore(document.adoptNode(sheet), scoped));
 }

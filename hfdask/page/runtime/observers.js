@@ -7,6 +7,7 @@ let skipping = false; // `content-visibility` leaves out what is not near the vi
 const intersections = own(new Map()); // observer → callback, while it observes something
 
 const { construct } = Reflect;
+/** @param {string} name */
 function watchObservers(name) {
   const Observer = window[name];
   const made = new Proxy(Observer, {

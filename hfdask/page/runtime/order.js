@@ -29,6 +29,7 @@ const { load: loadFace } = FontFace.prototype;
 const { decode: decodeImage } = HTMLImageElement.prototype;
 const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but the network fills
 
+/** @param {(target: any) => boolean} applies */
 function answerInOrder(object, name, applies = () => true) {
   const original = object?.[name];
   if (!original) return;
@@ -42,7 +43,10 @@ function answerInOrder(object, name, applies = () => true) {
 
 {
   const fetch = (...args) => {
-    const note = (response) => (fromNetwork.add(response), response);
+    const note = (response) => {
+      fromNetwork.add(response);
+      return response;
+    };
     return inTurn(apply(taken.then, networkFetch(...args), [note]));
   };
   define(window, "fetch", fetch);

@@ -53,7 +53,8 @@ function pendingWork() {
     pending.add(name);
     mayEnd ||= ends;
   };
-  for (const { delay, repeats, since, after } of timers.values()) {
+  for (const { delay, repeats, idle, since, after } of timers.values()) {
+    if (idle) continue;
     if (after > MANY_FIRED || since > LONG_SINCE || (repeats && (fired > MANY_FIRED || now - since > REPEATED))) continue;
     add(`${repeats ? "an interval" : "a timer"} of ${delay} ms`, since + delay < config.patience);
   }

@@ -9,6 +9,7 @@
 let currentTime = 0; // the composition's, in seconds, at the frame or moment that is being sought
 
 const nativeProperty = (name) => describeProperty(Animation.prototype, name);
+/** @type {Record<string, any>} */
 const natively = {};
 for (const name of ["timeline", "currentTime", "playState", "playbackRate", "effect", "replaceState"]) {
   const { get, set } = nativeProperty(name);
@@ -20,7 +21,7 @@ for (const name of ["play", "pause", "cancel", "persist", "commitStyles"]) {
 }
 const timingOf = AnimationEffect.prototype.getComputedTiming;
 const targetOf = describeProperty(KeyframeEffect.prototype, "target").get;
-const { CSSAnimation, CSSTransition, DocumentTimeline, DOMException } = window;
+const { CSSAnimation: StyleAnimation, CSSTransition: StyleTransition, DocumentTimeline: PageTimeline, DOMException: BrowserError } = window;
 
 const playbacks = own(new WeakMap());
 const playing = own(new Set()); // playbacks of the animations that have a time
@@ -32,15 +33,15 @@ function playbackOf(animation) {
   const known = playbacks.get(animation);
   if (known) return known;
   const timeline = natively.timeline.get(animation);
-  if (!(timeline instanceof DocumentTimeline)) {
+  if (!(timeline instanceof PageTimeline)) {
     browserDrives = true;
     return null;
   }
   const playback = {
     animation,
-    kind: animation instanceof CSSAnimation ? "css" : animation instanceof CSSTransition ? "transition" : "script",
+    kind: animation instanceof StyleAnimation ? "css" : animation instanceof StyleTransition ? "transition" : "script",
     order: playbackCount++,
-    origin: timeline === document.timeline ? 0 : document.timeline.currentTime - timeline.currentTime,
+    origin: timeline === document.timeline ? 0 : Number(document.timeline.currentTime) - Number(timeline.currentTime),
     rate: natively.playbackRate.get(animation),
     ...{ start: null, hold: null, past: null, byStyle: false, anchored: false, timing: null, shown: null },
     ...{ replaced: false, removed: false, persisted: false, properties: null },
@@ -73,6 +74,7 @@ function anchor(playback) {
 }
 
 // An element's own start, in seconds; the documents of frames are no compositions and have none.
+/** @type {(element: Element | null) => number} */
 let ownStart = () => 0;
 
 function elementOf(animation) {
@@ -178,7 +180,7 @@ function sendTo(playback, ms, paused = false) {
 }
 
 function invalidState(text) {
-  return new DOMException(text, "InvalidStateError");
+  return new BrowserError(text, "InvalidStateError");
 }
 
 function endFor(playback, rate) {
@@ -233,7 +235,7 @@ function cancelFinish(playback) {
   playback.told = false;
   if (finish && !finish.settled) {
     apply(taken.then, finish.promise, [undefined, () => {}]); // no page has to care
-    finish.reject(new DOMException("the animation was cancelled", "AbortError"));
+    finish.reject(new BrowserError("the animation was cancelled", "AbortError"));
   }
   if (playback.hears.cancel) announce(playback, "cancel");
 }
@@ -295,15 +297,18 @@ const changes = {
 
 function timeIn(value) {
   const ms = typeof value === "object" && value !== null && "to" in value ? value.to("ms").value : Number(value);
-  if (!isFinite(ms)) throw new TypeError("an animation's time is a finite number of milliseconds");
+  if (!isFiniteNumber(ms)) throw new TypeError("an animation's time is a finite number of milliseconds");
   return ms;
 }
-const { isFinite } = Number;
+const { isFinite: isFiniteNumber } = Number;
 
 const methods = {
   play: (playback) => sendTo(playback, playFrom(playback)),
   pause(playback) {
-    if (playback.start === null && playback.hold !== null) return void (playback.byStyle = false);
+    if (playback.start === null && playback.hold !== null) {
+      playback.byStyle = false;
+      return;
+    }
     const time = ownTime(playback);
     sendTo(playback, time ?? playFrom(playback), true);
   },
@@ -363,7 +368,7 @@ const methods = {
 
 for (const name of Object.keys({ ...answers, ...changes })) {
   const { get, set, ...rest } = nativeProperty(name);
-  const property = { __proto__: null, ...rest };
+  const property = /** @type {any} */ ({ __proto__: null, ...rest });
   const [answer, change] = [answers[name], changes[name]];
   property.get = answer
     ? function () {

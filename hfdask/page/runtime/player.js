@@ -37,8 +37,8 @@ function windowOf(element) {
 
 // Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
 // there to be sought; and timelines may write the visibility that the clip's window decides.
-function renderSeek(time, { suppressEvents = false } = {}) {
-  currentTime = quantise(Math.max(0, time));
+function renderSeek(frame, { suppressEvents = false } = {}) {
+  currentTime = frameTime(frame);
   if (!root) {
     seekOwnPage(suppressEvents);
     return;
@@ -50,16 +50,20 @@ function renderSeek(time, { suppressEvents = false } = {}) {
   showClips(currentTime);
 }
 
-function seek(time, options) {
+let soughtAt = 0; // by the real clock
+function seek(frame, options = {}) {
+  soughtAt = native.now();
   adoptDocuments();
-  setClock(time * 1000);
-  renderSeek(time, options);
-  seekClock(time * 1000);
+  setClock(frameTime(frame) * 1000);
+  renderSeek(frame, options);
+  seekClock(frame);
   for (const adapter of adapters) caught(() => adapter.after?.());
   if (root) showClips(currentTime);
 }
 
-const ownSeek = entering(seek);
+// Pages and editors that drive the page themselves name times.
+const frameFor = (time) => frameAt(Math.max(0, time));
+const ownSeek = entering((time, options) => seek(frameFor(time), options));
 
 // A page without a composition that can be sought: it has a `window.__hf` of its own, with a duration and a seek.
 function isOwnPage() {
@@ -76,8 +80,8 @@ function seekOwnPage(suppressEvents) {
 }
 
 const player = {
-  renderSeek: entering(renderSeek),
-  seek: entering(renderSeek),
+  renderSeek: entering((time, options) => renderSeek(frameFor(time), options)),
+  seek: entering((time, options) => renderSeek(frameFor(time), options)),
   play() {},
   pause() {},
   getTime: () => currentTime,
@@ -121,8 +125,8 @@ function placeMounted() {
   nothingLazy(document);
 }
 
-// What is still to wait for, in words; empty when the page is ready to be settled.
-function waitingFor() {
+// What is still to wait for, in words; empty when the page is ready to be settled. First what comes without timers.
+function onItsWay() {
   if (!prepared) return ["document"];
   const waits = [];
   if (document.readyState !== "complete") waits.push("load");
@@ -131,11 +135,27 @@ function waitingFor() {
     if (fonts.status === "loading") waits.push("fonts");
   }
   if (imagesOf(documents).some((image) => !image.complete)) waits.push("images");
-  if (window.__hfTimelinesBuilding) waits.push("timelines being built");
-  waits.push(...gates.keys(), ...waitingForAnswers());
-  if (!waits.length) waits.push(...threeWaits());
-  if (pendingTimers.size) waits.push("timers");
+  waits.push(...waitingForAnswers());
   return waits;
+}
+
+// The same, with what timers may bring about.
+function waitingFor() {
+  const waits = onItsWay();
+  if (!prepared) return waits;
+  if (window.__hfTimelinesBuilding) waits.push("timelines being built");
+  waits.push(...gates.keys());
+  if (!waits.length) waits.push(...threeWaits());
+  if (loadingTimer(true)) waits.push("timers");
+  return waits;
+}
+
+// Timers wait for what is on its way, but not for what does not come.
+const BUSY = 5000; // milliseconds
+function hasEnough(setUpOnly) {
+  if (native.now() < BUSY && onItsWay().length > 0) return true;
+  const isReady = () => (root ? missingTimelines().length === 0 : isOwnPage()) && waitingFor().every((what) => what === "timers");
+  return !setUpOnly && isReady();
 }
 
 // Promises that readiness waits for; a rejection counts as settled.
@@ -157,7 +177,7 @@ function openGates() {
   gateInspections();
 }
 
-function status() {
+function loadingStatus() {
   adoptDocuments();
   openGates();
   if (document.readyState === "complete") {
@@ -181,6 +201,7 @@ function status() {
 
 // Binds what has been registered and rests at time 0; after this the page only changes by seeks.
 function settle() {
+  soughtAt = native.now();
   beginClock();
   assembling.disconnect();
   if (root) applyVariables();
@@ -236,7 +257,7 @@ function report() {
 function elementsThatShow(urls) {
   const found = {};
   for (const element of document.querySelectorAll("[src],[href],[poster],[srcset],[data]")) {
-    const { currentSrc, src, href, poster, data } = element;
+    const { currentSrc, src, href, poster, data } = /** @type {any} */ (element);
     const places = [currentSrc, src, href?.baseVal ?? href, poster, data].map(String);
     const url = urls.find((each) => places.some((place) => place && URL.parse(place, document.baseURI)?.href === each));
     if (url) found[url] ??= `<${element.localName}${element.id ? ` id="${cut(element.id, 200)}"` : ""}>`;
@@ -260,16 +281,18 @@ function unsupported() {
 
 // The host calls this once a frame, and learns whether anything moved, or `{problems, changed, observed}` where there is more to
 // tell. A promise is returned only where there is something to wait for.
-function frame(time) {
+function frame(number) {
   promises = [];
-  if (isDue(time)) return eventfulFrame(time);
-  caught(() => seek(time));
+  const time = frameTime(number);
+  if (isDue(time)) return eventfulFrame(number);
+  caught(() => seek(number));
   return isDue(time) ? passMoments(time).then(entering(() => finishFrame())) : finishFrame();
 }
 
-async function eventfulFrame(time) {
+async function eventfulFrame(number) {
+  const time = frameTime(number);
   await passMoments(time);
-  ours(() => caught(() => seek(time)));
+  ours(() => caught(() => seek(number)));
   await passMoments(time);
   return ours(finishFrame);
 }
@@ -313,10 +336,12 @@ async function settleAll(waits, more) {
 }
 
 async function settlePromises(waits) {
+  ours(() => waitInFrame(soughtAt));
   const ends = await Promise.allSettled(waits);
   ours(() => {
-    for (const { status, reason } of ends) {
-      if (status === "rejected") addProblem(`Rejection while seeking: ${inWords(reason)}`);
+    waitInFrame(Infinity);
+    for (const end of ends) {
+      if (end.status === "rejected") addProblem(`Rejection while seeking: ${inWords(end.reason)}`);
     }
   });
 }
@@ -333,7 +358,7 @@ window.__timelines = window.__timelines ?? {};
 window.__hfVariables = config.variables;
 window.__hfVariablesByComp = {};
 window.__HF_RENDER_CAPTURE_MODE = true;
-window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: config.fps };
+window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: RATE / PER_SECONDS };
 window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: entering(variables) });
 window.__hfForceTimelineRebind = entering(bindTimelines);
 window.__hfResolveMediaStartSeconds = entering(mediaStart);
@@ -342,8 +367,9 @@ window.__renderReady = false;
 // Not to be replaced: the host relies on it.
 Object.defineProperty(window, "__hfdask", {
   value: Object.freeze({
-    status: told(status),
+    status: told(loadingStatus),
     nudge: told(runWhileLoading),
+    timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
     frame: told(frame),

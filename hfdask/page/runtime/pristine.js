@@ -24,7 +24,7 @@ function propertyOf(object, key) {
 }
 
 const kept = []; // {object, key, value} or {object, key, get}, each with its `property`
-let closed = []; // {object, keys} of objects to which the page may add nothing that ours would see
+let sealed = []; // {object, keys} of objects to which the page may add nothing that ours would see
 let documentKeys = []; // what a document inherits, and a page may cover with a property of the document itself
 
 // Called once, when the runtime has made its own changes.
@@ -47,7 +47,7 @@ function keepBuiltIns() {
       if (typeof key === "symbol" || names.has(key)) keep(object, key);
     }
   }
-  closed = [Object.prototype, Array.prototype].map((object) => ({ object, keys: new Set(ownKeys(object)) }));
+  sealed = [Object.prototype, Array.prototype].map((object) => ({ object, keys: new Set(ownKeys(object)) }));
   const above = [Document.prototype, Node.prototype, EventTarget.prototype];
   documentKeys = kept.filter(({ object }) => above.includes(object)).map(({ key }) => key);
 }
@@ -84,7 +84,7 @@ function setAside() {
     if (redefine(object, key, property)) changes = change;
     else tellLocked(key);
   }
-  for (let i = 0; i < closed.length; i++) changes = removeAdded(closed[i], changes);
+  for (let i = 0; i < sealed.length; i++) changes = removeAdded(sealed[i], changes);
   for (let i = 0; i < documentKeys.length; i++) {
     if (hasOwn(document, documentKeys[i])) changes = remove(document, documentKeys[i], changes);
   }

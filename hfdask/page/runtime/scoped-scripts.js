@@ -15,13 +15,16 @@ function collectScript(element, mounted) {
   if (type === "module") inlines.push({ mounted, module: element });
   else if (!JAVASCRIPT.test(type)) return false;
   else if (element.hasAttribute("nomodule")) return true;
-  else if (element.getAttribute("src")) externals.push({ mounted, url: element.src });
+  else if (element.getAttribute("src")) externals.push({ mounted, url: absolute(element.getAttribute("src")) });
   else inlines.push({ mounted, code: element.textContent });
   return true;
 }
 
 function scriptsWaitFor(element) {
-  arrivals.push(new Promise((done) => ["load", "error"].forEach((name) => element.addEventListener(name, done))));
+  const arrival = (done) => {
+    for (const name of ["load", "error"]) element.addEventListener(name, done);
+  };
+  arrivals.push(new Promise(arrival));
 }
 
 // The page's own inline scripts may use what only a sub-composition loads. Those must wait for all of the page's
@@ -63,7 +66,9 @@ function runScripts() {
   runExternals();
   const batch = inOrder(inlines);
   if (!batch.length) return;
-  const run = () => batch.forEach((script) => (script.module ? runModule(script.module) : runScoped(script)));
+  const run = () => {
+    for (const script of batch) script.module ? runModule(script.module) : runScoped(script);
+  };
   if (arrivals.length) gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(entering(run)));
   else run();
 }
@@ -122,7 +127,7 @@ function viewOf(mounted) {
 // A view of an object: what `get` gives, and everything else from the object itself, on which methods are called,
 // because the browser's refuse any other `this`. Functions that can be constructed or carry properties stay as they
 // are.
-function viewThrough(object, { get, set = () => false }) {
+function viewThrough(object, { get, set = (_key, _value) => false }) {
   const bound = new WeakMap();
   return new Proxy(object, {
     get(_, key) {

@@ -89,7 +89,7 @@ function escapePattern(text) {
 function splitSelector(text, separator) {
   const parts = [""];
   let depth = 0;
-  for (const [token] of text.matchAll(/\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^]/g)) {
+  for (const [token] of text.matchAll(/\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[\s\S]/g)) {
     if ("([".includes(token)) depth++;
     if (")]".includes(token)) depth--;
     if (token === separator && depth === 0) parts.push("");

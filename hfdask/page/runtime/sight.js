@@ -88,7 +88,8 @@ function windowsBy(name) {
     if (!key) continue;
     const element = mounted.host.closest("[data-start]");
     const clip = clips.find((each) => each.element === element);
-    (windows[key] ??= []).push(clip && element !== root ? windowOfClip(clip) : [0, null]);
+    windows[key] ??= [];
+    windows[key].push(clip && element !== root ? windowOfClip(clip) : [0, null]);
   }
   return windows;
 }

@@ -52,7 +52,7 @@ function copyOf(value, budget, level) {
   for (let number = 0; number < length; number++) {
     budget.left -= 8;
     if (budget.left < 0) throw new taken.Error("an answer of the page has too many parts");
-    const name = isList ? number : names[number];
+    const name = /** @type {any} */ (isList ? number : names[number]);
     if (!isList && value[name] === undefined) continue;
     const part = { __proto__: null, enumerable: true, configurable: true, writable: true };
     part.value = copyOf(value[name], budget, level + 1);

@@ -24,7 +24,7 @@ function compositionNamed(id) {
 
 function timelineDuration(timeline) {
   const value = guarded(() => Number(timeline?.totalDuration?.() ?? timeline?.duration?.()));
-  return isFinite(value) ? value : 0;
+  return Number.isFinite(value) ? value : 0;
 }
 
 function usable(timeline) {

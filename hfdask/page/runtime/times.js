@@ -12,7 +12,7 @@
     get() {
       const time = apply(get, this, []);
       if (!(this instanceof DocumentTimeline) || time === null) return time;
-      return virtualMs + (time - apply(get, document.timeline, []));
+      return virtualMs + (Number(time) - Number(apply(get, document.timeline, [])));
     },
   });
 }

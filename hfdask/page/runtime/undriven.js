@@ -17,14 +17,14 @@ async function pendingCanvases(drawn) {
   moved = true;
 }
 
-const postMessage = Worker.prototype.postMessage;
+const postToWorker = Worker.prototype.postMessage;
 Worker.prototype.postMessage = function (message, ...rest) {
   const [options] = rest;
   const transfer = Array.isArray(options) ? options : (options?.transfer ?? []);
   if ([...transfer].some((item) => item instanceof OffscreenCanvas)) {
     warn("a worker draws on a canvas, with the real clock: let it draw when told to, and hf-seek wait for its answer");
   }
-  return postMessage.call(this, message, ...rest);
+  return apply(postToWorker, this, [message, ...rest]);
 };
 
 if (window.GPU) {

@@ -1,0 +1,190 @@
+// Timers of a page follow its clock (docs/compositions.md, 7.3; docs/decisions/timers.md).
+//
+// A timer is a moment, as those of animations are (moments.js): it fires when the clock passes its time, before the frame after
+// it, and a chunk that begins later passes it all the same. While a page loads the clock stands at 0, and what is set then
+// counts from there. Single timers of the first second are set-up: they fire before the first frame, in the order of their time,
+// but not before their delay is really over and nothing else is on its way, so that what they find does not depend on how fast
+// files came. Later ones, and intervals, fire while the page loads only if it cannot get ready without them.
+
+const SHORT = 1000; // milliseconds from the start of the page, within which a timer is set-up
+const AT_ONCE = 10; // milliseconds of timers that only let others go first: these fire while files are on their way, too
+const CLAMPED = { level: 5, delay: 4 }; // as in a browser: timers that go on and on have at least this delay
+const IDLE_PERIOD = 50; // milliseconds from one idle callback to the one that it asks for
+const MAX_AT_ONCE = 1000; // timers of set-up that fire before the host looks again
+const MAX_LATE = 10; // others
+const SOON = 50; // milliseconds that are waited for without a look
+
+const timers = own(new Map()); // id → timer
+const queue = own([]); // {timer, due, turn}, the next one last, and some that do not count any more
+let nextTimer = 1;
+let fired = 0;
+let running = null; // the timer whose callback, or what that has left to promises, runs
+let waitsSince = Infinity; // when a frame that waits for promises of the page began, by the real clock
+
+// A frame below one of another origin has the real clock. One that is made when the page has loaded has no load of its own.
+const above = clockAbove();
+const isDriven = window === window.top || Boolean(above?.timers.isDriven());
+let begun = Boolean(above?.timers.hasBegun());
+const madeAt = begun ? above.getTime() : 0;
+
+function clockAbove() {
+  try {
+    return window === window.top ? null : window.parent.__HF_VIRTUAL_TIME__;
+  } catch {
+    return null; // another origin
+  }
+}
+
+/** @param {any} handler @param {any} delay @param {unknown[]} args */
+function startTimer(handler, delay, args, { repeats = false, idle = false } = {}) {
+  const level = running ? running.level + 1 : 0;
+  const least = idle && running?.idle ? IDLE_PERIOD : level > CLAMPED.level ? CLAMPED.delay : 0;
+  const wanted = delay | 0; // as a browser reads it
+  const set = running ? running.due : soughtMs > madeAt ? soughtMs : madeAt;
+  const timer = { id: nextTimer++, handler, args, repeats, idle, level, set, turn: 0, delay: wanted > least ? wanted : least };
+  timers.set(timer.id, timer);
+  schedule(timer);
+  return timer.id;
+}
+
+function schedule(timer) {
+  timer.due = timer.set + timer.delay;
+  timer.since = native.now();
+  timer.after = fired;
+  enqueue({ timer, due: timer.due, turn: ++timer.turn });
+  if (waitsSince < Infinity || (!begun && isFirst(timer) && timer.delay < AT_ONCE)) fireInTime(timer);
+}
+
+function enqueue(entry) {
+  let [low, high] = [0, queue.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const { timer, due } = queue[middle];
+    if (due > entry.due || (due === entry.due && timer.id > entry.timer.id)) low = middle + 1;
+    else high = middle;
+  }
+  queue.splice(low, 0, entry);
+}
+
+const stillCounts = ({ timer, turn }) => timers.get(timer.id) === timer && timer.turn === turn;
+
+// By the real clock.
+function fireInTime(timer) {
+  const entry = { timer, turn: timer.turn };
+  const fire = () => {
+    const stands = stillCounts(entry);
+    if (stands && (waitsSince < Infinity || !begun)) ours(() => fireTimer(timer));
+  };
+  native.setTimeout(fire, timer.since + timer.delay - native.now());
+}
+
+const isFirst = ({ repeats, due }) => !repeats && due <= SHORT;
+const isSetUp = (timer) => isFirst(timer) && !timer.idle;
+const isEarlier = (a, b) => a.due < b.due || (a.due === b.due && a.id < b.id);
+
+function firstTimer() {
+  while (queue.length) {
+    const last = queue[queue.length - 1];
+    if (stillCounts(last)) return last.timer;
+    queue.pop();
+  }
+  return null;
+}
+
+function fireTimer(timer) {
+  if (timers.get(timer.id) !== timer) return;
+  timer.turn++;
+  fired++;
+  running = timer;
+  if (!timer.repeats) timers.delete(timer.id);
+  guarded(() => {
+    if (typeof timer.handler === "function") apply(timer.handler, window, timer.args);
+    else evaluate(`${timer.handler}`);
+  });
+  if (timers.get(timer.id) === timer) {
+    timer.level++;
+    if (timer.level > CLAMPED.level && timer.delay < CLAMPED.delay) timer.delay = CLAMPED.delay;
+    timer.set = timer.due;
+    schedule(timer);
+  }
+  if (!begun || waitsSince < Infinity) later(reactions(), () => leaveTimer(timer));
+}
+// biome-ignore lint/security/noGlobalEval: a timer of a page may be a string
+const evaluate = window.eval;
+
+// What is set from now on was not set by a timer. Returns whether one has run.
+function leaveTimer(timer = running) {
+  const left = running !== null && running === timer;
+  if (left) running = null;
+  return left;
+}
+
+// The next moment of this document's timers, in milliseconds of the composition.
+function timerMoment() {
+  return begun && timers.size ? (firstTimer()?.due ?? Infinity) : Infinity;
+}
+
+function allTimersMoment() {
+  return childClocks().reduce((first, clock) => Math.min(first, clock.timers.allMoment()), timerMoment());
+}
+
+// Fires the timer that is due at a moment; one at a time, as promises come in between. Returns whether it was set before.
+function passTimer(ms) {
+  if (timerMoment() > ms + ROUNDING) return false;
+  const timer = firstTimer();
+  const { set } = timer;
+  fireTimer(timer);
+  return set < ms;
+}
+
+// While the page loads: the next timer of it and its frames, or of those that are set-up.
+function loadingTimer(setUpOnly) {
+  let next = null;
+  if (!begun) {
+    for (const timer of timers.values()) {
+      if ((!setUpOnly || isSetUp(timer)) && (!next || isEarlier(timer, next.timer))) next = { timer, fire: fireTimer };
+    }
+  }
+  for (const clock of childClocks()) {
+    const other = clock.timers.loadingTimer(setUpOnly);
+    if (other && (!next || other.timer.due < next.timer.due)) next = other;
+  }
+  return next;
+}
+
+// Fires those whose delay is over, or is so soon, until the page is busy or has enough of them; the host looks at it in between. Returns
+// whether any fired.
+async function runLoadingTimers(setUpOnly, hasEnough) {
+  const most = setUpOnly ? MAX_AT_ONCE : MAX_LATE;
+  for (let count = 0; count < most; count++) {
+    const next = ours(() => (hasEnough(setUpOnly) ? null : loadingTimer(setUpOnly)));
+    const rest = next ? next.timer.since + next.timer.delay - native.now() : Infinity;
+    if (rest > SOON) return count > 0;
+    if (rest > 0) await new taken.Promise((done) => native.setTimeout(done, rest));
+    ours(() => next.fire(next.timer));
+    await reactions();
+  }
+  return true;
+}
+
+// While a frame waits for what the page has promised, timers that were set in it fire by the real clock: the page's clock stands
+// still, and the promise may be theirs to keep.
+function waitInFrame(since) {
+  waitsSince = since;
+  if (since < Infinity) for (const timer of timers.values()) if (timer.since >= since) fireInTime(timer);
+  for (const clock of childClocks()) clock.timers.waitInFrame(since);
+}
+
+if (isDriven) {
+  for (const [name, repeats] of /** @type {[string, boolean][]} */ ([["setTimeout", false], ["setInterval", true]])) {
+    define(window, name, { [name]: (handler, delay, ...args) => startTimer(handler, delay, args, { repeats }) }[name]);
+  }
+  for (const name of ["clearTimeout", "clearInterval", "cancelIdleCallback"]) {
+    define(window, name, { [name]: (id) => void timers.delete(id | 0) }[name]);
+  }
+  // A browser that draws when told to has no idle time of its own. A page that has something to do in all of it is ready all the same.
+  define(window, "requestIdleCallback", (callback) => {
+    if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
+    return startTimer(() => callback({ didTimeout: false, timeRemaining: () => IDLE_PERIOD }), 0, [], { idle: true });
+  });
+}

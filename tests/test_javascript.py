@@ -1,0 +1,62 @@
+"""The page runtime's names: its files share one scope, where a name that nothing uses is not seen by any linter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib import resources
+
+import pytest
+import tree_sitter_javascript
+from tree_sitter import Language, Node, Parser
+
+from hfdask import page
+
+SCRIPTS = {"runtime": (*page._sources(), "keepBuiltIns();"), "fonts": (page._font_source(),)}
+NAMES = ("identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern")
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        yield from nodes(child)
+
+
+def text(node: Node | None) -> str:
+    return "" if node is None or node.text is None else node.text.decode()
+
+
+def declared(program: Node) -> Iterator[str]:
+    """The names that a script declares at its top."""
+    for statement in program.children:
+        if statement.type in {"function_declaration", "generator_function_declaration", "class_declaration"}:
+            yield text(statement.child_by_field_name("name"))
+        for declarator in statement.children if statement.type.endswith("lexical_declaration") else []:
+            found = declarator.child_by_field_name("name")
+            yield from (text(node) for node in nodes(found) if node.type in NAMES) if found else ()
+
+
+def parsed(source: str) -> Node:
+    program = Parser(Language(tree_sitter_javascript.language())).parse(source.encode()).root_node
+    assert not program.has_error
+    return program
+
+
+@pytest.mark.parametrize("scope", SCRIPTS)
+def test_every_name_that_the_runtime_declares_is_used(scope):
+    programs = [parsed(source) for source in SCRIPTS[scope]]
+    used = Counter(text(node) for program in programs for node in nodes(program) if node.type in NAMES)
+    unused = {name for program in programs for name in declared(program) if used[name] < 2}
+    assert not unused
+
+
+def test_a_name_that_nothing_uses_is_found():
+    program = parsed(
+        "function lost() {} const { a, b: c } = window; let d = a; function* e() {} export class F {}; d = c;"
+    )
+    assert list(declared(program)) == ["lost", "a", "c", "d", "e"]
+
+
+def test_every_file_of_the_runtime_is_loaded():
+    files = {file.name for file in (resources.files("hfdask.page") / "runtime").iterdir()}
+    assert files == {*page._FRAME, *page._PLAYER, page._FONTS}
