@@ -140,8 +140,8 @@ class Walk:
             self.add("self_closing_media_tag", path, line, tag, name=name)
         for use in facts["urls"]:
             self._url(use, path, role, places)
-        for sources in facts["faces"]:
-            self._face(sources, path, role, places)
+        for face in facts["faces"]:
+            self._face(face, path, role, places)
         self._scripts(facts, path, role, places)
         if role in _PAGE:
             self.together.compositions += [
@@ -279,11 +279,14 @@ class Walk:
         sheet = self._sheets[path].get(use["sheet"], path)
         return (sheet, self._page_base) if role == "sub" else (sheet,)
 
-    def _face(self, sources: list[dict[str, Any]], path: str, role: str, places: Positions) -> None:
-        """A font that can be had in several ways: those are missing that are asked for before one that is there."""
+    def _face(self, face: dict[str, Any], path: str, role: str, places: Positions) -> None:
+        """A font that can be had in several ways: those are missing that are asked for before one that is there.
+
+        A font that no text asks for is missed by no picture.
+        """
         lost: list[dict[str, Any]] = []
         local = False
-        for source in sources:
+        for source in face["sources"]:
             if "local" in source:
                 local = True
                 continue
@@ -292,7 +295,7 @@ class Walk:
                 break
             lost.append(source)
         for source in lost:
-            self._url(source, path, role, places, severity="warning" if local else None)
+            self._url(source, path, role, places, severity="warning" if local or not face["used"] else None)
 
     def _url(self, use: dict[str, Any], path: str, role: str, places: Positions, severity: str | None = None) -> None:
         url, kind = use["url"], use["kind"]

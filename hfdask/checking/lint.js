@@ -57,6 +57,8 @@ function validSelectors(selectors) {
   return selectors.map((selector) => CSS.supports(`selector(${selector})`) || isList(selector));
 }
 
+const unquoted = (family) => family.trim().replace(/^["']|["']$/g, "").toLowerCase();
+
 function isList(selector) {
   try {
     document.createDocumentFragment().querySelector(selector);
@@ -192,7 +194,7 @@ class Inspection {
       })),
       ids: [...this.elements.map(({ id }) => id), ...this.compositions.map(nameOf)].filter(Boolean),
       references: this.references,
-      faces: this.faces,
+      faces: this.faces.map(({ family, sources }) => ({ sources, used: this.asksFor(family) })),
       animations: this.timed,
       fps: this.root?.getAttribute("data-fps") ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") } : null,
       variables: this.declared.map(({ id }) => id),
@@ -546,7 +548,21 @@ class Inspection {
       if (url === undefined) return { local: true };
       return UNKNOWN_FORMATS.test(format ?? "") ? null : this.use(unescaped(url), owner, "font", sheet);
     });
-    this.faces.push(sources.filter(Boolean));
+    this.faces.push({ family: unquoted(style.getPropertyValue("font-family")), sources: sources.filter(Boolean) });
+  }
+
+  // As the runtime judges a face that cannot be loaded (choices.js). Scenes share their faces with the page.
+  asksFor(family) {
+    if (this.role !== "entry" || this.doc.querySelector(HOST)) return true;
+    const view = this.doc.defaultView;
+    const names = (style) => style.fontFamily.split(",").some((name) => unquoted(name) === family);
+    const asks = (element) => [null, "::before", "::after"].some((pseudo) => names(view.getComputedStyle(element, pseudo)));
+    const paints = this.doc.querySelector("canvas") !== null;
+    const scripts = [...this.doc.scripts];
+    return (
+      this.elements.some((element) => element.localName.includes("-") || element.shadowRoot || asks(element)) ||
+      scripts.some(({ src, text }) => (src && paints) || text.toLowerCase().includes(family))
+    );
   }
 
   readDeclarations(style, owner, sheet, selector) {
