@@ -22,7 +22,15 @@ const SCRIPT_TYPES = new Set(["", "module", "text/javascript", "application/java
 const VARIABLE_TYPES = ["string", "number", "color", "boolean", "enum", "font", "image"];
 
 // From these on a style was measured to add a sixth (shadow) to the whole (backdrop) of a frame's time, drawn in software.
-const COSTLY = { blur: 12, blurShare: 0.2, backdropShare: 0.02, shadow: 40, shadowShare: 0.2, blendShare: 0.2, filters: 12 };
+const COSTLY = {
+  blur: 12,
+  blurShare: 0.2,
+  backdropShare: 0.02,
+  shadow: 40,
+  shadowShare: 0.2,
+  blendShare: 0.2,
+  filters: 12,
+};
 
 async function moduleError(source) {
   // An import that cannot be resolved comes after the parser and before the first statement: the module never runs.
@@ -57,7 +65,11 @@ function validSelectors(selectors) {
   return selectors.map((selector) => CSS.supports(`selector(${selector})`) || isList(selector));
 }
 
-const unquoted = (family) => family.trim().replace(/^["']|["']$/g, "").toLowerCase();
+const unquoted = (family) =>
+  family
+    .trim()
+    .replace(/^["']|["']$/g, "")
+    .toLowerCase();
 
 function isList(selector) {
   try {
@@ -196,7 +208,9 @@ class Inspection {
       references: this.references,
       faces: this.faces.map(({ family, sources }) => ({ sources, used: this.asksFor(family) })),
       animations: this.timed,
-      fps: this.root?.getAttribute("data-fps") ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") } : null,
+      fps: this.root?.getAttribute("data-fps")
+        ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") }
+        : null,
       variables: this.declared.map(({ id }) => id),
       media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
       duration: Boolean(this.root) && durationOf(this.root) > 0,
@@ -219,14 +233,18 @@ class Inspection {
       const inside = [...doc.querySelectorAll("template")].find((t) => t.content?.querySelector(COMPOSITION));
       const sought = [...doc.scripts].some((script) => /\b__hf\b/.test(script.text)); // a page that is sought by its own means
       if (inside) this.add("standalone_composition_wrapped_in_template", inside);
-      else if (!sought) this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
+      else if (!sought)
+        this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
       return;
     }
     const defaults = { "data-width": "1080 pixels wide", "data-height": "1920 pixels high" };
     const lacking = Object.keys(defaults).filter((name) => pixelsOf(root, name) === null);
     if (lacking.length) {
-      const written = (name) => (root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is no number above 0)` : name);
-      const [missing, outcome] = [lacking.map(written), lacking.map((name) => defaults[name])].map((texts) => texts.join(" and "));
+      const written = (name) =>
+        root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is no number above 0)` : name;
+      const [missing, outcome] = [lacking.map(written), lacking.map((name) => defaults[name])].map((texts) =>
+        texts.join(" and "),
+      );
       this.add("root_missing_dimensions", root, { missing, outcome });
     }
     const outer = this.compositions.filter((e) => !e.parentElement?.closest(COMPOSITION));
@@ -273,10 +291,14 @@ class Inspection {
   }
 
   checkEnd(element) {
-    const [start, length, end] = ["data-start", "data-duration", "data-end"].map((n) => strictNumber(element.getAttribute(n)));
+    const [start, length, end] = ["data-start", "data-duration", "data-end"].map((n) =>
+      strictNumber(element.getAttribute(n)),
+    );
     const known = start !== null && length !== null && end !== null;
     const wrong = known && Math.abs(start + length - end) > 1e-9;
-    const outcome = wrong ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s` : "it is derived, not written";
+    const outcome = wrong
+      ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s`
+      : "it is derived, not written";
     this.add("deprecated_data_end", element, { outcome });
   }
 
@@ -315,7 +337,8 @@ class Inspection {
     const text = element.getAttribute("data-start");
     const parsed = parseStart(text);
     const outcome = "it starts with what it is in";
-    if (parsed === null && text.trim()) this.invalid(element, "data-start", "neither seconds nor an element's id", outcome);
+    if (parsed === null && text.trim())
+      this.invalid(element, "data-start", "neither seconds nor an element's id", outcome);
     else if (parsed?.seconds < 0) this.invalid(element, "data-start", "less than 0", outcome);
     else if (parsed?.id && !this.target(parsed.id)) this.references.push({ at: this.at(element), id: parsed.id });
   }
@@ -378,7 +401,8 @@ class Inspection {
 
   checkVideo(element, has) {
     if (!has("muted") && !has("data-has-audio")) this.add("video_missing_muted", element);
-    if (has("muted") && element.getAttribute("data-has-audio") === "true") this.add("video_muted_with_declared_audio", element);
+    if (has("muted") && element.getAttribute("data-has-audio") === "true")
+      this.add("video_muted_with_declared_audio", element);
     const above = element.parentElement?.closest(TIMED);
     if (has("data-start") && above && !above.matches(COMPOSITION)) this.add("video_nested_in_timed_element", element);
   }
@@ -433,7 +457,8 @@ class Inspection {
     for (const item of list) {
       if (typeof item?.id !== "string" || !item.id) return `${JSON.stringify(item)} has no id`;
       this.declared.push(item);
-      if (!VARIABLE_TYPES.includes(item.type)) return `"${item.id}" has the type ${JSON.stringify(item.type)}; known are ${VARIABLE_TYPES.join(", ")}`;
+      if (!VARIABLE_TYPES.includes(item.type))
+        return `"${item.id}" has the type ${JSON.stringify(item.type)}; known are ${VARIABLE_TYPES.join(", ")}`;
       if (item.type === "enum" && !Array.isArray(item.options)) return `"${item.id}" is an enum without options`;
       const url = item.type === "image" ? (item.default?.url ?? item.default) : null;
       if (typeof url === "string" && url) this.url(url, carrier, "variable");
@@ -445,8 +470,13 @@ class Inspection {
     const kinds = { string: "string", color: "string", number: "number", boolean: "boolean" };
     const wanted = kinds[item?.type];
     if (!item) this.add("undeclared_variable", null, { id });
-    else if (wanted && typeof value !== wanted) this.add("variable_type_mismatch", null, { id, wanted: `a ${item.type}` });
-    else if (item.type === "enum" && Array.isArray(item.options) && !item.options.some((option) => option?.value === value)) {
+    else if (wanted && typeof value !== wanted)
+      this.add("variable_type_mismatch", null, { id, wanted: `a ${item.type}` });
+    else if (
+      item.type === "enum" &&
+      Array.isArray(item.options) &&
+      !item.options.some((option) => option?.value === value)
+    ) {
       this.add("variable_type_mismatch", null, { id, wanted: "one of its options" });
     }
   }
@@ -491,7 +521,8 @@ class Inspection {
       ["image,use,feImage", "xlink:href", "image"],
     ]) {
       for (const element of this.doc.querySelectorAll(selector)) {
-        if (!element.hasAttribute(name) || element.closest("noscript") || (kind === "script" && !runs(element))) continue;
+        if (!element.hasAttribute(name) || element.closest("noscript") || (kind === "script" && !runs(element)))
+          continue;
         this.url(element.getAttribute(name), element, kind);
       }
     }
@@ -518,7 +549,8 @@ class Inspection {
   readRules(rules, owner, sheet) {
     for (const rule of rules) {
       if (rule instanceof owner.ownerDocument.defaultView.CSSImportRule) {
-        if (rule.supportsText === null || CSS.supports(rule.supportsText)) this.url(rule.href, owner, "style sheet", sheet);
+        if (rule.supportsText === null || CSS.supports(rule.supportsText))
+          this.url(rule.href, owner, "style sheet", sheet);
         continue;
       }
       if (rule.constructor.name === "CSSMediaRule" && !this.applies(rule.media)) continue;
@@ -535,7 +567,9 @@ class Inspection {
   }
 
   finite(style) {
-    return !style.animationIterationCount || style.animationIterationCount.split(",").some((c) => c.trim() !== "infinite");
+    return (
+      !style.animationIterationCount || style.animationIterationCount.split(",").some((c) => c.trim() !== "infinite")
+    );
   }
 
   applies(media) {
@@ -556,7 +590,8 @@ class Inspection {
     if (this.role !== "entry" || this.doc.querySelector(HOST)) return true;
     const view = this.doc.defaultView;
     const names = (style) => style.fontFamily.split(",").some((name) => unquoted(name) === family);
-    const asks = (element) => [null, "::before", "::after"].some((pseudo) => names(view.getComputedStyle(element, pseudo)));
+    const asks = (element) =>
+      [null, "::before", "::after"].some((pseudo) => names(view.getComputedStyle(element, pseudo)));
     const paints = this.doc.querySelector("canvas") !== null;
     const scripts = [...this.doc.scripts];
     return (
@@ -575,8 +610,12 @@ class Inspection {
 
   // Whether a picture of a rule is asked for: not where no element matches it. Nested selectors are not followed.
   isUsed(selector) {
-    const plain = selector.replace(/::?(?:before|after|marker|backdrop|placeholder|selection|first-l(?:ine|etter))\b/g, "");
-    if (plain === "" || selector.includes("&") || plain.trim() !== plain || /(?:^|[\s,>+~])(?:,|$)/.test(plain)) return true;
+    const plain = selector.replace(
+      /::?(?:before|after|marker|backdrop|placeholder|selection|first-l(?:ine|etter))\b/g,
+      "",
+    );
+    if (plain === "" || selector.includes("&") || plain.trim() !== plain || /(?:^|[\s,>+~])(?:,|$)/.test(plain))
+      return true;
     return !isList(plain) || this.doc.querySelector(plain) !== null;
   }
 
@@ -602,14 +641,22 @@ class Inspection {
   cost(element, style) {
     const share = this.share(element);
     const percent = `${Math.round(share * 100)} %`;
-    const moving = style.animationName.split(",").map((name) => this.keyframes.get(name.trim()) ?? "").join(" ");
-    const radius = Math.max(0, ...[...`${style.filter} ${moving}`.matchAll(/blur\(([\d.]+)px\)/g)].map(([, r]) => Number(r)));
+    const moving = style.animationName
+      .split(",")
+      .map((name) => this.keyframes.get(name.trim()) ?? "")
+      .join(" ");
+    const radius = Math.max(
+      0,
+      ...[...`${style.filter} ${moving}`.matchAll(/blur\(([\d.]+)px\)/g)].map(([, r]) => Number(r)),
+    );
     if (radius >= COSTLY.blur && share >= COSTLY.blurShare) this.add("expensive_blur", element, { radius, percent });
     const backdrop = style.backdropFilter || "none";
-    if (backdrop !== "none" && share >= COSTLY.backdropShare) this.add("expensive_backdrop_filter", element, { percent });
+    if (backdrop !== "none" && share >= COSTLY.backdropShare)
+      this.add("expensive_backdrop_filter", element, { percent });
     const blurs = style.boxShadow === "none" ? [] : [...style.boxShadow.matchAll(/-?[\d.]+px -?[\d.]+px ([\d.]+)px/g)];
     const spread = Math.max(0, ...blurs.map(([, blur]) => Number(blur)));
-    if (spread >= COSTLY.shadow && share >= COSTLY.shadowShare) this.add("expensive_box_shadow", element, { radius: spread, percent });
+    if (spread >= COSTLY.shadow && share >= COSTLY.shadowShare)
+      this.add("expensive_box_shadow", element, { radius: spread, percent });
     const blend = style.mixBlendMode;
     if (blend !== "normal" && share >= COSTLY.blendShare) this.add("expensive_blend_mode", element, { blend, percent });
     return style.filter !== "none" || backdrop !== "none";
@@ -637,7 +684,8 @@ class Inspection {
     if (!target) return from;
     const start = this.startOf(target, depth);
     const end = strictNumber(target.getAttribute("data-end"));
-    const length = durationOf(target) ?? (end === null ? 0 : end - (strictNumber(target.getAttribute("data-start")) ?? start));
+    const length =
+      durationOf(target) ?? (end === null ? 0 : end - (strictNumber(target.getAttribute("data-start")) ?? start));
     return Math.max(0, start + Math.max(0, length) + parsed.offset);
   }
 
@@ -649,7 +697,8 @@ class Inspection {
       const plain = animation.timeline === this.doc.timeline && animation.playState !== "paused";
       if (!plain || !target || !animation.animationName || !(activeDuration > 0 && Number.isFinite(endTime))) continue;
       const clips = [];
-      for (let clip = target.closest(TIMED); clip && clip !== this.root; clip = clip.parentElement?.closest(TIMED)) clips.push(clip);
+      for (let clip = target.closest(TIMED); clip && clip !== this.root; clip = clip.parentElement?.closest(TIMED))
+        clips.push(clip);
       const own = clips[0] === target;
       const ends = endTime / 1000 + (own ? this.startOf(target) : 0);
       const shown = Math.max(0, ...clips.map((clip) => this.startOf(clip)));
@@ -660,7 +709,9 @@ class Inspection {
   share(element) {
     const box = element.getBoundingClientRect();
     const side = (from, to, size) => Math.max(0, Math.min(to, size) - Math.max(from, 0));
-    return (side(box.left, box.right, this.width) * side(box.top, box.bottom, this.height)) / (this.width * this.height);
+    return (
+      (side(box.left, box.right, this.width) * side(box.top, box.bottom, this.height)) / (this.width * this.height)
+    );
   }
 }
 
@@ -671,7 +722,10 @@ function isTemplate(element) {
 
 function openingTag(element) {
   const html = element.cloneNode(false).outerHTML;
-  const tag = html.slice(0, html.length - (html.endsWith(`</${element.localName}>`) ? element.localName.length + 3 : 0));
+  const tag = html.slice(
+    0,
+    html.length - (html.endsWith(`</${element.localName}>`) ? element.localName.length + 3 : 0),
+  );
   return tag.length > 160 ? `${tag.slice(0, 157)}...` : tag;
 }
 
