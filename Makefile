@@ -23,7 +23,7 @@ lint: node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	node_modules/.bin/biome lint --error-on-warnings
+	node_modules/.bin/biome ci --error-on-warnings
 	for scope in tsconfig.json tools/javascript/*.tsconfig.json; do node_modules/.bin/tsc --project $$scope || exit 1; done
 
 # Linters of the page runtime, with the versions and digests of the lock file.
@@ -35,9 +35,10 @@ node_modules/.package-lock.json: package-lock.json
 types:
 	$(BIN)/mypy
 
-format:
+format: node_modules/.package-lock.json
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	node_modules/.bin/biome format --write
 
 # NO_MKDOCS_2_WARNING: Material's own news, which is no fault of a page.
 docs: $(VENV)/.docs

@@ -145,8 +145,8 @@ class ProjectCheck:
             self.add("self_closing_media_tag", path, line, tag, name=name)
         for use in facts["urls"]:
             self._url(use, path, role, places)
-        for sources in facts["faces"]:
-            self._face(sources, path, role, places)
+        for face in facts["faces"]:
+            self._face(face, path, role, places)
         self._scripts(facts, path, role, places)
         if role in _PAGE:
             self.together.compositions += [
@@ -284,11 +284,11 @@ class ProjectCheck:
         sheet = self._sheets[path].get(use["sheet"], path)
         return (sheet, self._page_base) if role == "sub" else (sheet,)
 
-    def _face(self, sources: list[dict[str, Any]], path: str, role: str, places: Positions) -> None:
-        """Check a font with several sources: report missing ones that come before an existing one."""
+    def _face(self, face: dict[str, Any], path: str, role: str, places: Positions) -> None:
+        """Check a font with several sources: report missing ones before an existing one, if any text asks for the font."""
         lost: list[dict[str, Any]] = []
         local = False
-        for source in sources:
+        for source in face["sources"]:
             if "local" in source:
                 local = True
                 continue
@@ -297,7 +297,7 @@ class ProjectCheck:
                 break
             lost.append(source)
         for source in lost:
-            self._url(source, path, role, places, severity="warning" if local else None)
+            self._url(source, path, role, places, severity="warning" if local or not face["used"] else None)
 
     def _url(self, use: dict[str, Any], path: str, role: str, places: Positions, severity: str | None = None) -> None:
         url, kind = use["url"], use["kind"]

@@ -57,6 +57,12 @@ function validSelectors(selectors) {
   return selectors.map((selector) => CSS.supports(`selector(${selector})`) || isList(selector));
 }
 
+const unquoted = (family) =>
+  family
+    .trim()
+    .replace(/^["']|["']$/g, "")
+    .toLowerCase();
+
 function isList(selector) {
   try {
     document.createDocumentFragment().querySelector(selector);
@@ -192,9 +198,11 @@ class Inspection {
       })),
       ids: [...this.elements.map(({ id }) => id), ...this.compositions.map(nameOf)].filter(Boolean),
       references: this.references,
-      faces: this.faces,
+      faces: this.faces.map(({ family, sources }) => ({ sources, used: this.asksFor(family) })),
       animations: this.timed,
-      fps: this.root?.getAttribute("data-fps") ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") } : null,
+      fps: this.root?.getAttribute("data-fps")
+        ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") }
+        : null,
       variables: this.declared.map(({ id }) => id),
       media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
       duration: Boolean(this.root) && durationOf(this.root) > 0,
@@ -217,7 +225,8 @@ class Inspection {
       const inside = [...doc.querySelectorAll("template")].find((t) => t.content?.querySelector(COMPOSITION));
       const sought = [...doc.scripts].some((script) => /\b__hf\b/.test(script.text)); // a page that is sought by its own means
       if (inside) this.add("standalone_composition_wrapped_in_template", inside);
-      else if (!sought) this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
+      else if (!sought)
+        this.add("root_missing_composition_id", doc.body.querySelector("[data-width],[data-height],#root,#stage"));
       return;
     }
     const defaults = { "data-width": "1080 pixels wide", "data-height": "1920 pixels high" };
@@ -271,7 +280,9 @@ class Inspection {
   }
 
   checkEnd(element) {
-    const [start, length, end] = ["data-start", "data-duration", "data-end"].map((n) => strictNumber(element.getAttribute(n)));
+    const [start, length, end] = ["data-start", "data-duration", "data-end"].map((n) =>
+      strictNumber(element.getAttribute(n)),
+    );
     const known = start !== null && length !== null && end !== null;
     const wrong = known && Math.abs(start + length - end) > 1e-9;
     const outcome = wrong ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s` : "editors write data-duration";
@@ -376,7 +387,8 @@ class Inspection {
 
   checkVideo(element, has) {
     if (!has("muted") && !has("data-has-audio")) this.add("video_missing_muted", element);
-    if (has("muted") && element.getAttribute("data-has-audio") === "true") this.add("video_muted_with_declared_audio", element);
+    if (has("muted") && element.getAttribute("data-has-audio") === "true")
+      this.add("video_muted_with_declared_audio", element);
     const above = element.parentElement?.closest(TIMED);
     if (has("data-start") && above && !above.matches(COMPOSITION)) this.add("video_nested_in_timed_element", element);
   }
@@ -431,7 +443,8 @@ class Inspection {
     for (const item of list) {
       if (typeof item?.id !== "string" || !item.id) return `${JSON.stringify(item)} has no id`;
       this.declared.push(item);
-      if (!VARIABLE_TYPES.includes(item.type)) return `"${item.id}" has the type ${JSON.stringify(item.type)}; known are ${VARIABLE_TYPES.join(", ")}`;
+      if (!VARIABLE_TYPES.includes(item.type))
+        return `"${item.id}" has the type ${JSON.stringify(item.type)}; known are ${VARIABLE_TYPES.join(", ")}`;
       if (item.type === "enum" && !Array.isArray(item.options)) return `"${item.id}" is an enum without options`;
       const url = item.type === "image" ? (item.default?.url ?? item.default) : null;
       if (typeof url === "string" && url) this.url(url, carrier, "variable");
@@ -443,8 +456,13 @@ class Inspection {
     const kinds = { string: "string", color: "string", number: "number", boolean: "boolean" };
     const wanted = kinds[item?.type];
     if (!item) this.add("undeclared_variable", null, { id });
-    else if (wanted && typeof value !== wanted) this.add("variable_type_mismatch", null, { id, wanted: `a ${item.type}` });
-    else if (item.type === "enum" && Array.isArray(item.options) && !item.options.some((option) => option?.value === value)) {
+    else if (wanted && typeof value !== wanted)
+      this.add("variable_type_mismatch", null, { id, wanted: `a ${item.type}` });
+    else if (
+      item.type === "enum" &&
+      Array.isArray(item.options) &&
+      !item.options.some((option) => option?.value === value)
+    ) {
       this.add("variable_type_mismatch", null, { id, wanted: "one of its options" });
     }
   }
@@ -489,7 +507,8 @@ class Inspection {
       ["image,use,feImage", "xlink:href", "image"],
     ]) {
       for (const element of this.doc.querySelectorAll(selector)) {
-        if (!element.hasAttribute(name) || element.closest("noscript") || (kind === "script" && !runs(element))) continue;
+        if (!element.hasAttribute(name) || element.closest("noscript") || (kind === "script" && !runs(element)))
+          continue;
         this.url(element.getAttribute(name), element, kind);
       }
     }
@@ -516,7 +535,8 @@ class Inspection {
   readRules(rules, owner, sheet) {
     for (const rule of rules) {
       if (rule instanceof owner.ownerDocument.defaultView.CSSImportRule) {
-        if (rule.supportsText === null || CSS.supports(rule.supportsText)) this.url(rule.href, owner, "style sheet", sheet);
+        if (rule.supportsText === null || CSS.supports(rule.supportsText))
+          this.url(rule.href, owner, "style sheet", sheet);
         continue;
       }
       if (rule.constructor.name === "CSSMediaRule" && !this.applies(rule.media)) continue;
@@ -533,7 +553,9 @@ class Inspection {
   }
 
   finite(style) {
-    return !style.animationIterationCount || style.animationIterationCount.split(",").some((c) => c.trim() !== "infinite");
+    return (
+      !style.animationIterationCount || style.animationIterationCount.split(",").some((c) => c.trim() !== "infinite")
+    );
   }
 
   applies(media) {
@@ -546,7 +568,22 @@ class Inspection {
       if (url === undefined) return { local: true };
       return UNKNOWN_FORMATS.test(format ?? "") ? null : this.use(unescaped(url), owner, "font", sheet);
     });
-    this.faces.push(sources.filter(Boolean));
+    this.faces.push({ family: unquoted(style.getPropertyValue("font-family")), sources: sources.filter(Boolean) });
+  }
+
+  // As the runtime judges a face that cannot be loaded (choices.js). Scenes share their faces with the page.
+  asksFor(family) {
+    if (this.role !== "entry" || this.doc.querySelector(HOST)) return true;
+    const view = this.doc.defaultView;
+    const names = (style) => style.fontFamily.split(",").some((name) => unquoted(name) === family);
+    const asks = (element) =>
+      [null, "::before", "::after"].some((pseudo) => names(view.getComputedStyle(element, pseudo)));
+    const paints = this.doc.querySelector("canvas") !== null;
+    const scripts = [...this.doc.scripts];
+    return (
+      this.elements.some((element) => element.localName.includes("-") || element.shadowRoot || asks(element)) ||
+      scripts.some(({ src, text }) => (src && paints) || text.toLowerCase().includes(family))
+    );
   }
 
   readDeclarations(style, owner, sheet, selector) {
@@ -559,8 +596,12 @@ class Inspection {
 
   // Whether a page requests a picture of a rule: not if no element matches it. Nested selectors are not followed.
   isUsed(selector) {
-    const plain = selector.replace(/::?(?:before|after|marker|backdrop|placeholder|selection|first-l(?:ine|etter))\b/g, "");
-    if (plain === "" || selector.includes("&") || plain.trim() !== plain || /(?:^|[\s,>+~])(?:,|$)/.test(plain)) return true;
+    const plain = selector.replace(
+      /::?(?:before|after|marker|backdrop|placeholder|selection|first-l(?:ine|etter))\b/g,
+      "",
+    );
+    if (plain === "" || selector.includes("&") || plain.trim() !== plain || /(?:^|[\s,>+~])(?:,|$)/.test(plain))
+      return true;
     return !isList(plain) || this.doc.querySelector(plain) !== null;
   }
 
@@ -586,14 +627,22 @@ class Inspection {
   cost(element, style) {
     const share = this.share(element);
     const percent = `${Math.round(share * 100)} %`;
-    const moving = style.animationName.split(",").map((name) => this.keyframes.get(name.trim()) ?? "").join(" ");
-    const radius = Math.max(0, ...[...`${style.filter} ${moving}`.matchAll(/blur\(([\d.]+)px\)/g)].map(([, r]) => Number(r)));
+    const moving = style.animationName
+      .split(",")
+      .map((name) => this.keyframes.get(name.trim()) ?? "")
+      .join(" ");
+    const radius = Math.max(
+      0,
+      ...[...`${style.filter} ${moving}`.matchAll(/blur\(([\d.]+)px\)/g)].map(([, r]) => Number(r)),
+    );
     if (radius >= COSTLY.blur && share >= COSTLY.blurShare) this.add("expensive_blur", element, { radius, percent });
     const backdrop = style.backdropFilter || "none";
-    if (backdrop !== "none" && share >= COSTLY.backdropShare) this.add("expensive_backdrop_filter", element, { percent });
+    if (backdrop !== "none" && share >= COSTLY.backdropShare)
+      this.add("expensive_backdrop_filter", element, { percent });
     const blurs = style.boxShadow === "none" ? [] : [...style.boxShadow.matchAll(/-?[\d.]+px -?[\d.]+px ([\d.]+)px/g)];
     const spread = Math.max(0, ...blurs.map(([, blur]) => Number(blur)));
-    if (spread >= COSTLY.shadow && share >= COSTLY.shadowShare) this.add("expensive_box_shadow", element, { radius: spread, percent });
+    if (spread >= COSTLY.shadow && share >= COSTLY.shadowShare)
+      this.add("expensive_box_shadow", element, { radius: spread, percent });
     const blend = style.mixBlendMode;
     if (blend !== "normal" && share >= COSTLY.blendShare) this.add("expensive_blend_mode", element, { blend, percent });
     return style.filter !== "none" || backdrop !== "none";
@@ -621,7 +670,8 @@ class Inspection {
     if (!target) return from;
     const start = this.startOf(target, depth);
     const end = strictNumber(target.getAttribute("data-end"));
-    const length = durationOf(target) ?? (end === null ? 0 : end - (strictNumber(target.getAttribute("data-start")) ?? start));
+    const length =
+      durationOf(target) ?? (end === null ? 0 : end - (strictNumber(target.getAttribute("data-start")) ?? start));
     return Math.max(0, start + Math.max(0, length) + parsed.offset);
   }
 
@@ -633,7 +683,8 @@ class Inspection {
       const plain = animation.timeline === this.doc.timeline && animation.playState !== "paused";
       if (!plain || !target || !animation.animationName || !(activeDuration > 0 && Number.isFinite(endTime))) continue;
       const clips = [];
-      for (let clip = target.closest(TIMED); clip && clip !== this.root; clip = clip.parentElement?.closest(TIMED)) clips.push(clip);
+      for (let clip = target.closest(TIMED); clip && clip !== this.root; clip = clip.parentElement?.closest(TIMED))
+        clips.push(clip);
       const own = clips[0] === target;
       const ends = endTime / 1000 + (own ? this.startOf(target) : 0);
       const shown = Math.max(0, ...clips.map((clip) => this.startOf(clip)));
@@ -644,7 +695,9 @@ class Inspection {
   share(element) {
     const box = element.getBoundingClientRect();
     const side = (from, to, size) => Math.max(0, Math.min(to, size) - Math.max(from, 0));
-    return (side(box.left, box.right, this.width) * side(box.top, box.bottom, this.height)) / (this.width * this.height);
+    return (
+      (side(box.left, box.right, this.width) * side(box.top, box.bottom, this.height)) / (this.width * this.height)
+    );
   }
 }
 
@@ -655,7 +708,10 @@ function isTemplate(element) {
 
 function openingTag(element) {
   const html = element.cloneNode(false).outerHTML;
-  const tag = html.slice(0, html.length - (html.endsWith(`</${element.localName}>`) ? element.localName.length + 3 : 0));
+  const tag = html.slice(
+    0,
+    html.length - (html.endsWith(`</${element.localName}>`) ? element.localName.length + 3 : 0),
+  );
   return tag.length > 160 ? `${tag.slice(0, 157)}...` : tag;
 }
 

@@ -67,13 +67,6 @@ def names_in(node: Node | None) -> set[str]:
     return {text_of(item) for item in inside(node, "identifier", "shorthand_property_identifier_pattern")}
 
 
-def number(node: Node) -> float | None:
-    try:
-        return float(text_of(node).replace("_", ""))
-    except ValueError:
-        return None
-
-
 def callee_object(call: Node) -> Node | None:
     function = call.child_by_field_name("function")
     return function.child_by_field_name("object") if function is not None else None

@@ -752,9 +752,16 @@ ASSET_CASES = [
     ),
     style(
         "missing_local_asset",
-        "@font-face { font-family: x; src: url('none.woff2') }",
+        "@font-face { font-family: 'X y'; src: url('none.woff2') } #box { font-family: serif, 'x Y' }",
         "/* @font-face { src: url('none.woff2') } */",
         name="font",
+    ),
+    style(
+        "missing_local_asset",
+        "@font-face { font-family: x; src: url('none.woff2') } .nowhere { font-family: x }",
+        "",
+        severity="warning",
+        name="font that no text asks for",
     ),
     Case(
         "missing_local_asset",
@@ -773,8 +780,8 @@ ASSET_CASES = [
     *(
         style(
             "missing_local_asset",
-            f"@font-face {{ font-family: x; src: {bad} }}",
-            f"@font-face {{ font-family: x; src: {good} }}",
+            f"@font-face {{ font-family: x; src: {bad} }} #box {{ font-family: x }}",
+            f"@font-face {{ font-family: x; src: {good} }} #box {{ font-family: x }}",
             severity=severity,
             font_dot_woff2=b"font",
             name=f"font {bad}",

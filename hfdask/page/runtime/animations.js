@@ -13,7 +13,10 @@ function findAnimations() {
   if (!altered && playing.size > MANY_ANIMATIONS) return [];
   altered = false;
   const found = trees().flatMap((tree) => tree.getAnimations());
-  const added = found.filter((animation) => !playbacks.has(animation)).map(playbackOf).filter(Boolean);
+  const added = found
+    .filter((animation) => !playbacks.has(animation))
+    .map(playbackOf)
+    .filter(Boolean);
   if (added.length) hearAttributes();
   return added;
 }
@@ -97,7 +100,10 @@ function replaceCovered() {
     const covered = new Set();
     for (const playback of all.toSorted((a, b) => b.order - a.order)) {
       const properties = propertiesOf(playback);
-      setReplaced(playback, properties.every((name) => covered.has(name)));
+      setReplaced(
+        playback,
+        properties.every((name) => covered.has(name)),
+      );
       for (const name of properties) covered.add(name);
     }
   }
@@ -181,7 +187,9 @@ const css = {
 const TIMED = ["animate", "animateMotion", "animateTransform", "set"];
 const SVG = "http://www.w3.org/2000/svg";
 const timedElements = () =>
-  trees().flatMap((tree) => [...tree.querySelectorAll(TIMED.join())]).filter(({ namespaceURI }) => namespaceURI === SVG);
+  trees()
+    .flatMap((tree) => [...tree.querySelectorAll(TIMED.join())])
+    .filter(({ namespaceURI }) => namespaceURI === SVG);
 const vectorTimes = new WeakMap();
 
 function outermost(element) {
@@ -190,7 +198,11 @@ function outermost(element) {
 }
 
 function timedVectors() {
-  return new Set(timedElements().map(outermost).filter((element) => element.localName === "svg"));
+  return new Set(
+    timedElements()
+      .map(outermost)
+      .filter((element) => element.localName === "svg"),
+  );
 }
 
 function timedEnd(element) {

@@ -47,7 +47,9 @@ function* faceRules(rules) {
 function brokenFaces() {
   const found = [];
   for (const document of allDocuments()) {
-    const broken = new Set([...document.fonts].filter(({ status }) => status === "error").map(({ family }) => unquoted(family)));
+    const broken = new Set(
+      [...document.fonts].filter(({ status }) => status === "error").map(({ family }) => unquoted(family)),
+    );
     if (!broken.size) continue;
     for (const sheet of sheetsOf(document)) {
       for (const rule of faceRules(rulesOf(sheet))) {

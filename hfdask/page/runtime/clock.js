@@ -178,7 +178,9 @@ function takeProblems() {
 
 // Windows of another origin are not ours to drive; they are told of in the plan.
 function childClocks() {
-  return childWindows().map((child) => child.__HF_VIRTUAL_TIME__).filter(Boolean);
+  return childWindows()
+    .map((child) => child.__HF_VIRTUAL_TIME__)
+    .filter(Boolean);
 }
 
 function childWindows(parent = window) {

@@ -26,7 +26,10 @@ function prepareRoot() {
   if (!root) return;
   if (!root.hasAttribute("data-start")) root.setAttribute("data-start", "0");
   const [width, height] = [pixels(root, "data-width", null), pixels(root, "data-height", null)];
-  for (const [name, value] of [["width", width], ["height", height]]) {
+  for (const [name, value] of [
+    ["width", width],
+    ["height", height],
+  ]) {
     if (value === null) continue;
     root.style.setProperty(name, `${value}px`);
     root.style.setProperty(`--comp-${name}`, `${value}px`);
@@ -69,7 +72,14 @@ function layOut(elements) {
   write(laidOut, (element) => {
     const free = ([near, far]) =>
       !element.style[near] && !element.style[far] && authored(element, near) && authored(element, far);
-    return Object.fromEntries([["top", "bottom"], ["left", "right"]].filter(free).map(([near]) => [near, "0"]));
+    return Object.fromEntries(
+      [
+        ["top", "bottom"],
+        ["left", "right"],
+      ]
+        .filter(free)
+        .map(([near]) => [near, "0"]),
+    );
   });
   const seen = laidOut.filter((element) => element.localName !== "audio");
   for (const name of ["width", "height"]) write(seen, (element) => sizeToSet(element, name));

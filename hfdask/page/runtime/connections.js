@@ -19,8 +19,13 @@ if (Peer) {
     addIceCandidate: () => never,
     setConfiguration() {},
   });
-  Object.defineProperty(Peer.prototype, "constructor", { value: RTCPeerConnection, configurable: true, writable: true });
+  Object.defineProperty(Peer.prototype, "constructor", {
+    value: RTCPeerConnection,
+    configurable: true,
+    writable: true,
+  });
   for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection"]) {
-    if (name in window) Object.defineProperty(window, name, { value: RTCPeerConnection, configurable: true, writable: true });
+    if (name in window)
+      Object.defineProperty(window, name, { value: RTCPeerConnection, configurable: true, writable: true });
   }
 }

@@ -75,7 +75,10 @@ function bitmapHeader({ width, height, data }) {
   const view = new DataView(new ArrayBuffer(122));
   const masks = [0xff, 0xff00, 0xff0000, 0xff000000];
   view.setUint16(0, 0x424d); // "BM"
-  const [file, size] = [[122 + data.length, 0, 122], [108, width, -height, 1 | (32 << 16), 3, data.length]];
+  const [file, size] = [
+    [122 + data.length, 0, 122],
+    [108, width, -height, 1 | (32 << 16), 3, data.length],
+  ];
   const words = [...file, ...size, 2835, 2835, 0, 0, ...masks, 0x73524742]; // from the top, 32 bits, sRGB
   for (const [i, word] of words.entries()) view.setInt32(2 + 4 * i, word, true);
   return view.buffer;

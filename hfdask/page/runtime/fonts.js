@@ -80,7 +80,10 @@ function textsOf(element) {
   return texts.map(([text, style]) => [CASES[style.textTransform]?.(text) ?? text, style]);
 }
 
-const CASES = { uppercase: (text) => `${text} ${text.toUpperCase()}`, lowercase: (text) => `${text} ${text.toLowerCase()}` };
+const CASES = {
+  uppercase: (text) => `${text} ${text.toUpperCase()}`,
+  lowercase: (text) => `${text} ${text.toLowerCase()}`,
+};
 // What is said to listeners, after a slash, is drawn nowhere.
 function contentOf(element, content) {
   const shown = content.replace(/attr\(\s*([\w-]+)[^)]*\)/g, (_, name) => element.getAttribute(name) ?? "");

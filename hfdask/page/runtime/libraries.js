@@ -83,7 +83,8 @@ async function mapLoaded(map) {
 }
 
 const leafletReady = (map) => new Promise((done) => (map.whenReady ? map.whenReady(done) : done(null)));
-const tilesLoaded = (map) => new Promise((done) => (map.addListener ? map.addListener("tilesloaded", done) : done(null)));
+const tilesLoaded = (map) =>
+  new Promise((done) => (map.addListener ? map.addListener("tilesloaded", done) : done(null)));
 
 // A transition ends while the page loads only if it takes no time; any other is for the frames to drive.
 const D3_FLUSHES = 3;

@@ -161,7 +161,9 @@ const ENDS = ["complete", "loopComplete", "segmentStart"];
 function warnOfLottie() {
   for (const animation of lottieList()) {
     if (!isLottieWeb(animation)) continue;
-    if (ENDS.some((name) => animation._cbs?.[name]?.length || animation[`on${name[0].toUpperCase()}${name.slice(1)}`])) {
+    if (
+      ENDS.some((name) => animation._cbs?.[name]?.length || animation[`on${name[0].toUpperCase()}${name.slice(1)}`])
+    ) {
       warn("a Lottie animation calls a script when a round ends, which a render never does: use the time of the frame");
     }
   }
@@ -171,15 +173,19 @@ function warnOfLottie() {
 const lottieLoads = new WeakMap();
 function lottieLoaded(animation) {
   if (animation.isLoaded !== false || !animation.addEventListener || isDestroyed(animation)) return null;
-  if (!lottieLoads.has(animation)) lottieLoads.set(animation, new Promise((done) => {
-    for (const name of ["DOMLoaded", "load", "destroy"]) animation.addEventListener(name, done);
-    for (const name of ["data_failed", "loadError"]) {
-      animation.addEventListener(name, () => {
-        addProblem(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
-        done(null);
-      });
-    }
-  }));
+  if (!lottieLoads.has(animation))
+    lottieLoads.set(
+      animation,
+      new Promise((done) => {
+        for (const name of ["DOMLoaded", "load", "destroy"]) animation.addEventListener(name, done);
+        for (const name of ["data_failed", "loadError"]) {
+          animation.addEventListener(name, () => {
+            addProblem(`a Lottie animation has no data: ${animation.path ?? ""}${animation.fileName ?? ""}`);
+            done(null);
+          });
+        }
+      }),
+    );
   return lottieLoads.get(animation);
 }
 

@@ -65,7 +65,9 @@ treeSetUps.push(keepBackAll);
 
 function isBrowsers({ target, animationName }) {
   if (!browserDrives || animationName === undefined || !target.getAnimations) return false;
-  const named = target.getAnimations({ subtree: true }).filter((animation) => animation.animationName === animationName);
+  const named = target
+    .getAnimations({ subtree: true })
+    .filter((animation) => animation.animationName === animationName);
   return named.length > 0 && named.every((animation) => !playbackOf(animation));
 }
 
@@ -79,7 +81,10 @@ const untold = own([]); // {target, event}, to be dispatched
 function announce(playback, type) {
   const { animation } = playback;
   const timelineTime = now(playback) + virtualMs - currentTime * 1000;
-  const event = new AnimationPlaybackEvent(type, { currentTime: type === "finish" ? ownTime(playback) : null, timelineTime });
+  const event = new AnimationPlaybackEvent(type, {
+    currentTime: type === "finish" ? ownTime(playback) : null,
+    timelineTime,
+  });
   untold.push({ target: animation, event });
 }
 
@@ -123,7 +128,10 @@ function momentOf(playback) {
   if (waits && !playback.told && start !== null && rate !== 0) {
     times.push(isOver(playback) ? current : at(rate > 0 ? timing(playback).endTime : 0));
   }
-  if (playback.kind !== "script" && Object.keys(STYLE_EVENTS[playback.kind]).some((what) => hearsStyle(playback, what))) {
+  if (
+    playback.kind !== "script" &&
+    Object.keys(STYLE_EVENTS[playback.kind]).some((what) => hearsStyle(playback, what))
+  ) {
     const { phase, round } = phaseOf(playback);
     const hasMoved = phase !== playback.phase || (round !== playback.round && hearsStyle(playback, "round"));
     times.push(hasMoved ? current : start === null || rate === 0 ? Infinity : at(nextPhase(playback, phase, round)));

@@ -11,7 +11,14 @@ const PLACEHOLDER = /__\w+__|<<.*>>|\{\{.*\}\}|\$\{.*\}/;
 
 // What a wrapper loses: the host has its own, and two elements with one composition id would be two compositions.
 const HOSTS_OWN = [
-  ...["data-composition-id", "data-composition-file", "data-composition-src", "data-start", "data-duration", "data-end"],
+  ...[
+    "data-composition-id",
+    "data-composition-file",
+    "data-composition-src",
+    "data-start",
+    "data-duration",
+    "data-end",
+  ],
   ...["data-track-index", "data-track"],
 ];
 
@@ -208,9 +215,7 @@ function readComposition(file) {
 // Everything is prepared in the file's own document, where nothing loads or runs, and adopted as a whole.
 function mount(host, { content, assets, carriers, file, template, depth }) {
   const named = host.getAttribute("data-composition-id");
-  const wrapper = content.querySelector(
-    named === null ? COMPOSITION : `[data-composition-id="${CSS.escape(named)}"]`,
-  );
+  const wrapper = content.querySelector(named === null ? COMPOSITION : `[data-composition-id="${CSS.escape(named)}"]`);
   const declared = (wrapper ?? content.querySelector(COMPOSITION))?.getAttribute("data-composition-id") ?? named;
   const authored = named ?? declared;
   const id = runtimeId(authored, named !== null && !host.parentElement?.closest(MOUNTED));
@@ -256,7 +261,11 @@ function declaredTrees(content) {
     const host = template.parentElement;
     if (!["open", "closed"].includes(mode) || !host || rootOf.has(host)) continue;
     const has = (name) => template.hasAttribute(`shadowroot${name}`);
-    const options = { delegatesFocus: has("delegatesfocus"), clonable: has("clonable"), serializable: has("serializable") };
+    const options = {
+      delegatesFocus: has("delegatesfocus"),
+      clonable: has("clonable"),
+      serializable: has("serializable"),
+    };
     const tree = host.attachShadow({ mode, ...options });
     tree.append(template.content);
     template.remove();
@@ -350,6 +359,9 @@ function assemble() {
 
 const assembling = new MutationObserver(entering(() => caught(assemble)));
 assembling.observe(document, { subtree: true, childList: true });
-document.addEventListener("readystatechange", entering(() => {
-  if (document.readyState === "interactive") caught(assemble);
-}));
+document.addEventListener(
+  "readystatechange",
+  entering(() => {
+    if (document.readyState === "interactive") caught(assemble);
+  }),
+);

@@ -33,12 +33,16 @@ const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but th
 function answerInOrder(object, name, applies = () => true) {
   const original = object?.[name];
   if (!original) return;
-  define(object, name, {
-    [name](...args) {
-      const answer = apply(original, this, args);
-      return applies(this) ? inTurn(answer) : answer;
-    },
-  }[name]);
+  define(
+    object,
+    name,
+    {
+      [name](...args) {
+        const answer = apply(original, this, args);
+        return applies(this) ? inTurn(answer) : answer;
+      },
+    }[name],
+  );
 }
 
 {
@@ -85,7 +89,8 @@ const askedWorkers = own(new Map());
     postMessage(...args) {
       if (!askedWorkers.has(this)) {
         askedWorkers.set(this, 0);
-        const answered = () => askedWorkers.has(this) && askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
+        const answered = () =>
+          askedWorkers.has(this) && askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
         apply(listenTo, this, ["message", answered]);
       }
       askedWorkers.set(this, askedWorkers.get(this) + 1);

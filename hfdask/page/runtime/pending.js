@@ -13,17 +13,24 @@ function watchWork(object, names) {
   for (const name of names) {
     const start = object?.[name];
     if (typeof start !== "function") continue;
-    define(object, name, { [name](...args) {
-      const promise = apply(start, this === undefined ? window : this, args);
-      if (!(promise instanceof taken.Promise)) return promise;
-      const work = nextWork++;
-      works.set(work, { name: `${name}()`, since: native.now() });
-      return apply(whenEnded, promise, [() => void works.delete(work)]);
-    } }[name]);
+    define(
+      object,
+      name,
+      {
+        [name](...args) {
+          const promise = apply(start, this === undefined ? window : this, args);
+          if (!(promise instanceof taken.Promise)) return promise;
+          const work = nextWork++;
+          works.set(work, { name: `${name}()`, since: native.now() });
+          return apply(whenEnded, promise, [() => void works.delete(work)]);
+        },
+      }[name],
+    );
   }
 }
 const whenEnded = Promise.prototype.finally;
-const functionsOf = (object) => Object.keys(object).filter((name) => typeof describeProperty(object, name).value === "function");
+const functionsOf = (object) =>
+  Object.keys(object).filter((name) => typeof describeProperty(object, name).value === "function");
 watchWork(window, ["createImageBitmap"]);
 watchWork(Blob.prototype, ["arrayBuffer", "bytes", "text"]);
 watchWork(Response.prototype, ["arrayBuffer", "blob", "bytes", "formData", "json", "text"]);
@@ -39,7 +46,8 @@ const awaited = own(new Map());
 const tellWorker = Worker.prototype.postMessage;
 const listenTo = EventTarget.prototype.addEventListener;
 define(Worker.prototype, "postMessage", function (...args) {
-  for (const name of ["message", "error"]) apply(listenTo, this, [name, () => void awaited.delete(this), { once: true }]);
+  for (const name of ["message", "error"])
+    apply(listenTo, this, [name, () => void awaited.delete(this), { once: true }]);
   awaited.set(this, native.now());
   return apply(tellWorker, this, args);
 });
@@ -55,7 +63,8 @@ function pendingWork() {
   };
   for (const { delay, repeats, idle, since, after } of timers.values()) {
     if (idle) continue;
-    if (after > MANY_FIRED || since > LONG_SINCE || (repeats && (fired > MANY_FIRED || now - since > REPEATED))) continue;
+    if (after > MANY_FIRED || since > LONG_SINCE || (repeats && (fired > MANY_FIRED || now - since > REPEATED)))
+      continue;
     add(`${repeats ? "an interval" : "a timer"} of ${delay} ms`, since + delay < config.patience);
   }
   for (const { name, since } of works.values()) if (since < LONG_SINCE) add(name, true);

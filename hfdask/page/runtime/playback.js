@@ -13,7 +13,10 @@ const nativeProperty = (name) => describeProperty(Animation.prototype, name);
 const natively = {};
 for (const name of ["timeline", "currentTime", "playState", "playbackRate", "effect", "replaceState"]) {
   const { get, set } = nativeProperty(name);
-  natively[name] = { get: (animation) => apply(get, animation, []), set: (animation, value) => apply(set, animation, [value]) };
+  natively[name] = {
+    get: (animation) => apply(get, animation, []),
+    set: (animation, value) => apply(set, animation, [value]),
+  };
 }
 for (const name of ["play", "pause", "cancel", "persist", "commitStyles"]) {
   const method = Animation.prototype[name];
@@ -21,7 +24,12 @@ for (const name of ["play", "pause", "cancel", "persist", "commitStyles"]) {
 }
 const timingOf = AnimationEffect.prototype.getComputedTiming;
 const targetOf = describeProperty(KeyframeEffect.prototype, "target").get;
-const { CSSAnimation: StyleAnimation, CSSTransition: StyleTransition, DocumentTimeline: PageTimeline, DOMException: BrowserError } = window;
+const {
+  CSSAnimation: StyleAnimation,
+  CSSTransition: StyleTransition,
+  DocumentTimeline: PageTimeline,
+  DOMException: BrowserError,
+} = window;
 
 const playbacks = own(new WeakMap());
 const playing = own(new Set()); // playbacks of the animations that have a time
@@ -388,12 +396,16 @@ for (const name of Object.keys({ ...answers, ...changes })) {
 for (const name of Object.keys(methods)) {
   const original = Animation.prototype[name];
   const method = methods[name];
-  define(Animation.prototype, name, {
-    [name](...args) {
-      const playback = playbackOf(this);
-      return playback ? void method(playback, ...args) : apply(original, this, args);
-    },
-  }[name]);
+  define(
+    Animation.prototype,
+    name,
+    {
+      [name](...args) {
+        const playback = playbackOf(this);
+        return playback ? void method(playback, ...args) : apply(original, this, args);
+      },
+    }[name],
+  );
 }
 
 const { updateTiming } = AnimationEffect.prototype;

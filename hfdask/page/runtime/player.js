@@ -154,7 +154,8 @@ function waitingFor() {
 const BUSY = 5000; // milliseconds
 function hasEnough(setUpOnly) {
   if (native.now() < BUSY && onItsWay().length > 0) return true;
-  const isReady = () => (root ? missingTimelines().length === 0 : isOwnPage()) && waitingFor().every((what) => what === "timers");
+  const isReady = () =>
+    (root ? missingTimelines().length === 0 : isOwnPage()) && waitingFor().every((what) => what === "timers");
   return !setUpOnly && isReady();
 }
 

@@ -9,12 +9,29 @@
 // own methods (`own`). What a page's code changes while it is called by the browser in the middle of ours (a custom element's
 // callback, a getter) counts from the next crossing on. None of this is a wall: it keeps the runtime's books right.
 
-const { apply, defineProperty: redefine, deleteProperty: drop, getOwnPropertyDescriptor: describeProperty, ownKeys } = Reflect;
+const {
+  apply,
+  defineProperty: redefine,
+  deleteProperty: drop,
+  getOwnPropertyDescriptor: describeProperty,
+  ownKeys,
+} = Reflect;
 const { hasOwn } = Object;
 const findGetter = Object.prototype.__lookupGetter__;
 
 // What the language itself reads, which stands in no source.
-const UNNAMED = ["next", "return", "then", "constructor", "resolve", "exec", "flags", "lastIndex", "toString", "valueOf"];
+const UNNAMED = [
+  "next",
+  "return",
+  "then",
+  "constructor",
+  "resolve",
+  "exec",
+  "flags",
+  "lastIndex",
+  "toString",
+  "valueOf",
+];
 const names = new Set([...config.names, ...UNNAMED]);
 
 // A literal's properties, so that a descriptor never takes any from `Object.prototype`.
@@ -34,12 +51,58 @@ function keepBuiltIns() {
   const spaces = [Object, Array, Number, String, Promise, Map, Symbol, Reflect, Math, JSON, CSS, URL];
   const kinds = [
     ...[Object, Function, Array, String, Number, RegExp, Map, Set, WeakMap, WeakSet, Promise, Symbol, Error],
-    ...[EventTarget, Node, Element, HTMLElement, SVGElement, SVGGraphicsElement, SVGSVGElement, SVGAnimationElement, Document],
-    ...[DocumentFragment, CharacterData, Attr, NamedNodeMap, NodeList, HTMLCollection, DOMTokenList, TreeWalker, ShadowRoot],
+    ...[
+      EventTarget,
+      Node,
+      Element,
+      HTMLElement,
+      SVGElement,
+      SVGGraphicsElement,
+      SVGSVGElement,
+      SVGAnimationElement,
+      Document,
+    ],
+    ...[
+      DocumentFragment,
+      CharacterData,
+      Attr,
+      NamedNodeMap,
+      NodeList,
+      HTMLCollection,
+      DOMTokenList,
+      TreeWalker,
+      ShadowRoot,
+    ],
     ...[HTMLImageElement, HTMLTemplateElement, HTMLScriptElement, HTMLLinkElement, HTMLStyleElement, HTMLMediaElement],
-    ...[CSSStyleDeclaration, CSSStyleSheet, StyleSheet, StyleSheetList, CSSRule, CSSStyleRule, CSSGroupingRule, CSSRuleList],
-    ...[StylePropertyMapReadOnly, MutationObserver, MutationRecord, Animation, AnimationEffect, KeyframeEffect, FontFace],
-    ...[document.fonts.constructor, Event, CustomEvent, ErrorEvent, PromiseRejectionEvent, DOMParser, XMLHttpRequest, URL],
+    ...[
+      CSSStyleDeclaration,
+      CSSStyleSheet,
+      StyleSheet,
+      StyleSheetList,
+      CSSRule,
+      CSSStyleRule,
+      CSSGroupingRule,
+      CSSRuleList,
+    ],
+    ...[
+      StylePropertyMapReadOnly,
+      MutationObserver,
+      MutationRecord,
+      Animation,
+      AnimationEffect,
+      KeyframeEffect,
+      FontFace,
+    ],
+    ...[
+      document.fonts.constructor,
+      Event,
+      CustomEvent,
+      ErrorEvent,
+      PromiseRejectionEvent,
+      DOMParser,
+      XMLHttpRequest,
+      URL,
+    ],
     ...[Blob, Response, Performance, DataView, ArrayBuffer],
   ];
   for (const object of [...spaces, ...kinds.map((kind) => kind.prototype), ...prototypes, window]) {

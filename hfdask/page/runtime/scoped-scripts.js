@@ -69,7 +69,8 @@ function runScripts() {
   const run = () => {
     for (const script of batch) script.module ? runModule(script.module) : runScoped(script);
   };
-  if (arrivals.length) gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(entering(run)));
+  if (arrivals.length)
+    gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(entering(run)));
   else run();
 }
 

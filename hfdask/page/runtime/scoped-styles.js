@@ -29,7 +29,9 @@ function scopeRules(rules, mounted) {
 }
 
 function scopeSelector(text, mounted) {
-  return splitSelector(text, ",").flatMap((part) => scopeComplex(part.trim(), mounted)).join(", ");
+  return splitSelector(text, ",")
+    .flatMap((part) => scopeComplex(part.trim(), mounted))
+    .join(", ");
 }
 
 // The element that `body` means in a sub-composition is its wrapper, or the host where there is none.

@@ -18,8 +18,10 @@ function addBaseStyle() {
 
 documentSetUps.push(() => {
   if (addBaseStyle()) return;
-  const waiting = new MutationObserver(entering(() => {
-    if (addBaseStyle()) waiting.disconnect();
-  }));
+  const waiting = new MutationObserver(
+    entering(() => {
+      if (addBaseStyle()) waiting.disconnect();
+    }),
+  );
   waiting.observe(document, { childList: true, subtree: true });
 });

@@ -41,7 +41,17 @@ function startTimer(handler, delay, args, { repeats = false, idle = false } = {}
   const least = idle && running?.idle ? IDLE_PERIOD : level > CLAMPED.level ? CLAMPED.delay : 0;
   const wanted = delay | 0; // as a browser reads it
   const set = running ? running.due : soughtMs > madeAt ? soughtMs : madeAt;
-  const timer = { id: nextTimer++, handler, args, repeats, idle, level, set, turn: 0, delay: wanted > least ? wanted : least };
+  const timer = {
+    id: nextTimer++,
+    handler,
+    args,
+    repeats,
+    idle,
+    level,
+    set,
+    turn: 0,
+    delay: wanted > least ? wanted : least,
+  };
   timers.set(timer.id, timer);
   schedule(timer);
   return timer.id;
@@ -176,7 +186,10 @@ function waitInFrame(since) {
 }
 
 if (isDriven) {
-  for (const [name, repeats] of /** @type {[string, boolean][]} */ ([["setTimeout", false], ["setInterval", true]])) {
+  for (const [name, repeats] of /** @type {[string, boolean][]} */ ([
+    ["setTimeout", false],
+    ["setInterval", true],
+  ])) {
     define(window, name, { [name]: (handler, delay, ...args) => startTimer(handler, delay, args, { repeats }) }[name]);
   }
   for (const name of ["clearTimeout", "clearInterval", "cancelIdleCallback"]) {

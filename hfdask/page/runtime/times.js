@@ -61,7 +61,8 @@ if (window.Temporal) {
   const { toZonedDateTimeISO } = Instant.prototype;
   const { timeZoneId } = Now;
   const instant = () => apply(fromEpochMilliseconds, Instant, [dateNow()]);
-  const zoned = (zone) => apply(toZonedDateTimeISO, instant(), [zone === undefined ? apply(timeZoneId, Now, []) : zone]);
+  const zoned = (zone) =>
+    apply(toZonedDateTimeISO, instant(), [zone === undefined ? apply(timeZoneId, Now, []) : zone]);
   const { toPlainDateTime, toPlainDate, toPlainTime } = Temporal.ZonedDateTime.prototype;
   define(Now, "instant", instant);
   define(Now, "zonedDateTimeISO", zoned);

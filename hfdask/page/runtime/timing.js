@@ -145,9 +145,10 @@ function mediaStart(element, trail = new Set()) {
   const hostDuration = resolveDuration(windowElement(host), hostStart);
   const length = strictNumber(element.getAttribute("data-duration"));
   const end = length > 0 ? start + length : start;
-  const meets = hostDuration > 0
-    ? start < hostStart + hostDuration && (end > hostStart || start === hostStart)
-    : start >= hostStart;
+  const meets =
+    hostDuration > 0
+      ? start < hostStart + hostDuration && (end > hostStart || start === hostStart)
+      : start >= hostStart;
   return meets ? start : hostStart + start;
 }
 

@@ -67,10 +67,14 @@ function gateInspections() {
 function warnOfPage() {
   guarded(warnOfLottie);
   if (document.querySelector("script[async][src]")) {
-    warn("an async script runs at another moment in each chunk, as fast as it came: use defer, or leave the attribute out");
+    warn(
+      "an async script runs at another moment in each chunk, as fast as it came: use defer, or leave the attribute out",
+    );
   }
   if (askedWorkers.size > 1 && !maps.used()) {
-    warn("several workers answer in any order, which differs from chunk to chunk: use their answers in an order of your own");
+    warn(
+      "several workers answer in any order, which differs from chunk to chunk: use their answers in an order of your own",
+    );
   }
   if (maps.used()) {
     warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");

@@ -98,18 +98,27 @@ function isAuthored(name) {
 }
 
 function stage() {
-  return document.querySelector("[data-hf-root]") ?? document.getElementById("stage") ?? document.body.firstElementChild
-    ?? document.body;
+  return (
+    document.querySelector("[data-hf-root]") ??
+    document.getElementById("stage") ??
+    document.body.firstElementChild ??
+    document.body
+  );
 }
 
 function slug(id) {
-  return id.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  return id
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
 }
 
 function cssText(value) {
   const scalar = value && typeof value === "object" ? value.name : value;
   if (!["string", "number", "boolean"].includes(typeof scalar)) return "";
-  return String(scalar).replace(/[;{}<>\r\n]/g, "").trim();
+  return String(scalar)
+    .replace(/[;{}<>\r\n]/g, "")
+    .trim();
 }
 
 // Each value is bound once: a script may have split the text into spans since.
