@@ -38,6 +38,6 @@ def test_frames_do_not_depend_on_the_frames_before(name: str) -> None:
         assert (report["width"], report["height"]) == (width, height)
     moving = len(set(run))
     assert moving == 1 if name == "static" else moving > 5, "the composition proves nothing if it stands still"
-    for frame in (7, 23):
-        with open_files(files, fps, **settings) as page:
-            assert page.digests(frame, frame + 1) == [run[frame]], f"frame {frame} as the first one"
+    with open_files(files, fps, **settings) as page:
+        assert page.digests(7, 8) == [run[7]], "frame 7 as the first one"
+        assert page.digests(23, 24) == [run[23]], "frame 23 right after frame 7"
