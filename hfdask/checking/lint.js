@@ -22,7 +22,15 @@ const VARIABLE_TYPES = ["string", "number", "color", "boolean", "enum", "font", 
 
 // From these values on, a style was measured to add between a sixth (shadow) and the whole (backdrop) of a frame's time, when
 // drawn in software.
-const COSTLY = { blur: 12, blurShare: 0.2, backdropShare: 0.02, shadow: 40, shadowShare: 0.2, blendShare: 0.2, filters: 12 };
+const COSTLY = {
+  blur: 12,
+  blurShare: 0.2,
+  backdropShare: 0.02,
+  shadow: 40,
+  shadowShare: 0.2,
+  blendShare: 0.2,
+  filters: 12,
+};
 
 async function moduleError(source) {
   // An import that cannot be resolved comes after the parser and before the first statement: the module never runs.
@@ -232,8 +240,11 @@ class Inspection {
     const defaults = { "data-width": "1080 pixels wide", "data-height": "1920 pixels high" };
     const lacking = Object.keys(defaults).filter((name) => pixelsOf(root, name) === null);
     if (lacking.length) {
-      const written = (name) => (root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is not a number above 0)` : name);
-      const [missing, outcome] = [lacking.map(written), lacking.map((name) => defaults[name])].map((texts) => texts.join(" and "));
+      const written = (name) =>
+        root.hasAttribute(name) ? `${name} ('${root.getAttribute(name)}' is not a number above 0)` : name;
+      const [missing, outcome] = [lacking.map(written), lacking.map((name) => defaults[name])].map((texts) =>
+        texts.join(" and "),
+      );
       this.add("root_missing_dimensions", root, { missing, outcome });
     }
     const outer = this.compositions.filter((e) => !e.parentElement?.closest(COMPOSITION));
@@ -285,7 +296,9 @@ class Inspection {
     );
     const known = start !== null && length !== null && end !== null;
     const wrong = known && Math.abs(start + length - end) > 1e-9;
-    const outcome = wrong ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s` : "editors write data-duration";
+    const outcome = wrong
+      ? `it says ${end} s, but data-duration wins and the clip ends at ${start + length} s`
+      : "editors write data-duration";
     this.add("deprecated_data_end", element, { outcome });
   }
 
@@ -324,7 +337,8 @@ class Inspection {
     const text = element.getAttribute("data-start");
     const parsed = parseStart(text);
     const outcome = "it starts with what it is in";
-    if (parsed === null && text.trim()) this.invalid(element, "data-start", "neither a number of seconds nor an element's id", outcome);
+    if (parsed === null && text.trim())
+      this.invalid(element, "data-start", "neither a number of seconds nor an element's id", outcome);
     else if (parsed?.seconds < 0) this.invalid(element, "data-start", "less than 0", outcome);
     else if (parsed?.id && !this.target(parsed.id)) this.references.push({ at: this.at(element), id: parsed.id });
   }

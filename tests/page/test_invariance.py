@@ -17,7 +17,9 @@ FRAMES = 30
 FORWARD = {"motion", "motion_sequence", "timers", "waapi_chains"}
 """What their scripts do when an animation or a timer ends cannot be undone; chunks go forwards."""
 
-SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5)
+SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5) | dict.fromkeys(
+    ("motion_sequence", "timers"), 3
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
