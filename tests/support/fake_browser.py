@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,7 +35,8 @@ VERSION = "9.8.7.6"
 
 _OWN_BROWSER = os.environ.get(ENV_BROWSER)
 _BLANK = '<div data-composition-id="blank" data-width="16" data-height="16" data-duration="1"></div>'
-_SEEK = re.compile(r"__hfdask\.frame\(([\d.e-]+)\)")
+_SEEK = re.compile(r"__hfdask\.frame\((\d+)\)")
+_RATE = re.compile(r'"fps": \[(\d+), (\d+)\]')
 _ELSEWHERE = re.compile(r"""<(\w+)[^>]*\s(?:src|href)=["'](https?://[^"']+)""")
 _KINDS = {"script": "Script", "link": "Stylesheet", "img": "Image"}
 _NOTHING_FOUND: dict[str, Any] = {
@@ -168,9 +170,12 @@ class _Opener:
 class _Context:
     def __init__(self, chromium: FakeChromium) -> None:
         self.chromium = chromium
+        self.fps = Fraction(30)
 
     async def add_init_script(self, script: str) -> None:
-        """There is no script engine to run it."""
+        """Take the rate out of the runtime's configuration; there is no script engine to run the rest."""
+        if found := _RATE.search(script):
+            self.fps = Fraction(int(found[1]), int(found[2]))
 
     async def new_page(self) -> _Page:
         return _Page(self)
@@ -249,7 +254,7 @@ class _Devtools:
     async def _value(self, page: FakePage, expression: str) -> Any:
         if sought := _SEEK.search(expression):
             await asyncio.sleep(page.seek_seconds)
-            return page.seek(float(sought[1]))
+            return page.seek(float(int(sought[1]) / self._page.context.fps))
         for known, answer in _ANSWERS.items():
             if known in expression:
                 return answer(page)
@@ -261,6 +266,7 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.report()": FakePage.report,
     "__hfdask.sight()": FakePage.sight,
     "__hfdask.settle()": lambda page: page.seek(0.0),
+    "__hfdask.timers(": lambda page: False,
     "__hfdaskText.changed()": lambda page: False,
     **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "samples", "lacking")},
     "hfdaskLint.inspect(": lambda page: _NOTHING_FOUND,
