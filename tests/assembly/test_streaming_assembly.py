@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from cluster_processes import in_this_process
 from distributed import Client
-from samples import BOX
+from samples import BOX, paced
 
 import hfdask
 import hfdask.cluster.tasks
@@ -232,7 +232,7 @@ def test_an_error_of_the_assembly_ends_the_render_at_once(project, cluster, tmp_
 
 
 def test_a_cancelled_render_leaves_no_growing_file(project, cluster, tmp_path):
-    html = BOX.replace('data-duration="1"', 'data-duration="60"')
+    html = paced(5).replace('data-duration="1"', 'data-duration="60"')
     handle = hfdask.submit(project(html), tmp_path / "out" / "out.mp4", client=cluster, chunk_size=30)
     deadline = time.monotonic() + 60
     while handle.progress.chunks_done < 2 and time.monotonic() < deadline:

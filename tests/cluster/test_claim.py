@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from cluster_processes import in_this_process
 from distributed import Client
+from samples import paced
 
 import hfdask
 from hfdask.cluster import claim
@@ -150,7 +151,7 @@ def test_a_dead_process_is_known_at_once(tmp_path):
 @pytest.mark.usefixtures("fake_browser")
 def test_a_second_render_in_this_process_is_refused_and_the_first_ends_well(project, near, tmp_path):
     output = tmp_path / "v.mp4"
-    first = hfdask.submit(project(), output, client=near, chunk_size=5)
+    first = hfdask.submit(project(paced(50)), output, client=near, chunk_size=5, sweep=0)
     while first.progress.stage == "plan":
         time.sleep(0.01)
     with pytest.raises(OutputBusyError):
@@ -162,7 +163,7 @@ def test_a_second_render_in_this_process_is_refused_and_the_first_ends_well(proj
 
 @pytest.mark.usefixtures("fake_browser")
 def test_after_a_cancellation_the_next_render_waits_for_its_end(project, near, tmp_path):
-    first = hfdask.submit(project(), tmp_path / "v.mp4", client=near, chunk_size=5)
+    first = hfdask.submit(project(paced(50)), tmp_path / "v.mp4", client=near, chunk_size=5, sweep=0)
     while first.progress.stage == "plan":
         time.sleep(0.01)
     first.cancel()

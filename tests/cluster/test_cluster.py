@@ -174,7 +174,7 @@ def test_errors_that_cannot_heal_run_once(error, project, cluster, tmp_path, mon
     assert not (tmp_path / "out.mp4").exists()
 
 
-LONG = """<div id="root" data-composition-id="c" data-width="320" data-height="180" data-duration="60" data-no-timeline>
+LONG = """<div id="root" data-composition-id="c" data-width="320" data-height="180" data-duration="60" data-no-timeline data-seek-ms="10">
 <canvas id="v" width="320" height="180"></canvas><script>
 const g = v.getContext('2d');
 function draw(t) { g.fillStyle = `hsl(${t / 10} 80% 50%)`; g.fillRect(0, 0, 320, 180); requestAnimationFrame(draw); }

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from cluster_processes import in_this_process
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from fake_browser import FakeBrowsers
-from samples import BOX
+from samples import BOX, paced
 
 import hfdask
 import hfdask.cluster.tasks
@@ -291,7 +291,7 @@ def test_a_driver_that_is_told_to_plan_does(project, two, tmp_path, no_browser):
 
 
 def test_cancel_while_a_worker_plans(project, two, tmp_path):
-    handle = hfdask.submit(project(), tmp_path / "out" / "out.mp4", client=two, plan_on="worker")
+    handle = hfdask.submit(project(paced(100)), tmp_path / "out" / "out.mp4", client=two, plan_on="worker")
     deadline = time.monotonic() + 10
     while handle.progress.stage != "plan on a worker" and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -12,6 +12,12 @@ BOX = """<div id="root" data-composition-id="c" data-width="160" data-height="90
 <div class="clip" data-start="0" data-duration="1" style="width:40px;height:40px;background:#c33;animation:go 1s linear both"></div>
 <style>@keyframes go { to { transform: translateX(100px) } }</style></div>"""
 
+
+def paced(milliseconds: int) -> str:
+    """`BOX`, of which each frame takes a fake browser so long."""
+    return BOX.replace("data-no-timeline", f'data-no-timeline data-seek-ms="{milliseconds}"')
+
+
 SLOW = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="4" data-no-timeline data-seek-ms="30">
 <div class="clip" data-start="0" style="width:40px;height:40px;background:#36c;animation:go 4s linear both"></div>
 <style>@keyframes go { to { transform: translateX(100px) } }</style>
