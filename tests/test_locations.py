@@ -49,12 +49,19 @@ def ftp(tmp_path) -> Iterator[Server]:
     handler = type("Handler", (FTPHandler,), {"authorizer": accounts})
     logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
     server = FTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.02, "handle_exit": False})
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            server.serve_forever(timeout=0.02, blocking=False, handle_exit=False)
+        server.close_all()
+
+    thread = threading.Thread(target=serve)
     thread.start()
     try:
         yield Server(folder, server.address[1], server)
     finally:
-        server.close_all()
+        stop.set()
         thread.join()
 
 
