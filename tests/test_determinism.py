@@ -36,6 +36,7 @@ EACH_KIND = {
     "sub_twice",
     "text",
     "timeline",
+    "timers",
     "webgl_seek",
 }
 SMALL = [pytest.param(name, marks=[] if name in EACH_KIND - {*LIBRARIES} else [pytest.mark.slow]) for name in ALL]

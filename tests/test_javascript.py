@@ -43,20 +43,20 @@ def parsed(source: str) -> Node:
 
 
 @pytest.mark.parametrize("scope", SCRIPTS)
-def test_every_name_that_the_runtime_declares_is_used(scope):
+def test_every_name_that_the_runtime_declares_is_used(scope: str) -> None:
     programs = [parsed(source) for source in SCRIPTS[scope]]
     used = Counter(text(node) for program in programs for node in nodes(program) if node.type in NAMES)
     unused = {name for program in programs for name in declared(program) if used[name] < 2}
     assert not unused
 
 
-def test_a_name_that_nothing_uses_is_found():
+def test_a_name_that_nothing_uses_is_found() -> None:
     program = parsed(
         "function lost() {} const { a, b: c } = window; let d = a; function* e() {} export class F {}; d = c;"
     )
     assert list(declared(program)) == ["lost", "a", "c", "d", "e"]
 
 
-def test_every_file_of_the_runtime_is_loaded():
+def test_every_file_of_the_runtime_is_loaded() -> None:
     files = {file.name for file in (resources.files("hfdask.page") / "runtime").iterdir()}
     assert files == {*page._FRAME, *page._PLAYER, page._FONTS}

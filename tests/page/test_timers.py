@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ LONG = 'data-duration="6" data-no-timeline'
 BOX = box('id="x"', "#00f")
 
 # What a page does with timers, and what `value` is at a time of the composition in milliseconds, after its first second.
-ANIMATED = {
+ANIMATED: dict[str, tuple[str, Callable[[float], float]]] = {
     "an interval that counts": ("let value = 0; setInterval(() => { value++ }, 170)", lambda ms: ms // 170),
     "an interval that is cleared": (
         "let value = 0; const id = setInterval(() => { if (++value === 12) clearInterval(id) }, 200)",
@@ -179,6 +180,10 @@ def library(name: str, file: str) -> bytes:
     return script.read_bytes()
 
 
+def share(ms: float, start: float) -> float:
+    return min(1, max(0, (ms - start) / 800))
+
+
 def test_sequences_of_motion_are_where_their_times_say(tmp_path: Path) -> None:
     script = """const to = (x) => ({transform: ['none', `translateX(${x}px)`]}); const linear = {duration: 0.8, ease: 'linear'};
       Motion.animate([['#x', to(20), linear], ['#y', to(40), linear], ['#z', to(30), {...linear, at: 2.1}]]);
@@ -186,7 +191,6 @@ def test_sequences_of_motion_are_where_their_times_say(tmp_path: Path) -> None:
     html = composition(
         '<i id="x"></i><i id="y"></i><i id="z"></i>', script, root=LONG, head='<script src="motion.js"></script>'
     )
-    share = lambda ms, start: min(1, max(0, (ms - start) / 800))  # noqa: E731
     for start in (15, 36, 70, 120):
         with open_html(tmp_path, html, {"motion.js": library("motion", "motion.js")}) as page:
             for frame in (start, start + 3):

@@ -217,7 +217,9 @@ let settleAnimations = () => {}; // when they have run
 
 // Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
 // scripts left of the randomness.
+let passedMs = Number.NaN; // the moment to which all that is driven has been brought
 function setClock(ms) {
+  passedMs = Number.NaN;
   soughtMs = Math.max(0, ms);
   virtualMs = Math.max(FRAME_0, soughtMs);
   reseed(soughtMs);

@@ -207,6 +207,8 @@ function passMoment(ms) {
   let waited = false;
   if (untold.length) {
     dispatchUntold();
+  } else if (ms === passedMs && timerMoment() <= ms + ROUNDING) {
+    waited = passTimer(ms); // one of many at this moment, to which all has been brought
   } else {
     currentTime = ms / 1000;
     setClock(ms);
@@ -214,6 +216,7 @@ function passMoment(ms) {
     blameless(drive);
     tellMoments();
     waited = passTimer(ms);
+    passedMs = ms;
   }
   for (const clock of childClocks()) waited = clock.passMoment(ms) || waited;
   return waited;

@@ -15,7 +15,7 @@ const MAX_LATE = 10; // others
 const SOON = 50; // milliseconds that are waited for without a look
 
 const timers = own(new Map()); // id → timer
-const queue = own([]); // {timer, due, turn}, the next one last, and some that do not count any more
+const queue = own([]); // {timer, due, turn}, the next one first, and some that do not count any more
 let nextTimer = 1;
 let fired = 0;
 let running = null; // the timer whose callback, or what that has left to promises, runs
@@ -65,17 +65,34 @@ function schedule(timer) {
   if (waitsSince < Infinity || (!begun && isFirst(timer) && timer.delay < AT_ONCE)) fireInTime(timer);
 }
 
+// A heap, so that a page with very many timers pays little for each.
 function enqueue(entry) {
-  let [low, high] = [0, queue.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const { timer, due } = queue[middle];
-    if (due > entry.due || (due === entry.due && timer.id > entry.timer.id)) low = middle + 1;
-    else high = middle;
+  let at = queue.length;
+  queue.push(entry);
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    if (!comesFirst(entry, queue[parent])) break;
+    queue[at] = queue[parent];
+    at = parent;
   }
-  queue.splice(low, 0, entry);
+  queue[at] = entry;
 }
 
+function dequeue() {
+  const last = queue.pop();
+  const { length } = queue;
+  if (!length) return;
+  let at = 0;
+  for (let child = 1; child < length; child = 2 * at + 1) {
+    if (child + 1 < length && comesFirst(queue[child + 1], queue[child])) child++;
+    if (!comesFirst(queue[child], last)) break;
+    queue[at] = queue[child];
+    at = child;
+  }
+  queue[at] = last;
+}
+
+const comesFirst = (a, b) => a.due < b.due || (a.due === b.due && a.timer.id < b.timer.id);
 const stillCounts = ({ timer, turn }) => timers.get(timer.id) === timer && timer.turn === turn;
 
 // By the real clock.
@@ -94,9 +111,8 @@ const isEarlier = (a, b) => a.due < b.due || (a.due === b.due && a.id < b.id);
 
 function firstTimer() {
   while (queue.length) {
-    const last = queue[queue.length - 1];
-    if (stillCounts(last)) return last.timer;
-    queue.pop();
+    if (stillCounts(queue[0])) return queue[0].timer;
+    dequeue();
   }
   return null;
 }
