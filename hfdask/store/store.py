@@ -353,11 +353,15 @@ class Store:
 
     def _make_folder(self, folder: str) -> None:
         """Make a folder that others may be making at the same time; some servers call that an error."""
-        try:
-            in_time(self._connections, "makedirs", folder, exist_ok=True)
-        except Exception:
-            if not in_time(self._connections, "exists", folder):
-                raise
+        for left in reversed(range(folder.count("/") + 1)):  # others may make each of its parents, too
+            try:
+                in_time(self._connections, "makedirs", folder, exist_ok=True)
+                return
+            except Exception:
+                if in_time(self._connections, "exists", folder):
+                    return
+                if not left:
+                    raise
 
     def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
         """Read back what was sent: unlike object stores, these do not check it themselves."""

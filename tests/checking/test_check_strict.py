@@ -43,13 +43,13 @@ def test_check_prints_findings_by_file(tmp_path):
 
 
 @pytest.mark.parametrize(("files", "level"), [(ERROR, "strict"), (WARNING, "strict-all")])
-def test_a_strict_plan_fails_before_anything_is_made(files, level, tmp_path):
+def test_a_strict_plan_fails_before_there_is_a_plan(files, level, tmp_path):
     write(tmp_path / "project", files)
     with pytest.raises(CheckFailedError) as caught:
         hfdask.plan(tmp_path / "project", tmp_path / "plan", check=level)
     assert caught.value.code == "CHECK_FAILED"
     assert len(caught.value.details["findings"]) == 1
-    assert not (tmp_path / "plan").exists()
+    assert not (tmp_path / "plan" / "plan.json").exists()
 
 
 def test_the_check_is_no_part_of_the_plan(tmp_path):

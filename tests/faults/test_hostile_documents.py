@@ -22,6 +22,7 @@ import msgspec
 import pytest
 from watched_files import watched
 
+import hfdask.rendering.chunk
 import hfdask.rendering.pipeline
 from hfdask import errors
 from hfdask.assembly.certificate import Certificate, CertifiedChunk
@@ -324,7 +325,7 @@ def canary(tmp_path: Path) -> Path:
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hfdask.rendering.pipeline, "browser_thread", _no_browser)
-    for module in (hfdask.rendering.pipeline, verify):
+    for module in (hfdask.rendering.chunk, verify):
         monkeypatch.setattr(module, "require_environment", lambda planned: None)
 
 
