@@ -40,7 +40,7 @@ from hfdask.errors import (
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import plan_with
-from hfdask.rendering.reuse import finished_chunk
+from hfdask.rendering.reuse import damaged, finished_chunk
 from hfdask.store import Store, concurrently, split_url
 
 
@@ -272,7 +272,7 @@ class Render:
             self._partial.pop(index, None)
             # Without its record it counts as not finished.
             store.delete(self.plan.manifest.chunks[index].file + ".json")
-            self._warnings.append(f"chunk {index} was spoilt, and was rendered again: {error.message}")
+            self._warnings.append(damaged(index, error.message))
         self._set("render")
         return sorted(spoilt)
 

@@ -26,7 +26,7 @@ from hfdask.media.picture import decode_frame, frame_digest
 from hfdask.rendering.plan_page import PlanPage
 
 CHANNEL_FRAMES = 8
-"""Pictures that may wait for the encoder."""
+"""Maximum number of pictures that wait for the encoder."""
 
 _POLL = 0.1
 _DONE = object()
@@ -34,7 +34,7 @@ _DONE = object()
 
 @dataclass
 class ChunkWork:
-    """A chunk under way: what it needs, and what it has found out."""
+    """State of a chunk that is being rendered."""
 
     manifest: Manifest
     chunk: ChunkRange
@@ -70,7 +70,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
         thread.result(future)
     finally:
         if future.cancel():
-            # Wait until the browser is closed before the next chunk leases one.
+            # Wait until the browser is returned before the next chunk leases one.
             concurrent.futures.wait([future], timeout=10)
 
 
@@ -94,10 +94,10 @@ def _encode(
 
 
 async def _capture(work: ChunkWork, channel: _Channel, clock: StageClock) -> None:
-    """The browser's half: announce that the page is ready, then hand over frames.
+    """Capture on the browser's thread: report that the page is ready, then send frames.
 
-    A browser that dies, hangs or takes too much memory is replaced, and the next one goes on from the frame at which it did,
-    since a frame does not depend on those before. Where it fails twice at the same frame, no browser is to blame.
+    A browser that dies, hangs or takes too much memory is replaced, and the next one continues at the same frame, since
+    frames do not depend on those before. A second failure at the same frame is raised.
     """
     frame = max(0, work.chunk.start - 1)
     failed_at = None
@@ -110,12 +110,12 @@ async def _capture(work: ChunkWork, channel: _Channel, clock: StageClock) -> Non
         except (BrowserCrashError, BrowserMemoryError, PageTimeoutError, CaptureError) as error:
             if failed_at == frame or not work.opened:
                 raise
-            work.messages.append(f"{error}; a new browser goes on from frame {frame}")
+            work.messages.append(f"{error}; a new browser continues at frame {frame}")
             failed_at = frame
 
 
 async def _frames(work: ChunkWork, first: int, announce: _Channel | None, clock: StageClock) -> AsyncGenerator[Frame]:
-    """The frames from ``first`` on, in a page of their own."""
+    """Yield the frames from ``first`` on, from a new page."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with work.plan_page.page() as (session, warm):
@@ -149,7 +149,7 @@ class _Channel:
         self._items.put(item)
 
     def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
-        """The next item, or the producer's error, or `RenderCancelledError`; None after the last item."""
+        """Return the next item, or None after the last one. Raise the producer's error, or `RenderCancelledError`."""
         while True:
             try:
                 item = self._items.get(timeout=_POLL)
@@ -160,12 +160,12 @@ class _Channel:
                     self._thread.result(producer)
                     return None
                 continue
-            with contextlib.suppress(RuntimeError):  # the thread was closed, and nobody waits there
+            with contextlib.suppress(RuntimeError):  # the thread was closed, and nothing waits there
                 self._thread.loop.call_soon_threadsafe(self._free.release)
             return item
 
     def frames(self, producer: concurrent.futures.Future[None], observer: Observer) -> Iterator[Frame]:
-        """Frames as they come, until the producer ends; metered as the capture's share of the caller's time."""
+        """Yield frames until the producer ends; meter the wait as the capture's share of the caller's time."""
         while True:
             with observer.meter("capture"):
                 item = self.take(producer, observer)

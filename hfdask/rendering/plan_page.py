@@ -31,7 +31,7 @@ class PlanPage:
     @classmethod
     @contextmanager
     def of(cls, store: Store, manifest: Manifest) -> Iterator[PlanPage]:
-        """Yield the materials of one chunk or of the whole plan, until the block ends.
+        """Fetch and yield them, until the block ends.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from hfdask.store import Store, concurrently, file_digest
 def upload(work: ChunkWork, output: Store, name: str) -> None:
     """Upload everything except the record, which commits the chunk."""
     chunk = work.chunk
-    output.delete(name + ".json")  # of a chunk that is replaced: no record may stand for what is not yet there
+    output.delete(name + ".json")  # of a chunk that is replaced: no record may exist before its files
     record = FrameRecord(
         key=chunk.key,
         start=chunk.start,

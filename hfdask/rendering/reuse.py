@@ -1,7 +1,7 @@
-"""Chunks that are in the store already: finished ones of this plan, and ones of another plan that see the same.
+"""Reuse chunks that are in the store: finished ones of this plan, and those of another plan with the same content key.
 
-A chunk of another plan is named by what it can see (`hfdask.planning.content_keys`). It is used if some of its frames still
-come out as they did.
+A chunk of another plan (`hfdask.planning.content_keys`) is reused if some of its frames are still rendered with the same
+pixels.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ from hfdask.rendering.record import worker_name
 from hfdask.store import Store, file_digest
 
 SPOTS = 3
-"""Moving frames of another plan's chunk that are captured again before it is used, besides its first and last."""
+"""Number of moving frames of another plan's chunk, besides its first and last, to capture again before it is reused."""
+
+
+def damaged(index: int, why: str) -> str:
+    """Return the message for a chunk whose stored files cannot be used."""
+    return f"chunk {index} was damaged and was rendered again: {why}"
 
 
 def finished_chunk(
     output: Store, name: str, chunk: ChunkRange, tell: Callable[[str], object] = lambda text: None
 ) -> ChunkResult | None:
-    """The record of a chunk that is finished in the store and sees what this one does, if there is one.
+    """Return the record of a finished chunk in the store with the same content key, or None.
 
-    Its ``plan_hash`` may be another plan's. A file that is not what the record says counts as not finished. Its bytes are
-    only read where that is cheap, in a local store; assembly checks them in any case. ``tell`` is told of a record that is
-    spoilt, or whose file is.
+    Its ``plan_hash`` may be another plan's. A chunk whose file does not match the record does not count. The bytes are
+    only read if that is cheap, in a local store; assembly checks them in any case. ``tell`` is called with a message if
+    the record or its file is damaged.
     """
     where = output.url_of(name)
     try:
@@ -38,7 +43,7 @@ def finished_chunk(
     except MissingArtifactError:
         return None
     except PlanCorruptError as error:
-        tell(f"chunk {chunk.index} was spoilt, and was rendered again: {error.message}")
+        tell(damaged(chunk.index, error.message))
         return None
     try:
         whole = (
@@ -51,15 +56,13 @@ def finished_chunk(
     except MissingArtifactError:
         whole = False
     if not whole:
-        tell(
-            f"chunk {chunk.index} was spoilt, and was rendered again: {where} and its files are not what its record says"
-        )
+        tell(damaged(chunk.index, f"the files of {where} do not match its record"))
         return None
     return record
 
 
 def spot_frames(record: FrameRecord) -> tuple[int, ...]:
-    """The frames that tell whether a chunk is still what it was: of a shifted movement, those that move."""
+    """Choose the frames to capture again before a chunk is reused: the first, the last and some that move."""
     last = len(record.digests) - 1
     moving = [number for number, moved in enumerate(record.damage) if moved]
     spread = [moving[(2 * k + 1) * len(moving) // (2 * SPOTS)] for k in range(SPOTS)] if moving else [last // 2]
@@ -69,7 +72,7 @@ def spot_frames(record: FrameRecord) -> tuple[int, ...]:
 def take_over(
     work: ChunkWork, known: ChunkResult, output: Store, name: str, clock: StageClock, observer: Observer
 ) -> ChunkResult | None:
-    """Use another plan's chunk, if its frames come out as they did; with the frame before it as this plan shows it."""
+    """Reuse another plan's chunk if its frames are rendered as before. The frame before it is captured by this plan."""
     chunk = work.chunk
     try:
         record = read_frames(output, name)
@@ -86,8 +89,8 @@ def take_over(
     different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
     if different:
         work.messages.append(
-            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those that were rendered before; "
-            "it was rendered again"
+            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those of the earlier plan, "
+            "so it was rendered again"
         )
         return None
     with clock("upload"):
