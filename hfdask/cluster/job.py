@@ -18,13 +18,17 @@ from hfdask.store import Location, StorageOptions, split_output
 
 @dataclass(frozen=True)
 class Job:
-    """What to render, where to, and how; ``plan_options`` are those of the plan that the caller gave."""
+    """What to render, where to, and how.
+
+    ``plan_options`` are those of the plan that the caller gave, ``workers`` is theirs or the project's own.
+    """
 
     project: str | os.PathLike[str]
     output: Location
     plan: PlanLocation
     plan_options: Mapping[str, Any]
     config: JobConfig
+    workers: int | None
     storage_options: StorageOptions | None = field(default=None, repr=False)
 
     @classmethod
@@ -37,7 +41,7 @@ class Job:
         storage_options: StorageOptions | None,
     ) -> Job:
         """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
-        RenderConfig.of(with_project_file(project, plan_options, storage_options))
+        workers = RenderConfig.of(with_project_file(project, plan_options, storage_options)).workers
         store, name = split_output(output, storage_options)
         if PurePosixPath(name).suffix.lower() != ".mp4":
             raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
@@ -46,7 +50,7 @@ class Job:
         plan = Location.at(store, f"{FOLDER}/{name}")
         if config.plan_dir:
             plan = Location.of(config.plan_dir, place.options_for(config.plan_dir))
-        return cls(project, place, PlanLocation.of(plan), plan_options, config, storage_options)
+        return cls(project, place, PlanLocation.of(plan), plan_options, config, workers, storage_options)
 
     @property
     def keeps_plan(self) -> bool:

@@ -17,7 +17,6 @@ from hfdask.cluster.local import client_for
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.core.model import RenderResult
-from hfdask.project.settings import with_project_file
 from hfdask.store import StorageOptions
 
 
@@ -86,8 +85,6 @@ def render(
         Whether to show a progress bar on standard error. Default: on a terminal and in a notebook.
     dashboard : bool
         Whether a cluster in this process has a dashboard. Its address goes to standard error.
-    **options
-        All other options of `submit`, and fields of `RenderConfig`.
 
     Returns
     -------
@@ -101,8 +98,7 @@ def render(
     """
     plan_options, job_config = _parted(config, options)
     job = Job.of(project, output, plan_options, job_config, storage_options)
-    slots = with_project_file(project, plan_options, storage_options).get("workers")
-    with at_work(with_dask=True), client_for(client, slots, dashboard=dashboard) as cluster:
+    with at_work(with_dask=True), client_for(client, job.workers, dashboard=dashboard) as cluster:
         if dashboard:
             Console(stderr=True).print(f"dashboard: {cluster.dashboard_link}")
         handle = Render(job, cluster)

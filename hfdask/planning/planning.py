@@ -100,11 +100,11 @@ def plan_with(
     location = PlanLocation.of(plan_url, storage_options)
     current_environment()  # report a missing browser before anything is hashed
     with Snapshot(location.store()) as snapshot, local_project(project, storage_options) as folder:
-        options = options_of(folder, options, slots)
+        config = RenderConfig.of(options_of(folder, options, slots))
         with clock("compile"):
-            frozen = freeze(folder, RenderConfig.of(options), snapshot)
+            frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, RenderConfig.of(options), clock)
+        return seal(frozen, files, location, snapshot, config, clock)
 
 
 class FrozenProject(Value, frozen=True):
