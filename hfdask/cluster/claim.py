@@ -15,6 +15,8 @@ import uuid
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
+
 from hfdask.core.model import Value, canonical_json, decode
 from hfdask.errors import (
     HfdaskError,
@@ -23,7 +25,7 @@ from hfdask.errors import (
     PlanCorruptError,
     RenderCancelledError,
 )
-from hfdask.store import Place, StorageOptions, split_output
+from hfdask.store import Place, split_output
 
 FOLDER = ".hfdask"
 """What belongs to renders under way, next to their outputs."""
@@ -89,8 +91,8 @@ class Claim:
         The video.
     """
 
-    def __init__(self, output: Place, storage_options: StorageOptions | None = None) -> None:
-        self._store, name = split_output(output, storage_options)
+    def __init__(self, output: Place) -> None:
+        self._store, name = split_output(output)
         self._output = self._store.shown(name)
         self._name = f"{FOLDER}/{name}.claim"
         self._note = Note(token=uuid.uuid4().hex, host=socket.gethostname()[:200], process=Process.own(), renewals=0)
@@ -132,8 +134,7 @@ class Claim:
             if self.holds():
                 self._store.delete(self._name)
         except HfdaskError as error:
-            where = self._store.shown(self._name)
-            return [f"{where} is of no use any more, but cannot be removed: {error.message}"]
+            return [f"could not remove {self._store.shown(self._name)}: {error.message}"]
         if self._store.local:
             with contextlib.suppress(OSError):  # it is not there, or something else is in it
                 Path(self._store.path, FOLDER).rmdir()
@@ -144,12 +145,7 @@ class Claim:
             with contextlib.suppress(HfdaskError):  # a store that is away, or full, for a moment: the next time will do
                 if not self.holds():
                     return
-                self._note = Note(
-                    token=self._note.token,
-                    host=self._note.host,
-                    process=self._note.process,
-                    renewals=self._note.renewals + 1,
-                )
+                self._note = msgspec.structs.replace(self._note, renewals=self._note.renewals + 1)
                 self._store.put(self._name, self._document())
 
     def _document(self) -> bytes:

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -25,10 +26,18 @@ _RESTS = frozenset({"hfdask-browser"})
 
 _DASK = ("IO loop", "Dask-")
 
-_lock = threading.Lock()
-_calls = 0
-_found = ""  # in a forked process: state of the parent
-_before = ""
+
+@dataclass
+class _State:
+    """``calls`` are under way. ``before`` is what a fork would take along, ``found`` what the fork to this process took."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    calls: int = 0
+    before: str = ""
+    found: str = ""
+
+
+_state = _State()
 
 
 def require_threads(*, with_dask: bool = False) -> None:
@@ -38,8 +47,8 @@ def require_threads(*, with_dask: bool = False) -> None:
     ------
     ForkedProcessError
     """
-    if _found == "busy" or (_found == "dask" and with_dask):
-        what = "while hfdask worked there" if _found == "busy" else "after Dask had started threads there"
+    if _state.found == "busy" or (_state.found == "dask" and with_dask):
+        what = "while hfdask worked there" if _state.found == "busy" else "after Dask had started threads there"
         raise ForkedProcessError(
             f"this process was forked from another one {what}, and lacks its threads; start it anew instead: "
             "multiprocessing.get_context('spawn'), ProcessPoolExecutor(mp_context=...), or fork before hfdask and Dask are used"
@@ -55,15 +64,14 @@ def at_work(*, with_dask: bool = False) -> Iterator[None]:
     ForkedProcessError
         If this process lacks threads that the block needs.
     """
-    global _calls  # noqa: PLW0603 - one a process is the point
     require_threads(with_dask=with_dask)
-    with _lock:
-        _calls += 1
+    with _state.lock:
+        _state.calls += 1
     try:
         yield
     finally:
-        with _lock:
-            _calls -= 1
+        with _state.lock:
+            _state.calls -= 1
 
 
 def worked(call: Callable[P, T]) -> Callable[P, T]:
@@ -78,18 +86,16 @@ def worked(call: Callable[P, T]) -> Callable[P, T]:
 
 
 def _look() -> None:
-    global _before  # noqa: PLW0603
     names = [thread.name for thread in threading.enumerate()]
-    if _calls or any(name.startswith("hfdask-") and name not in _RESTS for name in names):
-        _before = "busy"
+    if _state.calls or any(name.startswith("hfdask-") and name not in _RESTS for name in names):
+        _state.before = "busy"
     else:
-        _before = "dask" if any(name.startswith(_DASK) for name in names) else ""
+        _state.before = "dask" if any(name.startswith(_DASK) for name in names) else ""
 
 
 def _remember() -> None:
-    global _found, _calls, _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-    _found, _calls = _before or _found, 0
+    _state.lock = threading.Lock()
+    _state.found, _state.calls = _state.before or _state.found, 0
 
 
 os.register_at_fork(before=_look, after_in_child=_remember)
