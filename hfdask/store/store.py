@@ -357,10 +357,10 @@ class Store:
             try:
                 in_time(self._connections, "makedirs", folder, exist_ok=True)
                 return
-            except Exception:
+            except Exception as error:
                 if in_time(self._connections, "exists", folder):
                     return
-                if not left:
+                if not left or not (isinstance(error, FileExistsError) or may_be_missing(error)):
                     raise
 
     def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
