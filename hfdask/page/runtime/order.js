@@ -82,6 +82,7 @@ function override(prototype, methods) {
 
 // A worker that was asked is waited for until it has answered as often. Some never answer: the host gives up on those.
 const askedWorkers = own(new Map());
+const askedAt = own(new Map()); // when, of those that have neither answered nor failed since
 {
   const listenTo = EventTarget.prototype.addEventListener;
   const { postMessage, terminate } = Worker.prototype;
@@ -89,11 +90,15 @@ const askedWorkers = own(new Map());
     postMessage(...args) {
       if (!askedWorkers.has(this)) {
         askedWorkers.set(this, 0);
-        const answered = () =>
-          askedWorkers.has(this) && askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
+        const answered = () => {
+          askedAt.delete(this);
+          if (askedWorkers.has(this)) askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
+        };
         apply(listenTo, this, ["message", answered]);
+        apply(listenTo, this, ["error", () => void askedAt.delete(this)]);
       }
       askedWorkers.set(this, askedWorkers.get(this) + 1);
+      askedAt.set(this, native.now());
       return apply(postMessage, this, args);
     },
     terminate() {

@@ -41,17 +41,6 @@ watchWork(window.OfflineAudioContext?.prototype, ["startRendering"]);
 watchWork(window.Scheduler?.prototype, ["postTask", "yield"]);
 if (window.SubtleCrypto) watchWork(SubtleCrypto.prototype, functionsOf(SubtleCrypto.prototype));
 
-// A worker that was told something may answer.
-const awaited = own(new Map());
-const tellWorker = Worker.prototype.postMessage;
-const listenTo = EventTarget.prototype.addEventListener;
-define(Worker.prototype, "postMessage", function (...args) {
-  for (const name of ["message", "error"])
-    apply(listenTo, this, [name, () => void awaited.delete(this), { once: true }]);
-  awaited.set(this, native.now());
-  return apply(tellWorker, this, args);
-});
-
 // In words, and whether any of it may end in time.
 function pendingWork() {
   const now = native.now();
@@ -68,6 +57,6 @@ function pendingWork() {
     add(`${repeats ? "an interval" : "a timer"} of ${delay} ms`, since + delay < config.patience);
   }
   for (const { name, since } of works.values()) if (since < LONG_SINCE) add(name, true);
-  for (const since of awaited.values()) if (now - since < REPEATED && since < LONG_SINCE) add("a worker", true);
+  for (const since of askedAt.values()) if (now - since < REPEATED && since < LONG_SINCE) add("a worker", true);
   return { pending: few([...pending].sort()), mayEnd };
 }

@@ -15,7 +15,7 @@ const MAX_LATE = 10; // others
 const SOON = 50; // milliseconds that are waited for without a look
 
 const timers = own(new Map()); // id → timer
-const queue = own([]); // {timer, due, turn}, the next one first, and some that do not count any more
+const queue = own([]); // {timer, id, due, turn}, the next one first, and some that do not count any more
 let nextTimer = 1;
 let fired = 0;
 let running = null; // the timer whose callback, or what that has left to promises, runs
@@ -61,7 +61,7 @@ function schedule(timer) {
   timer.due = timer.set + timer.delay;
   timer.since = native.now();
   timer.after = fired;
-  enqueue({ timer, due: timer.due, turn: ++timer.turn });
+  enqueue({ timer, id: timer.id, due: timer.due, turn: ++timer.turn });
   if (waitsSince < Infinity || (!begun && isFirst(timer) && timer.delay < AT_ONCE)) fireInTime(timer);
 }
 
@@ -71,7 +71,7 @@ function enqueue(entry) {
   queue.push(entry);
   while (at > 0) {
     const parent = (at - 1) >> 1;
-    if (!comesFirst(entry, queue[parent])) break;
+    if (!isEarlier(entry, queue[parent])) break;
     queue[at] = queue[parent];
     at = parent;
   }
@@ -84,15 +84,15 @@ function dequeue() {
   if (!length) return;
   let at = 0;
   for (let child = 1; child < length; child = 2 * at + 1) {
-    if (child + 1 < length && comesFirst(queue[child + 1], queue[child])) child++;
-    if (!comesFirst(queue[child], last)) break;
+    if (child + 1 < length && isEarlier(queue[child + 1], queue[child])) child++;
+    if (!isEarlier(queue[child], last)) break;
     queue[at] = queue[child];
     at = child;
   }
   queue[at] = last;
 }
 
-const comesFirst = (a, b) => a.due < b.due || (a.due === b.due && a.timer.id < b.timer.id);
+const isEarlier = (a, b) => a.due < b.due || (a.due === b.due && a.id < b.id);
 const stillCounts = ({ timer, turn }) => timers.get(timer.id) === timer && timer.turn === turn;
 
 // By the real clock.
@@ -107,7 +107,6 @@ function fireInTime(timer) {
 
 const isFirst = ({ repeats, due }) => !repeats && due <= SHORT;
 const isSetUp = (timer) => isFirst(timer) && !timer.idle;
-const isEarlier = (a, b) => a.due < b.due || (a.due === b.due && a.id < b.id);
 
 function firstTimer() {
   while (queue.length) {
