@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from distributed import Client, LocalCluster
+from cluster_processes import in_processes
+from distributed import Client
 from samples import COMPOSITIONS, EXAMPLES
 
 import hfdask
@@ -63,12 +63,7 @@ def digests(chunks: list[hfdask.ChunkResult]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes() as client:
         yield client
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cluster_processes import in_this_process
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from cluster_processes import in_processes, in_this_process
+from distributed import Client, Worker, WorkerPlugin
 from fake_browser import FakeBrowsers
 from samples import BOX, paced
 
@@ -32,12 +31,7 @@ pytestmark = pytest.mark.usefixtures("fake_browser")
 @pytest.fixture(scope="module")
 def two() -> Iterator[Client]:
     """Two workers in processes of their own, which have the browser of the environment they were started in."""
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes() as client:
         client.register_plugin(FakeBrowsers())
         yield client
 
@@ -156,12 +150,7 @@ class DieOnce(WorkerPlugin):
 
 
 def test_a_worker_that_dies_while_it_assembles_is_replaced(project, tmp_path):
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes() as client:
         client.register_plugin(FakeBrowsers())
         client.register_plugin(DieOnce(str(tmp_path / "note")))
         output = tmp_path / "out" / "out.mp4"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from aftermath import running
+from cluster_processes import in_processes
 from distributed import Client, LocalCluster
 from sabotage import Sabotage
 
@@ -28,13 +28,9 @@ TEXT = """<div id="root" data-composition-id="c" data-width="160" data-height="9
 
 @contextmanager
 def cluster_of(workers: int) -> Iterator[tuple[LocalCluster, Client]]:
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield cluster, client
+    with in_processes(workers) as client:
+        assert isinstance(client.cluster, LocalCluster)
+        yield client.cluster, client
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import Client, LocalCluster
+from cluster_processes import in_processes
 
 import hfdask
 from hfdask.browser import browser_thread
@@ -76,12 +75,7 @@ def test_three_hundred_chunks_leave_two_workers_as_they_were(project, tmp_path, 
     monkeypatch.setenv("TMPDIR", str(folder))
     source = project(PAGE)
     rounds: list[Mapping[str, Holdings]] = []
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes() as client:
         digests = set()
         for number in range(ROUNDS):
             video = hfdask.render(source, tmp_path / f"{number}.mp4", client=client, fps=25, chunk_size=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import time
@@ -17,7 +16,8 @@ import distributed
 import pytest
 import yaml
 from click.testing import CliRunner
-from distributed import Client, LocalCluster
+from cluster_processes import in_processes
+from distributed import Client
 from fake_browser import FakeBrowsers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,12 +35,7 @@ pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
 
 @contextmanager
 def processes(workers: int, threads: int = 1) -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=threads, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes(workers, threads) as client:
         client.register_plugin(FakeBrowsers())
         yield client
 

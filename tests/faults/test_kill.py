@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from aftermath import below, is_browser, running, said, until
-from distributed import Client, LocalCluster
+from cluster_processes import in_processes
 from samples import EXAMPLES, SLOW
 
 import hfdask
@@ -37,12 +36,7 @@ def browsers_of(*pids: int) -> list[psutil.Process]:
 def test_a_killed_worker_costs_only_its_chunk(project, tmp_path):
     source = project(SLOW)
     quiet = hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=30, workers=1)
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes() as client:
         handle = hfdask.submit(source, tmp_path / "out.mp4", client=client, chunk_size=30)
         assert until(lambda: 5 < handle.progress.done < 100 or handle.done(), 60)
         victim = next(pid for pid in client.run(os.getpid).values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import signal
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from aftermath import until
-from cluster_processes import Processes
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from cluster_processes import Processes, in_processes
+from distributed import Client, Worker, WorkerPlugin
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from fake_browser import FakeBrowsers
@@ -39,12 +38,7 @@ PACED = SLOW.replace('"4"', '"3"').replace("4s", "3s")
 
 @contextmanager
 def two_workers(*plugins: WorkerPlugin) -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes() as client:
         for plugin in (FakeBrowsers(), *plugins):
             client.register_plugin(plugin)
         yield client

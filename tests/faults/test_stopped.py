@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -14,7 +13,7 @@ import dask
 import pytest
 from aftermath import until
 from click.testing import CliRunner
-from cluster_processes import Processes
+from cluster_processes import Processes, in_processes
 from distributed import Client, LocalCluster, Status, Worker, WorkerPlugin
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,12 +70,7 @@ class Sleep(WorkerPlugin):
 
 @contextmanager
 def workers(count: int, seconds: float = 0.4) -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with in_processes(count) as client:
         client.register_plugin(Sleep(seconds))
         yield client
 

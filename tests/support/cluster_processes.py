@@ -50,6 +50,18 @@ def in_this_process(threads: int = 2) -> Iterator[Client]:
         yield client
 
 
+@contextmanager
+def in_processes(workers: int = 2, threads: int = 1) -> Iterator[Client]:
+    """A client of a cluster whose workers are processes of their own, with nannies."""
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=threads, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
 class Processes:
     """What was started and not killed is killed at the end."""
 

@@ -7,10 +7,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import HTTPServer
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
@@ -46,6 +48,17 @@ class Server:
         return self.fault(method, path)
 
 
+@contextmanager
+def _serving(http: BaseServer) -> Iterator[None]:
+    """Let a server answer for as long as the block runs."""
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        http.shutdown()
+        http.server_close()
+
+
 def serve_s3() -> Iterator[Server]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
@@ -69,13 +82,8 @@ def serve_s3() -> Iterator[Server]:
     http = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     options = {"key": "testing", "secret": SECRET, "endpoint_url": f"http://127.0.0.1:{http.server_port}"}
     server = Server("s3", options)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with _serving(http):
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
 
 
 def serve_gcs() -> Iterator[Server]:
@@ -124,13 +132,8 @@ def serve_gcs() -> Iterator[Server]:
     storage = Storage(use_memory_fs=True)
     http = Http(("127.0.0.1", 0), partial(Handler, storage))
     server = Server("gs", {"token": "anon", "endpoint_url": f"http://127.0.0.1:{http.server_port}"})
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with _serving(http):
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
 
 
 class Replayed:
