@@ -8,6 +8,7 @@ follow the frames.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from tree_sitter import Node
@@ -45,12 +46,8 @@ _STYLES = frozenset({"animation", "animationName", "transition"})
 
 def starts_animation(function: Node) -> bool:
     """Return true if a function clearly starts an animation."""
-    for call in inside(function, "call_expression"):
-        callee = call.child_by_field_name("function")
-        name = member(callee)[1] or text_of(callee)
-        from_gsap = global_name(text_of(base_of(call))) == "gsap"
-        if name in _ANIMATES or name == "anime" or (from_gsap and name in _MAKES):
-            return True
+    if any(name in _ANIMATES or name == "anime" or makes for name, makes in _calls(function)):
+        return True
     return any(
         member(node.child_by_field_name("left"))[1] in _STYLES for node in inside(function, "assignment_expression")
     )
@@ -59,15 +56,20 @@ def starts_animation(function: Node) -> bool:
 def starts_tween(function: Node) -> Literal["", "perhaps", "surely"]:
     """Return if a function starts an animation of a library, which runs by the library's own clock."""
     answer: Literal["", "perhaps"] = ""
-    for call in inside(function, "call_expression"):
-        callee = call.child_by_field_name("function")
-        name = member(callee)[1] or text_of(callee)
-        from_gsap = global_name(text_of(base_of(call))) == "gsap"
-        if name in ("anime", "restart", "resume") or (from_gsap and name in _MAKES):
+    for name, makes in _calls(function):
+        if name in ("anime", "restart", "resume") or makes:
             return "surely"
         if name in _OF_BOTH:
             answer = "perhaps"
     return answer
+
+
+def _calls(function: Node) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each called function or method, and true if it makes an animation of GSAP."""
+    for call in inside(function, "call_expression"):
+        callee = call.child_by_field_name("function")
+        name = member(callee)[1] or text_of(callee)
+        yield name, name in _MAKES and global_name(text_of(base_of(call))) == "gsap"
 
 
 def event_of(node: Node, arguments: list[Node]) -> tuple[str, Node] | None:
