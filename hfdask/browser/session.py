@@ -243,7 +243,7 @@ class PageSession:
 
     async def sight(self) -> PageParts:
         """Return the parts of the page for content keys; call it when all frames have been sought."""
-        async with self._deadline(self.settings.load_timeout, "the page did not tell its parts"):
+        async with self._deadline(self.settings.load_timeout, "the page did not report its parts"):
             parts = await self._evaluate("__hfdask.sight()")
         sight = understood(parts, PageParts, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))

@@ -61,9 +61,7 @@ def survey(client: Client) -> FleetReport:
     """
     answers, stopped = connection_of(client).ask_workers(_diagnose, workers=worker_addresses(client))
     report = FleetReport(workers=dict(sorted(answers.items())))
-    report.problems += [
-        f"{worker}: has stopped; it answers nothing, and sends no heartbeats" for worker in sorted(stopped)
-    ]
+    report.problems += [f"{worker}: has stopped: no answers and no heartbeats" for worker in sorted(stopped)]
     if not report.workers:
         report.problems.append("the cluster has no worker that answers")
         return report

@@ -85,7 +85,7 @@ def still(
 
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
-    # Nobody looked at the text of this frame while it was planned, so all fonts that could be in the plan are there.
+    # Planning has not read the text of this frame, so the browser gets all fonts that a plan could have.
     with PlanPage.of(frozen.location.store(), frozen.manifest) as plan_page:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,

@@ -287,7 +287,7 @@ def _bring_pack(cache: Cache, store: Store, pack: Pack, wanted: Mapping[str, Pla
             missing = {digest: size for digest, size in pack.members if not cache.has(digest, size)}
             if not missing.keys() & wanted.keys():
                 return
-            with suppress(ArtifactDigestError):  # longer than it can be: to be fetched again, like any wrong one
+            with suppress(ArtifactDigestError):  # too long: fetch it again, like any wrong one
                 cache.retry_when_full(partial(_fetch, store, pack.name, path, pack.size))
                 cache.retry_when_full(partial(_unpack, cache, path, pack, missing))
     left = [wanted[digest] for digest, size in pack.members if digest in wanted and not cache.has(digest, size)]
