@@ -59,26 +59,39 @@ def atomic_file(folder: Path, name: str) -> Iterator[Path]:
 
     Like the scratch folders, it is locked while its process lives. Files of dead processes are removed first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
-        with contextlib.suppress(OSError):  # alive, or just removed by another process
-            descriptor = _lock_of(left, os.O_RDONLY)
-            left.unlink(missing_ok=True)
-            os.close(descriptor)
     fresh = folder / f".{name}.{uuid.uuid4().hex[:12]}"
     path = fresh.with_name(f"{fresh.name}.tmp")
-    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    descriptor = _new_file(fresh)
     try:
-        with contextlib.suppress(
-            OSError
-        ):  # a file system without locks: no other process can mistake it for a dead one's
+        # A file system without locks: no other process can mistake this file for a dead one's.
+        with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+            with contextlib.suppress(OSError):  # alive, or just removed by another process
+                lock = _lock_of(left, os.O_RDONLY)
+                left.unlink(missing_ok=True)
+                os.close(lock)
         fresh.rename(path)
         yield path
     finally:
         fresh.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+_MAX_TRIES = 100
+
+
+def _new_file(path: Path) -> int:
+    """Make a file and its folder; again, if another process removes the folder before the file is in it."""
+    for left in reversed(range(_MAX_TRIES)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except (FileNotFoundError, FileExistsError):
+            if not left:
+                raise
+    raise AssertionError
 
 
 def shared_folder() -> Path:

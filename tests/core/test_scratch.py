@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from hfdask import errors
 from hfdask.core import scratch
-from hfdask.core.scratch import is_private, private_folder, shared_folder
+from hfdask.core.scratch import atomic_file, is_private, private_folder, shared_folder
 from hfdask.store import Cache
 
 ROOT = os.getuid() == 0
@@ -135,3 +137,22 @@ def test_private_folder_says_what_is_wrong(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(PermissionError, match="link"):
         private_folder(tmp_path / "link")
+
+
+def test_a_file_is_made_while_others_remove_its_empty_folder(tmp_path):
+    folder, ended = tmp_path / "shared", threading.Event()
+
+    def remove():
+        while not ended.wait(0.0001):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    try:
+        for _ in range(2000):
+            with atomic_file(folder, "name") as path:
+                assert path.parent == folder
+    finally:
+        ended.set()
+        thread.join()

@@ -17,10 +17,13 @@ function inTurn(promise) {
   return answer;
 }
 
-// What answers do when they come may ask for more; a page that always asks for more is not waited for.
+// What answers do when they come may ask for more, some promises later; a page that always asks for more is not waited for.
 const MAX_WAITS = 20;
 async function answersGiven() {
-  for (let round = 0; pendingAnswers.size && round < MAX_WAITS; round++) await lastAnswer;
+  for (let round = 0; pendingAnswers.size && round < MAX_WAITS; round++) {
+    await lastAnswer;
+    await reactions();
+  }
 }
 
 // The runtime's own questions take no turn.
