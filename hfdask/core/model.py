@@ -45,6 +45,7 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.values import Value
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
 PROTOCOL = 4
@@ -54,15 +55,6 @@ CaptureMode = Literal["beginframe", "screenshot"]
 Json = Any
 
 _T = TypeVar("_T")
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all stored structs: immutable, keyword-only, strict about unknown fields.
-
-    ``LIMIT`` is the maximum size of a document of this kind, in bytes.
-    """
-
-    LIMIT: ClassVar[int] = 2**20
 
 
 class Rate(Value, frozen=True):

@@ -31,11 +31,11 @@ from hfdask.core.model import (
     Manifest,
     PageSettings,
     Rate,
-    Value,
     canonical_json,
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.values import Value
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
