@@ -204,7 +204,7 @@ class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
-    It is None during planning.
+    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id.
     """
 
     width: Side
@@ -216,6 +216,7 @@ class PageSettings(Value, frozen=True):
     load_timeout: Timeout
     frame_timeout: Timeout
     gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
+    durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = {}
 
     def __post_init__(self) -> None:
         if why := misfit(self.variables):
