@@ -24,6 +24,8 @@ of them cross from a worker to the driver.
     │   │   ├── NotMediaError           NOT_MEDIA_PAYLOAD
     │   │   ├── MediaTypeError          ASSET_MEDIA_TYPE_MISMATCH
     │   │   └── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
+    │   ├── VideoClipError              VIDEO_CLIP_INVALID
+    │   ├── MediaStartError             MEDIA_START_OUT_OF_RANGE
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
     │   ├── MissingGlyphError           GLYPH_MISSING
@@ -212,6 +214,18 @@ class VideoSourceError(AssetError):
     """A source video cannot be rendered; ``details["reason"]`` is a word for why, such as ``encrypted``."""
 
     code = "VIDEO_SOURCE_UNRENDERABLE"
+
+
+class VideoClipError(ProjectError):
+    """An attribute of a ``<video>`` that says what it plays cannot be read; ``details["element"]`` names it."""
+
+    code = "VIDEO_CLIP_INVALID"
+
+
+class MediaStartError(ProjectError):
+    """A ``<video>`` that loops or has no duration begins past the end of its source, so it has nothing to show."""
+
+    code = "MEDIA_START_OUT_OF_RANGE"
 
 
 class CheckFailedError(ProjectError):

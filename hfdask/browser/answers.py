@@ -100,6 +100,11 @@ class ToldVideo(Struct, frozen=True, rename="camel"):
     declares_sound: bool
     auto: bool
 
+    @property
+    def shows(self) -> bool:
+        """False if it is in no frame."""
+        return self.start is None or self.end is None or self.start < self.end
+
 
 ToldVideos = Annotated[tuple[ToldVideo, ...], Meta(max_length=MAX_CLIPS)]
 

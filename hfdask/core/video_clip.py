@@ -14,12 +14,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from msgspec import Meta
 
 from hfdask.core.fields import Seconds, Text
 from hfdask.core.values import Value
+from hfdask.core.video_source import FrameIndex, VideoSource
 
 MIN_RATE, MAX_RATE = 0.1, 10.0
 """Limits of a playback rate; others are cut to them."""
@@ -104,25 +105,10 @@ class VideoClip(Value, frozen=True):
     muted: bool
 
     def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError("it ends before it starts")
         if any(after.t <= before.t for before, after in itertools.pairwise(self.ramp)):
             raise ValueError("the points of its ramp are not in order of time")
-
-
-class Source(Protocol):
-    """What is asked of a source video."""
-
-    @property
-    def playable(self) -> Fraction:
-        """Seconds from the source's time 0 to its end."""
-        ...
-
-
-class Index(Protocol):
-    """What is asked of the frames of a source video."""
-
-    def at(self, seconds: Fraction) -> int | None:
-        """Return the frame that shows at a time of the source, or None if none does yet."""
-        ...
 
 
 def exact(seconds: float) -> Fraction:
@@ -159,10 +145,10 @@ def source_time(clip: VideoClip, frame: int, fps: Fraction, playable: Fraction) 
 
 
 def source_frames(
-    clip: VideoClip, source: Source, index: Index, frames: Iterable[int], fps: Fraction
+    clip: VideoClip, source: VideoSource, index: FrameIndex, frames: Iterable[int], fps: Fraction
 ) -> tuple[int | None, ...]:
     """Return for each frame the frame of the source that a clip shows, or None if it shows nothing."""
-    times = (source_time(clip, frame, fps, source.playable) for frame in frames)
+    times = (source_time(clip, frame, fps, source.playable.fraction) for frame in frames)
     return tuple(None if time is None else index.at(time) for time in times)
 
 

@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from hfdask.core.fields import Line, RatePart
-from hfdask.core.model import Value
 from hfdask.core.planes import ColorSpace
+from hfdask.core.values import Value
 
 MAX_SOURCE_SIDE = 8192
 """Pixels of a source's longer side: 8K of digital cinema."""

@@ -125,7 +125,7 @@ function naturalLength(element) {
   return points.length ? timeWhenPlayed(points, left) : left / playbackRate(element);
 }
 
-// What planning asks for: every video with a source that shows at all. `slot` is the declared length, in its own seconds.
+// What planning asks for: every video with a source; one that never shows has an empty window. `slot` is the declared length, in its own seconds.
 function reportVideos(seconds) {
   if (!root) return [];
   const byElement = new Map(clips.map((clip) => [clip.element, clip]));
@@ -138,7 +138,7 @@ function reportVideos(seconds) {
     for (let clip = byElement.get(element.closest("[data-start]")); clip; clip = clip.parent) {
       if (clip.element !== root) [start, end] = [Math.max(start, clip.start), Math.min(end, clip.end)];
     }
-    if (url === null || !(start < end)) continue;
+    if (url === null) continue;
     const ramp = rampOf(video);
     found.push({
       id: cut(videoId(video), MAX_NAME),
