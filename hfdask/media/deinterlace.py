@@ -30,38 +30,36 @@ class Deinterlacer:
 
     def __init__(self, frame_of: Callable[[int], av.VideoFrame], frames: int) -> None:
         self._frame_of, self._frames = frame_of, frames
-        self._graph: Graph | None = None
-        self._last = -1
+        self._graph = Graph()
+        self._shown: tuple[int, av.VideoFrame] | None = None
 
     def frame(self, number: int) -> av.VideoFrame:
         """Return a frame without its fields' comb."""
-        if self._graph is None or number != self._last + 1:
+        if self._shown is None or number not in (self._shown[0], self._shown[0] + 1):
             self._begin(number)
-        assert self._graph is not None
-        following = number + 1 if number + 1 < self._frames else None
-        self._push(following)
-        picture = self._graph.vpull()
-        self._last = number
-        return picture
+        if self._shown is None or number != self._shown[0]:
+            self._push(number + 1)
+            self._shown = (number, self._graph.vpull())
+        return self._shown[1]
 
     def _begin(self, number: int) -> None:
         """Build a filter that has seen the frame before and this one, so that it returns this one next."""
         before = max(0, number - 1)
         first = self._frame_of(before)
-        self._graph = Graph()
+        self._graph, self._shown = Graph(), None
         self._graph.threads = 1
         source = self._graph.add_buffer(width=first.width, height=first.height, format=first.format, time_base=_CLOCK)
         self._graph.link_nodes(source, self._graph.add("bwdif", _FILTER), self._graph.add("buffersink")).configure()
-        self._push(before, first)
+        self._push(before)
         if before < number:
             self._push(number)
             self._graph.vpull()
 
-    def _push(self, number: int | None, frame: av.VideoFrame | None = None) -> None:
-        assert self._graph is not None
-        if number is None:
+    def _push(self, number: int) -> None:
+        """Give the filter a frame, or the end of the video."""
+        if number >= self._frames:
             self._graph.vpush(None)
             return
-        frame = frame or self._frame_of(number)
+        frame = self._frame_of(number)
         frame.pts, frame.time_base = number, _CLOCK
         self._graph.vpush(frame)

@@ -17,6 +17,8 @@ from typing import Any
 
 import av
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 
 from hfdask.core.video_source import FrameIndex, KeyFrame
 from hfdask.errors import VideoReadError, VideoSourceError
@@ -60,6 +62,7 @@ class FrameDecoder:
         self.path, self.index = path, index
         self._number, self._alpha = stream, alpha
         self._groups = [key.frame for key in index.keys]
+        self._decoder: VideoCodecContext
         self._open()
         self._run: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._run_of = (-1, -1)
@@ -226,13 +229,14 @@ class FrameDecoder:
     def _open(self) -> None:
         try:
             self._file = open_media(self.path)
-            self._stream = self._file.streams[self._number]
-        except (av.FFmpegError, OSError, IndexError) as error:
+            stream = self._file.streams[self._number]
+        except (av.FFmpegError, IndexError) as error:
             raise self._unreadable(str(error)) from error
-        if not isinstance(self._stream, av.VideoStream) or self._stream.codec_context is None:
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
             raise self._unreadable("it is not the file that was planned")
-        self._decoder = decoder_of(self._stream, alpha=self._alpha)
-        read_only(self._file, self._stream)
+        self._stream = stream
+        self._decoder = decoder_of(stream, alpha=self._alpha)
+        read_only(self._file, stream)
         self._restart()
 
     def _seek(self, ticks: int) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -252,6 +253,52 @@ def alpha_ramp(width: int = 64, height: int = 64, color: tuple[int, int, int] = 
     picture[..., :3] = color
     picture[..., 3] = np.round(np.linspace(0, 255, width))
     return picture
+
+
+def cut_video(source: Path, path: Path, start: Fraction) -> Path:
+    """Copy the packets from the key frame before ``start`` on, as ``ffmpeg -ss START -c copy`` does; return the path.
+
+    In MP4 an edit list hides the frames before ``start``.
+    """
+    with av.open(str(source)) as file, av.open(str(path), "w") as copy:
+        stream = file.streams.video[0]
+        copied = copy.add_stream_from_template(stream)
+        assert stream.time_base is not None
+        ticks = round(start / stream.time_base)
+        file.seek(ticks, stream=stream)
+        for packet in file.demux(stream):
+            if packet.dts is not None and packet.pts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - ticks, packet.dts - ticks, copied
+                copy.mux(packet)
+    return path
+
+
+def truncated(source: Path, path: Path, share: float) -> Path:
+    """Copy the first bytes of a file, as of a download that was cut; return the path."""
+    data = source.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def encrypted_video(path: Path) -> Path:
+    """Write an MP4 file that is encrypted (cenc)."""
+    key = {"encryption_key": "00112233445566778899aabbccddeeff", "encryption_kid": "0" * 32}
+    return bar_code_video(path, 6, mux={"encryption_scheme": "cenc-aes-ctr", **key})
+
+
+def sound_file(path: Path, *, cover: bool = False) -> Path:
+    """Write a second of sound, perhaps with a cover picture."""
+    with av.open(str(path), "w") as file:
+        picture = file.add_stream("mjpeg") if cover else None
+        if isinstance(picture, av.VideoStream):
+            picture.width, picture.height, picture.pix_fmt = 64, 64, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
+        packets = _sound(file, Fraction(0), Fraction(1))
+        if isinstance(picture, av.VideoStream):
+            file.mux(picture.encode(to_frame(bar_code(1, 64, 64), "yuvj420p")))
+            file.mux(picture.encode(None))
+        file.mux(packets)
+    return path
 
 
 def cached(make: Callable[..., Path], name: str, *arguments: Any, **options: Any) -> Path:
