@@ -43,6 +43,7 @@ _FONTS = "fonts.js"
 _PLAYER = (
     "pending.js",
     "timing.js",
+    "video-names.js",
     "ramps.js",
     "clips.js",
     "timelines.js",

@@ -3,39 +3,12 @@
 const MEDIA = "video,audio";
 const AUTO_START = "data-hf-auto-start";
 
-// Every video of the page, in document order: also those in shadow trees and in frames.
-function allVideos() {
-  const [, ...inner] = allDocuments();
-  return [...allMatching("video"), ...inner.flatMap((document) => [...document.querySelectorAll("video")])];
-}
-
 // A video without a start begins with its composition, and is a clip like others.
 function startBareVideos(page) {
   for (const video of page.querySelectorAll("video:not([data-start])")) {
     video.setAttribute("data-start", "0");
     video.setAttribute(AUTO_START, "");
   }
-}
-
-// Names for the plan: ids are unique in a file, but not in a page of many.
-const videoIds = own(new WeakMap());
-const takenNames = own(new Set());
-let unnamed = 0;
-
-function nameVideos() {
-  startBareVideos(document);
-  for (const video of allVideos()) videoId(video);
-}
-
-function videoId(video) {
-  if (videoIds.has(video)) return videoIds.get(video);
-  const wanted = video.id || `hf-video-${unnamed++}`;
-  let name = video.getAttribute("data-hf-render-id") || wanted; // which a copy of another video has, too
-  for (let n = 2; takenNames.has(name); n++) name = `${wanted}__hf${n}`;
-  takenNames.add(name);
-  videoIds.set(video, name);
-  video.setAttribute("data-hf-render-id", name);
-  return name;
 }
 
 // The URL of what a video plays, or null: of several sources one that is a file of the project comes first.

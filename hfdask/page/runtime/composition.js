@@ -148,6 +148,7 @@ function noteChanges(records) {
 }
 
 function resolveClips() {
+  startBareVideos(document);
   nameVideos();
   windowsOfChildren.clear();
   knownStarts.clear();
