@@ -20,7 +20,12 @@ of them cross from a worker to the driver.
     │   ├── AssetError                  MISSING_ASSET
     │   │   ├── AssetRefusedError       ASSET_REFUSED
     │   │   ├── AssetFetchError         ASSET_FETCH_FAILED        retryable
-    │   │   └── FontUnreadableError     FONT_UNREADABLE
+    │   │   ├── FontUnreadableError     FONT_UNREADABLE
+    │   │   ├── NotMediaError           NOT_MEDIA_PAYLOAD
+    │   │   ├── MediaTypeError          ASSET_MEDIA_TYPE_MISMATCH
+    │   │   └── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
+    │   ├── VideoClipError              VIDEO_CLIP_INVALID
+    │   ├── MediaStartError             MEDIA_START_OUT_OF_RANGE
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
     │   ├── MissingGlyphError           GLYPH_MISSING
@@ -41,7 +46,8 @@ of them cross from a worker to the driver.
     │   ├── ChunkIndexError             CHUNK_INDEX_OUT_OF_RANGE
     │   └── EnvironmentMismatchError    ENVIRONMENT_MISMATCH
     ├── MediaError                      MEDIA_ERROR
-    │   └── EncodeError                 ENCODE_FAILED
+    │   ├── EncodeError                 ENCODE_FAILED
+    │   └── VideoReadError              VIDEO_EXTRACTION_FAILED   retryable
     ├── AssembleError
     │   ├── ChunkMissingError           CHUNK_MISSING
     │   ├── ChunkMismatchError          CHUNK_MISMATCH
@@ -192,6 +198,36 @@ class FontUnreadableError(AssetError):
     code = "FONT_UNREADABLE"
 
 
+class NotMediaError(AssetError):
+    """A media file holds HTML, XML or JSON, as a server's error page does."""
+
+    code = "NOT_MEDIA_PAYLOAD"
+
+
+class MediaTypeError(AssetError):
+    """A file of a ``<video>`` has no moving pictures: it is sound only, sound with a cover, or a still picture."""
+
+    code = "ASSET_MEDIA_TYPE_MISMATCH"
+
+
+class VideoSourceError(AssetError):
+    """A source video cannot be rendered; ``details["reason"]`` is a word for why, such as ``encrypted``."""
+
+    code = "VIDEO_SOURCE_UNRENDERABLE"
+
+
+class VideoClipError(ProjectError):
+    """An attribute of a ``<video>`` that says what it plays cannot be read; ``details["element"]`` names it."""
+
+    code = "VIDEO_CLIP_INVALID"
+
+
+class MediaStartError(ProjectError):
+    """A ``<video>`` that loops or has no duration begins past the end of its source, so it has nothing to show."""
+
+    code = "MEDIA_START_OUT_OF_RANGE"
+
+
 class CheckFailedError(ProjectError):
     """A strict check found something; ``details['findings']`` lists it."""
 
@@ -322,6 +358,13 @@ class EncodeError(MediaError):
     """The encoder refused frames or settings."""
 
     code = "ENCODE_FAILED"
+
+
+class VideoReadError(MediaError):
+    """This machine could not read a planned source video; another attempt may succeed."""
+
+    code = "VIDEO_EXTRACTION_FAILED"
+    retryable = True
 
 
 class AssembleError(HfdaskError):

@@ -33,9 +33,9 @@ from hfdask.core.model import (
     Manifest,
     Rate,
     Seam,
-    Value,
     pretty_json,
 )
+from hfdask.core.values import Value
 from hfdask.media.picture import digest_of
 from hfdask.store import file_digest
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from hfdask.core.model import Clip
+from hfdask.core.video_clip import MAX_POINTS
 from hfdask.errors import ScriptError
 from hfdask.text import all_legible, all_well_formed, legible
 
@@ -65,6 +66,49 @@ class ToldClip(Struct, frozen=True):
     track: int
 
 
+class ToldPoint(Struct, frozen=True):
+    """A point of a speed ramp."""
+
+    t: float
+    v: float
+    curve: float
+    via: tuple[float, float] | None
+
+
+class ToldVideo(Struct, frozen=True, rename="camel"):
+    """A ``<video>`` with a source, as the page resolved it; times that are no numbers are None.
+
+    ``file`` is the path of a source in the project. ``slot`` is the declared length, ``problem`` what is wrong with its
+    speed ramp. ``auto`` is true for a video without a start.
+    """
+
+    id: Name
+    element: Name
+    url: str
+    file: Name | None
+    start: float | None
+    end: float | None
+    origin: float | None
+    pace: float | None
+    slot: float | None
+    media_start: float
+    rate: float
+    ramp: Annotated[tuple[ToldPoint, ...], Meta(max_length=MAX_POINTS)]
+    problem: Name
+    loop: bool
+    muted: bool
+    declares_sound: bool
+    auto: bool
+
+    @property
+    def shows(self) -> bool:
+        """False if it is in no frame."""
+        return self.start is None or self.end is None or self.start < self.end
+
+
+ToldVideos = Annotated[tuple[ToldVideo, ...], Meta(max_length=MAX_CLIPS)]
+
+
 class Report(Struct, frozen=True, rename="camel"):
     """The resolved timeline. ``fps`` is as written. Of a page without a root, width and height may be None."""
 
@@ -80,6 +124,7 @@ class Report(Struct, frozen=True, rename="camel"):
     adapters: Names
     unsupported: Names
     variable_problems: Names
+    videos: ToldVideos
     warnings: Sentences
 
     @property
@@ -143,6 +188,7 @@ class BrokenFace(Struct, frozen=True):
 
 
 BrokenFaces = Annotated[tuple[BrokenFace, ...], Meta(max_length=MAX_SENTENCES)]
+SceneIds = Annotated[tuple[str, ...], Meta(max_length=MAX_CLIPS)]
 Elements = Annotated[dict[Name, Name], Meta(max_length=10_000)]
 Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_CLIPS)]
 Lackings = Annotated[tuple[Lacking, ...], Meta(max_length=MAX_CLIPS)]

@@ -23,7 +23,7 @@ import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.answers import BrokenFaces, Elements, Report, Sought, Status, understood
+from hfdask.browser.answers import BrokenFaces, Elements, Report, SceneIds, Sought, Status, understood
 from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
@@ -240,6 +240,17 @@ class PageSession:
             report = understood(await self._evaluate("__hfdask.report()"), Report, "its timeline")
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
+
+    async def know_durations(self, durations: Mapping[str, float]) -> None:
+        """Give the page the seconds that sources of videos last, by render id; see `PageSettings.durations`."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not take the durations of its videos"):
+            await self._evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
+
+    async def scenes_on(self) -> frozenset[str]:
+        """Return the render ids of videos without a start whose scene can be seen at the frame that was sought last."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report which videos can be seen"):
+            answer = await self._evaluate("__hfdask.scenesOn()")
+        return frozenset(understood(answer, SceneIds, "its videos", exactly=True))
 
     async def sight(self) -> PageParts:
         """Return the parts of the page for content keys; call it when all frames have been sought."""

@@ -20,7 +20,8 @@ from hfdask.checking.documents import ProjectCheck
 from hfdask.checking.page import LintPage, open_lint_page
 from hfdask.config import CheckLevel, RenderConfig
 from hfdask.core.forks import worked
-from hfdask.core.model import Finding, Value, pretty_json
+from hfdask.core.model import Finding, pretty_json
+from hfdask.core.values import Value
 from hfdask.errors import CheckFailedError
 from hfdask.project.files import Project, local_project
 from hfdask.project.settings import with_project_file

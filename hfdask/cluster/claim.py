@@ -17,7 +17,8 @@ from typing import ClassVar
 
 import msgspec
 
-from hfdask.core.model import Value, canonical_json, decode
+from hfdask.core.model import canonical_json, decode
+from hfdask.core.values import Value
 from hfdask.errors import (
     HfdaskError,
     MissingArtifactError,

@@ -18,9 +18,10 @@ from typing import ClassVar
 from hfdask.config import is_url
 from hfdask.core.fields import Path as FilePath
 from hfdask.core.fields import is_path
-from hfdask.core.model import Manifest, Value, canonical_json, decode
+from hfdask.core.model import Manifest, canonical_json, decode
 from hfdask.core.places import local_path
 from hfdask.core.scratch import scratch_subfolder
+from hfdask.core.values import Value
 from hfdask.errors import InvalidConfigError, PlanCorruptError
 from hfdask.planning.planning import FrozenProject
 from hfdask.project.files import SKIPPED, files_below, local_project

@@ -15,8 +15,9 @@ from hfdask.browser import browser_thread
 from hfdask.cluster.client_state import TOPIC
 from hfdask.cluster.handover import received
 from hfdask.config import RenderConfig
-from hfdask.core.model import ChunkResult, Finding, RenderResult, Value
+from hfdask.core.model import ChunkResult, Finding, RenderResult
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.values import Value
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
 from hfdask.manifest.location import MANIFEST, PlanLocation
 from hfdask.planning.planning import seal

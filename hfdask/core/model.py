@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Collection
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -45,24 +46,18 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.values import Value
+from hfdask.core.video_clip import VideoClip, frames_of
+from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
 Json = Any
 
 _T = TypeVar("_T")
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all stored structs: immutable, keyword-only, strict about unknown fields.
-
-    ``LIMIT`` is the maximum size of a document of this kind, in bytes.
-    """
-
-    LIMIT: ClassVar[int] = 2**20
 
 
 class Rate(Value, frozen=True):
@@ -131,6 +126,7 @@ class Artifact(Value, frozen=True):
     """
 
     of_project: ClassVar[bool] = True
+    shared: ClassVar[bool] = True
 
     path: Path
     sha256: Digest
@@ -159,6 +155,7 @@ class Resource(Value, frozen=True):
     """
 
     of_project: ClassVar[bool] = False
+    shared: ClassVar[bool] = True
 
     key: Digest
     method: Method
@@ -212,7 +209,7 @@ class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
-    It is None during planning.
+    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id.
     """
 
     width: Side
@@ -224,6 +221,7 @@ class PageSettings(Value, frozen=True):
     load_timeout: Timeout
     frame_timeout: Timeout
     gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
+    durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if why := misfit(self.variables):
@@ -291,6 +289,7 @@ class Font(Value, frozen=True):
     """
 
     of_project: ClassVar[bool] = False
+    shared: ClassVar[bool] = True
 
     name: FontName
     sha256: Digest
@@ -313,6 +312,54 @@ class FontSet(Value, frozen=True):
     def __post_init__(self) -> None:
         if len({font.name for font in self.files}) != len(self.files):
             raise ValueError("two fonts have the same name")
+
+
+class VideoIndex(Value, frozen=True):
+    """The stored `FrameIndex` of a source video: digest and bytes of its canonical JSON."""
+
+    of_project: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
+
+    sha256: Digest
+    size: Size
+
+    @property
+    def path(self) -> str:
+        return f"frame index {self.sha256[:16]}"
+
+
+class Video(Value, frozen=True):
+    """A source video of a plan: a file of the project, or a recorded response.
+
+    Attributes
+    ----------
+    name : str
+        Its path in the project, or its URL without user and query.
+    sha256 : str
+        Digest of its content, and its name in the store.
+    size : int
+        Bytes.
+    index : VideoIndex
+        Where its frames are.
+    source : VideoSource
+        Its properties.
+    asked : bool
+        True if the page also asks for the file itself, so that every chunk needs it.
+    """
+
+    of_project: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
+
+    name: Text
+    sha256: Digest
+    size: Size
+    index: VideoIndex
+    source: VideoSource
+    asked: bool
+
+    @property
+    def path(self) -> str:
+        return self.name
 
 
 class Manifest(Value, frozen=True):
@@ -348,10 +395,14 @@ class Manifest(Value, frozen=True):
         Recorded responses of other sites.
     fonts : FontSet
         Fonts besides the project's own, and the families that names stand for.
+    videos : tuple of Video
+        Source videos.
+    clips : tuple of VideoClip
+        The ``<video>`` elements, and what they play.
     warnings : tuple of str
         Warnings of planning.
     objects : tuple
-        Artifacts, resources and fonts together.
+        All files that the plan carries.
     """
 
     LIMIT: ClassVar[int] = 2**26
@@ -371,6 +422,8 @@ class Manifest(Value, frozen=True):
     artifacts: Annotated[tuple[Artifact, ...], Meta(max_length=MAX_FILES)]
     resources: Annotated[tuple[Resource, ...], Meta(max_length=MAX_FILES)]
     fonts: FontSet
+    videos: Annotated[tuple[Video, ...], Meta(max_length=MAX_FILES)]
+    clips: Annotated[tuple[VideoClip, ...], Meta(max_length=MAX_FILES)]
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
 
     def chunk(self, index: int) -> ChunkRange:
@@ -389,9 +442,33 @@ class Manifest(Value, frozen=True):
         return self.chunks[index]
 
     @property
-    def objects(self) -> tuple[Artifact | Resource | Font, ...]:
+    def only_decoded(self) -> frozenset[str]:
+        """Digests of the source videos that pages never ask for. Only chunks that show them need them."""
+        return frozenset(video.sha256 for video in self.videos if not video.asked)
+
+    @property
+    def shared_objects(self) -> tuple[Artifact | Resource | Font, ...]:
+        """The files that every chunk needs."""
+        decoded = self.only_decoded
+        artifacts = (each for each in self.artifacts if each.sha256 not in decoded)
+        resources = (each for each in self.resources if each.sha256 not in decoded)
+        return (*artifacts, *resources, *self.fonts.files)
+
+    @property
+    def objects(self) -> tuple[Artifact | Resource | Font | Video | VideoIndex, ...]:
         """All files that the plan carries."""
-        return (*self.artifacts, *self.resources, *self.fonts.files)
+        return (*self.shared_objects, *self.videos, *(video.index for video in self.videos))
+
+    def shown_videos(self, frames: Collection[int]) -> tuple[int, ...]:
+        """Return the numbers of the source videos that some of these frames show."""
+        fps = self.fps.fraction
+        shown = {clip.video for clip in self.clips if not _apart(frames_of(clip, fps), frames)}
+        return tuple(sorted(shown))
+
+    def objects_for(self, frames: Collection[int]) -> tuple[Artifact | Resource | Font | Video | VideoIndex, ...]:
+        """Return the files that a page needs to show these frames."""
+        videos = [self.videos[number] for number in self.shown_videos(frames)]
+        return (*self.shared_objects, *videos, *(video.index for video in videos))
 
     def sealed(self) -> Manifest:
         """Return the manifest as it will be read back, with the ``plan_hash`` of its content.
@@ -415,6 +492,12 @@ class Manifest(Value, frozen=True):
         document = msgspec.to_builtins(self)
         del document["plan_hash"]
         return hashlib.sha256(b"hfdask-plan\0" + canonical_json(document)).hexdigest()
+
+
+def _apart(window: range, frames: Collection[int]) -> bool:
+    if isinstance(frames, range) and frames.step == 1:
+        return max(window.start, frames.start) >= min(window.stop, frames.stop)
+    return not any(frame in window for frame in frames)
 
 
 class FrameRecord(Value, frozen=True):

@@ -102,10 +102,26 @@ def require_consistent(manifest: Manifest, where: str) -> None:
     require(
         len({each.key for each in manifest.resources}) == len(manifest.resources), "two resources have the same key"
     )
+    _require_videos(manifest, where)
     sizes = {each.sha256: each.size for each in manifest.objects}
     require(all(sizes[each.sha256] == each.size for each in manifest.objects), "an object has two different sizes")
     for font in manifest.fonts.files:
         require(not font.canonical or font.name in _CANONICAL, f"{font.name} is not a font of a canonical family")
+
+
+def _require_videos(manifest: Manifest, where: str) -> None:
+    """Check that clips play videos of the plan, and that these are files of it."""
+    files = {each.sha256 for each in manifest.artifacts} | {each.sha256 for each in manifest.resources}
+    entry = next(each.sha256 for each in manifest.artifacts if each.path == manifest.entry)
+    conditions = (
+        (all(clip.video < len(manifest.videos) for clip in manifest.clips), "a clip plays no video of the plan"),
+        (len({clip.id for clip in manifest.clips}) == len(manifest.clips), "two clips have the same id"),
+        (all(video.sha256 in files for video in manifest.videos), "a video is no file of the plan"),
+        (entry not in manifest.only_decoded, "its entry document is a video"),
+    )
+    for met, what in conditions:
+        if not met:
+            raise PlanCorruptError(f"{where}: {what}; plan again", document=where)
 
 
 def _require_chunks(manifest: Manifest, where: str) -> None:

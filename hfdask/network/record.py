@@ -102,6 +102,8 @@ class Recorder:
         limits: Limits | None = None,
     ) -> None:
         self.bodies: dict[str, bytes] = {}
+        self.asked: set[str] = set()
+        """Keys of requests, except of those for what elements play."""
         self._fetcher = Fetcher(allow_hosts, limits)
         self._replacements = replacements(replace_urls or {})
         self._answers: dict[str, asyncio.Task[Answer]] = {}
@@ -127,6 +129,8 @@ class Recorder:
 
     async def answer(self, request: Request) -> Answer:
         """Return the answer to a request, and fetch it if it is the first of its kind; see `Source`."""
+        if request.kind != "media":
+            self.asked.add(request.key)
         if known := self._resources.get(request.key):
             return known[1]
         task = self._answers.get(request.key)

@@ -43,6 +43,9 @@ _FONTS = "fonts.js"
 _PLAYER = (
     "pending.js",
     "timing.js",
+    "video-names.js",
+    "ramps.js",
+    "clips.js",
     "timelines.js",
     "composition.js",
     "mount.js",
@@ -94,6 +97,7 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
         "fps": fps.as_integer_ratio(),
         "variables": page.variables,
         "fragment": page.fragment,
+        "durations": page.durations,
         "names": _names(),
         "patience": page.load_timeout * TIMELINE_PATIENCE * 1000,
     }

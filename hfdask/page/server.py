@@ -24,6 +24,9 @@ from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandle
 HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
 """The page's origin, the same in every process. It is a loopback name, so the page is a secure context."""
+_MEDIA = ("video", "audio")
+"""What an element that plays a file asks for: such a file is decoded outside of the page."""
+
 FILE_LIST = "/.hfdask/files.json"
 
 # Types that Python's table lacks, or takes from the host's /etc/mime.types, which must not affect a render.
@@ -66,7 +69,10 @@ class Miss:
 
 @dataclass
 class Site:
-    """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones."""
+    """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones.
+
+    Files that elements play do not count as asked for.
+    """
 
     files: Mapping[str, Path]
     served: set[str] = field(default_factory=set)
@@ -154,7 +160,8 @@ class _PlanFiles(_Guarded, StaticFileHandler):
             site.misses.append(Miss(absolute_path, self.request.headers.get("Sec-Fetch-Dest", "empty")))
             raise HTTPError(404)
         self._name = absolute_path
-        site.served.add(absolute_path)
+        if self.request.headers.get("Sec-Fetch-Dest") not in _MEDIA:
+            site.served.add(absolute_path)
         return str(file)
 
     def get_content_type(self) -> str:

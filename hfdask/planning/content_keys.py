@@ -6,6 +6,7 @@ version of a project is reused if a chunk of the new plan has its key. These inp
 - the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
 - the entry document without its clips, but with all of its scripts and styles;
 - the clips whose windows meet its frames, and the sub-compositions that are mounted in such windows;
+- the sources of videos that its frames show, and what these clips play of them; of all videos, the size;
 - files, recorded resources and variables whose names occur in a text that affects it;
 - files whose names occur nowhere, in a folder from which the page asked for such a file: if the name of the folder
   occurs in such a text. If it occurs nowhere, they affect every chunk.
@@ -27,13 +28,16 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from hfdask.core.frames import frame_time
 from hfdask.core.model import Artifact, ChunkRange, Manifest, PageParts, Resource, Window, canonical_json
+from hfdask.core.video_clip import frames_of
 
 MAX_TEXT = 2_000_000
 """Maximum size of a file that is searched for names, in bytes."""
 
 # These settings affect no pixels. Variables are handled one by one.
-_NOT_DRAWN = ("load_timeout", "frame_timeout", "page_errors", "variables")
+_NOT_DRAWN = ("load_timeout", "frame_timeout", "page_errors", "variables", "durations")
+_WHEN = ("video", "start", "end")
 _NAME = re.compile(r"[^\s\"'`()<>/\\=,;?#&{}\[\]|$:]+")
 _IDENTIFIER = re.compile(r"\w[\w-]*")
 _READS_VARIABLES = re.compile("getVariables|__hfVariables")
@@ -70,12 +74,13 @@ def chunk_keys(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) 
     """
     page = {name: value for name, value in msgspec.to_builtins(manifest.page).items() if name not in _NOT_DRAWN}
     names = ("protocol", "entry", "fps", "encoder", "environment", "fonts")
-    settings = {**{name: getattr(manifest, name) for name in names}, "page": page}
+    sizes = {clip.id: manifest.videos[clip.video].source.natural_size for clip in manifest.clips}
+    settings = {**{name: getattr(manifest, name) for name in names}, "page": page, "videos": sizes}
     rest, windowed = _nodes(manifest, sight, files)
-    fps = float(manifest.fps.fraction)
+    fps = manifest.fps.fraction
 
     def key(chunk: ChunkRange) -> str:
-        times = chunk.start / fps, (chunk.end - 1) / fps, chunk.end / fps
+        times = [frame_time(frame, fps) for frame in (chunk.start, chunk.end - 1, chunk.end)]
         here = [(node, met) for node in windowed if (met := _met(node.windows, *times))]
         reached = _reached([rest, *(node for node, _ in here)])
         seen = {
@@ -83,10 +88,26 @@ def chunk_keys(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) 
             "frames": (chunk.start, chunk.end),
             "always": sorted(node.content for node in reached if not node.windows),
             "here": sorted((node.content, met) for node, met in here),
+            "plays": _played(manifest, range(chunk.start, chunk.end)),
         }
         return hashlib.sha256(b"hfdask-chunk\0" + canonical_json(seen)).hexdigest()
 
     return key
+
+
+def _played(manifest: Manifest, frames: range) -> list[tuple[str, dict[str, object], int, int]]:
+    """Return what clips play in these frames: the digest of the source, the clip, and the frames in its window.
+
+    Which frames of the source these are follows from that.
+    """
+    played = []
+    for clip in manifest.clips:
+        window = frames_of(clip, manifest.fps.fraction)
+        first, stop = max(window.start, frames.start), min(window.stop, frames.stop)
+        if first < stop:
+            how = {name: value for name, value in msgspec.to_builtins(clip).items() if name not in _WHEN}
+            played.append((manifest.videos[clip.video].sha256, how, first, stop))
+    return played
 
 
 def _nodes(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> tuple[_Node, list[_Node]]:
@@ -96,9 +117,12 @@ def _nodes(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> t
         _Node(canonical_json({"unit": _digest(unit.text), "at": unit.place}), unit.text, unit.windows)
         for unit in sight.units
     ]
-    own = [_file(each, sight, files[each.path]) for each in manifest.artifacts if each.path != manifest.entry]
+    decoded = manifest.only_decoded
+    artifacts = (each for each in manifest.artifacts if each.path != manifest.entry and each.sha256 not in decoded)
+    own = [_file(each, sight, files[each.path]) for each in artifacts]
     mounted = [node for node in own if node.windows]
-    named = [*(node for node in own if not node.windows), *map(_resource, manifest.resources)]
+    resources = (each for each in manifest.resources if each.sha256 not in decoded)
+    named = [*(node for node in own if not node.windows), *map(_resource, resources)]
     variables = {
         name: _Node(canonical_json({"variable": name, "value": value}), json.dumps(value))
         for name, value in sight.variables.items()

@@ -31,18 +31,22 @@ from hfdask.core.model import (
     Manifest,
     PageSettings,
     Rate,
-    Value,
+    Resource,
+    Video,
+    VideoIndex,
     canonical_json,
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.values import Value
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
-from hfdask.planning.probe import probe
+from hfdask.planning.probe import Probe, probe
+from hfdask.planning.videos import FoundVideo
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
 from hfdask.store import Place, Snapshot, StorageOptions, Store
@@ -189,6 +193,7 @@ def seal(
     with clock("freeze"):
         frames = probed.frames
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
+        videos = tuple(_video(each, artifacts, probed, snapshot) for each in probed.videos)
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
@@ -205,6 +210,8 @@ def seal(
             artifacts=artifacts,
             resources=probed.resources,
             fonts=probed.fonts,
+            videos=videos,
+            clips=probed.clips,
             warnings=clipped(probed.warnings),
         )
         key = chunk_keys(manifest, probed.sight, files)
@@ -219,6 +226,26 @@ def seal(
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
     return Plan(location, manifest, clock.rounded(), probed.messages, findings)
+
+
+def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
+    """Store the frame index of a source video, and return its entry in the plan."""
+    content: Artifact | Resource
+    if found.key is None:
+        content = next(each for each in artifacts if each.path == found.file)
+        asked = content.path in probed.sight.served
+    else:
+        content = next(each for each in probed.resources if each.key == found.key)
+        asked = content.key in probed.asked
+    digest, size = snapshot.add(canonical_json(found.index))
+    return Video(
+        name=found.name,
+        sha256=content.sha256,
+        size=content.size,
+        index=VideoIndex(sha256=digest, size=size),
+        source=found.source,
+        asked=asked,
+    )
 
 
 def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hfdask.browser import browser_thread
-from hfdask.browser.answers import Lacking, Report
+from hfdask.browser.answers import Lacking, Report, ToldVideo
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
@@ -22,6 +22,8 @@ from hfdask.core.fields import MAX_SIDE
 from hfdask.core.frames import frame_count, parse_fps
 from hfdask.core.model import FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
+from hfdask.core.scratch import scratch_subfolder
+from hfdask.core.video_clip import VideoClip
 from hfdask.errors import (
     BrowserCrashError,
     CaptureError,
@@ -35,6 +37,14 @@ from hfdask.network.fetch import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
+from hfdask.planning.videos import (
+    FoundVideo,
+    Sources,
+    changed_videos,
+    resolve_clips,
+    resolve_durations,
+    scene_windows,
+)
 
 SIDES = ("width", "height")
 DEFAULT_FPS = Fraction(30)
@@ -50,7 +60,7 @@ _PATIENCE = Limits().seconds + 5
 
 @dataclass(frozen=True)
 class Probe:
-    """Results of probing the page; ``bodies`` are the contents of ``resources`` by sha256."""
+    """Results of probing the page; ``bodies`` are the contents of ``resources`` by sha256, ``asked`` their requests' keys."""
 
     page: PageSettings
     fps: Fraction
@@ -58,6 +68,9 @@ class Probe:
     timeline: Timeline
     resources: tuple[Resource, ...]
     bodies: dict[str, bytes]
+    asked: frozenset[str]
+    videos: tuple[FoundVideo, ...]
+    clips: tuple[VideoClip, ...]
     sweep: Sweep
     sight: PageParts
     fonts: FontSet
@@ -76,6 +89,10 @@ class _Look:
     sight: PageParts
     uses: tuple[Use, ...]
     lacking: tuple[Lacking, ...]
+    videos: tuple[ToldVideo, ...]
+    durations: dict[str, float]
+    scenes: dict[str, range]
+    late: list[str]
     messages: list[str]
     world: FontSetup
     fits: bool
@@ -90,16 +107,10 @@ async def probe(
     because nothing else retries planning.
     """
     fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
-    async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
-        for attempt in range(2):
-            look = partial(_look, files, entry, page, fps, options, clock, recorder, last=bool(attempt))
-            try:
-                seen = await look()
-            except (BrowserCrashError, CaptureError):
-                seen = await look()
-            page, fps = _canvas(seen.report, page, options), _rate(seen.report.fps, options)[0]
-            if seen.fits:
-                break
+    with scratch_subfolder("videos") as folder:
+        async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
+            sources = Sources(files, recorder, folder)
+            seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -116,8 +127,10 @@ async def probe(
         *missing_canonical(faces, world),
         *glyph_warnings(seen.lacking, world),
     ]
-    page = msgspec.structs.replace(page, gives_up=loaded.gives_up)
+    page = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=seen.durations)
     frames = frame_count(report.duration, fps)
+    videos, clips, video_warnings = resolve_clips(seen.videos, seen.scenes, sources, fps)
+    warnings += [*seen.late, *video_warnings]
     messages = [
         *seen.messages,
         *(f"gave up waiting for {what}" for what in loaded.abandoned),
@@ -129,6 +142,9 @@ async def probe(
         timeline=_timeline(report),
         resources=recorder.resources,
         bodies=recorder.bodies,
+        asked=frozenset(recorder.asked),
+        videos=videos,
+        clips=clips,
         sweep=seen.sweep,
         sight=seen.sight,
         fonts=fonts,
@@ -136,6 +152,28 @@ async def probe(
         warnings=_once(warnings),
         messages=_once(messages),
     )
+
+
+async def _looks(
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    options: RenderConfig,
+    clock: StageClock,
+    recorder: Recorder,
+    sources: Sources,
+) -> tuple[_Look, PageSettings, Fraction]:
+    for attempt in range(2):
+        look = partial(_look, files, entry, page, fps, options, clock, recorder, sources, last=bool(attempt))
+        try:
+            seen = await look()
+        except (BrowserCrashError, CaptureError):
+            seen = await look()
+        page, fps = _canvas(seen.report, page, options), _rate(seen.report.fps, options)[0]
+        if seen.fits:
+            break
+    return seen, page, fps
 
 
 async def _look(
@@ -146,6 +184,7 @@ async def _look(
     options: RenderConfig,
     clock: StageClock,
     recorder: Recorder,
+    sources: Sources,
     *,
     last: bool,
 ) -> _Look:
@@ -158,17 +197,42 @@ async def _look(
         await typefaces.begin()
         loaded = await session.load(entry)
         report = await session.report()
+        durations = await resolve_durations(session, report.videos, sources)
+        if durations:
+            report = await session.report()
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
-        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate))
+        has_scenes = any(video.auto for video in report.videos)
+        on: dict[int, frozenset[str]] | None = {} if has_scenes else None
+        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on)
+        scenes: dict[str, range] = {}
+        if on is not None and (fits or last) and math.isfinite(report.duration) and report.duration > 0:
+            scenes = await scene_windows(session, report.videos, on, frame_count(report.duration, rate), rate)
         clock.move("probe", "sweep", time.perf_counter() - began)
+        after = (await session.report()).videos if visits else report.videos
+        new, late = changed_videos(report.videos, after)
+        durations |= await resolve_durations(session, new, sources)
         await session.finish()
         sight = await session.sight()
         uses = await typefaces.finish() if fits or last else ()
         world, messages = session.chromium.fonts, session.log.messages
-        return _Look(report, loaded, swept, sight, uses, typefaces.lacking, messages, world, fits)
+        return _Look(
+            report=report,
+            loaded=loaded,
+            sweep=swept,
+            sight=sight,
+            uses=uses,
+            lacking=typefaces.lacking,
+            videos=(*report.videos, *new),
+            durations=durations,
+            scenes=scenes,
+            late=late,
+            messages=messages,
+            world=world,
+            fits=fits,
+        )
 
 
 def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
@@ -197,12 +261,18 @@ def _starts(report: Report, fps: Fraction) -> set[int]:
 
 
 async def _sweep(
-    session: PageSession, frames: tuple[int, ...], loaded: Loaded, typefaces: Typefaces, starts: set[int]
+    session: PageSession,
+    frames: tuple[int, ...],
+    loaded: Loaded,
+    typefaces: Typefaces,
+    starts: set[int],
+    on: dict[int, frozenset[str]] | None,
 ) -> Sweep:
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
-    of these and of first frames of clips is read for its fonts; of other frames, only changed text.
+    of these and of first frames of clips is read for its fonts; of other frames, only changed text. ``on`` gets the
+    videos whose scene can be seen at each frame, unless it is None.
     """
     await typefaces.look()
     moved: list[bool] = []
@@ -217,6 +287,8 @@ async def _sweep(
             drawn = draws and (number % every == 0 or frame == frames[-1])
             damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
         seconds.append(round(time.perf_counter() - began, 5))
+        if on is not None:
+            on[frame] = await session.scenes_on()
         whole = number % every == 0 or frame in starts or frame == frames[-1]
         await typefaces.look(always=whole)
         if session.in_flight:

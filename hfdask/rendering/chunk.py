@@ -87,7 +87,7 @@ def render_chunk(
             if known and known.plan_hash == manifest.plan_hash:
                 return msgspec.structs.replace(known, reused=True)
             require_environment(manifest.environment)
-            plan_page = held.enter_context(PlanPage.of(store, manifest))
+            plan_page = held.enter_context(PlanPage.of(store, manifest, range(max(0, chunk.start - 1), chunk.end)))
         path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
         work = ChunkWork(manifest, chunk, plan_page, path, damage_test)
         if known and (taken := take_over(work, known, output, name, clock, observer)):

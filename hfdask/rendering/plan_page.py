@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+import os
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,37 +12,61 @@ from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
-from hfdask.core.model import Manifest
+from hfdask.core.model import Manifest, Video, decode
+from hfdask.core.video_source import FrameIndex
 from hfdask.fonts.configuration import FontSetup, plan_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
 from hfdask.store import Store, materialised
 
+_ABSENT = Path(os.devnull)
+"""Stands for a file that has a name, but no content that could be served."""
+
+
+@dataclass(frozen=True)
+class PlannedVideo:
+    """A source video of a plan: its local file, and its frames."""
+
+    video: Video
+    file: Path
+    index: FrameIndex
+
 
 @dataclass(frozen=True)
 class PlanPage:
-    """Everything that a page of this plan needs. A page can access nothing else."""
+    """Everything that a page of this plan needs for some frames. A page can access nothing else.
+
+    Attributes
+    ----------
+    files : mapping of str to Path
+        Files of the project. Source videos that no page asks for, and none of the frames shows, are only names.
+    videos : mapping of int to PlannedVideo
+        The source videos that the frames show, by their number in the plan.
+    """
 
     manifest: Manifest
     files: Mapping[str, Path]
     network: Source
     fonts: FontSetup
+    videos: Mapping[int, PlannedVideo]
 
     @classmethod
     @contextmanager
-    def of(cls, store: Store, manifest: Manifest) -> Iterator[PlanPage]:
-        """Fetch and yield them, until the block ends.
+    def of(cls, store: Store, manifest: Manifest, frames: Collection[int]) -> Iterator[PlanPage]:
+        """Fetch what these frames need and yield it, until the block ends.
 
         Raises
         ------
-        MissingArtifactError, ArtifactDigestError, StoreError
+        MissingArtifactError, ArtifactDigestError, PlanCorruptError, StoreError
         """
-        with materialised(store, manifest.objects, manifest.objects) as paths:
+        with materialised(store, manifest.objects, manifest.objects_for(frames)) as paths:
+            there = (each for each in manifest.resources if each.sha256 in paths)
             yield cls(
                 manifest=manifest,
-                files={each.path: paths[each.sha256] for each in manifest.artifacts},
-                network=Replay({each.key: (each, paths[each.sha256]) for each in manifest.resources}),
+                files={each.path: paths.get(each.sha256, _ABSENT) for each in manifest.artifacts},
+                network=Replay({each.key: (each, paths[each.sha256]) for each in there}),
+                videos={number: _planned(manifest.videos[number], paths) for number in manifest.shown_videos(frames)},
                 fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
             )
 
@@ -59,7 +84,7 @@ class PlanPage:
             await session.load(manifest.entry)
             yield session
 
-    def pictures(self, frames: Iterable[int]) -> tuple[list[bytes], bool]:
+    def pictures(self, frames: Collection[int]) -> tuple[list[bytes], bool]:
         """Return PNGs of single frames, and true if the browser was warm. On any thread but the browser's."""
 
         async def take() -> tuple[list[bytes], bool]:
@@ -72,6 +97,11 @@ class PlanPage:
             return pictures, warm
 
         return browser_thread().run(take())
+
+
+def _planned(video: Video, paths: Mapping[str, Path]) -> PlannedVideo:
+    stored = paths[video.index.sha256].read_bytes()
+    return PlannedVideo(video, paths[video.sha256], decode(stored, FrameIndex, f"the frame index of {video.name}"))
 
 
 def fetch_fonts(plan: Plan) -> FontSetup:

@@ -86,7 +86,7 @@ def still(
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
     # Planning has not read the text of this frame, so the browser gets all fonts that a plan could have.
-    with PlanPage.of(frozen.location.store(), frozen.manifest) as plan_page:
+    with PlanPage.of(frozen.location.store(), frozen.manifest, (frame,)) as plan_page:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,
             replace(plan_page, network=recorder, fonts=machine_fonts()).page() as (session, _),

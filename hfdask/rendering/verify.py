@@ -81,7 +81,7 @@ def verify(
         )
     count = min(sample, total)
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
-    with PlanPage.of(plan.location.store(), plan.manifest) as plan_page:
+    with PlanPage.of(plan.location.store(), plan.manifest, chosen) as plan_page:
         pictures, _ = plan_page.pictures(chosen)
     digests = [frame_digest(decode_frame(picture)) for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]

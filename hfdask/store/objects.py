@@ -43,7 +43,7 @@ HASHERS = min(8, os.cpu_count() or 1)
 
 
 class PlanObject(Protocol):
-    """An entry of a manifest for a file that the plan carries."""
+    """An entry of a manifest for a file that the plan carries; ``shared`` is true if every chunk needs it."""
 
     @property
     def path(self) -> str: ...
@@ -53,6 +53,8 @@ class PlanObject(Protocol):
     def size(self) -> int: ...
     @property
     def of_project(self) -> bool: ...
+    @property
+    def shared(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,12 @@ def _rounded(size: int, unit: int) -> int:
 
 
 def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
-    """Return the packs of a plan: small objects that the same chunks need, by digest, as many as fit.
+    """Return the packs of a plan: small objects that every chunk needs, by digest, as many as fit.
 
     No pack has a single object. This rule is part of the plan's protocol.
     """
     small: dict[bool, list[tuple[str, int]]] = {True: [], False: []}
-    for (digest, size), of_project in _contents(objects).items():
+    for (digest, size), of_project in _contents(each for each in objects if each.shared).items():
         if size < SMALL:
             small[of_project].append((digest, size))
     packs = []
@@ -110,7 +112,7 @@ def packing(objects: Iterable[PlanObject]) -> tuple[Pack, ...]:
 
 
 def _contents(objects: Iterable[PlanObject]) -> dict[tuple[str, int], bool]:
-    """Return the chunks that need each content, whatever its names."""
+    """Return each content, whatever its names, and if it is a file of the project."""
     contents: dict[tuple[str, int], bool] = {}
     for each in objects:
         key = each.sha256, each.size
@@ -193,7 +195,8 @@ class Snapshot:
         objects, published = tuple(objects), tuple(published)
         packs = packing(objects)
         packed = {member for pack in packs for member in pack.members}
-        known, known_packs = _contents(published), set(packing(published))
+        known_packs = set(packing(published))
+        known = {*_contents(published)} - {member for pack in known_packs for member in pack.members}
         single = [content for content in _contents(objects) if content not in packed and content not in known]
         concurrently(self._publish_pack, [pack for pack in packs if pack not in known_packs], LARGE_THREADS)
         concurrently(self._publish_single, single, LARGE_THREADS)

@@ -12,7 +12,6 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import fsspec
 import msgspec
 import pytest
+from document_samples import CONTENTS, DIGEST, ENVIRONMENT, FRAME, manifest, sha256
 from watched_files import watched
 
 import hfdask.rendering.chunk
@@ -28,28 +28,17 @@ from hfdask import errors
 from hfdask.assembly.certificate import Certificate, CertifiedChunk
 from hfdask.config import RenderConfig
 from hfdask.core.model import (
-    PROTOCOL,
-    Artifact,
-    ChunkRange,
     ChunkResult,
-    Clip,
-    Environment,
-    Font,
-    FontSet,
     FrameRecord,
     Manifest,
-    PageSettings,
     Rate,
-    Resource,
     Seam,
     Sweep,
-    Timeline,
     canonical_json,
     decode,
 )
 from hfdask.core.scratch import scratch_folder
 from hfdask.manifest.records import read_frames, read_record
-from hfdask.media.encode import h264_settings
 from hfdask.network.record import replacements
 from hfdask.project.files import Project
 from hfdask.project.settings import with_project_file
@@ -57,8 +46,6 @@ from hfdask.rendering import verify
 from hfdask.store import Snapshot, Store
 
 Json = Any
-DIGEST, FRAME = "a" * 64, "b" * 32
-CONTENTS = {"index.html": b"<!doctype html>", "a b/c.css": b"b {}", "font": b"font", "body": b"i {}"}
 
 
 class Opened(Exception):
@@ -67,71 +54,6 @@ class Opened(Exception):
 
 def _no_browser() -> None:
     raise Opened
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _content(name: str) -> dict[str, Any]:
-    return {"sha256": _hash(CONTENTS[name]), "size": len(CONTENTS[name])}
-
-
-ENVIRONMENT = Environment(platform="Linux", browser="1.2", pyav="1", ffmpeg="avcodec 1", runtime=DIGEST)
-
-
-def manifest() -> Manifest:
-    rate = Fraction(30)
-    return Manifest(
-        protocol=PROTOCOL,
-        plan_hash="",
-        entry="index.html",
-        fps=Rate.of(rate),
-        width=160,
-        height=90,
-        frames=20,
-        chunks=(ChunkRange(index=0, start=0, end=10, key=DIGEST), ChunkRange(index=1, start=10, end=20, key="c" * 64)),
-        encoder=h264_settings("draft", None, None, rate),
-        page=PageSettings(
-            width=160,
-            height=90,
-            capture_mode="beginframe",
-            fragment=False,
-            variables={"title": "text", "list": ["a", {"b": "c"}]},
-            page_errors="raise",
-            load_timeout=45.0,
-            frame_timeout=30.0,
-            gives_up=("a.js",),
-        ),
-        environment=ENVIRONMENT,
-        timeline=Timeline(
-            composition_id="c",
-            duration=1.0,
-            duration_source="data-duration",
-            clips=(Clip(id="a", tag="div", start=0.0, end=None, track=0),),
-            timelines=("c",),
-            adapters=("gsap",),
-        ),
-        artifacts=(
-            Artifact(path="index.html", **_content("index.html")),
-            Artifact(path="a b/c.css", **_content("a b/c.css")),
-        ),
-        resources=(
-            Resource(
-                key=DIGEST,
-                method="GET",
-                url="https://cdn.example/a.css",
-                status=200,
-                headers={"content-type": "text/css"},
-                **_content("body"),
-            ),
-        ),
-        fonts=FontSet(
-            files=(Font(name="machine-000.ttf", family="F", style="S", canonical=False, **_content("font")),),
-            stand_ins={"Arial": "F"},
-        ),
-        warnings=("warned",),
-    ).sealed()
 
 
 RECORD = FrameRecord(
@@ -161,7 +83,7 @@ RESULT = ChunkResult(
 SWEEP = Sweep(plan_hash=DIGEST, frames=(0, 5), moved=(True, False), damage=(None, True), seconds=(0.1, 0.2))
 CERTIFICATE = Certificate(
     video="v.mp4",
-    sha256=_hash(b"video"),
+    sha256=sha256(b"video"),
     size=5,
     plan_url="memory://nowhere",
     plan_hash=DIGEST,

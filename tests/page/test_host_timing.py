@@ -28,7 +28,7 @@ def host(attributes: str, named: str = 'data-composition-id="a"') -> str:
         ('data-start="1" data-playback-rate="2"', [0, 0, 1, 4]),
         ('data-start="1" data-playback-start="0.5"', [0.5, 0.5, 1, 2.5]),
         ('data-start="1" data-media-start="0.5" data-playback-rate="0.5"', [0.5, 0.5, 0.75, 1.5]),
-        ('data-start="0.5" data-playback-rate="50"', [0, 2.5, 4, 4]),
+        ('data-start="0.5" data-playback-rate="50"', [0, 4, 4, 4]),
         ('data-start="first"', [0, 0, 0.5, 2]),
         ('data-start="first + 0.5"', [0, 0, 0, 1.5]),
     ],

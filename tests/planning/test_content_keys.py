@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from clip_samples import CLIP, planned
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,10 @@ from hfdask.core.model import (
     Resource,
     TimedPart,
     Timeline,
+    Video,
 )
+from hfdask.core.video_clip import VideoClip
+from hfdask.core.video_source import Ratio
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
 
@@ -39,6 +44,8 @@ class World:
     resources: tuple[Resource, ...] = ()
     fps: Rate = field(default_factory=lambda: Rate(num=10, den=1))
     timeout: float = 30.0
+    videos: tuple[Video, ...] = ()
+    clips: tuple[VideoClip, ...] = ()
 
     def keys(self, files: dict[str, str] | None = None, **parts: Any) -> list[str]:
         contents = {path: text.encode() for path, text in (files or {}).items()}
@@ -85,6 +92,8 @@ class World:
             artifacts=(Artifact(path="index.html", sha256="0" * 64, size=0), *artifacts),
             resources=self.resources,
             fonts=FontSet(files=(), stand_ins={}),
+            videos=self.videos,
+            clips=self.clips,
             warnings=(),
         )
 
@@ -131,12 +140,12 @@ def test_only_an_end_within_a_chunk_is_seen(world):
 
 @given(start=st.integers(0, 49), length=st.integers(1, 49), rate=st.sampled_from([(10, 1), (30000, 1001), (7, 3)]))
 def test_windows_are_those_of_the_page_in_doubles(start, length, rate, tmp_path_factory):
-    """A clip shows where ``start <= frame / fps < end``: in every chunk with such a frame, and in no other."""
+    """A clip shows where ``start <= time < end``: in every chunk with such a frame, and in no other."""
     there = World(tmp_path_factory.getbasetemp(), {}, fps=Rate(num=rate[0], den=rate[1]))
-    fps = float(there.fps.fraction)
-    window = (start / fps, (start + length) / fps)
+    times = [frame * rate[1] / rate[0] for frame in range(100)]  # as the page computes them
+    window = (times[start], times[start + length])
     seen = differing(there.keys(), there.keys(units=(unit("x", window),)))
-    shows = {frame // 5 for frame in range(50) if window[0] <= frame / fps < window[1]}
+    shows = {frame // 5 for frame in range(50) if window[0] <= times[frame] < window[1]}
     assert seen == sorted(shows)
 
 
@@ -244,3 +253,51 @@ def test_limits_of_time_are_not_seen_but_the_rate_is(world):
     assert there.keys() == before
     there.fps = Rate(num=20, den=2)
     assert differing(before, there.keys()) == EVERYWHERE
+
+
+# Videos
+
+
+def playing(there: World, content: bytes = b"film", clip: VideoClip = CLIP, **video: Any) -> list[str]:
+    """The keys of a plan with a clip of one to three seconds, in the chunks 2 to 5."""
+    entry = msgspec.structs.replace(planned(content)[0], **video)
+    there.videos, there.clips = (entry,), (clip,)
+    return there.keys({"a.mp4": content.decode()})
+
+
+def test_a_replaced_film_changes_the_chunks_that_show_it(world):
+    there = world(rest="a.mp4", served=())
+    assert differing(playing(there), playing(there, b"other")) == [2, 3, 4, 5]
+    # unless pages read the file themselves
+    asked = playing(there, asked=True)
+    assert differing(asked, playing(there, b"other", asked=True)) == EVERYWHERE
+
+
+def test_a_film_of_another_size_may_move_what_is_around_it(world):
+    there = world()
+    source = msgspec.structs.replace(planned(b"film")[0].source, display_width=99)
+    assert differing(playing(there), playing(there, source=source)) == EVERYWHERE
+    longer = msgspec.structs.replace(planned(b"film")[0].source, playable=Ratio(num=9, den=1))
+    assert differing(playing(there), playing(there, source=longer)) == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"media_start": 0.5}, {"rate": 2.0}, {"loop": True}, {"origin": 0.5}, {"pace": 2.0}]
+)
+def test_what_a_clip_plays_is_seen_where_it_shows(world, change):
+    there = world()
+    assert differing(playing(there), playing(there, clip=msgspec.structs.replace(CLIP, **change))) == [2, 3, 4, 5]
+
+
+def test_the_window_of_a_clip_is_seen_where_it_changes(world):
+    there = world()
+    shorter = playing(there, clip=msgspec.structs.replace(CLIP, end=2.7))
+    assert differing(playing(there), shorter) == [5]
+    assert differing(playing(there), playing(there, clip=msgspec.structs.replace(CLIP, start=1.5))) == [2]
+
+
+def test_the_number_of_a_source_does_not_matter(world):
+    there = world()
+    before = playing(there)
+    there.videos, there.clips = (planned(b"x")[0], *there.videos), (msgspec.structs.replace(CLIP, video=1),)
+    assert there.keys({"a.mp4": "film"}) == before

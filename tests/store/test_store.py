@@ -679,7 +679,7 @@ def test_objects_need_no_more_than_their_protocol(tmp_path):
     """Anything with a path, a digest, a size and chunks can travel in a plan."""
     content = b"content"
     each = SimpleNamespace(
-        **{name: getattr(artifact("a", content), name) for name in ("path", "sha256", "size", "of_project")}
+        **{name: getattr(artifact("a", content), name) for name in ("path", "sha256", "size", "of_project", "shared")}
     )
     store = Store(f"memory://{uuid.uuid4().hex}")
     publish(store, {"a": content}, tmp_path, [each])  # type: ignore[list-item]

@@ -89,6 +89,7 @@ class FakePage:
             "adapters": ["css"] if any("animation" in clip.text for clip in self.clips) else [],
             "unsupported": [],
             "variableProblems": [],
+            "videos": [],
             "warnings": [],
         }
 

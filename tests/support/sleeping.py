@@ -75,6 +75,8 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
         artifacts=(),
         resources=(),
         fonts=FontSet(files=(), stand_ins={}),
+        videos=(),
+        clips=(),
         warnings=(),
     )
     return Plan(PlanLocation(url), manifest.sealed())

@@ -6,6 +6,7 @@ declare const config: {
   fps: [numerator: number, denominator: number];
   variables: Record<string, unknown>;
   fragment: boolean;
+  durations: Record<string, number>;
   names: string[];
   patience: number;
 };
@@ -30,6 +31,8 @@ interface Window {
   __HF_EXPORT_RENDER_SEEK_CONFIG: { fps: number };
   __hfForceTimelineRebind: () => void;
   __hfResolveMediaStartSeconds: (element: Element) => number;
+  __hfMediaId: (element: Element) => string;
+  __hfMediaEl: (id: string) => Element | null;
   __hfReseekGpu: (seconds: number) => void;
   __hfThreeTime: number;
   __hfTypegpuTime: number;

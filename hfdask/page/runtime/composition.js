@@ -1,6 +1,7 @@
 // The root composition, its box, the layout of its clips, and which clips show at a time (docs/compositions.md, 1 and 2).
 
-const WINDOWED = "[data-start],[data-composition-id]";
+const WINDOWED = "[data-start],[data-composition-id],video,source";
+const SOURCED = "video,source";
 const NOT_VISUAL = "script,style,link,meta";
 let root = null;
 let clips = []; // in document order, so that an ancestor comes before its descendants
@@ -46,6 +47,7 @@ function placeCompositions() {
   for (const element of document.querySelectorAll(COMPOSITION)) {
     if (element !== root) stashAuthoredTiming(element);
   }
+  startBareVideos(document);
   layOut([...root.children]);
   clipsAreStale = true;
 }
@@ -126,13 +128,17 @@ clipObserver.observe(document, {
   childList: true,
   attributeFilter: [
     ...["data-start", "data-duration", "data-end", "data-hidden", "data-composition-id"],
-    ...["data-playback-rate", "data-playback-start", "data-media-start"],
+    ...["data-playback-rate", "data-playback-start", "data-media-start", "data-automation"],
+    ...["data-hf-media-start-basis", "src"],
   ],
 });
 
 function noteChanges(records) {
   for (const record of records) {
-    if (record.type === "attributes") clipsAreStale = true;
+    // Of all that has a source, only media last as long as it.
+    if (record.type === "attributes" && (record.attributeName !== "src" || record.target.matches(SOURCED))) {
+      clipsAreStale = true;
+    }
     for (const node of [...record.addedNodes, ...record.removedNodes]) {
       if (node.nodeType === 1 && (node.matches(WINDOWED) || node.querySelector(WINDOWED))) {
         clipsAreStale = true;
@@ -142,6 +148,8 @@ function noteChanges(records) {
 }
 
 function resolveClips() {
+  startBareVideos(document);
+  nameVideos();
   windowsOfChildren.clear();
   knownStarts.clear();
   clipsAreStale = false;
@@ -149,13 +157,12 @@ function resolveClips() {
   clips = [];
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-start]"))) {
     if (element.matches(NOT_VISUAL) || !element.style) continue;
-    const start = startOf(element);
-    const duration = element === root ? rootDuration().seconds : resolveDuration(element, start);
+    const { start, end } = windowOf(element);
     const above = element.parentElement?.closest("[data-start]") ?? null;
     const clip = {
       element,
-      start,
-      end: duration > 0 ? start + duration : Infinity,
+      start: onGrid(start),
+      end: onGrid(end),
       parent: above && above !== root ? (byElement.get(above) ?? null) : null,
       inFlow: element !== root && isInFlowLeaf(element),
       visible: null,
@@ -163,6 +170,13 @@ function resolveClips() {
     byElement.set(element, clip);
     clips.push(clip);
   }
+}
+
+function windowOf(element) {
+  if (element.matches(MEDIA)) return mediaTimes(element);
+  const start = resolveStart(element);
+  const duration = element === root ? rootDuration().seconds : resolveDuration(element, start);
+  return { start, end: duration > 0 ? start + duration : Infinity };
 }
 
 function isInFlowLeaf(element) {

@@ -16,11 +16,11 @@ function rootDuration() {
   const declared = numberAttribute(root, "data-duration", "data-composition-duration");
   if (declared > 0) return { seconds: declared, source: "data-duration" };
   const timeline = timelinesEnd();
-  const windows = [...document.querySelectorAll(`video[data-start],audio[data-start],${COMPOSITION},${MOUNTED}`)]
-    .filter((element) => element !== root)
-    .map((element) => [startOf(element), windowOf(element)])
-    .map(([start, length]) => (length > 0 ? start + length : 0));
-  const floor = Math.max(0, ...windows, ...adapters.map((adapter) => adapter.end?.() ?? 0));
+  const ends = [
+    ...[...document.querySelectorAll("video[data-start],audio[data-start]")].map((element) => mediaEnd(element)),
+    ...[...document.querySelectorAll(`${COMPOSITION},${MOUNTED}`)].filter((each) => each !== root).map(authoredEnd),
+  ];
+  const floor = Math.max(0, ...ends, ...adapters.map((adapter) => adapter.end?.() ?? 0));
   if (timeline > MIN_TIMELINE && timeline >= floor) return { seconds: timeline, source: "timeline" };
   if (floor > 0) return { seconds: floor, source: "clips" };
   const hosts = [...document.querySelectorAll(`${HOST},${MOUNTED}`)].map(
@@ -29,10 +29,10 @@ function rootDuration() {
   return { seconds: Math.max(0, ...hosts), source: "hosts" };
 }
 
-// Media count with their whole window, compositions with the authored one only.
-function windowOf(element) {
-  if (element.matches("video,audio")) return resolveDuration(element, startOf(element));
-  return numberAttribute(element, "data-hf-authored-duration", "data-duration");
+// Of a composition only the authored window counts.
+function authoredEnd(element) {
+  const length = numberAttribute(element, "data-hf-authored-duration", "data-duration");
+  return length > 0 ? startOf(element) + length : 0;
 }
 
 // Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
@@ -250,6 +250,7 @@ function report() {
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: few(unsupported()),
     variableProblems: few(variableProblems()),
+    videos: reportVideos(seconds),
     warnings: [...warnings],
   };
 }
@@ -269,13 +270,10 @@ function elementsThatShow(urls) {
 // What this version would render wrong: refused while planning, never drawn as if it were nothing.
 function unsupported() {
   const found = [];
-  for (const [selector, what] of [
-    ["video[src],video:has(source)", "<video>"],
-    ["audio[src],audio:has(source)", "<audio>"],
-  ]) {
-    const [element] = allMatching(selector);
-    if (element) found.push(`${what}: ${describe(element)}`);
-  }
+  const [audio] = allMatching("audio[src],audio:has(source)");
+  if (audio) found.push(`<audio>: ${describe(audio)}`);
+  const video = root ? null : allVideos().find(sourceOf);
+  if (video) found.push(`<video> of a page without a composition: ${describe(video)}`);
   if (!root && window.__hf?.media?.length) found.push("media of a page without a composition (__hf.media)");
   return found;
 }
@@ -362,7 +360,9 @@ window.__HF_RENDER_CAPTURE_MODE = true;
 window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: RATE / PER_SECONDS };
 window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: entering(variables) });
 window.__hfForceTimelineRebind = entering(bindTimelines);
-window.__hfResolveMediaStartSeconds = entering(mediaStart);
+window.__hfResolveMediaStartSeconds = entering((element) => mediaTimes(element).start);
+window.__hfMediaId = entering(videoId);
+window.__hfMediaEl = entering((id) => allVideos().find((video) => videoId(video) === id) ?? null);
 window.__hfReseekGpu = entering((time) => drawing.seek(time, { force: true }));
 window.__renderReady = false;
 // Not to be replaced: the host relies on it.
@@ -373,6 +373,8 @@ Object.defineProperty(window, "__hfdask", {
     timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
+    knowDurations: told(knowDurations),
+    scenesOn: told(scenesOn),
     frame: told(frame),
     rest: told(rest),
     drawn: told(compositorFrame),

@@ -10,6 +10,7 @@ function sight() {
   if (root && clipsAreStale) resolveClips();
   const written = parseHtml(readText(location.pathname + location.search) ?? "");
   const top = findRoot(written);
+  startBareVideos(written);
   for (const element of [written.documentElement, ...(top ? [top] : [])]) {
     element.removeAttribute("data-composition-variables"); // their values are told by themselves
   }

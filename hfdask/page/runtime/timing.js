@@ -100,13 +100,18 @@ function findStart(element, fallback, trail) {
     warn(`data-start references form a cycle at ${describe(element)}; it starts at ${fallback} s`);
     return fallback;
   }
-  const start = target.matches("video,audio") ? mediaStart(target, trail) : resolveStart(target, 0, trail);
-  const duration = resolveDuration(target, start);
-  return Math.max(0, start + (duration > 0 ? duration : 0) + parsed.offset);
+  const end = target.matches(MEDIA) ? mediaEnd(target, trail) : endOf(target, trail);
+  return Math.max(0, end + parsed.offset);
 }
 
-// Seconds, or null where unknown.
-function resolveDuration(element, start) {
+// An element without an end counts as one that ends where it starts.
+function endOf(element, trail) {
+  const start = resolveStart(element, 0, trail);
+  return start + (resolveDuration(element, start) ?? 0);
+}
+
+// What the author declares, in seconds of the composition around the element; null where nothing is.
+function declaredDuration(element, start) {
   const declared = numberAttribute(element, "data-duration");
   if (declared > 0) return declared;
   const authored = numberAttribute(element, "data-hf-authored-duration");
@@ -114,46 +119,43 @@ function resolveDuration(element, start) {
   const end = numberAttribute(element, "data-end", "data-hf-authored-end");
   // Both are written by one author: in a host they count from the host's start, unless `data-start` is a reference.
   const from = strictNumber(element.getAttribute("data-start")) ?? start;
-  if (end !== null && end - from > 0) return end - from;
-  if (element.matches("video,audio")) {
-    const natural = (element.duration - inPoint(element)) / playbackRate(element);
-    return Number.isFinite(natural) && natural > 0 ? natural : null;
-  }
+  return end !== null && end - from > 0 ? end - from : null;
+}
+
+// Seconds, or null where unknown.
+function resolveDuration(element, start) {
+  const declared = declaredDuration(element, start);
+  if (declared !== null) return declared;
   const composition = compositionIn(element);
   const duration = composition ? timelineDuration(timelineOf(composition)) : 0;
   return duration > 0 ? duration : null;
 }
 
 function inPoint(element) {
-  const value = numberAttribute(element, "data-playback-start", "data-media-start");
-  return value >= 0 ? (value ?? 0) : 0;
-}
-
-function playbackRate(element) {
-  const rate = strictNumber(element.getAttribute("data-playback-rate"));
-  return rate > 0 ? Math.min(5, Math.max(0.1, rate)) : 1;
-}
-
-// Media inside a host: a window that already meets the host's is meant as global time, any other as local.
-function mediaStart(element, trail = new Set()) {
-  const host = parentComposition(element);
-  const hostStart = host ? resolveStart(host, 0, trail) : 0;
-  const start = strictNumber(element.getAttribute("data-start"));
-  if (element.hasAttribute("data-hf-auto-start") || start === null || hostStart <= 0) {
-    return resolveStart(element, hostStart, trail);
+  for (const name of ["data-playback-start", "data-media-start"]) {
+    const value = numberAttribute(element, name);
+    if (value >= 0 && value !== null) return value;
   }
-  const hostDuration = resolveDuration(windowElement(host), hostStart);
-  const length = strictNumber(element.getAttribute("data-duration"));
-  const end = length > 0 ? start + length : start;
-  const meets =
-    hostDuration > 0
-      ? start < hostStart + hostDuration && (end > hostStart || start === hostStart)
-      : start >= hostStart;
-  return meets ? start : hostStart + start;
+  return 0;
+}
+
+const [MIN_RATE, MAX_RATE] = [0.1, 10];
+function playbackRate(element) {
+  const declared = strictNumber(element.getAttribute("data-playback-rate"));
+  const rate = declared > 0 ? declared : element.matches(MEDIA) ? element.defaultPlaybackRate : 1;
+  return rate > 0 ? Math.min(MAX_RATE, Math.max(MIN_RATE, rate)) : 1;
 }
 
 function startOf(element) {
-  return element.matches("video,audio") ? mediaStart(element) : resolveStart(element);
+  return element.matches(MEDIA) ? mediaTimes(element).start : resolveStart(element);
+}
+
+// A bound that is almost on a frame is meant to be on it (docs/compositions.md, 9.3).
+const SNAP = 1e-3; // frames
+function onGrid(seconds) {
+  const frames = (seconds * RATE) / PER_SECONDS;
+  const nearest = Math.round(frames);
+  return Math.abs(frames - nearest) <= SNAP ? frameTime(nearest) : seconds;
 }
 
 function describe(element) {

@@ -1,0 +1,254 @@
+"""When a clip of the page shows which time of its source video (docs/compositions.md, 9).
+
+All of it is exact. Times that an author wrote are read as the decimals that they are, and all arithmetic is rational;
+what is not rational in a speed ramp is computed to 28 digits, by functions that are rounded alike on every machine. So a
+worker never asks for another source frame than the planner did.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+from functools import lru_cache
+from typing import Annotated
+
+from msgspec import Meta
+
+from hfdask.core.fields import Seconds, Text
+from hfdask.core.values import Value
+from hfdask.core.video_source import FrameIndex, VideoSource
+
+MIN_RATE, MAX_RATE = 0.1, 10.0
+"""Limits of a playback rate; others are cut to them."""
+
+MAX_POINTS = 512
+"""Points of a speed ramp."""
+
+SNAP = Fraction(1, 1000)
+"""Frames: a start or end that is so near to a frame is meant to be on it."""
+
+_TINY = Fraction(1, 10**9)  # frames; as in `hfdask.core.frames.frame_at`
+_CELLS = 48
+_EDGE = Decimal("0.999")
+_DIGITS = Context(prec=28)
+
+PlaybackRate = Annotated[float, Meta(ge=MIN_RATE, le=MAX_RATE)]
+_Share = Annotated[float, Meta(ge=0.001, le=0.999)]
+
+
+class RatePoint(Value, frozen=True):
+    """A point of a speed ramp, and the shape of the ramp from there to the next point (docs/compositions.md, 9.5).
+
+    Attributes
+    ----------
+    t : float
+        Seconds from the clip's beginning.
+    v : float
+        The rate there.
+    curve : float
+        Bend from -1 (early) to 1 (late).
+    via : tuple of two floats, or None
+        Progress in time and in value through which the ramp passes instead, both from 0 to 1.
+    """
+
+    t: Seconds
+    v: PlaybackRate
+    curve: Annotated[float, Meta(ge=-1, le=1)] = 0.0
+    via: tuple[_Share, _Share] | None = None
+
+    def __post_init__(self) -> None:
+        if self.via and abs(self.via[0] - self.via[1]) < 1e-6:
+            raise ValueError("a ramp through the middle of its points has no bend")
+
+
+class VideoClip(Value, frozen=True):
+    """A ``<video>`` of the page: when it shows, and what it plays.
+
+    Attributes
+    ----------
+    id : str
+        Its render id, which no other video of the page has.
+    video : int
+        Number of its source among the plan's videos.
+    start, end : float
+        Its window in seconds of the composition: it shows at ``start <= time < end``.
+    origin : float
+        The time at which it begins to play. It may lie before ``start``: then its beginning is cut off.
+    pace : float
+        Rate of the compositions around it.
+    media_start : float
+        Seconds of the source at which it begins to play.
+    rate : float
+        Its own rate.
+    ramp : tuple of RatePoint
+        Rates over time instead of ``rate``.
+    loop : bool
+        Whether it begins again at ``media_start`` when the source ends; else the last frame stays.
+    muted : bool
+        Whether its sound is not wanted.
+    """
+
+    id: Text
+    video: Annotated[int, Meta(ge=0, le=2**31)]
+    start: Seconds
+    end: Seconds
+    origin: Annotated[float, Meta(ge=-1e9, le=1e9)]
+    pace: Annotated[float, Meta(ge=1e-9, le=1e9)]
+    media_start: Seconds
+    rate: PlaybackRate
+    ramp: Annotated[tuple[RatePoint, ...], Meta(max_length=MAX_POINTS)]
+    loop: bool
+    muted: bool
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError("it ends before it starts")
+        if any(after.t <= before.t for before, after in itertools.pairwise(self.ramp)):
+            raise ValueError("the points of its ramp are not in order of time")
+
+
+def exact(seconds: float) -> Fraction:
+    """Return a time as the shortest decimal that reads as it: 0.1 is a tenth."""
+    return Fraction(repr(seconds))
+
+
+def on_grid(seconds: float, fps: Fraction) -> Fraction:
+    """Return a time in frames: a whole number if it is within `SNAP` of one (docs/compositions.md, 9.3)."""
+    frames = exact(seconds) * fps
+    nearest = round(frames)
+    return Fraction(nearest) if abs(frames - nearest) <= SNAP else frames
+
+
+def frames_of(clip: VideoClip, fps: Fraction) -> range:
+    """Return the frames in the clip's window (docs/compositions.md, 9.3)."""
+    return range(math.ceil(on_grid(clip.start, fps)), math.ceil(on_grid(clip.end, fps)))
+
+
+def source_time(clip: VideoClip, frame: int, fps: Fraction, playable: Fraction) -> Fraction | None:
+    """Return the time of the source that a clip shows at a frame, or None outside of its window.
+
+    It follows the frame grid of the video from the in-point on, and may lie past the end of the source, whose last frame
+    stays then (docs/compositions.md, 9.4).
+    """
+    if frame not in frames_of(clip, fps):
+        return None
+    local = max(Fraction(0), frame - on_grid(clip.origin, fps)) / fps * exact(clip.pace)
+    begin = exact(clip.media_start)
+    played = played_seconds(clip.rate, clip.ramp, local) + _TINY / fps
+    if clip.loop and playable > begin:
+        played %= playable - begin
+    return begin + math.floor(played * fps) / fps
+
+
+def source_frames(
+    clip: VideoClip, source: VideoSource, index: FrameIndex, frames: Iterable[int], fps: Fraction
+) -> tuple[int | None, ...]:
+    """Return for each frame the frame of the source that a clip shows, or None if it shows nothing."""
+    times = (source_time(clip, frame, fps, source.playable.fraction) for frame in frames)
+    return tuple(None if time is None else index.at(time) for time in times)
+
+
+def natural_length(
+    media_start: float, rate: float, ramp: tuple[RatePoint, ...], pace: float, playable: Fraction
+) -> Fraction:
+    """Return the seconds of the composition that a source lasts from its in-point on (docs/compositions.md, 9.5)."""
+    left = max(Fraction(0), playable - exact(media_start))
+    if not ramp:
+        return left / exact(rate) / exact(pace)
+    times, played = _table(ramp)
+    if left >= played[-1]:
+        return (times[-1] + (left - played[-1]) / exact(ramp[-1].v)) / exact(pace)
+    return _between(played, times, left) / exact(pace)
+
+
+def played_seconds(rate: float, ramp: tuple[RatePoint, ...], local: Fraction) -> Fraction:
+    """Return the seconds of the source that were played after so many seconds of a clip (docs/compositions.md, 9.5)."""
+    if not ramp:
+        return local * exact(rate)
+    times, played = _table(ramp)
+    if local >= times[-1]:
+        return played[-1] + (local - times[-1]) * exact(ramp[-1].v)
+    return _between(times, played, local)
+
+
+@lru_cache(maxsize=256)
+def _table(ramp: tuple[RatePoint, ...]) -> tuple[list[Fraction], list[Fraction]]:
+    """Integrate a ramp: times, and the seconds that were played by then, between which all is straight.
+
+    Trapezoids, 48 from each point to the next. Before the first point its rate holds.
+    """
+    times, played = [Fraction(0)], [Fraction(0)]
+    rate = exact(ramp[0].v)
+
+    def add(time: Fraction, reached: Fraction) -> None:
+        nonlocal rate
+        played.append(played[-1] + (rate + reached) / 2 * (time - times[-1]))
+        times.append(time)
+        rate = reached
+
+    if ramp[0].t > 0:
+        add(exact(ramp[0].t), rate)
+    for point, following in itertools.pairwise(ramp):
+        begin, length = exact(point.t), exact(following.t) - exact(point.t)
+        for cell in range(1, _CELLS + 1):
+            progress = Fraction(cell, _CELLS)
+            last = cell == _CELLS
+            add(begin + length * progress, exact(following.v) if last else _rate_within(point, following.v, progress))
+    return times, played
+
+
+def _rate_within(point: RatePoint, following: float, progress: Fraction) -> Fraction:
+    """Return the rate between two points: as many equal factors as the shape has gone of its way."""
+    with localcontext(_DIGITS):
+        low, high = Decimal(repr(point.v)).ln(), Decimal(repr(following)).ln()
+        x = Decimal(progress.numerator) / Decimal(progress.denominator)
+        shaped = _bent(x, point.curve) if point.via is None else _through(x, *point.via)
+        return Fraction((low + (high - low) * shaped).exp())
+
+
+def _bent(x: Decimal, curve: float) -> Decimal:
+    if not curve:
+        return x
+    exponent = (2 * Decimal(repr(curve)) * Decimal(2).ln()).exp()
+    return (exponent * x.ln()).exp()
+
+
+def _through(x: Decimal, via_x: float, via_y: float) -> Decimal:
+    """Return the height at ``x`` of the conic from (0, 0) to (1, 1) whose middle is the via point.
+
+    It is a rational quadratic Bézier curve. With the weight ``w``, its control point is the via point, moved on from the
+    middle of the straight line by the ``w``-th part of the way between the two. The weight is the smallest that keeps
+    it between 0.001 and 0.999, so that the curve never turns back.
+    """
+    middle = Decimal("0.5")
+    via = Decimal(repr(via_x)), Decimal(repr(via_y))
+    needed = [abs(each - middle) / max(_EDGE - max(each, 1 - each), Decimal("1e-9")) for each in via]
+    weight = min(max(Decimal(1), *needed), Decimal(10**6))
+    control_x, control_y = (each + (each - middle) / weight for each in via)
+    # x(s) = x is a quadratic equation in the parameter s: both coordinates have the denominator
+    # (1 - s)² + 2 w s (1 - s) + s².
+    spread = 2 - 2 * weight
+    a = x * spread - 1 + 2 * weight * control_x
+    b = -x * spread - 2 * weight * control_x
+    if abs(a) < Decimal("1e-12"):
+        s = -x / b
+    else:
+        root = max(Decimal(0), b * b - 4 * a * x).sqrt()
+        s = next(each for each in ((root - b) / (2 * a), (-root - b) / (2 * a)) if -_SLACK <= each <= 1 + _SLACK)
+    s = min(Decimal(1), max(Decimal(0), s))
+    denominator = (1 - s) ** 2 + 2 * weight * s * (1 - s) + s * s
+    return (2 * weight * control_y * s * (1 - s) + s * s) / denominator
+
+
+_SLACK = Decimal("1e-9")
+
+
+def _between(xs: Sequence[Fraction], ys: Sequence[Fraction], x: Fraction) -> Fraction:
+    """Interpolate linearly; ``xs`` rise, and ``x`` is among them."""
+    upper = min(max(bisect_right(xs, x), 1), len(xs) - 1)
+    lower = upper - 1
+    return ys[lower] + (ys[upper] - ys[lower]) * (x - xs[lower]) / (xs[upper] - xs[lower])

@@ -1,0 +1,242 @@
+"""A source video as a plan stores it: its properties, and an index of its frames.
+
+Both come from demuxing the file once, while planning (`hfdask.media.probe`). A worker then knows which frame is shown
+at a time, and from which key frame it is decoded, without searching the file. All times are fractions. So every worker
+finds the same frame, whatever its container rounds to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from fractions import Fraction
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from hfdask.core.fields import Line, RatePart
+from hfdask.core.planes import ColorSpace
+from hfdask.core.values import Value
+
+MAX_SOURCE_SIDE = 8192
+"""Pixels of a source's longer side: 8K of digital cinema."""
+
+MAX_SOURCE_PIXELS = 8192 * 4320
+"""Pixels of a frame of a source."""
+
+MAX_SOURCE_FRAMES = 1_000_000
+"""Frames of a source: more than four hours at 60 frames a second."""
+
+MAX_SOURCE_RATE = 1000
+"""Frames a second of a source, on average."""
+
+HALF_TICK = Fraction(1, 1000)
+"""Longest half tick, in seconds, by which a frame may be early."""
+
+EARLY = 1 - Fraction(1, 10**6)
+"""The first frame is shown less than so many seconds before its time; earlier, nothing is."""
+
+Primaries = Literal["bt709", "bt470bg", "smpte170m", "bt2020", "smpte432"]
+Transfer = Literal["bt709", "smpte170m", "iec61966-2-1", "linear", "pq", "hlg"]
+Matrix = Literal["rgb", "bt709", "bt470bg", "smpte170m", "bt2020-ncl"]
+
+Tick = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+SourceSide = Annotated[int, Meta(ge=1, le=MAX_SOURCE_SIDE)]
+DisplaySide = Annotated[int, Meta(ge=1, le=2**20)]
+SourceFrame = Annotated[int, Meta(ge=0, lt=MAX_SOURCE_FRAMES)]
+
+
+class Ratio(Value, frozen=True):
+    """An exact number of seconds, or of frames a second."""
+
+    num: Tick
+    den: Annotated[int, Meta(ge=1, le=2**62)]
+
+    @classmethod
+    def of(cls, number: Fraction) -> Ratio:
+        return cls(num=number.numerator, den=number.denominator)
+
+    @property
+    def fraction(self) -> Fraction:
+        return Fraction(self.num, self.den)
+
+
+class TimeBase(Value, frozen=True):
+    """Seconds of one tick of a stream's clock."""
+
+    num: RatePart
+    den: RatePart
+
+    @property
+    def fraction(self) -> Fraction:
+        return Fraction(self.num, self.den)
+
+
+class VideoSource(Value, frozen=True):
+    """Properties of a source video.
+
+    Attributes
+    ----------
+    container, codec, pixel_format : str
+        FFmpeg's names; the pixel format is that of decoded frames.
+    stream : int
+        Number of the video stream in the file.
+    width, height : int
+        Pixels as decoded.
+    display_width, display_height : int
+        Size with square pixels, before rotation.
+    rotation : int
+        Degrees to turn the picture clockwise for display.
+    flip : bool
+        True if the picture is mirrored left to right after it was turned.
+    primaries, transfer, matrix, full_range : str, str, str, bool
+        Colors, in the words of WebCodecs. What the file does not say is filled in as Chromium does.
+    alpha : bool
+        True if the pictures have transparency.
+    interlaced : bool
+        True if pictures are two fields.
+    time_base : TimeBase
+        Tick of the stream.
+    lead : Ratio
+        Seconds from the start of the earliest stream of the file to the first frame.
+    playable : Ratio
+        Seconds of media time until the end of the pictures; never less than the lead.
+    rate : Ratio
+        Average frames a second; 0 if there is one frame of unknown duration.
+    variable : bool
+        True if frames are unevenly spaced.
+    sound : bool
+        True if the file has a sound track too.
+    """
+
+    container: Line
+    codec: Line
+    pixel_format: Line
+    stream: Annotated[int, Meta(ge=0, le=1000)]
+    width: SourceSide
+    height: SourceSide
+    display_width: DisplaySide
+    display_height: DisplaySide
+    rotation: Literal[0, 90, 180, 270]
+    flip: bool
+    primaries: Primaries
+    transfer: Transfer
+    matrix: Matrix
+    full_range: bool
+    alpha: bool
+    interlaced: bool
+    time_base: TimeBase
+    lead: Ratio
+    playable: Ratio
+    rate: Ratio
+    variable: bool
+    sound: bool
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lead.fraction <= self.playable.fraction:
+            raise ValueError("its pictures end before they start")
+        if self.rate.num < 0:
+            raise ValueError("its frame rate is negative")
+
+    @property
+    def natural_size(self) -> tuple[int, int]:
+        """Width and height as a page sees them: with square pixels, turned."""
+        size = (self.display_width, self.display_height)
+        return size if self.rotation in (0, 180) else size[::-1]
+
+    @property
+    def hdr(self) -> bool:
+        """True if the transfer is PQ or HLG; wide primaries alone are not HDR."""
+        return self.transfer in ("pq", "hlg")
+
+    @property
+    def color(self) -> ColorSpace:
+        """Colors of the decoded planes."""
+        return ColorSpace(self.primaries, self.transfer, self.matrix, self.full_range)
+
+
+class KeyFrame(Value, frozen=True, array_like=True):
+    """A packet from which decoding can start.
+
+    Attributes
+    ----------
+    frame : int
+        First frame, in display order, that is decoded from here. The frames from here to the next key frame's are.
+    pts, dts : int
+        Presentation and decoding time stamps of its packet, in ticks of the file. The packet itself may be hidden by
+        an edit list.
+    """
+
+    frame: SourceFrame
+    pts: Tick
+    dts: Tick
+
+
+class FrameIndex(Value, frozen=True):
+    """Times of all frames of a source video, in display order.
+
+    Attributes
+    ----------
+    time_base : TimeBase
+        Seconds of a tick.
+    start : Ratio
+        Start of the earliest stream, in seconds of the file's clock. Media time counts from there.
+    origin : int
+        Time stamp of the file that the index calls 0: ``start`` in whole ticks, rounded down.
+    pts : tuple of int
+        Ticks of each frame after ``origin``, in rising order.
+    keys : tuple of KeyFrame
+        In rising order; the first one is of frame 0.
+    counted : bool
+        True if packets have no usable presentation times, as in some AVI files. Then the frames are decoded from the
+        beginning, and counted.
+    """
+
+    LIMIT: ClassVar[int] = 2**27
+
+    time_base: TimeBase
+    start: Ratio
+    origin: Tick
+    pts: Annotated[tuple[Tick, ...], Meta(min_length=1, max_length=MAX_SOURCE_FRAMES)]
+    keys: Annotated[tuple[KeyFrame, ...], Meta(min_length=1, max_length=MAX_SOURCE_FRAMES)]
+    counted: bool = False
+
+    def __post_init__(self) -> None:
+        if any(later <= earlier for earlier, later in pairwise(self.pts)):
+            raise ValueError("its frames are not in rising order")
+        if self.keys[0].frame != 0 or any(later.frame <= earlier.frame for earlier, later in pairwise(self.keys)):
+            raise ValueError("its key frames are not in rising order from frame 0")
+        if self.keys[-1].frame >= len(self.pts):
+            raise ValueError("it has a key frame after its last frame")
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def time(self, frame: int) -> Fraction:
+        """Return the media time in seconds from which a frame is shown."""
+        return (self.origin + self.pts[frame]) * self.time_base.fraction - self.start.fraction
+
+    def at(self, seconds: Fraction) -> int | None:
+        """Return the frame that is on screen at a media time, or None if there is none yet.
+
+        That is the last frame whose time is no later than ``seconds`` plus half a tick. So a time that the container
+        rounded up still counts. Half ticks of more than 1 ms do not: in such files times are not rounded.
+
+        Parameters
+        ----------
+        seconds : Fraction
+            Media time: seconds from the start of the earliest stream of the file.
+
+        Returns
+        -------
+        int or None
+            Number of the frame in display order. The last frame is held. The first frame is shown up to a second before
+            its time, as Chromium does; before that there is nothing.
+        """
+        tick = self.time_base.fraction
+        slack = tick / 2 if tick / 2 <= HALF_TICK else Fraction(0)
+        latest = (seconds + slack + self.start.fraction) // tick - self.origin
+        frame = bisect_right(self.pts, latest) - 1
+        if frame >= 0:
+            return frame
+        return 0 if self.time(0) - seconds < EARLY else None

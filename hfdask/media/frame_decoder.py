@@ -1,0 +1,262 @@
+"""Decode single frames of a source video, each the same whatever was decoded before.
+
+A decoder starts anew at each key frame of the index, even if it reads on. So a frame depends only on the packets of its
+own group, and a damaged file looks the same in every chunk. Nothing is decoded twice for that: the packets of a group
+are known, and the decoder is drained after them. Seeks only approach a key frame, because containers answer them by
+decoding times, or by a guess. Its packet is then known by its time stamps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from hfdask.core.video_source import FrameIndex, KeyFrame
+from hfdask.errors import VideoReadError, VideoSourceError
+from hfdask.media.video_file import decoder_of, fresh_decoder, open_media, read_only
+
+READ_ON = 300
+"""Frames up to a key frame that are read over; a seek costs more."""
+
+_BACK = (0, 1, 4, 16)
+"""Seconds before a key frame to seek to, one after another, until it is found."""
+
+_UNDECODABLE = (
+    av.error.InvalidDataError,
+    av.error.ArgumentError,
+    av.error.NotImplementedError,
+    av.error.ExternalError,
+)
+
+
+class FrameDecoder:
+    """Decode frames of one stream by their number in display order. Close it after use.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stream : int
+        Number of its video stream.
+    index : FrameIndex
+        Index of that stream.
+    alpha : bool
+        True to decode transparency.
+
+    Raises
+    ------
+    VideoReadError
+        If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, stream: int, index: FrameIndex, *, alpha: bool) -> None:
+        self.path, self.index = path, index
+        self._number, self._alpha = stream, alpha
+        self._groups = [key.frame for key in index.keys]
+        self._decoder: VideoCodecContext
+        self._open()
+        self._run: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._run_of = (-1, -1)
+        self._shown: tuple[int, av.VideoFrame] | None = None
+        self._first_of: dict[int, int] = {}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._run, self._shown = iter(()), None
+        self._file.close()
+
+    def frame(self, number: int) -> av.VideoFrame:
+        """Return a frame.
+
+        If nothing can be decoded from the last frames of the file, the frame before them is returned, as for a file that
+        was cut.
+
+        Raises
+        ------
+        IndexError
+            If there is no such frame.
+        VideoSourceError
+            If a frame in the middle cannot be decoded; ``details`` has ``path`` and ``seconds``.
+        VideoReadError
+            If the file cannot be read, or is not that of the index.
+        """
+        if not 0 <= number < len(self.index):
+            raise IndexError(f"frame {number} of {len(self.index)}")
+        group = bisect_right(self._groups, number) - 1
+        for start in self._starts(group, number):
+            found = self._reach(number, (start, group))
+            if found is None or found[0] > number:
+                continue  # the decoder recovered too late
+            if found[0] == number or group == len(self._groups) - 1:
+                return found[1]
+            break
+        seconds = float(self.index.time(number))
+        raise VideoSourceError(
+            f"{self.path} is damaged: its frame {number}, at {seconds:.3f} s, cannot be decoded; encode the video again",
+            path=str(self.path),
+            seconds=seconds,
+            frame=number,
+            reason="damaged",
+        )
+
+    def run(self, start: int, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decode from key frame ``start`` to the end of the frames of key frame ``group``; yield numbers and frames.
+
+        Frames that are not in the index are left out. Only one run is under way at a time.
+        """
+        for count, frame in enumerate(self._decode(start, group)):
+            number = count if self.index.counted else self._number_of(frame)
+            if number is not None and number < len(self.index):
+                yield number, frame
+
+    def _starts(self, group: int, number: int) -> Iterator[int]:
+        """List the key frames to try: the frame's own, then earlier ones, because some are only called key frames."""
+        if number >= self._first_of.get(group, 0):
+            yield group
+        back = 1
+        while group - back > 0:
+            yield group - back
+            back *= 2
+        if group > 0:
+            yield 0
+
+    def _reach(self, number: int, run: tuple[int, int]) -> tuple[int, av.VideoFrame] | None:
+        """Decode until a frame, or the first one after it. Return that, or the last one of the run."""
+        if run != self._run_of or self._shown is None or self._shown[0] > number:
+            self._run, self._run_of, self._shown = self.run(*run), run, None
+        if self._shown is not None and self._shown[0] == number:
+            return self._shown
+        for shown in self._run:
+            if self._shown is None and run[0] == run[1]:
+                self._first_of[run[0]] = shown[0] if shown[0] > self._groups[run[0]] else 0
+            if self._shown is None or shown[0] > self._shown[0]:
+                self._shown = shown
+            if self._shown[0] >= number:
+                break
+        return self._shown
+
+    def _decode(self, start: int, group: int) -> Iterator[av.VideoFrame]:
+        self._approach(start)
+        self._decoder = fresh_decoder(self._stream, self._decoder, alpha=self._alpha)
+        for packet in chain(self._packets_of(start, group), (None,)):
+            try:
+                frames = self._decoder.decode(packet)
+            except _UNDECODABLE:
+                continue  # its frame will be missed in `frame`
+            except av.FFmpegError as error:
+                raise self._unreadable(str(error)) from error
+            yield from frames
+
+    def _packets_of(self, start: int, group: int) -> Iterator[Packet[Any]]:
+        """Yield the packets of key frames ``start`` to ``group``; leave those of the next one for the next run."""
+        self._position = start
+        while (packet := self._next()) is not None:
+            after = self._position + 1
+            if after < len(self.index.keys) and _is(packet, self.index.keys[after]):
+                if after > group:
+                    leading = self._leading(packet)
+                    self._waiting.extendleft((*reversed(leading), packet))
+                    if leading:
+                        yield from (packet, *leading)
+                    return
+                self._position = after
+            yield packet
+
+    def _leading(self, key: Packet[Any]) -> list[Packet[Any]]:
+        """Take the packets after a key frame's that are shown before it: they refer to frames of the group before."""
+        leading: list[Packet[Any]] = []
+        while (packet := self._next()) is not None:
+            if packet.pts is None or key.pts is None or packet.pts > key.pts:
+                self._waiting.appendleft(packet)
+                break
+            leading.append(packet)
+        return leading
+
+    def _approach(self, number: int) -> None:
+        """Let the next packet be that of a key frame."""
+        key = self.index.keys[number]
+        if self._position < number:
+            behind = self.index.keys[self._position].frame if self._position >= 0 else 0
+            if key.frame - behind <= READ_ON and self._find(key):
+                return
+        for seconds in () if number == 0 else _BACK:
+            early = round(seconds / self.index.time_base.fraction)
+            self._seek(min(key.pts, key.dts) - early if early else key.pts)
+            if self._find(key):
+                return
+        self._file.close()
+        self._open()
+        if not self._find(key):
+            raise self._unreadable("it is not the file that was planned")
+
+    def _find(self, key: KeyFrame) -> bool:
+        """Skip packets up to that of a key frame; false if it does not come."""
+        while (packet := self._next()) is not None:
+            if _is(packet, key):
+                self._waiting.appendleft(packet)
+                return True
+            if packet.dts is not None and packet.dts > key.dts:
+                return False
+        return False
+
+    def _next(self) -> Packet[Any] | None:
+        """Return the next packet, or None at the end, which may be a cut within a packet."""
+        if self._waiting:
+            return self._waiting.popleft()
+        try:
+            return next((packet for packet in self._demuxed if packet.size), None)
+        except av.error.InvalidDataError:
+            return None
+        except av.FFmpegError as error:
+            raise self._unreadable(str(error)) from error
+
+    def _number_of(self, frame: av.VideoFrame) -> int | None:
+        if frame.pts is None:
+            return None
+        ticks = frame.pts - self.index.origin
+        number = bisect_right(self.index.pts, ticks) - 1
+        return number if number >= 0 and self.index.pts[number] == ticks else None
+
+    def _open(self) -> None:
+        try:
+            self._file = open_media(self.path)
+            stream = self._file.streams[self._number]
+        except (av.FFmpegError, IndexError) as error:
+            raise self._unreadable(str(error)) from error
+        if not isinstance(stream, VideoStream) or stream.codec_context is None:
+            raise self._unreadable("it is not the file that was planned")
+        self._stream = stream
+        self._decoder = decoder_of(stream, alpha=self._alpha)
+        read_only(self._file, stream)
+        self._restart()
+
+    def _seek(self, ticks: int) -> None:
+        try:
+            self._file.seek(ticks, stream=self._stream, backward=True)
+        except av.FFmpegError as error:
+            raise self._unreadable(str(error)) from error
+        self._restart()
+
+    def _restart(self) -> None:
+        self._demuxed = self._file.demux(self._stream)
+        self._waiting: deque[Packet[Any]] = deque()
+        self._position = -1
+
+    def _unreadable(self, why: str) -> VideoReadError:
+        return VideoReadError(f"{self.path} cannot be read: {why}", path=str(self.path))
+
+
+def _is(packet: Packet[Any], key: KeyFrame) -> bool:
+    """Compare a packet with a key frame. If a packet has one of both times only, it counts as both."""
+    pts = packet.dts if packet.pts is None else packet.pts
+    dts = packet.pts if packet.dts is None else packet.dts
+    return (pts, dts) == (key.pts, key.dts)

@@ -1,0 +1,172 @@
+"""Index the frames of a source video by its packets, without decoding them.
+
+Only packets tell how many frames there are and when they are shown. Headers say it for some containers only, and rates
+of headers are often wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from hfdask.core.video_source import MAX_SOURCE_FRAMES, FrameIndex, KeyFrame, Ratio, TimeBase
+from hfdask.errors import VideoSourceError
+from hfdask.media.video_file import moving_streams
+
+
+@dataclass(frozen=True)
+class Track:
+    """A stream's frames, as its packets tell them.
+
+    Attributes
+    ----------
+    index : FrameIndex
+        Frames that have packets. Perhaps not all can be decoded.
+    end : int
+        Time stamp at which the last packet's frame ends, in ticks of the file.
+    """
+
+    index: FrameIndex
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """A packet: its times, the duration, and whether it starts a group, is shown, and was read as a whole."""
+
+    pts: int | None
+    dts: int
+    duration: int
+    key: bool
+    shown: bool
+    whole: bool
+
+
+def read_track(file: InputContainer, stream: VideoStream, path: str) -> Track:
+    """Read all packets of a stream, and index its frames.
+
+    Raises
+    ------
+    VideoSourceError
+        If it has no frames or too many, or is encrypted.
+    """
+    tick = Fraction(stream.time_base or 0)
+    stamps = list(_stamps(file, stream, path))
+    # AVI numbers packets in the order of decoding. FFmpeg's presentation times are wrong if the codec reorders them.
+    counted = all(s.pts is None for s in stamps) or (
+        file.format.name == "avi" and stream.codec_context.reorder_depth > 0
+    )
+    groups, frames = _by_time(stamps, counted)
+    if not tick or not frames:
+        raise VideoSourceError(
+            f"{path} cannot be rendered: it has no pictures after its header, so it was cut; copy it again",
+            path=path,
+            reason="truncated",
+        )
+    times = sorted(frames)
+    start = min(_earliest(file), times[0] * tick)
+    origin = math.floor(start / tick)
+    return Track(
+        FrameIndex(
+            time_base=TimeBase(num=tick.numerator, den=tick.denominator),
+            start=Ratio.of(start),
+            origin=origin,
+            pts=tuple(time - origin for time in times),
+            keys=tuple(_keys(groups, [frames[time][0] for time in times])),
+            counted=counted,
+        ),
+        max(frame[1] for frame in frames.values()),
+    )
+
+
+def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_Stamp]:
+    late = file.format.name in ("mpegts", "mpeg")  # recordings that may begin between key frames
+    begun, shown, last = False, 0, 0
+    held: _Stamp | None = None
+    for packet in _packets(file, stream):
+        if packet.has_sidedata("encryption_info"):
+            raise VideoSourceError(
+                f"{path} cannot be rendered: it is encrypted; use a copy without protection",
+                path=path,
+                reason="encrypted",
+            )
+        if not begun and late and not packet.is_keyframe:
+            continue
+        last = next((time for time in (packet.dts, packet.pts) if time is not None), last)
+        if held is not None:
+            yield held
+        held = _Stamp(
+            pts=packet.pts,
+            dts=last,
+            duration=packet.duration or 0,
+            key=packet.is_keyframe or not begun,
+            shown=not packet.is_discard and _is_picture(packet, stream),
+            whole=not packet.is_corrupt,
+        )
+        begun, shown = True, shown + held.shown
+        if shown > MAX_SOURCE_FRAMES:
+            raise VideoSourceError(
+                f"{path} cannot be rendered: it has more than {MAX_SOURCE_FRAMES} frames; use a part of it",
+                path=path,
+                reason="length",
+            )
+    if held is not None and (held.whole or shown == 1):
+        yield held  # else it is a part of a packet, at the end of a file that was cut
+
+
+def _packets(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+    try:
+        yield from (packet for packet in file.demux(stream) if packet.size)
+    except av.error.InvalidDataError:
+        return  # the file was cut within a packet
+
+
+def _is_picture(packet: Packet[Any], stream: VideoStream) -> bool:
+    """Return false for a picture that only others refer to: VP8 has them in packets of their own (RFC 6386, 9.1)."""
+    return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
+
+
+def _earliest(file: InputContainer) -> Fraction:
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in (*moving_streams(file), *file.streams.audio)
+        if stream.start_time is not None and stream.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _by_time(stamps: list[_Stamp], counted: bool) -> tuple[list[_Stamp], dict[int, tuple[int, int]]]:
+    """Return the packets that start groups, and by time of each frame its group and its end."""
+    groups: list[_Stamp] = []
+    frames: dict[int, tuple[int, int]] = {}
+    for stamp in stamps:
+        if not groups or (stamp.key and not counted):
+            groups.append(stamp)
+        time = stamp.dts if counted else stamp.pts
+        if not stamp.shown or time is None:
+            continue  # without a time it is the second field of a frame
+        group = len(groups) - 1
+        while group > 0 and not counted and time < _time(groups[group]):
+            group -= 1  # it is shown before the key frame, and refers to the group before
+        frames.setdefault(time, (group, time + stamp.duration))
+    return groups, frames
+
+
+def _time(stamp: _Stamp) -> int:
+    return stamp.dts if stamp.pts is None else stamp.pts
+
+
+def _keys(groups: list[_Stamp], group_of: Iterable[int]) -> Iterator[KeyFrame]:
+    last = -1
+    for number, group in enumerate(group_of):
+        if group > last:
+            last = group
+            yield KeyFrame(frame=number, pts=_time(groups[group]), dts=groups[group].dts)

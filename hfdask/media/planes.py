@@ -1,0 +1,202 @@
+"""Turn decoded frames into planes that a page takes.
+
+Most formats are handed over as they are decoded, without a copy. Others go to the nearest format that browsers know:
+never less than the source's resolution of color, at most 10 bits, and with its transparency. 8-bit BT.709 in limited
+range is widened to full range first, because Chromium converts that more exactly (docs/decisions/video-colors.md). All of
+this is integer arithmetic, the same on every CPU; the one exception is the mapping of HDR (`hfdask.media.tone`).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from hfdask.core.planes import ColorSpace, PlaneFormat, Planes
+from hfdask.core.video_source import VideoSource
+from hfdask.errors import VideoSourceError
+from hfdask.media.color_tags import SWSCALE
+from hfdask.media.tone import ToneMapper
+
+SDR = ColorSpace("bt709", "bt709", "bt709", full_range=True)
+"""Colors of what was RGB or HDR."""
+
+_SCALING = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.BITEXACT
+)
+_SCALE_NAMES = {"bt709": "bt709", "bt470bg": "bt601", "smpte170m": "bt601", "bt2020-ncl": "bt2020", "rgb": "bt709"}
+
+
+class _Target(NamedTuple):
+    """A format of pages, FFmpeg's name for it, and whether it is grey, without planes for colors in the frame."""
+
+    format: PlaneFormat
+    name: str
+    grey: bool
+
+
+class _Kept(threading.local):
+    """Tables of conversions, kept from frame to frame of a thread."""
+
+    def __init__(self) -> None:
+        self.scaler = VideoReformatter()
+        self.mapper: tuple[Any, ToneMapper] | None = None
+
+
+_kept = _Kept()
+
+
+def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) -> Planes:
+    """Return a frame's planes.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+        A frame of the source; it is not changed. Frames of another size than the source's are scaled to it.
+    source : VideoSource
+        Properties of the source.
+    widen : bool
+        False to hand over 8-bit BT.709 in limited range as it is, as Chromium's own player does.
+
+    Returns
+    -------
+    Planes
+        They may share the frame's memory.
+
+    Raises
+    ------
+    VideoSourceError
+        If the pixel format is unknown.
+    """
+    target = _target(frame.format.name)
+    color = source.color
+    if source.hdr:
+        target = _target_of_sdr(target)
+        frame, color = _mapped(_sized(frame, source), source, target), SDR
+    elif color.matrix == "rgb":
+        frame, color = _converted(frame, source, target.name, to_yuv=True), SDR
+    elif frame.format.name.replace("yuvj", "yuv") != target.name or _size(frame) != _size(source):
+        frame = _converted(frame, source, target.name, to_yuv=False)
+    table = None
+    if widen and color.matrix == "bt709" and not color.full_range and "P10" not in target.format:
+        table, color = _widening(), replace(color, full_range=True)
+    width = 2 if "P10" in target.format else 1
+    planes = [
+        _rows(plane, width, table[min(n, 1)] if table and n < 3 else None) for n, plane in enumerate(frame.planes)
+    ]
+    if target.grey:
+        planes += [_no_color(source, width)] * 2
+    return Planes(
+        format=target.format,
+        width=source.width,
+        height=source.height,
+        planes=tuple(planes),
+        color=color,
+        display_width=source.display_width,
+        display_height=source.display_height,
+        rotation=source.rotation,
+        flip=source.flip,
+    )
+
+
+@cache
+def _target(name: str) -> _Target:
+    """Return the format that keeps most of FFmpeg's pixel format."""
+    pixels = av.VideoFormat(name, 64, 64)
+    parts = pixels.components
+    if pixels.is_bayer or not parts:
+        raise VideoSourceError(
+            f"pixels of format {name!r} cannot be shown; encode the video as H.264, VP9 or ProRes", reason="codec"
+        )
+    alpha = any(part.is_alpha for part in parts) or pixels.has_palette
+    ten = max(part.bits for part in parts) > 8
+    grey = not pixels.is_rgb and not pixels.has_palette and len(parts) - alpha == 1
+    if grey and not alpha:
+        return _Target("I420P10", "gray10le", True) if ten else _Target("I420", "gray", True)
+    wide = not grey and (pixels.is_rgb or pixels.has_palette or pixels.chroma_width(64) == 64)
+    tall = wide or (not grey and pixels.chroma_height(64) == 64)
+    sampling = "444" if wide else "422" if tall else "420"
+    word: Any = f"I{sampling}{'A' if alpha else ''}{'P10' if ten else ''}"
+    return _Target(word, f"yuv{'a' if alpha else ''}{sampling}p{'10le' if ten else ''}", False)
+
+
+def _target_of_sdr(target: _Target) -> _Target:
+    """Return the format of a mapped picture: 8 bits are enough for SDR, and grey has colors then."""
+    word: Any = target.format.replace("P10", "")
+    if target.grey:
+        return _Target("I420", "yuv420p", False)
+    return _Target(word, target.name.removesuffix("10le"), False)
+
+
+def _mapped(frame: av.VideoFrame, source: VideoSource, target: _Target) -> av.VideoFrame:
+    transfer: Any = source.transfer
+    key = (frame.format.name, _size(frame), transfer, source.matrix, source.full_range, target.name)
+    if _kept.mapper is None or _kept.mapper[0] != key:
+        _kept.mapper = (
+            key,
+            ToneMapper(frame, transfer, _SCALE_NAMES[source.matrix], source.full_range, target.name),
+        )
+    return _kept.mapper[1].map(frame)
+
+
+def _sized(frame: av.VideoFrame, source: VideoSource) -> av.VideoFrame:
+    return frame if _size(frame) == _size(source) else _converted(frame, source, frame.format.name, to_yuv=False)
+
+
+def _converted(frame: av.VideoFrame, source: VideoSource, name: str, *, to_yuv: bool) -> av.VideoFrame:
+    matrix = SWSCALE[source.matrix]
+    bounds = ColorRange.JPEG if source.full_range else ColorRange.MPEG
+    return _kept.scaler.reformat(
+        frame,
+        width=source.width,
+        height=source.height,
+        format=name,
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
+        src_color_range=bounds,
+        dst_color_range=ColorRange.JPEG if to_yuv else bounds,
+        interpolation=_SCALING,
+        threads=1,
+    )
+
+
+@cache
+def _widening() -> tuple[bytes, bytes]:
+    """Return tables from limited to full range, for luma and for colors."""
+    levels = np.arange(256)
+    luma = (levels - 16) * 255 / 219
+    color = (levels - 128) * 255 / 224 + 128
+    return _bytes(luma), _bytes(color)
+
+
+def _bytes(levels: NDArray[np.float64]) -> bytes:
+    return np.clip(np.floor(levels + 0.5), 0, 255).astype(np.uint8).tobytes()
+
+
+def _rows(plane: VideoPlane, sample: int, table: bytes | None) -> NDArray[np.uint8]:
+    """Return a plane without padding, with each byte looked up in a table."""
+    data = memoryview(plane)
+    rows = np.frombuffer(data if table is None else bytes(data).translate(table), np.uint8)
+    rows = rows.reshape(plane.height, abs(plane.line_size))[:, : plane.width * sample]
+    return rows if plane.line_size > 0 else rows[::-1]
+
+
+def _no_color(source: VideoSource, sample: int) -> NDArray[np.uint8]:
+    """Return a plane of the middle value."""
+    size = ((source.height + 1) // 2, (source.width + 1) // 2)
+    return np.full(size, 128, np.uint8) if sample == 1 else np.full(size, 512, "<u2").view(np.uint8)
+
+
+def _size(picture: av.VideoFrame | VideoSource) -> tuple[int, int]:
+    return picture.width, picture.height

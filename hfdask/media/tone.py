@@ -1,0 +1,123 @@
+"""Map HDR pictures (PQ and HLG) to SDR, by one table of colors.
+
+The rule is that of FFmpeg's ``zscale=t=linear:npl=100, zscale=p=bt709, tonemap=hable:desat=0, zscale=t=bt709`` for a peak
+of 1000 cd/m²: linear light in units of 100 cd/m², BT.709 primaries, Hable's curve on the largest channel with the others
+scaled alike, and the inverse of BT.1886. The wheel of PyAV has no zscale, so the rule is computed here once for a grid of
+colors, and FFmpeg's ``lut3d`` interpolates.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.filter import Graph
+from numpy.typing import NDArray
+
+GRID = 33
+"""Colors of the table in each direction."""
+
+PEAK = 10.0
+"""Brightest value that is not clipped, in units of 100 cd/m²."""
+
+_TO_BT709 = np.array(  # ITU-R BT.2407, 2: linear BT.2020 to linear BT.709
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+)
+_LUMA_BT2020 = np.array([0.2627, 0.678, 0.0593])
+_CLOCK = Fraction(1, 25)  # pictures are mapped one by one, so any clock will do
+
+
+def to_sdr(colors: NDArray[np.float64], transfer: Literal["pq", "hlg"]) -> NDArray[np.float64]:
+    """Map colors exactly.
+
+    Parameters
+    ----------
+    colors : ndarray of float, shape (..., 3)
+        R'G'B' in BT.2020 from 0 to 1.
+    transfer : {"pq", "hlg"}
+
+    Returns
+    -------
+    ndarray of float, shape (..., 3)
+        R'G'B' in BT.709 from 0 to 1.
+    """
+    linear = (_linear_pq if transfer == "pq" else _linear_hlg)(colors) @ _TO_BT709.T
+    largest = np.maximum(linear.max(-1, keepdims=True), 1e-6)
+    mapped = linear * (_hable(largest) / _hable(np.array(PEAK)) / largest)
+    return np.asarray(np.clip(mapped, 0, 1) ** (1 / 2.4))
+
+
+def _linear_pq(colors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return light in units of 100 cd/m² (SMPTE ST 2084)."""
+    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+    power = colors ** (1 / m2)
+    return np.asarray(100 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1))
+
+
+def _linear_hlg(colors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return light in units of 100 cd/m² of a display of 1000 cd/m² (ITU-R BT.2100, system gamma 1.2)."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = np.where(colors <= 0.5, colors**2 / 3, (np.exp((colors - c) / a) + b) / 12)
+    luma = np.maximum((scene @ _LUMA_BT2020)[..., None], 1e-9)
+    return np.asarray(10 * luma**0.2 * scene)
+
+
+def _hable(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((x * (0.15 * x + 0.05) + 0.004) / (x * (0.15 * x + 0.5) + 0.06) - 0.02 / 0.3)
+
+
+@cache
+def _table(transfer: Literal["pq", "hlg"]) -> str:
+    """Return the table in the format of ``.cube`` files; red changes fastest."""
+    steps = np.linspace(0, 1, GRID)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
+    colors = to_sdr(np.stack([red, green, blue], -1), transfer).reshape(-1, 3)
+    return f"LUT_3D_SIZE {GRID}\n" + "\n".join(f"{r:.7f} {g:.7f} {b:.7f}" for r, g, b in colors) + "\n"
+
+
+class ToneMapper:
+    """Map frames of one format and size to full-range BT.709.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+        A frame of that format and size.
+    transfer : {"pq", "hlg"}
+    matrix : str
+        Its matrix, as FFmpeg's ``scale`` calls it; ignored for RGB.
+    full_range : bool
+        Its range.
+    target : str
+        FFmpeg's name of the pixel format to return.
+    """
+
+    def __init__(
+        self, frame: av.VideoFrame, transfer: Literal["pq", "hlg"], matrix: str, full_range: bool, target: str
+    ) -> None:
+        linear = "gbrap16le" if any(part.is_alpha for part in frame.format.components) else "gbrp16le"
+        exact = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+        bounds: Any = "full" if full_range else "limited"
+        self._graph = Graph()
+        self._graph.threads = 1
+        with tempfile.NamedTemporaryFile("w", suffix=".cube") as file:
+            file.write(_table(transfer))
+            file.flush()
+            self._graph.link_nodes(
+                self._graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=_CLOCK),
+                self._graph.add("scale", flags=exact, in_color_matrix=matrix, in_range=bounds, out_range="full"),
+                self._graph.add("format", linear),
+                self._graph.add("lut3d", file=str(Path(file.name))),
+                self._graph.add("scale", flags=exact, out_color_matrix="bt709", out_range="full"),
+                self._graph.add("format", target),
+                self._graph.add("buffersink"),
+            ).configure()
+
+    def map(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return a new frame in SDR."""
+        self._graph.vpush(frame)
+        return self._graph.vpull()

@@ -1,0 +1,77 @@
+"""Open source videos, which nobody has checked: only real media containers, only the file itself.
+
+FFmpeg also reads playlists and scripts that name other files and hosts. Whoever can put a file into a project must not
+read the worker's files that way. So the containers are a list, and the only protocol is that of local files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from hfdask.core.video_source import MAX_SOURCE_PIXELS
+
+_VIDEO = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,mxf,ivf"
+_SOUND = "mp3,wav,flac,aac,aiff,caf,w64"  # to be able to say that they are sound
+_OPTIONS = {"format_whitelist": f"{_VIDEO},{_SOUND}", "protocol_whitelist": "file"}
+_STREAM_OPTIONS = {"max_pixels": str(MAX_SOURCE_PIXELS)}
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders drop the alpha
+
+_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open a media file for reading.
+
+    Raises
+    ------
+    av.FFmpegError
+        If it is none of the known containers, or is damaged.
+    """
+    return av.open(f"file:{path}", "r", container_options=_OPTIONS, options=_STREAM_OPTIONS)
+
+
+def moving_streams(file: InputContainer) -> list[VideoStream]:
+    """Return the video streams of a file, without cover pictures and thumbnails."""
+    return [stream for stream in file.streams.video if not stream.disposition & _PICTURE]
+
+
+def read_only(file: InputContainer, stream: VideoStream) -> None:
+    """Let the demuxer drop all packets of other streams."""
+    for other in file.streams:
+        other.discard = Discard.default if other.index == stream.index else Discard.all
+
+
+def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
+    """Return a decoder for a stream, with one thread.
+
+    A decoder's own threads cost no less CPU, and a worker runs one chunk a core.
+    """
+    name = _alpha_decoder(stream) if alpha else None
+    context: Any = stream.codec_context
+    if name is not None:
+        context = av.CodecContext.create(name, "r")
+        context.extradata = stream.codec_context.extradata
+    context.thread_type, context.thread_count = ThreadType.NONE, 1
+    context.options = {**context.options, **_STREAM_OPTIONS}
+    decoder: VideoCodecContext = context
+    return decoder
+
+
+def fresh_decoder(stream: VideoStream, used: VideoCodecContext, *, alpha: bool) -> VideoCodecContext:
+    """Return a decoder that remembers no picture: the used one after a reset, or a new one if a reset is not enough."""
+    if alpha and _alpha_decoder(stream) is not None:
+        return decoder_of(stream, alpha=True)  # libvpx keeps its reference pictures
+    used.flush_buffers()
+    return used
+
+
+def _alpha_decoder(stream: VideoStream) -> str | None:
+    return _ALPHA_DECODERS.get(stream.codec_context.name)
