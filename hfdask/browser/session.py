@@ -20,12 +20,12 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import BrowserContext, CDPSession, Page, ViewportSize
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import BrokenFaces, Elements, Report, Sought, Status, understood
 from hfdask.browser.calls import Patience, browser_call
-from hfdask.browser.chromium import Chromium, begin_frame
+from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
@@ -59,23 +59,6 @@ _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.
 
 # The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
-
-_CONTEXT: dict[str, Any] = {
-    "device_scale_factor": 1,
-    "locale": "en-US",
-    "timezone_id": "UTC",
-    "color_scheme": "light",
-    "reduced_motion": "no-preference",
-    "contrast": "no-preference",
-    "forced_colors": "none",
-    "has_touch": False,
-    "is_mobile": False,
-    # The runtime needs styles, requests and scripts that a page's policy may forbid. No request leaves the browser in
-    # any case.
-    "bypass_csp": True,
-    "accept_downloads": False,
-}
-
 
 @dataclass
 class Loaded:
@@ -427,10 +410,13 @@ async def open_page(
     settings: PageSettings,
     fps: Fraction,
     source: Source | None = None,
+    *,
+    profile: bool = False,
 ) -> AsyncIterator[PageSession]:
-    """Open a page in a new context with these files, and close it at the end of the block.
+    """Open a page with these files and empty storage, and close it at the end of the block.
 
-    Only ``source`` answers requests to other origins; without it they do not exist.
+    It has a new context, or with ``profile`` that of the browser's profile. Only ``source`` answers requests to other
+    origins; without it they do not exist.
 
     Raises
     ------
@@ -444,33 +430,57 @@ async def open_page(
         network = await Network.open(chromium.playwright, source) if source else None
     try:
         async with browser_call("it opened no page", Patience.open):
-            context = await chromium.playwright.new_context(
-                viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
-            )
-            session = await _open(context, chromium, site, settings, fps, network)
+            opened = await (_in_profile(chromium, settings) if profile else _in_context(chromium, settings))
+            page, _ = opened
+            session = await _open(page, chromium, site, settings, fps, network)
         try:
             yield session
         except ProjectError:
-            await _close(context)  # the page failed, not the browser
+            await _close(opened)  # the page failed, not the browser
             raise
         # After any other error the whole browser is discarded.
-        await _close(context)
+        await _close(opened)
     finally:
         if network is not None:
             await network.close()
 
 
+_Opened = tuple[Page, BrowserContext | None]
+"""A page, and its context if that is closed with it."""
+
+
+async def _in_context(chromium: Chromium, settings: PageSettings) -> _Opened:
+    context = await chromium.playwright.new_context(viewport=_viewport(settings), **CONTEXT)
+    return await context.new_page(), context
+
+
+async def _in_profile(chromium: Chromium, settings: PageSettings) -> _Opened:
+    assert chromium.profile is not None
+    page = await chromium.profile.context.new_page()
+    await page.set_viewport_size(_viewport(settings))
+    cdp = await page.context.new_cdp_session(page)
+    # What pages before have left, of all origins: storage, files, caches, workers.
+    await cdp.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    await cdp.send("Network.clearBrowserCookies")
+    await cdp.send("Network.clearBrowserCache")
+    await cdp.detach()
+    return page, None
+
+
+def _viewport(settings: PageSettings) -> ViewportSize:
+    return {"width": settings.width, "height": settings.height}
+
+
 async def _open(
-    context: BrowserContext,
+    page: Page,
     chromium: Chromium,
     site: Site,
     settings: PageSettings,
     fps: Fraction,
     network: Network | None,
 ) -> PageSession:
-    await context.add_init_script(runtime_script(settings, fps))
-    page = await context.new_page()
-    cdp = await context.new_cdp_session(page)
+    await page.add_init_script(runtime_script(settings, fps))
+    cdp = await page.context.new_cdp_session(page)
     session = PageSession(chromium, page, cdp, settings, fps, site, network)
     await cdp.send("Network.enable")
     await _pretend_network(cdp)
@@ -489,6 +499,7 @@ async def _pretend_network(cdp: CDPSession) -> None:
             raise
 
 
-async def _close(context: BrowserContext) -> None:
+async def _close(opened: _Opened) -> None:
+    page, context = opened
     async with browser_call("it did not close a page", Patience.close):
-        await context.close()
+        await (context.close() if context is not None else page.close())
