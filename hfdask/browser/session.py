@@ -23,13 +23,14 @@ import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page, ViewportSize
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.answers import BrokenFaces, Elements, Report, Sought, Status, understood
+from hfdask.browser.answers import BrokenFaces, Elements, OpenedSlots, Report, Sought, Status, understood
 from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
+from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape
 from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
     EmptyCompositionError,
@@ -40,7 +41,7 @@ from hfdask.errors import (
 from hfdask.fonts.families import GENERIC
 from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
-from hfdask.page import TIMELINE_PATIENCE, runtime_script
+from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
 from hfdask.page.server import ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
@@ -90,13 +91,18 @@ class PageSession:
         fps: Fraction,
         site: Site,
         network: Network | None = None,
+        *,
+        in_profile: bool = False,
     ) -> None:
         self.chromium = chromium
+        self._in_profile = in_profile
         self.settings = settings
         self.fps = fps
         self.site = site
         self.log = PageLog()
         self.network = network
+        self.videos: VideoFeed | None = None
+        self._loaded = False
         self._page = page
         self._cdp = cdp
         self._debugger = Debugger(cdp)
@@ -118,6 +124,27 @@ class PageSession:
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
+    async def prepare_videos(self, shapes: Mapping[str, VideoShape]) -> VideoFeed:
+        """Give the page's videos their sizes and lengths, by render id, and return what takes their pictures.
+
+        Call it once. Before `load` the page has them while it loads, and scripts that wait for metadata go on.
+        """
+        assert self.videos is None
+        self.videos = VideoFeed(shapes)
+        if self._loaded:
+            async with self._deadline(self.settings.frame_timeout, "the page did not prepare its videos"):
+                await self._open_videos(self.videos)
+        return self.videos
+
+    async def _open_videos(self, feed: VideoFeed) -> None:
+        profile = self.chromium.profile if self._in_profile else None
+        answer = await self._evaluate(f"__hfdask.prepareVideos({feed.setup(video_worker(), file=profile is not None)})")
+        opened = understood(answer, OpenedSlots, "its videos")
+        if profile is not None and opened.file and await asyncio.to_thread(feed.slots.map_file, profile.folder):
+            return
+        self.site.shared = feed.slots.serve()
+        await self._evaluate("__hfdask.serveVideos()")
+
     async def load(self, entry: str) -> Loaded:
         """Open the entry document and wait until it is ready (docs/compositions.md, 8.1).
 
@@ -131,6 +158,7 @@ class PageSession:
             await self._evaluate("__hfdask.settle()")
             await self.pump(2)
             self._check((await self._status()).problems, "while it settled at time 0")
+        self._loaded = True
         return loaded
 
     async def _status(self) -> Status:
@@ -152,6 +180,8 @@ class PageSession:
                 if not handed_over:
                     handed_over = True
                     await self._hand_over_closed_trees()
+                    if self.videos is not None:
+                        await self._open_videos(self.videos)
                 if status.offenders:  # before errors of scripts that follow from it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
@@ -231,26 +261,36 @@ class PageSession:
         sight = understood(parts, PageParts, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
 
-    async def seek(self, frame: int, *, layout: bool = False) -> bool:
+    async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.
 
         With ``layout`` it is laid out at once, so that it loads what it shows without a frame of the compositor.
+        ``videos`` has the state of each video by render id, after `prepare_videos`. A video that is not in it shows
+        nothing.
 
         Raises
         ------
         ScriptError
             If author code failed, unless the plan only warns of that.
         """
-        expression = f"__hfdask.frame({frame})"
+        asked = str(frame) if videos is None else f"[{frame},{json.dumps({k: v.told() for k, v in videos.items()})}]"
+        expression = f"__hfdask.frame({asked})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
         sought = await self._sought(expression, frame)
+        if videos is not None and self.videos is not None:
+            self.videos.release(videos)
+        if sought.appears:
+            # The compositor's next picture would still lack it.
+            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
+        changed = sought.changed or sought.appears
         for _ in range(_OPPORTUNITIES):
             if not sought.observed:
                 break
             await self.rest()
-            sought = msgspec.structs.replace(await self._sought("__hfdask.rest()", frame), changed=True)
-        return sought.changed
+            sought = await self._sought("__hfdask.rest()", frame)
+            changed = True
+        return changed
 
     async def _sought(self, expression: str, frame: int) -> Sought:
         answer = await self._evaluate(expression)
@@ -428,11 +468,11 @@ async def open_page(
     chromium.pages += 1
     async with browser_call("it opened no page", Patience.open):
         network = await Network.open(chromium.playwright, source) if source else None
+    session = None
     try:
         async with browser_call("it opened no page", Patience.open):
             opened = await (_in_profile(chromium, settings) if profile else _in_context(chromium, settings))
-            page, _ = opened
-            session = await _open(page, chromium, site, settings, fps, network)
+            session = await _open(opened, chromium, site, settings, fps, network)
         try:
             yield session
         except ProjectError:
@@ -441,6 +481,8 @@ async def open_page(
         # After any other error the whole browser is discarded.
         await _close(opened)
     finally:
+        if session is not None and session.videos is not None:
+            session.videos.close()
         if network is not None:
             await network.close()
 
@@ -472,16 +514,17 @@ def _viewport(settings: PageSettings) -> ViewportSize:
 
 
 async def _open(
-    page: Page,
+    opened: _Opened,
     chromium: Chromium,
     site: Site,
     settings: PageSettings,
     fps: Fraction,
     network: Network | None,
 ) -> PageSession:
+    page, context = opened
     await page.add_init_script(runtime_script(settings, fps))
     cdp = await page.context.new_cdp_session(page)
-    session = PageSession(chromium, page, cdp, settings, fps, site, network)
+    session = PageSession(chromium, page, cdp, settings, fps, site, network, in_profile=context is None)
     await cdp.send("Network.enable")
     await _pretend_network(cdp)
     await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})

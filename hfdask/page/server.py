@@ -11,6 +11,7 @@ import json
 import mimetypes
 import posixpath
 import re
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
 """The page's origin, the same in every process. It is a loopback name, so the page is a secure context."""
 FILE_LIST = "/.hfdask/files.json"
+SHARED = "/.hfdask/shared"
 
 # Types that Python's table lacks, or takes from the host's /etc/mime.types, which must not affect a render.
 _TYPES = {
@@ -64,13 +66,30 @@ class Miss:
     wanted_as: str
 
 
+@dataclass(frozen=True)
+class SharedMemory:
+    """Bytes that only those may read who know the token."""
+
+    token: str
+    view: memoryview
+
+
+def shared_route(token: str) -> str:
+    """Return the URL of shared memory; ``/START-END`` follows."""
+    return f"{ORIGIN}{SHARED}/{token}"
+
+
 @dataclass
 class Site:
-    """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones."""
+    """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones.
+
+    ``shared`` is what its runtime reads besides.
+    """
 
     files: Mapping[str, Path]
     served: set[str] = field(default_factory=set)
     misses: list[Miss] = field(default_factory=list)
+    shared: SharedMemory | None = None
 
 
 class PageServer:
@@ -90,6 +109,7 @@ class PageServer:
             Application(
                 [
                     (re.escape(FILE_LIST), _FileList, {"server": self}),
+                    (re.escape(SHARED) + r"/(\w+)/(\d+)-(\d+)", _Shared, {"server": self}),
                     (r"/(.*)", _PlanFiles, {"path": "/", "server": self}),
                 ],
                 log_function=_quiet,
@@ -134,6 +154,24 @@ class _FileList(_Guarded):
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.write(json.dumps(sorted(self._page_server.site.files)))
+
+
+class _Shared(_Guarded):
+    """Serve a part of the memory that this process shares with the runtime."""
+
+    def initialize(self, server: PageServer) -> None:
+        self._page_server = server
+
+    def get(self, token: str, start: str, end: str) -> None:
+        shared = self._page_server.site.shared
+        if shared is None or not secrets.compare_digest(token, shared.token):
+            raise HTTPError(404)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.write(bytes(shared.view[int(start) : int(end)]))
+
+    def compute_etag(self) -> None:
+        return None
 
 
 class _PlanFiles(_Guarded, StaticFileHandler):
