@@ -47,14 +47,14 @@ class Status(Struct, frozen=True, rename="camel"):
 class Sought(Struct, frozen=True):
     """The answer to a seek, if there is more to report than if anything moved.
 
-    ``observed`` is true if observers of the page may have to be called before it is drawn, ``appears`` if a video is
-    seen that was not seen in the frame before.
+    ``observed`` is true if observers of the page may have to be called before it is drawn, ``late`` if the next
+    picture may show an old frame of a video, so that one more must be drawn before.
     """
 
     problems: Sentences
     changed: bool
     observed: bool
-    appears: bool = False
+    late: bool = False
 
 
 class OpenedSlots(Struct, frozen=True):

@@ -280,10 +280,9 @@ class PageSession:
         sought = await self._sought(expression, frame)
         if videos is not None and self.videos is not None:
             self.videos.release(videos)
-        if sought.appears:
-            # The compositor's next picture would still lack it.
+        if sought.late:
             await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
-        changed = sought.changed or sought.appears
+        changed = sought.changed
         for _ in range(_OPPORTUNITIES):
             if not sought.observed:
                 break

@@ -16,6 +16,9 @@ from pathlib import Path
 
 from hfdask.page.server import SharedMemory, shared_route
 
+BUCKET = "hfdask-"
+"""Prefix of the storage bucket that has the file, which the runtime hides from the page."""
+
 HEADER = mmap.PAGESIZE
 """Bytes at the start of the file, of which the first ones are the token by which it is found."""
 
@@ -34,10 +37,10 @@ class Slots:
         self.size = HEADER + size
         self._memory: mmap.mmap | None = None
 
-    @property
-    def route(self) -> str:
-        """URL of the bytes on the page's server, once they are served."""
-        return shared_route(self.token)
+    def setup(self) -> dict[str, str | int]:
+        """Return what the page needs to make the file, or to fetch the bytes instead."""
+        bucket = f"{BUCKET}{secrets.token_hex(8)}"
+        return {"token": self.token, "size": self.size, "bucket": bucket, "route": shared_route(self.token)}
 
     def map_file(self, folder: Path) -> bool:
         """Map the file that a page has made under ``folder``; return false if there is none, or no room for it.

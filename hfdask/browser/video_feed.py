@@ -161,7 +161,7 @@ class VideoFeed:
             name: {"width": shape.width, "height": shape.height, "duration": shape.duration}
             for name, shape in self.shapes.items()
         }
-        slots = {"token": self.slots.token, "size": self.slots.size, "route": self.slots.route, "file": file}
+        slots = {**self.slots.setup(), "file": file}
         return json.dumps({"worker": worker, "shapes": shapes, "slots": slots})
 
     def close(self) -> None:

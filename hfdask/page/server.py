@@ -7,6 +7,7 @@ browser can reach it. If the system does not support that, it closes all other c
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 import posixpath
@@ -180,6 +181,18 @@ class _PlanFiles(_Guarded, StaticFileHandler):
     def initialize(self, path: str, server: PageServer) -> None:  # type: ignore[override]
         super().initialize(path)
         self._page_server = server
+        self._left = asyncio.Event()
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        # Videos get their pictures otherwise. One that is not in the page yet asks nevertheless, and would tell its
+        # scripts of an error, so it is kept waiting.
+        if self.request.headers.get("Sec-Fetch-Dest") == "video":
+            await self._left.wait()
+            return
+        await super().get(path, include_body)
+
+    def on_connection_close(self) -> None:
+        self._left.set()
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:

@@ -5,17 +5,17 @@ let readSlot; // (offset, length) → the bytes, which count until the next call
 let route; // to the same bytes on the page's server
 
 // Where this browser has no such files, the server has the bytes.
-async function open({ token, size, route: toServer, file }) {
+async function open({ token, size, bucket, route: toServer, file }) {
   route = toServer;
   readSlot = fromServer();
-  const fileReader = file ? await fromFile(token, size).catch(() => null) : null;
+  const fileReader = file ? await fromFile(bucket, token, size).catch(() => null) : null;
   readSlot = fileReader ?? readSlot;
   postMessage({ opened: { file: fileReader !== null } });
 }
 
 // In a bucket of its own, so that the page's storage has nothing of it. The host finds the file by its first bytes.
-async function fromFile(token, size) {
-  const bucket = await /** @type {any} */ (navigator).storageBuckets.open(`slots-${token}`);
+async function fromFile(name, token, size) {
+  const bucket = await /** @type {any} */ (navigator).storageBuckets.open(name);
   const folder = await bucket.getDirectory();
   const made = await folder.getFileHandle("slots", { create: true });
   const handle = await made.createSyncAccessHandle();

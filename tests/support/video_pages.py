@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,23 +72,29 @@ class Fed:
         states = {name: self.state(name, number) for name, number in numbers.items()}
         return browser_thread().run(self.page.session.seek(frame, videos=states), 20)
 
+    def frames(
+        self, start: int, end: int, numbers: Callable[[int], Mapping[str, int | None]], *, damage_test: bool = True
+    ) -> list[Pixels | None]:
+        """The pictures of the frames [start, end) as a chunk takes them; None where nothing changed."""
+
+        async def states(frame: int) -> Mapping[str, Shown]:
+            return {name: self.state(name, number) for name, number in numbers(frame).items()}
+
+        async def shoot() -> list[bytes | None]:
+            shots = capture(self.page.session, start, end, damage_test=damage_test, videos=states)
+            return [shot.png async for shot in shots]
+
+        pngs = browser_thread().run(shoot(), 120)
+        return [None if png is None else decode_png(png) for png in pngs]
+
     def picture(self, frame: int, numbers: Mapping[str, int | None]) -> Pixels:
         """The picture of a frame, taken right after its seek."""
-        self.seek(frame, numbers)
-        return self.now()
+        (picture,) = self.frames(frame, frame + 1, lambda _: numbers)
+        assert picture is not None
+        return picture
 
-    def now(self) -> Pixels:
-        async def shoot() -> bytes:
-            import base64
-
-            if self.page.session.chromium.mode == "screenshot":
-                return base64.b64decode(await self.page.session.screenshot())
-            answer: dict[str, Any] = {}
-            while "screenshotData" not in answer:
-                answer = await self.page.session.begin_frame(screenshot=True)
-            return base64.b64decode(answer["screenshotData"])
-
-        return decode_png(browser_thread().run(shoot(), 20))
+    def value(self, expression: str) -> Any:
+        return self.page.value(expression)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ let shapes = null; // what the plan has of each video, by its name
 let streams = null; // the worker
 let streamFailure = null;
 let whenWritten = null; // called when the worker has written what it was told
+let hasToggled = false; // whether a video has shown something first, or nothing, in this frame
 let lastStamp = 0; // microseconds: a name of what was written, no time
 let lastNumber = 0;
 const strangers = own(new Set()); // videos that the plan does not have
@@ -112,6 +113,7 @@ function writePictures(feeds) {
   const jobs = feeds.map((feed) => {
     const key = keyOf(feed.state);
     if (feed.key !== key) feed.written.length = 0;
+    hasToggled ||= !feed.key !== !key;
     feed.key = key;
     feed.written.push(++lastStamp);
     const { width, height } = feed.shape;
@@ -152,27 +154,30 @@ function gateVideos() {
 }
 
 const SEEN = { visibilityProperty: true, contentVisibilityAuto: true };
-function isSeen(element) {
-  if (!apply(checkVisibility, element, [SEEN])) return false;
-  const { width, height } = element.getBoundingClientRect();
+function placeSeen(element) {
+  if (!apply(checkVisibility, element, [SEEN])) return null;
+  const { x, y, width, height } = element.getBoundingClientRect();
   const frame = element.ownerDocument.defaultView?.frameElement;
-  return width > 0 && height > 0 && (!frame || isSeen(frame));
+  const around = frame ? placeSeen(frame) : "";
+  return width > 0 && height > 0 && around !== null ? `${around} ${x},${y},${width},${height}` : null;
 }
 
-// Whether any video is seen that was not in the frame before. The first picture that the compositor draws of such a one is
-// an old one.
-function noteSeen(feeds) {
-  let appears = false;
+// Whether the next picture may show an old frame of a video. The compositor takes no frames of a video that it does not draw, as it
+// is hidden, outside of the picture or behind something opaque, and the first picture after that has the last one that it took.
+// So that can be where something moved, and the picture after one more drawing is right.
+function mayBeLate(feeds, moved) {
+  let late = false;
   for (const feed of feeds) {
-    const seen = isSeen(feed.video);
-    appears ||= seen && !feed.wasSeen;
-    feed.wasSeen = seen;
+    const place = placeSeen(feed.video);
+    late ||= place !== null && (moved || place !== feed.place);
+    feed.place = place;
   }
-  return appears;
+  return late;
 }
 
 // A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.
 async function frameWithVideos([number, states]) {
+  hasToggled = false;
   let wrote = await feedVideos(ours(() => aimVideos(states)));
   let answer = ours(() => frame(number));
   if (answer instanceof taken.Promise) answer = await answer;
@@ -185,6 +190,7 @@ async function frameWithVideos([number, states]) {
     tellAllLoaded();
     const { problems, changed, observed } =
       typeof answer === "object" ? answer : { problems: [], changed: answer, observed: false };
-    return { __proto__: null, problems, changed: changed || wrote, observed, appears: noteSeen(feeds) };
+    const late = mayBeLate(feeds, changed || hasToggled);
+    return { __proto__: null, problems, changed: changed || wrote || late, observed, late };
   });
 }

@@ -6,7 +6,7 @@
 
 const VideoTrack = window.MediaStreamTrackGenerator;
 const NativeStream = window.MediaStream;
-const { play: playNatively, load: loadNatively } = HTMLMediaElement.prototype;
+const { play: playNatively } = HTMLMediaElement.prototype;
 const nativeStream = propertyOf(HTMLMediaElement.prototype, "srcObject");
 const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
 
@@ -29,7 +29,7 @@ function adoptVideo(video) {
     told: NOT_STARTED,
     key: null, // of the picture that was written last
     written: own([]), // its timestamps: it may have been written more than once
-    wasSeen: false,
+    place: null, // where it was seen in the last frame
     asked: null, // the time that a script has set
     seeking: false,
     muted: apply(nativeMuted.get, video, []),
@@ -72,10 +72,7 @@ documentSetUps.push(() => {
 
 function adoptAround(element) {
   const video = element.localName === "source" ? element.parentElement : element;
-  if (video?.localName !== "video") return;
-  adoptVideo(video);
-  const feed = feeds.get(video);
-  if (feed) feed.wasSeen = false; // it may have been moved, and then has a new layer
+  if (video?.localName === "video") adoptVideo(video);
 }
 
 const ownFeeds = () =>
@@ -185,13 +182,14 @@ function callBack(feed) {
 const { create: createFrom } = Object;
 const rangesKind = TimeRanges.prototype;
 function rangesUntil(end) {
-  const check = (index) => {
+  const edge = (value) => (index) => {
     if (index >= ranges.length) throw new DOMException("there is no such range", "IndexSizeError");
+    return value;
   };
   const ranges = createFrom(rangesKind, {
     length: { value: end > 0 ? 1 : 0 },
-    start: { value: (index) => (check(index), 0) },
-    end: { value: (index) => (check(index), end) },
+    start: { value: edge(0) },
+    end: { value: edge(end) },
   });
   return ranges;
 }
@@ -242,7 +240,8 @@ const SET = {
     tellSoon(feed, "volumechange");
   },
   volume(feed, value) {
-    if (finite(value) < 0 || value > 1) throw new DOMException("The volume is outside the range [0, 1].", "IndexSizeError");
+    if (finite(value) < 0 || value > 1)
+      throw new DOMException("The volume is outside the range [0, 1].", "IndexSizeError");
     feed.volume = Number(value);
     tellSoon(feed, "volumechange");
   },
@@ -290,11 +289,13 @@ for (const prototype of [HTMLMediaElement.prototype, HTMLVideoElement.prototype]
         const feed = feeds.get(this);
         return feed ? SHOWN[name](feed, this) : apply(property.get, this, []);
       };
-      const set = property.set && function (value) {
-        const feed = feeds.get(this);
-        if (!feed) apply(property.set, this, [value]);
-        else if (SET[name]) ours(() => SET[name](feed, value, this));
-      };
+      const set =
+        property.set &&
+        function (value) {
+          const feed = feeds.get(this);
+          if (!feed) apply(property.set, this, [value]);
+          else if (SET[name]) ours(() => SET[name](feed, value, this));
+        };
       redefine(prototype, name, { ...property, get, set });
     } else if (hasOwn(CALLED, name)) {
       const call = {
