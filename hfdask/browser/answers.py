@@ -48,12 +48,20 @@ class Status(Struct, frozen=True, rename="camel"):
 class Sought(Struct, frozen=True):
     """The answer to a seek, if there is more to report than if anything moved.
 
-    ``observed`` is true if observers of the page may have to be called before it is drawn.
+    ``observed`` is true if observers of the page may have to be called before it is drawn, ``late`` if the next
+    picture may show an old frame of a video, so that one more must be drawn before.
     """
 
     problems: Sentences
     changed: bool
     observed: bool
+    late: bool = False
+
+
+class OpenedSlots(Struct, frozen=True):
+    """The answer to opening the slots of videos: ``file`` is true if they are in a file."""
+
+    file: bool
 
 
 class ToldClip(Struct, frozen=True):

@@ -11,14 +11,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hfdask.browser.session import PageSession
+from hfdask.browser.video_feed import Shown
 from hfdask.errors import CaptureError
 
 # Seconds between attempts at a picture.
 _PAUSES = (0.01, 0.1, 0.5, 1.0)
+
+
+States = Callable[[int], Awaitable[Mapping[str, Shown]]]
+"""Gives the states of a page's videos at a frame, by render id."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +38,17 @@ class Frame:
 class _Camera:
     """Take the pictures of one page in order, and remember the last one."""
 
-    def __init__(self, session: PageSession, damage_test: bool) -> None:
+    def __init__(self, session: PageSession, damage_test: bool, videos: States | None) -> None:
         self._session = session
+        self._videos = videos
         self._tests = damage_test and session.chromium.mode == "beginframe"
         self._last: bytes | None = None
         self._settled = False
 
     async def shoot(self, frame: int) -> bytes | None:
         """Return the picture of a frame, or None if it equals the one before."""
-        moved = await self._session.seek(frame)
+        states = None if self._videos is None else await self._videos(frame)
+        moved = await self._session.seek(frame, videos=states)
         if self._tests and self._settled and not moved and not await self._damaged():
             return None
         png = await self._picture()
@@ -67,12 +74,15 @@ class _Camera:
         raise CaptureError("the compositor gave no picture for a frame")
 
 
-async def capture(session: PageSession, start: int, end: int, *, damage_test: bool = True) -> AsyncIterator[Frame]:
+async def capture(
+    session: PageSession, start: int, end: int, *, damage_test: bool = True, videos: States | None = None
+) -> AsyncIterator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
-    With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison.
+    With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison. ``videos`` is asked
+    for each frame before its seek.
     """
-    camera = _Camera(session, damage_test)
+    camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
         began = time.perf_counter()
         async with session.deadline_for_frame(index):

@@ -11,11 +11,15 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
-from playwright.async_api import CDPSession, Playwright
+from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.calls import Patience
@@ -24,6 +28,7 @@ from hfdask.browser.discovery import Browser, sandbox_possible
 from hfdask.browser.memory import Memory
 from hfdask.browser.processes import Processes, kill_marked
 from hfdask.core.model import CaptureMode
+from hfdask.core.scratch import memory_folder
 from hfdask.errors import BrowserLaunchError
 from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import PageServer
@@ -69,6 +74,32 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _KILLED_SECONDS = 2.0  # for the driver to notice it
+_PROFILE_ROOM = 256 * 2**20  # for a profile and the pictures that pass through it
+
+CONTEXT: dict[str, Any] = {
+    "device_scale_factor": 1,
+    "locale": "en-US",
+    "timezone_id": "UTC",
+    "color_scheme": "light",
+    "reduced_motion": "no-preference",
+    "contrast": "no-preference",
+    "forced_colors": "none",
+    "has_touch": False,
+    "is_mobile": False,
+    # The runtime needs styles, requests and scripts that a page's policy may forbid. No request leaves the browser in
+    # any case.
+    "bypass_csp": True,
+    "accept_downloads": False,
+}
+"""Options of the contexts that pages are opened in."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The context of a browser that keeps its files in a folder, so that this process can share files with its page."""
+
+    context: BrowserContext
+    folder: Path
 
 
 class Chromium:
@@ -82,8 +113,10 @@ class Chromium:
         fonts: FontSetup,
         cdp: CDPSession,
         pid: int,
+        profile: Profile | None = None,
     ) -> None:
         self.playwright = browser
+        self.profile = profile
         self.mode = mode
         self.fonts = fonts
         self.pid = pid
@@ -96,8 +129,10 @@ class Chromium:
         self._ticks = 0.0
 
     @classmethod
-    async def launch(cls, driver: Playwright, binary: Browser, mode: CaptureMode, fonts: FontSetup) -> Chromium:
-        """Start a browser.
+    async def launch(
+        cls, driver: Playwright, binary: Browser, mode: CaptureMode, fonts: FontSetup, *, profile: bool = False
+    ) -> Chromium:
+        """Start a browser; with ``profile``, it also has a context that keeps its files in a folder.
 
         Raises
         ------
@@ -105,25 +140,18 @@ class Chromium:
             The message has Chromium's output.
         """
         confined: Confined | None = None
+        folder = memory_folder(_PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
         mark = f"--hfdask={secrets.token_hex(8)}"  # so that it is found even if it does not answer
         try:
             async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
-                    browser = await driver.chromium.launch(
-                        executable_path=str(launcher_of(binary.path)),
-                        args=[*_arguments(mode), mark],
-                        chromium_sandbox=sandbox_possible(),
-                        env={**_environment(fonts), **channel.environment},
-                        timeout=Patience.launch * 1000,
-                        handle_sigint=False,
-                        handle_sigterm=False,
-                        handle_sighup=False,
-                    )
+                    environment = {**_environment(fonts), **channel.environment}
+                    browser, lasting = await _start(driver, binary, [*_arguments(mode), mark], environment, folder)
                     confined = channel.received()
                 cdp = await browser.new_browser_cdp_session()
                 processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
                 pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
-                chromium = cls(browser, confined, mode, fonts, cdp, pid)
+                chromium = cls(browser, confined, mode, fonts, cdp, pid, lasting)
                 # Frames of other origins have their own processes, and only this event reports their crashes.
                 cdp.on("Target.targetCrashed", lambda _: chromium.processes.lose("the process of a frame"))
                 await cdp.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "iframe"}]})
@@ -132,6 +160,8 @@ class Chromium:
             if confined is not None:
                 confined.listener.close()
             kill_marked(mark)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, PlaywrightError | TimeoutError | psutil.NoSuchProcess):
                 said = legible(str(getattr(error, "message", error)).strip())[:600] or "it does not answer"
                 raise BrowserLaunchError(
@@ -172,6 +202,35 @@ class Chromium:
             )
         self.kill()
         self.processes.close()
+        if self.profile is not None:
+            await asyncio.to_thread(shutil.rmtree, self.profile.folder, ignore_errors=True)
+
+
+async def _start(
+    driver: Playwright,
+    binary: Browser,
+    arguments: list[str],
+    environment: dict[str, str | float | bool],
+    folder: Path | None,
+) -> tuple[PlaywrightBrowser, Profile | None]:
+    options: dict[str, Any] = {
+        "executable_path": str(launcher_of(binary.path)),
+        "args": arguments,
+        "chromium_sandbox": sandbox_possible(),
+        "env": environment,
+        "timeout": Patience.launch * 1000,
+        "handle_sigint": False,
+        "handle_sigterm": False,
+        "handle_sighup": False,
+    }
+    if folder is None:
+        return await driver.chromium.launch(**options), None
+    context = await driver.chromium.launch_persistent_context(folder, **options, **CONTEXT)
+    browser = context.browser
+    assert browser is not None  # only contexts of Android and Electron have none
+    for page in context.pages:  # the empty one with which it starts
+        await page.close()
+    return browser, Profile(context, folder)
 
 
 async def begin_frame(

@@ -90,17 +90,17 @@ class PageLog:
     # Of other origins only the `Network` knows what is under way: Playwright loses the end of what a frame in another
     # process asked for.
     def _on_request(self, request: Request) -> None:
-        self.in_flight += _is_own(request.url)
+        self.in_flight += _is_awaited(request)
         if request.is_navigation_request() and request.frame.parent_frame is None:
             if self.opened and not self.left_for:  # the first one is ours
                 self.left_for.append(legible(redact(request.url)))
             self.opened = True
 
     def _on_done(self, request: Request) -> None:
-        self.in_flight -= _is_own(request.url)
+        self.in_flight -= _is_awaited(request)
 
     def _on_failed(self, request: Request) -> None:
-        self.in_flight -= _is_own(request.url)
+        self.in_flight -= _is_awaited(request)
         reason = (request.failure or "").removeprefix("net::")
         # The page cancelled it, or the `Network` refused it and knows why.
         known = _is_own(request.url) or reason.startswith(("ERR_ABORTED", "ERR_BLOCKED_BY_CLIENT"))
@@ -121,6 +121,10 @@ def plain(url: str) -> str:
 
 def _is_own(url: str) -> bool:
     return url.startswith(ORIGIN + "/")
+
+
+def _is_awaited(request: Request) -> bool:
+    return _is_own(request.url) and request.resource_type != "media"
 
 
 def _asker(initiator: Mapping[str, Any]) -> str:

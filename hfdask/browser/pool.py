@@ -35,7 +35,7 @@ _RETURN_TIMEOUT = 5.0
 
 
 class BrowserPool:
-    """Playwright's driver and the warm browsers of this process, by capture mode and fonts.
+    """Playwright's driver and the warm browsers of this process, by capture mode, fonts and profile.
 
     A browser reads its fonts when it starts. Planning and rendering use different fonts, and so do most plans. So one
     browser more may stay than were ever leased at a time: a process that plans and renders by turns finds both warm.
@@ -70,11 +70,13 @@ class BrowserPool:
             return self._driver.playwright
 
     @contextlib.asynccontextmanager
-    async def lease(self, mode: CaptureMode, fonts: FontSetup | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
+    async def lease(
+        self, mode: CaptureMode, fonts: FontSetup | None = None, *, profile: bool = False
+    ) -> AsyncIterator[tuple[Chromium, bool]]:
         """Lease a browser; yield it, and true if it was warm.
 
         It is kept unless the block ends with an error that is not the page's. Without ``fonts`` it has those of this
-        machine, for planning.
+        machine, for planning. With ``profile`` it can share files with its page.
 
         Raises
         ------
@@ -88,11 +90,11 @@ class BrowserPool:
         try:
             limit = browser_limit(self.share, self._most_lent)
             self._require_open()
-            chromium = await self._take(mode, world)
+            chromium = await self._take(mode, world, profile)
             warm = chromium is not None
             if chromium is None:
                 await self._make_room()
-                chromium = await self._launch(mode, world)
+                chromium = await self._launch(mode, world, profile)
             async with self._returned(chromium), chromium.memory.bounded(limit):
                 yield chromium, warm
         finally:
@@ -100,9 +102,14 @@ class BrowserPool:
 
     @contextlib.asynccontextmanager
     async def opened(
-        self, mode: CaptureMode, fonts: FontSetup | None, enter: Callable[[Chromium], AbstractAsyncContextManager[T]]
+        self,
+        mode: CaptureMode,
+        fonts: FontSetup | None,
+        enter: Callable[[Chromium], AbstractAsyncContextManager[T]],
+        *,
+        profile: bool = False,
     ) -> AsyncIterator[tuple[T, bool]]:
-        """Lease a browser and open ``enter`` in it; yield the result, and true if the browser was warm.
+        """Lease a browser as `lease` does and open ``enter`` in it; yield the result, and true if the browser was warm.
 
         A warm browser in which it cannot be opened was broken before, so the next one is taken.
         """
@@ -111,7 +118,7 @@ class BrowserPool:
                 warm = False
                 try:
                     async with AsyncExitStack() as attempt:
-                        chromium, warm = await attempt.enter_async_context(self.lease(mode, fonts))
+                        chromium, warm = await attempt.enter_async_context(self.lease(mode, fonts, profile=profile))
                         opened = await attempt.enter_async_context(enter(chromium))
                         stack.push_async_exit(attempt.pop_all())
                     break
@@ -144,15 +151,15 @@ class BrowserPool:
         while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
             await self._idle.pop(0).close()
 
-    async def _launch(self, mode: CaptureMode, fonts: FontSetup) -> Chromium:
+    async def _launch(self, mode: CaptureMode, fonts: FontSetup, profile: bool) -> Chromium:
         binary = find_browser()
         try:
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
+            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile)
         except BrowserLaunchError:
             if await self._driver_answers():
                 raise  # the browser has failed, and others depend on this driver
             await self._stop_driver()
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts)
+            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile)
         self._launched = [*(each for each in self._launched if each.alive), chromium]
         return chromium
 
@@ -182,13 +189,18 @@ class BrowserPool:
         else:
             await chromium.close()
 
-    async def _take(self, mode: CaptureMode, fonts: FontSetup) -> Chromium | None:
+    async def _take(self, mode: CaptureMode, fonts: FontSetup, profile: bool) -> Chromium | None:
+        def fits(chromium: Chromium) -> bool:
+            # A page that needs no profile gets a context of its own in any browser.
+            has_profile = chromium.profile is not None or not profile
+            return chromium.mode == mode and chromium.fonts.key == fonts.key and has_profile
+
         dead = [each for each in self._idle if not each.alive]
         self._idle = [each for each in self._idle if each not in dead]
         for chromium in dead:
             await chromium.close()
         for chromium in reversed(list(self._idle)):
-            if chromium in self._idle and chromium.mode == mode and chromium.fonts.key == fonts.key:
+            if chromium in self._idle and fits(chromium):
                 self._idle.remove(chromium)
                 if await chromium.works():
                     return chromium

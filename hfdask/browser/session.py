@@ -20,16 +20,17 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import BrowserContext, CDPSession, Page, ViewportSize
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.answers import BrokenFaces, Elements, Report, SceneIds, Sought, Status, understood
+from hfdask.browser.answers import BrokenFaces, Elements, OpenedSlots, Report, SceneIds, Sought, Status, understood
 from hfdask.browser.calls import Patience, browser_call
-from hfdask.browser.chromium import Chromium, begin_frame
+from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
+from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape
 from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
     EmptyCompositionError,
@@ -40,7 +41,7 @@ from hfdask.errors import (
 from hfdask.fonts.families import GENERIC
 from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
-from hfdask.page import TIMELINE_PATIENCE, runtime_script
+from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
 from hfdask.page.server import ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
@@ -59,22 +60,6 @@ _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.
 
 # The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
-
-_CONTEXT: dict[str, Any] = {
-    "device_scale_factor": 1,
-    "locale": "en-US",
-    "timezone_id": "UTC",
-    "color_scheme": "light",
-    "reduced_motion": "no-preference",
-    "contrast": "no-preference",
-    "forced_colors": "none",
-    "has_touch": False,
-    "is_mobile": False,
-    # The runtime needs styles, requests and scripts that a page's policy may forbid. No request leaves the browser in
-    # any case.
-    "bypass_csp": True,
-    "accept_downloads": False,
-}
 
 
 @dataclass
@@ -107,13 +92,18 @@ class PageSession:
         fps: Fraction,
         site: Site,
         network: Network | None = None,
+        *,
+        in_profile: bool = False,
     ) -> None:
         self.chromium = chromium
+        self._in_profile = in_profile
         self.settings = settings
         self.fps = fps
         self.site = site
         self.log = PageLog()
         self.network = network
+        self.videos: VideoFeed | None = None
+        self._loaded = False
         self._page = page
         self._cdp = cdp
         self._debugger = Debugger(cdp)
@@ -135,6 +125,27 @@ class PageSession:
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
+    async def prepare_videos(self, shapes: Mapping[str, VideoShape]) -> VideoFeed:
+        """Give the page's videos their sizes and lengths, by render id, and return what takes their pictures.
+
+        Call it once. Before `load` the page has them while it loads, and scripts that wait for metadata go on.
+        """
+        assert self.videos is None
+        self.videos = VideoFeed(shapes)
+        if self._loaded:
+            async with self._deadline(self.settings.frame_timeout, "the page did not prepare its videos"):
+                await self._open_videos(self.videos)
+        return self.videos
+
+    async def _open_videos(self, feed: VideoFeed) -> None:
+        profile = self.chromium.profile if self._in_profile else None
+        answer = await self._evaluate(f"__hfdask.prepareVideos({feed.setup(video_worker(), file=profile is not None)})")
+        opened = understood(answer, OpenedSlots, "its videos")
+        if profile is not None and opened.file and await asyncio.to_thread(feed.slots.map_file, profile.folder):
+            return
+        self.site.shared = feed.slots.serve()
+        await self._evaluate("__hfdask.serveVideos()")
+
     async def load(self, entry: str) -> Loaded:
         """Open the entry document and wait until it is ready (docs/compositions.md, 8.1).
 
@@ -148,6 +159,7 @@ class PageSession:
             await self._evaluate("__hfdask.settle()")
             await self.pump(2)
             self._check((await self._status()).problems, "while it settled at time 0")
+        self._loaded = True
         return loaded
 
     async def _status(self) -> Status:
@@ -169,6 +181,8 @@ class PageSession:
                 if not handed_over:
                     handed_over = True
                     await self._hand_over_closed_trees()
+                    if self.videos is not None:
+                        await self._open_videos(self.videos)
                 if status.offenders:  # before errors of scripts that follow from it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
@@ -259,26 +273,35 @@ class PageSession:
         sight = understood(parts, PageParts, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
 
-    async def seek(self, frame: int, *, layout: bool = False) -> bool:
+    async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.
 
         With ``layout`` it is laid out at once, so that it loads what it shows without a frame of the compositor.
+        ``videos`` has the state of each video by render id, after `prepare_videos`. A video that is not in it shows
+        nothing.
 
         Raises
         ------
         ScriptError
             If author code failed, unless the plan only warns of that.
         """
-        expression = f"__hfdask.frame({frame})"
+        asked = str(frame) if videos is None else f"[{frame},{json.dumps({k: v.told() for k, v in videos.items()})}]"
+        expression = f"__hfdask.frame({asked})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
         sought = await self._sought(expression, frame)
+        if videos is not None and self.videos is not None:
+            self.videos.release(videos)
+        if sought.late:
+            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
+        changed = sought.changed
         for _ in range(_OPPORTUNITIES):
             if not sought.observed:
                 break
             await self.rest()
-            sought = msgspec.structs.replace(await self._sought("__hfdask.rest()", frame), changed=True)
-        return sought.changed
+            sought = await self._sought("__hfdask.rest()", frame)
+            changed = True
+        return changed
 
     async def _sought(self, expression: str, frame: int) -> Sought:
         answer = await self._evaluate(expression)
@@ -438,10 +461,13 @@ async def open_page(
     settings: PageSettings,
     fps: Fraction,
     source: Source | None = None,
+    *,
+    profile: bool = False,
 ) -> AsyncIterator[PageSession]:
-    """Open a page in a new context with these files, and close it at the end of the block.
+    """Open a page with these files and empty storage, and close it at the end of the block.
 
-    Only ``source`` answers requests to other origins; without it they do not exist.
+    It has a new context, or with ``profile`` that of the browser's profile. Only ``source`` answers requests to other
+    origins; without it they do not exist.
 
     Raises
     ------
@@ -453,36 +479,63 @@ async def open_page(
     chromium.pages += 1
     async with browser_call("it opened no page", Patience.open):
         network = await Network.open(chromium.playwright, source) if source else None
+    session = None
     try:
         async with browser_call("it opened no page", Patience.open):
-            context = await chromium.playwright.new_context(
-                viewport={"width": settings.width, "height": settings.height}, **_CONTEXT
-            )
-            session = await _open(context, chromium, site, settings, fps, network)
+            opened = await (_in_profile(chromium, settings) if profile else _in_context(chromium, settings))
+            session = await _open(opened, chromium, site, settings, fps, network)
         try:
             yield session
         except ProjectError:
-            await _close(context)  # the page failed, not the browser
+            await _close(opened)  # the page failed, not the browser
             raise
         # After any other error the whole browser is discarded.
-        await _close(context)
+        await _close(opened)
     finally:
+        if session is not None and session.videos is not None:
+            session.videos.close()
         if network is not None:
             await network.close()
 
 
+_Opened = tuple[Page, BrowserContext | None]
+"""A page, and its context if that is closed with it."""
+
+
+async def _in_context(chromium: Chromium, settings: PageSettings) -> _Opened:
+    context = await chromium.playwright.new_context(viewport=_viewport(settings), **CONTEXT)
+    return await context.new_page(), context
+
+
+async def _in_profile(chromium: Chromium, settings: PageSettings) -> _Opened:
+    assert chromium.profile is not None
+    page = await chromium.profile.context.new_page()
+    await page.set_viewport_size(_viewport(settings))
+    cdp = await page.context.new_cdp_session(page)
+    # What pages before have left, of all origins: storage, files, caches, workers.
+    await cdp.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    await cdp.send("Network.clearBrowserCookies")
+    await cdp.send("Network.clearBrowserCache")
+    await cdp.detach()
+    return page, None
+
+
+def _viewport(settings: PageSettings) -> ViewportSize:
+    return {"width": settings.width, "height": settings.height}
+
+
 async def _open(
-    context: BrowserContext,
+    opened: _Opened,
     chromium: Chromium,
     site: Site,
     settings: PageSettings,
     fps: Fraction,
     network: Network | None,
 ) -> PageSession:
-    await context.add_init_script(runtime_script(settings, fps))
-    page = await context.new_page()
-    cdp = await context.new_cdp_session(page)
-    session = PageSession(chromium, page, cdp, settings, fps, site, network)
+    page, context = opened
+    await page.add_init_script(runtime_script(settings, fps))
+    cdp = await page.context.new_cdp_session(page)
+    session = PageSession(chromium, page, cdp, settings, fps, site, network, in_profile=context is None)
     await cdp.send("Network.enable")
     await _pretend_network(cdp)
     await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
@@ -500,6 +553,7 @@ async def _pretend_network(cdp: CDPSession) -> None:
             raise
 
 
-async def _close(context: BrowserContext) -> None:
+async def _close(opened: _Opened) -> None:
+    page, context = opened
     async with browser_call("it did not close a page", Patience.close):
-        await context.close()
+        await (context.close() if context is not None else page.close())

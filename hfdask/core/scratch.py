@@ -1,6 +1,6 @@
 """Scratch folders: private, removed at exit, or by the next process after a `kill -9`.
 
-Each process holds a lock on its folder. The kernel drops the lock when the process ends, however it ends, so a folder
+Each process holds a lock on its folders. The kernel drops the lock when the process ends, however it ends, so a folder
 whose lock is free has no owner. Process ids cannot tell that: they are reused, and mean nothing across containers that
 share /tmp.
 """
@@ -21,25 +21,41 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")
+"""Top folder of files that are kept in memory."""
+
 _lock = threading.Lock()
-_folder: tuple[int, Path] | None = None
+_folders: dict[tuple[int, Path], Path] = {}  # by process, since forks inherit them, and top folder
 _held: list[int] = []
 
 
 def scratch_folder() -> Path:
     """Return this process's scratch folder. The first call makes it and removes the folders of dead processes."""
-    global _folder  # noqa: PLW0603 - one a process is the point
+    return _folder_in(Path(tempfile.gettempdir()))
+
+
+def memory_folder(room: int) -> Path:
+    """Return a scratch folder whose files are in memory, or `scratch_folder` if less than ``room`` bytes are free there."""
+    try:
+        if shutil.disk_usage(MEMORY).free >= room:
+            return _folder_in(MEMORY)
+    except OSError:
+        pass  # no such folder, or none that this user may write to
+    return scratch_folder()
+
+
+def _folder_in(top: Path) -> Path:
     with _lock:
-        if _folder is None or _folder[0] != os.getpid():
-            base = _base()
+        key = os.getpid(), top
+        if key not in _folders:
+            base = _base(top)
             sweep(base)
             # Rename it to the name that others sweep only after locking it, because processes start at the same time.
             fresh = Path(tempfile.mkdtemp(prefix="new-", dir=base))
             _held.append(_lock_of(fresh, os.O_RDONLY | os.O_DIRECTORY))
-            folder = fresh.rename(base / fresh.name.replace("new-", "run-", 1))
-            _folder = (os.getpid(), folder)
-            atexit.register(_remove, os.getpid(), folder)
-        return _folder[1]
+            _folders[key] = fresh.rename(base / fresh.name.replace("new-", "run-", 1))
+            atexit.register(_remove, os.getpid(), _folders[key])
+        return _folders[key]
 
 
 @contextlib.contextmanager
@@ -96,7 +112,7 @@ def _new_file(path: Path) -> int:
 
 def shared_folder() -> Path:
     """Return the folder that this user's processes on this machine share; it contains their scratch folders."""
-    return _base()
+    return _base(Path(tempfile.gettempdir()))
 
 
 def sweep(base: Path) -> int:
@@ -150,9 +166,8 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def _base() -> Path:
+def _base(top: Path) -> Path:
     """Return the user's folder. If another user has taken its name, make another one that later processes find."""
-    top = Path(tempfile.gettempdir())
     name = f"hfdask-{os.getuid()}"
     for folder in (top / name, *sorted(top.glob(f"{name}-*"))):
         with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):

@@ -37,6 +37,7 @@ _FRAME = (
     "observers.js",
     "playback.js",
     "moments.js",
+    "videos.js",
     "animations.js",
 )
 _FONTS = "fonts.js"
@@ -57,6 +58,8 @@ _PLAYER = (
     "pictures.js",
     "choices.js",
     "films.js",
+    "video-names.js",
+    "video-feed.js",
     "undriven.js",
     "sight.js",
     "player.js",
@@ -68,6 +71,12 @@ def _sources() -> tuple[str, str]:
     folder = resources.files("hfdask.page") / "runtime"
     frame, player = ("\n".join((folder / name).read_text("utf-8") for name in names) for names in (_FRAME, _PLAYER))
     return frame, player
+
+
+@functools.cache
+def video_worker() -> str:
+    """Return the script of the worker that hands pictures to a page's videos."""
+    return (resources.files("hfdask.page") / "video-worker.js").read_text("utf-8")
 
 
 @functools.cache
@@ -87,7 +96,7 @@ def _names() -> tuple[str, ...]:
 @functools.cache
 def runtime_digest() -> str:
     """Return the sha256 (hex) of the runtime's sources. A plan is locked to it."""
-    return hashlib.sha256("\0".join(_sources()).encode()).hexdigest()
+    return hashlib.sha256("\0".join((*_sources(), video_worker())).encode()).hexdigest()
 
 
 def runtime_script(page: PageSettings, fps: Fraction) -> str:

@@ -7,10 +7,12 @@ browser can reach it. If the system does not support that, it closes all other c
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mimetypes
 import posixpath
 import re
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ _MEDIA = ("video", "audio")
 """What an element that plays a file asks for: such a file is decoded outside of the page."""
 
 FILE_LIST = "/.hfdask/files.json"
+SHARED = "/.hfdask/shared"
 
 # Types that Python's table lacks, or takes from the host's /etc/mime.types, which must not affect a render.
 _TYPES = {
@@ -67,16 +70,30 @@ class Miss:
     wanted_as: str
 
 
+@dataclass(frozen=True)
+class SharedMemory:
+    """Bytes that only those may read who know the token."""
+
+    token: str
+    view: memoryview
+
+
+def shared_route(token: str) -> str:
+    """Return the URL of shared memory; ``/START-END`` follows."""
+    return f"{ORIGIN}{SHARED}/{token}"
+
+
 @dataclass
 class Site:
     """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones.
 
-    Files that elements play do not count as asked for.
+    Files that elements play do not count as asked for. ``shared`` is what the runtime reads besides.
     """
 
     files: Mapping[str, Path]
     served: set[str] = field(default_factory=set)
     misses: list[Miss] = field(default_factory=list)
+    shared: SharedMemory | None = None
 
 
 class PageServer:
@@ -96,6 +113,7 @@ class PageServer:
             Application(
                 [
                     (re.escape(FILE_LIST), _FileList, {"server": self}),
+                    (re.escape(SHARED) + r"/(\w+)/(\d+)-(\d+)", _Shared, {"server": self}),
                     (r"/(.*)", _PlanFiles, {"path": "/", "server": self}),
                 ],
                 log_function=_quiet,
@@ -142,12 +160,42 @@ class _FileList(_Guarded):
         self.write(json.dumps(sorted(self._page_server.site.files)))
 
 
+class _Shared(_Guarded):
+    """Serve a part of the memory that this process shares with the runtime."""
+
+    def initialize(self, server: PageServer) -> None:
+        self._page_server = server
+
+    def get(self, token: str, start: str, end: str) -> None:
+        shared = self._page_server.site.shared
+        if shared is None or not secrets.compare_digest(token, shared.token):
+            raise HTTPError(404)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.write(bytes(shared.view[int(start) : int(end)]))
+
+    def compute_etag(self) -> None:
+        return None
+
+
 class _PlanFiles(_Guarded, StaticFileHandler):
     """Tornado's file handler (ranges, types, conditional requests) over a table of files."""
 
     def initialize(self, path: str, server: PageServer) -> None:  # type: ignore[override]
         super().initialize(path)
         self._page_server = server
+        self._left = asyncio.Event()
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        # Videos get their pictures otherwise. One that is not in the page yet asks nevertheless, and would tell its
+        # scripts of an error, so it is kept waiting.
+        if self.request.headers.get("Sec-Fetch-Dest") == "video":
+            await self._left.wait()
+            return
+        await super().get(path, include_body)
+
+    def on_connection_close(self) -> None:
+        self._left.set()
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.session import Loaded, PageSession, open_page
+from hfdask.browser.video_feed import VideoShape
 from hfdask.core.model import PageSettings
 from hfdask.media.picture import Pixels, decode_png, frame_digest
 
@@ -88,7 +89,13 @@ def write_site(folder: Path, html: str, files: Mapping[str, str | bytes] | None 
 
 @contextlib.contextmanager
 def open_files(
-    files: Mapping[str, Path], fps: Fraction = Fraction(30), entry: str = "index.html", **settings: Any
+    files: Mapping[str, Path],
+    fps: Fraction = Fraction(30),
+    entry: str = "index.html",
+    *,
+    profile: bool = False,
+    videos: Mapping[str, VideoShape] | None = None,
+    **settings: Any,
 ) -> Iterator[Page]:
     """A page over these files. An exception in the block costs the warm browser, as it does in a render."""
     thread = browser_thread()
@@ -96,8 +103,10 @@ def open_files(
     page_settings = msgspec.structs.replace(SETTINGS, **settings)
 
     async def enter() -> Page:
-        chromium, _ = await stack.enter_async_context(thread.pool.lease(page_settings.capture_mode))
-        session = await stack.enter_async_context(open_page(chromium, files, page_settings, fps))
+        chromium, _ = await stack.enter_async_context(thread.pool.lease(page_settings.capture_mode, profile=profile))
+        session = await stack.enter_async_context(open_page(chromium, files, page_settings, fps, profile=profile))
+        if videos:
+            await session.prepare_videos(videos)
         began = thread.loop.time()
         loaded = await session.load(entry)
         return Page(session, loaded, thread.loop.time() - began)

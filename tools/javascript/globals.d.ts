@@ -49,6 +49,7 @@ interface Window {
   THREE: any;
 
   // Chromium's, which the checker's library lacks.
+  MediaStreamTrackGenerator: any;
   GPU: any;
   PressureObserver: any;
   WebTransport: any;

@@ -20,6 +20,7 @@ function noteMovement(records) {
   if (!records.length) return;
   moved = altered = true;
   noteTrees(records);
+  noteVideos(records);
 }
 
 // Rules that scripts change are no change of the document; the style of an element is one.

@@ -9,6 +9,7 @@ const native = Object.freeze({
   setTimeout: window.setTimeout.bind(window),
   requestAnimationFrame: window.requestAnimationFrame.bind(window),
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
+  postToWorker: Worker.prototype.postMessage,
 });
 
 // The time of a frame in seconds, rounded once: to the last bit what `frame_time` of hfdask/core/frames.py computes. The product
@@ -230,6 +231,7 @@ function seekClock(frame) {
   setClock(frameTime(frame) * 1000);
   soughtFrameMs = soughtMs;
   seekAnimations(frame);
+  tellVideos();
   runObserved(); // while the page loaded, or after the frame before
   runAnimationFrame();
   settleAnimations();
@@ -277,6 +279,11 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
       loadingTimer: entering(loadingTimer),
       allMoment: entering(allTimersMoment),
       waitInFrame: entering(waitInFrame),
+    }),
+    videos: Object.freeze({
+      feeds: entering(allFeeds),
+      tellLoaded: entering(tellLoaded),
+      telling: entering(tellingVideos),
     }),
     originals: native,
   }),

@@ -20,6 +20,14 @@ answerAlike("Performance", {
 if (window.StorageManager) {
   define(StorageManager.prototype, "estimate", async () => ({ quota: 10 * 2 ** 30, usage: 0, usageDetails: {} }));
 }
+// The runtime's own storage is not the page's.
+const { StorageBucketManager } = /** @type {any} */ (window);
+if (StorageBucketManager) {
+  const { keys } = StorageBucketManager.prototype;
+  define(StorageBucketManager.prototype, "keys", async function () {
+    return (await apply(keys, this, [])).filter((name) => !name.startsWith("hfdask-"));
+  });
+}
 if (window.MediaDevices) define(MediaDevices.prototype, "enumerateDevices", async () => []);
 delete window.PressureObserver; // how busy the machine is
 

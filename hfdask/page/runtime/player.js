@@ -175,6 +175,7 @@ function openGates() {
   }
   gateLibraries();
   gateFilms();
+  gateVideos();
   gateInspections();
 }
 
@@ -321,7 +322,7 @@ function rest() {
 // What this frame shows must be there.
 function whenThere(more = false) {
   chooseFresh();
-  const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime)];
+  const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime), ...tellingVideos()];
   if (pendingAnswers.size) waits.push(answersGiven());
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
@@ -349,7 +350,7 @@ function answer(more) {
   const changed = takeMoved() || more;
   const problems = takeProblems();
   const observed = changed && observes();
-  return problems.length || observed ? { problems, changed, observed } : changed;
+  return problems.length || observed ? { __proto__: null, problems, changed, observed } : changed;
 }
 
 window.__hf = window.__hf ?? {};
@@ -375,7 +376,9 @@ Object.defineProperty(window, "__hfdask", {
     report: told(report),
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
-    frame: told(frame),
+    frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),
+    prepareVideos: told(prepareVideos),
+    serveVideos: told(serveVideos),
     rest: told(rest),
     drawn: told(compositorFrame),
     sight: told(sight),

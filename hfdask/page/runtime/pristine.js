@@ -73,7 +73,8 @@ function keepBuiltIns() {
       TreeWalker,
       ShadowRoot,
     ],
-    ...[HTMLImageElement, HTMLTemplateElement, HTMLScriptElement, HTMLLinkElement, HTMLStyleElement, HTMLMediaElement],
+    ...[HTMLImageElement, HTMLTemplateElement, HTMLScriptElement, HTMLLinkElement, HTMLStyleElement],
+    ...[HTMLMediaElement, HTMLVideoElement],
     ...[
       CSSStyleDeclaration,
       CSSStyleSheet,

@@ -1,0 +1,172 @@
+"""Hand decoded pictures to the videos of a page.
+
+Each video has two slots in memory that this process shares with the page. A decoding thread fills the one while the
+page shows the other, so decoding and capture overlap.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from hfdask.browser.slots import HEADER, Slots
+from hfdask.core.planes import Planes
+from hfdask.errors import BrowserCrashError, UnsupportedFeatureError
+
+SLOTS = 2
+"""Pictures of a video in memory: the one that shows, and the next one."""
+
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class VideoShape:
+    """What a page knows of a video before it plays.
+
+    Attributes
+    ----------
+    width, height : int
+        Size as displayed: with square pixels, after rotation.
+    duration : float
+        Length of the source in seconds.
+    nbytes : int
+        Bytes of its largest picture.
+    """
+
+    width: int
+    height: int
+    duration: float
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in a slot, from `VideoFeed.put`. It can be shown until a later one of its video was shown."""
+
+    number: int
+    slot: int
+    offset: int
+    length: int
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The state of a video at a frame of the composition.
+
+    Attributes
+    ----------
+    phase : "before", "playing" or "after"
+        Place of the frame in the clip's window.
+    time : float
+        Seconds of the source at this frame: its ``currentTime``.
+    frame : int
+        Number of the source's frame that shows, in display order; -1 for none.
+    frame_time : float
+        That frame's own time in seconds.
+    picture : Picture or None
+        That frame; None to show nothing. The same picture again costs nothing.
+    """
+
+    phase: Literal["before", "playing", "after"]
+    time: float = 0.0
+    frame: int = -1
+    frame_time: float = 0.0
+    picture: Picture | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what the page is told."""
+        picture = self.picture
+        return {
+            "phase": self.phase,
+            "time": self.time,
+            "frame": self.frame,
+            "frameTime": self.frame_time,
+            "picture": picture
+            and {
+                "number": picture.number,
+                "offset": picture.offset,
+                "length": picture.length,
+                "options": picture.options,
+            },
+        }
+
+
+class VideoFeed:
+    """The slots of one page's videos. `put` is for decoding threads, everything else for the browser thread."""
+
+    def __init__(self, shapes: Mapping[str, VideoShape]) -> None:
+        self.shapes = dict(shapes)
+        self._offsets: dict[str, list[int]] = {}
+        size = 0
+        for name, shape in self.shapes.items():
+            step = -(-shape.nbytes // _ALIGNMENT) * _ALIGNMENT
+            self._offsets[name] = [HEADER + size + step * slot for slot in range(SLOTS)]
+            size += step * SLOTS
+        self.slots = Slots(size)
+        self._filled: dict[str, dict[int, int]] = {name: {} for name in self.shapes}  # slot: number of its picture
+        self._changed = threading.Condition()
+        self._number = 0
+        self._closed = False
+
+    def put(self, render_id: str, planes: Planes) -> Picture:
+        """Copy a picture into a free slot of its video, and wait for one if there is none.
+
+        Raises
+        ------
+        UnsupportedFeatureError
+            If the picture is larger than the video's shape says.
+        BrowserCrashError
+            If the page is closed.
+        """
+        if planes.nbytes > self.shapes[render_id].nbytes:
+            raise UnsupportedFeatureError(
+                f"a picture of the video {render_id!r} is larger than its first ones: encode the source with one size and "
+                "one pixel format"
+            )
+        filled = self._filled[render_id]
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(filled) < SLOTS)
+            if self._closed:
+                raise BrowserCrashError(f"the page was closed while pictures of its video {render_id!r} were decoded")
+            slot = next(each for each in range(SLOTS) if each not in filled)
+            self._number += 1
+            number = filled[slot] = self._number
+            offset = start = self._offsets[render_id][slot]
+            memory = np.frombuffer(self.slots.view, np.uint8)
+        for plane in planes.planes:
+            rows, width = plane.shape
+            memory[offset : offset + rows * width].reshape(rows, width)[:] = plane
+            offset += rows * width
+        return Picture(number, slot, start, offset - start, planes.options())
+
+    def release(self, shown: Mapping[str, Shown]) -> None:
+        """Free the slots of all pictures before those that a frame has shown."""
+        with self._changed:
+            for name, state in shown.items():
+                if state.picture is not None:
+                    filled = self._filled[name]
+                    for slot in [slot for slot, number in filled.items() if number < state.picture.number]:
+                        del filled[slot]
+            self._changed.notify_all()
+
+    def setup(self, worker: str, *, file: bool) -> str:
+        """Return what the page needs to open its videos, as JSON."""
+        shapes = {
+            name: {"width": shape.width, "height": shape.height, "duration": shape.duration}
+            for name, shape in self.shapes.items()
+        }
+        slots = {**self.slots.setup(), "file": file}
+        return json.dumps({"worker": worker, "shapes": shapes, "slots": slots})
+
+    def close(self) -> None:
+        """Refuse more pictures, and let the memory go."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self.slots.close()

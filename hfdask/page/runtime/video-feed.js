@@ -1,0 +1,196 @@
+// Hands pictures from the host to the videos of all documents, and waits until they are shown (docs/compositions.md, 9.2).
+//
+// The host puts a picture into a slot of a file. A worker reads it and writes it to the element's stream. When that is done,
+// the element does not show it yet; but a `VideoFrame` made of the element has the time stamp of what it shows.
+
+const NativeWorker = window.Worker;
+const VideoPicture = window.VideoFrame;
+const messageData = describeProperty(MessageEvent.prototype, "data").get;
+const { close: closePicture } = VideoPicture?.prototype ?? {};
+const pictureTime = VideoPicture && describeProperty(VideoPicture.prototype, "timestamp").get;
+const { checkVisibility } = Element.prototype;
+const nativePaused = describeProperty(HTMLMediaElement.prototype, "paused").get;
+
+let shapes = null; // what the plan has of each video, by its name
+let streams = null; // the worker
+let streamFailure = null;
+let whenWritten = null; // called when the worker has written what it was told
+let hasToggled = false; // whether a video has shown something first, or nothing, in this frame
+let lastStamp = 0; // microseconds: a name of what was written, no time
+let lastNumber = 0;
+const strangers = own(new Set()); // videos that the plan does not have
+
+// Called once, while the page loads or when it has loaded.
+async function prepareVideos({ shapes: known, worker, slots }) {
+  shapes = known;
+  const opened = await openStreams(worker, slots);
+  await loadVideos();
+  return opened;
+}
+
+function serveVideos() {
+  apply(native.postToWorker, streams, [{ serve: true }]);
+}
+
+function openStreams(source, slots) {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  streams = new NativeWorker(url);
+  URL.revokeObjectURL(url);
+  return new taken.Promise((done, fail) => {
+    const listener = entering((event) => {
+      const answer = apply(messageData, event, []);
+      if (answer?.opened) return done(answer.opened);
+      if (answer?.written) return whenWritten();
+      streamFailure = new Error(answer?.failed ?? "the worker of the page's videos ended");
+      whenWritten?.();
+      return fail(streamFailure);
+    });
+    for (const type of ["message", "error"]) apply(addListener, streams, [type, listener]);
+    apply(native.postToWorker, streams, [{ open: slots }]);
+  });
+}
+
+// Finds the videos, also those that are new, and gives each the state of its clip.
+function aimVideos(states = null) {
+  noteMovement(everything.takeRecords());
+  for (const clock of childClocks()) clock.adoptDocuments();
+  nameVideos();
+  const known = [];
+  for (const feed of allFeeds()) {
+    const name = videoId(feed.video);
+    if (!hasOwn(shapes, name)) {
+      if (!strangers.has(name)) console.warn(`${describe(feed.video)} was not there during planning: it stays empty`);
+      strangers.add(name);
+      continue;
+    }
+    feed.shape = shapes[name];
+    if (states) {
+      feed.state = stateIn(states, name);
+      feed.asked = null;
+    }
+    known.push(feed);
+  }
+  return known;
+}
+
+const stateIn = (states, name) => (hasOwn(states, name) ? states[name] : NOT_STARTED);
+
+// What an element shows now.
+function shownStamp({ video }) {
+  try {
+    const picture = new VideoPicture(video);
+    const stamp = apply(pictureTime, picture, []);
+    apply(closePicture, picture, []);
+    return stamp;
+  } catch {
+    return null; // nothing yet
+  }
+}
+
+const keyOf = ({ picture }) => picture?.number ?? 0;
+const isShown = (feed) => feed.key === keyOf(feed.state) && feed.written.includes(shownStamp(feed));
+
+const AGAIN = 20; // milliseconds after which a picture is written again: an element loses what comes before it has taken up its stream
+
+// Writes what is not shown and waits for it. Returns whether anything was written.
+async function feedVideos(feeds) {
+  let waiting = ours(() => feeds.filter((feed) => !isShown(feed)));
+  if (!waiting.length) return false;
+  while (waiting.length) {
+    await ours(() => writePictures(waiting));
+    if (streamFailure) throw streamFailure;
+    const since = native.now();
+    while (waiting.length && native.now() - since < AGAIN) {
+      waiting = ours(() => waiting.filter((feed) => !isShown(feed)));
+      if (waiting.length) await reactions();
+    }
+  }
+  return true;
+}
+
+function writePictures(feeds) {
+  const transfer = [];
+  const jobs = feeds.map((feed) => {
+    const key = keyOf(feed.state);
+    if (feed.key !== key) feed.written.length = 0;
+    hasToggled ||= !feed.key !== !key;
+    feed.key = key;
+    feed.written.push(++lastStamp);
+    const { width, height } = feed.shape;
+    const job = { stream: feed.number, stamp: lastStamp, picture: feed.state.picture, size: { width, height } };
+    if (!feed.number) {
+      job.stream = feed.number = ++lastNumber;
+      transfer.push(feed.writable);
+      Object.assign(job, { writable: feed.writable });
+      feed.writable = null;
+    }
+    if (apply(nativePaused, feed.video, [])) startNatively(feed.video);
+    return job;
+  });
+  return new taken.Promise((done) => {
+    whenWritten = done;
+    apply(native.postToWorker, streams, [{ write: jobs }, transfer]);
+  });
+}
+
+// Videos have their size and their length from the load on, and show nothing.
+async function loadVideos() {
+  await feedVideos(ours(() => aimVideos()));
+  ours(tellAllLoaded);
+}
+
+function tellAllLoaded() {
+  for (const feed of allFeeds()) {
+    if (feed.shape && feed.key !== null && !feed.loaded) clockOf(feed.video).videos.tellLoaded(feed);
+  }
+}
+
+const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TIME__;
+
+function gateVideos() {
+  if (streams && allFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
+    gate("videos", loadVideos());
+  }
+}
+
+const SEEN = { visibilityProperty: true, contentVisibilityAuto: true };
+function placeSeen(element) {
+  if (!apply(checkVisibility, element, [SEEN])) return null;
+  const { x, y, width, height } = element.getBoundingClientRect();
+  const frame = element.ownerDocument.defaultView?.frameElement;
+  const around = frame ? placeSeen(frame) : "";
+  return width > 0 && height > 0 && around !== null ? `${around} ${x},${y},${width},${height}` : null;
+}
+
+// Whether the next picture may show an old frame of a video. The compositor takes no frames of a video that it does not draw, as it
+// is hidden, outside of the picture or behind something opaque, and the first picture after that has the last one that it took.
+// So that can be where something moved, and the picture after one more drawing is right.
+function mayBeLate(feeds, moved) {
+  let late = false;
+  for (const feed of feeds) {
+    const place = placeSeen(feed.video);
+    late ||= place !== null && (moved || place !== feed.place);
+    feed.place = place;
+  }
+  return late;
+}
+
+// A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.
+async function frameWithVideos([number, states]) {
+  hasToggled = false;
+  let wrote = await feedVideos(ours(() => aimVideos(states)));
+  let answer = ours(() => frame(number));
+  if (answer instanceof taken.Promise) answer = await answer;
+  const feeds = ours(() => aimVideos());
+  ours(() => {
+    for (const feed of feeds) if (!feed.loaded) feed.state = stateIn(states, videoId(feed.video));
+  });
+  wrote = (await feedVideos(feeds)) || wrote;
+  return ours(() => {
+    tellAllLoaded();
+    const { problems, changed, observed } =
+      typeof answer === "object" ? answer : { problems: [], changed: answer, observed: false };
+    const late = mayBeLate(feeds, changed || hasToggled);
+    return { __proto__: null, problems, changed: changed || wrote || late, observed, late };
+  });
+}

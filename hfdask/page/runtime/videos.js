@@ -1,0 +1,310 @@
+// The <video> elements of a page, whose pictures come from the host (docs/compositions.md, 9.2).
+//
+// A fed element plays a stream instead of its source. So it is laid out, styled, drawn and read by scripts like any other
+// <video>, and its own loading and playing cannot show another frame. What scripts see of it is the state of its clip at the frame's
+// time: nothing depends on the real clock, or on the frames before.
+
+const VideoTrack = window.MediaStreamTrackGenerator;
+const NativeStream = window.MediaStream;
+const { play: playNatively } = HTMLMediaElement.prototype;
+const nativeStream = propertyOf(HTMLMediaElement.prototype, "srcObject");
+const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
+
+const feeds = own(new WeakMap()); // video → feed
+const NOT_STARTED = Object.freeze({ phase: "before", time: 0, frame: -1, frameTime: 0, picture: null });
+
+const hasSource = (video) =>
+  video.hasAttribute("src") || [...video.children].some((child) => child.localName === "source");
+
+function adoptVideo(video) {
+  if (!VideoTrack || feeds.has(video) || !hasSource(video) || apply(nativeStream.get, video, [])) return;
+  const track = new VideoTrack({ kind: "video" });
+  const feed = {
+    video,
+    writable: track.writable, // until it is handed to the worker
+    number: 0, // among the worker's streams
+    shape: null, // {width, height, duration}, once the host has told it
+    loaded: false,
+    state: NOT_STARTED,
+    told: NOT_STARTED,
+    key: null, // of the picture that was written last
+    written: own([]), // its timestamps: it may have been written more than once
+    place: null, // where it was seen in the last frame
+    asked: null, // the time that a script has set
+    seeking: false,
+    muted: apply(nativeMuted.get, video, []),
+    volume: 1,
+    rate: 1,
+    callbacks: own(new Map()),
+    calledFor: -1,
+  };
+  feeds.set(video, feed);
+  for (const type of MEDIA_EVENTS) apply(addListener, video, [type, keepNativeBack, true]);
+  apply(nativeMuted.set, video, [true]); // so that it may play
+  apply(nativeStream.set, video, [new NativeStream([track])]);
+  startNatively(video);
+}
+
+// The element shows what is written to its stream only while it plays.
+function startNatively(video) {
+  later(apply(playNatively, video, []), () => {});
+}
+
+// Called with all that changes in the document, before the browser loads the source of a new element.
+function noteVideos(records) {
+  for (const { type, target, attributeName, addedNodes } of records) {
+    if (type === "attributes" && attributeName === "src") adoptAround(target);
+    for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) adoptVideosIn(node);
+  }
+}
+
+function adoptVideosIn(element) {
+  adoptAround(element);
+  for (const video of element.querySelectorAll("video")) adoptAround(video);
+}
+
+treeSetUps.push((root) => {
+  for (const video of root.querySelectorAll("video")) adoptVideo(video);
+});
+documentSetUps.push(() => {
+  for (const video of document.querySelectorAll("video")) adoptVideo(video);
+});
+
+function adoptAround(element) {
+  const video = element.localName === "source" ? element.parentElement : element;
+  if (video?.localName === "video") adoptVideo(video);
+}
+
+const ownFeeds = () =>
+  allMatching("video")
+    .map((video) => feeds.get(video))
+    .filter(Boolean);
+
+// Of this document and those in it.
+function allFeeds() {
+  return [...ownFeeds(), ...childClocks().flatMap((clock) => clock.videos.feeds())];
+}
+
+// The events of the stream are none of the clip's.
+const MEDIA_EVENTS = [
+  ...["abort", "canplay", "canplaythrough", "durationchange", "emptied", "ended", "error", "loadeddata"],
+  ...["loadedmetadata", "loadstart", "pause", "play", "playing", "progress", "ratechange", "resize", "seeked"],
+  ...["seeking", "stalled", "suspend", "timeupdate", "volumechange", "waiting"],
+];
+const keepNativeBack = entering((event) => {
+  if (event.isTrusted && feeds.has(event.target)) event.stopImmediatePropagation();
+});
+function keepNativesBack(target) {
+  for (const type of MEDIA_EVENTS) apply(addListener, target, [type, keepNativeBack, true]);
+}
+keepNativesBack(window);
+treeSetUps.push(keepNativesBack);
+
+function tellVideo(feed, type) {
+  guarded(() => apply(dispatchTo, feed.video, [new Event(type)]));
+}
+
+// What a script's own call brings about comes after it, and before the next frame.
+const soonTold = own([]);
+let telling = null;
+function tellSoon(feed, ...types) {
+  for (const type of types) soonTold.push({ feed, type });
+  telling ??= later(reactions(), () => {
+    telling = null;
+    ours(() => {
+      for (const { feed, type } of soonTold.splice(0)) {
+        if (type === "seeked") feed.seeking = false;
+        tellVideo(feed, type);
+      }
+    });
+  });
+}
+
+// Here and in the frames below.
+function tellingVideos() {
+  return [telling, ...childClocks().flatMap((clock) => clock.videos.telling())].filter(Boolean);
+}
+
+const LOAD_EVENTS = ["loadstart", "durationchange", "loadedmetadata", "loadeddata", "canplay", "canplaythrough"];
+function tellLoaded(feed) {
+  feed.loaded = true;
+  for (const type of LOAD_EVENTS) tellVideo(feed, type);
+}
+
+const isEnded = ({ shape, loaded }, { phase, time }, video) =>
+  loaded && phase !== "before" && !video.loop && time >= shape.duration;
+const isPaused = (feed, state) => state.phase !== "playing" || isEnded(feed, state, feed.video);
+
+// From one frame to the next, or, in the first frame of a chunk, all that led there.
+function* changesOf(feed, before, now) {
+  const [paused, ended] = [isPaused(feed, now), isEnded(feed, now, feed.video)];
+  const wasPaused = isPaused(feed, before);
+  const hasRun = !paused || (before.phase === "before" && now.phase !== "before");
+  if (wasPaused && hasRun) yield* ["play", "playing"];
+  const goesBack = !wasPaused && !paused && now.time < before.time;
+  if (goesBack) yield "seeking";
+  if (now.time !== before.time && (hasRun || !wasPaused)) yield "timeupdate";
+  if (goesBack) yield "seeked";
+  if (paused && (!wasPaused || hasRun)) yield "pause";
+  if (ended && !isEnded(feed, before, feed.video)) yield "ended";
+}
+
+// Before the animation frame, as in a browser.
+function tellVideos() {
+  for (const feed of ownFeeds()) {
+    if (!feed.loaded) continue;
+    const types = [...changesOf(feed, feed.told, feed.state)];
+    feed.told = feed.state;
+    for (const type of types) tellVideo(feed, type);
+    callBack(feed);
+  }
+}
+
+function callBack(feed) {
+  const { frame, frameTime, picture } = feed.state;
+  if (picture === null || frame === feed.calledFor) return;
+  feed.calledFor = frame;
+  const run = feed.callbacks;
+  feed.callbacks = own(new Map());
+  const metadata = {
+    presentationTime: virtualMs,
+    expectedDisplayTime: virtualMs,
+    width: feed.shape.width,
+    height: feed.shape.height,
+    mediaTime: frameTime,
+    presentedFrames: frame + 1,
+    processingDuration: 0,
+  };
+  for (const callback of run.values()) guarded(() => callback(virtualMs, { ...metadata }));
+}
+
+// What scripts read and call. Of an element that is not fed it is the browser's own.
+const { create: createFrom } = Object;
+const rangesKind = TimeRanges.prototype;
+function rangesUntil(end) {
+  const edge = (value) => (index) => {
+    if (index >= ranges.length) throw new DOMException("there is no such range", "IndexSizeError");
+    return value;
+  };
+  const ranges = createFrom(rangesKind, {
+    length: { value: end > 0 ? 1 : 0 },
+    start: { value: edge(0) },
+    end: { value: edge(end) },
+  });
+  return ranges;
+}
+
+const timeOf = (feed) => feed.asked ?? Math.min(feed.state.time, feed.shape?.duration ?? 0);
+const finite = (value) => {
+  const number = Number(value);
+  if (!Number.isFinite(number)) throw new TypeError("The provided double value is non-finite.");
+  return number;
+};
+
+/** @type {Record<string, (feed: any, video: any) => any>} */
+const SHOWN = {
+  currentTime: timeOf,
+  currentSrc: (_feed, video) => ours(() => sourceOfVideo(video)),
+  duration: ({ loaded, shape }) => (loaded ? shape.duration : Number.NaN),
+  paused: (feed) => isPaused(feed, feed.state),
+  ended: (feed, video) => isEnded(feed, feed.state, video),
+  seeking: ({ seeking }) => seeking,
+  seekable: ({ loaded, shape }) => rangesUntil(loaded ? shape.duration : 0),
+  buffered: ({ loaded, shape }) => rangesUntil(loaded ? shape.duration : 0),
+  played: (feed) => rangesUntil(feed.state.phase === "before" ? 0 : timeOf(feed)),
+  readyState: ({ loaded }) => (loaded ? HTMLMediaElement.HAVE_ENOUGH_DATA : HTMLMediaElement.HAVE_NOTHING),
+  networkState: ({ loaded }) => (loaded ? HTMLMediaElement.NETWORK_IDLE : HTMLMediaElement.NETWORK_LOADING),
+  error: () => null,
+  srcObject: () => null,
+  muted: ({ muted }) => muted,
+  volume: ({ volume }) => volume,
+  playbackRate: ({ rate }) => rate,
+  videoWidth: ({ loaded, shape }) => (loaded ? shape.width : 0),
+  videoHeight: ({ loaded, shape }) => (loaded ? shape.height : 0),
+};
+
+function sourceOfVideo(video) {
+  const source = [...video.children].find((child) => child.localName === "source");
+  return video.src || URL.parse(source?.getAttribute("src") ?? "", video.baseURI)?.href || "";
+}
+
+/** @type {Record<string, (feed: any, value: any, video: any) => void>} */
+const SET = {
+  currentTime(feed, value) {
+    feed.asked = Math.max(0, Math.min(finite(value), feed.shape?.duration ?? Infinity));
+    feed.seeking = true;
+    tellSoon(feed, "seeking", "timeupdate", "seeked");
+  },
+  muted(feed, value) {
+    feed.muted = Boolean(value);
+    tellSoon(feed, "volumechange");
+  },
+  volume(feed, value) {
+    if (finite(value) < 0 || value > 1)
+      throw new DOMException("The volume is outside the range [0, 1].", "IndexSizeError");
+    feed.volume = Number(value);
+    tellSoon(feed, "volumechange");
+  },
+  playbackRate(feed, value) {
+    feed.rate = finite(value);
+    tellSoon(feed, "ratechange");
+  },
+  // A stream of the page's own is the browser's business.
+  srcObject(feed, value, video) {
+    if (value === null) return;
+    feeds.delete(video);
+    apply(nativeMuted.set, video, [feed.muted]);
+    apply(nativeStream.set, video, [value]);
+  },
+};
+
+/** @type {Record<string, (feed: any, ...args: any[]) => any>} */
+const CALLED = {
+  play: () => new taken.Promise((done) => done(undefined)),
+  pause() {},
+  load(feed) {
+    if (feed.loaded) tellSoon(feed, "emptied", ...LOAD_EVENTS);
+  },
+  fastSeek: (feed, time) => SET.currentTime(feed, time, feed.video),
+  requestVideoFrameCallback(feed, callback) {
+    if (typeof callback !== "function") throw new TypeError("requestVideoFrameCallback needs a function");
+    feed.callbacks.set(nextRequest, callback);
+    return nextRequest++;
+  },
+  cancelVideoFrameCallback: (feed, id) => void feed.callbacks.delete(id),
+  getVideoPlaybackQuality: ({ state }) => ({
+    creationTime: virtualMs,
+    droppedVideoFrames: 0,
+    corruptedVideoFrames: 0,
+    totalVideoFrames: state.frame + 1,
+  }),
+};
+
+for (const prototype of [HTMLMediaElement.prototype, HTMLVideoElement.prototype]) {
+  for (const name of ownKeys(prototype)) {
+    const property = propertyOf(prototype, name);
+    if (typeof name !== "string") continue;
+    if (hasOwn(SHOWN, name)) {
+      const get = function () {
+        const feed = feeds.get(this);
+        return feed ? SHOWN[name](feed, this) : apply(property.get, this, []);
+      };
+      const set =
+        property.set &&
+        function (value) {
+          const feed = feeds.get(this);
+          if (!feed) apply(property.set, this, [value]);
+          else if (SET[name]) ours(() => SET[name](feed, value, this));
+        };
+      redefine(prototype, name, { ...property, get, set });
+    } else if (hasOwn(CALLED, name)) {
+      const call = {
+        [name](...args) {
+          const feed = feeds.get(this);
+          return feed ? ours(() => CALLED[name](feed, ...args)) : apply(property.value, this, args);
+        },
+      }[name];
+      define(prototype, name, call);
+    }
+  }
+}
