@@ -110,6 +110,23 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
     )
 
 
+def planes_nbytes(source: VideoSource) -> int:
+    """Return the bytes of the planes of a source's frames.
+
+    Raises
+    ------
+    VideoSourceError
+        If the pixel format is unknown.
+    """
+    target = _target(source.pixel_format)
+    name = (_target_of_sdr(target) if source.hdr else target).format
+    width, height = source.width, source.height
+    across = width if "444" in name else (width + 1) // 2
+    down = (height + 1) // 2 if "420" in name else height
+    samples = width * height * (2 if "A" in name else 1) + 2 * across * down
+    return samples * (2 if "P10" in name else 1)
+
+
 @cache
 def _target(name: str) -> _Target:
     """Return the format that keeps most of FFmpeg's pixel format."""

@@ -58,7 +58,6 @@ _PLAYER = (
     "pictures.js",
     "choices.js",
     "films.js",
-    "video-names.js",
     "video-feed.js",
     "undriven.js",
     "sight.js",

@@ -125,8 +125,10 @@ async def _frames(work: ChunkWork, first: int, announce: _Channel | None, clock:
             work.warm, work.opened = warm, True
             await announce.put(_DONE)
         try:
-            async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test):
-                yield frame
+            frames = range(first, work.chunk.end)
+            async with work.plan_page.video_states(session, frames) as states:
+                async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test, videos=states):
+                    yield frame
             await session.finish()
         finally:
             work.messages += session.log.messages

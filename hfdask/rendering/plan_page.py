@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import capture
+from hfdask.browser.capture import States, capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.model import Manifest, Video, decode
@@ -18,19 +18,11 @@ from hfdask.fonts.configuration import FontSetup, plan_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
+from hfdask.rendering.video_frames import PlannedVideo, VideoFrames, shapes_of
 from hfdask.store import Store, materialised
 
 _ABSENT = Path(os.devnull)
 """Stands for a file that has a name, but no content that could be served."""
-
-
-@dataclass(frozen=True)
-class PlannedVideo:
-    """A source video of a plan: its local file, and its frames."""
-
-    video: Video
-    file: Path
-    index: FrameIndex
 
 
 @dataclass(frozen=True)
@@ -74,24 +66,40 @@ class PlanPage:
     async def page(self) -> AsyncIterator[tuple[PageSession, bool]]:
         """Yield a loaded page in a leased browser, and true if the browser was warm. On the browser thread only."""
         pool = browser_thread().pool
-        async with pool.opened(self.manifest.page.capture_mode, self.fonts, self._loaded) as (session, warm):
+        has_videos = bool(self.manifest.clips)
+        mode = self.manifest.page.capture_mode
+        async with pool.opened(mode, self.fonts, self._loaded, profile=has_videos) as (session, warm):
             yield session, warm
 
     @asynccontextmanager
     async def _loaded(self, chromium: Chromium) -> AsyncIterator[PageSession]:
         manifest = self.manifest
-        async with open_page(chromium, self.files, manifest.page, manifest.fps.fraction, self.network) as session:
+        has_videos = bool(manifest.clips)
+        async with open_page(
+            chromium, self.files, manifest.page, manifest.fps.fraction, self.network, profile=has_videos
+        ) as session:
+            if has_videos:
+                await session.prepare_videos(shapes_of(manifest, self.videos))
             await session.load(manifest.entry)
             yield session
 
-    def pictures(self, frames: Collection[int]) -> tuple[list[bytes], bool]:
+    @asynccontextmanager
+    async def video_states(self, session: PageSession, frames: Sequence[int]) -> AsyncIterator[States | None]:
+        """Yield what `capture` asks for the videos of these frames, in this order; None if the plan has no videos."""
+        if session.videos is None:
+            yield None
+        else:
+            async with VideoFrames(self.manifest, self.videos, session.videos, frames) as videos:
+                yield videos.states
+
+    def pictures(self, frames: Sequence[int]) -> tuple[list[bytes], bool]:
         """Return PNGs of single frames, and true if the browser was warm. On any thread but the browser's."""
 
         async def take() -> tuple[list[bytes], bool]:
             pictures = []
-            async with self.page() as (session, warm):
+            async with self.page() as (session, warm), self.video_states(session, frames) as states:
                 for frame in frames:
-                    async for shot in capture(session, frame, frame + 1):
+                    async for shot in capture(session, frame, frame + 1, videos=states):
                         assert shot.png is not None  # the first frame of a capture always has a picture
                         pictures.append(shot.png)
             return pictures, warm
