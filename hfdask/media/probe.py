@@ -223,7 +223,8 @@ def _decoded_part(path: Path, stream: VideoStream, track: Track, *, alpha: bool)
         start = max((n for n, frame in enumerate(keys) if index.time(frame) <= second), default=0)
         last = len(index) - 1
         if index.counted or len(index) - keys[start] <= TAIL_FRAMES:
-            last = max((number for number, _ in decoder.run(start, len(keys) - 1)), default=keys[start] - 1)
+            whole = (number for number, frame in decoder.run(start, len(keys) - 1) if not frame.is_corrupt)
+            last = max(whole, default=keys[start] - 1)
     finally:
         decoder.close()
     return first[1], _part(index, first[0], max(first[0], last) + 1)

@@ -35,7 +35,7 @@ def open_media(path: Path) -> InputContainer:
     av.FFmpegError
         If it is none of the known containers, or is damaged.
     """
-    return av.open(f"file:{path}", "r", container_options=_OPTIONS, options=_STREAM_OPTIONS)
+    return av.open(f"file:{path}", "r", container_options=_OPTIONS, options=_STREAM_OPTIONS, metadata_errors="replace")
 
 
 def moving_streams(file: InputContainer) -> list[VideoStream]:
