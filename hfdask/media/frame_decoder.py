@@ -30,13 +30,6 @@ READ_ON = 300
 _BACK = (0, 1, 4, 16)
 """Seconds before a key frame to seek to, one after another, until it is found."""
 
-_UNDECODABLE = (
-    av.error.InvalidDataError,
-    av.error.ArgumentError,
-    av.error.NotImplementedError,
-    av.error.ExternalError,
-)
-
 
 class FrameDecoder:
     """Decode frames of one stream by their number in display order. Close it after use.
@@ -150,10 +143,10 @@ class FrameDecoder:
         for packet in chain(self._packets_of(start, group), (None,)):
             try:
                 frames = self._decoder.decode(packet)
-            except _UNDECODABLE:
-                continue  # its frame will be missed in `frame`
-            except av.FFmpegError as error:
+            except av.error.MemoryError as error:
                 raise self._unreadable(str(error)) from error
+            except av.FFmpegError:
+                continue  # the packet is damaged; its frame will be missed in `frame`
             yield from frames
 
     def _packets_of(self, start: int, group: int) -> Iterator[Packet[Any]]:
@@ -190,21 +183,20 @@ class FrameDecoder:
                 return
         for seconds in () if number == 0 else _BACK:
             early = round(seconds / self.index.time_base.fraction)
-            self._seek(min(key.pts, key.dts) - early if early else key.pts)
-            if self._find(key):
+            if self._seek(min(key.pts, key.dts) - early if early else key.pts) and self._find(key):
                 return
         self._file.close()
         self._open()
-        if not self._find(key):
+        if not self._find(key, to_the_end=True):
             raise self._unreadable("it is not the file that was planned")
 
-    def _find(self, key: KeyFrame) -> bool:
-        """Skip packets up to that of a key frame; false if it does not come."""
+    def _find(self, key: KeyFrame, *, to_the_end: bool = False) -> bool:
+        """Skip packets up to that of a key frame; return false if there is a later one first, or the end."""
         while (packet := self._next()) is not None:
             if _is(packet, key):
                 self._waiting.appendleft(packet)
                 return True
-            if packet.dts is not None and packet.dts > key.dts:
+            if not to_the_end and packet.dts is not None and packet.dts > key.dts:
                 return False
         return False
 
@@ -239,12 +231,14 @@ class FrameDecoder:
         read_only(self._file, stream)
         self._restart()
 
-    def _seek(self, ticks: int) -> None:
+    def _seek(self, ticks: int) -> bool:
+        """Go to about a time; return false if the file has no such place, or cannot be sought."""
         try:
             self._file.seek(ticks, stream=self._stream, backward=True)
-        except av.FFmpegError as error:
-            raise self._unreadable(str(error)) from error
+        except av.FFmpegError:
+            return False
         self._restart()
+        return True
 
     def _restart(self) -> None:
         self._demuxed = self._file.demux(self._stream)
