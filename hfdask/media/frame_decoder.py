@@ -30,6 +30,8 @@ READ_ON = 300
 _BACK = (0, 1, 4, 16)
 """Seconds before a key frame to seek to, one after another, until it is found."""
 
+_NO_RUN = (-1, -1)
+
 
 class FrameDecoder:
     """Decode frames of one stream by their number in display order. Close it after use.
@@ -58,7 +60,7 @@ class FrameDecoder:
         self._decoder: VideoCodecContext
         self._open()
         self._run: Iterator[tuple[int, av.VideoFrame]] = iter(())
-        self._run_of = (-1, -1)
+        self._run_of = _NO_RUN
         self._shown: tuple[int, av.VideoFrame] | None = None
         self._first_of: dict[int, int] = {}
 
@@ -87,9 +89,9 @@ class FrameDecoder:
         group = bisect_right(self._groups, number) - 1
         for start in self._starts(group, number):
             found = self._reach(number, (start, group))
-            if found is None or found[0] > number:
-                continue  # the decoder recovered too late
-            if found[0] == number or group == len(self._groups) - 1:
+            if found is None or number < self._first_of.get(start, 0):
+                continue  # the decoder recovered later
+            if found[0] == number or (found[0] < number and group == len(self._groups) - 1):
                 return found[1]
             break
         seconds = float(self.index.time(number))
@@ -104,37 +106,34 @@ class FrameDecoder:
     def run(self, start: int, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode from key frame ``start`` to the end of the frames of key frame ``group``; yield numbers and frames.
 
-        Frames that are not in the index are left out. Only one run is under way at a time.
+        Frames that are not in the index are left out, and so are those before the first key frame, which refer to frames
+        that were not decoded. Only one run is under way at a time.
         """
+        first = self._groups[start]
         for count, frame in enumerate(self._decode(start, group)):
             number = count if self.index.counted else self._number_of(frame)
-            if number is not None and number < len(self.index):
+            if number is not None and first <= number < len(self.index):
                 yield number, frame
 
-    def _starts(self, group: int, number: int) -> Iterator[int]:
-        """List the key frames to try: the frame's own, then earlier ones, because some are only called key frames."""
-        if number >= self._first_of.get(group, 0):
-            yield group
-        back = 1
-        while group - back > 0:
-            yield group - back
-            back *= 2
-        if group > 0:
-            yield 0
+    def _starts(self, group: int, number: int) -> list[int]:
+        """List key frames to try: the frame's own, then earlier ones, because some are only called key frames."""
+        starts = [max(0, group - back) for back in (0, 1, 2, 4)]
+        return [start for start in dict.fromkeys(starts) if number >= self._first_of.get(start, 0)]
 
     def _reach(self, number: int, run: tuple[int, int]) -> tuple[int, av.VideoFrame] | None:
         """Decode until a frame, or the first one after it. Return that, or the last one of the run."""
         if run != self._run_of or self._shown is None or self._shown[0] > number:
-            self._run, self._run_of, self._shown = self.run(*run), run, None
-        if self._shown is not None and self._shown[0] == number:
-            return self._shown
-        for shown in self._run:
-            if self._shown is None and run[0] == run[1]:
-                self._first_of[run[0]] = shown[0] if shown[0] > self._groups[run[0]] else 0
+            self._run, self._shown = self.run(*run), None
+        self._run_of = _NO_RUN  # in case of an error
+        while self._shown is None or self._shown[0] < number:
+            shown = next(self._run, None)
+            if shown is None:
+                break
+            if self._shown is None:
+                self._first_of[run[0]] = shown[0]
             if self._shown is None or shown[0] > self._shown[0]:
                 self._shown = shown
-            if self._shown[0] >= number:
-                break
+        self._run_of = run
         return self._shown
 
     def _decode(self, start: int, group: int) -> Iterator[av.VideoFrame]:
