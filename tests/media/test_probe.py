@@ -245,6 +245,26 @@ def test_a_missing_file_is_a_missing_asset(tmp_path):
         probe_video(tmp_path)
 
 
+def test_a_file_that_this_machine_cannot_read_is_not_the_file_s_fault(monkeypatch, tmp_path):
+    path = written(tmp_path / "a.mp4", b"\0\0\0\x20ftypisom" + bytes(2**20))
+    with pytest.raises(VideoSourceError) as caught:
+        probe_video(path)
+    assert not caught.value.retryable
+    opening = Path.open
+    calls: list[Path] = []
+
+    def fails(self: Path, *arguments: Any, **options: Any) -> Any:
+        calls.append(self)
+        if len(calls) == 2:  # after FFmpeg failed
+            raise OSError(5, "Input/output error")
+        return opening(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", fails)
+    with pytest.raises(VideoReadError) as unread:
+        probe_video(path)
+    assert unread.value.retryable
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -107,9 +107,9 @@ def count_work(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], list[int]]:
     decoded: list[int] = []
     seek, decode = FrameDecoder._seek, FrameDecoder._decode
 
-    def counted_seek(self: FrameDecoder, ticks: int) -> None:
+    def counted_seek(self: FrameDecoder, ticks: int) -> bool:
         seeks.append(ticks)
-        seek(self, ticks)
+        return seek(self, ticks)
 
     def counted_decode(self: FrameDecoder, start: int, group: int) -> Iterator[av.VideoFrame]:
         for frame in decode(self, start, group):
@@ -157,7 +157,7 @@ def test_a_frame_far_ahead_is_sought_not_decoded_up_to(monkeypatch):
         assert len(seeks) <= 2
 
 
-@pytest.mark.parametrize("name", ["open-gop.mp4", "b-frames.mp4"])
+@pytest.mark.parametrize("name", ["open-gop.mp4", "b-frames.mp4", "hevc-open-gop.mp4"])
 def test_a_cut_without_encoding_starts_where_its_edit_list_says(name, tmp_path):
     path = cut_video(sample(name), tmp_path / "cut.mp4", Fraction(17, 30))
     with opened(path) as (reader, source, index):
@@ -174,6 +174,29 @@ def test_a_recording_that_begins_between_key_frames_starts_at_the_first_key_fram
         shown = [read_bar_code(luma(reader.frame(n))) for n in range(len(index))]
         assert shown == list(range(16, FRAMES))
         assert 0 < source.lead.fraction < Fraction(1, 2)
+
+
+def test_hidden_pictures_of_vp8_are_not_counted(tmp_path):
+    path = tmp_path / "hidden.mkv"
+    with av.open(str(sample("vp8.webm"))) as file, av.open(str(path), "w") as copy:
+        copied = copy.add_stream_from_template(file.streams.video[0])
+        for packet in file.demux(video=0):
+            if packet.size:
+                data = bytearray(bytes(packet))
+                data[0] &= 0xEF if data and packet.pts in (133, 700) else 0xFF  # its bit to be shown
+                hidden = av.Packet(bytes(data))
+                hidden.pts, hidden.dts, hidden.time_base = packet.pts, packet.dts, packet.time_base
+                hidden.is_keyframe, hidden.stream = packet.is_keyframe, copied
+                copy.mux(hidden)
+    with opened(path) as (reader, _, index):
+        shown = [read_bar_code(luma(reader.frame(n))) for n in range(len(index))]
+        assert shown == [n for n in range(FRAMES) if n not in (4, 21)]
+
+
+def test_a_file_that_cannot_be_sought_is_read_from_its_beginning(monkeypatch):
+    monkeypatch.setattr(FrameDecoder, "_seek", lambda self, ticks: False)
+    with opened(cached(bar_code_video, "long.mp4", 700, gop=20, size=(64, 32))) as (reader, _, _index):
+        assert [read_bar_code(luma(reader.frame(n))) for n in (655, 17, 655)] == [655, 17, 655]
 
 
 def test_uneven_frames_are_told_apart_by_their_times():
