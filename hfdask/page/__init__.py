@@ -43,7 +43,6 @@ _FONTS = "fonts.js"
 _PLAYER = (
     "pending.js",
     "timing.js",
-    "video-names.js",
     "ramps.js",
     "clips.js",
     "timelines.js",
@@ -57,6 +56,7 @@ _PLAYER = (
     "pictures.js",
     "choices.js",
     "films.js",
+    "video-names.js",
     "undriven.js",
     "sight.js",
     "player.js",
