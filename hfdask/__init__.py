@@ -31,8 +31,11 @@ if TYPE_CHECKING:
         RenderResult,
         Resource,
         Seam,
+        Video,
+        VideoIndex,
     )
     from hfdask.core.observer import Observer
+    from hfdask.core.video_clip import VideoClip
     from hfdask.errors import HfdaskError
     from hfdask.manifest.plan import Plan
     from hfdask.media.compare import Comparison, compare
@@ -63,8 +66,11 @@ _HOMES = {
         "RenderResult",
         "Resource",
         "Seam",
+        "Video",
+        "VideoIndex",
     ],
     "core.observer": ["Observer"],
+    "core.video_clip": ["VideoClip"],
     "errors": ["HfdaskError"],
     "manifest.plan": ["Plan"],
     "media.compare": ["Comparison", "compare"],
@@ -100,6 +106,9 @@ __all__ = [
     "Resource",
     "Seam",
     "Verification",
+    "Video",
+    "VideoClip",
+    "VideoIndex",
     "__version__",
     "assemble",
     "check",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import av
+
+from hfdask.errors import HfdaskError
+from hfdask.media.probe import probe_video
 
 _LIBRARY_FOLDERS = frozenset({"vendor", "vendors", "node_modules", "lib", "libs", "third_party", "third-party"})
 _LIBRARY_SIZE = 200_000
@@ -107,6 +111,15 @@ def image_size(file: Path) -> tuple[int, int] | None:
             return (stream.width, stream.height) if stream is not None else None
     except av.FFmpegError:
         return None  # the render itself reports unreadable pictures
+
+
+def video_length(file: Path) -> Fraction | None:
+    """Return the seconds of a source video, or None if it cannot be rendered."""
+    try:
+        source, _ = probe_video(file)
+    except HfdaskError:
+        return None  # the render itself says why
+    return source.playable.fraction
 
 
 def read_text(files: Mapping[str, Path], path: str) -> str:

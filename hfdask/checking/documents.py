@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from hfdask.checking.assets import (
@@ -16,6 +17,7 @@ from hfdask.checking.assets import (
     is_path,
     leaves_project,
     read_text,
+    video_length,
 )
 from hfdask.checking.page import LintPage
 from hfdask.checking.positions import Positions
@@ -78,6 +80,7 @@ class ProjectCheck:
         self._page_base: str | None = project.entry
         self._imports: dict[str, str] = {}
         self._shown: set[str] = set()
+        self._lengths: dict[str, Fraction | None] = {}
         self._unseen: set[tuple[str, str, int]] = set()
         self._left = MAX_DOCUMENTS
         self._unread: set[str] = set()
@@ -147,6 +150,7 @@ class ProjectCheck:
             self._url(use, path, role, places)
         for face in facts["faces"]:
             self._face(face, path, role, places)
+        self._in_points(facts, path, role, places)
         self._scripts(facts, path, role, places)
         if role in _PAGE:
             self.together.compositions += [
@@ -326,6 +330,20 @@ class ProjectCheck:
                     times=round(times, 1),
                     megabytes=megabytes,
                 )
+
+    def _in_points(self, facts: dict[str, Any], path: str, role: str, places: Positions) -> None:
+        """Check that videos begin before the end of their sources, if these are in the project."""
+        for item in facts["inPoints"]:
+            target = self._existing(item["url"], self._bases(facts, path, role, late=item["late"]))
+            if target is None:
+                continue
+            if target not in self._lengths:
+                self._lengths[target] = video_length(self.files[target])
+            length = self._lengths[target]
+            if length is not None and item["seconds"] >= length:
+                start, end = f"{item['seconds']:g}", f"{float(length):g}"
+                line, tag = places.line(item["at"]), item["at"]["tag"]
+                self.add("video_media_start_at_or_past_eof", path, line, tag, url=item["url"], start=start, end=end)
 
     def _line_of(self, use: dict[str, Any], places: Positions) -> int | None:
         if use["row"] is None:

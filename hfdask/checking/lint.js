@@ -80,6 +80,11 @@ function isList(selector) {
   }
 }
 
+function sourceOf(element) {
+  const source = element.getAttribute("src") ?? element.querySelector("source[src]")?.getAttribute("src") ?? "";
+  return source.trim();
+}
+
 class Inspection {
   constructor(doc, options) {
     this.doc = doc;
@@ -213,6 +218,7 @@ class Inspection {
         : null,
       variables: this.declared.map(({ id }) => id),
       media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
+      inPoints: this.inPoints(),
       duration: Boolean(this.root) && durationOf(this.root) > 0,
       finite: this.animations || this.doc.querySelector(`${MEDIA},${HOST}`) !== null || this.childWindows(),
       size: this.root ? [pixelsOf(this.root, "data-width") ?? 1080, pixelsOf(this.root, "data-height") ?? 1920] : null,
@@ -221,6 +227,19 @@ class Inspection {
         late: this.comesLate(link),
       })),
     };
+  }
+
+  // Videos that are shown for a given time, from a time of their source on that may lie past its end.
+  inPoints() {
+    return [...this.doc.querySelectorAll("video")]
+      .filter((video) => durationOf(video) > 0 && !video.hasAttribute("loop"))
+      .map((video) => ({
+        at: this.at(video),
+        url: sourceOf(video),
+        seconds: inPoint(video),
+        late: this.comesLate(video),
+      }))
+      .filter(({ url, seconds }) => url && seconds > 0);
   }
 
   childWindows() {
@@ -339,7 +358,8 @@ class Inspection {
     const outcome = "it starts with what it is in";
     if (parsed === null && text.trim())
       this.invalid(element, "data-start", "neither a number of seconds nor an element's id", outcome);
-    else if (parsed?.seconds < 0) this.invalid(element, "data-start", "less than 0", outcome);
+    else if (parsed?.seconds < 0 && !element.matches(MEDIA))
+      this.invalid(element, "data-start", "less than 0", outcome);
     else if (parsed?.id && !this.target(parsed.id)) this.references.push({ at: this.at(element), id: parsed.id });
   }
 
@@ -383,18 +403,26 @@ class Inspection {
     const seen = new Map();
     for (const element of this.doc.querySelectorAll(MEDIA)) {
       const has = (name) => element.hasAttribute(name);
-      const source = element.getAttribute("src") ?? element.querySelector("source[src]")?.getAttribute("src") ?? "";
+      const source = sourceOf(element);
       if (!element.id) this.add("media_missing_id", element);
       else if (seen.has(element.id)) this.add("duplicate_media_id", element, { id: element.id });
       seen.set(element.id, element);
       if (!has("data-start")) this.add("media_missing_data_start", element);
-      if (!source.trim() && !has("data-var-src")) this.add("media_missing_src", element);
-      if (/^\s*data:/i.test(source)) this.add("base64_media_prohibited", element);
+      if (!source && !has("data-var-src")) this.add("media_missing_src", element);
+      if (/^data:/i.test(source)) this.add("base64_media_prohibited", element);
       if (element.getAttribute("preload") === "none") this.add("media_preload_none", element);
       if (has("crossorigin")) this.add("media_crossorigin_breaks_preview", element);
+      const { problem } = rampOf(element);
+      if (problem) this.add("media_automation_invalid", element, { problem });
+      const isLocal = this.role === "sub" && !has("data-hf-media-start-basis");
+      const start = strictNumber(element.getAttribute("data-start"));
+      if (isLocal && start) this.add("nested_media_start_basis_ambiguous", element, { start });
       if (element.localName === "video") this.checkVideo(element, has);
       else if (has("loop")) this.add("audio_loop_ignored", element);
       this.checkVolume(element);
+    }
+    for (const element of this.doc.querySelectorAll("[data-automation]")) {
+      if (!element.matches(MEDIA) && rampOf(element).points.length) this.add("speed_ramp_on_non_media", element);
     }
     this.checkDoubles();
   }
@@ -416,7 +444,6 @@ class Inspection {
   }
 
   checkDoubles() {
-    const sourceOf = (e) => (e.getAttribute("src") ?? e.querySelector("source[src]")?.getAttribute("src"))?.trim();
     const audible = [...this.doc.querySelectorAll("video")].filter(
       (e) => !e.hasAttribute("muted") && e.getAttribute("data-has-audio") !== "false",
     );

@@ -147,12 +147,14 @@ def open_lint_page(mode: CaptureMode) -> Iterator[LintPage]:
 
 @functools.cache
 def _lint_script() -> str:
-    """Return the script for the page: `hfdaskLint`, with the runtime's grammar of times."""
-    timing = (resources.files("hfdask.page") / "runtime" / "timing.js").read_text("utf-8")
+    """Return the script for the page: `hfdaskLint`, with the runtime's grammar of times and of speed ramps."""
+    runtime = resources.files("hfdask.page") / "runtime"
+    grammar = "\n".join((runtime / name).read_text("utf-8") for name in ("timing.js", "ramps.js"))
     lint = (resources.files("hfdask.checking") / "lint.js").read_text("utf-8")
-    shared = "strictNumber, numberAttribute, parseStart"
+    shared = "strictNumber, numberAttribute, parseStart, inPoint, rampOf"
+    given = "const root = null; let ownStart; function warn() {} const cut = (text, most) => text.slice(0, most);"
     return (
         'globalThis.hfdaskLint = (() => { "use strict";\n'
-        f"const {{ {shared} }} = (() => {{ const root = null; let ownStart; function warn() {{}}\n{timing}\nreturn {{ {shared} }}; }})();\n"
+        f"const {{ {shared} }} = (() => {{ {given}\n{grammar}\nreturn {{ {shared} }}; }})();\n"
         f"{lint}\nreturn {{ inspect, moduleError, validSelectors }}; }})();"
     )

@@ -215,7 +215,8 @@ MEDIA = {
         "give each an id of its own",
     ),
     "media_missing_data_start": _warning(
-        "media without data-start starts at 0", "write data-start='0' if that is meant"
+        "media without data-start begins with its composition, and a video when its scene can be seen",
+        "write data-start='0' if that is meant",
     ),
     "media_missing_src": _error("media without src shows and plays nothing", "add src, or a <source>, or data-var-src"),
     "self_closing_media_tag": _error(
@@ -234,9 +235,25 @@ MEDIA = {
         "a timed video in a timed element: its data-start still counts from the composition, and both windows must be open",
         "put the video next to the element, or check that both windows are meant",
     ),
-    "base64_media_prohibited": _warning(
-        "media in a data: URL is held in memory by every page of every chunk",
+    "base64_media_prohibited": _error(
+        "media in a data: URL cannot be rendered",
         "put it into a file of the project",
+    ),
+    "nested_media_start_basis_ambiguous": _warning(
+        "data-start='{start}' of media in a scene counts from the scene; older projects meant the start of the video",
+        "write data-hf-media-start-basis='local' if that is right, else 'global'",
+    ),
+    "video_media_start_at_or_past_eof": _warning(
+        "the video begins at {start} s of {url}, which ends at {end} s: its last frame is shown",
+        "set an earlier data-media-start if that is not meant",
+    ),
+    "media_automation_invalid": _error(
+        "{problem}: the render ends with an error",
+        'write {{"version": 1, "lanes": [{{"target": "rate", "points": [{{"t": 0, "v": 1}}]}}]}}',
+    ),
+    "speed_ramp_on_non_media": _warning(
+        "a lane 'rate' has an effect on <video> and <audio> only",
+        "put it on the medium, or change the pace of an animation in its timeline",
     ),
     "media_preload_none": _warning("preload='none' keeps media from being ready; renders take it away", "remove it"),
     "media_crossorigin_breaks_preview": _warning(

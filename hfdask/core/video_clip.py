@@ -111,6 +111,7 @@ class VideoClip(Value, frozen=True):
             raise ValueError("the points of its ramp are not in order of time")
 
 
+@lru_cache(maxsize=4096)
 def exact(seconds: float) -> Fraction:
     """Return a time as the shortest decimal that reads as it: 0.1 is a tenth."""
     return Fraction(repr(seconds))

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from hfdask.core.fields import Line, RatePart
+from hfdask.core.fields import Line
 from hfdask.core.planes import ColorSpace
 from hfdask.core.values import Value
 
@@ -41,6 +41,7 @@ Transfer = Literal["bt709", "smpte170m", "iec61966-2-1", "linear", "pq", "hlg"]
 Matrix = Literal["rgb", "bt709", "bt470bg", "smpte170m", "bt2020-ncl"]
 
 Tick = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+ClockPart = Annotated[int, Meta(ge=1, lt=2**31)]
 SourceSide = Annotated[int, Meta(ge=1, le=MAX_SOURCE_SIDE)]
 DisplaySide = Annotated[int, Meta(ge=1, le=2**20)]
 SourceFrame = Annotated[int, Meta(ge=0, lt=MAX_SOURCE_FRAMES)]
@@ -64,8 +65,8 @@ class Ratio(Value, frozen=True):
 class TimeBase(Value, frozen=True):
     """Seconds of one tick of a stream's clock."""
 
-    num: RatePart
-    den: RatePart
+    num: ClockPart
+    den: ClockPart
 
     @property
     def fraction(self) -> Fraction:
@@ -215,6 +216,13 @@ class FrameIndex(Value, frozen=True):
     def time(self, frame: int) -> Fraction:
         """Return the media time in seconds from which a frame is shown."""
         return (self.origin + self.pts[frame]) * self.time_base.fraction - self.start.fraction
+
+    @property
+    def key_interval(self) -> Fraction:
+        """Longest time in seconds from a key frame to the last frame that is decoded from it."""
+        ends = [*(key.frame for key in self.keys[1:]), len(self.pts)]
+        ticks = max(self.pts[end - 1] - self.pts[key.frame] for key, end in zip(self.keys, ends, strict=True))
+        return ticks * self.time_base.fraction
 
     def at(self, seconds: Fraction) -> int | None:
         """Return the frame that is on screen at a media time, or None if there is none yet.

@@ -30,12 +30,7 @@ READ_ON = 300
 _BACK = (0, 1, 4, 16)
 """Seconds before a key frame to seek to, one after another, until it is found."""
 
-_UNDECODABLE = (
-    av.error.InvalidDataError,
-    av.error.ArgumentError,
-    av.error.NotImplementedError,
-    av.error.ExternalError,
-)
+_NO_RUN = (-1, -1)
 
 
 class FrameDecoder:
@@ -65,7 +60,7 @@ class FrameDecoder:
         self._decoder: VideoCodecContext
         self._open()
         self._run: Iterator[tuple[int, av.VideoFrame]] = iter(())
-        self._run_of = (-1, -1)
+        self._run_of = _NO_RUN
         self._shown: tuple[int, av.VideoFrame] | None = None
         self._first_of: dict[int, int] = {}
 
@@ -94,9 +89,9 @@ class FrameDecoder:
         group = bisect_right(self._groups, number) - 1
         for start in self._starts(group, number):
             found = self._reach(number, (start, group))
-            if found is None or found[0] > number:
-                continue  # the decoder recovered too late
-            if found[0] == number or group == len(self._groups) - 1:
+            if found is None or number < self._first_of.get(start, 0):
+                continue  # the decoder recovered later
+            if found[0] == number or (found[0] < number and group == len(self._groups) - 1):
                 return found[1]
             break
         seconds = float(self.index.time(number))
@@ -111,37 +106,34 @@ class FrameDecoder:
     def run(self, start: int, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode from key frame ``start`` to the end of the frames of key frame ``group``; yield numbers and frames.
 
-        Frames that are not in the index are left out. Only one run is under way at a time.
+        Frames that are not in the index are left out, and so are those before the first key frame, which refer to frames
+        that were not decoded. Only one run is under way at a time.
         """
+        first = self._groups[start]
         for count, frame in enumerate(self._decode(start, group)):
             number = count if self.index.counted else self._number_of(frame)
-            if number is not None and number < len(self.index):
+            if number is not None and first <= number < len(self.index):
                 yield number, frame
 
-    def _starts(self, group: int, number: int) -> Iterator[int]:
-        """List the key frames to try: the frame's own, then earlier ones, because some are only called key frames."""
-        if number >= self._first_of.get(group, 0):
-            yield group
-        back = 1
-        while group - back > 0:
-            yield group - back
-            back *= 2
-        if group > 0:
-            yield 0
+    def _starts(self, group: int, number: int) -> list[int]:
+        """List key frames to try: the frame's own, then earlier ones, because some are only called key frames."""
+        starts = [max(0, group - back) for back in (0, 1, 2, 4)]
+        return [start for start in dict.fromkeys(starts) if number >= self._first_of.get(start, 0)]
 
     def _reach(self, number: int, run: tuple[int, int]) -> tuple[int, av.VideoFrame] | None:
         """Decode until a frame, or the first one after it. Return that, or the last one of the run."""
         if run != self._run_of or self._shown is None or self._shown[0] > number:
-            self._run, self._run_of, self._shown = self.run(*run), run, None
-        if self._shown is not None and self._shown[0] == number:
-            return self._shown
-        for shown in self._run:
-            if self._shown is None and run[0] == run[1]:
-                self._first_of[run[0]] = shown[0] if shown[0] > self._groups[run[0]] else 0
+            self._run, self._shown = self.run(*run), None
+        self._run_of = _NO_RUN  # in case of an error
+        while self._shown is None or self._shown[0] < number:
+            shown = next(self._run, None)
+            if shown is None:
+                break
+            if self._shown is None:
+                self._first_of[run[0]] = shown[0]
             if self._shown is None or shown[0] > self._shown[0]:
                 self._shown = shown
-            if self._shown[0] >= number:
-                break
+        self._run_of = run
         return self._shown
 
     def _decode(self, start: int, group: int) -> Iterator[av.VideoFrame]:
@@ -150,10 +142,10 @@ class FrameDecoder:
         for packet in chain(self._packets_of(start, group), (None,)):
             try:
                 frames = self._decoder.decode(packet)
-            except _UNDECODABLE:
-                continue  # its frame will be missed in `frame`
-            except av.FFmpegError as error:
+            except av.error.MemoryError as error:
                 raise self._unreadable(str(error)) from error
+            except av.FFmpegError:
+                continue  # the packet is damaged; its frame will be missed in `frame`
             yield from frames
 
     def _packets_of(self, start: int, group: int) -> Iterator[Packet[Any]]:
@@ -190,21 +182,20 @@ class FrameDecoder:
                 return
         for seconds in () if number == 0 else _BACK:
             early = round(seconds / self.index.time_base.fraction)
-            self._seek(min(key.pts, key.dts) - early if early else key.pts)
-            if self._find(key):
+            if self._seek(min(key.pts, key.dts) - early if early else key.pts) and self._find(key):
                 return
         self._file.close()
         self._open()
-        if not self._find(key):
+        if not self._find(key, to_the_end=True):
             raise self._unreadable("it is not the file that was planned")
 
-    def _find(self, key: KeyFrame) -> bool:
-        """Skip packets up to that of a key frame; false if it does not come."""
+    def _find(self, key: KeyFrame, *, to_the_end: bool = False) -> bool:
+        """Skip packets up to that of a key frame; return false if there is a later one first, or the end."""
         while (packet := self._next()) is not None:
             if _is(packet, key):
                 self._waiting.appendleft(packet)
                 return True
-            if packet.dts is not None and packet.dts > key.dts:
+            if not to_the_end and packet.dts is not None and packet.dts > key.dts:
                 return False
         return False
 
@@ -239,12 +230,14 @@ class FrameDecoder:
         read_only(self._file, stream)
         self._restart()
 
-    def _seek(self, ticks: int) -> None:
+    def _seek(self, ticks: int) -> bool:
+        """Go to about a time; return false if the file has no such place, or cannot be sought."""
         try:
             self._file.seek(ticks, stream=self._stream, backward=True)
-        except av.FFmpegError as error:
-            raise self._unreadable(str(error)) from error
+        except av.FFmpegError:
+            return False
         self._restart()
+        return True
 
     def _restart(self) -> None:
         self._demuxed = self._file.demux(self._stream)

@@ -95,10 +95,9 @@ def probe_video(path: Path) -> tuple[VideoSource, FrameIndex]:
             read_only(file, stream)
             track = read_track(file, stream, str(path))
             return _describe(path, file, stream, track)
-    except (av.error.InvalidDataError, av.error.ArgumentError, av.error.EOFError) as error:
+    except (av.FFmpegError, VideoReadError) as error:
+        _check_readable(path)
         raise _unopened(path, error) from error
-    except av.FFmpegError as error:
-        raise VideoReadError(f"{path} cannot be read: {error}", path=str(path)) from error
 
 
 def _check_payload(path: Path) -> None:
@@ -108,7 +107,7 @@ def _check_payload(path: Path) -> None:
     except FileNotFoundError as error:
         raise AssetError(f"{path} does not exist; add the video, or correct its path", path=str(path)) from error
     except OSError as error:
-        raise VideoReadError(f"{path} cannot be read: {error}", path=str(path)) from error
+        raise _unreadable(path, error) from error
     if not head:
         raise _refused(path, "empty", "it has no bytes; copy it again")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -123,14 +122,26 @@ def _check_payload(path: Path) -> None:
         raise MediaTypeError(f"{path} is a picture, not a video; show it with <img>", path=str(path), found="picture")
 
 
+def _check_readable(path: Path) -> None:
+    """Raise an error if this machine cannot read the file. FFmpeg has the same errors for damaged files."""
+    try:
+        with path.open("rb") as file:
+            while file.read(2**20):
+                pass
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def _unopened(path: Path, error: Exception) -> VideoSourceError:
     with path.open("rb") as file:
         head = file.read(12)
     if head[4:8] in _KNOWN or head.startswith(_MATROSKA):
-        return _refused(
-            path, "truncated", "its index or its beginning is missing, so it was cut; copy or record it again"
-        )
+        return _refused(path, "truncated", f"it was cut, or is damaged ({error}); copy or record it again")
     return _refused(path, "container", f"it is no MP4, MOV, WebM, MKV, AVI or MPEG file, or is damaged ({error})")
+
+
+def _unreadable(path: Path, error: OSError) -> VideoReadError:
+    return VideoReadError(f"{path} cannot be read: {error}", path=str(path))
 
 
 def _refused(path: Path, reason: str, why: str) -> VideoSourceError:
@@ -141,7 +152,9 @@ def _moving_stream(file: InputContainer, path: Path) -> VideoStream:
     """Return the stream to show: the first one with moving pictures, as in browsers."""
     streams = moving_streams(file)
     if not streams:
-        found = "a cover picture" if file.streams.video else "sound" if file.streams.audio else "no pictures"
+        if not file.streams.video and not file.streams.audio:
+            raise _refused(path, "truncated", "it has no tracks, so it was cut or is damaged; copy or record it again")
+        found = "a cover picture" if file.streams.video else "sound"
         raise MediaTypeError(
             f"{path} has {found} only; play sound with <audio>, and show a picture with <img>",
             path=str(path),
@@ -223,7 +236,8 @@ def _decoded_part(path: Path, stream: VideoStream, track: Track, *, alpha: bool)
         start = max((n for n, frame in enumerate(keys) if index.time(frame) <= second), default=0)
         last = len(index) - 1
         if index.counted or len(index) - keys[start] <= TAIL_FRAMES:
-            last = max((number for number, _ in decoder.run(start, len(keys) - 1)), default=keys[start] - 1)
+            whole = (number for number, frame in decoder.run(start, len(keys) - 1) if not frame.is_corrupt)
+            last = max(whole, default=keys[start] - 1)
     finally:
         decoder.close()
     return first[1], _part(index, first[0], max(first[0], last) + 1)

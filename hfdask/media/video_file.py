@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.codec.context import ThreadType
+from av.codec.context import Flags, ThreadType
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
@@ -35,7 +35,7 @@ def open_media(path: Path) -> InputContainer:
     av.FFmpegError
         If it is none of the known containers, or is damaged.
     """
-    return av.open(f"file:{path}", "r", container_options=_OPTIONS, options=_STREAM_OPTIONS)
+    return av.open(f"file:{path}", "r", container_options=_OPTIONS, options=_STREAM_OPTIONS, metadata_errors="replace")
 
 
 def moving_streams(file: InputContainer) -> list[VideoStream]:
@@ -50,7 +50,7 @@ def read_only(file: InputContainer, stream: VideoStream) -> None:
 
 
 def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
-    """Return a decoder for a stream, with one thread.
+    """Return a decoder for a stream, with one thread, that gives the same pixels on every CPU.
 
     A decoder's own threads cost no less CPU, and a worker runs one chunk a core.
     """
@@ -61,6 +61,7 @@ def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
         context.extradata = stream.codec_context.extradata
     context.thread_type, context.thread_count = ThreadType.NONE, 1
     context.options = {**context.options, **_STREAM_OPTIONS}
+    context.flags |= Flags.bitexact
     decoder: VideoCodecContext = context
     return decoder
 

@@ -44,7 +44,6 @@ _FONTS = "fonts.js"
 _PLAYER = (
     "pending.js",
     "timing.js",
-    "video-names.js",
     "ramps.js",
     "clips.js",
     "timelines.js",
@@ -58,6 +57,7 @@ _PLAYER = (
     "pictures.js",
     "choices.js",
     "films.js",
+    "video-names.js",
     "video-feed.js",
     "undriven.js",
     "sight.js",

@@ -115,6 +115,14 @@ def test_at_is_the_rule_in_words(gaps, den, seconds, start):
     assert index.at(seconds) == expected
 
 
+def test_the_key_interval_is_the_longest_way_to_decode():
+    keys = tuple(KeyFrame(frame=n, pts=n, dts=n) for n in (0, 2, 7))
+    index = FrameIndex(
+        time_base=TimeBase(num=1, den=10), start=Ratio(num=0, den=1), origin=0, pts=tuple(range(10)), keys=keys
+    )
+    assert index.key_interval == Fraction(4, 10)
+
+
 def test_sources_and_indexes_survive_being_stored():
     index = index_of([0, 512, 1024], Fraction(1, 15_360), origin=-7)
     assert decode(canonical_json(SOURCE), VideoSource, "source") == SOURCE

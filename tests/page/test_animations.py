@@ -257,14 +257,7 @@ def test_objects_of_animation_libraries(tmp_path: Path) -> None:
         assert (report["duration"], report["adapters"]) == (1.5, ["animejs", "lottie"])
 
 
-@pytest.mark.parametrize(
-    ("body", "what"),
-    [
-        ('<video src="data:,"></video>', "<video>"),
-        ("<audio><source></audio>", "<audio>"),
-    ],
-)
-def test_what_would_be_drawn_wrong_is_reported(tmp_path: Path, body: str, what: str) -> None:
-    with open_html(tmp_path, composition(body)) as page:
+def test_what_would_be_drawn_wrong_is_reported(tmp_path: Path) -> None:
+    with open_html(tmp_path, composition("<audio><source></audio>")) as page:
         (found,) = page.report()["unsupported"]
-        assert what in found
+        assert "<audio>" in found

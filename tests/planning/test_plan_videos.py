@@ -236,3 +236,22 @@ def test_a_page_without_a_root_has_no_videos(manifest, project, tmp_path):
 def test_sound_elements_are_refused(manifest):
     with pytest.raises(errors.UnsupportedFeatureError, match="<audio>"):
         manifest(video() + '<audio src="a.mp3"></audio>', **{"a.mp3": b""})
+
+
+def changed_chunks(manifest: Callable[..., Manifest], first: tuple[str, bytes], second: tuple[str, bytes]) -> list[int]:
+    """Chunks of ten frames whose key another page or another film changes."""
+    plans = [manifest(body, **{"a.mp4": content}, options={"chunk_size": 10}) for body, content in (first, second)]
+    return [one.index for one, other in zip(plans[0].chunks, plans[1].chunks, strict=True) if one.key != other.key]
+
+
+SHOWN = '<p>text</p><video id="v" muted src="a.mp4" data-start="1" data-duration="1" {}></video>'
+
+
+def test_a_replaced_or_trimmed_film_renders_only_its_chunks_again(manifest):
+    body = SHOWN.format("")
+    other = film("other.mp4", 70, first=500)
+    assert changed_chunks(manifest, (body, film()), (body, other)) == [3, 4, 5]
+    trimmed = SHOWN.format('data-media-start="0.5"')
+    assert changed_chunks(manifest, (body, film()), (trimmed, film())) == [3, 4, 5]
+    bare = "<p>{}</p><video id='v' muted src='a.mp4'></video>"  # the document stays apart from it
+    assert changed_chunks(manifest, (bare.format(1), film()), (bare.format(1), film())) == []

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from video_samples import cached, color_video
+
 Files = dict[str, str | bytes]
 
 
@@ -101,11 +103,18 @@ def sub(
     return page(f"<div ¶{host}></div>", a_dot_html=content, **files)
 
 
+def second() -> bytes:
+    """A video that lasts a second."""
+    return cached(color_video, "second.mp4", [(255, 0, 0)]).read_bytes()
+
+
 BIG = "position:absolute;left:0;top:0;width:320px;height:180px;"
 SMALL = "position:absolute;left:0;top:0;width:20px;height:18px;"
 VIDEO = 'id="v" data-start="0" muted src="v.mp4"'
 MEDIA: dict[str, Any] = {"v_dot_mp4": b"video", "s_dot_mp3": b"sound"}
 SCENE = '<template><div data-composition-id="a" data-no-timeline><p>scene</p></div></template>'
+NESTED = '<template><div data-composition-id="a" data-no-timeline>\n¶<video id="v" muted src="v.mp4" {}></video></div></template>'
+RAMP = '{"version": 1, "lanes": [{"target": "rate", "points": [{"t": 0, "v": 2}]}]}'
 HOST = 'data-composition-id="a" data-composition-src="a.html" data-start="0" data-no-timeline'
 SIMULATION = {"vendor__party.confetti.particles.matter_dot_js": "// library"}
 VARIABLES = """data-composition-variables='[{"id": "title", "type": "string", "label": "Title", "default": "x"}]'"""
@@ -960,7 +969,6 @@ MEDIA_CASES = [
         "base64_media_prohibited",
         f"¶<video {VIDEO.replace('v.mp4', 'data:video/mp4;base64,AAAA')}></video>",
         f"<video {VIDEO}></video>",
-        "warning",
         files=MEDIA,
     ),
     body(
@@ -974,6 +982,41 @@ MEDIA_CASES = [
         "media_crossorigin_breaks_preview",
         f"¶<video {VIDEO} crossorigin></video>",
         f"<video {VIDEO}></video>",
+        "warning",
+        files=MEDIA,
+    ),
+    Case(
+        "nested_media_start_basis_ambiguous",
+        page(f"<div {HOST}></div>", a_dot_html=NESTED.format('data-start="2"'), **MEDIA),
+        page(
+            f"<div {HOST}></div>", a_dot_html=NESTED.format('data-start="2" data-hf-media-start-basis="local"'), **MEDIA
+        ),
+        "warning",
+    ),
+    Case(
+        "nested_media_start_basis_ambiguous",
+        page(f"<div {HOST}></div>", a_dot_html=NESTED.format('data-start="2"'), **MEDIA),
+        page(f"<div {HOST}></div>", a_dot_html=NESTED.format('data-start="0"'), **MEDIA),
+        "warning",
+        name="of 0",
+    ),
+    body(
+        "video_media_start_at_or_past_eof",
+        '¶<video id="v" data-start="0" muted src="v.mp4" data-media-start="1" data-duration="1"></video>',
+        '<video id="v" data-start="0" muted src="v.mp4" data-media-start="0.5" data-duration="1"></video>',
+        "warning",
+        files={"v_dot_mp4": second()},
+    ),
+    body(
+        "media_automation_invalid",
+        f"¶<video {VIDEO} data-automation='{{\"version\": 2}}'></video>",
+        f"<video {VIDEO} data-automation='{RAMP}'></video>",
+        files=MEDIA,
+    ),
+    body(
+        "speed_ramp_on_non_media",
+        f"¶<p data-automation='{RAMP}'>text</p>",
+        f"<video {VIDEO} data-automation='{RAMP}'></video>",
         "warning",
         files=MEDIA,
     ),

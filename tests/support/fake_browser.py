@@ -44,6 +44,7 @@ _NOTHING_FOUND: dict[str, Any] = {
     "variables": {},
     "imports": {},
     "finite": False,
+    "inPoints": [],
     **{
         name: []
         for name in (

@@ -43,6 +43,7 @@ TAGS = {  # primaries, transfer, matrix, as FFmpeg counts them
     "bt2020": (9, 14, 9),
     "pq": (9, 16, 9),
     "hlg": (9, 18, 9),
+    "rgb": (1, 13, 0),
     None: (2, 2, 2),
 }
 
@@ -118,7 +119,7 @@ def to_frame(
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=name)
     if name == "gray":
         frame = frame.reformat(format="rgb24")
-    matrix = MATRICES["bt2020" if color in ("pq", "hlg") else color or "bt709"]
+    matrix = MATRICES["bt2020" if color in ("pq", "hlg") else color if color in MATRICES else "bt709"]
     target_range = (
         ColorRange.JPEG if full_range or pix_fmt.startswith(("rgb", "gbr", "bgr", "yuvj")) else ColorRange.MPEG
     )
@@ -280,6 +281,14 @@ def truncated(source: Path, path: Path, share: float) -> Path:
     return path
 
 
+def spoilt(source: Path, path: Path, number: int) -> Path:
+    """Copy a video and overwrite one packet, counted in the order of decoding; return the path."""
+    with av.open(str(source)) as file:
+        packet = bytes([packet for packet in file.demux(video=0) if packet.size][number])
+    path.write_bytes(source.read_bytes().replace(packet, b"\xff" * len(packet)))
+    return path
+
+
 def encrypted_video(path: Path) -> Path:
     """Write an MP4 file that is encrypted (cenc)."""
     key = {"encryption_key": "00112233445566778899aabbccddeeff", "encryption_kid": "0" * 32}
@@ -287,7 +296,7 @@ def encrypted_video(path: Path) -> Path:
 
 
 def sound_file(path: Path, *, cover: bool = False) -> Path:
-    """Write a second of sound, perhaps with a cover picture."""
+    """Write a second of sound, perhaps with a cover picture (MP3)."""
     with av.open(str(path), "w") as file:
         picture = file.add_stream("mjpeg") if cover else None
         if isinstance(picture, av.VideoStream):
@@ -305,9 +314,7 @@ def cached(make: Callable[..., Path], name: str, *arguments: Any, **options: Any
     """Return ``make(path, *arguments, **options)``, made once in this process, in a file of this name."""
     key = repr((make.__qualname__, name, arguments, sorted(options.items())))
     if key not in _MADE:
-        folder = Path(_folder().name, str(len(_MADE)))
-        folder.mkdir()
-        _MADE[key] = make(folder / name, *arguments, **options)
+        _MADE[key] = make(Path(tempfile.mkdtemp(dir=_folder().name)) / name, *arguments, **options)
     return _MADE[key]
 
 
@@ -331,8 +338,8 @@ def _quick(codec: str) -> dict[str, str]:
 
 def _sound(file: OutputContainer, start: Fraction, duration: Fraction) -> list[Packet[Any]]:
     """Add a track with a tone of 440 Hz to a file; return its packets."""
-    webm = file.format.name == "webm"
-    stream = file.add_stream("libopus" if webm else "aac", rate=48_000)
+    codec = {"webm": "libopus", "mp3": "libmp3lame"}.get(file.format.name, "aac")
+    stream = file.add_stream(codec, rate=48_000)
     assert isinstance(stream, AudioStream)
     stream.codec_context.layout = "mono"
     stream.codec_context.options = {}
