@@ -172,7 +172,7 @@ COVERED = {code: "" for name, code in HIDING.items() if "cover" in name}
 
 @pytest.mark.parametrize("code", HIDING.values(), ids=HIDING)
 def test_a_video_that_comes_into_sight_shows_its_own_frame(code, tmp_path):
-    body = f'''<div id="outer" style="position:absolute;width:64px;height:32px;overflow:hidden"><div id="box" style="{BOX};overflow:hidden">
+    body = f'''<div id="outer" style="position:absolute;width:64px;height:32px;overflow:hidden"><div id="box" style="{BOX};left:0;top:0;overflow:hidden">
       {VIDEO}</div><p style="height:600px"></p></div><div id="cover" style="{BOX};left:0;top:0;background:#222;will-change:transform;{COVERED.get(code, 'display:none')}"></div>'''
     script = f"""const [outer, box, video, cover] = ["outer", "box", "v", "cover"].map((id) => document.getElementById(id));
       addEventListener("hf-seek", ({{ detail: {{ time }} }}) => {{ const SHOW = Math.round(time * 30) % 3 === 2; {code} }})"""
@@ -189,7 +189,7 @@ def test_a_clip_of_a_host_shows_its_first_frame(tmp_path):
     files = {
         "scene.html": f'<template><div data-composition-id="s" data-width="64" data-height="64">{VIDEO}</div></template>'
     }
-    body = '<div data-composition-id="s" data-composition-src="scene.html" data-start="0.1" data-duration="0.2"></div>'
+    body = '<div data-composition-id="s" data-composition-src="scene.html" data-start="0.1" data-duration="0.19"></div>'
     for start in (0, 4):
         with open_fed(tmp_path / str(start), page(body), ["v"], files=files) as fed:
             pictures = fed.frames(start, 12, lambda frame: {"v": frame + 100}, damage_test=False)
@@ -240,7 +240,7 @@ def test_a_video_that_planning_did_not_see_stays_empty_with_a_message(tmp_path):
     with open_fed(tmp_path, page(VIDEO + VIDEO.replace('"v"', '"w"').replace("top:0", "top:32px")), ["v"]) as fed:
         picture = fed.picture(0, {"v": 1})
         assert (read(picture), read(picture, top=32)) == (1, BLANK)
-        assert [message for message in fed.page.session.log.messages if '"w" was not there during planning' in message]
+        assert [message for message in fed.page.session.log.messages if '<video "w"> was not there during planning' in message]
 
 
 # Where a video can be
@@ -255,7 +255,7 @@ INSIDE = {
     "a_source_element": VIDEO.replace('src="v.mp4"', "").replace("></video>", "><source src=v.webm><source src=v.mp4></video>"),
     "a_custom_element": VIDEO.replace("<video ", '<video is="my-video" ')
     + '<script>customElements.define("my-video", class extends HTMLVideoElement {}, { extends: "video" })</script>',
-    "a_picture_behind_a_clip_path": f'<div style="clip-path:inset(0)">{VIDEO}</div>',
+    "a_picture_behind_a_clip_path": f'<div style="{BOX};left:0;top:0;clip-path:inset(0)">{VIDEO}</div>',
 }
 
 

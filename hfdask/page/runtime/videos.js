@@ -9,6 +9,7 @@ const NativeStream = window.MediaStream;
 const { play: playNatively } = HTMLMediaElement.prototype;
 const nativeStream = propertyOf(HTMLMediaElement.prototype, "srcObject");
 const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
+const nativePaused = propertyOf(HTMLMediaElement.prototype, "paused");
 
 const feeds = own(new WeakMap()); // video → feed
 const NOT_STARTED = Object.freeze({ phase: "before", time: 0, frame: -1, frameTime: 0, picture: null });
@@ -45,9 +46,10 @@ function adoptVideo(video) {
   startNatively(video);
 }
 
-// The element shows what is written to its stream only while it plays.
+// The element shows what is written to its stream only while it plays. It stops when it is taken out of the page, or gets
+// another source.
 function startNatively(video) {
-  later(apply(playNatively, video, []), () => {});
+  if (apply(nativePaused.get, video, [])) later(apply(playNatively, video, []), () => {});
 }
 
 // Called with all that changes in the document, before the browser loads the source of a new element.
