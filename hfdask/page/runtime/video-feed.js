@@ -22,9 +22,9 @@ const strangers = own(new Set()); // videos that the plan does not have
 // Called once, while the page loads or when it has loaded.
 async function prepareVideos({ shapes: known, worker, slots }) {
   shapes = known;
-  const opened = await openStreams(worker, slots);
+  const { file } = await openStreams(worker, slots);
   await loadVideos();
-  return opened;
+  return { __proto__: null, file };
 }
 
 function serveVideos() {
@@ -38,7 +38,7 @@ function openStreams(source, slots) {
   return new taken.Promise((done, fail) => {
     const listener = entering((event) => {
       const answer = apply(messageData, event, []);
-      if (answer?.opened) return done(answer.opened);
+      if (answer?.opened) return done({ __proto__: null, ...answer.opened });
       if (answer?.written) return whenWritten();
       streamFailure = new Error(answer?.failed ?? "the worker of the page's videos ended");
       whenWritten?.();
