@@ -61,6 +61,7 @@ _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.
 # The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
 
+
 @dataclass
 class Loaded:
     """The result of loading: missing timelines, what was pending then, and what was not awaited any longer."""

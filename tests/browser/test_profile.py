@@ -12,19 +12,22 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aftermath import until
 from page_samples import SETTINGS, composition, write_site
 from video_pages import SHAPE, open_fed, planes_of, read
 
 import hfdask
-from hfdask.browser import browser_thread, chromium, slots
+from hfdask.browser import browser_thread, chromium
 from hfdask.browser.session import PageSession, open_page
 from hfdask.browser.slots import HEADER, Slots
-from hfdask.browser.video_feed import VideoFeed
+from hfdask.browser.video_feed import Shown, VideoFeed
 from hfdask.core import scratch
 from hfdask.errors import BrowserCrashError, UnsupportedFeatureError
 
@@ -52,8 +55,6 @@ EMPTY = [0, 0, "", 0, [], [], []]
 
 @asynccontextmanager
 async def opened(folder: Path, browser: chromium.Chromium, text: str) -> AsyncIterator[PageSession]:
-    from fractions import Fraction
-
     files = write_site(folder, PAGE, {"a.txt": text})
     async with open_page(browser, files, SETTINGS, Fraction(30), profile=True) as session:
         await session.load("index.html")
@@ -149,7 +150,9 @@ import sys; from pathlib import Path; from hfdask.core import scratch; scratch.M
 sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_profile import lease_profile
 print(lease_profile(), flush=True); sys.stdin.read()"""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
     assert child.stdout is not None
     folder = Path(child.stdout.readline().strip())
     assert folder.is_dir()
@@ -181,7 +184,7 @@ def test_slots_without_room_for_their_file_are_served(tmp_path, monkeypatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(slots.os, "posix_fallocate", full)
+    monkeypatch.setattr(os, "posix_fallocate", full)
     with open_fed(tmp_path, PAGE, ["v"]) as fed:
         assert fed.page.session.site.shared is not None
         assert [read(fed.picture(frame, {"v": 50 + frame})) for frame in range(3)] == [50, 51, 52]
@@ -190,8 +193,6 @@ def test_slots_without_room_for_their_file_are_served(tmp_path, monkeypatch):
 def test_a_picture_waits_for_a_free_slot():
     feed = VideoFeed({"v": SHAPE})
     feed.slots.serve()
-    from hfdask.browser.video_feed import Shown
-
     first, second = feed.put("v", planes_of(1)), feed.put("v", planes_of(2))
     assert (first.slot, second.slot) == (0, 1)
     third: list[Any] = []
@@ -232,15 +233,10 @@ def test_a_picture_larger_than_its_video_is_refused():
 
 
 def test_rows_that_are_apart_in_memory_are_copied_without_their_padding():
-    import numpy as np
-
     feed = VideoFeed({"v": SHAPE})
     feed.slots.serve()
     planes = planes_of(0b1010_0101)
     padded = tuple(np.pad(plane, ((0, 0), (0, 9)), constant_values=99)[:, :-9] for plane in planes.planes)
-    object.__setattr__(planes, "planes", padded)
-    picture = feed.put("v", planes)
+    picture = feed.put("v", replace(planes, planes=padded))
     written = bytes(feed.slots.view[picture.offset : picture.offset + picture.length])
     assert written == b"".join(plane.tobytes() for plane in planes_of(0b1010_0101).planes)
-
-

@@ -61,7 +61,14 @@ FORMATS: dict[str, tuple[str, str, PlaneFormat, tuple[str, str, str], bool, dict
     "10_bit": ("libx264", "yuv420p10le", "I420P10", BT709, False, {}),
     "444": ("libx264", "yuv444p", "I444", BT709, False, {}),
     "vp9": ("libvpx-vp9", "yuv420p", "I420", BT709, False, {}),
-    "alpha": ("libvpx-vp9", "yuva420p", "I420A", BT709, False, {"options": {"auto-alt-ref": "0", "lag-in-frames": "0"}}),
+    "alpha": (
+        "libvpx-vp9",
+        "yuva420p",
+        "I420A",
+        BT709,
+        False,
+        {"options": {"auto-alt-ref": "0", "lag-in-frames": "0"}},
+    ),
     "odd": ("libvpx-vp9", "yuv420p", "I420", BT709, False, {"size": (159, 95)}),
 }
 
@@ -86,7 +93,8 @@ def planes_of(path: Path, codec: str, kind: PlaneFormat, color: ColorSpace, numb
     assert isinstance(frame, av.VideoFrame)
     size = 2 if kind.endswith("P10") else 1
     planes = tuple(
-        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width * size] for plane in frame.planes
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width * size]
+        for plane in frame.planes
     )
     return Planes(kind, frame.width, frame.height, planes, color, frame.width, frame.height)
 
@@ -142,7 +150,10 @@ def looks(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Pixels, Pixel
 def test_a_fed_video_looks_like_the_browsers_own(looks):
     own, fed = looks
     different = np.abs(own.astype(int) - fed.astype(int)).max(axis=-1)
-    at = {name: int(different[top : top + 90, left : left + 140].max()) for name, (left, top) in zip(BOXES, PLACES, strict=True)}
+    at = {
+        name: int(different[top : top + 90, left : left + 140].max())
+        for name, (left, top) in zip(BOXES, PLACES, strict=True)
+    }
     assert different.max() == 0, at
     for left, top in PLACES[:2]:  # and it shows something
         assert own[top + 20 : top + 50, left + 30 : left + 110].std() > 10

@@ -1,4 +1,4 @@
-// Hands pictures from the host to the videos of all documents, and waits until they are shown (docs/compositions.md, 9.2).
+// Hands pictures from the host to the videos of all documents, and waits until they are shown (docs/compositions.md, 9.6).
 //
 // The host puts a picture into a slot of a file. A worker reads it and writes it to the element's stream. When that is done,
 // the element does not show it yet; but a `VideoFrame` made of the element has the time stamp of what it shows.

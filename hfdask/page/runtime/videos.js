@@ -1,4 +1,4 @@
-// The <video> elements of a page, whose pictures come from the host (docs/compositions.md, 9.2).
+// The <video> elements of a page, whose pictures come from the host (docs/compositions.md, 9.6).
 //
 // A fed element plays a stream instead of its source. So it is laid out, styled, drawn and read by scripts like any other
 // <video>, and its own loading and playing cannot show another frame. What scripts see of it is the state of its clip at the frame's
@@ -225,9 +225,12 @@ const SHOWN = {
   videoHeight: ({ loaded, shape }) => (loaded ? shape.height : 0),
 };
 
+// As planning chooses it.
 function sourceOfVideo(video) {
-  const source = [...video.children].find((child) => child.localName === "source");
-  return video.src || URL.parse(source?.getAttribute("src") ?? "", video.baseURI)?.href || "";
+  const sources = [...video.children].filter((child) => child.localName === "source" && child.getAttribute("src"));
+  const listed = sources.map((source) => source.getAttribute("src").trim());
+  const found = video.getAttribute("src")?.trim() || (listed.find((src) => !/^https?:/i.test(src)) ?? listed[0] ?? "");
+  return found && (URL.parse(found, video.baseURI)?.href ?? "");
 }
 
 /** @type {Record<string, (feed: any, value: any, video: any) => void>} */
