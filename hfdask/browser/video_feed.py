@@ -137,13 +137,12 @@ class VideoFeed:
             slot = next(each for each in range(SLOTS) if each not in filled)
             self._number += 1
             number = filled[slot] = self._number
-            offset = start = self._offsets[render_id][slot]
-            memory = np.frombuffer(self.slots.view, np.uint8)
-        for plane in planes.planes:
-            rows, width = plane.shape
-            memory[offset : offset + rows * width].reshape(rows, width)[:] = plane
-            offset += rows * width
-        return Picture(number, slot, start, offset - start, planes.options())
+            start = self._offsets[render_id][slot]
+            memory = np.frombuffer(self.slots.view, np.uint8)[start : start + planes.nbytes]
+        for plane, (offset, stride, rows) in zip(planes.planes, planes.layout, strict=True):
+            height, width = plane.shape
+            memory[offset : offset + stride * rows].reshape(rows, stride)[:height, :width] = plane
+        return Picture(number, slot, start, planes.nbytes, planes.options())
 
     def release(self, shown: Mapping[str, Shown]) -> None:
         """Free the slots of all pictures before those that a frame has shown."""

@@ -25,6 +25,9 @@ PlaneFormat = Literal[
 """Names of WebCodecs (https://www.w3.org/TR/webcodecs/#pixel-format)."""
 
 
+_CHROMA = {"I420": (2, 2), "I422": (2, 1), "I444": (1, 1)}  # pixels of a sample of U and V, across and down
+
+
 @dataclass(frozen=True)
 class ColorSpace:
     """How a picture's numbers stand for colors, in the words of WebCodecs' ``VideoColorSpaceInit``."""
@@ -69,19 +72,34 @@ class Planes:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all planes."""
-        return sum(plane.shape[0] * plane.shape[1] for plane in self.planes)
+        """Bytes of a buffer with all planes in their `layout`."""
+        offset, stride, rows = self.layout[-1]
+        return offset + stride * rows
+
+    @property
+    def layout(self) -> list[tuple[int, int, int]]:
+        """Offset, stride and rows of each plane in one buffer: of an even size, although planes may be one less."""
+        sample = 2 if self.format.endswith("P10") else 1
+        across, down = _CHROMA[self.format[:4]]
+        layout, offset = [], 0
+        for index in range(len(self.planes)):
+            is_chroma = index in (1, 2)
+            stride = _even(self.width) // (across if is_chroma else 1) * sample
+            rows = _even(self.height) // (down if is_chroma else 1)
+            layout.append((offset, stride, rows))
+            offset += stride * rows
+        return layout
 
     def options(self) -> dict[str, Any]:
-        """Return the options of `VideoFrame` for these planes, one after another in one buffer; without a timestamp."""
+        """Return the options of `VideoFrame` for a buffer with these planes in their `layout`; without a timestamp."""
         options: dict[str, Any] = {
             "format": self.format,
-            "codedWidth": self.width + self.width % 2,
-            "codedHeight": self.height + self.height % 2,
+            "codedWidth": _even(self.width),
+            "codedHeight": _even(self.height),
             "visibleRect": {"x": 0, "y": 0, "width": self.width, "height": self.height},
             "displayWidth": self.display_width,
             "displayHeight": self.display_height,
-            "layout": _layout(self.planes),
+            "layout": [{"offset": offset, "stride": stride} for offset, stride, _ in self.layout],
             "colorSpace": {
                 "primaries": self.color.primaries,
                 "transfer": self.color.transfer,
@@ -96,10 +114,5 @@ class Planes:
         return options
 
 
-def _layout(planes: tuple[NDArray[np.uint8], ...]) -> list[dict[str, int]]:
-    layout, offset = [], 0
-    for plane in planes:
-        rows, stride = plane.shape
-        layout.append({"offset": offset, "stride": stride})
-        offset += rows * stride
-    return layout
+def _even(size: int) -> int:
+    return size + size % 2

@@ -129,8 +129,8 @@ def at(step: str, fault: Fault) -> Iterator[None]:
         elif step == "launched":
             original: Callable[..., Awaitable[Any]] = chromium.Chromium.launch
 
-            async def launch(*args: Any) -> Any:
-                launched = await original(*args)
+            async def launch(*args: Any, **options: Any) -> Any:
+                launched = await original(*args, **options)
                 fault()
                 return launched
 

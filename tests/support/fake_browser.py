@@ -62,6 +62,7 @@ class FakeChromium:
     """Has what `hfdask.browser.chromium.Chromium` has; also its own Playwright browser, processes, memory and server."""
 
     pid = 0
+    profile = None
 
     def __init__(self, mode: CaptureMode, fonts: FontSetup) -> None:
         self.mode = mode
@@ -173,11 +174,6 @@ class _Context:
         self.chromium = chromium
         self.fps = Fraction(30)
 
-    async def add_init_script(self, script: str) -> None:
-        """Take the rate out of the runtime's configuration; there is no script engine to run the rest."""
-        if found := _RATE.search(script):
-            self.fps = Fraction(int(found[1]), int(found[2]))
-
     async def new_page(self) -> _Page:
         return _Page(self)
 
@@ -197,7 +193,9 @@ class _Page:
         """Nothing ever happens."""
 
     async def add_init_script(self, script: str) -> None:
-        """There is no script engine to run it."""
+        """Take the rate out of the runtime's configuration; there is no script engine to run the rest."""
+        if found := _RATE.search(script):
+            self.context.fps = Fraction(int(found[1]), int(found[2]))
 
     async def goto(self, url: str, **options: Any) -> None:
         if url.startswith("data:"):
@@ -279,7 +277,8 @@ def _base64(page: FakePage) -> str:
     return base64.b64encode(page.picture()).decode()
 
 
-async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup) -> FakeChromium:
+async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool) -> FakeChromium:
+    assert not profile  # a fake page has no videos
     chromium = FakeChromium(mode, fonts)
     self._launched.append(chromium)  # type: ignore[arg-type]
     return chromium

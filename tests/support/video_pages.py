@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -92,6 +93,17 @@ class Fed:
         (picture,) = self.frames(frame, frame + 1, lambda _: numbers)
         assert picture is not None
         return picture
+
+    def now(self) -> Pixels:
+        """The picture of the page as it stands."""
+
+        async def shoot() -> bytes:
+            answer: dict[str, Any] = {}
+            while "screenshotData" not in answer:
+                answer = await self.page.session.begin_frame(screenshot=True)
+            return base64.b64decode(answer["screenshotData"])
+
+        return decode_png(browser_thread().run(shoot(), 20))
 
     def value(self, expression: str) -> Any:
         return self.page.value(expression)

@@ -1,4 +1,4 @@
-// Hands pictures from the host to the videos of all documents, and waits until they are shown (docs/compositions.md, 9.2).
+// Hands pictures from the host to the videos of all documents, and waits until they are shown (docs/compositions.md, 9.6).
 //
 // The host puts a picture into a slot of a file. A worker reads it and writes it to the element's stream. When that is done,
 // the element does not show it yet; but a `VideoFrame` made of the element has the time stamp of what it shows.
@@ -9,7 +9,6 @@ const messageData = describeProperty(MessageEvent.prototype, "data").get;
 const { close: closePicture } = VideoPicture?.prototype ?? {};
 const pictureTime = VideoPicture && describeProperty(VideoPicture.prototype, "timestamp").get;
 const { checkVisibility } = Element.prototype;
-const nativePaused = describeProperty(HTMLMediaElement.prototype, "paused").get;
 
 let shapes = null; // what the plan has of each video, by its name
 let streams = null; // the worker
@@ -23,9 +22,9 @@ const strangers = own(new Set()); // videos that the plan does not have
 // Called once, while the page loads or when it has loaded.
 async function prepareVideos({ shapes: known, worker, slots }) {
   shapes = known;
-  const opened = await openStreams(worker, slots);
+  const { file } = await openStreams(worker, slots);
   await loadVideos();
-  return opened;
+  return { __proto__: null, file };
 }
 
 function serveVideos() {
@@ -39,7 +38,7 @@ function openStreams(source, slots) {
   return new taken.Promise((done, fail) => {
     const listener = entering((event) => {
       const answer = apply(messageData, event, []);
-      if (answer?.opened) return done(answer.opened);
+      if (answer?.opened) return done({ __proto__: null, ...answer.opened });
       if (answer?.written) return whenWritten();
       streamFailure = new Error(answer?.failed ?? "the worker of the page's videos ended");
       whenWritten?.();
@@ -124,7 +123,7 @@ function writePictures(feeds) {
       Object.assign(job, { writable: feed.writable });
       feed.writable = null;
     }
-    if (apply(nativePaused, feed.video, [])) startNatively(feed.video);
+    startNatively(feed.video);
     return job;
   });
   return new taken.Promise((done) => {
@@ -145,9 +144,19 @@ function tellAllLoaded() {
   }
 }
 
+// The page's load waits until a video has something to show.
+function writeNothing({ writable }) {
+  const planes = new Uint8Array([0, 0, 0, 0, 128, 128, 0, 0, 0, 0]);
+  const shape = { codedWidth: 2, codedHeight: 2, displayWidth: 300, displayHeight: 150 }; // as a video without a size
+  const writer = writable.getWriter();
+  later(writer.write(new VideoPicture(planes, { format: "I420A", ...shape, timestamp: 0 })), () => {});
+  writer.releaseLock();
+}
+
 const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TIME__;
 
 function gateVideos() {
+  for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
   if (streams && allFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
     gate("videos", loadVideos());
   }
@@ -178,12 +187,13 @@ function mayBeLate(feeds, moved) {
 // A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.
 async function frameWithVideos([number, states]) {
   hasToggled = false;
-  let wrote = await feedVideos(ours(() => aimVideos(states)));
+  const first = ours(() => aimVideos(states));
+  let wrote = await feedVideos(first);
   let answer = ours(() => frame(number));
   if (answer instanceof taken.Promise) answer = await answer;
   const feeds = ours(() => aimVideos());
   ours(() => {
-    for (const feed of feeds) if (!feed.loaded) feed.state = stateIn(states, videoId(feed.video));
+    for (const feed of feeds) if (!first.includes(feed)) feed.state = stateIn(states, videoId(feed.video));
   });
   wrote = (await feedVideos(feeds)) || wrote;
   return ours(() => {

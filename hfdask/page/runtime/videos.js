@@ -1,4 +1,4 @@
-// The <video> elements of a page, whose pictures come from the host (docs/compositions.md, 9.2).
+// The <video> elements of a page, whose pictures come from the host (docs/compositions.md, 9.6).
 //
 // A fed element plays a stream instead of its source. So it is laid out, styled, drawn and read by scripts like any other
 // <video>, and its own loading and playing cannot show another frame. What scripts see of it is the state of its clip at the frame's
@@ -9,6 +9,7 @@ const NativeStream = window.MediaStream;
 const { play: playNatively } = HTMLMediaElement.prototype;
 const nativeStream = propertyOf(HTMLMediaElement.prototype, "srcObject");
 const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
+const nativePaused = propertyOf(HTMLMediaElement.prototype, "paused");
 
 const feeds = own(new WeakMap()); // video → feed
 const NOT_STARTED = Object.freeze({ phase: "before", time: 0, frame: -1, frameTime: 0, picture: null });
@@ -45,9 +46,10 @@ function adoptVideo(video) {
   startNatively(video);
 }
 
-// The element shows what is written to its stream only while it plays.
+// The element shows what is written to its stream only while it plays. It stops when it is taken out of the page, or gets
+// another source.
 function startNatively(video) {
-  later(apply(playNatively, video, []), () => {});
+  if (apply(nativePaused.get, video, [])) later(apply(playNatively, video, []), () => {});
 }
 
 // Called with all that changes in the document, before the browser loads the source of a new element.
@@ -223,9 +225,12 @@ const SHOWN = {
   videoHeight: ({ loaded, shape }) => (loaded ? shape.height : 0),
 };
 
+// As planning chooses it.
 function sourceOfVideo(video) {
-  const source = [...video.children].find((child) => child.localName === "source");
-  return video.src || URL.parse(source?.getAttribute("src") ?? "", video.baseURI)?.href || "";
+  const sources = [...video.children].filter((child) => child.localName === "source" && child.getAttribute("src"));
+  const listed = sources.map((source) => source.getAttribute("src").trim());
+  const found = video.getAttribute("src")?.trim() || (listed.find((src) => !/^https?:/i.test(src)) ?? listed[0] ?? "");
+  return found && (URL.parse(found, video.baseURI)?.href ?? "");
 }
 
 /** @type {Record<string, (feed: any, value: any, video: any) => void>} */
