@@ -6,12 +6,14 @@ read the worker's files that way. So the containers are a list, and the only pro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 from av.codec.context import Flags, ThreadType
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -47,6 +49,16 @@ def read_only(file: InputContainer, stream: VideoStream) -> None:
     """Let the demuxer drop all packets of other streams."""
     for other in file.streams:
         other.discard = Discard.default if other.index == stream.index else Discard.all
+
+
+def packets_of(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+    """Yield the packets of a stream up to the end of the file, which may be a cut within a packet."""
+    try:
+        yield from (packet for packet in file.demux(stream) if packet.size)
+    except av.error.InvalidDataError:
+        return
+    except IndexError:
+        return  # so PyAV 18 ends a file in which a stream appeared later
 
 
 def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
