@@ -17,12 +17,11 @@ from typing import Any
 
 import av
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hfdask.core.video_source import FrameIndex, KeyFrame
 from hfdask.errors import VideoReadError, VideoSourceError
-from hfdask.media.video_file import decoder_of, fresh_decoder, open_media, packets_of, read_only
+from hfdask.media.video_file import decoder_of, open_media, packets_of, read_only
 
 READ_ON = 300
 """Frames up to a key frame that are read over; a seek costs more."""
@@ -57,7 +56,6 @@ class FrameDecoder:
         self.path, self.index = path, index
         self._number, self._alpha = stream, alpha
         self._groups = [key.frame for key in index.keys]
-        self._decoder: VideoCodecContext
         self._open()
         self._run: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._run_of = _NO_RUN
@@ -129,10 +127,11 @@ class FrameDecoder:
         self._run_of = _NO_RUN  # in case of an error
         while self._before is None or self._before[0] < number:
             shown = self._after or next(self._run, None)
+            if self._before is None:
+                end = [*self._groups, len(self.index)][run[1] + 1]
+                self._first_of[run[0]] = end if shown is None else shown[0]
             if shown is None:
                 break
-            if self._before is None:
-                self._first_of[run[0]] = min(shown[0], self._first_of.get(run[0], shown[0]))
             self._after = shown if shown[0] > number else None
             if self._after is not None:
                 break
@@ -142,7 +141,7 @@ class FrameDecoder:
 
     def _decode(self, start: int, group: int) -> Iterator[av.VideoFrame]:
         self._approach(start)
-        self._decoder = fresh_decoder(self._stream, self._decoder, alpha=self._alpha)
+        self._decoder.flush_buffers()
         for packet in chain(self._packets_of(start, group), (None,)):
             try:
                 frames = self._decoder.decode(packet)

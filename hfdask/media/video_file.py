@@ -66,7 +66,7 @@ def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
 
     A decoder's own threads cost no less CPU, and a worker runs one chunk a core.
     """
-    name = _alpha_decoder(stream) if alpha else None
+    name = _ALPHA_DECODERS.get(stream.codec_context.name) if alpha else None
     context: Any = stream.codec_context
     if name is not None:
         context = av.CodecContext.create(name, "r")
@@ -76,15 +76,3 @@ def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
     context.flags |= Flags.bitexact
     decoder: VideoCodecContext = context
     return decoder
-
-
-def fresh_decoder(stream: VideoStream, used: VideoCodecContext, *, alpha: bool) -> VideoCodecContext:
-    """Return a decoder that remembers no picture: the used one after a reset, or a new one if a reset is not enough."""
-    if alpha and _alpha_decoder(stream) is not None:
-        return decoder_of(stream, alpha=True)  # libvpx keeps its reference pictures
-    used.flush_buffers()
-    return used
-
-
-def _alpha_decoder(stream: VideoStream) -> str | None:
-    return _ALPHA_DECODERS.get(stream.codec_context.name)

@@ -207,6 +207,24 @@ def test_sound_that_appears_in_the_middle_of_a_recording_changes_no_picture(tmp_
         assert [read_bar_code(luma(reader.frame(n))) for n in (239, 3, 201, 120)] == [239, 3, 201, 120]
 
 
+def test_packets_that_are_only_called_key_frames_are_decoded_from_earlier_ones(monkeypatch, tmp_path):
+    path = tmp_path / "called.mp4"
+    video = cached(bar_code_video, "true.mp4", 40, codec="libx265", bframes=0)
+    with av.open(str(video)) as file, av.open(str(path), "w") as copy:
+        copied = copy.add_stream_from_template(file.streams.video[0])
+        for number, packet in enumerate(packet for packet in file.demux(video=0) if packet.size):
+            packet.is_keyframe, packet.stream = packet.is_keyframe or number in (17, 18), copied
+            copy.mux(packet)
+    with opened(path) as (reader, _, index):
+        assert [key.frame for key in index.keys] == [0, 12, 17, 18, 24, 36]
+        _, decoded = count_work(monkeypatch)
+        for number in range(40):
+            assert read_bar_code(luma(reader.frame(number))) == number
+        assert len(decoded) < 80
+        for number in (3, 20, 39, 17, 30, 18, 23, 11, 24, 19):
+            assert read_bar_code(luma(reader.frame(number))) == number
+
+
 def test_a_stream_that_appears_later_ends_no_reading_early():
     class Late:
         """A file as PyAV 18 reads it: at its end it looks for a stream that it has not listed."""
@@ -291,8 +309,9 @@ def test_the_last_frame_is_held_where_probing_did_not_decode_the_end(monkeypatch
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuva420p"])
-def test_damage_is_the_same_in_any_order_and_names_file_and_time(pix_fmt, tmp_path):
-    video = cached(bar_code_video, "vp9.mkv", FRAMES, codec="libvpx-vp9", pix_fmt=pix_fmt)
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_damage_is_the_same_in_any_order_and_names_file_and_time(codec, pix_fmt, tmp_path):
+    video = cached(bar_code_video, "vpx.mkv", FRAMES, codec=codec, pix_fmt=pix_fmt)
     path = spoilt(video, tmp_path / "damaged.mkv", 12)
 
     def look(order: list[int]) -> dict[int, str]:
