@@ -28,11 +28,20 @@ Name = Annotated[str, Meta(max_length=10_000)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 
 
+class UnknownVideo(Struct, frozen=True):
+    """A ``<video>`` of whose source the page knows nothing yet; ``file`` is the path of a source in the project."""
+
+    id: Name
+    element: Name
+    url: str
+    file: Name | None
+
+
 class Status(Struct, frozen=True, rename="camel"):
     """Progress of loading: if there is a root, and what is still awaited, missing or wrong.
 
     ``pending`` lists work of the page that may still bring missing timelines; ``may_end`` is true if some of it may end
-    in time.
+    in time. ``videos`` lists the videos of whose sources the page asks, while planning.
     """
 
     root: bool
@@ -40,6 +49,7 @@ class Status(Struct, frozen=True, rename="camel"):
     offenders: Names
     waiting: Names
     missing: Names
+    videos: tuple[UnknownVideo, ...]
     pending: Names
     may_end: bool
     problems: Sentences

@@ -203,7 +203,8 @@ class Chromium:
         self.kill()
         self.processes.close()
         if self.profile is not None:
-            await asyncio.to_thread(shutil.rmtree, self.profile.folder, ignore_errors=True)
+            # At the end of the process no thread can be started.
+            shutil.rmtree(self.profile.folder, ignore_errors=True)
 
 
 async def _start(

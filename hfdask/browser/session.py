@@ -12,7 +12,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,14 +23,24 @@ import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page, ViewportSize
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.answers import BrokenFaces, Elements, OpenedSlots, Report, SceneIds, Sought, Status, understood
+from hfdask.browser.answers import (
+    BrokenFaces,
+    Elements,
+    OpenedSlots,
+    Report,
+    SceneIds,
+    Sought,
+    Status,
+    UnknownVideo,
+    understood,
+)
 from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
-from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape
+from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
 from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
     EmptyCompositionError,
@@ -80,6 +90,10 @@ def _timeline(name: str) -> str:
     return f"timeline {name}"
 
 
+LookIntoVideos = Callable[[tuple[UnknownVideo, ...]], Awaitable[Mapping[str, VideoShape | None]]]
+"""Gives the shapes of videos of which a page asks, by render id."""
+
+
 class PageSession:
     """One open composition. Get it from `open_page`; every method runs on the browser thread's loop."""
 
@@ -103,6 +117,7 @@ class PageSession:
         self.log = PageLog()
         self.network = network
         self.videos: VideoFeed | None = None
+        self._look: LookIntoVideos | None = None
         self._loaded = False
         self._page = page
         self._cdp = cdp
@@ -137,9 +152,20 @@ class PageSession:
                 await self._open_videos(self.videos)
         return self.videos
 
+    def look_into_videos(self, look: LookIntoVideos) -> None:
+        """Have `load` ask for the shapes of the page's videos as they come; it can show no pictures of them."""
+        self.videos = VideoFeed({})
+        self._look = look
+
+    async def _answer_for(self, videos: tuple[UnknownVideo, ...]) -> None:
+        assert self._look is not None  # else the page does not ask
+        shapes = told_shapes(await self._look(videos))
+        await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
+
     async def _open_videos(self, feed: VideoFeed) -> None:
         profile = self.chromium.profile if self._in_profile else None
-        answer = await self._evaluate(f"__hfdask.prepareVideos({feed.setup(video_worker(), file=profile is not None)})")
+        setup = feed.setup(video_worker(), file=profile is not None, asks=self._look is not None)
+        answer = await self._evaluate(f"__hfdask.prepareVideos({setup})")
         opened = understood(answer, OpenedSlots, "its videos")
         if profile is not None and opened.file and await asyncio.to_thread(feed.slots.map_file, profile.folder):
             return
@@ -190,6 +216,9 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
+                if status.videos:
+                    await self._answer_for(status.videos)
+                    continue
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed
                 abandoned = self._abandon(status.waiting, elapsed, elapsed - calm_since)

@@ -97,6 +97,14 @@ class Shown:
         }
 
 
+def told_shapes(shapes: Mapping[str, VideoShape | None]) -> dict[str, dict[str, float] | None]:
+    """Return what a page is told of its videos; None of one whose source cannot be used."""
+    return {
+        name: None if shape is None else {"width": shape.width, "height": shape.height, "duration": shape.duration}
+        for name, shape in shapes.items()
+    }
+
+
 class VideoFeed:
     """The slots of one page's videos. `put` is for decoding threads, everything else for the browser thread."""
 
@@ -154,14 +162,10 @@ class VideoFeed:
                         del filled[slot]
             self._changed.notify_all()
 
-    def setup(self, worker: str, *, file: bool) -> str:
-        """Return what the page needs to open its videos, as JSON."""
-        shapes = {
-            name: {"width": shape.width, "height": shape.height, "duration": shape.duration}
-            for name, shape in self.shapes.items()
-        }
+    def setup(self, worker: str, *, file: bool, asks: bool) -> str:
+        """Return what the page needs to open its videos, as JSON; with ``asks`` it asks for those without a shape."""
         slots = {**self.slots.setup(), "file": file}
-        return json.dumps({"worker": worker, "shapes": shapes, "slots": slots})
+        return json.dumps({"worker": worker, "shapes": told_shapes(self.shapes), "slots": slots, "asks": asks})
 
     def close(self) -> None:
         """Refuse more pictures, and let the memory go."""

@@ -195,6 +195,7 @@ async def _look(
         await session.debug()
         typefaces = Typefaces(session)
         await typefaces.begin()
+        session.look_into_videos(sources.shapes)
         loaded = await session.load(entry)
         report = await session.report()
         durations = await resolve_durations(session, report.videos, sources)

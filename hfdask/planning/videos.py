@@ -14,8 +14,9 @@ from urllib.parse import urldefrag, urljoin
 import msgspec
 import numpy as np
 
-from hfdask.browser.answers import ToldVideo
+from hfdask.browser.answers import ToldVideo, UnknownVideo
 from hfdask.browser.session import PageSession
+from hfdask.browser.video_feed import VideoShape
 from hfdask.core.frames import frame_time
 from hfdask.core.video_clip import RatePoint, VideoClip, exact, natural_length
 from hfdask.core.video_source import FrameIndex, VideoSource
@@ -74,13 +75,18 @@ class Sources:
         self._found: dict[str, FoundVideo | HfdaskError] = {}
         self._at_a_time = asyncio.Semaphore(PROBES)
 
-    async def look_into(self, videos: Iterable[ToldVideo]) -> None:
+    async def look_into(self, videos: Iterable[ToldVideo | UnknownVideo]) -> None:
         """Look into the sources of these videos. Errors are kept until a video that shows needs the source."""
         new = {_place(video): video for video in videos if _place(video) not in self._found}
         found = await asyncio.gather(*map(self._look, new.values()))
         self._found.update(zip(new, found, strict=True))
 
-    def known(self, video: ToldVideo) -> FoundVideo | None:
+    async def shapes(self, videos: Sequence[UnknownVideo]) -> dict[str, VideoShape | None]:
+        """Return what a page that loads is told of its videos, by render id; None if a source cannot be used."""
+        await self.look_into(videos)
+        return {video.id: _shape(self.known(video)) for video in videos}
+
+    def known(self, video: ToldVideo | UnknownVideo) -> FoundVideo | None:
         """Return the source of a video, or None if it has none that can be used."""
         found = self._found.get(_place(video))
         return found if isinstance(found, FoundVideo) else None
@@ -98,7 +104,7 @@ class Sources:
             return found
         raise type(found)(f"{video.element}: {found.message}", **found.details)
 
-    async def _look(self, video: ToldVideo) -> FoundVideo | HfdaskError:
+    async def _look(self, video: ToldVideo | UnknownVideo) -> FoundVideo | HfdaskError:
         async with self._at_a_time:
             try:
                 name, path, key = await self._get(video)
@@ -106,7 +112,7 @@ class Sources:
             except HfdaskError as error:
                 return error
 
-    async def _get(self, video: ToldVideo) -> tuple[str, Path, str | None]:
+    async def _get(self, video: ToldVideo | UnknownVideo) -> tuple[str, Path, str | None]:
         """Return the name of a source, its local file, and the key of its response."""
         if video.file is not None:
             if video.file not in self._files:
@@ -140,7 +146,14 @@ class Sources:
         return name, path, request.key
 
 
-def _place(video: ToldVideo) -> str:
+def _shape(found: FoundVideo | None) -> VideoShape | None:
+    if found is None:
+        return None
+    width, height = found.source.natural_size
+    return VideoShape(width, height, float(found.source.playable.fraction), 0)
+
+
+def _place(video: ToldVideo | UnknownVideo) -> str:
     return video.url if video.file is None else video.file
 
 

@@ -20,7 +20,7 @@ from hfdask.store import split_url
 pytestmark = pytest.mark.browser
 
 WIDTH, HEIGHT = 320, 180
-VIDEO = "position: absolute; left: 40px; top: 20px; width: 128px; height: 64px"
+VIDEO = "position: absolute; left: 40px; top: 20px; width: 160px; height: 96px"
 Picture = NDArray[np.uint8]
 
 
@@ -46,7 +46,7 @@ def rendered(folder: Path, out: Path, **options: Any) -> tuple[list[str], list[P
     return digests, pictures
 
 
-def number(picture: Picture, left: int = 40, top: int = 20, width: int = 128, height: int = 64) -> int | None:
+def number(picture: Picture, left: int = 40, top: int = 20, width: int = 160, height: int = 96) -> int | None:
     """The bar code in a box; None if it has the color of the background."""
     box = picture[top : top + height, left : left + width]
     if int(np.ptp(box.reshape(-1, 3).astype(int), axis=0).max()) < 30:

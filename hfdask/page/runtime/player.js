@@ -196,6 +196,7 @@ function loadingStatus() {
     prepared,
     waiting: few(waitingFor()),
     missing: few(missing),
+    videos: few(unknownVideos()),
     ...(missing.length || !hasRoot ? pendingWork() : { pending: [], mayEnd: false }),
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
   };
@@ -379,6 +380,7 @@ Object.defineProperty(window, "__hfdask", {
     frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),
     prepareVideos: told(prepareVideos),
     serveVideos: told(serveVideos),
+    knowVideos: told(knowVideos),
     rest: told(rest),
     drawn: told(compositorFrame),
     sight: told(sight),

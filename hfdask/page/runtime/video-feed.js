@@ -17,14 +17,38 @@ let whenWritten = null; // called when the worker has written what it was told
 let hasToggled = false; // whether a video has shown something first, or nothing, in this frame
 let lastStamp = 0; // microseconds: a name of what was written, no time
 let lastNumber = 0;
-const strangers = own(new Set()); // videos that the plan does not have
+const strangers = own(new Set()); // names of videos that the plan does not have
+let asks = false; // planning, which looks into the sources of strangers
+const UNKNOWN = { width: 300, height: 150, duration: Number.NaN }; // of a stranger, which shows nothing
 
 // Called once, while the page loads or when it has loaded.
-async function prepareVideos({ shapes: known, worker, slots }) {
+async function prepareVideos({ shapes: known, worker, slots, asks: asksFor }) {
   shapes = known;
+  asks = asksFor;
   const { file } = await openStreams(worker, slots);
   await loadVideos();
   return { __proto__: null, file };
+}
+
+// More of them, of which planning has learned.
+function knowVideos(known) {
+  Object.assign(shapes, known);
+  for (const name of ownKeys(known)) strangers.delete(name);
+  return loadVideos();
+}
+
+// The videos that planning has to look into, each with its source.
+function unknownVideos() {
+  if (!asks || !streams) return [];
+  nameVideos();
+  return allFeeds()
+    .map(({ video }) => ({
+      id: cut(videoId(video), MAX_NAME),
+      element: cut(describe(video), MAX_NAME),
+      url: sourceOf(video),
+    }))
+    .filter(({ id, url }) => url !== null && !hasOwn(shapes, id))
+    .map((video) => ({ ...video, file: fileAt(video.url) }));
 }
 
 function serveVideos() {
@@ -58,11 +82,14 @@ function aimVideos(states = null) {
   for (const feed of allFeeds()) {
     const name = videoId(feed.video);
     if (!hasOwn(shapes, name)) {
-      if (!strangers.has(name)) console.warn(`${describe(feed.video)} was not there during planning: it stays empty`);
+      if (!asks && !strangers.has(name)) {
+        console.warn(`${describe(feed.video)} was not there during planning: it stays empty`);
+      }
       strangers.add(name);
-      continue;
     }
-    feed.shape = shapes[name];
+    const shape = (hasOwn(shapes, name) && shapes[name]) || UNKNOWN;
+    if (feed.shape !== shape) feed.key = null; // which has another size
+    feed.shape = shape;
     if (states) {
       feed.state = stateIn(states, name);
       feed.asked = null;
@@ -140,7 +167,8 @@ async function loadVideos() {
 
 function tellAllLoaded() {
   for (const feed of allFeeds()) {
-    if (feed.shape && feed.key !== null && !feed.loaded) clockOf(feed.video).videos.tellLoaded(feed);
+    if (feed.shape && feed.shape !== UNKNOWN && feed.key !== null && !feed.loaded)
+      clockOf(feed.video).videos.tellLoaded(feed);
   }
 }
 
