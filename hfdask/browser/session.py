@@ -321,15 +321,15 @@ class PageSession:
         sought = await self._sought(expression, frame)
         if videos is not None and self.videos is not None:
             self.videos.release(videos)
-        if sought.late:
-            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
-        changed = sought.changed
+        changed, late = sought.changed, sought.late
         for _ in range(_OPPORTUNITIES):
             if not sought.observed:
                 break
             await self.rest()
             sought = await self._sought("__hfdask.rest()", frame)
-            changed = True
+            changed, late = True, late or videos is not None
+        if late:
+            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
         return changed
 
     async def _sought(self, expression: str, frame: int) -> Sought:

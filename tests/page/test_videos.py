@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from page_samples import BLUE, composition
-from video_pages import BLANK, open_fed, planes_of, read, shape_of
+from page_samples import BLUE, composition, open_html
+from video_pages import BLANK, SHAPE, Fed, open_fed, planes_of, read, shape_of
 
 from hfdask.browser import browser_thread
 from hfdask.browser.video_feed import Shown
@@ -138,6 +138,15 @@ def test_a_video_has_its_size_before_it_has_a_picture(tmp_path):
         assert tuple(fed.picture(1, {"v": 3})[36, 4]) == (0, 255, 0)
 
 
+def test_a_video_that_is_prepared_after_the_load_takes_its_size(tmp_path):
+    script = "window.told = []; document.querySelector('video').onloadedmetadata = ({ target: v }) => told.push(v.offsetWidth, v.offsetHeight)"
+    with open_html(tmp_path, page('<video id="v" src="v.mp4"></video>', script), profile=True) as loaded:
+        assert loaded.value("[told.length, document.querySelector('video').offsetWidth]") == [0, 300]
+        browser_thread().run(loaded.session.prepare_videos({"v": SHAPE}), 20)
+        assert loaded.value("told") == [64, 32]
+        assert read(Fed(loaded).picture(0, {"v": 77})) == 77
+
+
 def test_size_follows_pixel_shape_and_rotation(tmp_path):
     wide = replace(planes_of(5, 32, 32), display_width=64)
     turned = planes_of(5, rotation=90)
@@ -219,6 +228,37 @@ def test_a_video_made_by_script_asks_for_no_file(tmp_path):
         assert read(fed.picture(0, {"v": 9})) == 9
         assert fed.page.session.site.misses == []
         assert fed.value("performance.getEntriesByType('resource').map(({ name }) => name)") == []
+
+
+def test_a_video_outside_of_the_page_is_told_of_no_error_and_shows_once_it_is_inside(tmp_path):
+    script = f"""const outside = document.createElement("div"), told = window.told = []; outside.innerHTML = `{VIDEO}`;
+      const video = outside.firstChild; for (const type of ["error", "abort", "emptied"]) video.addEventListener(type, () => told.push(type));
+      addEventListener("hf-seek", ({{ detail: {{ time }} }}) => time > 0.05 && root.append(outside))"""
+    with open_fed(tmp_path, page("", script), ["v"]) as fed:
+        shown = [read(fed.picture(frame, {"v": 60 + frame})) for frame in range(4)]
+        assert shown == [BLANK, BLANK, 62, 63]
+        assert fed.value("told") == []
+        assert fed.page.session.site.misses == []
+
+
+def test_controls_and_posters_are_not_seen(tmp_path):
+    plain = VIDEO.replace("<video ", "<video controls poster=p.svg ")
+    files = {"p.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"}
+    with open_fed(tmp_path / "a", page(), ["v"]) as fed:
+        expected = [frame_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
+    with open_fed(tmp_path / "b", page(plain), ["v"], files=files) as fed:
+        seen = [frame_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
+    assert seen == expected
+
+
+def test_what_observers_change_shows_the_frame_of_its_time(tmp_path):
+    body = f'<div id="box" style="{BOX};left:0;top:0">{VIDEO}</div><i id="grows" style="position:absolute;width:1px;height:1px"></i>'
+    script = """const [box, grows] = ["box", "grows"].map((id) => document.getElementById(id));
+      new ResizeObserver(([{ contentRect: { width } }]) => { box.style.visibility = width === 3 ? "visible" : "hidden" }).observe(grows);
+      addEventListener("hf-seek", ({ detail: { time } }) => { grows.style.width = `${1 + (Math.round(time * 30) % 3)}px` })"""
+    with open_fed(tmp_path, page(body, script), ["v"]) as fed:
+        seen = read_all(fed.frames(0, 18, lambda frame: {"v": frame + 100}, damage_test=False))
+    assert seen == [frame + 100 if frame % 3 == 2 else BLANK for frame in range(18)]
 
 
 def test_another_source_keeps_the_picture(tmp_path):

@@ -3,7 +3,10 @@
 
 // `will-change: contents` takes animated elements off layers of their own: the compositor chooses a layer's raster scale
 // and offset by what it showed before, so the same frame would differ by a few edge pixels with the way that led to it.
-const BASE = "html{will-change:contents!important}html,body,*{text-rendering:geometricPrecision}";
+// Controls of a video would show the browser's own time.
+const BASE =
+  "html{will-change:contents!important}html,body,*{text-rendering:geometricPrecision}" +
+  "video::-webkit-media-controls{display:none!important}";
 // A document without <html>, <head> and <body> tags is a fragment, and gets a page around it (docs/compositions.md, 1.3).
 const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{background:#000;font-family:Inter,sans-serif}";
 

@@ -114,7 +114,20 @@ function shownStamp({ video }) {
 }
 
 const keyOf = ({ picture }) => picture?.number ?? 0;
-const isShown = (feed) => feed.key === keyOf(feed.state) && feed.written.includes(shownStamp(feed));
+
+// An element takes the size of a picture some time after the picture, and tells of it by an event.
+const RESIZE = 200; // milliseconds
+function isShown(feed) {
+  const { key, state, written, resizeBy } = feed;
+  return key === keyOf(state) && native.now() >= resizeBy && written.includes(shownStamp(feed));
+}
+
+function sizeOf({ shape, state: { picture } }) {
+  if (!picture) return shape;
+  const { displayWidth, displayHeight, rotation = 0 } = picture.options;
+  const isTurned = rotation % 180 !== 0;
+  return isTurned ? { width: displayHeight, height: displayWidth } : { width: displayWidth, height: displayHeight };
+}
 
 const AGAIN = 20; // milliseconds after which a picture is written again: an element loses what comes before it has taken up its stream
 
@@ -141,6 +154,11 @@ function writePictures(feeds) {
     if (feed.key !== key) feed.written.length = 0;
     hasToggled ||= !feed.key !== !key;
     feed.key = key;
+    const size = sizeOf(feed);
+    if (feed.size && (feed.size.width !== size.width || feed.size.height !== size.height)) {
+      feed.resizeBy = native.now() + RESIZE;
+    }
+    feed.size = size;
     feed.written.push(++lastStamp);
     const { width, height } = feed.shape;
     const job = { stream: feed.number, stamp: lastStamp, picture: feed.state.picture, size: { width, height } };
@@ -173,18 +191,22 @@ function tellAllLoaded() {
 }
 
 // The page's load waits until a video has something to show.
-function writeNothing({ writable }) {
+function writeNothing(feed) {
+  feed.size = { width: 300, height: 150 }; // as of a video without a size
   const planes = new Uint8Array([0, 0, 0, 0, 128, 128, 0, 0, 0, 0]);
-  const shape = { codedWidth: 2, codedHeight: 2, displayWidth: 300, displayHeight: 150 }; // as a video without a size
-  const writer = writable.getWriter();
+  const shape = { codedWidth: 2, codedHeight: 2, displayWidth: feed.size.width, displayHeight: feed.size.height };
+  const writer = feed.writable.getWriter();
   later(writer.write(new VideoPicture(planes, { format: "I420A", ...shape, timestamp: 0 })), () => {});
   writer.releaseLock();
 }
 
 const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TIME__;
 
+let looks = 0; // of the host at a page that is prepared: at the first one it may tell of videos
 function gateVideos() {
-  for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
+  if (prepared && looks++) {
+    for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
+  }
   if (streams && allFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
     gate("videos", loadVideos());
   }

@@ -29,6 +29,8 @@ function adoptVideo(video) {
     state: NOT_STARTED,
     told: NOT_STARTED,
     key: null, // of the picture that was written last
+    size: null, // of that picture, as it is displayed
+    resizeBy: 0, // when the element has taken that size at the latest, by the real clock
     written: own([]), // its timestamps: it may have been written more than once
     place: null, // where it was seen in the last frame
     asked: null, // the time that a script has set
@@ -94,7 +96,10 @@ const MEDIA_EVENTS = [
   ...["seeking", "stalled", "suspend", "timeupdate", "volumechange", "waiting"],
 ];
 const keepNativeBack = entering((event) => {
-  if (event.isTrusted && feeds.has(event.target)) event.stopImmediatePropagation();
+  const feed = event.isTrusted ? feeds.get(event.target) : undefined;
+  if (!feed) return;
+  event.stopImmediatePropagation();
+  if (event.type === "resize") feed.resizeBy = 0;
 });
 function keepNativesBack(target) {
   for (const type of MEDIA_EVENTS) apply(addListener, target, [type, keepNativeBack, true]);
