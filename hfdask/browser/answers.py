@@ -84,7 +84,7 @@ class ToldVideo(Struct, frozen=True, rename="camel"):
 
     id: Name
     element: Name
-    url: str
+    url: Name
     file: Name | None
     start: float | None
     end: float | None
@@ -124,7 +124,6 @@ class Report(Struct, frozen=True, rename="camel"):
     adapters: Names
     unsupported: Names
     variable_problems: Names
-    videos: ToldVideos
     warnings: Sentences
 
     @property

@@ -23,7 +23,17 @@ import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser.answers import BrokenFaces, Elements, Report, SceneIds, Sought, Status, understood
+from hfdask.browser.answers import (
+    BrokenFaces,
+    Elements,
+    Report,
+    SceneIds,
+    Sought,
+    Status,
+    ToldVideo,
+    ToldVideos,
+    understood,
+)
 from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
@@ -240,6 +250,12 @@ class PageSession:
             report = understood(await self._evaluate("__hfdask.report()"), Report, "its timeline")
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
+
+    async def told_videos(self) -> tuple[ToldVideo, ...]:
+        """Return the videos of the page with a source, as they are now."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its videos"):
+            answer = await self._evaluate("__hfdask.videos()")
+        return understood(answer, ToldVideos, "its videos", exactly=True)
 
     async def know_durations(self, durations: Mapping[str, float]) -> None:
         """Give the page the seconds that sources of videos last, by render id; see `PageSettings.durations`."""

@@ -250,7 +250,6 @@ function report() {
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: few(unsupported()),
     variableProblems: few(variableProblems()),
-    videos: reportVideos(seconds),
     warnings: [...warnings],
   };
 }
@@ -373,6 +372,7 @@ Object.defineProperty(window, "__hfdask", {
     timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
+    videos: told(reportVideos),
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
     frame: told(frame),
