@@ -189,8 +189,8 @@ class FrameIndex(Value, frozen=True):
     keys : tuple of KeyFrame
         In rising order; the first one is of frame 0.
     counted : bool
-        True if packets have no usable presentation times, as in some AVI files. Then the frames are decoded from the
-        beginning, and counted.
+        True if packets have no usable presentation times, as in some AVI and MPEG files. Then the frames are decoded from
+        the beginning, and counted.
     """
 
     LIMIT: ClassVar[int] = 2**27

@@ -17,12 +17,11 @@ from typing import Any
 
 import av
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from hfdask.core.video_source import FrameIndex, KeyFrame
 from hfdask.errors import VideoReadError, VideoSourceError
-from hfdask.media.video_file import decoder_of, fresh_decoder, open_media, read_only
+from hfdask.media.video_file import decoder_of, open_media, packets_of, read_only
 
 READ_ON = 300
 """Frames up to a key frame that are read over; a seek costs more."""
@@ -57,30 +56,31 @@ class FrameDecoder:
         self.path, self.index = path, index
         self._number, self._alpha = stream, alpha
         self._groups = [key.frame for key in index.keys]
-        self._decoder: VideoCodecContext
         self._open()
         self._run: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._run_of = _NO_RUN
-        self._shown: tuple[int, av.VideoFrame] | None = None
+        self._before: tuple[int, av.VideoFrame] | None = None
+        self._after: tuple[int, av.VideoFrame] | None = None
+        self._damaged = False
         self._first_of: dict[int, int] = {}
 
     def close(self) -> None:
         """Close the file."""
-        self._run, self._shown = iter(()), None
+        self._run, self._before, self._after = iter(()), None, None
         self._file.close()
 
     def frame(self, number: int) -> av.VideoFrame:
         """Return a frame.
 
-        If nothing can be decoded from the last frames of the file, the frame before them is returned, as for a file that
-        was cut.
+        If its packet has no picture of its own, the picture before is returned: it is a second field, or says that nothing
+        changed. So it is if nothing can be decoded from the end of the file, as if that was cut.
 
         Raises
         ------
         IndexError
             If there is no such frame.
         VideoSourceError
-            If a frame in the middle cannot be decoded; ``details`` has ``path`` and ``seconds``.
+            If a frame in the middle is damaged; ``details`` has ``path`` and ``seconds``.
         VideoReadError
             If the file cannot be read, or is not that of the index.
         """
@@ -88,12 +88,12 @@ class FrameDecoder:
             raise IndexError(f"frame {number} of {len(self.index)}")
         group = bisect_right(self._groups, number) - 1
         for start in self._starts(group, number):
-            found = self._reach(number, (start, group))
-            if found is None or number < self._first_of.get(start, 0):
-                continue  # the decoder recovered later
-            if found[0] == number or (found[0] < number and group == len(self._groups) - 1):
-                return found[1]
-            break
+            self._reach(number, (start, group))
+            if self._before is not None:
+                break  # else the decoder recovered later
+        cut = self._after is None and group == len(self._groups) - 1
+        if self._before is not None and (self._before[0] == number or cut or not self._damaged):
+            return self._before[1]
         seconds = float(self.index.time(number))
         raise VideoSourceError(
             f"{self.path} is damaged: its frame {number}, at {seconds:.3f} s, cannot be decoded; encode the video again",
@@ -120,32 +120,36 @@ class FrameDecoder:
         starts = [max(0, group - back) for back in (0, 1, 2, 4)]
         return [start for start in dict.fromkeys(starts) if number >= self._first_of.get(start, 0)]
 
-    def _reach(self, number: int, run: tuple[int, int]) -> tuple[int, av.VideoFrame] | None:
-        """Decode until a frame, or the first one after it. Return that, or the last one of the run."""
-        if run != self._run_of or self._shown is None or self._shown[0] > number:
-            self._run, self._shown = self.run(*run), None
+    def _reach(self, number: int, run: tuple[int, int]) -> None:
+        """Decode until a frame or the first one after it; keep that, and the last one that is not after it."""
+        if run != self._run_of or (self._before or (number + 1,))[0] > number:
+            self._run, self._before, self._after, self._damaged = self.run(*run), None, None, False
         self._run_of = _NO_RUN  # in case of an error
-        while self._shown is None or self._shown[0] < number:
-            shown = next(self._run, None)
+        while self._before is None or self._before[0] < number:
+            shown = self._after or next(self._run, None)
+            if self._before is None:
+                end = [*self._groups, len(self.index)][run[1] + 1]
+                self._first_of[run[0]] = end if shown is None else shown[0]
             if shown is None:
                 break
-            if self._shown is None:
-                self._first_of[run[0]] = shown[0]
-            if self._shown is None or shown[0] > self._shown[0]:
-                self._shown = shown
+            self._after = shown if shown[0] > number else None
+            if self._after is not None:
+                break
+            if self._before is None or shown[0] > self._before[0]:
+                self._before = shown
         self._run_of = run
-        return self._shown
 
     def _decode(self, start: int, group: int) -> Iterator[av.VideoFrame]:
         self._approach(start)
-        self._decoder = fresh_decoder(self._stream, self._decoder, alpha=self._alpha)
+        self._decoder.flush_buffers()
         for packet in chain(self._packets_of(start, group), (None,)):
             try:
                 frames = self._decoder.decode(packet)
             except av.error.MemoryError as error:
                 raise self._unreadable(str(error)) from error
             except av.FFmpegError:
-                continue  # the packet is damaged; its frame will be missed in `frame`
+                self._damaged = True
+                continue
             yield from frames
 
     def _packets_of(self, start: int, group: int) -> Iterator[Packet[Any]]:
@@ -176,7 +180,7 @@ class FrameDecoder:
     def _approach(self, number: int) -> None:
         """Let the next packet be that of a key frame."""
         key = self.index.keys[number]
-        if self._position < number:
+        if self._position < number and not self.index.counted:
             behind = self.index.keys[self._position].frame if self._position >= 0 else 0
             if key.frame - behind <= READ_ON and self._find(key):
                 return
@@ -186,7 +190,7 @@ class FrameDecoder:
                 return
         self._file.close()
         self._open()
-        if not self._find(key, to_the_end=True):
+        if not self.index.counted and not self._find(key, to_the_end=True):
             raise self._unreadable("it is not the file that was planned")
 
     def _find(self, key: KeyFrame, *, to_the_end: bool = False) -> bool:
@@ -200,13 +204,10 @@ class FrameDecoder:
         return False
 
     def _next(self) -> Packet[Any] | None:
-        """Return the next packet, or None at the end, which may be a cut within a packet."""
         if self._waiting:
             return self._waiting.popleft()
         try:
-            return next((packet for packet in self._demuxed if packet.size), None)
-        except av.error.InvalidDataError:
-            return None
+            return next(self._demuxed, None)
         except av.FFmpegError as error:
             raise self._unreadable(str(error)) from error
 
@@ -240,7 +241,7 @@ class FrameDecoder:
         return True
 
     def _restart(self) -> None:
-        self._demuxed = self._file.demux(self._stream)
+        self._demuxed = packets_of(self._file, self._stream)
         self._waiting: deque[Packet[Any]] = deque()
         self._position = -1
 

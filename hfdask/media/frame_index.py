@@ -10,16 +10,14 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from itertools import pairwise
 
-import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from hfdask.core.video_source import MAX_SOURCE_FRAMES, FrameIndex, KeyFrame, Ratio, TimeBase
 from hfdask.errors import VideoSourceError
-from hfdask.media.video_file import moving_streams
+from hfdask.media.video_file import moving_streams, packets_of
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,15 @@ def read_track(file: InputContainer, stream: VideoStream, path: str) -> Track:
     """
     tick = Fraction(stream.time_base or 0)
     stamps = list(_stamps(file, stream, path))
-    # AVI numbers packets in the order of decoding. FFmpeg's presentation times are wrong if the codec reorders them.
-    counted = all(s.pts is None for s in stamps) or (
-        file.format.name == "avi" and stream.codec_context.reorder_depth > 0
+    # AVI numbers packets in the order of decoding, so FFmpeg's presentation times are wrong if the codec reorders them.
+    # Program streams have few times, and FFmpeg guesses others, sometimes one for two frames.
+    shown = [stamp.pts for stamp in stamps if stamp.shown and stamp.pts is not None]
+    counted = (
+        not shown
+        or (file.format.name == "avi" and stream.codec_context.reorder_depth > 0)
+        or (file.format.name == "mpeg" and len(set(shown)) < len(shown))
     )
-    groups, frames = _by_time(stamps, counted)
+    groups, frames = _by_time(_counted(stamps, stream) if counted else stamps)
     if not tick or not frames:
         raise VideoSourceError(
             f"{path} cannot be rendered: it has no pictures after its header, so it was cut; copy it again",
@@ -91,7 +93,7 @@ def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_S
     late = file.format.name in ("mpegts", "mpeg")  # recordings that may begin between key frames
     begun, shown, last = False, 0, 0
     held: _Stamp | None = None
-    for packet in _packets(file, stream):
+    for packet in packets_of(file, stream):
         if packet.has_sidedata("encryption_info"):
             raise VideoSourceError(
                 f"{path} cannot be rendered: it is encrypted; use a copy without protection",
@@ -108,7 +110,7 @@ def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_S
             dts=last,
             duration=packet.duration or 0,
             key=packet.is_keyframe or not begun,
-            shown=not packet.is_discard and _is_picture(packet, stream),
+            shown=not packet.is_discard,
             whole=not packet.is_corrupt,
         )
         begun, shown = True, shown + held.shown
@@ -122,18 +124,6 @@ def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_S
         yield held  # else it is a part of a packet, at the end of a file that was cut
 
 
-def _packets(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
-    try:
-        yield from (packet for packet in file.demux(stream) if packet.size)
-    except av.error.InvalidDataError:
-        return  # the file was cut within a packet
-
-
-def _is_picture(packet: Packet[Any], stream: VideoStream) -> bool:
-    """Return false for a picture that only others refer to: VP8 has them in packets of their own (RFC 6386, 9.1)."""
-    return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
-
-
 def _earliest(file: InputContainer) -> Fraction:
     starts = [
         stream.start_time * stream.time_base
@@ -143,20 +133,30 @@ def _earliest(file: InputContainer) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def _by_time(stamps: list[_Stamp], counted: bool) -> tuple[list[_Stamp], dict[int, tuple[int, int]]]:
+def _counted(stamps: list[_Stamp], stream: VideoStream) -> Iterator[_Stamp]:
+    """Yield the same frames as one group: at the times of decoding, or evenly spaced if these are wrong too."""
+    times = [stamp.dts for stamp in stamps if stamp.shown]
+    rate = Fraction(stream.guessed_rate or stream.average_rate or 25)
+    gap = 1 / (rate * Fraction(stream.time_base or 1))
+    if any(later <= earlier for earlier, later in pairwise(times)):
+        times = [times[0] + round(number * gap) for number in range(len(times))]
+    for number, time in enumerate(times):
+        yield _Stamp(time, time, round(gap), key=number == 0, shown=True, whole=True)
+
+
+def _by_time(stamps: Iterable[_Stamp]) -> tuple[list[_Stamp], dict[int, tuple[int, int]]]:
     """Return the packets that start groups, and by time of each frame its group and its end."""
     groups: list[_Stamp] = []
     frames: dict[int, tuple[int, int]] = {}
     for stamp in stamps:
-        if not groups or (stamp.key and not counted):
+        if not groups or stamp.key:
             groups.append(stamp)
-        time = stamp.dts if counted else stamp.pts
-        if not stamp.shown or time is None:
+        if not stamp.shown or stamp.pts is None:
             continue  # without a time it is the second field of a frame
         group = len(groups) - 1
-        while group > 0 and not counted and time < _time(groups[group]):
+        while group > 0 and stamp.pts < _time(groups[group]):
             group -= 1  # it is shown before the key frame, and refers to the group before
-        frames.setdefault(time, (group, time + stamp.duration))
+        frames[stamp.pts] = (group, stamp.pts + stamp.duration)
     return groups, frames
 
 

@@ -33,6 +33,7 @@ from hfdask.errors import AssetError, MediaTypeError, NotMediaError, VideoReadEr
 from hfdask.media.color_tags import color_tags
 from hfdask.media.frame_decoder import FrameDecoder
 from hfdask.media.frame_index import Track, read_track
+from hfdask.media.planes import planes_of
 from hfdask.media.video_file import moving_streams, open_media, read_only
 
 TAIL_FRAMES = 2000
@@ -217,6 +218,10 @@ def _describe(path: Path, file: InputContainer, stream: VideoStream, track: Trac
         variable=_is_uneven(index),
         sound=bool(file.streams.audio),
     )
+    try:
+        planes_of(frame, source)
+    except VideoSourceError as error:
+        raise _refused(path, "codec", error.message) from error
     return source, index
 
 

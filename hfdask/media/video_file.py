@@ -6,12 +6,14 @@ read the worker's files that way. So the containers are a list, and the only pro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 from av.codec.context import Flags, ThreadType
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -49,12 +51,22 @@ def read_only(file: InputContainer, stream: VideoStream) -> None:
         other.discard = Discard.default if other.index == stream.index else Discard.all
 
 
+def packets_of(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+    """Yield the packets of a stream up to the end of the file, which may be a cut within a packet."""
+    try:
+        yield from (packet for packet in file.demux(stream) if packet.size)
+    except av.error.InvalidDataError:
+        return
+    except IndexError:
+        return  # so PyAV 18 ends a file in which a stream appeared later
+
+
 def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
     """Return a decoder for a stream, with one thread, that gives the same pixels on every CPU.
 
     A decoder's own threads cost no less CPU, and a worker runs one chunk a core.
     """
-    name = _alpha_decoder(stream) if alpha else None
+    name = _ALPHA_DECODERS.get(stream.codec_context.name) if alpha else None
     context: Any = stream.codec_context
     if name is not None:
         context = av.CodecContext.create(name, "r")
@@ -64,15 +76,3 @@ def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
     context.flags |= Flags.bitexact
     decoder: VideoCodecContext = context
     return decoder
-
-
-def fresh_decoder(stream: VideoStream, used: VideoCodecContext, *, alpha: bool) -> VideoCodecContext:
-    """Return a decoder that remembers no picture: the used one after a reset, or a new one if a reset is not enough."""
-    if alpha and _alpha_decoder(stream) is not None:
-        return decoder_of(stream, alpha=True)  # libvpx keeps its reference pictures
-    used.flush_buffers()
-    return used
-
-
-def _alpha_decoder(stream: VideoStream) -> str | None:
-    return _ALPHA_DECODERS.get(stream.codec_context.name)

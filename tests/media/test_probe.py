@@ -32,6 +32,7 @@ from hfdask.errors import (
     VideoReadError,
     VideoSourceError,
 )
+from hfdask.media import planes
 from hfdask.media.probe import probe_video
 
 SECOND = Fraction(1)
@@ -336,6 +337,18 @@ def test_each_kind_of_unrenderable_file_is_told_by_its_reason(reason, tmp_path):
     assert caught.value.code == "VIDEO_SOURCE_UNRENDERABLE"
     assert caught.value.details["reason"] == reason
     assert str(path) in caught.value.message
+
+
+def test_pixels_that_cannot_be_shown_are_refused_while_planning(monkeypatch):
+    path = cached(bar_code_video, "a.mp4", 6)
+
+    def refuse(name: str) -> None:
+        raise VideoSourceError(f"pixels of format {name!r} cannot be shown", reason="codec")
+
+    monkeypatch.setattr(planes, "_target", refuse)
+    with pytest.raises(VideoSourceError, match="yuv420p") as caught:
+        probe_video(path)
+    assert caught.value.details == {"path": str(path), "reason": "codec"}
 
 
 @pytest.mark.parametrize(
