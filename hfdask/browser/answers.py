@@ -102,7 +102,7 @@ class ToldVideo(Struct, frozen=True, rename="camel"):
 
     id: Name
     element: Name
-    url: str
+    url: Name
     file: Name | None
     start: float | None
     end: float | None
@@ -142,7 +142,6 @@ class Report(Struct, frozen=True, rename="camel"):
     adapters: Names
     unsupported: Names
     variable_problems: Names
-    videos: ToldVideos
     warnings: Sentences
 
     @property

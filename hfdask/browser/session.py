@@ -31,6 +31,8 @@ from hfdask.browser.answers import (
     SceneIds,
     Sought,
     Status,
+    ToldVideo,
+    ToldVideos,
     UnknownVideo,
     understood,
 )
@@ -283,6 +285,12 @@ class PageSession:
             report = understood(await self._evaluate("__hfdask.report()"), Report, "its timeline")
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
+
+    async def told_videos(self) -> tuple[ToldVideo, ...]:
+        """Return the videos of the page with a source, as they are now."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its videos"):
+            answer = await self._evaluate("__hfdask.videos()")
+        return understood(answer, ToldVideos, "its videos", exactly=True)
 
     async def know_durations(self, durations: Mapping[str, float]) -> None:
         """Give the page the seconds that sources of videos last, by render id; see `PageSettings.durations`."""

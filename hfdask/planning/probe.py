@@ -198,23 +198,24 @@ async def _look(
         session.look_into_videos(sources.shapes)
         loaded = await session.load(entry)
         report = await session.report()
-        durations = await resolve_durations(session, report.videos, sources)
+        videos = await session.told_videos()
+        durations = await resolve_durations(session, videos, sources)
         if durations:
-            report = await session.report()
+            report, videos = await session.report(), await session.told_videos()
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
-        has_scenes = any(video.auto for video in report.videos)
-        on: dict[int, frozenset[str]] | None = {} if has_scenes else None
+        on: dict[int, frozenset[str]] | None = {} if any(video.auto for video in videos) else None
         swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on)
-        scenes: dict[str, range] = {}
-        if on is not None and (fits or last) and math.isfinite(report.duration) and report.duration > 0:
-            scenes = await scene_windows(session, report.videos, on, frame_count(report.duration, rate), rate)
-        clock.move("probe", "sweep", time.perf_counter() - began)
-        after = (await session.report()).videos if visits else report.videos
-        new, late = changed_videos(report.videos, after)
+        new, late = changed_videos(videos, await session.told_videos())
         durations |= await resolve_durations(session, new, sources)
+        scenes: dict[str, range] = {}
+        if any(video.auto for video in (*videos, *new)) and (fits or last) and 0 < report.duration < math.inf:
+            frames = frame_count(report.duration, rate)
+            scenes = await scene_windows(session, (*videos, *new), on or {}, frames, rate)
+            await session.drain(_PATIENCE, loaded.abandoned)
+        clock.move("probe", "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
         uses = await typefaces.finish() if fits or last else ()
@@ -226,7 +227,7 @@ async def _look(
             sight=sight,
             uses=uses,
             lacking=typefaces.lacking,
-            videos=(*report.videos, *new),
+            videos=(*videos, *new),
             durations=durations,
             scenes=scenes,
             late=late,

@@ -307,14 +307,19 @@ def _clip_warnings(video: ToldVideo, clip: VideoClip, found: FoundVideo) -> list
                 duration=float(playable),
             )
         warnings.append(f"{what}; its last frame is shown")
-    elif not clip.loop and video.slot is not None and exact(video.slot) > natural + HELD:
+    elif not clip.loop and video.slot is not None and exact(shown := _shown(clip, video.slot)) > natural + HELD:
         warnings.append(
-            f"{video.element} is shown for {video.slot:g} s, but {found.name} lasts only {float(natural):g} s from there; its last "
+            f"{video.element} is shown for {shown:g} s, but {found.name} lasts only {float(natural):g} s from there; its last "
             "frame stays"
         )
     if found.source.sound and not video.muted and video.declares_sound:
         warnings.append(f"{video.element}: the sound of {found.name} is left out, because videos have no sound yet")
     return warnings
+
+
+def _shown(clip: VideoClip, slot: float) -> float:
+    """Return how many of its own seconds a clip is shown; its window may end before its declared length."""
+    return min(slot, (clip.end - clip.origin) * clip.pace)
 
 
 def _source_warnings(found: FoundVideo) -> list[str]:

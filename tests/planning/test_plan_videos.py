@@ -163,6 +163,7 @@ def test_an_in_point_past_the_end_holds_the_last_frame_for_a_given_time(manifest
         ('data-duration="2.5" data-playback-rate="0.5"', None),
         ('data-duration="2.5" data-media-start="1" data-playback-rate="0.5"', "2 s"),
         ('data-duration="2.5" loop', None),
+        ('data-duration="9" data-playback-rate="0.6"', None),  # the video ends before
         ("", None),
     ],
 )
@@ -218,11 +219,13 @@ def test_videos_that_scripts_add_while_the_video_runs(manifest):
     script = """<script>addEventListener('hf-seek', ({detail}) => {
       if (detail.time < 1 || document.getElementById('late')) return;
       root.insertAdjacentHTML('beforeend', '<video id="late" muted src="b.mp4" data-start="1" data-duration="1"></video>');
+      root.insertAdjacentHTML('beforeend', '<video id="bare" muted src="b.mp4"></video>');
       document.getElementById('v').dataset.start = '0.5';
     })</script>"""
     body = f'<div id="root">{video()}</div>{script}'
     plan = manifest(body, **{"b.mp4": film("b.mp4", 30)})
-    assert [(clip.id, clip.start) for clip in plan.clips] == [("v", 0), ("late", 1)]
+    assert [(clip.id, clip.start) for clip in plan.clips] == [("v", 0), ("late", 1), ("bare", 0)]
+    assert plan.page.durations == {"v": 2, "late": 1, "bare": 1}
     assert sum('changes what <video "v"> plays' in text for text in plan.warnings) == 1
 
 

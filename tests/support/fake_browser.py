@@ -263,6 +263,7 @@ class _Devtools:
 _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.status()": FakePage.status,
     "__hfdask.report()": FakePage.report,
+    "__hfdask.videos()": lambda page: [],
     "__hfdask.sight()": FakePage.sight,
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,

@@ -89,7 +89,6 @@ class FakePage:
             "adapters": ["css"] if any("animation" in clip.text for clip in self.clips) else [],
             "unsupported": [],
             "variableProblems": [],
-            "videos": [],
             "warnings": [],
         }
 

@@ -22,7 +22,7 @@ function sourceOf(video) {
 // Seconds that sources last, by the names of their videos: planning has looked into them.
 let durations = config.durations;
 function knowDurations(known) {
-  durations = known;
+  durations = { ...durations, ...known };
   clipsAreStale = true;
 }
 
@@ -99,8 +99,11 @@ function naturalLength(element) {
 }
 
 // What planning asks for: every video with a source; one that never shows has an empty window. `slot` is the declared length, in its own seconds.
-function reportVideos(seconds) {
+const MAX_URL = 10_000;
+function reportVideos() {
   if (!root) return [];
+  if (clipsAreStale) resolveClips();
+  const { seconds } = rootDuration();
   const byElement = new Map(clips.map((clip) => [clip.element, clip]));
   const found = [];
   for (const video of allVideos()) {
@@ -116,7 +119,7 @@ function reportVideos(seconds) {
     found.push({
       id: cut(videoId(video), MAX_NAME),
       element: cut(describe(video), MAX_NAME),
-      url,
+      url: cut(url, MAX_URL),
       file: fileAt(url),
       start,
       end,

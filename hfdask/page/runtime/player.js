@@ -252,7 +252,6 @@ function report() {
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: few(unsupported()),
     variableProblems: few(variableProblems()),
-    videos: reportVideos(seconds),
     warnings: [...warnings],
   };
 }
@@ -375,6 +374,7 @@ Object.defineProperty(window, "__hfdask", {
     timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
+    videos: told(reportVideos),
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
     frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),
