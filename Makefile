@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types format bench docs setup clean
+.PHONY: demo test test-all lint types format bench docs notebooks setup clean
 
 demo: setup
 	mkdir -p out
@@ -43,6 +43,10 @@ format: node_modules/.package-lock.json
 # NO_MKDOCS_2_WARNING: Material's own news, which is no fault of a page.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Executed anew, in place: look at the plots before you commit them.
+notebooks: setup
+	$(BIN)/python tools/execute_notebooks.py
 
 setup: $(VENV)/.installed $(VENV)/.browser $(VENV)/.libraries
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Environment,
         Finding,
         Font,
+        FrameRecord,
         Manifest,
         RenderResult,
         Resource,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hfdask.core.observer import Observer
     from hfdask.errors import HfdaskError
     from hfdask.manifest.plan import Plan
+    from hfdask.manifest.records import frame_record
     from hfdask.media.compare import Comparison, compare
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
@@ -59,6 +61,7 @@ _HOMES = {
         "Environment",
         "Finding",
         "Font",
+        "FrameRecord",
         "Manifest",
         "RenderResult",
         "Resource",
@@ -67,6 +70,7 @@ _HOMES = {
     "core.observer": ["Observer"],
     "errors": ["HfdaskError"],
     "manifest.plan": ["Plan"],
+    "manifest.records": ["frame_record"],
     "media.compare": ["Comparison", "compare"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
@@ -85,6 +89,7 @@ __all__ = [
     "Environment",
     "Finding",
     "Font",
+    "FrameRecord",
     "HfdaskError",
     "JobConfig",
     "Manifest",
@@ -107,6 +112,7 @@ __all__ = [
     "compare",
     "delayed_chunks",
     "errors",
+    "frame_record",
     "plan",
     "render",
     "render_chunk",

@@ -28,6 +28,7 @@ from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
 from hfdask.core.model import ChunkResult, RenderResult
+from hfdask.core.tables import html_table
 from hfdask.errors import (
     DiskFullError,
     EnvironmentMismatchError,
@@ -144,6 +145,20 @@ class Render:
         return (
             f"<Render {p.stage}: {p.done}/{p.frames} frames, {p.chunks_done}/{p.chunks} chunks, {self.job.output.url}>"
         )
+
+    def _repr_html_(self) -> str:
+        p = self.progress
+        rows = [
+            ("stage", p.stage),
+            ("frames", f"{p.done} of {p.frames}"),
+            ("chunks", f"{p.chunks_done} of {p.chunks}"),
+            ("frames a second", f"{p.fps:.1f}"),
+        ]
+        if p.stage == "render" and p.eta is not None:
+            rows.append(("seconds left", f"{p.eta:.0f}"))
+        if isinstance(self._outcome, BaseException):
+            rows.append(("error", str(self._outcome)))
+        return html_table(rows, self.job.output.url)
 
     def _main(self) -> None:
         try:

@@ -45,6 +45,7 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.tables import chunk_row, facts, html_table
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
 PROTOCOL = 4
@@ -420,8 +421,20 @@ class Manifest(Value, frozen=True):
 class FrameRecord(Value, frozen=True):
     """The lists of a chunk with one entry per frame, from ``start`` on. They are stored in a file beside it.
 
-    ``digests`` are BLAKE3 (128 bits, hex) of the frame's RGB(A) pixels, ``damage`` is true if the compositor drew
-    anything new, and ``seconds`` is the wall time to capture the frame.
+    Attributes
+    ----------
+    key : str
+        Key of the chunk's `ChunkRange`.
+    start : int
+        The first frame.
+    digests : tuple of str
+        BLAKE3 (128 bits, hex) of the frames' RGB(A) pixels.
+    damage : tuple of bool
+        True if the compositor drew anything new. The other frames are static.
+    seconds : tuple of float
+        Wall seconds to capture the frames.
+    messages : tuple of str
+        What the page said.
     """
 
     LIMIT: ClassVar[int] = 2**28
@@ -654,6 +667,17 @@ class RenderResult(Value, frozen=True):
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one flat dictionary for each chunk, as for ``pandas.DataFrame(result.to_rows())``.
+
+        The columns are chunk, start, end, frames, static_frames, worker, warm, attempt, reused, size and
+        browser_bytes, as in `ChunkResult`, and the seconds of each stage: materialise, boot, capture, encode, upload.
+        """
+        return [chunk_row(chunk) for chunk in self.chunks]
+
+    def _repr_html_(self) -> str:
+        return html_table(facts(self), self.output)
 
 
 def canonical_json(value: Any) -> bytes:
