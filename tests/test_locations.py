@@ -46,7 +46,7 @@ def ftp(tmp_path) -> Iterator[Server]:
     folder.mkdir()
     accounts = DummyAuthorizer()
     accounts.add_user(USER, PASSWORD, str(folder), perm="elradfmwMT")
-    handler = type("Handler", (FTPHandler,), {"authorizer": accounts})
+    handler = type("Handler", (FTPHandler,), {"authorizer": accounts, "auth_failed_timeout": 0})
     logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
     server = FTPServer(("127.0.0.1", 0), handler)
     stop = threading.Event()

@@ -268,9 +268,11 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "how",
     [pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.slow), pytest.param(signal.SIGKILL, id="killed")],
 )
-def test_every_question_to_a_lost_scheduler_ends_in_a_typed_error(how, alone, soon, project, tmp_path):
+def test_every_question_to_a_lost_scheduler_ends_in_a_typed_error(how, alone, soon, project, tmp_path, monkeypatch):
     client, pid = alone
     os.kill(pid, how)
+    monkeypatch.setattr(scheduler, "ANSWER", 1.0)  # nobody is there who could answer later
+    monkeypatch.setattr(connection, "WORKERS_ANSWER", 1.0)
     before = set(threading.enumerate())
     for name, call in CALLS.items():
         began = time.monotonic()
