@@ -324,6 +324,7 @@ def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, 
     assert until(lambda: client.futures, 10)
     time.sleep(0.5)
     os.kill(pid, how)
+    monkeypatch.setattr(scheduler, "ANSWER", 1.0)  # nobody is there who could answer later
     thread.join(MARGIN)
     assert [type(error) for error in outcome] == [errors.SchedulerLostError]
 

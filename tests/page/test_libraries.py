@@ -13,6 +13,7 @@ import pytest
 from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
 from samples import COMPOSITIONS
 
+from hfdask.browser import session
 from hfdask.errors import ScriptError
 from hfdask.project.files import Project
 
@@ -535,7 +536,8 @@ WORKER = """let context; onmessage = ({data}) => {
 };"""
 
 
-def test_a_worker_that_draws_when_told_to(tmp_path: Path) -> None:
+def test_a_worker_that_draws_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_WORKER_PATIENCE", 0.5)  # it never answers what it gets first
     script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();
       worker.postMessage({canvas}, [canvas]);
       addEventListener('hf-seek', ({detail}) => {

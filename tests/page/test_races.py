@@ -83,7 +83,7 @@ def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, fa
         assert page.value(WIDE) == 40
 
 
-@pytest.mark.parametrize("display", ["fallback", "optional"])
+@pytest.mark.parametrize("display", [pytest.param("fallback", marks=pytest.mark.slow), "optional"])
 @pytest.mark.parametrize(
     "script",
     [
