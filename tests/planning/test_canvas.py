@@ -9,6 +9,7 @@ import pytest
 from samples import BOX
 
 import hfdask
+from hfdask.browser.session import open_page
 from hfdask.planning import probe
 from hfdask.planning.canvas import declared_canvas
 
@@ -38,13 +39,12 @@ def test_what_the_first_root_declares_is_assumed(markup: str, canvas: tuple[int,
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, Fraction]]:
     """The canvas of each load while planning."""
     seen: list[tuple[int, int, Fraction]] = []
-    original = probe.open_page
 
-    def open_page(chromium: Any, files: Any, page: Any, fps: Fraction, *rest: Any) -> Any:
+    def noted(chromium: Any, files: Any, page: Any, fps: Fraction, *rest: Any) -> Any:
         seen.append((page.width, page.height, fps))
-        return original(chromium, files, page, fps, *rest)
+        return open_page(chromium, files, page, fps, *rest)
 
-    monkeypatch.setattr(probe, "open_page", open_page)
+    monkeypatch.setattr(probe, "open_page", noted)
     return seen
 
 
