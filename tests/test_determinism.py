@@ -73,7 +73,7 @@ def split(plan: hfdask.Plan, folder: Path, count: int) -> hfdask.Plan:
     return hfdask.Plan.open(place)
 
 
-@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "iframe", "sub_twice", "text", "webgl_seek"}))
+@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "sub_twice", "text", "webgl_seek"}))
 def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=3600)
     whole = digests(records(plan, tmp_path / "a"))
@@ -85,7 +85,7 @@ def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     assert video.digest == digest_of(whole)
 
 
-@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "text"}))
+@pytest.mark.parametrize("name", some(ALL, {"text"}))
 def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
     first = hfdask.render(COMPOSITIONS / name, tmp_path / "a.mp4", chunk_size=11)
     second = hfdask.render(COMPOSITIONS / name, tmp_path / "b.mp4", chunk_size=11, client=cluster)

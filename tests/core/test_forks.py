@@ -136,8 +136,12 @@ thread.join()
 
 @pytest.mark.parametrize(
     "pool",
-    ["multiprocessing.get_context('fork').Pool(1)", "concurrent.futures.ProcessPoolExecutor(1, FORK)"],
-    ids=["Pool", "ProcessPoolExecutor"],
+    [
+        pytest.param("multiprocessing.get_context('fork').Pool(1)", id="Pool"),
+        pytest.param(
+            "concurrent.futures.ProcessPoolExecutor(1, FORK)", id="ProcessPoolExecutor", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_pools_that_fork_after_a_render(pool, source, tmp_path):
     body = f"""

@@ -81,7 +81,22 @@ PENDING = {
 }
 
 
-@pytest.mark.parametrize("script", PENDING.values(), ids=PENDING)
+# On every run each thing that may be pending once; what is made of several in `make test-all`.
+MADE_OF_SEVERAL = {
+    "timers after each other",
+    "promises of all kinds",
+    "many timers at once",
+    "animation frames, then a timer",
+}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(script, id=name, marks=[pytest.mark.slow] if name in MADE_OF_SEVERAL else [])
+        for name, script in PENDING.items()
+    ],
+)
 def test_a_missing_timeline_is_waited_for_while_anything_is_pending(tmp_path: Path, script: str) -> None:
     files = {"data.json": "{}", "red.svg": svg("#f00"), "worker.js": WORKER}
     with open_html(tmp_path, composition(BOX, script, root=""), files) as page:
