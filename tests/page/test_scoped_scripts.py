@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_samples import composition, open_html
+from page_samples import SOON, composition, open_html
 
 pytestmark = pytest.mark.browser
 
@@ -118,7 +118,7 @@ def test_sheets_that_are_not_used_are_not_waited_for(tmp_path: Path) -> None:
     with scoped(tmp_path, "window.got = document.readyState", content, {"a.css": "* { color: red }"}) as page:
         assert page.value("got") == "interactive"
         assert page.value("getComputedStyle(root).color") == "rgb(0, 0, 0)"
-        assert page.seconds < 2
+        assert page.seconds < SOON
 
 
 def test_a_library_of_a_scene_that_is_not_there(tmp_path: Path) -> None:

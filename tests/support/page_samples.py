@@ -29,6 +29,9 @@ SETTINGS = PageSettings(
     frame_timeout=20.0,
 )
 
+SOON = 12.0
+"""Seconds that a page takes on a crowded machine if nothing is waited for: half of the wait for a missing timeline."""
+
 
 class Page:
     """An open, settled page. Frames are numbers of the absolute timeline; points are (x, y) from the upper left."""
