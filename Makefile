@@ -10,11 +10,12 @@ demo: setup
 	mkdir -p out
 	$(BIN)/hfdask render examples/title -o out/title.mp4
 
+# Three at a time on two cores: tests wait for browsers and time limits for about half of their time.
 test: setup lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: setup lint types
-	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "" --cov --cov-report=term
 
 bench: setup
 	$(BIN)/python benchmarks/render.py examples/title

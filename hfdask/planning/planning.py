@@ -41,6 +41,7 @@ from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
+from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.probe import probe
 from hfdask.project.files import Project, freeze_files, local_project
@@ -170,9 +171,10 @@ def seal(
         findings = _check(found, options)
     with clock("probe"):
         mode = capture_mode(options.capture)
+        width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
         page = PageSettings(
-            width=1920,
-            height=1080,
+            width=width,
+            height=height,
             capture_mode=mode,
             fragment=found.is_fragment,
             variables=options.variables,
@@ -181,7 +183,7 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, options, clock))
+            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock))
         except ProjectError as error:
             for line in summary(findings):  # may well say why
                 error.add_note(f"check: {line}")

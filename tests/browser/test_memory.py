@@ -64,7 +64,7 @@ def test_a_page_that_eats_memory_is_a_typed_error_and_the_next_chunk_renders(lim
 
 def test_a_chunk_whose_page_leaks_goes_on_in_a_new_browser(planned, tmp_path, monkeypatch):
     # A frame takes long, so that there are looks between.
-    plan = planned("eat(20); event.detail.waitUntil(pause(150))", chunk_size=30)
+    plan = planned("eat(40); event.detail.waitUntil(pause(200))", chunk_size=15)
     quiet = hfdask.render_chunk(plan.url, 0, tmp_path / "quiet.mp4")
     monkeypatch.setenv(BYTES_VARIABLE, str(LIMIT))
     chunk = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4")

@@ -281,10 +281,10 @@ def test_letters_without_a_glyph_are_a_warning_with_their_remedy(project, tmp_pa
     ("letters", "words"),
     [
         ("नम", "(Devanagari)"),
-        ("שלום", "(Hebrew)"),
-        ("。", "fonts-noto-cjk"),
+        pytest.param("שלום", "(Hebrew)", marks=pytest.mark.slow),
+        pytest.param("。", "fonts-noto-cjk", marks=pytest.mark.slow),
         ("😀", "fonts-noto-color-emoji"),
-        ("\ue123", "U+E123"),
+        pytest.param("\ue123", "U+E123", marks=pytest.mark.slow),
         ("\ue123", "icon font"),
         ("".join(map(chr, range(0x5B00, 0x5B20))), "and 22 more (Han)"),
     ],

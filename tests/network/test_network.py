@@ -131,7 +131,7 @@ def plan(tmp_path: Path) -> Callable[..., hfdask.Plan]:
 
     def make(source: Path, **options: Any) -> hfdask.Plan:
         return hfdask.plan(
-            source, tmp_path / f"plan{next(counter)}", **{"allow_hosts": HERE, "chunk_size": 15, **options}
+            source, tmp_path / f"plan{next(counter)}", **{"allow_hosts": HERE, "chunk_size": 30, **options}
         )
 
     return make
@@ -291,10 +291,10 @@ def test_a_late_fetch_is_found_by_the_sweep_and_only_by_it(page, plan, web: Web)
           if (t >= 1500) i.src = "{web.url}/late.svg"; requestAnimationFrame(f) }})</script>""",
         duration=2,
     )
-    with_sweep = plan(source)
+    with_sweep = plan(source, chunk_size=15)
     assert [r.url for r in with_sweep.manifest.resources] == [f"{web.url}/late.svg"]
     assert with_sweep.stages["sweep"] > 0
-    without = plan(source, sweep=0)
+    without = plan(source, sweep=0, chunk_size=15)
     assert without.manifest.resources == ()
     assert json.loads((Path(without.url.removeprefix("file://")) / "sweep.json").read_text())["frames"] == []
     web.stop()

@@ -31,7 +31,16 @@ def seconds(folder: Path, kind: str, count: int) -> float:
         return page.seconds + time.perf_counter() - began
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# On every run those of which one depends on another, or that are two things at once.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "CSS animations of clips",
+        "clips after clips",
+        pytest.param("CSS animations", marks=pytest.mark.slow),
+        pytest.param("clips", marks=pytest.mark.slow),
+    ],
+)
 def test_four_times_as_much_takes_no_more_than_some_times_as_long(tmp_path: Path, kind: str) -> None:
     seconds(tmp_path, kind, 10)  # a browser's first page is slower
     rounds = [(seconds(tmp_path, kind, 300), seconds(tmp_path, kind, 1200)) for _ in range(3)]

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
+from page_samples import BLUE, GREEN, RED, SOON, WHITE, Page, composition, open_files, open_html, svg
 from samples import COMPOSITIONS
 
+from hfdask.browser import session
 from hfdask.errors import ScriptError
 from hfdask.project.files import Project
 
@@ -358,13 +359,13 @@ def test_d3_transitions_with_and_without_delays() -> None:
 def test_d3_transitions_that_take_no_time_end_before_the_first_frame(tmp_path: Path) -> None:
     script = """const bar = d3.select('#root').append('i');
       const quick = bar.transition().duration(0).style('width', '9px');
-      const slow = d3.select('#root').append('b').transition().duration(9000).style('width', '9px');
+      const slow = d3.select('#root').append('b').transition().duration(90_000).style('width', '9px');
       let ended = 0; quick.end().then(() => ended++);
       window.__hfD3 = [quick, slow];"""
     html = composition("", script, head='<script src="d3.js"></script>')
     with open_html(tmp_path, html, {"d3.js": library("d3", "d3.min.js")}) as page:
         assert page.value("[ended, document.querySelector('i').style.width]") == [1, "9px"]
-        assert page.seconds < 5
+        assert page.seconds < SOON
         assert page.loaded.abandoned == []
 
 
@@ -535,7 +536,8 @@ WORKER = """let context; onmessage = ({data}) => {
 };"""
 
 
-def test_a_worker_that_draws_when_told_to(tmp_path: Path) -> None:
+def test_a_worker_that_draws_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_WORKER_PATIENCE", 0.5)  # it never answers what it gets first
     script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();
       worker.postMessage({canvas}, [canvas]);
       addEventListener('hf-seek', ({detail}) => {

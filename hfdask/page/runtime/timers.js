@@ -19,6 +19,7 @@ const queue = own([]); // {timer, id, due, turn}, the next one first, and some t
 let nextTimer = 1;
 let fired = 0;
 let running = null; // the timer whose callback, or what that has left to promises, runs
+let runningDue = 0; // when that was due: an interval is due again while its promises still run
 let waitsSince = Infinity; // when a frame that waits for promises of the page began, by the real clock
 
 // A frame below one of another origin has the real clock. One that is made when the page has loaded has no load of its own.
@@ -40,7 +41,7 @@ function startTimer(handler, delay, args, { repeats = false, idle = false } = {}
   const level = running ? running.level + 1 : 0;
   const least = idle && running?.idle ? IDLE_PERIOD : level > CLAMPED.level ? CLAMPED.delay : 0;
   const wanted = delay | 0; // as a browser reads it
-  const set = running ? running.due : soughtMs > madeAt ? soughtMs : madeAt;
+  const set = running ? runningDue : soughtMs > madeAt ? soughtMs : madeAt;
   const timer = {
     id: nextTimer++,
     handler,
@@ -121,6 +122,7 @@ function fireTimer(timer) {
   timer.turn++;
   fired++;
   running = timer;
+  runningDue = timer.due;
   if (!timer.repeats) timers.delete(timer.id);
   guarded(() => {
     if (typeof timer.handler === "function") apply(timer.handler, window, timer.args);
