@@ -19,14 +19,16 @@ SIDES = ("width", "height")
 DEFAULT_SIZE = (1920, 1080)
 DEFAULT_FPS = Fraction(30)
 
-_ROOT = re.compile(r"<[a-z][^<>]*\sdata-composition-id\b[^<>]*>", re.IGNORECASE)
+# Two patterns in turn: one for both would take quadratic time for a tag that names the attribute again and again.
+_TAG = re.compile(r"<[a-z][^<>]*>", re.IGNORECASE)
+_IS_ROOT = re.compile(r"\sdata-composition-id\b", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\sdata-(width|height|fps)\s*=\s*(["']?)([0-9/]{1,20})\2(?=[\s/>])""", re.IGNORECASE)
 
 
 def declared_canvas(html: str) -> tuple[int, int, Fraction]:
     """Return width, height and frame rate of the first root in a document's markup; defaults for what it lacks."""
-    root = _ROOT.search(html)
-    declared = {name.lower(): value for name, _, value in _ATTRIBUTE.findall(root[0])} if root else {}
+    root = next((tag[0] for tag in _TAG.finditer(html) if _IS_ROOT.search(tag[0])), "")
+    declared = {name.lower(): value for name, _, value in _ATTRIBUTE.findall(root)}
     width, height = (_side(declared.get(name, ""), default) for name, default in zip(SIDES, DEFAULT_SIZE, strict=True))
     fps = DEFAULT_FPS
     with suppress(InvalidConfigError):

@@ -11,7 +11,7 @@ from samples import BOX
 import hfdask
 from hfdask.browser.session import open_page
 from hfdask.planning import probe
-from hfdask.planning.canvas import declared_canvas
+from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, declared_canvas
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -65,3 +65,11 @@ def test_a_page_whose_script_sets_its_canvas_is_loaded_again_with_that(project, 
     ]
     assert loads == [(160, 90, 30), (64, 48, 10), (64, 90, 30), (64, 48, 10)]
     assert {(plan.width, plan.height, plan.frames) for plan in plans} == {(64, 48, 10)}
+
+
+@pytest.mark.parametrize(
+    "markup",
+    ["<a " + " data-composition-id" * 300_000, "<a " * 300_000, "<a data-composition-id" + " data-width" * 300_000],
+)
+def test_hostile_markup_is_read_in_linear_time(markup):
+    assert declared_canvas(markup) == (*DEFAULT_SIZE, DEFAULT_FPS)  # quadratic time would be hours
