@@ -11,7 +11,7 @@ from samples import BOX
 import hfdask
 from hfdask.browser.session import open_page
 from hfdask.planning import probe
-from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, declared_canvas
+from hfdask.planning.canvas import declared_canvas
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -72,4 +72,4 @@ def test_a_page_whose_script_sets_its_canvas_is_loaded_again_with_that(project, 
     ["<a " + " data-composition-id" * 300_000, "<a " * 300_000, "<a data-composition-id" + " data-width" * 300_000],
 )
 def test_hostile_markup_is_read_in_linear_time(markup):
-    assert declared_canvas(markup) == (*DEFAULT_SIZE, DEFAULT_FPS)  # quadratic time would be hours
+    assert declared_canvas(markup) == DEFAULT  # quadratic time would be hours
