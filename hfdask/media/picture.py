@@ -224,20 +224,6 @@ class YuvConverter:
         )
 
 
-def to_rgb(frame: av.VideoFrame) -> Pixels:
-    """Convert a decoded limited-range BT.709 frame to RGB, shape (height, width, 3)."""
-    rgb = VideoReformatter().reformat(
-        frame,
-        format="rgb24",
-        src_colorspace=Colorspace.ITU709,
-        src_color_range=ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-        interpolation=BITEXACT | Interpolation.FULL_CHR_H_INT,
-        threads=1,
-    )
-    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
-
-
 def tag_bt709(target: Any) -> None:
     """Mark a frame or codec context as limited-range BT.709."""
     target.color_range = int(ColorRange.MPEG)

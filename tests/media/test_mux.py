@@ -9,14 +9,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture
+from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, to_rgb
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.encode import h264_settings
-from hfdask.media.picture import frame_digest, to_rgb
+from hfdask.media.picture import frame_digest
 
 RATES = ["1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001", "60000/1001", "7/3"]
 

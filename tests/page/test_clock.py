@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from page_samples import Page, composition, open_html
-
-from hfdask.core.frames import frame_time
+from samples import frame_time
 
 pytestmark = pytest.mark.browser
 

@@ -11,8 +11,8 @@ const native = Object.freeze({
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
 });
 
-// The time of a frame in seconds, rounded once: to the last bit what `frame_time` of hfdask/core/frames.py computes. The product
-// is exact: in a video of 24 hours it is less than 2 ** 53.
+// The time of a frame in seconds: the double nearest to the fraction `frame / fps` (docs/compositions.md, 3.5). Only the division
+// rounds; the product is exact, because in a video of 24 hours it is less than 2 ** 53.
 const [RATE, PER_SECONDS] = config.fps;
 function frameTime(frame) {
   return (frame * PER_SECONDS) / RATE;
