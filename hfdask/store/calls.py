@@ -52,6 +52,14 @@ def retried(call: Callable[[], _R]) -> _R:
     return attempts(call)
 
 
+def reread(call: Callable[[], _R], reads: int, spoilt: Callable[[BaseException], bool]) -> _R:
+    """Make a call that reads, and repeat it at once while its error says that the content is spoilt.
+
+    The last attempt's error is raised unchanged.
+    """
+    return Retrying(stop=stop_after_attempt(reads), retry=retry_if_exception(spoilt), reraise=True)(call)
+
+
 def in_time(
     connections: Connections,
     method: str,

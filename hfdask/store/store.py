@@ -40,7 +40,7 @@ from hfdask.errors import (
     StoreRefusedError,
 )
 from hfdask.store.allowlist import require_allowed
-from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.calls import THREADS, in_time, reread, retried
 from hfdask.store.connections import Connections
 from hfdask.store.content import file_digest
 from hfdask.store.failures import TruncatedRead, is_full, may_be_missing, not_writable, typed
@@ -182,14 +182,7 @@ class Store:
         HfdaskError
             As `read`, and whatever ``parse`` says the last time.
         """
-        try:
-            return parse(self.read(name, limit))
-        except (MissingArtifactError, StoreError, StoreRefusedError, DiskFullError):
-            raise
-        except HfdaskError:
-            if self.local or reads < 2:
-                raise
-        return self.read_as(name, parse, reads - 1, limit)
+        return reread(lambda: parse(self.read(name, limit)), 1 if self.local else reads, _may_be_spoilt)
 
     def fetch(
         self,
@@ -224,16 +217,18 @@ class Store:
                 raise wrong
             return found
         bound = size if limit is None and sha256 is not None else limit
-        try:
+
+        def copy() -> Path:
             self._do(name, partial(self._get, name, path, size, _Bounded(bound, wrong)))
-            if sha256 is None or file_digest(path) == sha256:
-                return path
-            raise wrong
-        except HfdaskError as error:
+            if sha256 is not None and file_digest(path) != sha256:
+                raise wrong
+            return path
+
+        try:
+            return reread(copy, reads, lambda error: error is wrong)
+        except HfdaskError:
             path.unlink(missing_ok=True)
-            if error is not wrong or reads < 2:
-                raise
-        return self.fetch(name, path, size, sha256, reads - 1, limit)
+            raise
 
     def in_place(self, name: str) -> Path:
         """The file itself, in a local store."""
@@ -456,6 +451,13 @@ class _Bounded(Callback):  # type: ignore[misc] # fsspec has no types
         """Called by fsspec whenever the size or the bytes that came are known anew."""
         self.require(self.size)
         self.require(self.value)
+
+
+def _may_be_spoilt(error: BaseException) -> bool:
+    """Return true if an error of a parser may come from bytes that were damaged on their way."""
+    return isinstance(error, HfdaskError) and not isinstance(
+        error, MissingArtifactError | StoreError | StoreRefusedError | DiskFullError
+    )
 
 
 class _AlreadyThereError(FileExistsError):
