@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hfdask._version import __version__
-    from hfdask.assembly.assemble import Assembly, assemble
+    from hfdask.assembly.assemble import AssembleOptions, Assembly, assemble
     from hfdask.assembly.certificate import Verification
     from hfdask.browser import close_browsers
     from hfdask.checking.check import CheckReport, check
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_version": ["__version__"],
-    "assembly.assemble": ["Assembly", "assemble"],
+    "assembly.assemble": ["AssembleOptions", "Assembly", "assemble"],
     "assembly.certificate": ["Verification"],
     "browser": ["close_browsers"],
     "checking.check": ["CheckReport", "check"],
@@ -77,6 +77,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Artifact",
+    "AssembleOptions",
     "Assembly",
     "CheckReport",
     "ChunkRange",

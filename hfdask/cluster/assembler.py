@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from hfdask.assembly.assemble import Assembly
+from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.tasks import assemble_task
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.core.observer import Observer
@@ -29,7 +29,7 @@ from hfdask.errors import (
     OutputNotWritableError,
     RenderCancelledError,
 )
-from hfdask.manifest.plan import Plan
+from hfdask.manifest.location import PlanLocation
 from hfdask.store import Location, split_url
 
 Spoilt = dict[int, HfdaskError]
@@ -146,17 +146,16 @@ class AssemblyTask:
     ----------
     run : callable
         Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
-    plan : Plan
+    plan : PlanLocation
     output : Location
-    strict, certificate
+    options : AssembleOptions
         As in `hfdask.assemble`.
     """
 
     def __init__(
-        self, run: Callable[..., RenderResult], plan: Plan, output: Location, *, strict: bool, certificate: bool
+        self, run: Callable[..., RenderResult], plan: PlanLocation, output: Location, options: AssembleOptions
     ) -> None:
-        self._run, self._plan, self._output = run, plan, output
-        self._strict, self._certificate = strict, certificate
+        self._run, self._plan, self._output, self._options = run, plan, output, options
         self._chunks: list[ChunkResult] = []
 
     def __enter__(self) -> AssemblyTask:
@@ -181,16 +180,7 @@ class AssemblyTask:
         """
         numbers = {chunk.url: chunk.index for chunk in self._chunks}
         try:
-            video = self._run(
-                "assemble",
-                assemble_task,
-                self._plan.location,
-                self._plan.hash,
-                tuple(numbers),
-                self._output,
-                self._strict,
-                self._certificate,
-            )
+            video = self._run("assemble", assemble_task, self._plan, tuple(numbers), self._output, self._options)
         except HfdaskError as error:
             if (url := error.details.get("url")) in numbers:
                 error.details.setdefault("chunk", numbers[url])

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from distributed import Client
 
-from hfdask.assembly.assemble import Assembly
+from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.claim import Claim
@@ -277,20 +277,15 @@ class Render:
         return sorted(spoilt)
 
     def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
-        job = self.job
-        if job.config.assemble_on == "worker":
-            return AssemblyTask(
-                self._once, plan, job.output, strict=job.config.strict, certificate=job.config.certificate
-            )
-        opened = partial(
-            Assembly,
-            plan.location,
-            job.output,
-            strict=job.config.strict,
-            certificate=job.config.certificate,
-            plan_hash=plan.hash,
-        )
-        return AssemblyThread(opened, run.stop, self._stop)
+        output, config = self.job.output, self.job.config
+        options: AssembleOptions = {
+            "strict": config.strict,
+            "certificate": config.certificate,
+            "plan_hash": plan.hash,
+        }
+        if config.assemble_on == "worker":
+            return AssemblyTask(self._once, plan.location, output, options)
+        return AssemblyThread(partial(Assembly, plan.location, output, **options), run.stop, self._stop)
 
     def _require_going(self) -> None:
         if self._stop.is_set():

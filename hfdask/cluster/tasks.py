@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from hfdask.assembly.assemble import assemble
+from hfdask.assembly.assemble import AssembleOptions, assemble
 from hfdask.browser import browser_thread
 from hfdask.cluster.client_state import TOPIC
 from hfdask.cluster.handover import received
@@ -77,25 +77,12 @@ def _leave_no_orphan(plan: PlanLocation, output: Location) -> None:
 
 
 def assemble_task(
-    plan: PlanLocation,
-    plan_hash: str,
-    chunk_urls: tuple[str, ...],
-    output: Location,
-    strict: bool,
-    certificate: bool,
+    plan: PlanLocation, chunk_urls: tuple[str, ...], output: Location, options: AssembleOptions
 ) -> RenderResult:
     """`hfdask.assemble` as a task; the records of the chunks stay out of the answer, because the driver has them."""
     observer = _observer()
     with _tag_worker(observer):
-        video = assemble(
-            plan,
-            chunk_urls,
-            output,
-            strict=strict,
-            certificate=certificate,
-            plan_hash=plan_hash,
-            observer=observer,
-        )
+        video = assemble(plan, chunk_urls, output, observer=observer, **options)
     return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
 
 

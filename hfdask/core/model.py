@@ -124,10 +124,6 @@ class Artifact(Value, frozen=True):
         Digest of its content, and its name in the store.
     size : int
         Bytes.
-    chunks : "all" or tuple of int
-        The chunks that need it.
-    assembler : bool
-        True if assembly needs it; always false today.
     """
 
     of_project: ClassVar[bool] = True
