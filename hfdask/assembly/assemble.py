@@ -128,8 +128,6 @@ class Assembly:
 
     Attributes
     ----------
-    location : PlanLocation
-        Where the plan is.
     manifest : Manifest
         The plan's.
 

@@ -7,8 +7,6 @@ scripts. Conditions on several documents are checked here: files, ids, libraries
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -128,16 +126,3 @@ def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> 
     walk.run()
     findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
     return CheckReport(project=str(found.folder), files=tuple(sorted(walk.read)), findings=tuple(findings))
-
-
-def summary(findings: Iterable[Finding]) -> list[str]:
-    """Return one line for each code, errors first, with the count and the first place."""
-    findings = list(findings)
-    counts = Counter(finding.code for finding in findings)
-    first = {finding.code: finding for finding in reversed(findings)}
-    ordered = sorted(first.values(), key=lambda finding: (finding.severity, finding.code))
-    return [
-        f"{finding.severity}: {finding.code}{f' x {counts[finding.code]}' if counts[finding.code] > 1 else ''} "
-        f"({finding.place}): {finding.message}"
-        for finding in ordered
-    ]

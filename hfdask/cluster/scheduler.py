@@ -191,15 +191,22 @@ class _Impatient(Client):
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Client]:
-    """A client of the scheduler at an address, for the length of the block, in which Dask logs nothing: errors tell enough.
+def connect(address: str) -> Iterator[Client]:
+    """Connect to the Dask scheduler at an address until the block ends. Dask logs nothing meanwhile: errors say enough.
+
+    Unlike a `Client` that you make yourself, this one gives up after some seconds if the scheduler does not answer.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``tcp://10.0.0.5:8786``.
 
     Raises
     ------
     InvalidConfigError
-        Where it is no address.
+        If it is not an address.
     SchedulerLostError
-        Where no scheduler answers there.
+        If no scheduler answers there.
     """
     with silence_logging_cmgr(logging.CRITICAL):
         client = _client_at(address)

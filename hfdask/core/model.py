@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -596,6 +598,19 @@ class Finding(Value, frozen=True):
     @property
     def place(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    @staticmethod
+    def summary(findings: Iterable[Finding]) -> list[str]:
+        """Return one line for each code, errors first, with the count and the first place."""
+        findings = list(findings)
+        counts = Counter(finding.code for finding in findings)
+        first = {finding.code: finding for finding in reversed(findings)}
+        ordered = sorted(first.values(), key=lambda finding: (finding.severity, finding.code))
+        return [
+            f"{finding.severity}: {finding.code}{f' x {counts[finding.code]}' if counts[finding.code] > 1 else ''} "
+            f"({finding.place}): {finding.message}"
+            for finding in ordered
+        ]
 
 
 class RenderResult(Value, frozen=True):

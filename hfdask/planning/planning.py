@@ -17,7 +17,7 @@ from msgspec import Meta
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project, summary
+from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
@@ -183,7 +183,7 @@ def seal(
         try:
             probed = browser_thread().run(probe(files, found.entry, page, options, clock))
         except ProjectError as error:
-            for line in summary(findings):  # may well say why
+            for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
     with clock("freeze"):
