@@ -1,7 +1,7 @@
 """When a running chunk gets a second copy elsewhere: one pure rule.
 
 A chunk is slow for its like when it takes a multiple of what the finished chunks took for as many frames. It is judged
-only when most chunks are finished, so that there is something to judge by, and never within the first seconds, in
+only when most chunks are finished, because there is nothing to compare with before, and never within the first seconds, in
 which a copy would cost more than it could save.
 """
 

@@ -2,7 +2,7 @@
 
 What happens to a failed chunk depends on its error alone: if it can heal, the chunk is tried again under a new key
 (`hfdask.cluster.retries`); if it cannot, it ends the run and stops the other chunks. Chunks that run far too long, and those on
-workers that have stopped, get a second copy (`hfdask.cluster.copies`). Where an attempt may run is decided in
+workers that have stopped, get a second copy (`hfdask.cluster.copies`). Which worker may run an attempt is decided in
 `hfdask.cluster.placement`.
 """
 
@@ -53,7 +53,7 @@ class ChunkRun:
     submitted : float
         When the render was asked for, by `time.monotonic`. All that it ever runs goes before what was asked for later.
     on_frames : callable
-        Told a chunk's index and how many of its frames are done.
+        Called with a chunk's index and the number of its finished frames.
     """
 
     client: Client
@@ -145,7 +145,7 @@ class ChunkRun:
         try:
             result = self._result(future, attempt)
         except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted out by its kind
-            # While anybody holds a failed task, and a traceback does, the next render is told its error without a new try.
+            # A failed task that is still referenced, as by a traceback, gives its error to the next render without a new attempt.
             future.release()
             self._failed(error, attempt)
         else:
@@ -162,7 +162,7 @@ class ChunkRun:
                 f"chunk {attempt.index} was finished, but its worker does not send what it says about it",
                 worker=attempt.worker,
             ) from error
-        # A stored record is not believed where it says it is, nor which chunk of this plan.
+        # URL and index come from this plan, never from the stored record.
         url = f"{self.output_url}/{self.plan.manifest.chunks[attempt.index].file}"
         return msgspec.structs.replace(result, index=attempt.index, url=url)
 

@@ -63,10 +63,10 @@ class Connection:
             return self._ahead + moment
 
     def unfit_workers(self, planned: Environment) -> dict[str, dict[str, Any]]:
-        """How each worker differs that would render something else than was planned.
+        """Return the workers that would render other pixels than the plan, with the differences of each.
 
-        A worker that was right once is not asked again: nothing but a new process can change its answer. One that has
-        stopped is left out; each chunk looks again at what it is rendered with.
+        A fit worker is not asked again, because only a new process can change its answer. Stopped workers are left out.
+        Each chunk also compares its own environment with the plan.
         """
         with self._asking.turn():
             workers = worker_addresses(self._client)
@@ -77,19 +77,19 @@ class Connection:
             return {worker: differences for worker, differences in answers.items() if differences}
 
     def silent_workers(self) -> set[str]:
-        """Workers that have stopped, as far as their heartbeats tell."""
+        """Return the workers that have stopped, by their heartbeats."""
         return self._heartbeats.silent()
 
     def ask_workers(self, call: Callable[..., Any], *args: Any, workers: set[str]) -> tuple[dict[str, Any], set[str]]:
-        """What a function returns on each of these workers, and those of them that have stopped.
+        """Call a function on each of these workers; return the results, and the workers that have stopped.
 
-        One on which it fails is in neither.
+        A worker on which it fails is in neither.
 
         Raises
         ------
         SchedulerLostError
         WorkerLostError
-            Where some have heartbeats, but no answer.
+            If some workers send heartbeats, but no answer.
         """
         stopped, limit = set[str](), WORKERS_ANSWER
         for _ in range(_ROUNDS):
@@ -108,7 +108,7 @@ class Connection:
         raise WorkerLostError(f"workers {', '.join(going)} have not answered in {_ROUNDS} times {WORKERS_ANSWER:g} s")
 
     def listen(self, token: str, heard: Callable[[_Message], None]) -> None:
-        """Have progress events of the chunks with this token told, on the client's event loop."""
+        """Subscribe to progress events of chunks with this token; ``heard`` is called on the client's event loop."""
         with self._lock:
             if not self._listeners:
                 try:
@@ -118,7 +118,7 @@ class Connection:
             self._listeners.setdefault(token, []).append(heard)
 
     def leave(self, token: str, heard: Callable[[_Message], None]) -> None:
-        """Tell no more; the scheduler sends nothing to a client of which nobody listens."""
+        """Unsubscribe; the last listener also unsubscribes the client."""
         with self._lock:
             self._listeners[token].remove(heard)
             if not self._listeners[token]:
@@ -134,7 +134,7 @@ class Connection:
 
 
 def connection_of(client: Client) -> Connection:
-    """The one that all renders of this client share."""
+    """Return the connection that all renders of this client share."""
     with _making:
         if client not in _connections:
             _connections[client] = Connection(client)

@@ -1,4 +1,4 @@
-"""What went wrong with a task, as one of our own errors."""
+"""Translate the errors of tasks to hfdask's errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hfdask.store.failures import is_full
 
 
 def cause_of(error: BaseException, what: str, client: Client, **details: Any) -> HfdaskError:
-    """The error of a task of a client; ``what`` names the task, and ``details`` are added to what the error tells."""
+    """Return the error of a client's task as an `HfdaskError`; ``what`` names the task, and ``details`` are added to it."""
     if isinstance(error, HfdaskError):
         for name, value in details.items():
             error.details.setdefault(name, value)

@@ -28,7 +28,7 @@ def default_slots() -> int:
 class _Embedded(SpecCluster):
     @property
     def dashboard_link(self) -> str:
-        """Where the dashboard listens; a scheduler without a port has the machine's own address."""
+        """The dashboard's address. A scheduler without a port would report the machine's own address."""
         services = self.scheduler_info["services"]
         return format_dashboard_link("127.0.0.1", services["dashboard"]) if "dashboard" in services else ""
 
@@ -45,7 +45,7 @@ class _QuietWorker(Worker):
 
 @contextmanager
 def client_for(client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Iterator[Client]:
-    """The given client, else the current one, else that of an embedded cluster for the length of the block.
+    """Yield the given client, else the current one, else the client of an embedded cluster that closes with the block.
 
     The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
     second and needs no ``__main__`` guard, and what is heavy runs in Chromium's processes anyway. With ``dashboard`` it
@@ -54,7 +54,7 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
     Raises
     ------
     InvalidConfigError
-        Where ``client`` is no synchronous distributed Client.
+        If ``client`` is not a synchronous distributed Client.
     """
     if client is not None:
         if not isinstance(client, Client) or client.asynchronous:

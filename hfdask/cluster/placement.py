@@ -1,8 +1,8 @@
 """Which workers may take which chunk.
 
-One that would render other pixels than were planned takes none. A chunk that failed on a worker is tried again on another
-one, and the second copy of a straggler goes to another one, as long as there is one that has not had it. One that has stopped gets
-no copy of anything.
+A worker that would render other pixels than the plan takes none. A chunk that failed on a worker is tried again on another
+worker, and the second copy of a slow chunk goes to another worker, as long as some worker has not had it. A stopped worker
+gets no copies.
 
 A chunk is bound to workers for nothing else, because a bound task does not wait in the scheduler's queue for whichever worker is
 free first.
@@ -46,7 +46,7 @@ class Workers:
         Raises
         ------
         EnvironmentMismatchError
-            Where none would render what was planned.
+            If no worker would render the planned pixels.
         """
         if not in_process(self._client):
             self.exclude(connection_of(self._client).unfit_workers(self._planned))
@@ -57,7 +57,7 @@ class Workers:
         Raises
         ------
         EnvironmentMismatchError
-            Where no other one is left.
+            If no other worker is left.
         """
         self._unfit.update(unfit)
         self.warnings += [f"worker {worker} gets no chunk: {_listed(unfit[worker])}" for worker in sorted(unfit)]
@@ -80,9 +80,9 @@ class Workers:
         had.append(worker)
 
     def allowed(self, indices: Iterable[int]) -> dict[int, frozenset[str]]:
-        """The workers that a new try of each chunk is bound to: none where any will do.
+        """Return the workers to which a new attempt of each chunk is bound; an empty set means any worker.
 
-        Once all have had a chunk, those that had it longest ago may have it again.
+        Once all workers have had a chunk, the first of them may have it again.
         """
         had = {index: self._had.get(index, []) for index in indices}
         if not (self._unfit or self.silent or any(had.values())):

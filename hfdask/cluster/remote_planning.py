@@ -28,7 +28,7 @@ from hfdask.store import SecretOptions, Snapshot, StorageOptions
 
 
 def needs_worker(client: Client) -> bool:
-    """Whether this process has no browser, and there are others."""
+    """Return true if this process has no browser, and there are workers in other processes."""
     try:
         find_browser()
     except BrowserNotFoundError:
@@ -50,7 +50,7 @@ def plan_on_worker(
     Parameters
     ----------
     options : mapping
-        Those that the caller gave; ``slots`` is the default of ``workers``, 0 for none.
+        The caller's options; ``slots`` is the default of ``workers``, 0 for none.
     run : callable
         Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
 

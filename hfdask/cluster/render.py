@@ -38,7 +38,7 @@ def submit(
     output : str or path
         The video, any fsspec URL; it appears there only when it is complete and verified.
     client : distributed.Client
-        Where the chunks run. It must stay open until the render has ended.
+        A client of the cluster that renders the chunks. It must stay open until the render has ended.
     storage_options : mapping, optional
         Arguments of the file systems; they travel to the workers but are never stored or shown.
     config : RenderConfig, optional

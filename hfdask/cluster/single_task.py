@@ -98,7 +98,7 @@ def _attempt(
 
 
 def _require_going_on(client: Client, future: Future[_R], name: str) -> None:
-    """Raise where the task is on a worker that has stopped."""
+    """Raise an error if the task is on a worker that has stopped."""
     silent = connection_of(client).silent_workers()
     worker = next(iter(workers_of(client, [future]).values()), "") if silent else ""
     if worker in silent:

@@ -472,7 +472,7 @@ class ChunkResult(Value, frozen=True):
     Attributes
     ----------
     plan_hash : str
-        The plan that it was rendered for, or the last one that found it unchanged.
+        The plan that it was rendered for, or the last plan that found it unchanged.
     key : str
         Key of its `ChunkRange`.
     index, start, end : int
@@ -578,7 +578,7 @@ class Finding(Value, frozen=True):
         Stable name of the rule.
     severity : {"error", "warning"}
     file, line : str, int or None
-        Where it is; lines count from 1.
+        Its place; lines count from 1.
     element : str or None
         An opening tag, or a line of a script.
     message, remedy : str
@@ -631,7 +631,7 @@ class RenderResult(Value, frozen=True):
     static_frames : int
         Frames that were equal to the frame before.
     stages : dict of str to float
-        Wall seconds by stage; those of chunks are summed. ``total`` is the whole call.
+        Wall seconds by stage, summed over the chunks. ``total`` is the whole call.
     chunks : tuple of ChunkResult
         Records of the chunks.
     seams : tuple of Seam

@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def chunks_url(self) -> str:
-        """Folder of the plan's chunk files, and of those of earlier plans."""
+        """Folder of the plan's chunk files; it also has chunks of earlier plans."""
         return self.location.chunks
 
     def chunk_url(self, index: int) -> str:

@@ -1,6 +1,6 @@
 """Compare videos or pictures frame by frame, in numbers that other tools can check.
 
-FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal those of its command line. Two
+FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal FFmpeg's command line. Two
 videos are compared in their stored YUV planes, and two PNGs in RGB. To compare a PNG with a video, the PNG first goes
 through the encoder's conversion, so that only the codec's loss is measured.
 """

@@ -91,7 +91,7 @@ def verify(
             scan = _scan(container, video)
             _check_frames(path, scan, frames, fps, keyframes)
             if scan.digest != digest:
-                raise _invalid(path, "packets", "its packets are not those of the chunks")
+                raise _invalid(path, "packets", "its packets differ from the chunks' packets")
     except av.FFmpegError as error:
         raise _invalid(path, "file", f"it cannot be read: {error}") from error
 

@@ -1,6 +1,6 @@
 """Single pictures: decode PNGs, and compute digests and differences of pixels.
 
-A frame's digest is that of its *decoded* pixels, never of its PNG: two browsers, or two capture modes, may compress the
+A frame's digest is computed from its *decoded* pixels, never from its PNG: two browsers, or two capture modes, may compress the
 same pixels differently. All of this runs once per frame, on cores that Chromium needs too. So a picture stays in the
 decoder's buffer, which the digest and the colour conversion read. The conversion uses only integer, bit-exact paths,
 because a chunk may be encoded again on another kind of CPU, with the same result.

@@ -83,7 +83,7 @@ class Project:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether the entry document lacks html, head and body tags."""
+        """True if the entry document lacks html, head and body tags."""
         text = _COMMENT.sub(b"", dict(self.files())[self.entry].read_bytes())
         return _FRAGMENT_FREE.search(text) is None
 

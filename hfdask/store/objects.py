@@ -180,7 +180,7 @@ class Snapshot:
         Parameters
         ----------
         published : iterable of PlanObject
-            Those of the project, if they were published before. They are not sent or looked for again.
+            The project's objects, if they were published before. They are not sent or looked for again.
 
         Raises
         ------
@@ -247,7 +247,7 @@ def materialised(
     MissingArtifactError
         If an object is not in the store.
     ArtifactDigestError
-        If its bytes are not those that were planned.
+        If its bytes differ from the planned ones.
     StoreError, StoreRefusedError, DiskFullError
     """
     by_digest = {each.sha256: each for each in wanted}
