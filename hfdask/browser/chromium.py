@@ -48,7 +48,7 @@ _FLAGS = (
     "--disable-quic",
     "--disable-blink-features=WebSocketStream",
 )
-# With these the compositor draws only when told to. Screenshots hang for ever under them, so a browser has one mode.
+# With these the compositor draws only on request. Screenshots hang under them, so a browser has one mode.
 _BEGIN_FRAME_FLAGS = (
     "--deterministic-mode",
     "--enable-begin-frame-control",
@@ -73,7 +73,7 @@ _KILLED_SECONDS = 2.0  # for the driver to notice it
 
 
 class Chromium:
-    """A running browser with a page server of its own. Use it only on the browser thread's loop."""
+    """A running browser with its own page server. Use it only on the browser thread's loop."""
 
     def __init__(
         self,

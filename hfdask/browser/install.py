@@ -16,7 +16,7 @@ _TIMEOUT = 900
 
 
 def install_browser(say: Callable[[str], None] = print) -> str:
-    """Install a headless shell unless there is one; return a line about the one that will be used.
+    """Install a headless shell unless there is one; return a line about the shell that will be used.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ It runs alone (``python -I -S launcher.py BINARY ARGUMENT...``), because a proce
 namespace. It makes the socket for the page server, sends it to the waiting process, and then executes the browser in
 its own place:
 
-- in a network namespace of its own, if the system allows one, as root or through a user namespace. A socket belongs to
+- in its own network namespace, if the system allows one, as root or through a user namespace. A socket belongs to
   the namespace in which it was made. So this browser reaches only the page server, and only this browser reaches the
   server;
 - otherwise with filters that need no privilege: seccomp refuses all sockets except TCP and local ones. Landlock, if the

@@ -35,7 +35,7 @@ class CheckReport(Value, frozen=True):
     files : tuple of str
         Documents, scripts and style sheets that were read.
     findings : tuple of Finding
-        All findings, those of the entry document first.
+        All findings, the entry document's first.
     """
 
     project: str
@@ -103,10 +103,10 @@ def check(
     project : path or URL
         A folder with an entry document, or the document itself.
     entry : str, optional
-        The entry document, relative to the project. Default: that of the project's ``hfdask.toml``, else
+        The entry document, relative to the project. Default: the entry in the project's ``hfdask.toml``, else
         ``index.html``.
     variables : dict, optional
-        Values for a render, over those of ``hfdask.toml``; they are compared with the declarations.
+        Values for a render, which win over ``hfdask.toml``; they are compared with the declarations.
     storage_options : mapping, optional
         Arguments of the project's file system.
 

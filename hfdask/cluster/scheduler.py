@@ -224,7 +224,9 @@ def _client_at(address: str) -> Client:
             raise ValueError("it needs certificates: set distributed.comm.tls in Dask's configuration")
         return _Impatient(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise InvalidConfigError(f"{address} is not the address of a Dask scheduler: {error}", field="scheduler") from error
+        raise InvalidConfigError(
+            f"{address} is not the address of a Dask scheduler: {error}", field="scheduler"
+        ) from error
     except (OSError, TimeoutError) as error:
         raise SchedulerLostError(
             f"no Dask scheduler answers at {address}: {error or f'not within {CONNECT:g} s'}", address=address

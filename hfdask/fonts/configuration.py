@@ -1,9 +1,9 @@
-"""The fonts of a browser: those of this machine during planning, and those of the plan during rendering.
+"""The fonts of a browser: this machine's during planning, and the plan's during rendering.
 
 Chromium gets all fonts except a page's own from fontconfig, so one generated configuration decides all of them. It
 contains our table of stand-ins and our drawing settings, and nothing of the machine's own configuration. Only its
-folders differ: for planning those of the machine, for rendering a folder with the plan's files. Fontconfig takes the
-best font that it has. The best of many fonts is also the best of those few that the plan carries, so both draw the
+folders differ: for planning the machine's folders, for rendering a folder with the plan's files. Fontconfig takes the
+best font that it has. The best of many fonts is also the best of the few fonts in the plan, so both draw the
 same.
 """
 

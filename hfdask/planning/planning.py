@@ -128,7 +128,7 @@ class FrozenProject(Value, frozen=True):
 
 
 def options_of(folder: FilePath, options: Mapping[str, Any], slots: int) -> dict[str, Any]:
-    """Merge a caller's options, those of the project's own file, and the default of ``workers``."""
+    """Merge a caller's options, the options in the project's file, and the default of ``workers``."""
     given = with_project_file(folder, options)
     return given if not slots else {"workers": slots, **given}
 
@@ -227,7 +227,7 @@ def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str])
 
 
 def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """Return the ranges of the existing plan, for a video of so many frames, unless the options ask for others."""
+    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others."""
     if options.chunk_size or options.target_chunk_frames or options.max_chunks:
         return []
     try:

@@ -30,7 +30,7 @@ function frameAt(time) {
 const LOADING = 2 ** -61;
 const LOADED = 2 ** -60;
 const LOADING_STEP = 2 ** -85;
-const FRAME_0 = Math.min(5, frameTime(480)); // less than half a frame, for those who round to frames
+const FRAME_0 = Math.min(5, frameTime(480)); // less than half a frame, for pages that round to frames
 let virtualMs = LOADING;
 let soughtMs = 0; // the composition's time, which `hf-seek`, timelines and randomness go by
 
@@ -58,14 +58,14 @@ function define(object, name, value) {
   Object.defineProperty(object, name, { value, configurable: true, writable: true });
 }
 
-// requestAnimationFrame: a queue that each seek runs once. What callbacks queue waits for the next seek, or a page
-// that always asks for one more frame would never finish the first. What an observer asks for when the frame has been laid out
-// still belongs to that frame.
+// requestAnimationFrame: a queue that each seek runs once. Requests of callbacks wait for the next seek, or a page that always
+// requests one more frame would never finish the first. Requests of an observer after the frame's layout still belong to that
+// frame.
 let nextRequest = 1;
 let observing = false;
 let requests = own(new Map());
 let observed = own(new Map()); // asked for by observers
-let due = own(new Map()); // the run that is going on; a callback may cancel one that is still to come
+let due = own(new Map()); // the current run; a callback may cancel a later one
 define(window, "requestAnimationFrame", (callback) => {
   if (typeof callback !== "function") throw new TypeError("requestAnimationFrame needs a function");
   (observing ? observed : requests).set(nextRequest, callback);
@@ -95,7 +95,7 @@ function runCallbacks(run) {
   if (!ids.length) return false;
   theirs(() => {
     for (let i = 0; i < ids.length; i++) {
-      const callback = run.get(ids[i]); // none where one before has cancelled it
+      const callback = run.get(ids[i]); // none if an earlier callback has cancelled it
       if (callback) caught(() => callback(virtualMs));
     }
   });
@@ -176,7 +176,7 @@ function takeProblems() {
   return taken.slice(0, MAX_PROBLEMS);
 }
 
-// Windows of another origin are not ours to drive; they are told of in the plan.
+// Windows of another origin cannot be driven; the plan warns of them.
 function childClocks() {
   return childWindows()
     .map((child) => child.__HF_VIRTUAL_TIME__)
@@ -236,7 +236,7 @@ function seekClock(frame) {
   for (const clock of childClocks()) caught(() => clock.seekToFrame(frame));
 }
 
-// Where the load itself waits for animation frames.
+// For pages that wait for animation frames while they load.
 function runWhileLoading() {
   virtualMs += LOADING_STEP;
   runAnimationFrame();

@@ -1,6 +1,6 @@
 // Timers of a page follow its clock (docs/compositions.md, 7.3; docs/decisions/timers.md).
 //
-// A timer is a moment, as those of animations are (moments.js): it fires when the clock passes its time, before the frame after
+// A timer is a moment, like the moments of animations (moments.js): it fires when the clock passes its time, before the frame after
 // it, and a chunk that begins later passes it all the same. While a page loads the clock stands at 0, and what is set then
 // counts from there. Single timers of the first second are set-up: they fire before the first frame, in the order of their time,
 // but not before their delay is really over and nothing else is on its way, so that what they find does not depend on how fast
@@ -9,7 +9,7 @@
 const SHORT = 1000; // milliseconds from the start of the page, within which a timer is set-up
 const AT_ONCE = 10; // milliseconds of timers that only let others go first: these fire while files are on their way, too
 const CLAMPED = { level: 5, delay: 4 }; // as in a browser: timers that go on and on have at least this delay
-const IDLE_PERIOD = 50; // milliseconds from one idle callback to the one that it asks for
+const IDLE_PERIOD = 50; // milliseconds from an idle callback to the callback that it requests
 const MAX_AT_ONCE = 1000; // timers of set-up that fire before the host looks again
 const MAX_LATE = 10; // others
 const SOON = 50; // milliseconds that are waited for without a look
@@ -21,7 +21,7 @@ let fired = 0;
 let running = null; // the timer whose callback, or what that has left to promises, runs
 let waitsSince = Infinity; // when a frame that waits for promises of the page began, by the real clock
 
-// A frame below one of another origin has the real clock. One that is made when the page has loaded has no load of its own.
+// A frame below a frame of another origin has the real clock. A frame that is made after the page's load has no separate load.
 const above = clockAbove();
 const isDriven = window === window.top || Boolean(above?.timers.isDriven());
 let begun = Boolean(above?.timers.hasBegun());
@@ -137,7 +137,7 @@ function fireTimer(timer) {
 // biome-ignore lint/security/noGlobalEval: a timer of a page may be a string
 const evaluate = window.eval;
 
-// What is set from now on was not set by a timer. Returns whether one has run.
+// From now on, timers are not set by a timer. Returns true if a timer has run.
 function leaveTimer(timer = running) {
   const left = running !== null && running === timer;
   if (left) running = null;
@@ -162,7 +162,7 @@ function passTimer(ms) {
   return set < ms;
 }
 
-// While the page loads: the next timer of it and its frames, or of those that are set-up.
+// While the page loads: returns the next timer of the page and its frames, or the next timer of the set-up.
 function loadingTimer(setUpOnly) {
   let next = null;
   if (!begun) {
@@ -210,7 +210,7 @@ if (isDriven) {
   for (const name of ["clearTimeout", "clearInterval", "cancelIdleCallback"]) {
     define(window, name, { [name]: (id) => void timers.delete(id | 0) }[name]);
   }
-  // A browser that draws when told to has no idle time of its own. A page that has something to do in all of it is ready all the same.
+  // A browser that draws on request has no idle time. A page that uses all of its idle time is ready all the same.
   define(window, "requestIdleCallback", (callback) => {
     if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
     return startTimer(() => callback({ didTimeout: false, timeRemaining: () => IDLE_PERIOD }), 0, [], { idle: true });

@@ -18,7 +18,7 @@ function jsonOf(element, name) {
   }
 }
 
-// What a host gives to its instance of a sub-composition.
+// Returns the values that a host gives to its instance of a sub-composition.
 function givenValues(host) {
   const given = jsonOf(host, "data-variable-values");
   if (given === null || (typeof given === "object" && !Array.isArray(given))) return given ?? {};
@@ -34,8 +34,8 @@ function variables() {
   return Object.assign(values, structuredClone(config.variables));
 }
 
-// The values that an element sees, and which of them were given and not only declared: those of the instance that it is
-// in, else the page's.
+// Returns the values that an element sees, of its instance or else of the page, and the names of the values that were given, not only
+// declared.
 function seenBy(element, page) {
   const mounted = mountAround(element);
   return mounted ? { values: window.__hfVariablesByComp[mounted.id], given: mounted.given } : page;
@@ -80,7 +80,7 @@ function applyVariables() {
   for (const element of bindings) if (isClosed(element)) bindAttributes(element, page);
 }
 
-// A given value always wins, a default only where no author defined the property.
+// A given value always wins; a default wins only if no author has defined the property.
 function assignProperty(name, value, scope, isGiven, isTaken) {
   const text = cssText(value);
   if (text === "" || (!isGiven && isTaken())) return;
@@ -158,7 +158,7 @@ const VALUE_TYPES = {
   image: (value) => typeof value === "string" || typeof value?.url === "string",
 };
 
-// What is wrong with the values that the render was given.
+// Returns the problems of the render's values.
 function variableProblems() {
   const items = [...document.querySelectorAll(DECLARES)].flatMap(declarationsOf);
   const declared = new Map(items.map((item) => [item.id, item]));
