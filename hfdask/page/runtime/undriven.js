@@ -22,7 +22,7 @@ Worker.prototype.postMessage = function (message, ...rest) {
   const [options] = rest;
   const transfer = Array.isArray(options) ? options : (options?.transfer ?? []);
   if ([...transfer].some((item) => item instanceof OffscreenCanvas)) {
-    warn("a worker draws on a canvas, with the real clock: let it draw on request, and let hf-seek wait for its answer");
+    warn("a worker draws on a canvas, with the real clock: let it draw on request, and hf-seek wait for its answer");
   }
   return apply(postToWorker, this, [message, ...rest]);
 };
