@@ -90,7 +90,7 @@ def run_of(client: Client, chunks: int, name: str) -> ChunkRun:
 
 
 def test_what_a_stopped_worker_has_runs_elsewhere_and_it_may_go_on(soon):
-    """Both the chunk that it runs, and the one that waits there."""
+    """Both the chunk that it runs, and the chunk that waits there."""
     with workers(2) as client:
         victim, pid = sorted(client.run(os.getpid).items())[0]
         results = run_of(client, 12, "a").results(range(12))
