@@ -134,7 +134,7 @@ _NO_SUCH_CALL, _NO_SUCH_FAMILY = _REFUSE | 38, _REFUSE | 97
 
 
 def _filter_sockets() -> None:
-    """Have the kernel refuse sockets that are neither TCP nor local, for ever."""
+    """Have the kernel refuse sockets that are neither TCP nor local, permanently."""
     machine, number = _MACHINES.get(os.uname().machine, (0, 0))
     if not machine:
         raise OSError("no filter for this machine")
@@ -168,7 +168,7 @@ def _filter_sockets() -> None:
 
 
 def _filter_ports(port: int) -> None:
-    """Have the kernel refuse TCP connections to other ports, and listening, for ever."""
+    """Have the kernel refuse TCP connections to other ports, and listening, permanently."""
     create, add, restrict = 444, 445, 446
     connect, listen = 2, 1
     handled = struct.pack("QQ", 0, connect | listen)

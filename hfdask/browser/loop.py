@@ -183,7 +183,7 @@ def close_browsers() -> None:
     """
     global _thread
     if _thread is None or _thread.pid != os.getpid():
-        return  # in a forked process the lock may stay locked for ever
+        return  # in a forked process the lock may never be released
     with _lock:
         thread, _thread = _thread, None
     if thread is not None:

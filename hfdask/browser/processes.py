@@ -110,7 +110,7 @@ class Processes:
         if process in self._watched:
             return
         self._watched[process] = name
-        # If the system has no such descriptors, a loss is noticed at the next lease, or after a wait in vain.
+        # If the system has no such descriptors, a loss is noticed at the next lease, or after a wait without an answer.
         if hasattr(os, "pidfd_open"):
             try:
                 descriptor = os.pidfd_open(process.pid)

@@ -149,7 +149,7 @@ def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
 @click.argument("plan_url")
 @click.argument("index", type=int)
 @click.option("-o", "--output", metavar="URL", help="The chunk's file.  [default: in the plan's folder]")
-@click.option("--redo", is_flag=True, help="Render it even if it is there.")
+@click.option("--redo", is_flag=True, help="Render it even if it exists.")
 @click.option("--damage-test/--no-damage-test", default=True, help="Capture only frames that change.")
 @_as_json
 def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:

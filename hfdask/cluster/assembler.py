@@ -191,7 +191,7 @@ class AssemblyTask:
         store, name = split_url(self._output)
         if not store.exists(name):
             raise OutputNotWritableError(
-                f"worker {video.assembled_on} has written {self._output.url}, but it is not there for this machine: "
+                f"worker {video.assembled_on} has written {self._output.url}, but this machine does not find it: "
                 "name a folder that all share, or another URL",
                 url=self._output.url,
             )

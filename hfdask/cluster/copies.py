@@ -83,7 +83,7 @@ class Copies:
             self._attempts.submit(sorted(stuck))
 
     def _free_stranded(self) -> None:
-        """Submit again what is bound to workers that are all gone: the scheduler would wait for them for ever."""
+        """Submit again what is bound to workers that are all gone: the scheduler would wait for them without end."""
         now = time.monotonic()
         bound = [(future, attempt) for future, attempt in self._attempts.items() if attempt.workers]
         if not bound or now < self._look_at:

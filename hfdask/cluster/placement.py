@@ -69,7 +69,7 @@ class Workers:
             )
 
     def eligible(self) -> set[str]:
-        """Workers that are there now and would render what was planned. Asks the scheduler."""
+        """Return the present workers that would render the planned pixels. Asks the scheduler."""
         return worker_addresses(self._client) - set(self._unfit)
 
     def record_attempt(self, index: int, worker: str) -> None:

@@ -73,7 +73,7 @@ def plan_on_worker(
         plan = Plan.open(location)
     except MissingArtifactError as error:
         raise MissingArtifactError(
-            f"worker {made.worker} has planned to {location.url}, but the plan is not there for this machine: "
+            f"worker {made.worker} has planned to {location.url}, but this machine does not find the plan: "
             "let plan_dir be a folder that all share, or another URL",
             url=location.manifest,
         ) from error

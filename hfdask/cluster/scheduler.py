@@ -178,7 +178,7 @@ class Turns:
 
 
 class _Impatient(Client):
-    """A client that does not wait for ever for a scheduler which takes the connection, and then says nothing."""
+    """A client with a time limit for schedulers that accept the connection, and then do not answer."""
 
     def start(self, **kwargs: Any) -> None:
         """Connect, within `CONNECT` seconds."""

@@ -33,7 +33,7 @@ def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
     ------
     MissingArtifactError, ProtocolError, PlanCorruptError
     PlanHashError
-        If another plan is there.
+        If there is another plan.
     """
     where = store.url_of(MANIFEST)
     try:

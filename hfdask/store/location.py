@@ -124,7 +124,7 @@ def split_output(url: Place, storage_options: StorageOptions | None = None) -> t
     Raises
     ------
     OutputNotWritableError
-        If it has no name, or a folder, a device or the like is there.
+        If it has no name, or is a folder, a device or the like.
     """
     url, storage_options = _spelled(url, storage_options)
     folder, name = _parts(url)

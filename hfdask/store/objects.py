@@ -175,7 +175,7 @@ class Snapshot:
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
 
     def publish(self, objects: Iterable[PlanObject], published: Iterable[PlanObject] = ()) -> None:
-        """Bring all content of a plan into its store, unless it is there already.
+        """Send all content of a plan to its store, unless it exists there.
 
         Parameters
         ----------

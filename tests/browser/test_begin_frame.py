@@ -1,4 +1,4 @@
-"""Frames of the compositor: one that is still being drawn is waited for."""
+"""Frames of the compositor: a new frame waits until the last one is drawn."""
 
 from __future__ import annotations
 

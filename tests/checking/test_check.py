@@ -1,4 +1,4 @@
-"""`hfdask.check`: each code is found where it should be, and nowhere else."""
+"""`hfdask.check`: each code is found in its place, and nowhere else."""
 
 from __future__ import annotations
 

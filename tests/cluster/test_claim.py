@@ -1,4 +1,4 @@
-"""Two renders to one output: the second says at once that the first is under way, and a dead one holds nobody up."""
+"""Two renders to one output: the second ends at once while the first is under way, and a dead one blocks no other."""
 
 from __future__ import annotations
 

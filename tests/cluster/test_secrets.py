@@ -1,4 +1,4 @@
-"""Credentials and signed URLs of a render on a real cluster: they are found nowhere that somebody else can look."""
+"""Credentials and signed URLs of a render on a real cluster: no other user can find them."""
 
 from __future__ import annotations
 

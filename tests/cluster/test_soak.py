@@ -30,7 +30,7 @@ PAGE = """<div id="root" data-composition-id="c" data-width="320" data-height="1
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a worker's processes hold while they are idle; memory in MB, private to each of them."""
+    """Resources of a worker's idle processes; memory in MB, private to each of them."""
 
     worker: float
     driver: float

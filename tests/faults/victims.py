@@ -147,7 +147,7 @@ class Strike:
             self.release()
 
     def release(self) -> None:
-        """Continue stopped processes, and kill the ones that were stopped for good."""
+        """Continue stopped processes, and kill processes that were stopped for good."""
         for process in self.stopped:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT if self.round.fault == "stop" else signal.SIGKILL)

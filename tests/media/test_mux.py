@@ -160,7 +160,7 @@ def test_more_keyframes(tmp_path: Path) -> None:
 
 
 def damaged(path: Path) -> int:
-    """Make the second picture one that no decoder takes; the container stays as it was. Returns where it ends."""
+    """Damage the second picture so that no decoder takes it; the container stays unchanged. Return the picture's end."""
     with av.open(str(path)) as container:
         packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     position, size = packets[1]

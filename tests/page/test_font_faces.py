@@ -104,7 +104,7 @@ OWN = "@font-face { font-family: Own; src: url(own.ttf) %s } #x { font-family: O
         ("→\ufe0e ✓\ufe0f", []),
         ("x\u2011y\u2010z", []),
         ("<title>字</title><p hidden>字</p><script>'字'</script><template>字</template>", []),
-        # Nor does what nobody sees.
+        # Nor does invisible text.
         ("<p style='visibility: hidden'>字</p>", []),
         ("<p style='opacity: 0'>字</p>", []),
         ("<p style='position: absolute; left: -9999px'>字</p>", []),

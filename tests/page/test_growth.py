@@ -21,7 +21,7 @@ KINDS = {
 
 
 def seconds(folder: Path, kind: str, count: int) -> float:
-    """What it takes to load a page with so many and to seek some frames."""
+    """Return the seconds to load a page with ``count`` elements and to seek some frames."""
     element, style = KINDS[kind]
     script = f"root.innerHTML = Array.from({{length: {count}}}, (_, k) => `{element}`).join('');"
     with open_html(folder, composition("", script, style=style)) as page:

@@ -108,7 +108,7 @@ def test_the_files_of_the_runtime_share_no_name() -> None:
     declared = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?:[\[{]([^\]}]+)[\]}]|(\w+))", re.MULTILINE)
     names: dict[str, list[str]] = defaultdict(list)
     for file in sorted((Path(page.__file__).parent / "runtime").glob("*.js")):
-        if file.name == "fonts.js":  # a script of its own
+        if file.name == "fonts.js":  # a separate script
             continue
         for match in declared.finditer(file.read_text("utf-8")):
             for name in re.findall(r"\w+(?=\s*(?:,|$))", match[1] or match[2]):

@@ -63,7 +63,7 @@ def in_processes(workers: int = 2, threads: int = 1) -> Iterator[Client]:
 
 
 class Processes:
-    """Started processes; those that still run are killed at the end."""
+    """Started processes; all that still run are killed at the end."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as free:
