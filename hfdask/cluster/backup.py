@@ -20,7 +20,7 @@ PATIENCE = 20.0
 def needs_backup(
     running: Mapping[int, tuple[int, float]], finished: Sequence[tuple[int, float]], total: int
 ) -> list[int]:
-    """The chunks that should get a second copy, the slowest first.
+    """Return the chunks that should get a second copy, the slowest first.
 
     Parameters
     ----------

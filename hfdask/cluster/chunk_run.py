@@ -124,7 +124,7 @@ class ChunkRun:
         self._attempts.withdraw_all()
 
     def _next(self) -> Iterator[ChunkResult]:
-        """At most one result, after at most a tick."""
+        """Wait at most a tick, and yield at most one result."""
         try:
             future = self._attempts.ended.get(timeout=_TICK)
         except queue.Empty:

@@ -187,7 +187,7 @@ class Claim:
 
 
 def _note_in(data: bytes | None) -> Note | None:
-    """The note that was read; None for what is none."""
+    """Read a note; return None if it is not a note."""
     try:
         return None if data is None else decode(data, Note, "the note of a render")
     except PlanCorruptError:

@@ -51,7 +51,7 @@ class Connection:
         self._ahead: float | None = None
 
     def scheduler_time(self, moment: float) -> float:
-        """A moment of `time.monotonic` by the scheduler's clock, in seconds since the epoch.
+        """Convert a moment of `time.monotonic` to the scheduler's clock, in seconds since the epoch.
 
         Submitters whose own clocks differ, or jump, agree on who was first.
         """
@@ -142,5 +142,5 @@ def connection_of(client: Client) -> Connection:
 
 
 async def _differences(planned: Environment) -> dict[str, Any]:
-    """Runs on a worker's event loop, which must not wait for a browser to print its version."""
+    """Compare environments off the worker's event loop, which must not wait for a browser to print its version."""
     return await asyncio.to_thread(environment_differences, planned)

@@ -55,7 +55,7 @@ def chunk_tasks(
     every: float | None = None,
     priority: float = 0.0,
 ) -> list[Delayed]:
-    """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
+    """Return a `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
 
     Waiting chunks run by ``priority``, highest first. Chunks of one render run in order, so that assembly can begin with
     the first. ``every`` is the number of seconds between progress events; None for no events.
@@ -96,7 +96,7 @@ def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bo
 
 
 def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
-    """A single task that waits in the scheduler's queue until a worker is free."""
+    """Return a single task that waits in the scheduler's queue until a worker is free."""
     if task_spec is None:  # pragma: no cover - another dask
         return delayed(call, pure=False)(*args, dask_key_name=key)
     task = task_spec.Task(key, call, *args, _data_producer=True)

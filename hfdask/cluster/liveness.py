@@ -54,7 +54,7 @@ class Heartbeats:
         self._warned = False
 
     def silent(self) -> set[str]:
-        """Workers that have stopped, or begin nothing. Asks the scheduler, but not more often than every `LOOK` seconds.
+        """Return the workers that have stopped, or start no tasks. Ask the scheduler at most every `LOOK` seconds.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Heartbeats:
 def noted(
     known: Mapping[str, tuple[float, float]], last_seen: Mapping[str, float], now: float
 ) -> dict[str, tuple[float, float]]:
-    """Each worker's last heartbeat, and since when it is known to us to be the last."""
+    """Return each worker's last heartbeat, and the time since which it is known to be the last."""
     before = {worker: known.get(worker, (None, now)) for worker in last_seen}
     return {
         worker: (seen, before[worker][1] if before[worker][0] == seen else now) for worker, seen in last_seen.items()
@@ -89,7 +89,7 @@ def noted(
 
 
 def silent(known: Mapping[str, tuple[float, float]], now: float) -> set[str]:
-    """Workers whose last heartbeat has been the last for too long."""
+    """Return the workers whose last heartbeat has been the last for too long."""
     limit = SILENT + SILENT_A_WORKER * len(known)
     return {worker for worker, (_, since) in known.items() if now - since >= limit}
 

@@ -21,7 +21,7 @@ from hfdask.errors import InvalidConfigError
 
 
 def default_slots() -> int:
-    """Chunks to render at a time on this machine: one for each core, since a chunk keeps more than one busy."""
+    """Return the number of chunks to render at a time here: one per core, because a chunk uses more than one core."""
     return max(1, len(os.sched_getaffinity(0)))
 
 

@@ -111,7 +111,7 @@ def render(
 
 
 def _parted(config: RenderConfig | None, options: Mapping[str, Any]) -> tuple[dict[str, Any], JobConfig]:
-    """The options of the plan that were given, and the others."""
+    """Split the given options into the plan's and the others."""
     job = {name: value for name, value in options.items() if name in JOB_OPTIONS}
     plan = {name: value for name, value in options.items() if name not in JOB_OPTIONS}
     return explicit(config, plan), JobConfig.of(job)

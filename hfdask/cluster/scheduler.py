@@ -86,7 +86,7 @@ def ask_scheduler(client: Client) -> dict[str, Any]:
 
 
 def worker_slots(client: Client) -> int:
-    """Threads of all workers of a cluster, which is the number of chunks that run at a time; 0 before the first has come."""
+    """Return the threads of all workers, which is the number of chunks that run at a time; 0 before a worker has come."""
     return int(ask_scheduler(client)["total_threads"])
 
 
@@ -96,12 +96,12 @@ def in_process(client: Client) -> bool:
 
 
 def worker_addresses(client: Client) -> set[str]:
-    """All workers that the scheduler has."""
+    """Return the addresses of the scheduler's workers."""
     return set(ask(client, client.nthreads))
 
 
 def workers_of(client: Client, futures: Sequence[Future[Any]]) -> dict[str, str]:
-    """The worker that each task was given to, by key as text; none for a task that waits with the scheduler, or has ended."""
+    """Return the worker of each task, by key as text; a waiting or ended task has none."""
     if not futures:
         return {}
 

@@ -88,7 +88,7 @@ class Project:
         return _FRAGMENT_FREE.search(text) is None
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
+        """Return every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
         yield from files_below(self.folder, SKIPPED) if self.content is None else self.content.items()
 
 
