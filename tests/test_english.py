@@ -60,6 +60,7 @@ def test_each_phrase_is_found_wherever_people_read_it(english, rule, sentence):
     assert found(english, "a.py", f'\nraise ValueError(f"{{x}}: {lines[0]} " "{lines[1]}")\n') == [(2, rule)]
     assert found(english, "a.js", f"let x = 1; // {sentence}\n") == [(1, rule)]
     assert [name for _, name in found(english, "a.js", f"// {lines[0]}\n// {lines[1]}\n")] == [rule]
+    assert found(english, "a.js", f"warn(`the page: {sentence}`);\n") == [(1, rule)]
     assert [name for _, name in found(english, "a.md", f"# Title\n\n{lines[0]}\n{lines[1]}\n")] == [rule]
     assert found(english, "a.toml", f"x = 1 # {sentence}\n") == [(1, rule)]
 

@@ -28,6 +28,7 @@ _JAVASCRIPT = re.compile(
 )
 _MARKDOWN_CODE = re.compile(r"^```.*?^```$|`[^`\n]*`|\]\([^)]*\)|^:::.*?$|https?://\S+", re.DOTALL | re.MULTILINE)
 _QUOTED = re.compile(r"``[^`]*``|`[^`]*`|https?://\S+")
+_INSERTED = re.compile(r"\$\{[^}]*\}")
 _COMMENT = re.compile(r"(?:^|\s)#\s?(.*)$")
 
 
@@ -140,7 +141,7 @@ def _javascript(source: str, _: Path) -> Iterator[Text]:
             for number, text in enumerate(match["comment"].splitlines()):
                 comments.append((line + number, text.strip(" /*")))
         elif match["text"].count(" ") > 1:
-            yield Text(line, match["text"])
+            yield Text(line, _INSERTED.sub("X", match["text"][1:-1]))
     yield from _blocks(comments)
 
 

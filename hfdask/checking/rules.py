@@ -293,7 +293,7 @@ COST = {
         "blend smaller elements, or use plain opacity",
     ),
     "many_filters": _warning(
-        "{count} elements have filters, and each is drawn to a picture of its own first",
+        "{count} elements have filters, and each is first drawn to a separate picture",
         "filter a common parent, or fewer elements",
     ),
     "expensive_image": _warning(

@@ -79,7 +79,7 @@ class AssemblyThread(Observer):
         self._thread.join()
 
     def add(self, *chunks: ChunkResult) -> None:
-        """Hand over chunks; returns at once."""
+        """Hand over chunks, and return at once."""
         self._given.put(chunks)
 
     def finish(self) -> RenderResult | Spoilt:
@@ -192,7 +192,7 @@ class AssemblyTask:
         if not store.exists(name):
             raise OutputNotWritableError(
                 f"worker {video.assembled_on} has written {self._output.url}, but this machine does not find it: "
-                "name a folder that all share, or another URL",
+                "choose a folder that all machines share, or another URL",
                 url=self._output.url,
             )
         return msgspec.structs.replace(video, chunks=tuple(sorted(self._chunks, key=lambda chunk: chunk.index)))

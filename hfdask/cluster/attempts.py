@@ -101,7 +101,7 @@ class Attempts:
                 future.add_done_callback(self.ended.put)
 
     def take(self, future: Future[ChunkResult]) -> Attempt | None:
-        """Remove an attempt that has ended; None if it was withdrawn."""
+        """Remove and return an attempt that has ended; return None if it was withdrawn."""
         with self._lock:
             return self._by_future.pop(future, None)
 
@@ -122,7 +122,7 @@ class Attempts:
         self.withdraw(future for future, attempt in self.items() if attempt.index == index)
 
     def note_progress(self, message: dict[str, Any]) -> None:
-        """Take note of a progress event."""
+        """Record a progress event."""
         now = time.monotonic()
         for attempt in self.all():
             if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]):

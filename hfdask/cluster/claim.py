@@ -28,7 +28,7 @@ from hfdask.errors import (
 from hfdask.store import Place, split_output
 
 FOLDER = ".hfdask"
-"""What belongs to renders under way, next to their outputs."""
+"""Folder next to outputs, for files of running renders."""
 
 RENEWED = 4.0
 """Seconds between renewals of a note."""
@@ -38,7 +38,7 @@ PATIENCE = 20.0
 
 _LOOKS = 0.5
 _SETTLED = 0.5
-"""Seconds in which others who have found the same note left behind have written theirs."""
+"""Seconds in which other renders that have found the same abandoned note have written theirs."""
 
 _held: dict[str, threading.Event] = {}  # by renders of this process, each with what stops it
 
@@ -65,7 +65,7 @@ class Process(Value, frozen=True):
 
 
 class Note(Value, frozen=True):
-    """Who renders to an output; ``renewals`` changes as long as it goes on."""
+    """The render to an output; ``renewals`` changes as long as it runs."""
 
     LIMIT: ClassVar[int] = 4096
 
@@ -142,7 +142,9 @@ class Claim:
 
     def _renew(self, stop: threading.Event) -> None:
         while not self._end.wait(RENEWED) and not stop.is_set():
-            with contextlib.suppress(HfdaskError):  # a store that is away, or full, for a moment: the next time will do
+            with contextlib.suppress(
+                HfdaskError
+            ):  # the store fails or is full for a moment; the note is renewed next time
                 if not self.holds():
                     return
                 self._note = msgspec.structs.replace(self._note, renewals=self._note.renewals + 1)

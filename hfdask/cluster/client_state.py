@@ -1,5 +1,5 @@
-"""What all renders of a client have in common: which workers fit, which have stopped, the progress of chunks, and the
-scheduler's clock.
+"""The state that all renders of a client share: fit workers, stopped workers, the progress of chunks, and the scheduler's
+clock.
 
 A thousand renders that each ask two hundred workers are two hundred thousand messages, and a topic of events for each
 render stays on the scheduler for good. So every worker is asked once, and there is one topic.
@@ -39,7 +39,7 @@ _making = threading.Lock()
 
 
 class Connection:
-    """One client's; see `connection_of`. Any thread may use it."""
+    """The shared state of one client; see `connection_of`. Any thread may use it."""
 
     def __init__(self, client: Client) -> None:
         self._client: Client = weakref.proxy(client)
@@ -124,7 +124,7 @@ class Connection:
             if not self._listeners[token]:
                 del self._listeners[token]
             if not self._listeners and self._client.status == "running":
-                with suppress(ClosedClientError):  # closed in this moment: the scheduler has forgotten it
+                with suppress(ClosedClientError):  # just closed: the scheduler has forgotten it
                     self._client.unsubscribe_topic(TOPIC)
 
     def _on_event(self, event: tuple[float, _Message]) -> None:

@@ -21,7 +21,7 @@ from hfdask.manifest.plan import Plan
 
 
 class Copies:
-    """Submits chunks of a run again that may never come otherwise."""
+    """Submits chunks of a run again that may never finish otherwise."""
 
     def __init__(self, client: Client, plan: Plan, attempts: Attempts, workers: Workers) -> None:
         self._client, self._attempts, self._workers = client, attempts, workers
@@ -35,7 +35,7 @@ class Copies:
         self._durations.append((frames, seconds))
 
     def submit(self, total: int, waiting: Collection[int]) -> None:
-        """Look at everything that is under way, and submit what needs a copy.
+        """Look at all running chunks, and submit copies.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Copies:
             self._attempts.submit(sorted(stuck))
 
     def _free_stranded(self) -> None:
-        """Submit again what is bound to workers that are all gone: the scheduler would wait for them without end."""
+        """Submit chunks again that are bound to workers that are gone: the scheduler would wait for them without end."""
         now = time.monotonic()
         bound = [(future, attempt) for future, attempt in self._attempts.items() if attempt.workers]
         if not bound or now < self._look_at:

@@ -23,8 +23,8 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
         return error
     if isinstance(error, KilledWorker):
         return WorkerLostError(
-            f"{what}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at what the frames "
-            "show",
+            f"{what}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at the content of "
+            "these frames",
             **details,
         )
     if isinstance(error, (NoWorkerError, NoValidWorkerError)):
@@ -33,7 +33,7 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
             "workers, and render again",
             **details,
         )
-    # How a lost scheduler shows depends on how far the client was in noticing it.
+    # The error of a lost scheduler depends on the state of the client.
     lost = (CancelledError, asyncio.CancelledError, ClosedClientError, CommClosedError)
     if isinstance(error, lost) or client.status != "running":
         return SchedulerLostError(

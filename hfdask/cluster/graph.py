@@ -74,7 +74,7 @@ def chunk_tasks(
     tasks: dict[Any, Any] = {
         key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
     }
-    # Left to itself, dask starts the chunks of a render in the reverse order of their numbers as text.
+    # Without priorities, dask starts the chunks of a render in the reverse order of their numbers as text.
     layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
     graph = HighLevelGraph({name: layer}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]

@@ -1,8 +1,8 @@
 """The driver: plan, chunks, assembly, with retries and progress, for one video.
 
-Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
-worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunk_run`, how
-they become a video meanwhile in `hfdask.cluster.assembler`.
+Results come to the driver as they finish, and finished chunks are first looked for in the store. So neither a dead worker
+nor a dead driver loses a finished chunk. `hfdask.cluster.chunk_run` runs and retries chunks; `hfdask.cluster.assembler`
+joins them meanwhile.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ from hfdask.store import Store, concurrently, split_url
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a render is.
+    """The progress of a render.
 
     Attributes
     ----------
     stage : str
-        What it does now.
+        The current stage.
     done, frames : int
         Finished frames, and all frames. Both are 0 until the plan is made.
     chunks_done, chunks : int
@@ -59,7 +59,7 @@ class Progress:
     fps : float
         Finished frames a second.
     eta : float or None
-        Seconds until the rest is finished, if it goes on at this rate.
+        Seconds until the end at this rate.
     """
 
     stage: str

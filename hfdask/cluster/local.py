@@ -1,4 +1,4 @@
-"""Which cluster a render runs on: the caller's, or one in this process that is closed at the end.
+"""Choose the cluster of a render: the caller's, or a cluster in this process that is closed at the end.
 
 The embedded cluster opens no port: its scheduler, worker and client talk within the process, and the HTTP servers that
 Dask gives to every scheduler and worker are left out, because any user of the machine could ask them. A dashboard is
@@ -48,7 +48,7 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
     """Yield the given client, else the current one, else the client of an embedded cluster that closes with the block.
 
     The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
-    second and needs no ``__main__`` guard, and what is heavy runs in Chromium's processes anyway. With ``dashboard`` it
+    second and needs no ``__main__`` guard, and the heavy work runs in Chromium's processes anyway. With ``dashboard`` it
     has one, at the client's ``dashboard_link``.
 
     Raises

@@ -1,10 +1,10 @@
-"""Which workers may take which chunk.
+"""Decide which workers may take a chunk.
 
 A worker that would render other pixels than the plan takes none. A chunk that failed on a worker is tried again on another
 worker, and the second copy of a slow chunk goes to another worker, as long as some worker has not had it. A stopped worker
 gets no copies.
 
-A chunk is bound to workers for nothing else, because a bound task does not wait in the scheduler's queue for whichever worker is
+Chunks are bound to workers for no other reason, because a bound task does not wait in the scheduler's queue for whichever worker is
 free first.
 """
 
@@ -27,9 +27,9 @@ class Workers:
     Attributes
     ----------
     warnings : list of str
-        Workers that were passed over, and why.
+        Warnings that name skipped workers and the reasons.
     silent : set of str
-        Workers that have stopped, as far as is known.
+        Workers that are known to have stopped.
     """
 
     def __init__(self, client: Client, planned: Environment) -> None:
@@ -41,7 +41,7 @@ class Workers:
         self._had: dict[int, list[str]] = {}
 
     def ask(self) -> None:
-        """Learn of every worker what it would render with, before any takes a chunk.
+        """Compare the environment of every worker with the plan, before any takes a chunk.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class Workers:
             self.exclude(connection_of(self._client).unfit_workers(self._planned))
 
     def exclude(self, unfit: dict[str, dict[str, Any]]) -> None:
-        """Give no chunk to these workers, which differ from what was planned.
+        """Give no chunk to these workers, because they differ from the plan.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Workers:
         if unfit and not self.eligible():
             each = "; ".join(f"{worker}: {_listed(differences)}" for worker, differences in sorted(self._unfit.items()))
             raise EnvironmentMismatchError(
-                f"no worker would render what was planned: {each}; use the same image everywhere, or plan on a worker's",
+                f"no worker would render the planned pixels: {each}; use the same image everywhere, or plan on a worker's",
                 workers=self._unfit,
             )
 
@@ -73,7 +73,7 @@ class Workers:
         return worker_addresses(self._client) - set(self._unfit)
 
     def record_attempt(self, index: int, worker: str) -> None:
-        """Try this chunk elsewhere, if it has to be tried again."""
+        """Remember that a worker had this chunk, so that a new attempt goes elsewhere."""
         had = self._had.setdefault(index, [])
         if worker in had:
             had.remove(worker)

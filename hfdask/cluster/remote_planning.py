@@ -1,7 +1,7 @@
 """Planning for drivers without a browser: the driver freezes the project, and a worker probes it.
 
 Hashing needs no browser, so the project's files go from the driver into the plan's store, once. Workers need not see this
-machine's disk: they get the files from there, like any chunk does. What they need besides is in `hfdask.cluster.handover`.
+machine's disk: they get the files from there, as for any chunk. Other files for them are in `hfdask.cluster.handover`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def plan_on_worker(
     slots: int,
     storage_options: StorageOptions | None,
 ) -> tuple[Plan, str]:
-    """Plan as `hfdask.plan` does, with a task that probes the page; the second is the worker's address.
+    """Plan as `hfdask.plan` does, with a task that probes the page; return the plan and the worker's address.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def plan_on_worker(
     Raises
     ------
     HfdaskError
-        As of planning; and `MissingArtifactError` if this machine and the worker do not see the same folder.
+        The errors of planning, and `MissingArtifactError` if this machine and the worker do not share the folder.
     """
     clock = StageClock(Observer())
     with Snapshot(location.store()) as snapshot, local_project(project, storage_options) as folder:
@@ -74,7 +74,7 @@ def plan_on_worker(
     except MissingArtifactError as error:
         raise MissingArtifactError(
             f"worker {made.worker} has planned to {location.url}, but this machine does not find the plan: "
-            "let plan_dir be a folder that all share, or another URL",
+            "set plan_dir to a folder that all machines share, or to another URL",
             url=location.manifest,
         ) from error
     stages = {**clock.rounded(), **made.stages}

@@ -82,9 +82,9 @@ def render(
     client : distributed.Client, optional
         Default: the current client. If there is none, a cluster runs in this process for the length of the call.
     progress : bool, optional
-        Whether to show a progress bar on standard error. Default: on a terminal and in a notebook.
+        True to show a progress bar on standard error. Default: on a terminal and in a notebook.
     dashboard : bool
-        Whether a cluster in this process has a dashboard. Its address goes to standard error.
+        True to give the cluster in this process a dashboard. Its address goes to standard error.
 
     Returns
     -------

@@ -158,7 +158,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold the turn for the length of the block.
+        """Hold the turn until the block ends.
 
         Raises
         ------

@@ -91,7 +91,7 @@ function findStart(element, fallback, trail) {
   }
   const target = findTarget(parsed.id);
   if (!target) {
-    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is no element's id`;
+    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is not an element's id`;
     warn(`${what}; it starts at ${fallback} s`);
     return fallback;
   }

@@ -72,9 +72,7 @@ function warnOfPage() {
     );
   }
   if (askedWorkers.size > 1 && !maps.used()) {
-    warn(
-      "several workers answer in any order, which differs from chunk to chunk: use their answers in an order of your own",
-    );
+    warn("several workers answer in any order, which differs from chunk to chunk: use their answers in a fixed order");
   }
   if (maps.used()) {
     warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");

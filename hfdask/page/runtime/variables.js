@@ -22,7 +22,7 @@ function jsonOf(element, name) {
 function givenValues(host) {
   const given = jsonOf(host, "data-variable-values");
   if (given === null || (typeof given === "object" && !Array.isArray(given))) return given ?? {};
-  warn(`data-variable-values of ${describe(host)} is no JSON object; it is ignored`);
+  warn(`data-variable-values of ${describe(host)} is not a JSON object; it is ignored`);
   return {};
 }
 
@@ -136,7 +136,8 @@ function bindAttributes(element, page) {
   if (typeof url !== "string" || !element.matches("img,video,audio,source")) return;
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1].toLowerCase();
   const allowed = !scheme || ["http", "https", "blob"].includes(scheme) || /^\s*data:image\//i.test(url);
-  if (!allowed) warn(`the value of ${describe(element)}'s data-var-src is no URL of a picture or sound; it is ignored`);
+  if (!allowed)
+    warn(`the value of ${describe(element)}'s data-var-src is not the URL of a picture or sound; it is ignored`);
   else if (element.getAttribute("src") !== url) element.setAttribute("src", url);
 }
 
