@@ -53,7 +53,7 @@ def retried(call: Callable[[], _R]) -> _R:
 
 
 def reread(call: Callable[[], _R], reads: int, spoilt: Callable[[BaseException], bool]) -> _R:
-    """Make a call that reads, and repeat it at once while its error says that the content is spoilt.
+    """Make a call that reads, and repeat it at once while its error says that the content may be damaged.
 
     The last attempt's error is raised unchanged.
     """

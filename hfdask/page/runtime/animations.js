@@ -21,9 +21,9 @@ function findAnimations() {
   return added;
 }
 
-// Reads what style sheets say now: an animation that they have taken back is gone, and one may be held or let go.
+// Reads the style sheets' current state: they may have removed an animation, or paused or resumed it.
 function obeyStyles() {
-  // The style of all at once: what one answers is computed for it alone, by way of all the others.
+  // Compute the style of all at once: a question to one animation computes its style alone, which takes longer for all.
   if (playing.size) void getComputedStyle(document.documentElement).color;
   for (const playback of playing) {
     if (playback.kind === "script") continue;

@@ -23,10 +23,10 @@ function frameAt(time) {
   return floor((time * RATE) / PER_SECONDS + 1e-9);
 }
 
-// Milliseconds on the clock, which is the composition's but for its first moments. As in a browser, no time that a page sees is 0,
-// each is later than the one before, and some milliseconds go by from the load to the first frame: `if (!start) start = now`,
-// and loops that want some time since their last call, draw frame 0. The times before it are so small that a difference to
-// any frame's is that frame's time, to the last bit (docs/decisions/clock.md).
+// Milliseconds on the clock, which differs from the composition's time only at the beginning. As in a browser, a page never sees
+// time 0, each time is later than the one before, and some milliseconds pass from the load to the first frame. So loops with
+// `if (!start) start = now`, and loops that want some time since their last call, draw frame 0. The times before frame 0 are so
+// small that the difference of any frame's time and them is that frame's time, to the last bit (docs/decisions/clock.md).
 const LOADING = 2 ** -61;
 const LOADED = 2 ** -60;
 const LOADING_STEP = 2 ** -85;
@@ -215,9 +215,9 @@ function adoptDocuments() {
 let seekAnimations = () => {};
 let settleAnimations = () => {}; // when they have run
 
-// Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
-// scripts left of the randomness.
-let passedMs = Number.NaN; // the moment to which all that is driven has been brought
+// Timelines and `hf-seek` run before the queue of animation frames. They must not see the clock of the frame before, or a state of
+// the randomness that depends on its scripts.
+let passedMs = Number.NaN; // the moment to which everything driven has been brought
 function setClock(ms) {
   passedMs = Number.NaN;
   soughtMs = Math.max(0, ms);
@@ -242,8 +242,8 @@ function runWhileLoading() {
   runAnimationFrame();
 }
 
-// The end of the load: what asked for an animation frame until now is called at one time in every chunk, so that a loop which takes
-// its first call for the start of its animation starts with the video, and not with the chunk.
+// The end of the load: callbacks that were requested until now are called at one time in every chunk. So a loop that takes its first
+// call for the start of its animation starts with the video, and not with the chunk.
 function beginClock() {
   begun = true;
   virtualMs = LOADED;

@@ -200,8 +200,8 @@ function nextMoment() {
   return next;
 }
 
-// Brings all that is driven to a moment; in the top frame the player's parts, too. Returns whether a timer fired that had been set
-// before: of those there is an end.
+// Brings everything driven to a moment; in the top frame the player's parts, too. Returns true if a timer fired that had been set
+// before: the number of such timers is finite.
 let seekMoment = () => {};
 function passMoment(ms) {
   let waited = false;
@@ -232,8 +232,8 @@ function closeMoment() {
   for (const clock of childClocks()) clock.closeMoment();
 }
 
-// Libraries take it for the sleep of a tab if timers fire for long and no animation frame comes. So the frame before a timer
-// gets its animation frame if the last one was long ago.
+// If timers fire for long without an animation frame, libraries assume that the tab was asleep. So the frame before a timer gets
+// its animation frame if the last one was long ago.
 const ASLEEP = 250; // milliseconds
 function skippedFrame(ms) {
   if (ms - soughtFrameMs <= ASLEEP || allTimersMoment() > ms + ROUNDING) return null;

@@ -35,8 +35,8 @@ const playbacks = own(new WeakMap());
 const playing = own(new Set()); // playbacks of the animations that have a time
 
 // `start` is the time at which the animation's own time is 0, at its rate; `hold` is its own time while it is paused. `past` is
-// a time beyond the end that it was sent to. One of a style sheet obeys `animation-play-state` (`byStyle`) and counts from its
-// element's start (`anchored`) until a script takes over. Null for an animation that the browser drives.
+// a time beyond its end to which a script has set it. An animation of a style sheet obeys `animation-play-state` (`byStyle`) and
+// counts from its element's start (`anchored`) until a script takes over. Null for an animation that the browser drives.
 function playbackOf(animation) {
   const known = playbacks.get(animation);
   if (known) return known;

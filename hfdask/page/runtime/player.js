@@ -35,8 +35,8 @@ function windowOf(element) {
   return numberAttribute(element, "data-hf-authored-duration", "data-duration");
 }
 
-// Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
-// there to be sought; and timelines may write the visibility that the clip's window decides.
+// Clips are shown and hidden both first and last. A box that appears again restarts its CSS animations, which must exist before
+// they are sought; and timelines may write the visibility that the clip's window decides.
 function renderSeek(frame, { suppressEvents = false } = {}) {
   currentTime = frameTime(frame);
   if (!root) {

@@ -1,8 +1,8 @@
 // The browser's built-ins as they were before any script of the page ran.
 //
 // The runtime shares its realm with the page, which may replace any built-in: polyfills do so in good faith, and a page that lies
-// could change what the runtime knows of it. So while the runtime's own code runs (`ours`), what the page has changed is
-// set aside, and while it calls the page's code (`theirs`), it is put back. Only names that the runtime's sources use are
+// could change the runtime's knowledge of it. So while the runtime's own code runs (`ours`), the page's changes are set aside,
+// and while it calls the page's code (`theirs`), they are put back. Only names that the runtime's sources use are
 // looked at (`config.names`), so a page that changes none of them costs a few microseconds at each crossing.
 //
 // Functions that the page calls at any time (the clock's functions, listeners) do not cross. They use collections that have
@@ -120,7 +120,7 @@ function keep(object, key) {
   const property = propertyOf(object, key);
   if (!property.configurable) return;
   const isOwn = typeof property.value === "function" || typeof property.get === "function";
-  // Of the window only what is the browser's: the runtime's own properties there are for the page to replace.
+  // On the window only the browser's properties: the page may replace the runtime's own.
   if (!isOwn || (object === window && !isNative(property.value ?? property.get))) return;
   if (property.get) kept.push({ object, key, get: property.get, property });
   else kept.push({ object, key, value: property.value, property });
