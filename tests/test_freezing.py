@@ -1,4 +1,4 @@
-"""A project is frozen before anything looks at it: what changes meanwhile is in no plan, and in no finding."""
+"""A project is frozen before anything looks at it: later changes are in no plan, and in no finding."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ _JAVASCRIPT = re.compile(
 )
 _MARKDOWN_CODE = re.compile(r"^```.*?^```$|`[^`\n]*`|\]\([^)]*\)|^:::.*?$|https?://\S+", re.DOTALL | re.MULTILINE)
 _QUOTED = re.compile(r"``[^`]*``|`[^`]*`|https?://\S+")
+_WITHOUT_SUFFIX = ("Dockerfile", "Makefile")
 _INSERTED = re.compile(r"\$\{[^}]*\}")
 _COMMENT = re.compile(r"(?:^|\s)#\s?(.*)$")
 
@@ -87,7 +88,9 @@ def known_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     paths = [Path(name) for name in listed.splitlines()]
     return [
-        path for path in paths if (path.suffix in _READERS or path.name == "Makefile") and (REPOSITORY / path).is_file()
+        path
+        for path in paths
+        if (path.suffix in _READERS or path.name in _WITHOUT_SUFFIX) and (REPOSITORY / path).is_file()
     ]
 
 

@@ -90,7 +90,7 @@ def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bo
     output_url : str, optional
         Folder for the chunk files. Default: the plan's own folder.
     damage_test : bool
-        Whether to skip the capture of frames that did not change.
+        True to skip the capture of frames that did not change.
     """
     return chunk_tasks(plan, output_url or plan.chunks_url, damage_test=damage_test)
 

@@ -161,7 +161,7 @@ def seal(
     files : mapping of str to Path
         The project's files by their paths, as they were frozen.
     published : bool
-        Whether they are in the plan's store already.
+        True if they are already in the plan's store.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)

@@ -1,4 +1,4 @@
-"""What browsers take of a machine's memory: measured, bounded, and never at the worker's cost."""
+"""The memory of browsers: measured, bounded, and never at the worker's cost."""
 
 from __future__ import annotations
 

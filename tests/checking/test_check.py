@@ -95,7 +95,7 @@ def test_examples_have_no_findings(folder, check):
     assert check(folder).findings == ()
 
 
-# What these prove is that something wrong is borne.
+# These prove that hfdask bears wrong pages.
 BORNE = {"sub_nested": {"sub_composition_cycle"}, "sub_template": {"duplicate_composition_id"}}
 
 

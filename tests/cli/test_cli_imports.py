@@ -1,4 +1,4 @@
-"""The command line uses what everybody can use: public names, and its own modules."""
+"""The command line uses public names and its own modules only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which order chunks run, who gets the workers, and what renders cost the cluster: with chunks that sleep."""
+"""The order of chunks, the share of workers, and the load on the cluster: with chunks that sleep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hundreds of chunks on warm workers: what they take at the end is what they took at the beginning."""
+"""Hundreds of chunks on warm workers: at the end they use the same resources as at the beginning."""
 
 from __future__ import annotations
 

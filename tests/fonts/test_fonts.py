@@ -187,7 +187,7 @@ def test_a_worker_without_fonts_draws_the_same_pixels(project, open_folder):
 
 
 def test_planning_and_rendering_draw_the_same(project, tmp_path):
-    """The plan's own fonts draw what the planner saw; other ones in their place would not."""
+    """The plan's own fonts draw the planner's pictures; other fonts in their place would not."""
     plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
     manifest, store = plan.manifest, Store(plan.url)
     world = fonts_of(store, manifest)

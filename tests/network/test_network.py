@@ -69,7 +69,7 @@ NOT_PUBLIC = [
     "0x7f.1",
     "127.0.0.1.",
 ]
-# What becomes one of this machine's addresses or names somewhere between a text and a connection.
+# Texts that become one of this machine's addresses or names before a connection.
 SPELLINGS = [
     "127。0。0。1",
     "127．0．0．1",

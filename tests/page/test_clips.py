@@ -1,4 +1,4 @@
-"""The root's box, the layout of its clips, and what shows when (docs/compositions.md, 1 and 2)."""
+"""The root's box, the layout of its clips, and their windows (docs/compositions.md, 1 and 2)."""
 
 from __future__ import annotations
 

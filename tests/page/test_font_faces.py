@@ -99,7 +99,7 @@ OWN = "@font-face { font-family: Own; src: url(own.ttf) %s } #x { font-family: O
             "<canvas></canvas><script>document.querySelector('canvas').getContext('2d').fillText('字', 5, 5)</script>",
             ["字"],
         ),
-        # What draws nothing needs no glyph.
+        # Text that is not drawn needs no glyph.
         ("a\u200bb\u200dc\ufe0fd\u00ade\u2060f\ufeffg\u2028h\u00a0i\u3000j\u202ek\u202c", []),
         ("→\ufe0e ✓\ufe0f", []),
         ("x\u2011y\u2010z", []),

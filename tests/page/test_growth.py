@@ -1,4 +1,4 @@
-"""A page's time grows with what is on it, not with its square."""
+"""A page's time grows with the number of its elements, not with its square."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Animation libraries as npm has them: each composition in `tests/compositions` shows what its library says for a time.
 
-That the same pictures come out at any chunking is `test_invariance.py`'s and `test_determinism.py`'s to prove.
+`test_invariance.py` and `test_determinism.py` prove that any chunking gives the same pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What observers of a page change is in the picture of the frame that they observed, in whichever chunk that is."""
+"""Changes by a page's observers are in the picture of the frame that they observed, in every chunk."""
 
 from __future__ import annotations
 

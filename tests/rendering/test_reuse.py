@@ -163,7 +163,7 @@ def test_a_picture_is_seen_where_it_is_named(rendering):
 
     rendering(page(body, rest=rest), files=files("red", "red", "#111"), fresh=0)
     assert redone(rendering(page(body, rest=rest), files=files("blue", "red", "#111"))) == [3]
-    # A style sheet acts on the whole page, and so does what it names.
+    # A style sheet acts on the whole page, and so do the files that it names.
     assert redone(rendering(page(body, rest=rest), files=files("blue", "blue", "#111"))) == all_but()
     assert redone(rendering(page(body, rest=rest), files=files("blue", "blue", "#222"))) == all_but()
 
