@@ -1,4 +1,4 @@
-"""The worker plugin: it prepares workers, and closes those that cannot render."""
+"""The worker plugin: it prepares workers, and closes workers that cannot render."""
 
 from __future__ import annotations
 
