@@ -53,7 +53,17 @@ _POLL = 0.1
 
 
 class AssembleOptions(TypedDict, total=False):
-    """The options of `assemble` and `Assembly` as keywords."""
+    """The options of `assemble` and `Assembly` as keywords.
+
+    Attributes
+    ----------
+    strict : bool
+        True to raise an error instead of a warning if the two renderings of a seam differ. Default: false.
+    certificate : bool
+        True to write a certificate next to the video. Default: false.
+    plan_hash : str, optional
+        Hash of the expected plan.
+    """
 
     strict: bool
     certificate: bool
@@ -84,12 +94,8 @@ def assemble(
         Arguments of the file systems of all URLs.
     observer : Observer, optional
         Follows the stage, and can cancel.
-    strict : bool
-        True to raise an error instead of a warning if the two renderings of a seam differ. Default: false.
-    certificate : bool
-        True to write a certificate next to the video. Default: false.
-    plan_hash : str, optional
-        Hash of the expected plan.
+    **options
+        Fields of `hfdask.AssembleOptions` (strict, certificate, plan_hash).
 
     Raises
     ------
@@ -124,7 +130,7 @@ class Assembly:
     Parameters
     ----------
     plan_url, output_url, storage_options, observer, strict, certificate, plan_hash
-        As in `assemble`.
+        As in `assemble` and `hfdask.AssembleOptions`.
 
     Attributes
     ----------
