@@ -24,6 +24,7 @@ lint: node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_english.py
 	node_modules/.bin/biome ci --error-on-warnings
 	for scope in tsconfig.json tools/javascript/*.tsconfig.json; do node_modules/.bin/tsc --project $$scope || exit 1; done
 
@@ -41,7 +42,7 @@ format: node_modules/.package-lock.json
 	$(BIN)/ruff format .
 	node_modules/.bin/biome format --write
 
-# NO_MKDOCS_2_WARNING: Material's own news, which is no fault of a page.
+# NO_MKDOCS_2_WARNING: Material's own news, which is not a fault of a page.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 

@@ -60,7 +60,7 @@ def cluster() -> Iterator[Client]:
 
 
 def split(plan: hfdask.Plan, folder: Path, count: int) -> hfdask.Plan:
-    """The same plan in so many chunks, without asking the page again: that planning repeats itself is tested elsewhere."""
+    """Return the same plan in ``count`` chunks, without planning again; other tests check that planning repeats itself."""
     frames = plan.manifest.frames
     # Chunks of one size cannot split every number of frames into exactly this many; then it is one more.
     size = next(size for size in range(frames, 0, -1) if -(-frames // size) >= count)
@@ -135,7 +135,7 @@ def test_a_slow_chunk_waits_for_what_planning_waited_for(project, tmp_path, monk
     plan = hfdask.plan(project(LATE), tmp_path / "plan")
     assert plan.manifest.page.gives_up == ()
     quick = hfdask.render_chunk(plan.url, 0, tmp_path / "quick.mp4")
-    for patience in ("_TIMER_PATIENCE", "_LOAD_PATIENCE"):  # as if everything took for ever
+    for patience in ("_TIMER_PATIENCE", "_LOAD_PATIENCE"):  # as if everything hung
         monkeypatch.setattr(session, patience, 0.0)
     slow = hfdask.render_chunk(plan.url, 0, tmp_path / "slow.mp4")
     assert slow.digest == quick.digest
@@ -154,7 +154,7 @@ def test_a_late_timeline_is_the_same_in_chunks_however_slow(project, tmp_path, m
     assert not any("timeline" in text for text in plan.manifest.warnings)
     whole = digests(records(plan, tmp_path / "whole"))
     assert len(set(whole)) > 20, "it moves"
-    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)  # as if it took for ever
+    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)  # as if it hung
     halves = hfdask.plan(source, tmp_path / "halves", chunk_size=15, load_timeout=20)
     assert halves.manifest.page.gives_up == ("timeline c",)  # which shows that it would be lost
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""A project is frozen before anything looks at it: what changes meanwhile is in no plan, and in no finding."""
+"""A project is frozen before anything looks at it: later changes are in no plan, and in no finding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Editor(hfdask.Observer):
         return nullcontext()
 
 
-# Whoever reads the folder after the check began would see it, so the earlier stage tells of the later one.
+# A stage that reads the folder after the check began would see it, so the earlier stage stands for the later one.
 @pytest.mark.parametrize("stage", ["check", pytest.param("probe", marks=pytest.mark.slow)])
 def test_what_is_saved_while_planning_is_not_seen(stage, project, tmp_path):
     source = project()

@@ -1,4 +1,4 @@
-"""Where plans and outputs are: the server stays in the URL, and no credential does."""
+"""Locations of plans and outputs: the server stays in the URL, and no credential does."""
 
 from __future__ import annotations
 
@@ -126,13 +126,13 @@ def test_the_server_stays_in_the_url(url, shown, path, credentials):
 
 
 class _Sftp(FTPFileSystem):
-    """SFTP's and SMB's rules for URLs, without their libraries: they are those of FTP."""
+    """SFTP's and SMB's rules for URLs, without their libraries: they equal FTP's."""
 
     protocol = ("sftp", "ssh")
 
 
 class _Azure(fsspec.AbstractFileSystem):
-    """The rules for URLs of adlfs: the container stands where a user would, or comes first in the path."""
+    """The rules for URLs of adlfs: the container stands in the place of a user, or comes first in the path."""
 
     protocol = ("abfs", "az")
 

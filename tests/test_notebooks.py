@@ -35,7 +35,7 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def kinds(cell: NotebookNode) -> set[str]:
-    """What a code cell shows, without what differs from run to run."""
+    """Return the outputs of a code cell, without parts that differ from run to run."""
     return {kind for output in cell.outputs for kind in output.get("data", [output.get("name", "error")])}
 
 

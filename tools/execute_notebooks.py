@@ -1,6 +1,6 @@
 """Execute the notebooks anew and keep their outputs (`make notebooks`).
 
-What a notebook holds besides text, code and outputs is removed, because it would differ from machine to machine: times
+Everything in a notebook but text, code and outputs is removed, because it would differ from machine to machine: times
 of execution, versions of Python, settings of an editor.
 """
 

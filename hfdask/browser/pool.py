@@ -73,8 +73,8 @@ class BrowserPool:
     async def lease(self, mode: CaptureMode, fonts: FontSetup | None = None) -> AsyncIterator[tuple[Chromium, bool]]:
         """Lease a browser; yield it, and true if it was warm.
 
-        It is kept unless the block ends with an error that is not the page's. Without ``fonts`` it has those of this
-        machine, for planning.
+        It is kept unless the block ends with an error that is not the page's. Without ``fonts`` it has this machine's fonts,
+        for planning.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class BrowserPool:
         return True
 
     async def _stop_driver(self) -> None:
-        async with self._starting:  # including one that is just starting
+        async with self._starting:  # also a driver that is just starting
             driver, self._driver = self._driver, None
         if driver is not None:
             await driver.stop()

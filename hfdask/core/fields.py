@@ -90,7 +90,7 @@ HEADERS = frozenset(
     | {"cross-origin-resource-policy", "cross-origin-embedder-policy", "access-control-expose-headers"}
     | {f"access-control-allow-{what}" for what in ("origin", "credentials", "headers", "methods")}
 )
-"""Response headers that a plan carries: those that a page can notice, and a redirect's location. Never cookies."""
+"""Response headers that a plan carries: headers that a page can notice, and a redirect's location. Never cookies."""
 
 HeaderName = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(sorted(HEADERS))})\Z")]
 _VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]{0,8192}\Z")

@@ -54,11 +54,6 @@ def parse_fps(value: str | int | Fraction) -> Fraction:
     return rate
 
 
-def frame_time(frame: int, fps: Fraction) -> float:
-    """Return the time of a frame in seconds: ``frame / fps``, rounded once to a double (docs/compositions.md, 3.5)."""
-    return float(frame / fps)
-
-
 def frame_at(time: float, fps: Fraction) -> int:
     """Return the index of the frame that shows ``time``: ``floor(t * fps + 1e-9)`` (docs/compositions.md, 3.5).
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -125,10 +127,6 @@ class Artifact(Value, frozen=True):
         Digest of its content, and its name in the store.
     size : int
         Bytes.
-    chunks : "all" or tuple of int
-        The chunks that need it.
-    assembler : bool
-        True if assembly needs it; always false today.
     """
 
     of_project: ClassVar[bool] = True
@@ -487,7 +485,7 @@ class ChunkResult(Value, frozen=True):
     Attributes
     ----------
     plan_hash : str
-        The plan that it was rendered for, or the last one that found it unchanged.
+        The plan that it was rendered for, or the last plan that found it unchanged.
     key : str
         Key of its `ChunkRange`.
     index, start, end : int
@@ -593,7 +591,7 @@ class Finding(Value, frozen=True):
         Stable name of the rule.
     severity : {"error", "warning"}
     file, line : str, int or None
-        Where it is; lines count from 1.
+        Its place; lines count from 1.
     element : str or None
         An opening tag, or a line of a script.
     message, remedy : str
@@ -614,6 +612,19 @@ class Finding(Value, frozen=True):
     def place(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
+    @staticmethod
+    def summary(findings: Iterable[Finding]) -> list[str]:
+        """Return one line for each code, errors first, with the count and the first place."""
+        findings = list(findings)
+        counts = Counter(finding.code for finding in findings)
+        first = {finding.code: finding for finding in reversed(findings)}
+        ordered = sorted(first.values(), key=lambda finding: (finding.severity, finding.code))
+        return [
+            f"{finding.severity}: {finding.code}{f' x {counts[finding.code]}' if counts[finding.code] > 1 else ''} "
+            f"({finding.place}): {finding.message}"
+            for finding in ordered
+        ]
+
 
 class RenderResult(Value, frozen=True):
     """A finished, verified video.
@@ -633,7 +644,7 @@ class RenderResult(Value, frozen=True):
     static_frames : int
         Frames that were equal to the frame before.
     stages : dict of str to float
-        Wall seconds by stage; those of chunks are summed. ``total`` is the whole call.
+        Wall seconds by stage, summed over the chunks. ``total`` is the whole call.
     chunks : tuple of ChunkResult
         Records of the chunks.
     seams : tuple of Seam

@@ -256,7 +256,7 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
 
 
 def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
-    """Return the size, unchecked: the root's; without a root that of the options, the page or the default."""
+    """Return the unchecked size of the root; without a root, the size in the options, of the page, or the default."""
     if report.has_root:
         return report.width or 0, report.height or 0
     choices = (

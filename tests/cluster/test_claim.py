@@ -1,4 +1,4 @@
-"""Two renders to one output: the second says at once that the first is under way, and a dead one holds nobody up."""
+"""Two renders to one output: the second ends at once while the first is under way, and a dead one blocks no other."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_of_many_at_the_same_time_one_has_it(output):
 
 @pytest.fixture
 def impatient(monkeypatch) -> None:
-    """Nobody renews a note, and nobody else finds it, so there is little to wait for."""
+    """No note is renewed, and no other process finds it, so there is little to wait for."""
     monkeypatch.setattr(claim, "RENEWED", 1000.0)
     monkeypatch.setattr(claim, "PATIENCE", 0.2)
     monkeypatch.setattr(claim, "_LOOKS", 0.05)

@@ -1,4 +1,4 @@
-"""Processes that are forked from one that has used hfdask: they work, or say at once that they must be spawned."""
+"""Forks of a process that has used hfdask: they work, or say at once that they must be spawned."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def source(project) -> Path:
 
 
 def run(tmp_path: Path, project: Path, body: str) -> dict[str, object]:
-    """What the calls gave in children of a process that runs this."""
+    """Return the results of calls in children of a process that runs ``body``."""
     script = tmp_path / "script.py"
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     script.write_text(SCRIPT.format(body=lines), "utf-8")

@@ -9,8 +9,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import frame_time
 
-from hfdask.core.frames import chunk_ranges, frame_at, frame_count, frame_time, parse_fps
+from hfdask.core.frames import chunk_ranges, frame_at, frame_count, parse_fps
 from hfdask.errors import DurationError, InvalidConfigError
 
 whole = st.integers(1, 20_000)

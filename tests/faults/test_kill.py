@@ -84,7 +84,7 @@ def test_a_killed_client_leaves_no_process_and_its_chunks_are_used_again(kind, p
 
 
 def test_a_browser_that_does_not_start_costs_no_other_one(monkeypatch, tmp_path):
-    """The driver is shared: it is only replaced where it is the driver that is dead."""
+    """The driver is shared: it is only replaced if the driver itself is dead."""
     broken = tmp_path / "chrome-headless-shell"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o700)
@@ -159,7 +159,7 @@ class Killer(hfdask.Observer):
     def progress(self, done: int, total: int) -> None:
         if done == 20:
             for process in below():
-                with contextlib.suppress(psutil.Error):  # one that is gone already
+                with contextlib.suppress(psutil.Error):  # a process that is gone already
                     if self.victim in ("browser", "driver") and is_browser(process):
                         (process if self.victim == "browser" else process.parent()).send_signal(self.how)
                     elif f"--type={self.victim}" in process.cmdline():

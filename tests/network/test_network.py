@@ -69,7 +69,7 @@ NOT_PUBLIC = [
     "0x7f.1",
     "127.0.0.1.",
 ]
-# What becomes one of this machine's addresses or names somewhere between a text and a connection.
+# Texts that become one of this machine's addresses or names before a connection.
 SPELLINGS = [
     "127。0。0。1",
     "127．0．0．1",
@@ -113,7 +113,7 @@ def elsewhere() -> Iterator[Web]:
 
 @pytest.fixture
 def page(project: Callable[..., Path]) -> Callable[..., Path]:
-    """A project with a root of 64 x 64 over these contents, 1 s at 30 fps unless told otherwise."""
+    """A project with a root of 64 x 64 over these contents, by default 1 s at 30 fps."""
 
     def write(body: str, duration: float = 1, **files: str | bytes) -> Path:
         return project(
@@ -153,7 +153,7 @@ def everything(plan: hfdask.Plan) -> str:
     return "\n".join(file.read_text("utf-8") for file in folder.rglob("*.json")) + repr(plan) + str(plan.messages)
 
 
-# What is recorded and replayed
+# Recorded and replayed responses
 
 
 @pytest.mark.browser
@@ -395,7 +395,7 @@ def test_texts_for_people() -> None:
     assert redact_text(text) == "at f (https://x.y/a.js?…) 'https://x.y/b?…' no?k=v https://x.y/c"
 
 
-# What is refused
+# Refused requests
 
 
 def get(url: str, allow: tuple[str, ...] = HERE, limits: Limits | None = None, **request: Any) -> Any:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from page_samples import Page, composition, open_html
-
-from hfdask.core.frames import frame_time
+from samples import frame_time
 
 pytestmark = pytest.mark.browser
 
-# What a page sees in a rAF callback, that is, while a frame is made.
+# The time that a page sees in a rAF callback, while a frame is made.
 PROBE = """
   function look() {
     const past = new Date(2020, 1, 3), now = new Date();

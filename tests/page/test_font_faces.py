@@ -99,12 +99,12 @@ OWN = "@font-face { font-family: Own; src: url(own.ttf) %s } #x { font-family: O
             "<canvas></canvas><script>document.querySelector('canvas').getContext('2d').fillText('字', 5, 5)</script>",
             ["字"],
         ),
-        # What draws nothing needs no glyph.
+        # Text that is not drawn needs no glyph.
         ("a\u200bb\u200dc\ufe0fd\u00ade\u2060f\ufeffg\u2028h\u00a0i\u3000j\u202ek\u202c", []),
         ("→\ufe0e ✓\ufe0f", []),
         ("x\u2011y\u2010z", []),
         ("<title>字</title><p hidden>字</p><script>'字'</script><template>字</template>", []),
-        # Nor does what nobody sees.
+        # Nor does invisible text.
         ("<p style='visibility: hidden'>字</p>", []),
         ("<p style='opacity: 0'>字</p>", []),
         ("<p style='position: absolute; left: -9999px'>字</p>", []),
@@ -191,7 +191,7 @@ DECLARED = {
 
 
 def test_what_a_declaration_is_drawn_in(tmp_path):
-    # Each has letters of its own, because text whose letters a font had before is not asked about again.
+    # Each has its own letters, because text whose letters a font had before is not asked about again.
     letters = "abcdefghijklmnopqrstuvwxyz"
     body = "".join(f'<p style="{declared}">{letter}</p>' for declared, letter in zip(DECLARED, letters, strict=False))
     found = {use.element: use.postscript for use in uses(tmp_path, body)}

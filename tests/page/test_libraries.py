@@ -1,6 +1,6 @@
 """Animation libraries as npm has them: each composition in `tests/compositions` shows what its library says for a time.
 
-That the same pictures come out at any chunking is `test_invariance.py`'s and `test_determinism.py`'s to prove.
+`test_invariance.py` and `test_determinism.py` prove that any chunking gives the same pictures.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def test_lottie_loops_by_time_alone(tmp_path: Path) -> None:
         assert page.report()["duration"] == 4
 
 
-# What an author may do with a player (`a`) while the page loads, and what lottie-web's own steps make of it is the truth.
+# Calls of an author on a player (`a`) while the page loads; lottie-web's own steps give the expected frames.
 LOTTIE_PLAYED = {
     "plain": "make()",
     "slow": "make().setSpeed(0.5)",
@@ -326,7 +326,7 @@ def test_three_draws_on_hf_seek_with_its_textures_there() -> None:
 
 
 def test_three_loads_with_its_default_manager(tmp_path: Path) -> None:
-    """A loader that goes on after its file is there, as those of models do, is waited for; its module is not on window."""
+    """A loader that continues after its file has arrived, as for models, is waited for; its module is not on window."""
     script = """import * as THREE from 'three'; const manager = THREE.DefaultLoadingManager; const log = window.log = [];
       manager.onStart = () => log.push('start'); manager.onLoad = () => log.push('load');
       manager.itemStart('model');

@@ -1,4 +1,4 @@
-"""What observers of a page change is in the picture of the frame that they observed, in whichever chunk that is."""
+"""Changes by a page's observers are in the picture of the frame that they observed, in every chunk."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_observers_that_never_come_to_rest_end(tmp_path: Path, mode: str) -> Non
         page.seek(3)
         calls = page.value("count") - before
         assert calls > 0
-        assert calls < 30 or mode == "screenshot"  # where the browser draws by itself all the time
+        assert calls < 30 or mode == "screenshot"  # there the browser draws by itself all the time
 
 
 def test_an_observer_that_throws_is_told_with_its_frame(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 LONG = 'data-duration="6" data-no-timeline'
 BOX = box('id="x"', "#00f")
 
-# What a page does with timers, and what `value` is at a time of the composition in milliseconds, after its first second.
+# Uses of timers, and the `value` at a time of the composition in milliseconds, after its first second.
 ANIMATED: dict[str, tuple[str, Callable[[float], float]]] = {
     "an interval that counts": ("let value = 0; setInterval(() => { value++ }, 170)", lambda ms: ms // 170),
     "an interval that is cleared": (

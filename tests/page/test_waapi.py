@@ -1,4 +1,4 @@
-"""The Web Animations API on the composition's time: what a page tells an animation, and what it is told by it."""
+"""The Web Animations API on the composition's time: what a page sets, and what it reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 BOX = "position:absolute;left:0;top:0;width:8px;height:8px;background:#f00"
 NAMES = "abcdefgh"
 BODY = "".join(f'<i id="{name}" style="{BOX};top:{8 * n}px"></i>' for n, name in enumerate(NAMES))
-# A box that goes right by 1 px in 10 ms: its place tells its animation's time.
+# A box that goes right by 1 px in 10 ms: its place shows its animation's time.
 SCRIPT = """
   const move = [{transform: 'translateX(0)'}, {transform: 'translateX(100px)'}];
   const both = {duration: 1000, fill: 'both'};
@@ -43,7 +43,7 @@ def opened(folder: Path, script: str, *, body: str = BODY, style: str = "") -> A
 
 
 def opened_together(folder: Path, scripts: Iterable[str], *, style: str = "") -> Any:
-    """A page with boxes of its own for each script, which has them by their names, and what is around them as `root`.
+    """Open a page with separate boxes for each script, which gets them by name, and their parent as `root`.
 
     Opening a page takes longer than all that is looked at in it.
     """
@@ -56,7 +56,7 @@ def opened_together(folder: Path, scripts: Iterable[str], *, style: str = "") ->
 
 
 def places_together(page: Page, frame: int) -> list[dict[str, float]]:
-    """Where the boxes of each script are."""
+    """Return the places of the boxes of each script."""
     found: list[dict[str, float]] = page.at(frame, "places()")
     return found
 
@@ -68,7 +68,7 @@ def clamp(value: float, low: float = 0, high: float = 100) -> float:
     return max(low, min(high, value))
 
 
-# What is done with the animation of `a` while the page loads, and where the box is at so many milliseconds.
+# Calls on the animation of #a while the page loads, and the place of the box at a time in milliseconds.
 SET_UPS: dict[str, tuple[str, Place]] = {
     "plain": ("go(a)", lambda t: clamp(t / 10)),
     "startTime": ("go(a).startTime = 500 + performance.now()", lambda t: clamp((t - 500) / 10)),
@@ -207,7 +207,7 @@ def test_an_animation_that_a_page_sets_at_each_frame(tmp_path: Path) -> None:
             assert places(page, frame, "abc") == pytest.approx([frame * 500 / 300] * 3, abs=0.02)
 
 
-# Scripts that are told by animations when they end, and where the boxes are at so many milliseconds, from the first
+# Scripts that listen for ends of animations, and the places of the boxes at a time in milliseconds, from the first
 # frame that is sought or from any other.
 CHAINS: dict[str, tuple[str, str, Callable[[float], list[float]]]] = {
     "finished": (

@@ -1,4 +1,4 @@
-"""Plans: what they lock, the ladder of checks before a chunk is rendered, and tampering."""
+"""Plans: the software that they lock, the checks before a chunk is rendered, and tampering."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Where projects for tests are, and a small one."""
+"""The folders of projects for tests, and small projects."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
@@ -11,6 +12,11 @@ COMPOSITIONS = REPOSITORY / "tests" / "compositions"
 BOX = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-no-timeline>
 <div class="clip" data-start="0" data-duration="1" style="width:40px;height:40px;background:#c33;animation:go 1s linear both"></div>
 <style>@keyframes go { to { transform: translateX(100px) } }</style></div>"""
+
+
+def frame_time(frame: int, fps: Fraction) -> float:
+    """Return the time of a frame in seconds: ``frame / fps``, rounded once to a double (docs/compositions.md, 3.5)."""
+    return float(frame / fps)
 
 
 def paced(milliseconds: int) -> str:
