@@ -80,8 +80,8 @@ class HfdaskError(Exception):
     Parameters
     ----------
     message : str
-        What is wrong, where (file, attribute or URL), and what to do about it. It may quote text of pages, so it is
-        made legible.
+        The problem, its place (file, attribute or URL), and what to do about it. It may quote text of pages, so it is made
+        legible.
     **details
         JSON-safe facts for programs: never credentials, never signed URLs.
 
@@ -468,6 +468,6 @@ class ForkedProcessError(HfdaskError):
 
 
 class RenderCancelledError(HfdaskError):
-    """The render was cancelled; finished chunks stay where they are."""
+    """The render was cancelled; finished chunks are kept."""
 
     code = "RENDER_CANCELLED"

@@ -21,6 +21,7 @@ import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
@@ -52,7 +53,7 @@ _FLAGS = (
     "--disable-quic",
     "--disable-blink-features=WebSocketStream",
 )
-# With these the compositor draws only when told to. Screenshots hang for ever under them, so a browser has one mode.
+# With these the compositor draws only on request. Screenshots hang under them, so a browser has one mode.
 _BEGIN_FRAME_FLAGS = (
     "--deterministic-mode",
     "--enable-begin-frame-control",
@@ -103,7 +104,7 @@ class Profile:
 
 
 class Chromium:
-    """A running browser with a page server of its own. Use it only on the browser thread's loop."""
+    """A running browser with its own page server. Use it only on the browser thread's loop."""
 
     def __init__(
         self,
@@ -234,6 +235,11 @@ async def _start(
     return browser, Profile(context, folder)
 
 
+def _still_draws(error: BaseException) -> bool:
+    return isinstance(error, PlaywrightError) and "frame is pending" in error.message
+
+
+@retry(retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True)
 async def begin_frame(
     cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
 ) -> dict[str, Any]:
@@ -244,19 +250,10 @@ async def begin_frame(
     picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
     if not draw:
         picture["noDisplayUpdates"] = True
-    delay = 0.05
-    while True:
-        try:
-            answer: dict[str, Any] = await cdp.send(
-                "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
-            )
-        except PlaywrightError as error:
-            if "frame is pending" not in error.message or delay > 2:
-                raise
-            await asyncio.sleep(delay)
-            delay *= 2
-        else:
-            return answer
+    answer: dict[str, Any] = await cdp.send(
+        "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
+    )
+    return answer
 
 
 def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:

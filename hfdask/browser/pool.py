@@ -177,7 +177,7 @@ class BrowserPool:
         return True
 
     async def _stop_driver(self) -> None:
-        async with self._starting:  # including one that is just starting
+        async with self._starting:  # also a driver that is just starting
             driver, self._driver = self._driver, None
         if driver is not None:
             await driver.stop()

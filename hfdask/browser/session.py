@@ -61,7 +61,7 @@ from hfdask.text import all_well_formed, legible
 _TIMER_PATIENCE = 5.0
 _WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
-# Scripts are loaded, and nothing is in flight or pending: after so many quiet checks no timeline can still come.
+# Scripts are loaded, and nothing is in flight or pending: after this number of quiet checks no timeline can still come.
 _QUIET_LOOKS = 3
 # Maximum for a frame: observers may trigger other observers without end.
 _OPPORTUNITIES = 8
@@ -84,7 +84,7 @@ class Loaded:
 
     @property
     def gives_up(self) -> tuple[str, ...]:
-        """What chunks need not wait for, sorted."""
+        """The things that chunks need not wait for, sorted."""
         return tuple(sorted({*self.abandoned, *map(_timeline, self.missing)}))
 
 
@@ -224,7 +224,7 @@ class PageSession:
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed
                 abandoned = self._abandon(status.waiting, elapsed, elapsed - calm_since)
-                # What has just come is answered by the page's own events, such as a preload's, after it came.
+                # The page's own events for an arrived file, such as a preload's, come after the file.
                 idle = not (was_busy or busy or self.in_flight) and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)

@@ -21,6 +21,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
 MEMORY = Path("/dev/shm")
 """Top folder of files that are kept in memory."""
 
@@ -95,19 +97,11 @@ def atomic_file(folder: Path, name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
-_MAX_TRIES = 100
-
-
+@retry(retry=retry_if_exception_type((FileNotFoundError, FileExistsError)), stop=stop_after_attempt(100), reraise=True)
 def _new_file(path: Path) -> int:
     """Make a file and its folder; again, if another process removes the folder before the file is in it."""
-    for left in reversed(range(_MAX_TRIES)):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except (FileNotFoundError, FileExistsError):
-            if not left:
-                raise
-    raise AssertionError
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def shared_folder() -> Path:

@@ -1,8 +1,8 @@
 """The loopback server, which serves exactly the plan's files to one browser.
 
 It looks URL paths up in a table, so there is no path to traverse: a name that is not in the table does not exist, with
-any `..`, encodings or links. It answers only requests to the composition's constant host. It listens where only its
-browser can reach it. If the system does not support that, it closes all other connections before they send anything.
+any `..`, encodings or links. It answers only requests to the composition's constant host. Only its browser can reach it.
+If the system does not support that, it closes all other connections before they send anything.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def test_no_composition_root(render, project):
     assert "data-composition-id" in render(project("<p>hello</p>"), errors.RootNotFoundError).message
 
 
-@pytest.mark.parametrize("duration", ["0", "-3", "none", "2s"])
+@pytest.mark.parametrize(
+    "duration", ["0", "2s", *(pytest.param(text, marks=pytest.mark.slow) for text in ("-3", "none"))]
+)
 def test_no_usable_duration(duration, render, project):
     source = project(ROOT.format(f'data-duration="{duration}" data-no-timeline'))
     render(source, errors.DurationError)

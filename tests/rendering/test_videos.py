@@ -42,7 +42,7 @@ def rendered(folder: Path, out: Path, **options: Any) -> tuple[list[str], list[P
         store, name = split_url(result.frames_url)
         digests += decode(store.read(name), FrameRecord, name).digests
         with av.open(str(out / f"{chunk.index}.mp4")) as file:
-            pictures += [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+            pictures += [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in file.decode(video=0)]
     return digests, pictures
 
 

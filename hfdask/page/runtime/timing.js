@@ -53,8 +53,8 @@ function parentComposition(element) {
   return element.parentElement?.closest(COMPOSITION) ?? null;
 }
 
-// Starts that are the same whoever asks, as long as the clips are resolved: one clip after another would else be a walk
-// along the whole chain for each.
+// Starts that stay the same while the clips are resolved. Without them, each clip of a chain would walk along the whole
+// chain.
 const knownStarts = new Map();
 let cycles = 0;
 
@@ -64,7 +64,7 @@ function resolveStart(element, fallback = 0, trail = new Set()) {
   if (!knownStarts.has(element)) {
     const before = cycles;
     const start = findStart(element, fallback, trail);
-    if (cycles !== before) return start; // which depends on where the cycle was entered
+    if (cycles !== before) return start; // it depends on the clip at which the cycle was entered
     knownStarts.set(element, start);
   }
   return knownStarts.get(element);
@@ -91,7 +91,7 @@ function findStart(element, fallback, trail) {
   }
   const target = findTarget(parsed.id);
   if (!target) {
-    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is no element's id`;
+    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is not an element's id`;
     warn(`${what}; it starts at ${fallback} s`);
     return fallback;
   }
