@@ -1,4 +1,4 @@
-// Names of videos for the plan: ids are unique in a file, but not in a page of many (docs/compositions.md, 9.2).
+// Names of videos for the plan: ids are unique in a file, but not in a page of many (docs/compositions.md, 9.6).
 
 // Every video of the page, in document order: also those in shadow trees and in frames.
 function allVideos() {
