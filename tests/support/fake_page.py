@@ -94,7 +94,7 @@ class FakePage:
 
     def status(self) -> dict[str, Any]:
         """Return what the page runtime would report of loading: everything is loaded at once."""
-        lists = ("offenders", "waiting", "missing", "pending", "problems")
+        lists = ("offenders", "waiting", "missing", "videos", "pending", "problems")
         return {"root": bool(self.root), "prepared": True, "mayEnd": False, **{name: [] for name in lists}}
 
     def sight(self) -> dict[str, Any]:
