@@ -92,7 +92,7 @@ async def _measure(
     ):
         if videos:
             shape = VideoShape(WIDTH, HEIGHT, 99.0, pictures[0].nbytes)
-            await session.prepare_videos({f"v{k}": shape for k in range(videos)})
+            session.prepare_videos({f"v{k}": shape for k in range(videos)})
         await session.load("index.html")
         await _run(session, 0, 10, videos, pictures)
         cpu, wall = _cpu(), time.perf_counter()

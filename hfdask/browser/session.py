@@ -120,7 +120,7 @@ class PageSession:
         self.network = network
         self.videos: VideoFeed | None = None
         self._look: LookIntoVideos | None = None
-        self._loaded = False
+        self._videos_open = False
         self._page = page
         self._cdp = cdp
         self._debugger = Debugger(cdp)
@@ -142,29 +142,23 @@ class PageSession:
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
-    async def prepare_videos(self, shapes: Mapping[str, VideoShape]) -> VideoFeed:
-        """Give the page's videos their sizes and lengths, by render id, and return what takes their pictures.
-
-        Call it once. Before `load` the page has them while it loads, and scripts that wait for metadata go on.
-        """
-        assert self.videos is None
+    def prepare_videos(self, shapes: Mapping[str, VideoShape]) -> VideoFeed:
+        """Set the sizes and lengths of the page's videos, by render id, before `load`; return the feed of pictures."""
         self.videos = VideoFeed(shapes)
-        if self._loaded:
-            async with self._deadline(self.settings.frame_timeout, "the page did not prepare its videos"):
-                await self._open_videos(self.videos)
         return self.videos
 
     def look_into_videos(self, look: LookIntoVideos) -> None:
         """Have `load` ask for the shapes of the page's videos as they come; it can show no pictures of them."""
-        self.videos = VideoFeed({})
         self._look = look
 
-    async def _answer_for(self, videos: tuple[UnknownVideo, ...]) -> None:
-        assert self._look is not None  # else the page does not ask
-        shapes = told_shapes(await self._look(videos))
+    async def _answer_for(self, videos: tuple[UnknownVideo, ...], look: LookIntoVideos) -> None:
+        shapes = told_shapes(await look(videos))
         await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
 
-    async def _open_videos(self, feed: VideoFeed) -> None:
+    async def _open_videos(self) -> None:
+        """Open the page's videos. Also without a plan for them: the page is not loaded before they show something."""
+        self._videos_open = True
+        feed = self.videos = self.videos or VideoFeed({})
         profile = self.chromium.profile if self._in_profile else None
         setup = feed.setup(video_worker(), file=profile is not None, asks=self._look is not None)
         answer = await self._evaluate(f"__hfdask.prepareVideos({setup})")
@@ -184,10 +178,11 @@ class PageSession:
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
             await self._page.goto(f"{ORIGIN}/{quote(entry)}", wait_until="commit", timeout=0)
             loaded = await self._wait_until_ready(entry)
+            if self.videos is not None and not self._videos_open:
+                await self._open_videos()
             await self._evaluate("__hfdask.settle()")
             await self.pump(2)
             self._check((await self._status()).problems, "while it settled at time 0")
-        self._loaded = True
         return loaded
 
     async def _status(self) -> Status:
@@ -209,8 +204,6 @@ class PageSession:
                 if not handed_over:
                     handed_over = True
                     await self._hand_over_closed_trees()
-                    if self.videos is not None:
-                        await self._open_videos(self.videos)
                 if status.offenders:  # before errors of scripts that follow from it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
@@ -218,8 +211,11 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                if status.videos:
-                    await self._answer_for(status.videos)
+                if status.videos and not self._videos_open:
+                    await self._open_videos()
+                    continue
+                if status.videos and self._look is not None:
+                    await self._answer_for(status.videos, self._look)
                     continue
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed

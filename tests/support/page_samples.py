@@ -109,7 +109,7 @@ def open_files(
         chromium, _ = await stack.enter_async_context(thread.pool.lease(page_settings.capture_mode, profile=profile))
         session = await stack.enter_async_context(open_page(chromium, files, page_settings, fps, profile=profile))
         if videos:
-            await session.prepare_videos(videos)
+            session.prepare_videos(videos)
         began = thread.loop.time()
         loaded = await session.load(entry)
         return Page(session, loaded, thread.loop.time() - began)

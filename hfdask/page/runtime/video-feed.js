@@ -39,16 +39,16 @@ function knowVideos(known) {
 
 // The videos that planning has to look into, each with its source.
 function unknownVideos() {
-  if (!asks || !streams) return [];
+  if (shapes && !asks) return [];
   nameVideos();
   return allFeeds()
     .map(({ video }) => ({
       id: cut(videoId(video), MAX_NAME),
       element: cut(describe(video), MAX_NAME),
-      url: sourceOf(video),
+      url: sourceOf(video) ?? "",
     }))
-    .filter(({ id, url }) => url !== null && !hasOwn(shapes, id))
-    .map((video) => ({ ...video, file: fileAt(video.url) }));
+    .filter(({ id }) => !(shapes && hasOwn(shapes, id)))
+    .map((video) => ({ ...video, file: video.url ? fileAt(video.url) : null }));
 }
 
 function serveVideos() {
@@ -82,7 +82,7 @@ function aimVideos(states = null) {
   for (const feed of allFeeds()) {
     const name = videoId(feed.video);
     if (!hasOwn(shapes, name)) {
-      if (!asks && !strangers.has(name)) {
+      if (!asks && !strangers.has(name) && !hasOwn(config.durations, name)) {
         console.warn(`${describe(feed.video)} was not there during planning: it stays empty`);
       }
       strangers.add(name);

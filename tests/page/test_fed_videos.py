@@ -12,7 +12,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from page_samples import BLUE, composition, open_html
-from video_pages import BLANK, SHAPE, Fed, open_fed, planes_of, read, shape_of
+from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
 from hfdask.browser import browser_thread
 from hfdask.browser.video_feed import Shown
@@ -138,13 +138,12 @@ def test_a_video_has_its_size_before_it_has_a_picture(tmp_path):
         assert tuple(fed.picture(1, {"v": 3})[36, 4]) == (0, 255, 0)
 
 
-def test_a_video_that_is_prepared_after_the_load_takes_its_size(tmp_path):
-    script = "window.told = []; document.querySelector('video').onloadedmetadata = ({ target: v }) => told.push(v.offsetWidth, v.offsetHeight)"
-    with open_html(tmp_path, page('<video id="v" src="v.mp4"></video>', script), profile=True) as loaded:
-        assert loaded.value("[told.length, document.querySelector('video').offsetWidth]") == [0, 300]
-        browser_thread().run(loaded.session.prepare_videos({"v": SHAPE}), 20)
-        assert loaded.value("told") == [64, 32]
-        assert read(Fed(loaded).picture(0, {"v": 77})) == 77
+def test_a_video_without_a_plan_shows_nothing_and_ends_no_load(tmp_path):
+    body = '<video id="v" src="v.mp4"></video><video><source></video>'
+    script = "window.heard = []; document.querySelector('video').onloadedmetadata = () => heard.push(1)"
+    with open_html(tmp_path, page(body, script), profile=True) as loaded:
+        assert loaded.loaded.abandoned == []
+        assert loaded.value("[heard.length, document.querySelector('video').offsetWidth]") == [0, 300]
 
 
 def test_size_follows_pixel_shape_and_rotation(tmp_path):
