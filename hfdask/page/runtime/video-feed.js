@@ -201,7 +201,8 @@ function placeSeen(element) {
 
 // Whether the next picture may show an old frame of a video. The compositor takes no frames of a video that it does not draw, as it
 // is hidden, outside of the picture or behind something opaque, and the first picture after that has the last one that it took.
-// So that can be where something moved, and the picture after one more drawing is right.
+// So that can be where something moved. One more drawing tells the video that it is drawn, by a message that may come after the next
+// picture. What is written after that drawing comes after the message, so the picture is right when it is shown.
 function mayBeLate(feeds, moved) {
   let late = false;
   for (const feed of feeds) {
@@ -210,6 +211,13 @@ function mayBeLate(feeds, moved) {
     feed.place = place;
   }
   return late;
+}
+
+// Called after the drawing.
+function feedVideosAgain() {
+  const seen = ours(() => allFeeds().filter(({ key, place }) => key !== null && place !== null));
+  for (const { written } of seen) written.length = 0;
+  return feedVideos(seen);
 }
 
 // A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.
