@@ -323,7 +323,7 @@ class PageSession:
             self.videos.release(videos)
         if sought.late:
             await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
-            await self._evaluate("__hfdask.feedVideosAgain()")
+            await self._evaluate("__hfdask.passVideos()")
         changed = sought.changed
         for _ in range(_OPPORTUNITIES):
             if not sought.observed:
