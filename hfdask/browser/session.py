@@ -334,6 +334,7 @@ class PageSession:
             changed, late = True, late or videos is not None
         if late:
             await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
+            await self._evaluate("__hfdask.passVideos()")
         return changed
 
     async def _sought(self, expression: str, frame: int) -> Sought:

@@ -378,6 +378,7 @@ Object.defineProperty(window, "__hfdask", {
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
     frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),
+    passVideos: told(passVideos),
     prepareVideos: told(prepareVideos),
     serveVideos: told(serveVideos),
     knowVideos: told(knowVideos),

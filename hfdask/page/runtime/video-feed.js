@@ -9,6 +9,7 @@ const messageData = describeProperty(MessageEvent.prototype, "data").get;
 const { close: closePicture } = VideoPicture?.prototype ?? {};
 const pictureTime = VideoPicture && describeProperty(VideoPicture.prototype, "timestamp").get;
 const { checkVisibility } = Element.prototype;
+const { createElement: makeElement } = Document.prototype;
 
 let shapes = null; // what the plan has of each video, by its name
 let streams = null; // the worker
@@ -223,7 +224,8 @@ function placeSeen(element) {
 
 // Whether the next picture may show an old frame of a video. The compositor takes no frames of a video that it does not draw, as it
 // is hidden, outside of the picture or behind something opaque, and the first picture after that has the last one that it took.
-// So that can be where something moved, and the picture after one more drawing is right.
+// So that can be where something moved. One more drawing tells the video that it is drawn, by a message that may come after the next
+// picture. What is written after that drawing, to any video, comes after the message; once it is shown, the picture is right.
 function mayBeLate(feeds, moved) {
   let late = false;
   for (const feed of feeds) {
@@ -232,6 +234,14 @@ function mayBeLate(feeds, moved) {
     feed.place = place;
   }
   return late;
+}
+
+// Called after the drawing. A video of the runtime's own is enough, since messages to all videos are handled in order.
+let barrier = null;
+function passVideos() {
+  barrier ??= ours(() => ({ ...newFeed(apply(makeElement, document, ["video"])), shape: UNKNOWN }));
+  barrier.written.length = 0;
+  return feedVideos([barrier]);
 }
 
 // A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.

@@ -19,6 +19,13 @@ const hasSource = (video) =>
 
 function adoptVideo(video) {
   if (!VideoTrack || feeds.has(video) || !hasSource(video) || apply(nativeStream.get, video, [])) return;
+  const feed = newFeed(video);
+  feeds.set(video, feed);
+  for (const type of MEDIA_EVENTS) apply(addListener, video, [type, keepNativeBack, true]);
+}
+
+// Gives the element a stream, and plays it.
+function newFeed(video) {
   const track = new VideoTrack({ kind: "video" });
   const feed = {
     video,
@@ -41,11 +48,10 @@ function adoptVideo(video) {
     callbacks: own(new Map()),
     calledFor: -1,
   };
-  feeds.set(video, feed);
-  for (const type of MEDIA_EVENTS) apply(addListener, video, [type, keepNativeBack, true]);
   apply(nativeMuted.set, video, [true]); // so that it may play
   apply(nativeStream.set, video, [new NativeStream([track])]);
   startNatively(video);
+  return feed;
 }
 
 // The element shows what is written to its stream only while it plays. It stops when it is taken out of the page, or gets
