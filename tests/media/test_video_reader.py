@@ -143,7 +143,7 @@ def test_reading_forward_never_seeks_and_decodes_each_frame_once(name, monkeypat
         decoded.clear()
         for number in range(FRAMES):
             reader.frame(number)
-        leading = 4 * len(index.keys) if "open" in name else 0  # a key frame, and those that are shown before it
+        leading = 4 * len(index.keys) if "open" in name else 0  # a key frame, and frames that are shown before it
         assert FRAMES <= len(decoded) <= FRAMES + leading
         assert seeks == []
 

@@ -1,4 +1,4 @@
-"""What the page reports of its videos: ids, sources, windows and rates (docs/compositions.md, 9)."""
+"""The page reports ids, sources, windows and rates of its videos (docs/compositions.md, 9)."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ CHAIN = (
 def test_clips_after_a_video_without_a_duration_begin_where_its_source_ends(tmp_path: Path) -> None:
     told = videos(tmp_path, CHAIN, durations={"one": 4.5, "two": 9.0})
     assert [each["start"] for each in told.values()] == [1, 3, 4.25]
-    assert told["one"]["end"] == 10  # where it holds its last frame
+    assert told["one"]["end"] == 10  # until then it shows its last frame
 
 
 def test_durations_that_come_late_move_what_follows(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ def test_a_video_that_planning_did_not_see_stays_empty_with_a_message(tmp_path):
         ]
 
 
-# Where a video can be
+# Places of a video in a page
 
 INSIDE = {
     "an_iframe": f'<iframe srcdoc=\'<body style="margin:0">{VIDEO}\' style="{BOX};left:0;top:0;border:0"></iframe>',

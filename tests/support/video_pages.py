@@ -20,7 +20,7 @@ from hfdask.media.picture import Pixels, decode_png
 FULL = ColorSpace("bt709", "bt709", "bt709", True)
 BITS = 8
 BLANK = -1
-"""What `read` answers where there is no bar code."""
+"""`read` returns this if there is no bar code."""
 
 
 def planes_of(number: int, width: int = 64, height: int = 32, **options: Any) -> Planes:

@@ -71,7 +71,7 @@ def read_bar_code(picture: NDArray[Any]) -> int:
     Raises
     ------
     ValueError
-        If the picture is no bar code: blank, turned, or a mixture of two.
+        If the picture is not a bar code: it is blank, turned, or a mixture of two.
     """
     grey = picture[..., :3].mean(-1) if picture.ndim == 3 else picture.astype(float)
     height, width = grey.shape
@@ -111,7 +111,7 @@ def to_frame(
     pix_fmt : str
         Any of FFmpeg's formats.
     color : str or None
-        One of `TAGS`. Only its matrix is applied; for None that of BT.709.
+        One of `TAGS`. Only its matrix is applied. None stands for the matrix of BT.709.
     full_range : bool
         Whether YUV spans 0 to 255.
     """
