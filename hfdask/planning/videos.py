@@ -230,7 +230,7 @@ def changed_videos(before: Sequence[ToldVideo], after: Sequence[ToldVideo]) -> t
     known = {video.id: video for video in before}
     new = [video for video in after if video.id not in known]
     warnings = [
-        f"a script changes what {video.element} plays or when during the video; it plays what it had when the page was ready"
+        f"a script changes what {video.element} plays, or when, after the page was ready; the change has no effect"
         for video in after
         if video.id in known and video != known[video.id]
     ]
@@ -310,8 +310,8 @@ def _clip_warnings(video: ToldVideo, clip: VideoClip, found: FoundVideo) -> list
         warnings.append(f"{what}; its last frame is shown")
     elif not clip.loop and video.slot is not None and exact(shown := _shown(clip, video.slot)) > natural + HELD:
         warnings.append(
-            f"{video.element} is shown for {shown:g} s, but {found.name} lasts only {float(natural):g} s from there; its last "
-            "frame stays"
+            f"{video.element} is shown for {shown:g} s, but {found.name} lasts only {float(natural):g} s from its in-point; "
+            "its last frame stays"
         )
     if found.source.sound and not video.muted and video.declares_sound:
         warnings.append(f"{video.element}: the sound of {found.name} is left out, because videos have no sound yet")
@@ -332,8 +332,8 @@ def _source_warnings(found: FoundVideo) -> list[str]:
     gap = max(later - earlier for earlier, later in pairwise([*keys, max(keys[-1], source.playable.fraction)]))
     if gap > SPARSE and len(index) > 1:
         warnings.append(
-            f"{found.name} has up to {float(gap):.3g} s between key frames, so chunks that start there decode much before their "
-            "first frame; encode it with one a second"
+            f"{found.name} has up to {float(gap):.3g} s between key frames, so a chunk may decode many frames before its first "
+            "one; encode the video with one key frame a second"
         )
     if found.opaque:
         warnings.append(f"{found.name} is marked as transparent, but its first frames are opaque")

@@ -241,7 +241,7 @@ def color_video(
     pix_fmt: str = "yuv420p",
     **options: Any,
 ) -> Path:
-    """Write a video whose frame ``n`` is all of ``colors[n]``, in RGB or RGBA. It takes the options of `bar_code_video`."""
+    """Write a video whose frame ``n`` is all of ``colors[n]``, in RGB or RGBA. Options: as for `bar_code_video`."""
     tags = {"color": options.get("color", "bt709"), "full_range": bool(options.get("full_range", False))}
     width, height = size
     pictures = (to_frame(np.full((height, width, len(c)), c, np.uint8), pix_fmt, **tags) for c in colors)

@@ -38,12 +38,12 @@ function findTarget(id) {
   return document.getElementById(id) ?? compositionNamed(id) ?? document.querySelector(renamed);
 }
 
-// The element with a composition's window: a host without an id of its own leaves that to the wrapper in it.
+// Return the element with a composition's window: the composition, or its host if it is the wrapper in a host without an id.
 function windowElement(composition) {
   return composition.hasAttribute("data-hf-inner-root") ? composition.closest("[data-hf-scope]") : composition;
 }
 
-// The composition that an element is the host of, or is itself; null for other elements.
+// Return the composition that an element is, or hosts; null for other elements.
 function compositionIn(element) {
   if (element.matches(COMPOSITION)) return element;
   return element.hasAttribute("data-hf-scope") ? element.querySelector(`[data-hf-inner-root]${COMPOSITION}`) : null;
