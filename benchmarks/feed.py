@@ -1,7 +1,8 @@
-"""CPU of handing pictures to a page's videos, above the same page with a canvas that is filled instead.
+"""Measure the CPU of feeding a page's videos, above the CPU of the same page with a filled canvas instead of videos.
 
-Each frame has a new picture of each video, 1920 x 1080, and is drawn by BeginFrame without a picture, since compressing
-one would hide everything else. The ways take turns, round by round. CPU is that of this process and all below it.
+Each frame has a new picture of each video, 1920 x 1080. It is drawn by BeginFrame without a screenshot, because the CPU of
+compressing one would hide everything else. The ways alternate, round by round. The CPU is the sum of this process and all
+processes below it.
 """
 
 from __future__ import annotations

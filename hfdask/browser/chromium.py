@@ -75,7 +75,7 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _KILLED_SECONDS = 2.0  # for the driver to notice it
-_PROFILE_ROOM = 256 * 2**20  # for a profile and the pictures that pass through it
+_PROFILE_ROOM = 256 * 2**20  # bytes for a profile and the pictures of its shared file
 
 CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
@@ -142,7 +142,7 @@ class Chromium:
         """
         confined: Confined | None = None
         folder = memory_folder(_PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
-        mark = f"--hfdask={secrets.token_hex(8)}"  # so that it is found even if it does not answer
+        mark = f"--hfdask={secrets.token_hex(8)}"  # so that the browser is found even if it does not answer
         try:
             async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
@@ -229,8 +229,8 @@ async def _start(
         return await driver.chromium.launch(**options), None
     context = await driver.chromium.launch_persistent_context(folder, **options, **CONTEXT)
     browser = context.browser
-    assert browser is not None  # only contexts of Android and Electron have none
-    for page in context.pages:  # the empty one with which it starts
+    assert browser is not None  # only contexts of Android and Electron have no browser
+    for page in context.pages:  # the browser starts with an empty page
         await page.close()
     return browser, Profile(context, folder)
 

@@ -93,7 +93,7 @@ def _timeline(name: str) -> str:
 
 
 LookIntoVideos = Callable[[tuple[UnknownVideo, ...]], Awaitable[Mapping[str, VideoShape | None]]]
-"""Gives the shapes of videos of which a page asks, by render id."""
+"""Returns the shapes of videos for which a page asks, by render id."""
 
 
 class PageSession:
@@ -148,7 +148,7 @@ class PageSession:
         return self.videos
 
     def look_into_videos(self, look: LookIntoVideos) -> None:
-        """Have `load` ask for the shapes of the page's videos as they come; it can show no pictures of them."""
+        """Let `load` call ``look`` for the shapes of videos as the page adds them. Their pictures cannot be shown."""
         self._look = look
 
     async def _answer_for(self, videos: tuple[UnknownVideo, ...], look: LookIntoVideos) -> None:
@@ -289,7 +289,7 @@ class PageSession:
         return understood(answer, ToldVideos, "its videos", exactly=True)
 
     async def know_durations(self, durations: Mapping[str, float]) -> None:
-        """Give the page the seconds that sources of videos last, by render id; see `PageSettings.durations`."""
+        """Give the page the durations of its videos' sources in seconds, by render id; see `PageSettings.durations`."""
         async with self._deadline(self.settings.frame_timeout, "the page did not take the durations of its videos"):
             await self._evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
 
@@ -309,8 +309,8 @@ class PageSession:
     async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.
 
-        With ``layout`` it is laid out at once, so that it loads what it shows without a frame of the compositor.
-        ``videos`` has the state of each video by render id, after `prepare_videos`. A video that is not in it shows
+        With ``layout`` the page is laid out at once, so that it loads what it shows without a frame of the compositor.
+        ``videos`` has the state of each video by render id; call `prepare_videos` before. A video without a state shows
         nothing.
 
         Raises
@@ -500,8 +500,8 @@ async def open_page(
 ) -> AsyncIterator[PageSession]:
     """Open a page with these files and empty storage, and close it at the end of the block.
 
-    It has a new context, or with ``profile`` that of the browser's profile. Only ``source`` answers requests to other
-    origins; without it they do not exist.
+    The page has a new context, or with ``profile`` the context of the browser's profile. Only ``source`` answers
+    requests to other origins. Without it they cannot be reached.
 
     Raises
     ------
@@ -533,7 +533,7 @@ async def open_page(
 
 
 _Opened = tuple[Page, BrowserContext | None]
-"""A page, and its context if that is closed with it."""
+"""A page, and its context if the context is closed with the page."""
 
 
 async def _in_context(chromium: Chromium, settings: PageSettings) -> _Opened:
@@ -546,7 +546,7 @@ async def _in_profile(chromium: Chromium, settings: PageSettings) -> _Opened:
     page = await chromium.profile.context.new_page()
     await page.set_viewport_size(_viewport(settings))
     cdp = await page.context.new_cdp_session(page)
-    # What pages before have left, of all origins: storage, files, caches, workers.
+    # Remove what earlier pages have left, for all origins: storage, files, caches, workers.
     await cdp.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
     await cdp.send("Network.clearBrowserCookies")
     await cdp.send("Network.clearBrowserCache")

@@ -338,7 +338,7 @@ class Video(Value, frozen=True):
     size : int
         Bytes.
     index : VideoIndex
-        Where its frames are.
+        The object with the index of its frames.
     source : VideoSource
         Its properties.
     asked : bool

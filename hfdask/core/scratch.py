@@ -1,7 +1,7 @@
 """Scratch folders: private, removed at exit, or by the next process after a `kill -9`.
 
 Each process holds a lock on its folders. The kernel drops the lock when the process ends, however it ends, so a folder
-whose lock is free has no owner. Process ids cannot tell that: they are reused, and mean nothing across containers that
+whose lock is free has no owner. Process ids do not show this: they are reused, and mean nothing across containers that
 share /tmp.
 """
 
@@ -161,7 +161,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def _base(top: Path) -> Path:
-    """Return the user's folder. If another user has taken its name, make another one that later processes find."""
+    """Return the user's folder. If another user has taken its name, make another folder, which later processes find."""
     name = f"hfdask-{os.getuid()}"
     for folder in (top / name, *sorted(top.glob(f"{name}-*"))):
         with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):

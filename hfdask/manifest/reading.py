@@ -116,7 +116,7 @@ def _require_videos(manifest: Manifest, where: str) -> None:
     conditions = (
         (all(clip.video < len(manifest.videos) for clip in manifest.clips), "a clip plays no video of the plan"),
         (len({clip.id for clip in manifest.clips}) == len(manifest.clips), "two clips have the same id"),
-        (all(video.sha256 in files for video in manifest.videos), "a video is no file of the plan"),
+        (all(video.sha256 in files for video in manifest.videos), "no file of the plan has the digest of a video"),
         (entry not in manifest.only_decoded, "its entry document is a video"),
     )
     for met, what in conditions:

@@ -1,9 +1,10 @@
-"""Turn decoded frames into planes that a page takes.
+"""Convert decoded frames to planes in a pixel format that a page can use.
 
-Most formats are handed over as they are decoded, without a copy. Others go to the nearest format that browsers know:
-never less than the source's resolution of color, at most 10 bits, and with its transparency. 8-bit BT.709 in limited
-range is widened to full range first, because Chromium converts that more exactly (docs/decisions/video-colors.md). All of
-this is integer arithmetic, the same on every CPU; the one exception is the mapping of HDR (`hfdask.media.tone`).
+Most formats are handed over as decoded, without a copy. Other formats are converted to the nearest format that browsers
+know. The result keeps the chroma resolution and the transparency of the source, and has at most 10 bits. 8-bit BT.709 in
+limited range is widened to full range first, because Chromium converts full range more exactly
+(docs/decisions/video-colors.md). The arithmetic is in integers, so the result is the same on every CPU. The only
+exception is the mapping of HDR (`hfdask.media.tone`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from hfdask.media.color_tags import SWSCALE
 from hfdask.media.tone import ToneMapper
 
 SDR = ColorSpace("bt709", "bt709", "bt709", full_range=True)
-"""Colors of what was RGB or HDR."""
+"""Colors of planes that were converted from RGB or HDR."""
 
 _SCALING = (
     Interpolation.BICUBIC
@@ -39,7 +40,7 @@ _SCALE_NAMES = {"bt709": "bt709", "bt470bg": "bt601", "smpte170m": "bt601", "bt2
 
 
 class _Target(NamedTuple):
-    """A format of pages, FFmpeg's name for it, and whether it is grey, without planes for colors in the frame."""
+    """A format of pages, FFmpeg's name for it, and whether it is grey: the frame then has no planes for colors."""
 
     format: PlaneFormat
     name: str
@@ -47,7 +48,7 @@ class _Target(NamedTuple):
 
 
 class _Kept(threading.local):
-    """Tables of conversions, kept from frame to frame of a thread."""
+    """Conversion tables that a thread keeps from frame to frame."""
 
     def __init__(self) -> None:
         self.scaler = VideoReformatter()
@@ -63,11 +64,11 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
     Parameters
     ----------
     frame : av.VideoFrame
-        A frame of the source; it is not changed. Frames of another size than the source's are scaled to it.
+        A frame of the source; it is not changed. If its size differs from the size of the source, it is scaled.
     source : VideoSource
         Properties of the source.
     widen : bool
-        False to hand over 8-bit BT.709 in limited range as it is, as Chromium's own player does.
+        False to hand over 8-bit BT.709 in limited range unchanged, as Chromium's own player does.
 
     Returns
     -------
@@ -129,7 +130,7 @@ def planes_nbytes(source: VideoSource) -> int:
 
 @cache
 def _target(name: str) -> _Target:
-    """Return the format that keeps most of FFmpeg's pixel format."""
+    """Return the format of pages that loses least of a pixel format of FFmpeg."""
     pixels = av.VideoFormat(name, 64, 64)
     parts = pixels.components
     if pixels.is_bayer or not parts:
@@ -149,7 +150,7 @@ def _target(name: str) -> _Target:
 
 
 def _target_of_sdr(target: _Target) -> _Target:
-    """Return the format of a mapped picture: 8 bits are enough for SDR, and grey has colors then."""
+    """Return the format of a mapped picture. 8 bits are enough for SDR, and grey pictures get planes for colors."""
     word: Any = target.format.replace("P10", "")
     if target.grey:
         return _Target("I420", "yuv420p", False)
@@ -210,7 +211,7 @@ def _rows(plane: VideoPlane, sample: int, table: bytes | None) -> NDArray[np.uin
 
 
 def _no_color(source: VideoSource, sample: int) -> NDArray[np.uint8]:
-    """Return a plane of the middle value."""
+    """Return a chroma plane of the middle value, which is grey."""
     size = ((source.height + 1) // 2, (source.width + 1) // 2)
     return np.full(size, 128, np.uint8) if sample == 1 else np.full(size, 512, "<u2").view(np.uint8)
 

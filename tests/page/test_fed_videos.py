@@ -1,4 +1,4 @@
-"""Videos whose pictures come from the host: what shows, at which frame, wherever the element is."""
+"""Videos with pictures from the host show the right picture at each frame, anywhere in a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VIDEO = f'<video id="v" src="v.mp4" style="{BOX};left:0;top:0"></video>'
 
 
 def page(body: str = VIDEO, script: str = "", style: str = "body{background:#00f}") -> str:
-    """A blue composition of 64 x 64."""
+    """Return a blue composition of 64 x 64."""
     return composition(body, script, style=style + "#root{background:#00f}", root=ROOT)
 
 
@@ -48,7 +48,7 @@ def read_four(pixels) -> dict[str, int | None]:
 
 
 def read_all(pictures: list[Pixels | None]) -> list[int]:
-    """The numbers in a chunk's pictures, of which None stands for the one before."""
+    """Return the numbers in a chunk's pictures. None stands for the picture before."""
     seen: list[int] = []
     for picture in pictures:
         seen.append(seen[-1] if picture is None else read(picture))
@@ -287,7 +287,7 @@ def test_a_video_that_planning_did_not_see_stays_empty_with_a_message(tmp_path):
         ]
 
 
-# Where a video can be
+# Places of a video in a page
 
 INSIDE = {
     "an_iframe": f'<iframe srcdoc=\'<body style="margin:0">{VIDEO}\' style="{BOX};left:0;top:0;border:0"></iframe>',

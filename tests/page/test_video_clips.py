@@ -1,4 +1,4 @@
-"""What the page reports of its videos: ids, sources, windows and rates (docs/compositions.md, 9)."""
+"""The page reports ids, sources, windows and rates of its videos (docs/compositions.md, 9)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def window(told: dict[str, Any]) -> tuple[float, float]:
     [
         ('data-start="1" data-duration="2"', 1, 3, 1),
         ('data-start="1" data-end="4"', 1, 4, 1),
-        ('data-start="1"', 1, 10, 1),  # as long as the video: the last frame stays
+        ('data-start="1"', 1, 10, 1),  # the end of the whole video: the last frame stays
         ('data-start="9" data-duration="5"', 9, 10, 9),
         ('data-start="-2" data-duration="5"', 0, 3, -2),
         ('data-start="b + 0.5" data-duration="1"', 2.5, 3.5, 2.5),
@@ -65,7 +65,7 @@ def test_windows(tmp_path: Path, attributes: str, start: float, end: float, orig
 )
 def test_a_video_that_never_shows_is_left_out(tmp_path: Path, attributes: str) -> None:
     body = video(attributes) + '<video id="empty" data-start="0"></video>' + video('data-start="0"', "w")
-    left = {"v"} if "data-end" in attributes else set()  # an end before the start is none
+    left = {"v"} if "data-end" in attributes else set()  # an end before the start does not count
     assert set(videos(tmp_path, body)) == {"w"} | left
 
 
@@ -83,7 +83,7 @@ HOST = '<div id="h" data-composition-id="s" data-composition-src="s.html" {}></d
 
 @pytest.mark.parametrize(
     ("host", "inner", "start", "end", "origin", "pace"),
-    [  # numbers count from the host, references and the global basis do not
+    [  # numbers count from the host; references and numbers with the global basis do not
         ('data-start="5" data-duration="2"', 'data-start="0" data-duration="4"', 5, 7, 5, 1),
         ('data-start="5" data-duration="2"', 'data-start="6" data-duration="1"', None, None, 11, 1),
         ('data-start="5" data-duration="4"', 'data-start="6" data-duration="1" data-hf-media-start-basis=" Global "', 6, 7, 6, 1),
@@ -275,7 +275,7 @@ CHAIN = (
 def test_clips_after_a_video_without_a_duration_begin_where_its_source_ends(tmp_path: Path) -> None:
     told = videos(tmp_path, CHAIN, durations={"one": 4.5, "two": 9.0})
     assert [each["start"] for each in told.values()] == [1, 3, 4.25]
-    assert told["one"]["end"] == 10  # where it holds its last frame
+    assert told["one"]["end"] == 10  # until then it shows its last frame
 
 
 def test_durations_that_come_late_move_what_follows(tmp_path: Path) -> None:

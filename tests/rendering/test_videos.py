@@ -1,4 +1,4 @@
-"""Videos in rendered compositions: every frame shows the right frame of its source, however the video is chunked."""
+"""Every frame of a rendered composition shows the right frame of its source, with any chunks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def composition(videos: str, duration: float = 1, fps: str = "30") -> str:
 
 
 def rendered(folder: Path, out: Path, **options: Any) -> tuple[list[str], list[Picture]]:
-    """The digests and the decoded pictures of all frames."""
+    """Return the digests and the decoded pictures of all frames."""
     plan = hfdask.plan(folder, out / "plan", check="off", load_timeout=15, **options)
     digests: list[str] = []
     pictures: list[Picture] = []
@@ -47,7 +47,7 @@ def rendered(folder: Path, out: Path, **options: Any) -> tuple[list[str], list[P
 
 
 def number(picture: Picture, left: int = 40, top: int = 20, width: int = 160, height: int = 96) -> int | None:
-    """The bar code in a box; None if it has the color of the background."""
+    """Return the number in a box, or None if the box has the color of the background."""
     box = picture[top : top + height, left : left + width]
     if int(np.ptp(box.reshape(-1, 3).astype(int), axis=0).max()) < 30:
         return None
