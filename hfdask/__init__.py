@@ -45,7 +45,9 @@ if TYPE_CHECKING:
         VideoIndex,
     )
     from hfdask.core.observer import Observer
-    from hfdask.core.video_clip import VideoClip
+    from hfdask.core.planes import ColorSpace
+    from hfdask.core.video_clip import RatePoint, VideoClip
+    from hfdask.core.video_source import Ratio, TimeBase, VideoSource
     from hfdask.diagnostics.doctor import Diagnosis, diagnose
     from hfdask.diagnostics.fleet import FleetReport, survey
     from hfdask.errors import HfdaskError
@@ -77,6 +79,7 @@ _HOMES = {
         "ChunkRange",
         "ChunkResult",
         "Clip",
+    "ColorSpace",
         "EncoderSettings",
         "Environment",
         "Finding",
@@ -95,7 +98,9 @@ _HOMES = {
         "VideoIndex",
     ],
     "core.observer": ["Observer"],
-    "core.video_clip": ["VideoClip"],
+    "core.planes": ["ColorSpace"],
+    "core.video_clip": ["RatePoint", "VideoClip"],
+    "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
     "diagnostics.doctor": ["Diagnosis", "diagnose"],
     "diagnostics.fleet": ["FleetReport", "survey"],
     "errors": ["HfdaskError"],
@@ -138,6 +143,8 @@ __all__ = [
     "PrepareWorker",
     "Progress",
     "Rate",
+    "RatePoint",
+    "Ratio",
     "Render",
     "RenderConfig",
     "RenderOptions",
@@ -145,11 +152,13 @@ __all__ = [
     "Resource",
     "Seam",
     "Sweep",
+    "TimeBase",
     "Timeline",
     "Verification",
     "Video",
     "VideoClip",
     "VideoIndex",
+    "VideoSource",
     "__version__",
     "assemble",
     "check",

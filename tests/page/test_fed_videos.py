@@ -130,7 +130,7 @@ def test_a_video_without_a_picture_shows_what_is_behind_it(tmp_path):
 
 
 def test_a_video_has_its_size_before_it_has_a_picture(tmp_path):
-    body = '<video id="v" src="v.mp4"></video><p style="margin:0;width:9px;height:9px;background:#0f0">'
+    body = '<div><video id="v" src="v.mp4"></video><p style="margin:0;width:9px;height:9px;background:#0f0"></div>'
     script = "window.sizes = []; document.querySelector('video').onloadedmetadata = ({ target: v }) => sizes.push(v.offsetWidth, v.offsetHeight)"
     with open_fed(tmp_path, page(body, script, "video{display:block}"), ["v"]) as fed:
         assert fed.value("sizes") == [64, 32]

@@ -159,12 +159,14 @@ function resolveClips() {
     if (element.matches(NOT_VISUAL) || !element.style) continue;
     const { start, end } = windowOf(element);
     const above = element.parentElement?.closest("[data-start]") ?? null;
+    const isBare = element.hasAttribute(AUTO_START); // its author has not made it a clip
     const clip = {
       element,
       start: onGrid(start),
       end: onGrid(end),
       parent: above && above !== root ? (byElement.get(above) ?? null) : null,
-      inFlow: element !== root && isInFlowLeaf(element),
+      isBare,
+      inFlow: element !== root && !isBare && isInFlowLeaf(element),
       visible: null,
     };
     byElement.set(element, clip);
@@ -190,9 +192,26 @@ function showClips(time) {
   for (const clip of clips) {
     clip.visible = time >= clip.start && time < clip.end && (clip.parent?.visible ?? true);
     const style = clip.element.style;
-    const visibility = clip.visible ? "visible" : "hidden";
-    if (style.visibility !== visibility) style.visibility = visibility;
+    if (clip.isBare) showBare(clip, style);
+    else {
+      const visibility = clip.visible ? "visible" : "hidden";
+      if (style.visibility !== visibility) style.visibility = visibility;
+    }
     showBox(clip, style);
+  }
+}
+
+// A video without a start keeps the author's visibility while the windows around it are open.
+const visibilityBefore = new WeakMap();
+
+function showBare({ element, visible }, style) {
+  if (visible) {
+    if (!visibilityBefore.has(element)) return;
+    style.visibility = visibilityBefore.get(element);
+    visibilityBefore.delete(element);
+  } else if (style.visibility !== "hidden" || !visibilityBefore.has(element)) {
+    visibilityBefore.set(element, style.visibility);
+    style.visibility = "hidden";
   }
 }
 
