@@ -124,6 +124,7 @@ __all__ = [
     "ChunkRange",
     "ChunkResult",
     "Clip",
+    "ColorSpace",
     "Comparison",
     "Diagnosis",
     "EncoderSettings",
