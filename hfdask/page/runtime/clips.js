@@ -84,7 +84,7 @@ function ownSeconds(element) {
   return strictNumber(element.getAttribute("data-start"));
 }
 
-// Return the end of a medium, for clips that refer to it and for the length of the video. Without a duration, it ends with its source.
+// Return the end of a medium, for clips that refer to it and for the length of the output. Without a duration, it ends with its source.
 function mediaEnd(element, trail) {
   const { origin, pace, length, start } = mediaTimes(element, trail);
   const lasts = length ?? naturalLength(element);
@@ -99,8 +99,8 @@ function naturalLength(element) {
   return points.length ? timeWhenPlayed(points, left) : left / playbackRate(element);
 }
 
-// Report every video with a source to planning. If a video never shows, its window is empty. `slot` is the declared length, in seconds
-// of the video itself.
+// Report every video with a source to planning. If a video never shows, its window is empty. `slot` is the declared length, in the
+// clip's own seconds.
 const MAX_URL = 10_000;
 function reportVideos() {
   if (!root) return [];
