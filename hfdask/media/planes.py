@@ -18,7 +18,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from hfdask.core.planes import ColorSpace, PlaneFormat, Planes
+from hfdask.core.planes import ColorSpace, PlaneFormat, Planes, nbytes_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import VideoSourceError
 from hfdask.media.color_tags import SWSCALE
@@ -113,7 +113,7 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
 
 
 def planes_nbytes(source: VideoSource) -> int:
-    """Return the bytes of the planes of a source's frames.
+    """Return the bytes of a buffer for the planes of a source's frames.
 
     Raises
     ------
@@ -121,12 +121,7 @@ def planes_nbytes(source: VideoSource) -> int:
         If the pixel format is unknown.
     """
     target = _target(source.pixel_format)
-    name = (_target_of_sdr(target) if source.hdr else target).format
-    width, height = source.width, source.height
-    across = width if "444" in name else (width + 1) // 2
-    down = (height + 1) // 2 if "420" in name else height
-    samples = width * height * (2 if "A" in name else 1) + 2 * across * down
-    return samples * (2 if "P10" in name else 1)
+    return nbytes_of((_target_of_sdr(target) if source.hdr else target).format, source.width, source.height)
 
 
 @cache

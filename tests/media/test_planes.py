@@ -16,7 +16,7 @@ from video_samples import alpha_ramp, bar_code, cached, color_video, luma, read_
 from hfdask.core.planes import Planes
 from hfdask.core.video_source import Ratio, TimeBase, VideoSource
 from hfdask.errors import VideoSourceError
-from hfdask.media.planes import planes_of
+from hfdask.media.planes import planes_nbytes, planes_of
 from hfdask.media.probe import probe_video
 from hfdask.media.tone import to_sdr
 from hfdask.media.video_reader import VideoReader
@@ -112,6 +112,16 @@ FORMATS = {
     "rgb48le": "I444P10",
     "gbrap12le": "I444AP10",
 }
+
+
+@pytest.mark.parametrize("pix_fmt", [*FORMATS, "gray", "gray10le"])
+@pytest.mark.parametrize("size", [(64, 64), (77, 51), (78, 51), (77, 52)])
+def test_there_is_room_for_the_planes_of_each_size(pix_fmt, size):
+    frame = to_frame(np.zeros((size[1], size[0], 3), np.uint8), pix_fmt)
+    matrix = "rgb" if frame.format.is_rgb else "bt709"
+    for transfer in ("bt709", "pq"):
+        source = source_of(frame, matrix=matrix, transfer=transfer)
+        assert planes_nbytes(source) == planes_of(frame, source).nbytes
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
