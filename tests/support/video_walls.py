@@ -105,14 +105,20 @@ class Cell:
     shows: Numbers
 
 
-def wall(cells: Mapping[str, Cell], duration: str, fps: Fraction | int = 30, script: str = "") -> str:
+def wall(
+    cells: Mapping[str, Cell],
+    duration: str,
+    fps: Fraction | int = 30,
+    script: str = "",
+    root: str = "data-no-timeline",
+) -> str:
     """Return a composition of these cells, side by side."""
     rows = -(-len(cells) // COLUMNS)
     body = "\n".join(cell.markup.replace("PLACE", _place(n)) for n, cell in enumerate(cells.values()))
     return (
         "<style>body { background: #036; margin: 0 } video { object-fit: fill }</style>"
         f'<div id="root" data-composition-id="main" data-width="{COLUMNS * CELL_WIDTH}" data-height="{rows * CELL_HEIGHT}" '
-        f'data-duration="{duration}" data-fps="{fps}" data-no-timeline>{body}</div><script>{script}</script>'
+        f'data-duration="{duration}" data-fps="{fps}" {root}>{body}</div><script>{script}</script>'
     )
 
 
@@ -155,6 +161,16 @@ def pictures_of(chunks: Sequence[hfdask.ChunkResult]) -> list[Picture]:
         with av.open(chunk.url.removeprefix("file://")) as file:
             pictures += [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     return pictures
+
+
+def proven(cells: Mapping[str, Cell], plan: hfdask.Plan, folder: Path) -> None:
+    """Assert that each cell shows what it should, in one chunk, in chunks of 7 frames, and without the damage test."""
+    assert len(plan.manifest.chunks) == 1
+    chunks = records(plan, folder)
+    assert misread(cells, pictures_of(chunks)) == {}
+    whole = digests(chunks)
+    assert differing(plan, folder / "sevens", whole) == []
+    assert differing(plan, folder / "all pictures", whole, damage_test=False) == []
 
 
 def differing(plan: hfdask.Plan, folder: Path, whole: Sequence[str], size: int = 7, **options: Any) -> list[int]:
