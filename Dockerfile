@@ -15,7 +15,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY hfdask hfdask
 RUN pip install --no-cache-dir '.[s3,gcs,dashboard,analysis]'
 
-# The planner's fonts, which npm fetches. Workers need none: a plan carries those that its pages use.
+# The planner's fonts, which npm fetches. Workers need none: a plan carries the fonts that its pages use.
 FROM installed AS fonts
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends npm
 RUN HFDASK_FONTS=/fonts hfdask install-fonts
@@ -35,6 +35,6 @@ WORKDIR /work
 RUN hfdask doctor
 
 EXPOSE 8786 8787
-# An init, because Chromium leaves processes to whoever is the first. With -s it does the same where it is not the first itself.
+# An init, because Chromium leaves processes to the first process of the container. With -s it collects them also if it is not the first.
 ENTRYPOINT ["tini", "-s", "--"]
 CMD ["hfdask", "--help"]

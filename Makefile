@@ -4,17 +4,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types format bench docs setup clean
+.PHONY: demo test test-all lint types format bench docs notebooks setup clean
 
 demo: setup
 	mkdir -p out
 	$(BIN)/hfdask render examples/title -o out/title.mp4
 
+# Three at a time on two cores: tests wait for browsers and time limits for about half of their time.
 test: setup lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: setup lint types
-	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "" --cov --cov-report=term
 
 bench: setup
 	$(BIN)/python benchmarks/render.py examples/title
@@ -23,6 +24,7 @@ lint: node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_english.py
 	node_modules/.bin/biome ci --error-on-warnings
 	for scope in tsconfig.json tools/javascript/*.tsconfig.json; do node_modules/.bin/tsc --project $$scope || exit 1; done
 
@@ -40,9 +42,13 @@ format: node_modules/.package-lock.json
 	$(BIN)/ruff format .
 	node_modules/.bin/biome format --write
 
-# NO_MKDOCS_2_WARNING: Material's own news, which is no fault of a page.
+# NO_MKDOCS_2_WARNING: Material's own news, which is not a fault of a page.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Executed anew, in place: look at the plots before you commit them.
+notebooks: setup
+	$(BIN)/python tools/execute_notebooks.py
 
 setup: $(VENV)/.installed $(VENV)/.browser $(VENV)/.libraries
 

@@ -2,8 +2,8 @@
 
 Facts about capturing (which flag costs what, what the damage test saves) belong to a version of Chromium and have to
 be measured again for the next. Encoding is left out because it shares the cores and would hide the difference. The
-browser as it is and the changed one take turns, round by round, on the same frames; the digest of all pixels tells
-whether a change was of speed alone.
+browser as it is and the changed one take turns, round by round, on the same frames; the digest of all pixels shows
+if a change was of speed alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the time of a page grows with what is on it: four times as much should take four times as long, or less.
 
-Pages with so many CSS animations, WAAPI animations, clips, clips that start after each other, or plain elements are loaded and
-captured with a quarter, half and all of them, in turn. The ratios are those of one run; the seconds are this machine's.
+Pages with many CSS animations, WAAPI animations, clips, clips that start after each other, or plain elements are loaded and
+captured with a quarter, half and all of them, in turn. The ratios are from one run; the seconds are this machine's.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _FIXED = ("materialise", "boot", "upload")
 
 @dataclass(frozen=True)
 class Case:
-    """What is rendered and how; ``chunk_size`` is None where hfdask chooses."""
+    """A project and how it is rendered; ``chunk_size`` is None if hfdask chooses."""
 
     project: Path
     workers: int
@@ -55,13 +55,13 @@ class Chunk:
 
     @property
     def fixed(self) -> float:
-        """What its record says that it took besides capturing and encoding."""
+        """Seconds in its record besides capturing and encoding."""
         return sum(self.stages.get(stage, 0.0) for stage in _FIXED)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One render: its cost, its output, and for ours its records. ``error`` is empty where it went well."""
+    """One render: its cost, its output, and for ours its records. ``error`` is empty if it succeeded."""
 
     who: str
     label: str

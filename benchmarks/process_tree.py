@@ -1,18 +1,18 @@
-"""What a command costs with all the processes that it starts: wall time, CPU time and memory.
+"""The cost of a command with all the processes that it starts: wall time, CPU time and memory.
 
 A renderer is a tree of processes (Python or Node, a driver, a browser with its own children, an encoder), many of which
-end before it does, so looking at one process, or at those that are alive, says little.
+end before it does, so looking at one process, or at the living ones, says little.
 
-CPU time is the kernel's own account, not a sum of samples. When a process is waited for, its CPU time and that of the
-children it had waited for are added to its parent's account; this process declares itself a subreaper (prctl(2)), so
+CPU time is the kernel's own account, not a sum of samples. When a process is waited for, its CPU time and its waited-for
+children's are added to its parent's account; this process declares itself a subreaper (prctl(2)), so
 descendants whose parent died first come to it and are waited for too. The difference of ``RUSAGE_CHILDREN`` before and
-after is therefore exact to the kernel's clock, with one gap: children of a parent that ignores SIGCHLD are in nobody's
+after is therefore exact to the kernel's clock, with one gap: children of a parent that ignores SIGCHLD are in no
 account. Against this gap every process's last seen ``cpu_times`` are summed as well, which is a lower bound (each may
 have worked up to one interval after it was last seen), and the greater of both is reported, with both kept. Work that
 the command has others do, such as a container daemon, is not seen.
 
-Memory is the peak over samples of the sum of PSS, in which a page that n processes share counts 1/n for each. Where
-the kernel does not tell PSS, RSS is summed and flagged, since it counts shared pages once for each process.
+Memory is the peak over samples of the sum of PSS, in which a page that n processes share counts 1/n for each. If
+the kernel has no PSS, RSS is summed and flagged, because it counts shared pages once for each process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import psutil
 INTERVAL = 0.1
 """Seconds between samples, at least."""
 SHARE = 0.1
-"""Greatest share of a core that sampling may take; where it is dear (PSS walks page tables), it is done less often."""
+"""Greatest share of a core that sampling may take; if it is expensive (PSS walks page tables), it is done less often."""
 GRACE = 3.0
 """Seconds that descendants get to end after the command has ended."""
 
@@ -101,7 +101,7 @@ def measure(command: Sequence[str], *, timeout: float) -> Usage:
 
 
 class _Sampler(threading.Thread):
-    """Looks at all descendants of this process until told to finish."""
+    """Looks at all descendants of this process until `finish`."""
 
     def __init__(self) -> None:
         super().__init__(name="sampler", daemon=True)
@@ -163,7 +163,7 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
 
 
 def _clear(process: subprocess.Popen[bytes], grace: float) -> int:
-    """Wait for every descendant, and kill those that outlast the grace time; returns how many."""
+    """Wait for every descendant, and kill the ones alive after the grace time; return their number."""
     killed: set[psutil.Process] = set()
     end = time.monotonic() + grace
     if not grace:

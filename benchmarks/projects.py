@@ -1,7 +1,7 @@
 """Generated projects with known content, for the goals that are set for a kind of content.
 
 They use CSS alone. The GSAP variant is the same animation driven by a script, and needs the library that the examples
-use. The font is a file in the project: some renderers put fonts of their own in the place of system fonts, and then
+use. The font is a file in the project: some renderers replace system fonts by their own fonts, and then
 neither the pictures nor the work would compare.
 """
 
@@ -92,7 +92,7 @@ def _write(
 
 
 def _font(project: Path) -> tuple[str, str]:
-    """Copy the system's bold sans serif into the project; its rule and name, or the generic name where there is none."""
+    """Copy the system's bold sans serif into the project; return its rule and name, or the generic name if there is none."""
     try:
         command = ["fc-match", "--format=%{file}", "sans-serif:bold"]
         file = Path(subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout)

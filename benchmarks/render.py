@@ -143,7 +143,7 @@ def _peers(_: click.Context, parameter: click.Parameter, texts: Sequence[str]) -
 @click.option("--timeout", type=float, default=900.0, show_default=True, help="Seconds that a run may take.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it there.")
 def main(projects: Sequence[Path], json_file: Path | None, **settings: Any) -> None:
-    """Time whole renders of PROJECTS, and of generated ones that have goals."""
+    """Time whole renders of PROJECTS, and of generated projects that have goals."""
     console = Console(stderr=True)
     environment = _environment()
     options = {name: settings[name] for name in ("fps", "quality") if settings[name] is not None}

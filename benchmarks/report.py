@@ -1,4 +1,4 @@
-"""What the runs say together: medians with their range, fixed costs, pairs with a peer, goals; as tables and as data.
+"""Summaries of runs: medians with their range, fixed costs, pairs with a peer, goals; as tables and as data.
 
 Absolute seconds of one machine at one hour say little, so ratios are formed pair by pair, of runs that followed each
 other, before their median is taken.
@@ -20,7 +20,7 @@ from rich.table import Table
 STAGES = ("start", "plan", "boot", "capture", "encode", "assemble")
 
 STATIC_GOAL = 8.0
-"""Milliseconds a frame, all told, of a page on which nothing changes."""
+"""Milliseconds of a frame, in total, of a page on which nothing changes."""
 TEXT_GOAL = 3.5
 """Seconds of capture and encode of the 120-frame text animation on 2 cores."""
 FIXED_GOAL = 0.5
@@ -49,7 +49,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Goal:
-    """A number to reach; ``met`` is None where it was not measured."""
+    """A number to reach; ``met`` is None if it was not measured."""
 
     name: str
     unit: str
@@ -66,7 +66,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near our picture is to a peer's; PSNR is None where all frames are equal or ``error`` tells why not."""
+    """The difference of our picture and a peer's; PSNR is None if all frames are equal or there is an ``error``."""
 
     peer: str
     label: str
@@ -119,7 +119,7 @@ def fixed_costs(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _further_chunk(runs: Sequence[Run]) -> dict[str, float] | None:
-    """What a render of the same frames takes more for each further chunk: wall and CPU seconds; None for one count only."""
+    """Return the cost of each further chunk for the same frames, in wall and CPU seconds; None for one count only."""
     good = [run for run in runs if not run.error]
     counts = [len(run.chunks) for run in good]
     if len(set(counts)) < 2:

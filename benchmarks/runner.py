@@ -1,7 +1,7 @@
-"""One whole render in a process of its own: what `hfdask render` does, and when each chunk began and ended.
+"""Run one whole render in a separate process, like `hfdask render`, and record when each chunk began and ended.
 
 The chunk records hold seconds by stage, but not when a chunk ran, and stages overlap: without begin and end neither a
-chunk's wall time nor the time in which any chunk was busy can be told. A plugin of the embedded worker sees both, and
+chunk's wall time nor the time in which any chunk was busy can be known. A plugin of the embedded worker sees both, and
 nothing in the package has to know that it is measured.
 
 Called by render.py with one JSON document as its argument; prints one.

@@ -1,8 +1,8 @@
-"""Many renders on many workers, simulated: what the scheduler and the driver do for a chunk, and in which order.
+"""Many renders on many workers, simulated: the work of scheduler and driver for a chunk, and its order.
 
-The scheduler, the workers (in a few processes, a thread each) and every submitter are processes of their own, so that
+The scheduler, the workers (in a few processes, a thread each) and every submitter are separate processes, so that
 each one's CPU time is known. Chunks sleep (`sleeping`); all else is the code that real renders run from
-`hfdask.cluster.chunk_run` on. Time is compressed: chunks sleep, and progress events come, so many times faster.
+`hfdask.cluster.chunk_run` on. Time is compressed: chunks sleep, and progress events come, by a factor faster.
 """
 
 from __future__ import annotations
@@ -139,14 +139,14 @@ def simulate(workers: int, submitters: list[Submitter], compress: float) -> dict
 
 
 def _prepare() -> None:
-    """What every process of the simulation needs: many files, and a quiet log."""
+    """Allow many open files and silence the log, in every process of the simulation."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     logging.disable(logging.CRITICAL)
     dask.config.set(SETTINGS)
 
 
 def windows(workers: int, chunks: int, renders: int) -> dict[str, dict[str, float]]:
-    """Which share of the time workers are busy, by window, and by seconds that planning a render takes. Takes no time."""
+    """Compute the share of time in which workers are busy, by window and by seconds of planning. It does not simulate."""
     sizes = sorted({math.ceil(factor * workers / chunks) for factor in (1.5, 2, 2.5, 3, 4)} | {window(workers, chunks)})
     return {
         f"window {size}": {
@@ -184,7 +184,7 @@ def _busy(workers: int, chunks: int, renders: int, size: int, planning: float) -
 
 
 class _Role:
-    """A process of its own, with a pipe to it."""
+    """A separate process, with a pipe to it."""
 
     def __init__(self, target: Any, *args: Any) -> None:
         self.pipe, there = _spawn.Pipe()
@@ -374,7 +374,7 @@ def _inversions(values: list[float]) -> float:
 
 
 def _gaps(runs: list[tuple[str, int, str, float, float]]) -> dict[str, float]:
-    """How long workers waited between two chunks, while there were chunks for all of them."""
+    """Return how long workers waited between two chunks, while there were chunks for all of them."""
     last = max(begin for *_, begin, _ in runs)
     by_worker: dict[str, list[tuple[float, float]]] = {}
     for _, _, worker, begin, end in sorted(runs, key=lambda run: run[3]):

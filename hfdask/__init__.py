@@ -11,100 +11,141 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hfdask._version import __version__
-    from hfdask.assembly.assemble import Assembly, assemble
+    from hfdask.assembly.assemble import AssembleOptions, Assembly, assemble
     from hfdask.assembly.certificate import Verification
     from hfdask.browser import close_browsers
+    from hfdask.browser.install import install_browser
     from hfdask.checking.check import CheckReport, check
     from hfdask.cluster.graph import delayed_chunks
     from hfdask.cluster.handle import Progress, Render
     from hfdask.cluster.plugin import PrepareWorker
     from hfdask.cluster.render import render, submit
+    from hfdask.cluster.scheduler import connect
     from hfdask.config import JobConfig, PlanOptions, RenderConfig, RenderOptions
     from hfdask.core.model import (
         Artifact,
         ChunkRange,
         ChunkResult,
+        Clip,
+        EncoderSettings,
         Environment,
         Finding,
         Font,
+        FontSet,
+        FrameRecord,
         Manifest,
+        PageSettings,
+        Rate,
         RenderResult,
         Resource,
         Seam,
+        Sweep,
+        Timeline,
         Video,
         VideoIndex,
     )
     from hfdask.core.observer import Observer
     from hfdask.core.video_clip import VideoClip
+    from hfdask.diagnostics.doctor import Diagnosis, diagnose
+    from hfdask.diagnostics.fleet import FleetReport, survey
     from hfdask.errors import HfdaskError
+    from hfdask.fonts.install import install_fonts
     from hfdask.manifest.plan import Plan
+    from hfdask.manifest.records import frame_record
     from hfdask.media.compare import Comparison, compare
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
+    from hfdask.text import legible
 
 _HOMES = {
     "_version": ["__version__"],
-    "assembly.assemble": ["Assembly", "assemble"],
+    "assembly.assemble": ["AssembleOptions", "Assembly", "assemble"],
     "assembly.certificate": ["Verification"],
     "browser": ["close_browsers"],
+    "browser.install": ["install_browser"],
     "checking.check": ["CheckReport", "check"],
     "cluster.graph": ["delayed_chunks"],
     "cluster.handle": ["Progress", "Render"],
     "cluster.plugin": ["PrepareWorker"],
     "cluster.render": ["render", "submit"],
+    "cluster.scheduler": ["connect"],
     "config": ["JobConfig", "PlanOptions", "RenderConfig", "RenderOptions"],
     "core.model": [
         "Artifact",
         "ChunkRange",
         "ChunkResult",
+        "Clip",
+        "EncoderSettings",
         "Environment",
         "Finding",
         "Font",
+        "FrameRecord",
+        "FontSet",
         "Manifest",
+        "PageSettings",
+        "Rate",
         "RenderResult",
         "Resource",
         "Seam",
+        "Sweep",
+        "Timeline",
         "Video",
         "VideoIndex",
     ],
     "core.observer": ["Observer"],
     "core.video_clip": ["VideoClip"],
+    "diagnostics.doctor": ["Diagnosis", "diagnose"],
+    "diagnostics.fleet": ["FleetReport", "survey"],
     "errors": ["HfdaskError"],
+    "fonts.install": ["install_fonts"],
     "manifest.plan": ["Plan"],
+    "manifest.records": ["frame_record"],
     "media.compare": ["Comparison", "compare"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
+    "text": ["legible"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Artifact",
+    "AssembleOptions",
     "Assembly",
     "CheckReport",
     "ChunkRange",
     "ChunkResult",
+    "Clip",
     "Comparison",
+    "Diagnosis",
+    "EncoderSettings",
     "Environment",
     "Finding",
+    "FleetReport",
     "Font",
+    "FontSet",
+    "FrameRecord",
     "HfdaskError",
     "JobConfig",
     "Manifest",
     "Observer",
+    "PageSettings",
     "Plan",
     "PlanOptions",
     "PrepareWorker",
     "Progress",
+    "Rate",
     "Render",
     "RenderConfig",
     "RenderOptions",
     "RenderResult",
     "Resource",
     "Seam",
+    "Sweep",
+    "Timeline",
     "Verification",
     "Video",
     "VideoClip",
@@ -114,13 +155,20 @@ __all__ = [
     "check",
     "close_browsers",
     "compare",
+    "connect",
     "delayed_chunks",
+    "diagnose",
     "errors",
+    "frame_record",
+    "install_browser",
+    "install_fonts",
+    "legible",
     "plan",
     "render",
     "render_chunk",
     "still",
     "submit",
+    "survey",
     "verify",
 ]
 

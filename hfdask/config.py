@@ -1,4 +1,4 @@
-"""What a caller can ask of a render, checked before anything is done."""
+"""The options of renders, checked before a render begins."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_VARIABLES = 10 * 10**6
 
 @dataclass(frozen=True)
 class Help:
-    """What the command line's help says of an option, and its placeholder for the value."""
+    """The text of an option in the command line's help, and the placeholder for its value."""
 
     text: str
     metavar: str = ""
@@ -131,7 +131,7 @@ class RenderConfig(_Options):
     variables : dict, optional
         Overrides of the composition's variables, JSON values only.
     strict_variables : bool
-        Whether overrides that do not fit what the composition declares are an error; else they are warnings.
+        True to make overrides that do not fit the composition's declarations an error; else they are warnings.
     width, height : int, optional
         Size in pixels of a page without a composition root. Default: its ``__hf.width`` and ``__hf.height``, else
         1920x1080.
@@ -140,21 +140,21 @@ class RenderConfig(_Options):
     capture : {"auto", "beginframe", "screenshot"}
         The way frames are taken; ``auto`` asks the browser.
     page_errors : {"raise", "warn"}
-        Whether an exception that a script of the page does not catch ends the render.
+        ``raise`` to end the render if a script of the page does not catch an exception.
     check : {"report", "strict", "strict-all", "off"}
-        What the findings of `hfdask.check` do before anything is rendered: nothing but be reported, end it where one is
-        an error, end it where there is any; or no check at all. The plan is the same.
+        Effect of the findings of `hfdask.check`: only report them, fail if there is an error, or fail if there is any
+        finding; ``off`` does not check. The plan is the same.
     fonts : {"embed", "reject"}
-        Whether fonts of this machine that the page uses go into the plan, or end it.
+        ``embed`` puts fonts of this machine that the page uses into the plan; ``reject`` ends planning with an error.
     load_timeout, frame_timeout : float
-        Seconds that the page may take to become ready, and for a frame.
+        Time limits in seconds for the page to become ready, and for a frame.
     sweep : int, optional
-        Planning goes once through the timeline, without pictures, to find what the page loads late: at every so many
-        frames, 0 for not at all. Default: as many as `hfdask.planning.probe.MAX_SWEPT`, evenly.
+        Planning goes once through the timeline, without pictures, to find files that the page loads late. It visits every
+        ``sweep``-th frame; 0 to skip this. Default: at most 90 frames, evenly spaced.
     allow_hosts : sequence of str
-        Hosts whose addresses need not be public ones for planning to fetch from them, such as ``"localhost"``.
+        Hosts from which planning may fetch although their addresses are private, such as ``"localhost"``.
     replace_urls : dict of str to str
-        Places for URLs that begin so: a local file or folder, or another URL. The longest one wins.
+        Replacements for URLs with these prefixes: a local file or folder, or another URL. The longest prefix wins.
 
     Raises
     ------
@@ -210,7 +210,7 @@ class RenderConfig(_Options):
         _require_json(self.variables)
 
     def ranges(self, frames: int) -> list[tuple[int, int]]:
-        """The chunk ranges of a video of so many frames."""
+        """Return the chunk ranges of a video of ``frames`` frames."""
         return chunk_ranges(
             frames,
             size=self.chunk_size,
@@ -222,7 +222,7 @@ class RenderConfig(_Options):
 
 @dataclass(frozen=True, kw_only=True)
 class JobConfig(_Options):
-    """Options of a render besides those of its plan.
+    """Options of a render that are not part of its plan.
 
     Parameters
     ----------
@@ -231,17 +231,17 @@ class JobConfig(_Options):
         render there, also of a changed project, reuses every chunk that did not change. Default: next to the output,
         and removed when the video is done.
     damage_test : bool
-        Whether to take a frame that the compositor did not touch from the frame before. The pixels are the same.
+        True to take frames that the compositor did not change from the frame before. The pixels are the same.
     strict : bool
-        Whether a seam between chunks that cannot be proven equal is an error.
+        True to raise an error instead of a warning if the two renderings of a seam differ.
     certificate : bool
-        Whether to write a certificate next to the video (see `hfdask.verify`); to use it later, keep the plan.
+        True to write a certificate next to the video (see `hfdask.verify`); keep the plan to use it later.
     retries : int
         New attempts of a chunk after transient errors.
     plan_on : {"auto", "driver", "worker"}
-        Where to plan. ``auto`` uses a worker if this process has no browser and there are workers in other processes.
+        The process that plans. ``auto`` uses a worker if this process has no browser and there are workers in other processes.
     assemble_on : {"driver", "worker"}
-        Where to write the video: the driver while chunks render, or a worker afterwards.
+        The process that writes the video: the driver while chunks render, or a worker afterwards.
 
     Raises
     ------
@@ -269,7 +269,7 @@ JOB_OPTIONS = frozenset(item.name for item in fields(JobConfig))
 
 
 def explicit(config: RenderConfig | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a caller gave: what differs from the default in ``config``, and the keywords, which win.
+    """Return the options that a caller gave: fields of ``config`` that differ from the default, and the keywords, which win.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def explicit(config: RenderConfig | None, options: Mapping[str, Any]) -> dict[st
 
 
 def is_url(text: str) -> bool:
-    """Whether what replaces URLs is another URL, and no local file or folder."""
+    """Return true if a replacement of URLs is another URL, not a local file or folder."""
     return text.startswith(("http://", "https://"))
 
 
@@ -323,12 +323,12 @@ def _require_replacements(replace_urls: dict[str, str]) -> None:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # brackets around what is no address
+    except ValueError:  # brackets around an invalid address
         return ""
 
 
 def _shown(value: object) -> str:
-    """A value for a message, however long it is."""
+    """Return a short text of a value for a message."""
     return reprlib.repr(value)
 
 
@@ -354,14 +354,14 @@ def _require_json(variables: dict[str, Any]) -> None:
 
 
 def _problem(value: object, above: tuple[int, ...]) -> str:
-    """What keeps a single value, inside of those ``above``, from being JSON."""
+    """Return the reason why a single value, inside of the values ``above``, is not JSON; empty if it is."""
     if id(value) in above:
         return "contains itself"
     if len(above) > MAX_DEPTH:
         return f"is more than {MAX_DEPTH} levels deep"
     if isinstance(value, dict):
         odd = [key for key in value if not isinstance(key, str)]
-        return f"has a key that is no string: {_shown(odd[0])}" if odd else ""
+        return f"has a key that is not a string: {_shown(odd[0])}" if odd else ""
     plain = value is None or isinstance(value, str | bool | int | list | tuple)
     finite = isinstance(value, float) and math.isfinite(value)
-    return "" if plain or finite else f"is {_shown(value)}, which is no JSON value"
+    return "" if plain or finite else f"is {_shown(value)}, which is not a JSON value"

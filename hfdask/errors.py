@@ -80,8 +80,8 @@ class HfdaskError(Exception):
     Parameters
     ----------
     message : str
-        What is wrong, where (file, attribute or URL), and what to do about it. It may quote text of pages, so it is
-        made legible.
+        The problem, its place (file, attribute or URL), and what to do about it. It may quote text of pages, so it is made
+        legible.
     **details
         JSON-safe facts for programs: never credentials, never signed URLs.
 
@@ -199,7 +199,7 @@ class FontUnreadableError(AssetError):
 
 
 class NotMediaError(AssetError):
-    """A media file holds HTML, XML or JSON, as a server's error page does."""
+    """A media file holds HTML, XML or JSON, for example a server's error page."""
 
     code = "NOT_MEDIA_PAYLOAD"
 
@@ -211,19 +211,19 @@ class MediaTypeError(AssetError):
 
 
 class VideoSourceError(AssetError):
-    """A source video cannot be rendered; ``details["reason"]`` is a word for why, such as ``encrypted``."""
+    """A source video cannot be rendered; ``details["reason"]`` gives the reason in a word, such as ``encrypted``."""
 
     code = "VIDEO_SOURCE_UNRENDERABLE"
 
 
 class VideoClipError(ProjectError):
-    """An attribute of a ``<video>`` that says what it plays cannot be read; ``details["element"]`` names it."""
+    """An attribute of a ``<video>``, such as its speed ramp, cannot be read; ``details["element"]`` names it."""
 
     code = "VIDEO_CLIP_INVALID"
 
 
 class MediaStartError(ProjectError):
-    """A ``<video>`` that loops or has no duration begins past the end of its source, so it has nothing to show."""
+    """A ``<video>`` that loops or has no duration begins after the end of its source, so it cannot show anything."""
 
     code = "MEDIA_START_OUT_OF_RANGE"
 
@@ -468,6 +468,6 @@ class ForkedProcessError(HfdaskError):
 
 
 class RenderCancelledError(HfdaskError):
-    """The render was cancelled; finished chunks stay where they are."""
+    """The render was cancelled; finished chunks are kept."""
 
     code = "RENDER_CANCELLED"

@@ -20,7 +20,7 @@ from web import web  # noqa: F401 - a fixture
 
 import hfdask
 
-# The profiler can lock workers up (see `hfdask.cluster.local`): off in this process, and in those of clusters.
+# The profiler can lock workers up (see `hfdask.cluster.local`): off in this process, and in clusters' processes.
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
 dask.config.refresh()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
+from _pytest.mark import ParameterSet
 from chunked import digests, records, split
 from cluster_processes import in_processes
 from distributed import Client
@@ -17,26 +18,17 @@ from hfdask.media.picture import digest_of
 pytestmark = pytest.mark.browser
 
 ALL = sorted(folder.name for folder in COMPOSITIONS.iterdir() if (folder / "index.html").is_file())
-# Those with a library of others: large scripts, so on every run their chunks only.
+# Those with a library of others: large scripts.
 LIBRARIES = [name for name in ALL if "vendor/" in (COMPOSITIONS / name / "index.html").read_text("utf-8")]
-# One of each kind is chunked in every way, and goes to other workers, on every run; all of them in `make test-all`.
-EACH_KIND = {
-    "canvas_raf",
-    "css",
-    "gsap",
-    "iframe",
-    "images",
-    "random",
-    "smil",
-    "sub_twice",
-    "text",
-    "timeline",
-    "timers",
-    "webgl_seek",
-}
-SMALL = [pytest.param(name, marks=[] if name in EACH_KIND - {*LIBRARIES} else [pytest.mark.slow]) for name in ALL]
-TRAVELLERS = {"canvas_raf", "gsap", "images", "sub_twice", "text"}
-TO_WORKERS = [pytest.param(name, marks=[] if name in TRAVELLERS else [pytest.mark.slow]) for name in ALL]
+
+
+def some(names: Iterable[str], on_every_run: set[str]) -> list[ParameterSet]:
+    """All of these in `make test-all`, and some on every run. What each shows of a frame does not depend on those before it,
+    which `tests/page/test_invariance.py` looks at for every composition on every run.
+    """
+    return [pytest.param(name, marks=[] if name in on_every_run else [pytest.mark.slow]) for name in names]
+
+
 # Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
 LARGE = ["title", "data", "webgl", "gsap"]
 
@@ -47,20 +39,19 @@ def cluster() -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "sub_twice", "text", "webgl_seek"}))
 def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=3600)
     whole = digests(records(plan, tmp_path / "a"))
     halves = split(plan, tmp_path, 2)
-    assert digests(records(halves, tmp_path / "b")) == whole
-    assert digests(records(halves, tmp_path / "c", damage_test=False)) == whole
-    chunks = records(split(plan, tmp_path, 7), tmp_path / "d")
+    assert digests(records(halves, tmp_path / "b", damage_test=False)) == whole
+    chunks = records(split(plan, tmp_path, 7), tmp_path / "c")
     assert digests(chunks) == whole
     video = hfdask.assemble(tmp_path / "plan-7", chunks, tmp_path / "out.mp4", strict=True)
     assert video.digest == digest_of(whole)
 
 
-@pytest.mark.parametrize("name", TO_WORKERS)
+@pytest.mark.parametrize("name", some(ALL, {"text"}))
 def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
     first = hfdask.render(COMPOSITIONS / name, tmp_path / "a.mp4", chunk_size=11)
     second = hfdask.render(COMPOSITIONS / name, tmp_path / "b.mp4", chunk_size=11, client=cluster)
@@ -69,8 +60,8 @@ def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
     assert {chunk.worker for chunk in first.chunks}.isdisjoint(chunk.worker for chunk in second.chunks)
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
-def test_chunks_of_libraries_are_parts_of_the_whole(name, tmp_path):
+@pytest.mark.parametrize("name", some([*LIBRARIES, "timers"], {"gsap", "three", "timers"}))
+def test_chunks_are_parts_of_the_whole(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=30)
     whole = digests(records(plan, tmp_path / "whole"))
     assert digests(records(split(plan, tmp_path, 3), tmp_path / "thirds")) == whole
@@ -110,7 +101,7 @@ def test_a_slow_chunk_waits_for_what_planning_waited_for(project, tmp_path, monk
     plan = hfdask.plan(project(LATE), tmp_path / "plan")
     assert plan.manifest.page.gives_up == ()
     quick = hfdask.render_chunk(plan.url, 0, tmp_path / "quick.mp4")
-    for patience in ("_TIMER_PATIENCE", "_LOAD_PATIENCE"):  # as if everything took for ever
+    for patience in ("_TIMER_PATIENCE", "_LOAD_PATIENCE"):  # as if everything hung
         monkeypatch.setattr(session, patience, 0.0)
     slow = hfdask.render_chunk(plan.url, 0, tmp_path / "slow.mp4")
     assert slow.digest == quick.digest
@@ -129,13 +120,13 @@ def test_a_late_timeline_is_the_same_in_chunks_however_slow(project, tmp_path, m
     assert not any("timeline" in text for text in plan.manifest.warnings)
     whole = digests(records(plan, tmp_path / "whole"))
     assert len(set(whole)) > 20, "it moves"
-    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)  # as if it took for ever
-    sevens = hfdask.plan(source, tmp_path / "sevens", chunk_size=7, load_timeout=20)
-    assert sevens.manifest.page.gives_up == ("timeline c",)  # which shows that it would be lost
+    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)  # as if it hung
+    halves = hfdask.plan(source, tmp_path / "halves", chunk_size=15, load_timeout=20)
+    assert halves.manifest.page.gives_up == ("timeline c",)  # which shows that it would be lost
     monkeypatch.undo()
-    sevens = hfdask.plan(source, tmp_path / "again", chunk_size=7)
+    halves = hfdask.plan(source, tmp_path / "again", chunk_size=15)
     monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)
-    assert digests(records(sevens, tmp_path / "sevens")) == whole
+    assert digests(records(halves, tmp_path / "chunks")) == whole
 
 
 def test_a_timeline_that_is_too_late_is_told_with_what_was_pending(project, tmp_path):

@@ -1,4 +1,4 @@
-"""The documentation has all that it must have, and refers to what is there. `make docs` builds it."""
+"""The documentation is complete, and its references are valid. `make docs` builds it."""
 
 from __future__ import annotations
 

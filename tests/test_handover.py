@@ -1,4 +1,4 @@
-"""What a driver leaves for the worker that plans, and when a task is tried again."""
+"""The hand-over from a driver to the worker that plans, and the retries of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page runtime's names: its files share one scope, where a name that nothing uses is not seen by any linter."""
+"""The page runtime's names: its files share one scope, in which no linter finds unused names."""
 
 from __future__ import annotations
 

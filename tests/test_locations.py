@@ -1,4 +1,4 @@
-"""Where plans and outputs are: the server stays in the URL, and no credential does."""
+"""Locations of plans and outputs: the server stays in the URL, and no credential does."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import fsspec
 import pytest
 from distributed import Client, LocalCluster
+from fake_browser import FakeBrowsers
 from fsspec.implementations.ftp import FTPFileSystem
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
@@ -46,7 +47,7 @@ def ftp(tmp_path) -> Iterator[Server]:
     folder.mkdir()
     accounts = DummyAuthorizer()
     accounts.add_user(USER, PASSWORD, str(folder), perm="elradfmwMT")
-    handler = type("Handler", (FTPHandler,), {"authorizer": accounts})
+    handler = type("Handler", (FTPHandler,), {"authorizer": accounts, "auth_failed_timeout": 0})
     logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
     server = FTPServer(("127.0.0.1", 0), handler)
     stop = threading.Event()
@@ -125,13 +126,13 @@ def test_the_server_stays_in_the_url(url, shown, path, credentials):
 
 
 class _Sftp(FTPFileSystem):
-    """SFTP's and SMB's rules for URLs, without their libraries: they are those of FTP."""
+    """SFTP's and SMB's rules for URLs, without their libraries: they equal FTP's."""
 
     protocol = ("sftp", "ssh")
 
 
 class _Azure(fsspec.AbstractFileSystem):
-    """The rules for URLs of adlfs: the container stands where a user would, or comes first in the path."""
+    """The rules for URLs of adlfs: the container stands in the place of a user, or comes first in the path."""
 
     protocol = ("abfs", "az")
 
@@ -189,8 +190,7 @@ def test_a_wrong_password_is_refused_without_being_told(ftp):
     assert PASSWORD not in f"{caught.value!r} {caught.value.details}"
 
 
-@pytest.mark.browser
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("fake_browser", "nothing_left")
 class TestRendersOverFtp:
     """All of a render is behind FTP, and only the URLs that the caller gave say who may read it."""
 
@@ -222,6 +222,7 @@ class TestRendersOverFtp:
             LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
+            client.register_plugin(FakeBrowsers())
             result = hfdask.render(source, ftp.url("out/a.mp4"), client=client, **options)
         assert result.output == f"ftp://127.0.0.1:{ftp.port}/out/a.mp4"
         assert result.assembled_on
@@ -242,6 +243,7 @@ class TestRendersOverFtp:
             LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
+            client.register_plugin(FakeBrowsers())
             options: Any = {"plan_on": "worker", "plan_dir": ftp.url("plan"), "chunk_size": 30}
             result = hfdask.render(source, ftp.url("out/a.mp4"), client=client, **options)
         sent = [found[1] for name in arrived if (found := re.fullmatch(r"\.(\w{64}(?:\.tar)?)\.\w{12}\.tmp", name))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 import typing
@@ -61,9 +62,22 @@ def namespace_of(function: Any) -> dict[str, Any]:
     return {**vars(sys.modules[function.__module__]), **{name: getattr(hfdask, name) for name in CLASSES}}
 
 
+def attributes_of(name: str) -> Iterator[Any]:
+    """The types of the attributes that a class documents."""
+    value = getattr(hfdask, name)
+    documented = re.findall(r"^(\w[\w, ]*) :", inspect.getdoc(value) or "", re.MULTILINE)
+    for attribute, hint in typing.get_type_hints(
+        value, None, {each: getattr(hfdask, each) for each in CLASSES}
+    ).items():
+        if any(attribute in line.split(", ") for line in documented):
+            yield hint
+
+
 def test_every_class_that_a_public_signature_names_is_public():
     public = {getattr(hfdask, name) for name in CLASSES}
-    named = {each for name in [*FUNCTIONS, *CLASSES] for hint in hints_of(name) for each in named_in(hint)}
+    hints = [hint for name in [*FUNCTIONS, *CLASSES] for hint in hints_of(name)]
+    hints += [hint for name in CLASSES for hint in attributes_of(name)]
+    named = {each for hint in hints for each in named_in(hint)}
     assert {each for each in named - public if not issubclass(each, hfdask.HfdaskError)} == set()
 
 

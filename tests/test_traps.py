@@ -1,4 +1,4 @@
-"""The table of traps in `tests/compositions/README.md` names what is there."""
+"""The table of traps in `tests/compositions/README.md` names existing files."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def file_as_page(name: str) -> str:
 
 
 def error_tables() -> str:
-    """All errors: a section for each family of them, and one for those that stand alone."""
+    """Return all errors: a section for each family, and a section for errors without a family."""
     families = [kind for kind in errors.HfdaskError.__subclasses__() if kind.__subclasses__()]
     alone = [kind for kind in errors.HfdaskError.__subclasses__() if not kind.__subclasses__()]
     sections = [f"## {family.__name__}\n\n{_table(list(_below(family)))}" for family in families]

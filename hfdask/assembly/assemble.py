@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
@@ -52,6 +52,24 @@ _PNG_OVERHEAD = 2**16
 _POLL = 0.1
 
 
+class AssembleOptions(TypedDict, total=False):
+    """The options of `assemble` and `Assembly` as keywords.
+
+    Attributes
+    ----------
+    strict : bool
+        True to raise an error instead of a warning if the two renderings of a seam differ. Default: false.
+    certificate : bool
+        True to write a certificate next to the video. Default: false.
+    plan_hash : str, optional
+        Hash of the expected plan.
+    """
+
+    strict: bool
+    certificate: bool
+    plan_hash: str | None
+
+
 @worked
 def assemble(
     plan_url: Place,
@@ -59,10 +77,8 @@ def assemble(
     output_url: Place,
     *,
     storage_options: StorageOptions | None = None,
-    strict: bool = False,
-    certificate: bool = False,
-    plan_hash: str | None = None,
     observer: Observer | None = None,
+    **options: Unpack[AssembleOptions],
 ) -> RenderResult:
     """Join a plan's chunks to its video.
 
@@ -76,14 +92,10 @@ def assemble(
         File to write: any fsspec URL. It appears only once it is verified.
     storage_options : mapping, optional
         Arguments of the file systems of all URLs.
-    strict : bool
-        True to raise an error instead of a warning if the two renderings of a seam differ.
-    certificate : bool
-        True to write a certificate next to the video.
-    plan_hash : str, optional
-        Hash of the expected plan.
     observer : Observer, optional
         Follows the stage, and can cancel.
+    **options
+        Fields of `hfdask.AssembleOptions` (strict, certificate, plan_hash).
 
     Raises
     ------
@@ -95,15 +107,7 @@ def assemble(
     OutputInvalidError
         If the joined file is not the planned video.
     """
-    assembly = Assembly(
-        plan_url,
-        output_url,
-        storage_options=storage_options,
-        strict=strict,
-        certificate=certificate,
-        plan_hash=plan_hash,
-        observer=observer,
-    )
+    assembly = Assembly(plan_url, output_url, storage_options=storage_options, observer=observer, **options)
     results = concurrently(
         lambda chunk: (
             chunk if isinstance(chunk, ChunkResult) else _record_of(chunk, assembly.manifest, assembly.location)
@@ -125,15 +129,11 @@ class Assembly:
 
     Parameters
     ----------
-    plan_url, output_url, storage_options, strict, certificate, plan_hash
-        As in `assemble`.
-    observer : Observer, optional
-        Follows the stage, and can cancel.
+    plan_url, output_url, storage_options, observer, strict, certificate, plan_hash
+        As in `assemble` and `hfdask.AssembleOptions`.
 
     Attributes
     ----------
-    location : PlanLocation
-        Where the plan is.
     manifest : Manifest
         The plan's.
 
@@ -148,10 +148,10 @@ class Assembly:
         output_url: Place,
         *,
         storage_options: StorageOptions | None = None,
+        observer: Observer | None = None,
         strict: bool = False,
         certificate: bool = False,
         plan_hash: str | None = None,
-        observer: Observer | None = None,
     ) -> None:
         require_threads()
         self.location = PlanLocation.of(plan_url, storage_options)

@@ -60,7 +60,7 @@ class CertifiedChunk(Value, frozen=True):
 class Certificate(Value, frozen=True):
     """A finished video's record.
 
-    ``frame_digests`` are those of `hfdask.core.model.FrameRecord`, and ``sha256`` is the file's.
+    ``frame_digests`` are the digests of `hfdask.core.model.FrameRecord`, and ``sha256`` is the file's.
     """
 
     LIMIT: ClassVar[int] = 2**30

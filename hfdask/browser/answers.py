@@ -29,7 +29,7 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
 
 
 class UnknownVideo(Struct, frozen=True):
-    """A ``<video>`` of whose source the page knows nothing yet; ``file`` is the path of a source in the project."""
+    """A ``<video>`` for which the page has no shape yet; ``file`` is the path of a source in the project."""
 
     id: Name
     element: Name
@@ -41,7 +41,7 @@ class Status(Struct, frozen=True, rename="camel"):
     """Progress of loading: if there is a root, and what is still awaited, missing or wrong.
 
     ``pending`` lists work of the page that may still bring missing timelines; ``may_end`` is true if some of it may end
-    in time. ``videos`` lists the videos of whose sources the page asks, while planning.
+    in time. While planning, ``videos`` lists the videos for which the page asks for shapes.
     """
 
     root: bool
@@ -58,8 +58,8 @@ class Status(Struct, frozen=True, rename="camel"):
 class Sought(Struct, frozen=True):
     """The answer to a seek, if there is more to report than if anything moved.
 
-    ``observed`` is true if observers of the page may have to be called before it is drawn, ``late`` if the next
-    picture may show an old frame of a video, so that one more must be drawn before.
+    ``observed`` is true if observers of the page may have to be called before it is drawn. ``late`` is true if the next
+    picture may show an old frame of a video, so that the page must be drawn once before it.
     """
 
     problems: Sentences
@@ -69,7 +69,7 @@ class Sought(Struct, frozen=True):
 
 
 class OpenedSlots(Struct, frozen=True):
-    """The answer to opening the slots of videos: ``file`` is true if they are in a file."""
+    """The answer to opening the slots of videos. ``file`` is true if the slots are in a file."""
 
     file: bool
 
@@ -94,15 +94,15 @@ class ToldPoint(Struct, frozen=True):
 
 
 class ToldVideo(Struct, frozen=True, rename="camel"):
-    """A ``<video>`` with a source, as the page resolved it; times that are no numbers are None.
+    """A ``<video>`` with a source, as the page resolved it. Times that are not numbers are None.
 
-    ``file`` is the path of a source in the project. ``slot`` is the declared length, ``problem`` what is wrong with its
-    speed ramp. ``auto`` is true for a video without a start.
+    ``file`` is the path of a source in the project. ``slot`` is the declared length. ``problem`` says what
+    is wrong with its speed ramp. ``auto`` is true for a video without a start.
     """
 
     id: Name
     element: Name
-    url: str
+    url: Name
     file: Name | None
     start: float | None
     end: float | None
@@ -142,7 +142,6 @@ class Report(Struct, frozen=True, rename="camel"):
     adapters: Names
     unsupported: Names
     variable_problems: Names
-    videos: ToldVideos
     warnings: Sentences
 
     @property

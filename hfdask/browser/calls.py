@@ -1,7 +1,7 @@
 """Call the browser with a time limit, and translate its errors.
 
-Playwright waits for ever if its driver or the browser has stopped, and its errors do not tell if another attempt can
-help. So all calls to it are made in `browser_call`, except for those under a page's own deadlines.
+Playwright waits without end if its driver or the browser has stopped, and its errors do not say if another attempt can
+help. So all calls to it are made in `browser_call`, except for calls under a page's own deadlines.
 """
 
 from __future__ import annotations

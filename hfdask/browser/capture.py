@@ -70,7 +70,7 @@ class _Camera:
             answer = await self._session.begin_frame(screenshot=True)
             if "screenshotData" in answer:
                 return base64.b64decode(answer["screenshotData"])
-            await asyncio.sleep(pause)  # on a crowded machine there may be no picture yet
+            await asyncio.sleep(pause)  # on a busy machine the picture may come later
         raise CaptureError("the compositor gave no picture for a frame")
 
 

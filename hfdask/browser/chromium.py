@@ -21,6 +21,7 @@ import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
@@ -52,7 +53,7 @@ _FLAGS = (
     "--disable-quic",
     "--disable-blink-features=WebSocketStream",
 )
-# With these the compositor draws only when told to. Screenshots hang for ever under them, so a browser has one mode.
+# With these the compositor draws only on request. Screenshots hang under them, so a browser has one mode.
 _BEGIN_FRAME_FLAGS = (
     "--deterministic-mode",
     "--enable-begin-frame-control",
@@ -74,7 +75,7 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _KILLED_SECONDS = 2.0  # for the driver to notice it
-_PROFILE_ROOM = 256 * 2**20  # for a profile and the pictures that pass through it
+_PROFILE_ROOM = 256 * 2**20  # bytes for a profile and the pictures of its shared file
 
 CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
@@ -103,7 +104,7 @@ class Profile:
 
 
 class Chromium:
-    """A running browser with a page server of its own. Use it only on the browser thread's loop."""
+    """A running browser with its own page server. Use it only on the browser thread's loop."""
 
     def __init__(
         self,
@@ -141,7 +142,7 @@ class Chromium:
         """
         confined: Confined | None = None
         folder = memory_folder(_PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
-        mark = f"--hfdask={secrets.token_hex(8)}"  # so that it is found even if it does not answer
+        mark = f"--hfdask={secrets.token_hex(8)}"  # so that the browser is found even if it does not answer
         try:
             async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
@@ -228,12 +229,17 @@ async def _start(
         return await driver.chromium.launch(**options), None
     context = await driver.chromium.launch_persistent_context(folder, **options, **CONTEXT)
     browser = context.browser
-    assert browser is not None  # only contexts of Android and Electron have none
-    for page in context.pages:  # the empty one with which it starts
+    assert browser is not None  # only contexts of Android and Electron have no browser
+    for page in context.pages:  # the browser starts with an empty page
         await page.close()
     return browser, Profile(context, folder)
 
 
+def _still_draws(error: BaseException) -> bool:
+    return isinstance(error, PlaywrightError) and "frame is pending" in error.message
+
+
+@retry(retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True)
 async def begin_frame(
     cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
 ) -> dict[str, Any]:
@@ -244,19 +250,10 @@ async def begin_frame(
     picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
     if not draw:
         picture["noDisplayUpdates"] = True
-    delay = 0.05
-    while True:
-        try:
-            answer: dict[str, Any] = await cdp.send(
-                "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
-            )
-        except PlaywrightError as error:
-            if "frame is pending" not in error.message or delay > 2:
-                raise
-            await asyncio.sleep(delay)
-            delay *= 2
-        else:
-            return answer
+    answer: dict[str, Any] = await cdp.send(
+        "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
+    )
+    return answer
 
 
 def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:

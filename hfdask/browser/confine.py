@@ -1,7 +1,7 @@
 """Isolate a browser from all networks, and its page server from all other processes.
 
 The [launcher](launcher.py) isolates itself and then becomes Chromium. This module receives what it hands over: the
-socket for the page server, and the layers of isolation that the system supports. In a network namespace of its own,
+socket for the page server, and the layers of isolation that the system supports. In its own network namespace,
 only the browser can reach its server. Without one, every process of the machine can connect to the server's port, so
 the server checks each connection: the kernel knows the socket at the other end, and ``/proc`` the process that owns it.
 """
@@ -145,7 +145,7 @@ def _python() -> str:
 
 
 class Peers:
-    """Tell connections of a browser's processes from those of other processes of this machine."""
+    """Distinguish connections of a browser's processes from connections of other processes of this machine."""
 
     def __init__(self, browser: psutil.Process) -> None:
         self._browser = browser

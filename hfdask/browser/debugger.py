@@ -55,7 +55,7 @@ class Debugger:
             frames = (await asyncio.wait_for(paused, _PAUSE_PATIENCE))["callFrames"]
         except (PlaywrightError, TimeoutError):
             return ""
-        # The innermost frames may be those of the runtime or the browser, which have no URL.
+        # The innermost frames may belong to the runtime or the browser, which have no URL.
         places = [(self._scripts.get(frame["location"]["scriptId"], ""), frame["location"]) for frame in frames]
         named = [f"{plain(url).removeprefix(ORIGIN + '/')}:{place['lineNumber'] + 1}" for url, place in places if url]
         return f"the script at {named[0]} was still running" if named else ""

@@ -15,8 +15,8 @@ PACKAGE = "chromium-headless-shell"
 _TIMEOUT = 900
 
 
-def install(say: Callable[[str], None]) -> str:
-    """Install a headless shell unless there is one; return a line about the one that will be used.
+def install_browser(say: Callable[[str], None] = print) -> str:
+    """Install a headless shell unless there is one; return a line about the shell that will be used.
 
     Parameters
     ----------

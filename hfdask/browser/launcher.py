@@ -4,7 +4,7 @@ It runs alone (``python -I -S launcher.py BINARY ARGUMENT...``), because a proce
 namespace. It makes the socket for the page server, sends it to the waiting process, and then executes the browser in
 its own place:
 
-- in a network namespace of its own, if the system allows one, as root or through a user namespace. A socket belongs to
+- in its own network namespace, if the system allows one, as root or through a user namespace. A socket belongs to
   the namespace in which it was made. So this browser reaches only the page server, and only this browser reaches the
   server;
 - otherwise with filters that need no privilege: seccomp refuses all sockets except TCP and local ones. Landlock, if the
@@ -134,7 +134,7 @@ _NO_SUCH_CALL, _NO_SUCH_FAMILY = _REFUSE | 38, _REFUSE | 97
 
 
 def _filter_sockets() -> None:
-    """Have the kernel refuse sockets that are neither TCP nor local, for ever."""
+    """Have the kernel refuse sockets that are neither TCP nor local, permanently."""
     machine, number = _MACHINES.get(os.uname().machine, (0, 0))
     if not machine:
         raise OSError("no filter for this machine")
@@ -168,7 +168,7 @@ def _filter_sockets() -> None:
 
 
 def _filter_ports(port: int) -> None:
-    """Have the kernel refuse TCP connections to other ports, and listening, for ever."""
+    """Have the kernel refuse TCP connections to other ports, and listening, permanently."""
     create, add, restrict = 444, 445, 446
     connect, listen = 2, 1
     handled = struct.pack("QQ", 0, connect | listen)

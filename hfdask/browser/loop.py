@@ -1,7 +1,7 @@
 """The thread of a process that runs browsers.
 
 Playwright's objects belong to the event loop that made them, and callers are task threads, notebooks (whose main
-thread runs a loop of its own) and scripts. So one daemon thread owns one asyncio loop with Playwright's async API, the
+thread runs its own loop) and scripts. So one daemon thread owns one asyncio loop with Playwright's async API, the
 page servers and the warm browsers. All other threads submit coroutines to it.
 """
 
@@ -50,7 +50,7 @@ class BrowserThread:
             self.loop.close()
 
     async def _cancel_all(self) -> None:
-        """Cancel every task, or its waiters would hang; also those that were submitted at the last moment."""
+        """Cancel every task, or its waiters would hang; also tasks that were submitted at the last moment."""
         await asyncio.sleep(0)
         while left := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in left:
@@ -183,7 +183,7 @@ def close_browsers() -> None:
     """
     global _thread
     if _thread is None or _thread.pid != os.getpid():
-        return  # in a forked process the lock may stay locked for ever
+        return  # in a forked process the lock may never be released
     with _lock:
         thread, _thread = _thread, None
     if thread is not None:

@@ -3,7 +3,7 @@
 Dask's nanny measures only the worker's own process. So a leased browser is measured several times a second, and killed
 above a limit, with an error that says so, before the kernel has to end some process.
 
-The numbers are those of ``/proc/PID/statm``: the private memory of all processes, plus the largest shared memory of one
+The numbers come from ``/proc/PID/statm``: the private memory of all processes, plus the largest shared memory of one
 process (the binary, and pictures that are sent between processes). By this an empty page takes 158 MiB. PSS, the exact
 figure, is 193 MiB: it also counts files that only one process has mapped. If a page keeps 500 MiB more, both grow by
 500. PSS takes the kernel 6 to 14 ms, holds up the page, and is not available for processes in Chromium's sandbox. This

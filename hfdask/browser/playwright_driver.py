@@ -100,6 +100,6 @@ def _kill(process: psutil.Process) -> None:
 
 def _drivers() -> Iterator[psutil.Process]:
     for child in psutil.Process().children():
-        with suppress(psutil.Error):  # one that has just ended
+        with suppress(psutil.Error):  # a process that has just ended
             if "run-driver" in child.cmdline():
                 yield child

@@ -75,8 +75,8 @@ class BrowserPool:
     ) -> AsyncIterator[tuple[Chromium, bool]]:
         """Lease a browser; yield it, and true if it was warm.
 
-        It is kept unless the block ends with an error that is not the page's. Without ``fonts`` it has those of this
-        machine, for planning. With ``profile`` it can share files with its page.
+        The browser is kept unless the block ends with an error that the page did not cause. Without ``fonts`` it has
+        the fonts of this machine, for planning. With ``profile`` it can share files with its page.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class BrowserPool:
         return True
 
     async def _stop_driver(self) -> None:
-        async with self._starting:  # including one that is just starting
+        async with self._starting:  # also a driver that is just starting
             driver, self._driver = self._driver, None
         if driver is not None:
             await driver.stop()
@@ -191,7 +191,7 @@ class BrowserPool:
 
     async def _take(self, mode: CaptureMode, fonts: FontSetup, profile: bool) -> Chromium | None:
         def fits(chromium: Chromium) -> bool:
-            # A page that needs no profile gets a context of its own in any browser.
+            # A page that needs no profile gets a new context in any browser.
             has_profile = chromium.profile is not None or not profile
             return chromium.mode == mode and chromium.fonts.key == fonts.key and has_profile
 

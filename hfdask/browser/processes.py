@@ -1,9 +1,9 @@
 """Watch the processes of a browser, and end all of them if one is lost.
 
 A browser runs on without some of its processes, but not correctly. Without its zygotes it opens no page. If the process
-that composes pictures or the one that loads files is restarted, a picture may lack something without any error. So a
-browser that has lost one is ended at once. A stopped process is not lost, but does nothing; it is only searched for
-when a browser is leased, or after a wait in vain.
+that composes pictures or the process that loads files is restarted, a picture may lack something without any error. So a
+browser that has lost such a process is ended at once. A stopped process is not lost, but does nothing. Stopped processes
+are looked for only when a browser is leased, or after a wait without an answer.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Processes:
             self.kill()
 
     def fault(self) -> str:
-        """Describe a lost process, else a stopped one that every page depends on."""
+        """Describe a lost process, else a stopped process that every page depends on."""
         if self.lost():
             return self._lost
         for process, name in self._watched.items():
@@ -88,7 +88,7 @@ class Processes:
         return ""
 
     def stopped(self) -> str:
-        """Do the same as `fault` for all processes, including those of pages."""
+        """Do the same as `fault` for all processes, including the pages' processes."""
         others = [process for process in self.all() if process not in self._watched]
         halted = any(_quietly(each.status, "") == psutil.STATUS_STOPPED for each in others)
         return self.fault() or ("a process of the page's is stopped" if halted else "")
@@ -110,7 +110,7 @@ class Processes:
         if process in self._watched:
             return
         self._watched[process] = name
-        # If the system has no such descriptors, a loss is noticed at the next lease, or after a wait in vain.
+        # If the system has no such descriptors, a loss is noticed at the next lease, or after a wait without an answer.
         if hasattr(os, "pidfd_open"):
             try:
                 descriptor = os.pidfd_open(process.pid)
@@ -133,7 +133,7 @@ class Processes:
 
 
 def kill_marked(mark: str) -> None:
-    """End the processes below this one that have a mark among their arguments, and all below those."""
+    """End the descendants of this process that have a mark among their arguments, and their descendants."""
     for process in _below(psutil.Process()):
         if mark in _quietly(process.cmdline, list[str]()):
             for each in [process, *_below(process)]:

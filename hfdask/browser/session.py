@@ -31,6 +31,8 @@ from hfdask.browser.answers import (
     SceneIds,
     Sought,
     Status,
+    ToldVideo,
+    ToldVideos,
     UnknownVideo,
     understood,
 )
@@ -59,7 +61,7 @@ from hfdask.text import all_well_formed, legible
 _TIMER_PATIENCE = 5.0
 _WORKER_PATIENCE = 5.0
 _LOAD_PATIENCE = 15.0
-# Scripts are loaded, and nothing is in flight or pending: after so many quiet checks no timeline can still come.
+# Scripts are loaded, and nothing is in flight or pending: after this number of quiet checks no timeline can still come.
 _QUIET_LOOKS = 3
 # Maximum for a frame: observers may trigger other observers without end.
 _OPPORTUNITIES = 8
@@ -82,7 +84,7 @@ class Loaded:
 
     @property
     def gives_up(self) -> tuple[str, ...]:
-        """What chunks need not wait for, sorted."""
+        """The things that chunks need not wait for, sorted."""
         return tuple(sorted({*self.abandoned, *map(_timeline, self.missing)}))
 
 
@@ -91,7 +93,7 @@ def _timeline(name: str) -> str:
 
 
 LookIntoVideos = Callable[[tuple[UnknownVideo, ...]], Awaitable[Mapping[str, VideoShape | None]]]
-"""Gives the shapes of videos of which a page asks, by render id."""
+"""Returns the shapes of videos for which a page asks, by render id."""
 
 
 class PageSession:
@@ -118,7 +120,7 @@ class PageSession:
         self.network = network
         self.videos: VideoFeed | None = None
         self._look: LookIntoVideos | None = None
-        self._loaded = False
+        self._videos_open = False
         self._page = page
         self._cdp = cdp
         self._debugger = Debugger(cdp)
@@ -140,29 +142,23 @@ class PageSession:
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
-    async def prepare_videos(self, shapes: Mapping[str, VideoShape]) -> VideoFeed:
-        """Give the page's videos their sizes and lengths, by render id, and return what takes their pictures.
-
-        Call it once. Before `load` the page has them while it loads, and scripts that wait for metadata go on.
-        """
-        assert self.videos is None
+    def prepare_videos(self, shapes: Mapping[str, VideoShape]) -> VideoFeed:
+        """Set the sizes and lengths of the page's videos, by render id, before `load`; return the feed of pictures."""
         self.videos = VideoFeed(shapes)
-        if self._loaded:
-            async with self._deadline(self.settings.frame_timeout, "the page did not prepare its videos"):
-                await self._open_videos(self.videos)
         return self.videos
 
     def look_into_videos(self, look: LookIntoVideos) -> None:
-        """Have `load` ask for the shapes of the page's videos as they come; it can show no pictures of them."""
-        self.videos = VideoFeed({})
+        """Let `load` call ``look`` for the shapes of videos as the page adds them. Their pictures cannot be shown."""
         self._look = look
 
-    async def _answer_for(self, videos: tuple[UnknownVideo, ...]) -> None:
-        assert self._look is not None  # else the page does not ask
-        shapes = told_shapes(await self._look(videos))
+    async def _answer_for(self, videos: tuple[UnknownVideo, ...], look: LookIntoVideos) -> None:
+        shapes = told_shapes(await look(videos))
         await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
 
-    async def _open_videos(self, feed: VideoFeed) -> None:
+    async def _open_videos(self) -> None:
+        """Open the page's videos. Also without a plan for them: the page is not loaded before they show something."""
+        self._videos_open = True
+        feed = self.videos = self.videos or VideoFeed({})
         profile = self.chromium.profile if self._in_profile else None
         setup = feed.setup(video_worker(), file=profile is not None, asks=self._look is not None)
         answer = await self._evaluate(f"__hfdask.prepareVideos({setup})")
@@ -182,10 +178,11 @@ class PageSession:
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
             await self._page.goto(f"{ORIGIN}/{quote(entry)}", wait_until="commit", timeout=0)
             loaded = await self._wait_until_ready(entry)
+            if self.videos is not None and not self._videos_open:
+                await self._open_videos()
             await self._evaluate("__hfdask.settle()")
             await self.pump(2)
             self._check((await self._status()).problems, "while it settled at time 0")
-        self._loaded = True
         return loaded
 
     async def _status(self) -> Status:
@@ -207,8 +204,6 @@ class PageSession:
                 if not handed_over:
                     handed_over = True
                     await self._hand_over_closed_trees()
-                    if self.videos is not None:
-                        await self._open_videos(self.videos)
                 if status.offenders:  # before errors of scripts that follow from it
                     raise EmptyCompositionError(
                         f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
@@ -216,13 +211,16 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                if status.videos:
-                    await self._answer_for(status.videos)
+                if status.videos and not self._videos_open:
+                    await self._open_videos()
+                    continue
+                if status.videos and self._look is not None:
+                    await self._answer_for(status.videos, self._look)
                     continue
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed
                 abandoned = self._abandon(status.waiting, elapsed, elapsed - calm_since)
-                # What has just come is answered by the page's own events, such as a preload's, after it came.
+                # The page's own events for an arrived file, such as a preload's, come after the file.
                 idle = not (was_busy or busy or self.in_flight) and len(abandoned) == len(status.waiting)
                 if idle and status.root and not status.missing:
                     return Loaded([], [], abandoned)
@@ -284,8 +282,14 @@ class PageSession:
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
 
+    async def told_videos(self) -> tuple[ToldVideo, ...]:
+        """Return the videos of the page with a source, as they are now."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its videos"):
+            answer = await self._evaluate("__hfdask.videos()")
+        return understood(answer, ToldVideos, "its videos", exactly=True)
+
     async def know_durations(self, durations: Mapping[str, float]) -> None:
-        """Give the page the seconds that sources of videos last, by render id; see `PageSettings.durations`."""
+        """Give the page the durations of its videos' sources in seconds, by render id; see `PageSettings.durations`."""
         async with self._deadline(self.settings.frame_timeout, "the page did not take the durations of its videos"):
             await self._evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
 
@@ -305,8 +309,8 @@ class PageSession:
     async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.
 
-        With ``layout`` it is laid out at once, so that it loads what it shows without a frame of the compositor.
-        ``videos`` has the state of each video by render id, after `prepare_videos`. A video that is not in it shows
+        With ``layout`` the page is laid out at once, so that it loads what it shows without a frame of the compositor.
+        ``videos`` has the state of each video by render id; call `prepare_videos` before. A video without a state shows
         nothing.
 
         Raises
@@ -321,15 +325,16 @@ class PageSession:
         sought = await self._sought(expression, frame)
         if videos is not None and self.videos is not None:
             self.videos.release(videos)
-        if sought.late:
-            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
-        changed = sought.changed
+        changed, late = sought.changed, sought.late
         for _ in range(_OPPORTUNITIES):
             if not sought.observed:
                 break
             await self.rest()
             sought = await self._sought("__hfdask.rest()", frame)
-            changed = True
+            changed, late = True, late or videos is not None
+        if late:
+            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
+            await self._evaluate("__hfdask.passVideos()")
         return changed
 
     async def _sought(self, expression: str, frame: int) -> Sought:
@@ -495,8 +500,8 @@ async def open_page(
 ) -> AsyncIterator[PageSession]:
     """Open a page with these files and empty storage, and close it at the end of the block.
 
-    It has a new context, or with ``profile`` that of the browser's profile. Only ``source`` answers requests to other
-    origins; without it they do not exist.
+    The page has a new context, or with ``profile`` the context of the browser's profile. Only ``source`` answers
+    requests to other origins. Without it they cannot be reached.
 
     Raises
     ------
@@ -528,7 +533,7 @@ async def open_page(
 
 
 _Opened = tuple[Page, BrowserContext | None]
-"""A page, and its context if that is closed with it."""
+"""A page, and its context if the context is closed with the page."""
 
 
 async def _in_context(chromium: Chromium, settings: PageSettings) -> _Opened:
@@ -541,7 +546,7 @@ async def _in_profile(chromium: Chromium, settings: PageSettings) -> _Opened:
     page = await chromium.profile.context.new_page()
     await page.set_viewport_size(_viewport(settings))
     cdp = await page.context.new_cdp_session(page)
-    # What pages before have left, of all origins: storage, files, caches, workers.
+    # Remove what earlier pages have left, for all origins: storage, files, caches, workers.
     await cdp.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
     await cdp.send("Network.clearBrowserCookies")
     await cdp.send("Network.clearBrowserCache")

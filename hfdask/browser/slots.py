@@ -1,8 +1,8 @@
 """Memory that this process shares with a page.
 
-The worker of the page's runtime makes a file in the origin's private file system. In a browser with a profile that is
-a file on disk, or better in memory, which this process maps. So bytes reach the page without a message. If there is no
-such file, or no room for it, the page fetches the same bytes from its server.
+The worker of the page's runtime makes a file in the origin's private file system. In a browser with a profile this is a
+real file, in memory (``/dev/shm``) or on disk, and this process maps it. So bytes reach the page without a message. If
+there is no such file, or no room for it, the page fetches the same bytes from the page server.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 from hfdask.page.server import SharedMemory, shared_route
 
 BUCKET = "hfdask-"
-"""Prefix of the storage bucket that has the file, which the runtime hides from the page."""
+"""Prefix of the storage bucket with the file. The runtime hides this bucket from the page."""
 
 HEADER = mmap.PAGESIZE
-"""Bytes at the start of the file, of which the first ones are the token by which it is found."""
+"""Bytes of the file before the slots. They begin with the token by which this process finds the file."""
 
 
 class Slots:
-    """Bytes of known size, shared by file or by server. Close them when the page is closed.
+    """A block of bytes, shared through a file or through the page server. Close it when the page is closed.
 
     Parameters
     ----------
@@ -43,16 +43,17 @@ class Slots:
         return {"token": self.token, "size": self.size, "bucket": bucket, "route": shared_route(self.token)}
 
     def map_file(self, folder: Path) -> bool:
-        """Map the file that a page has made under ``folder``; return false if there is none, or no room for it.
+        """Map the file that a page has made under ``folder``. Return false if there is no such file, or no room for it.
 
-        A page's own files of this size do not have the token.
+        The token distinguishes the file from the page's own files of this size.
         """
         for path in _files(folder):
             with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
                 if os.fstat(file.fileno()).st_size != self.size or file.read(len(self.token)) != self.token.encode():
                     continue
                 try:
-                    os.posix_fallocate(file.fileno(), 0, self.size)  # a write without room would end this process
+                    # Without room, a later write to the mapped file would end this process.
+                    os.posix_fallocate(file.fileno(), 0, self.size)
                 except OSError:
                     return False
                 self._memory = mmap.mmap(file.fileno(), self.size)
@@ -66,12 +67,12 @@ class Slots:
 
     @property
     def view(self) -> memoryview:
-        """The bytes, with the header; they must have been mapped or served before."""
+        """The bytes, with the header. Call `map_file` or `serve` first."""
         assert self._memory is not None
         return memoryview(self._memory)
 
     def close(self) -> None:
-        """Unmap the bytes, once the last view of them is gone."""
+        """Release the bytes. They are unmapped when the last view of them is gone."""
         self._memory = None
 
 

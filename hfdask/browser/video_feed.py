@@ -1,7 +1,7 @@
 """Hand decoded pictures to the videos of a page.
 
-Each video has two slots in memory that this process shares with the page. A decoding thread fills the one while the
-page shows the other, so decoding and capture overlap.
+Each video has two slots in memory that this process shares with the page. While the page shows one slot, a decoding
+thread fills the other, so decoding and capture overlap.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hfdask.core.planes import Planes
 from hfdask.errors import BrowserCrashError, UnsupportedFeatureError
 
 SLOTS = 2
-"""Pictures of a video in memory: the one that shows, and the next one."""
+"""Pictures of a video in memory: the picture that shows, and the next picture."""
 
 _ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class VideoShape:
-    """What a page knows of a video before it plays.
+    """The size and length of a video, which a page knows before it plays.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class VideoShape:
     duration : float
         Length of the source in seconds.
     nbytes : int
-        Bytes of its largest picture.
+        Bytes of its largest picture; 0 if the page shows no pictures of it.
     """
 
     width: int
@@ -46,7 +46,7 @@ class VideoShape:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in a slot, from `VideoFeed.put`. It can be shown until a later one of its video was shown."""
+    """A picture in a slot, from `VideoFeed.put`. It can be shown until a later picture of its video was shown."""
 
     number: int
     slot: int
@@ -62,15 +62,15 @@ class Shown:
     Attributes
     ----------
     phase : "before", "playing" or "after"
-        Place of the frame in the clip's window.
+        Position of the frame: before, in or after the clip's window.
     time : float
         Seconds of the source at this frame: its ``currentTime``.
     frame : int
         Number of the source's frame that shows, in display order; -1 for none.
     frame_time : float
-        That frame's own time in seconds.
+        Time of that source frame in seconds.
     picture : Picture or None
-        That frame; None to show nothing. The same picture again costs nothing.
+        The picture of that source frame; None to show nothing. Showing the same picture again costs nothing.
     """
 
     phase: Literal["before", "playing", "after"]
@@ -80,7 +80,7 @@ class Shown:
     picture: Picture | None = None
 
     def told(self) -> dict[str, Any]:
-        """Return what the page is told."""
+        """Return this state as the page reads it from JSON."""
         picture = self.picture
         return {
             "phase": self.phase,
@@ -98,7 +98,7 @@ class Shown:
 
 
 def told_shapes(shapes: Mapping[str, VideoShape | None]) -> dict[str, dict[str, float] | None]:
-    """Return what a page is told of its videos; None of one whose source cannot be used."""
+    """Return shapes as the page reads them from JSON; None for a video whose source cannot be used."""
     return {
         name: None if shape is None else {"width": shape.width, "height": shape.height, "duration": shape.duration}
         for name, shape in shapes.items()
@@ -117,13 +117,13 @@ class VideoFeed:
             self._offsets[name] = [HEADER + size + step * slot for slot in range(SLOTS)]
             size += step * SLOTS
         self.slots = Slots(size)
-        self._filled: dict[str, dict[int, int]] = {name: {} for name in self.shapes}  # slot: number of its picture
+        self._filled: dict[str, dict[int, int]] = {name: {} for name in self.shapes}  # slot → number of its picture
         self._changed = threading.Condition()
         self._number = 0
         self._closed = False
 
     def put(self, render_id: str, planes: Planes) -> Picture:
-        """Copy a picture into a free slot of its video, and wait for one if there is none.
+        """Copy a picture into a free slot of its video. If there is no free slot, wait for one.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class VideoFeed:
         return Picture(number, slot, start, planes.nbytes, planes.options())
 
     def release(self, shown: Mapping[str, Shown]) -> None:
-        """Free the slots of all pictures before those that a frame has shown."""
+        """Free the slots of all pictures that are older than the pictures that a frame has shown."""
         with self._changed:
             for name, state in shown.items():
                 if state.picture is not None:
@@ -163,12 +163,12 @@ class VideoFeed:
             self._changed.notify_all()
 
     def setup(self, worker: str, *, file: bool, asks: bool) -> str:
-        """Return what the page needs to open its videos, as JSON; with ``asks`` it asks for those without a shape."""
+        """Return what the page needs to open its videos, as JSON. With ``asks`` it asks for missing shapes."""
         slots = {**self.slots.setup(), "file": file}
         return json.dumps({"worker": worker, "shapes": told_shapes(self.shapes), "slots": slots, "asks": asks})
 
     def close(self) -> None:
-        """Refuse more pictures, and let the memory go."""
+        """Refuse more pictures, and release the memory."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

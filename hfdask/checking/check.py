@@ -7,8 +7,6 @@ scripts. Conditions on several documents are checked here: files, ids, libraries
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -38,7 +36,7 @@ class CheckReport(Value, frozen=True):
     files : tuple of str
         Documents, scripts and style sheets that were read.
     findings : tuple of Finding
-        All findings, those of the entry document first.
+        All findings, the entry document's first.
     """
 
     project: str
@@ -106,10 +104,10 @@ def check(
     project : path or URL
         A folder with an entry document, or the document itself.
     entry : str, optional
-        The entry document, relative to the project. Default: that of the project's ``hfdask.toml``, else
+        The entry document, relative to the project. Default: the entry in the project's ``hfdask.toml``, else
         ``index.html``.
     variables : dict, optional
-        Values for a render, over those of ``hfdask.toml``; they are compared with the declarations.
+        Values for a render, which win over ``hfdask.toml``; they are compared with the declarations.
     storage_options : mapping, optional
         Arguments of the project's file system.
 
@@ -129,16 +127,3 @@ def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> 
     walk.run()
     findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
     return CheckReport(project=str(found.folder), files=tuple(sorted(walk.read)), findings=tuple(findings))
-
-
-def summary(findings: Iterable[Finding]) -> list[str]:
-    """Return one line for each code, errors first, with the count and the first place."""
-    findings = list(findings)
-    counts = Counter(finding.code for finding in findings)
-    first = {finding.code: finding for finding in reversed(findings)}
-    ordered = sorted(first.values(), key=lambda finding: (finding.severity, finding.code))
-    return [
-        f"{finding.severity}: {finding.code}{f' x {counts[finding.code]}' if counts[finding.code] > 1 else ''} "
-        f"({finding.place}): {finding.message}"
-        for finding in ordered
-    ]

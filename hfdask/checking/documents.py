@@ -47,7 +47,7 @@ class PageFacts:
     ids: set[str] = field(default_factory=set)
     references: list[tuple[str, int | None, dict[str, Any]]] = field(default_factory=list)
     scenes: dict[str, set[str]] = field(default_factory=dict)
-    """Ids that a document's inline scripts register; those of a scene count for each of its hosts."""
+    """Ids that a document's inline scripts register; a scene's ids count for each of its hosts."""
     simulations: list[tuple[str, int, str, ScriptFinding]] = field(default_factory=list)
     registered: list[tuple[str, int, str, ScriptFinding]] = field(default_factory=list)
     registers_unknown: bool = False

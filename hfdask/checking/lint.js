@@ -343,7 +343,7 @@ class Inspection {
     if (isRoot || !element.matches(SIZED)) return;
     for (const name of ["data-width", "data-height"]) {
       if (element.hasAttribute(name) && pixelsOf(element, name) === null) {
-        this.invalid(element, name, "not a number above 0", "its size is that of its style");
+        this.invalid(element, name, "not a number above 0", "its size comes from its style");
       }
     }
   }
@@ -689,13 +689,13 @@ class Inspection {
     return style.filter !== "none" || backdrop !== "none";
   }
 
-  // Finite CSS animations: from when on their clips show, and whether they count from a start of their own. Others count from
-  // the start of the video, which only the host knows.
+  // Finite CSS animations: the time from which their clips show, and if they count from their own start. Other animations count
+  // from the start of the video, which only the host knows.
   // When an element starts in its document, as far as attributes say: lengths that scripts set are not known here.
   startOf(element, depth = 0) {
     if (element === this.root || depth > MAX_CHAIN) return 0;
     if (!this.starts.has(element)) {
-      this.starts.set(element, 0); // where it is met again, in a cycle
+      this.starts.set(element, 0); // for the case that it is met again, in a cycle
       this.starts.set(element, this.findStart(element, depth + 1));
     }
     return this.starts.get(element);
@@ -782,7 +782,7 @@ function nameOf(composition) {
   return composition.getAttribute("data-composition-id");
 }
 
-// Whether a script element is one that this browser runs.
+// Return true if this browser runs a script element.
 function runs(script) {
   const type = script.type.trim().toLowerCase();
   return SCRIPT_TYPES.has(type) && (type === "module" || !script.hasAttribute("nomodule"));

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -10,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hfdask.core.model import Finding
+from hfdask.core.tables import html_table
 
 _ALIKE = 5
 """Maximum number of findings of one code in one file that are shown in full."""
@@ -58,11 +58,7 @@ def _one(finding: Finding) -> Iterator[Padding]:
 
 def as_html(findings: Sequence[Finding], caption: str) -> str:
     """Return the findings as a plain HTML table."""
-    rows = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(text)}</td>" for text in _cells(finding)) + "</tr>"
-        for finding in findings
-    )
-    return f"<table><caption>{html.escape(caption)}</caption>{rows}</table>"
+    return html_table(map(_cells, findings), caption)
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ ROOT = {
     ),
     "document_too_large": _warning(
         "the document has {megabytes} MB, which is too large to be checked with the others",
-        "move data and pictures into files of their own",
+        "move data and pictures into separate files",
     ),
     "root_missing_dimensions": _error(
         "the root has no usable {missing}: the video is {outcome}",
@@ -71,7 +71,7 @@ ROOT = {
     ),
     "duplicate_composition_id": _error(
         "'{id}' is the id of two compositions: only the first gets the timeline, and is found by references",
-        "give each composition an id of its own",
+        "give each composition its own id",
     ),
     "host_missing_composition_id": _warning(
         "a host without data-composition-id is known by the id inside of its file only, the same for each host of that file",
@@ -114,7 +114,7 @@ SCRIPTS = {
     ),
     "non_deterministic_code": _warning(
         "{what}: {stake}",
-        "draw the numbers once while the page loads, from a generator with a seed of your own",
+        "draw the numbers once while the page loads, from your own generator with a seed",
     ),
     "virtual_date": _warning(
         "{what} gives the virtual clock: composition time since 1 January 1970, never today",
@@ -179,8 +179,8 @@ TIMING = {
     ),
     "deprecated_data_end": _warning("data-end is a legacy input: {outcome}", "write data-duration instead"),
     "animation_before_clip": _warning(
-        "the CSS animation {name} ends at {ends} s, and the clip that it is in is shown from {shown} s only, so it is never seen: "
-        "CSS animations count from the start of their own element's data-start, else from that of the video",
+        "the CSS animation {name} ends at {ends} s, but its clip is shown from {shown} s only, so it is never seen: "
+        "CSS animations count from their own element's data-start, else from the start of the video",
         "put the animation on the clip itself, or give its element the same data-start, or an animation-delay",
     ),
     "timed_element_missing_clip_class": _warning(
@@ -192,7 +192,7 @@ TIMING = {
 ASSETS = {
     "missing_local_asset": _error("{url} is not in the project (as {kind})", "add the file, or correct the path"),
     "audio_src_not_found": _error(
-        "{url} is not in the project: there will be no sound", "add the file, or correct the path"
+        "{url} is not in the project: the video will have no sound", "add the file, or correct the path"
     ),
     "invalid_parent_traversal_in_asset_path": _error(
         "{url} leads out of the project's folder, which is all that a render may see",
@@ -212,7 +212,7 @@ MEDIA = {
     ),
     "duplicate_media_id": _warning(
         "'{id}' is the id of two media elements: scripts and references find the first only",
-        "give each an id of its own",
+        "give each its own id",
     ),
     "media_missing_data_start": _warning(
         "media without data-start begins with its composition, and a video when its scene can be seen",
@@ -300,7 +300,7 @@ COST = {
         "a blur of {radius} px over {percent} of the picture, drawn anew in each frame", _REPAINT
     ),
     "expensive_backdrop_filter": _warning(
-        "backdrop-filter over {percent} of the picture is drawn on a layer of its own: slow, and at seams between chunks its "
+        "backdrop-filter over {percent} of the picture is drawn on a separate layer: slow, and at seams between chunks its "
         "edges may differ",
         "use a translucent background, or a picture that has the effect drawn in",
     ),
@@ -310,11 +310,11 @@ COST = {
         "blend smaller elements, or use plain opacity",
     ),
     "many_filters": _warning(
-        "{count} elements have filters, and each is drawn to a picture of its own first",
+        "{count} elements have filters, and each is first drawn to a separate picture",
         "filter a common parent, or fewer elements",
     ),
     "expensive_image": _warning(
-        "{url} has {width} x {height} pixels, {times} times those of the video: {megabytes} MB when decoded",
+        "{url} has {width} x {height} pixels, {times} times the video's pixels: {megabytes} MB when decoded",
         "scale it down to what is shown",
     ),
 }

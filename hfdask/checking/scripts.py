@@ -180,7 +180,7 @@ class _Reader:
         return node if node.type in _FUNCTIONS else self.functions.get(text_of(node))
 
     def reached(self, start: Node) -> list[Node]:
-        """Return a function and those of this script that it calls, directly or not."""
+        """Return a function and this script's functions that it calls, directly or not."""
         seen = [start]
         for function in seen:
             for call in inside(function, "call_expression"):
@@ -345,7 +345,7 @@ class _Reader:
             if function is None:
                 continue
             reached = self.reached(function)
-            # Animations of the browser that start then are exact (docs/compositions.md, 6.4); those of libraries are not.
+            # Animations of the browser that start then are exact (docs/compositions.md, 6.4); animations of libraries are not.
             if event in ENDS and (tweens := {*map(starts_tween, reached)} - {""}):
                 severity = None if "surely" in tweens else "warning"
                 self.report("animation_started_by_event", node, severity, what=f"the event {event}")

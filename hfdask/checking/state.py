@@ -37,7 +37,7 @@ def state_changes(function: Node) -> Iterator[tuple[Node, str]]:
 
 
 def _own_names(function: Node) -> tuple[set[str], set[str]]:
-    """Return the names that a function binds, and those of them whose objects may be new in each call."""
+    """Return the names that a function binds, and the names among them whose objects may be new in each call."""
     own = names_in(function.child_by_field_name("parameters")) | names_in(function.child_by_field_name("parameter"))
     fresh = set(own)
     kinds = ("variable_declarator", "for_in_statement", "arrow_function", "function_expression", "function_declaration")

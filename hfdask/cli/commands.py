@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -19,11 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 import hfdask
-from hfdask.checking.check import summary
 from hfdask.cli.options import given, options_of
 from hfdask.cli.output import Stopped, answer, say, signals_raised, standard_streams
-from hfdask.cluster.scheduler import connected
-from hfdask.config import CheckLevel, JobConfig, RenderConfig
 from hfdask.errors import (
     BrowserError,
     CertificateError,
@@ -118,7 +115,7 @@ _project = click.argument("project", type=click.Path())
 @click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
-@options_of(JobConfig, RenderConfig)
+@options_of(hfdask.JobConfig, hfdask.RenderConfig)
 @_as_json
 def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render PROJECT to a video."""
@@ -126,7 +123,7 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
     if scheduler is None:
         result = hfdask.render(project, output, **arguments)
     else:
-        with connected(scheduler) as client:
+        with hfdask.connect(scheduler) as client:
             result = hfdask.render(project, output, client=client, **arguments)
     _print_result(result, as_json)
 
@@ -134,7 +131,7 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 @main.command()
 @_project
 @click.argument("plan_url")
-@options_of(RenderConfig)
+@options_of(hfdask.RenderConfig)
 @_as_json
 def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
@@ -152,12 +149,12 @@ def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
 @click.argument("plan_url")
 @click.argument("index", type=int)
 @click.option("-o", "--output", metavar="URL", help="The chunk's file.  [default: in the plan's folder]")
-@click.option("--redo", is_flag=True, help="Render it even if it is there.")
+@click.option("--redo", is_flag=True, help="Render it even if it exists.")
 @click.option("--damage-test/--no-damage-test", default=True, help="Capture only frames that change.")
 @_as_json
 def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:
     """Render chunk INDEX of the plan at PLAN_URL."""
-    where = output or _chunk_url(hfdask.Plan.open(plan_url), index)
+    where = output or hfdask.Plan.open(plan_url).chunk_url(index)
     result = hfdask.render_chunk(plan_url, index, where, redo=redo, damage_test=damage_test)
     if as_json:
         _print_json(msgspec.to_builtins(result))
@@ -174,19 +171,15 @@ def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test
 def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, as_json: bool) -> None:
     """Join the CHUNKS (default: those in the plan's folder) of the plan at PLAN_URL."""
     opened = hfdask.Plan.open(plan_url)
-    urls = list(chunks) or [_chunk_url(opened, item.index) for item in opened.manifest.chunks]
+    urls = list(chunks) or [opened.chunk_url(item.index) for item in opened.manifest.chunks]
     _print_result(hfdask.assemble(plan_url, urls, output, strict=strict), as_json)
-
-
-def _chunk_url(opened: hfdask.Plan, index: int) -> str:
-    return opened.location.chunk(opened.manifest.chunk(index))
 
 
 @main.command()
 @_project
 @click.option("-t", "--time", "seconds", type=float, required=True, metavar="SECONDS", help="Time of the frame.")
 @click.option("-o", "--output", required=True, metavar="URL", help="The picture, a PNG.")
-@options_of(RenderConfig)
+@options_of(hfdask.RenderConfig)
 @_as_json
 def still(project: str, seconds: float, output: str, as_json: bool, **options: Any) -> None:
     """Write the frame of PROJECT at a time as a PNG."""
@@ -201,9 +194,9 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
 @_project
 @click.option("--strict", "level", flag_value="strict", help="Exit with 3 if there are errors.")
 @click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 if there are findings.")
-@options_of(RenderConfig, only=("variables", "entry"))
+@options_of(hfdask.RenderConfig, only=("variables", "entry"))
 @_as_json
-def check(project: str, level: CheckLevel | None, as_json: bool, **options: Any) -> None:
+def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: bool, **options: Any) -> None:
     """Report problems in PROJECT: what would break, differ between chunks, or be slow."""
     report = hfdask.check(project, **given(options))
     if as_json:
@@ -260,13 +253,11 @@ def verify(video: str, certificate: str | None, plan_url: str | None, sample: in
 @_as_json
 def doctor(scheduler: str | None, as_json: bool) -> None:
     """Show what a render would use on this machine, or on every worker of a cluster, and what is missing."""
-    from hfdask.diagnostics.doctor import diagnose
-
     if scheduler is not None:
         _survey(scheduler, as_json)
         return
 
-    report = diagnose()
+    report = hfdask.diagnose()
     if as_json:
         _print_json(report.as_dict())
     else:
@@ -278,10 +269,8 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
 
 
 def _survey(scheduler: str, as_json: bool) -> None:
-    from hfdask.diagnostics.fleet import survey
-
-    with connected(scheduler) as client:
-        report = survey(client)
+    with hfdask.connect(scheduler) as client:
+        report = hfdask.survey(client)
     if as_json:
         _print_json(report.as_dict())
     else:
@@ -309,9 +298,7 @@ def _tell_problems(problems: list[str]) -> None:
 @main.command("install-browser")
 def install_browser() -> None:
     """Get a Chromium headless shell, from Playwright or from the system's packages."""
-    from hfdask.browser.install import install
-
-    answer(install(say))
+    answer(hfdask.install_browser(say))
 
 
 def _builtins(made: hfdask.Plan) -> dict[str, Any]:
@@ -319,16 +306,14 @@ def _builtins(made: hfdask.Plan) -> dict[str, Any]:
 
 
 def _print_findings(findings: tuple[hfdask.Finding, ...]) -> None:
-    for line in summary(findings):
+    for line in hfdask.Finding.summary(findings):
         say(f"check: {line}")
 
 
 @main.command("install-fonts")
 def install_fonts() -> None:
     """Get the font families that stand for system fonts, with npm."""
-    from hfdask.fonts.install import install_fonts as install
-
-    answer(install(say))
+    answer(hfdask.install_fonts(say))
 
 
 def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:

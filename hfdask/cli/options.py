@@ -10,12 +10,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from hfdask.config import Help, JobConfig, RenderConfig
+import hfdask
 
 _Command = Callable[..., None]
 
 
-def options_of(*classes: type[RenderConfig | JobConfig], only: Collection[str] = ()) -> Callable[[_Command], _Command]:
+def options_of(
+    *classes: type[hfdask.RenderConfig | hfdask.JobConfig], only: Collection[str] = ()
+) -> Callable[[_Command], _Command]:
     """Give a command an option for each field of these classes, or for those in ``only``; defaults are None or empty."""
 
     def decorate(command: _Command) -> _Command:
@@ -42,7 +44,6 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 def _options(name: str, hint: Any, default: Any) -> list[Callable[[_Command], _Command]]:
     kind, told = get_args(hint)
-    assert isinstance(told, Help), name
     if get_origin(kind) in (Union, types.UnionType):
         kind = get_args(kind)[0] if len(get_args(kind)) == 2 else str  # the other one is None
     several = get_origin(kind) in (dict, tuple) and name != "variables"

@@ -18,8 +18,8 @@ from types import FrameType
 
 import click
 
+import hfdask
 from hfdask.errors import OutputNotWritableError
-from hfdask.text import legible
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -35,7 +35,7 @@ class Stopped(BaseException):
 def say(text: str) -> None:
     """Print a line for people on standard error. It is dropped if that is closed or its terminal is gone."""
     with suppress(OSError):
-        click.echo(legible(text), err=True)
+        click.echo(hfdask.legible(text), err=True)
 
 
 def answer(text: str) -> None:
@@ -49,7 +49,7 @@ def answer(text: str) -> None:
         If its reader is gone.
     """
     try:
-        click.echo(legible(text))
+        click.echo(hfdask.legible(text))
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Plans on Dask: graphs, tasks, and the driver that sees a render through."""
+"""Plans on Dask: graphs, tasks, and the driver of a render."""

@@ -1,10 +1,9 @@
-"""Where a render's chunks become a video: in a thread of the driver, or in a task on a worker.
+"""Assemble a render's chunks: in a thread of the driver, or in a task on a worker.
 
-The thread takes chunks as they finish, so that at the end only the last one is left to do. The task waits for all of them, since
-it would hold a worker that could render, and is for workers that are nearer to the store than the driver.
+The thread takes chunks as they finish, so that at the end only the last chunk is left to do. The task starts when all chunks are
+finished, because it holds a worker that could render. It is for workers that are nearer to the store than the driver.
 
-Neither ends where a chunk is spoilt, since such a chunk can be rendered again: it tells which, and goes on when it is given another
-one.
+A damaged chunk ends neither of them, because it can be rendered again: they report its number and continue with its replacement.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from hfdask.assembly.assemble import Assembly
+from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.tasks import assemble_task
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.core.observer import Observer
@@ -29,15 +28,15 @@ from hfdask.errors import (
     OutputNotWritableError,
     RenderCancelledError,
 )
-from hfdask.manifest.plan import Plan
+from hfdask.manifest.location import PlanLocation
 from hfdask.store import Location, split_url
 
 Spoilt = dict[int, HfdaskError]
-"""What is wrong with chunks, by their numbers."""
+"""The errors of damaged chunks, by chunk number."""
 
 
 def spoilt_chunk(error: HfdaskError) -> int | None:
-    """The number of the chunk that has to be rendered again, if that is what an error of assembly says."""
+    """Return the number of the chunk to render again; None if the error is not about one chunk."""
     if not isinstance(error, ChunkMismatchError | ChunkMissingError):
         return None
     index = error.details.get("chunk")
@@ -45,14 +44,14 @@ def spoilt_chunk(error: HfdaskError) -> int | None:
 
 
 class AssemblyThread(Observer):
-    """An `Assembly` in a thread of its own, for the length of a block.
+    """Run an `Assembly` in a separate thread until the block ends.
 
     Parameters
     ----------
     opened : callable
         Makes the assembly, given its ``observer``.
     failed : callable
-        Told the error that ended it, in that thread.
+        Called in that thread with the error that ended it.
     stop : threading.Event
         Ends it from outside.
     """
@@ -80,16 +79,16 @@ class AssemblyThread(Observer):
         self._thread.join()
 
     def add(self, *chunks: ChunkResult) -> None:
-        """Hand over chunks; returns at once."""
+        """Hand over chunks, and return at once."""
         self._given.put(chunks)
 
     def finish(self) -> RenderResult | Spoilt:
-        """The finished video, when all that was handed over is in it; or which chunks must be handed over once more, and why.
+        """Wait until all added chunks are in the video and return it, or the damaged chunks to add once more, with their errors.
 
         Raises
         ------
         HfdaskError
-            What ended the assembly.
+            The error that ended the assembly.
         """
         self._given.put(None)
         outcome = self._outcome.result()
@@ -118,7 +117,7 @@ class AssemblyThread(Observer):
             self._outcome.set_result(video)
 
     def _add(self, assembly: Assembly, chunks: list[ChunkResult]) -> None:
-        """Add chunks; those that turn out to be spoilt, these or earlier ones, are noted."""
+        """Add chunks, and remember each chunk that turns out to be damaged, also earlier ones."""
         try:
             assembly.add(*chunks)
         except HfdaskError as error:
@@ -130,7 +129,7 @@ class AssemblyThread(Observer):
             self._add(assembly, [chunk for chunk in chunks if chunk.index != index and chunk.index not in assembly])
 
     def _take(self) -> list[ChunkResult]:
-        """All chunks that wait, so that files can be fetched ahead; at least one item is waited for."""
+        """Return all waiting chunks, so that files can be fetched ahead. Wait for at least one item."""
         items = [self._given.get()]
         with suppress(queue.Empty):
             while True:
@@ -140,23 +139,22 @@ class AssemblyThread(Observer):
 
 
 class AssemblyTask:
-    """An assembly on a worker, with the face of an `AssemblyThread`.
+    """An assembly on a worker, with the methods of `AssemblyThread`.
 
     Parameters
     ----------
     run : callable
         Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
-    plan : Plan
+    plan : PlanLocation
     output : Location
-    strict, certificate
+    options : AssembleOptions
         As in `hfdask.assemble`.
     """
 
     def __init__(
-        self, run: Callable[..., RenderResult], plan: Plan, output: Location, *, strict: bool, certificate: bool
+        self, run: Callable[..., RenderResult], plan: PlanLocation, output: Location, options: AssembleOptions
     ) -> None:
-        self._run, self._plan, self._output = run, plan, output
-        self._strict, self._certificate = strict, certificate
+        self._run, self._plan, self._output, self._options = run, plan, output, options
         self._chunks: list[ChunkResult] = []
 
     def __enter__(self) -> AssemblyTask:
@@ -166,31 +164,22 @@ class AssemblyTask:
         pass
 
     def add(self, *chunks: ChunkResult) -> None:
-        """Take chunks; what is wrong with them is told by `finish`."""
+        """Take chunks; `finish` reports the damaged ones."""
         self._chunks += chunks
 
     def finish(self) -> RenderResult | Spoilt:
-        """The finished video; or which chunk must be handed over once more, and why.
+        """Run the task and return the video, or the damaged chunk to add once more, with its error.
 
         Raises
         ------
         OutputNotWritableError
-            Where the worker wrote to a disk that this machine does not see.
+            If the worker wrote to a disk that this machine cannot read.
         HfdaskError
-            What ended the task.
+            The error that ended the task.
         """
         numbers = {chunk.url: chunk.index for chunk in self._chunks}
         try:
-            video = self._run(
-                "assemble",
-                assemble_task,
-                self._plan.location,
-                self._plan.hash,
-                tuple(numbers),
-                self._output,
-                self._strict,
-                self._certificate,
-            )
+            video = self._run("assemble", assemble_task, self._plan, tuple(numbers), self._output, self._options)
         except HfdaskError as error:
             if (url := error.details.get("url")) in numbers:
                 error.details.setdefault("chunk", numbers[url])
@@ -202,8 +191,8 @@ class AssemblyTask:
         store, name = split_url(self._output)
         if not store.exists(name):
             raise OutputNotWritableError(
-                f"worker {video.assembled_on} has written {self._output.url}, but it is not there for this machine: "
-                "name a folder that all share, or another URL",
+                f"worker {video.assembled_on} has written {self._output.url}, but this machine does not find it: "
+                "choose a folder that all machines share, or another URL",
                 url=self._output.url,
             )
         return msgspec.structs.replace(video, chunks=tuple(sorted(self._chunks, key=lambda chunk: chunk.index)))

@@ -1,4 +1,4 @@
-"""The tasks of one run of chunks that are with the scheduler, and what is known of each."""
+"""Keep the tasks of one run of chunks that the scheduler has, and the state of each."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Attempt:
     workers : frozenset of str
         The only workers that may run it; empty for any.
     heard : float
-        When it was submitted or last heard of, by `time.monotonic`.
+        Time of its submission or its last message, by `time.monotonic`.
     began : float or None
-        When it was first heard of.
+        Time of its first message.
     worker : str
-        Where it was first heard of.
+        The worker that sent its first message.
     stuck : bool
-        Whether it is on a worker that has stopped.
+        True if its worker has stopped.
     """
 
     index: int
@@ -52,9 +52,9 @@ class Attempts:
     Parameters
     ----------
     compute : callable
-        Submits tasks for chunks with these numbers, as attempts of this number, to these workers; returns their futures.
+        Called with chunk numbers, the number of the attempt, and workers. Submits the tasks and returns their futures.
     workers : Workers
-        Decides where an attempt may run.
+        Decides which workers may run an attempt.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Attempts:
                 future.add_done_callback(self.ended.put)
 
     def take(self, future: Future[ChunkResult]) -> Attempt | None:
-        """Remove an attempt that has ended; None if it was withdrawn."""
+        """Remove and return an attempt that has ended; return None if it was withdrawn."""
         with self._lock:
             return self._by_future.pop(future, None)
 
@@ -122,7 +122,7 @@ class Attempts:
         self.withdraw(future for future, attempt in self.items() if attempt.index == index)
 
     def note_progress(self, message: dict[str, Any]) -> None:
-        """Take note of a progress event."""
+        """Record a progress event."""
         now = time.monotonic()
         for attempt in self.all():
             if (attempt.index, attempt.number) == (message["chunk"], message["attempt"]):

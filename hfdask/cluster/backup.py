@@ -1,7 +1,7 @@
-"""When a running chunk gets a second copy elsewhere: one pure rule.
+"""Decide if a running chunk gets a second copy elsewhere, by one pure rule.
 
-A chunk is slow for its like when it takes a multiple of what the finished chunks took for as many frames. It is judged
-only when most chunks are finished, so that there is something to judge by, and never within the first seconds, in
+A chunk is slow if it takes a multiple of the time that finished chunks took for the same number of frames. It is judged
+only when most chunks are finished, because there is nothing to compare with before, and never within the first seconds, in
 which a copy would cost more than it could save.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 FACTOR = 3.0
-"""How many times longer than its like a chunk may run."""
+"""Maximum ratio of a chunk's time to the finished chunks' time for the same frames."""
 
 PATIENCE = 20.0
 """Seconds that every chunk may run."""
@@ -20,7 +20,7 @@ PATIENCE = 20.0
 def needs_backup(
     running: Mapping[int, tuple[int, float]], finished: Sequence[tuple[int, float]], total: int
 ) -> list[int]:
-    """The chunks that should get a second copy, the slowest first.
+    """Return the chunks that should get a second copy, the slowest first.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Run the chunks of one plan on a cluster until each has a result, whatever happens to workers on the way.
 
-What happens to a failed chunk depends on its error alone: if it can heal, the chunk is tried again under a new key
-(`hfdask.cluster.retries`); if it cannot, it ends the run and stops the other chunks. Chunks that run far too long, and those on
-workers that have stopped, get a second copy (`hfdask.cluster.copies`). Where an attempt may run is decided in
+A failed chunk is handled by its error alone. After a transient error the chunk is tried again under a new key
+(`hfdask.cluster.retries`); any other error ends the run and stops the other chunks. Chunks that run far too long, and chunks
+on stopped workers, get a second copy (`hfdask.cluster.copies`). Which worker may run an attempt is decided in
 `hfdask.cluster.placement`.
 """
 
@@ -51,9 +51,9 @@ class ChunkRun:
     name : str
         Of the video, for the dashboard.
     submitted : float
-        When the render was asked for, by `time.monotonic`. All that it ever runs goes before what was asked for later.
+        Time of the render's submission, by `time.monotonic`. All of its chunks go before chunks of later renders.
     on_frames : callable
-        Told a chunk's index and how many of its frames are done.
+        Called with a chunk's index and the number of its finished frames.
     """
 
     client: Client
@@ -78,16 +78,16 @@ class ChunkRun:
 
     @property
     def warnings(self) -> list[str]:
-        """Workers that were passed over, and why."""
+        """Warnings that name skipped workers and the reasons."""
         return self._workers.warnings
 
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
-        """Render these chunks; results come as they finish.
+        """Render these chunks, and yield the results as they finish.
 
         Raises
         ------
         HfdaskError
-            The first error that cannot heal, or that did not in all attempts; no chunk of this run is running then.
+            The first permanent error, or a transient error of the last attempt; no chunk of this run is running then.
         """
         wanted = list(indices)
         missing = set(wanted)
@@ -116,7 +116,7 @@ class ChunkRun:
             self._connection.leave(token, self._on_event)
 
     def stop(self, error: BaseException | None = None) -> None:
-        """End the run from another thread, as cancelled or with an error; what is finished stays."""
+        """End the run from another thread, as cancelled or with an error; finished chunks stay."""
         self._stopped = error or RenderCancelledError(
             f"the render of {self.name} was cancelled; finished chunks are kept"
         )
@@ -124,7 +124,7 @@ class ChunkRun:
         self._attempts.withdraw_all()
 
     def _next(self) -> Iterator[ChunkResult]:
-        """At most one result, after at most a tick."""
+        """Wait at most a tick, and yield at most one result."""
         try:
             future = self._attempts.ended.get(timeout=_TICK)
         except queue.Empty:
@@ -145,7 +145,7 @@ class ChunkRun:
         try:
             result = self._result(future, attempt)
         except (Exception, CancelledError) as error:  # noqa: BLE001 - sorted out by its kind
-            # While anybody holds a failed task, and a traceback does, the next render is told its error without a new try.
+            # A failed task that is still referenced, as by a traceback, gives its error to the next render without a new attempt.
             future.release()
             self._failed(error, attempt)
         else:
@@ -159,10 +159,10 @@ class ChunkRun:
             result = future.result(timeout=FETCH)
         except TimeoutError as error:  # the next attempt will find the chunk in the store
             raise WorkerLostError(
-                f"chunk {attempt.index} was finished, but its worker does not send what it says about it",
+                f"chunk {attempt.index} was finished, but its worker does not send the record",
                 worker=attempt.worker,
             ) from error
-        # A stored record is not believed where it says it is, nor which chunk of this plan.
+        # URL and index come from this plan, never from the stored record.
         url = f"{self.output_url}/{self.plan.manifest.chunks[attempt.index].file}"
         return msgspec.structs.replace(result, index=attempt.index, url=url)
 

@@ -1,8 +1,8 @@
-"""One render at a time for one output: whoever is first leaves a note next to it, and renews that while it works.
+"""Allow one render at a time for one output: the first leaves a note next to it, and renews the note while it works.
 
-Two renders to one output share the folder of their plan, which the first to end removes. So the second one says at once
-that the first is under way. The note of a render that was killed must hold nobody up: on the machine where it ran the system knows
-that it is gone, and elsewhere it is given up when it has not been renewed for some time.
+Two renders to one output share the folder of their plan, which the first to end removes. So the second one ends at once with
+`OutputBusyError`. The note of a render that was killed must not block later ones. On its own machine the system knows that its
+process is gone. On other machines the note counts as abandoned if it has not been renewed for some time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hfdask.errors import (
 from hfdask.store import Place, split_output
 
 FOLDER = ".hfdask"
-"""What belongs to renders under way, next to their outputs."""
+"""Folder next to outputs, for files of running renders."""
 
 RENEWED = 4.0
 """Seconds between renewals of a note."""
@@ -39,13 +39,13 @@ PATIENCE = 20.0
 
 _LOOKS = 0.5
 _SETTLED = 0.5
-"""Seconds in which others who have found the same note left behind have written theirs."""
+"""Seconds in which other renders that have found the same abandoned note have written theirs."""
 
 _held: dict[str, threading.Event] = {}  # by renders of this process, each with what stops it
 
 
 class Process(Value, frozen=True):
-    """A process, such that another one of the same machine can tell whether it runs; ``started`` is in ticks since the boot."""
+    """A process, as another process of the same machine can recognise it; ``started`` is in ticks since the boot."""
 
     machine: str
     space: str
@@ -54,19 +54,19 @@ class Process(Value, frozen=True):
 
     @classmethod
     def own(cls) -> Process:
-        """This process. The machine is this boot of it, the space is that of process ids, which containers have each."""
+        """Return this process. ``machine`` is this boot of the machine; ``space`` is the namespace of its process id."""
         pid = os.getpid()
         return cls(machine=_boot(), space=_space(), pid=pid, started=_started(pid) or 0)
 
     def runs(self) -> bool | None:
-        """Whether it still does; None where that cannot be seen from here."""
+        """Return true if it still runs; None if that cannot be known from here."""
         if not self.machine or (self.machine, self.space) != (_boot(), _space()):
             return None
         return _started(self.pid) == self.started
 
 
 class Note(Value, frozen=True):
-    """Who renders to an output; ``renewals`` changes as long as it goes on."""
+    """The render to an output; ``renewals`` changes as long as it runs."""
 
     LIMIT: ClassVar[int] = 4096
 
@@ -76,7 +76,7 @@ class Note(Value, frozen=True):
     renewals: int
 
     def is_alive(self) -> bool | None:
-        """Whether its render goes on; None where only time can tell, as of one that was cancelled and is about to end."""
+        """Return true if its render continues; None if that is not known yet, as for a cancelled render that is about to end."""
         if self.process == Process.own():
             stop = _held.get(self.token)
             return stop is not None and (None if stop.is_set() else True)
@@ -101,14 +101,14 @@ class Claim:
         self._renewing: threading.Thread | None = None
 
     def take(self, stop: threading.Event) -> None:
-        """Claim the output, or wait until it is plain whether somebody else has it.
+        """Claim the output; if another process has a note there, wait until it is clear if that process still renders.
 
         Raises
         ------
         OutputBusyError
-            Where another render is under way.
+            If another render is under way.
         RenderCancelledError
-            Where ``stop`` was set meanwhile.
+            If ``stop`` was set meanwhile.
         """
         _held[self._note.token] = stop
         if not self._store.create(self._name, self._document()):
@@ -121,12 +121,12 @@ class Claim:
         self._renewing.start()
 
     def holds(self) -> bool:
-        """Whether the note is this claim's: it may be another's, if this process stood still for long."""
+        """Return true if the note is this claim's. Another render may have replaced it, if this process was paused for long."""
         found = _note_in(self._read())
         return found is not None and found.token == self._note.token
 
     def release(self) -> list[str]:
-        """Let others render to the output; the answer is why that could not be told them."""
+        """Let other renders use the output; return warnings if the note could not be removed."""
         self._end.set()
         if self._renewing is not None:
             self._renewing.join()
@@ -143,7 +143,9 @@ class Claim:
 
     def _renew(self, stop: threading.Event) -> None:
         while not self._end.wait(RENEWED) and not stop.is_set():
-            with contextlib.suppress(HfdaskError):  # a store that is away, or full, for a moment: the next time will do
+            with contextlib.suppress(
+                HfdaskError
+            ):  # the store fails or is full for a moment; the note is renewed next time
                 if not self.holds():
                     return
                 self._note = msgspec.structs.replace(self._note, renewals=self._note.renewals + 1)
@@ -153,7 +155,7 @@ class Claim:
         return canonical_json(self._note)
 
     def _read(self) -> bytes | None:
-        """What is written there; None where nothing is."""
+        """Return the note's bytes; None if there is no note."""
         try:
             return self._store.read(self._name, limit=Note.LIMIT)
         except MissingArtifactError:
@@ -188,7 +190,7 @@ class Claim:
 
 
 def _note_in(data: bytes | None) -> Note | None:
-    """The note that was read; None for what is none."""
+    """Read a note; return None if it is not a note."""
     try:
         return None if data is None else decode(data, Note, "the note of a render")
     except PlanCorruptError:
@@ -196,7 +198,7 @@ def _note_in(data: bytes | None) -> Note | None:
 
 
 def _boot() -> str:
-    """An id of this boot of the machine; empty where the system tells none."""
+    """Return an id of this boot of the machine; empty if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
@@ -211,7 +213,7 @@ def _space() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in ticks since the boot; None for one that is not there or has ended."""
+    """Return the start time of a process in ticks since the boot; None if it does not exist or has ended."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:

@@ -1,5 +1,5 @@
-"""What all renders of a client have in common: which workers fit, which have stopped, the progress of chunks, and the
-scheduler's clock.
+"""The state that all renders of a client share: fit workers, stopped workers, the progress of chunks, and the scheduler's
+clock.
 
 A thousand renders that each ask two hundred workers are two hundred thousand messages, and a topic of events for each
 render stays on the scheduler for good. So every worker is asked once, and there is one topic.
@@ -39,7 +39,7 @@ _making = threading.Lock()
 
 
 class Connection:
-    """One client's; see `connection_of`. Any thread may use it."""
+    """The shared state of one client; see `connection_of`. Any thread may use it."""
 
     def __init__(self, client: Client) -> None:
         self._client: Client = weakref.proxy(client)
@@ -51,7 +51,7 @@ class Connection:
         self._ahead: float | None = None
 
     def scheduler_time(self, moment: float) -> float:
-        """A moment of `time.monotonic` by the scheduler's clock, in seconds since the epoch.
+        """Convert a moment of `time.monotonic` to the scheduler's clock, in seconds since the epoch.
 
         Submitters whose own clocks differ, or jump, agree on who was first.
         """
@@ -63,10 +63,10 @@ class Connection:
             return self._ahead + moment
 
     def unfit_workers(self, planned: Environment) -> dict[str, dict[str, Any]]:
-        """How each worker differs that would render something else than was planned.
+        """Return the workers that would render other pixels than the plan, with the differences of each.
 
-        A worker that was right once is not asked again: nothing but a new process can change its answer. One that has
-        stopped is left out; each chunk looks again at what it is rendered with.
+        A fit worker is not asked again, because only a new process can change its answer. Stopped workers are left out.
+        Each chunk also compares its own environment with the plan.
         """
         with self._asking.turn():
             workers = worker_addresses(self._client)
@@ -77,19 +77,19 @@ class Connection:
             return {worker: differences for worker, differences in answers.items() if differences}
 
     def silent_workers(self) -> set[str]:
-        """Workers that have stopped, as far as their heartbeats tell."""
+        """Return the workers that have stopped, by their heartbeats."""
         return self._heartbeats.silent()
 
     def ask_workers(self, call: Callable[..., Any], *args: Any, workers: set[str]) -> tuple[dict[str, Any], set[str]]:
-        """What a function returns on each of these workers, and those of them that have stopped.
+        """Call a function on each of these workers; return the results, and the workers that have stopped.
 
-        One on which it fails is in neither.
+        A worker on which it fails is in neither.
 
         Raises
         ------
         SchedulerLostError
         WorkerLostError
-            Where some have heartbeats, but no answer.
+            If some workers send heartbeats, but no answer.
         """
         stopped, limit = set[str](), WORKERS_ANSWER
         for _ in range(_ROUNDS):
@@ -108,7 +108,7 @@ class Connection:
         raise WorkerLostError(f"workers {', '.join(going)} have not answered in {_ROUNDS} times {WORKERS_ANSWER:g} s")
 
     def listen(self, token: str, heard: Callable[[_Message], None]) -> None:
-        """Have progress events of the chunks with this token told, on the client's event loop."""
+        """Subscribe to progress events of chunks with this token; ``heard`` is called on the client's event loop."""
         with self._lock:
             if not self._listeners:
                 try:
@@ -118,13 +118,13 @@ class Connection:
             self._listeners.setdefault(token, []).append(heard)
 
     def leave(self, token: str, heard: Callable[[_Message], None]) -> None:
-        """Tell no more; the scheduler sends nothing to a client of which nobody listens."""
+        """Unsubscribe; the last listener also unsubscribes the client."""
         with self._lock:
             self._listeners[token].remove(heard)
             if not self._listeners[token]:
                 del self._listeners[token]
             if not self._listeners and self._client.status == "running":
-                with suppress(ClosedClientError):  # closed in this moment: the scheduler has forgotten it
+                with suppress(ClosedClientError):  # just closed: the scheduler has forgotten it
                     self._client.unsubscribe_topic(TOPIC)
 
     def _on_event(self, event: tuple[float, _Message]) -> None:
@@ -134,7 +134,7 @@ class Connection:
 
 
 def connection_of(client: Client) -> Connection:
-    """The one that all renders of this client share."""
+    """Return the connection that all renders of this client share."""
     with _making:
         if client not in _connections:
             _connections[client] = Connection(client)
@@ -142,5 +142,5 @@ def connection_of(client: Client) -> Connection:
 
 
 async def _differences(planned: Environment) -> dict[str, Any]:
-    """Runs on a worker's event loop, which must not wait for a browser to print its version."""
+    """Compare environments off the worker's event loop, which must not wait for a browser to print its version."""
     return await asyncio.to_thread(environment_differences, planned)

@@ -1,4 +1,4 @@
-"""Second copies of chunks: of those that run too long, and of those on workers that have stopped or gone.
+"""Submit second copies of chunks that run too long, and of chunks on workers that have stopped or gone.
 
 The first copy to finish wins. Which chunk runs too long is decided in `hfdask.cluster.backup`, which worker has stopped in
 `hfdask.cluster.liveness`.
@@ -21,7 +21,7 @@ from hfdask.manifest.plan import Plan
 
 
 class Copies:
-    """Submits chunks of a run again that may never come otherwise."""
+    """Submits chunks of a run again that may never finish otherwise."""
 
     def __init__(self, client: Client, plan: Plan, attempts: Attempts, workers: Workers) -> None:
         self._client, self._attempts, self._workers = client, attempts, workers
@@ -31,11 +31,11 @@ class Copies:
         self._look_at = self._stuck_look_at = 0.0
 
     def note_finished(self, frames: int, seconds: float) -> None:
-        """Take note of how long a chunk took, for comparison with those that still run."""
+        """Remember how long a chunk took, for comparison with the running chunks."""
         self._durations.append((frames, seconds))
 
     def submit(self, total: int, waiting: Collection[int]) -> None:
-        """Look at everything that is under way, and submit what needs a copy.
+        """Look at all running chunks, and submit copies.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Copies:
             self._attempts.submit(late)
 
     def _copy_stuck(self, waiting: Collection[int]) -> None:
-        """Submit again what is on workers that have stopped, running or queued there; one that goes on may still win."""
+        """Submit chunks again that run or wait on stopped workers. The first copy may still win if its worker continues."""
         now = time.monotonic()
         if now < self._stuck_look_at or all(now - attempt.heard < QUIET for attempt in self._attempts.all()):
             return
@@ -83,7 +83,7 @@ class Copies:
             self._attempts.submit(sorted(stuck))
 
     def _free_stranded(self) -> None:
-        """Submit again what is bound to workers that are all gone: the scheduler would wait for them for ever."""
+        """Submit chunks again that are bound to workers that are gone: the scheduler would wait for them without end."""
         now = time.monotonic()
         bound = [(future, attempt) for future, attempt in self._attempts.items() if attempt.workers]
         if not bound or now < self._look_at:

@@ -1,4 +1,4 @@
-"""What went wrong with a task, as one of our own errors."""
+"""Translate the errors of tasks to hfdask's errors."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hfdask.store.failures import is_full
 
 
 def cause_of(error: BaseException, what: str, client: Client, **details: Any) -> HfdaskError:
-    """The error of a task of a client; ``what`` names the task, and ``details`` are added to what the error tells."""
+    """Return the error of a client's task as an `HfdaskError`; ``what`` names the task, and ``details`` are added to it."""
     if isinstance(error, HfdaskError):
         for name, value in details.items():
             error.details.setdefault(name, value)
         return error
     if isinstance(error, KilledWorker):
         return WorkerLostError(
-            f"{what}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at what the frames "
-            "show",
+            f"{what}: its worker died, {error.allowed_failures + 1} times; look at the worker's memory, and at the content of "
+            "these frames",
             **details,
         )
     if isinstance(error, (NoWorkerError, NoValidWorkerError)):
@@ -33,7 +33,7 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
             "workers, and render again",
             **details,
         )
-    # How a lost scheduler shows depends on how far the client was in noticing it.
+    # The error of a lost scheduler depends on the state of the client.
     lost = (CancelledError, asyncio.CancelledError, ClosedClientError, CommClosedError)
     if isinstance(error, lost) or client.status != "running":
         return SchedulerLostError(

@@ -1,7 +1,7 @@
 """Chunk graphs: names of tasks and how they are handed to a scheduler.
 
 This module alone uses names of dask that begin with an underscore. They buy one thing: a task marked as a data producer
-waits in the scheduler's queue until a worker is free, instead of being pushed to one at once. Where dask has changed,
+waits in the scheduler's queue until a worker is free, instead of being pushed to one at once. If dask has changed,
 plain ``delayed`` does the rest.
 """
 
@@ -31,10 +31,10 @@ CHUNK_PREFIX = "render_chunk"
 
 
 def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str:
-    """What a chunk's key is made of: the plan, where its files go, and how they are rendered.
+    """Return a digest of the plan, the place of its chunks and the way of rendering, for the keys of tasks.
 
-    The same token is the same work, so a second submission finds the first one's futures. Equal keys with other
-    arguments would return another render's files, so everything that tells two calls apart is in it.
+    The same token means the same work, so a second submission finds the futures of the first. Equal keys with other
+    arguments would return another render's files, so everything in which two calls can differ is in it.
     """
     parts = (plan.hash, plan.url, shown(output_url), str(damage_test))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -55,10 +55,10 @@ def chunk_tasks(
     every: float | None = None,
     priority: float = 0.0,
 ) -> list[Delayed]:
-    """One `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
+    """Return a `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
 
-    Of chunks that wait for a worker, those of the highest ``priority`` run first, and of one render in order, so that
-    assembly can begin with the first. ``every`` is how many seconds their progress events are apart; None for no events.
+    Waiting chunks run by ``priority``, highest first. Chunks of one render run in order, so that assembly can begin with
+    the first. ``every`` is the number of seconds between progress events; None for no events.
     """
     token = chunk_token(plan, output_url, damage_test=damage_test)
     name = chunk_name(token, attempt)
@@ -74,14 +74,14 @@ def chunk_tasks(
     tasks: dict[Any, Any] = {
         key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
     }
-    # Left to itself, dask starts the chunks of a render in the reverse order of their numbers as text.
+    # Without priorities, dask starts the chunks of a render in the reverse order of their numbers as text.
     layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
     graph = HighLevelGraph({name: layer}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]
 
 
 def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
-    """Make a `dask.delayed.Delayed` for each chunk of a plan, for graphs of your own. Each gives a `ChunkResult`.
+    """Make a `dask.delayed.Delayed` for each chunk of a plan, for your own graphs. Each gives a `ChunkResult`.
 
     Parameters
     ----------
@@ -90,13 +90,13 @@ def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bo
     output_url : str, optional
         Folder for the chunk files. Default: the plan's own folder.
     damage_test : bool
-        Whether to skip the capture of frames that did not change.
+        True to skip the capture of frames that did not change.
     """
     return chunk_tasks(plan, output_url or plan.chunks_url, damage_test=damage_test)
 
 
 def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
-    """A single task that waits in the scheduler's queue until a worker is free."""
+    """Return a single task that waits in the scheduler's queue until a worker is free."""
     if task_spec is None:  # pragma: no cover - another dask
         return delayed(call, pure=False)(*args, dask_key_name=key)
     task = task_spec.Task(key, call, *args, _data_producer=True)

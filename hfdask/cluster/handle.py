@@ -1,8 +1,8 @@
 """The driver: plan, chunks, assembly, with retries and progress, for one video.
 
-Results are taken to the driver as they finish and the store is asked first what is there already, so neither a dead
-worker nor a dead driver loses a finished chunk. How chunks are run and tried again is in `hfdask.cluster.chunk_run`, how
-they become a video meanwhile in `hfdask.cluster.assembler`.
+Results come to the driver as they finish, and finished chunks are first looked for in the store. So neither a dead worker
+nor a dead driver loses a finished chunk. `hfdask.cluster.chunk_run` runs and retries chunks; `hfdask.cluster.assembler`
+joins them meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from distributed import Client
 
-from hfdask.assembly.assemble import Assembly
+from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.claim import Claim
@@ -28,6 +28,7 @@ from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
 from hfdask.core.model import ChunkResult, RenderResult
+from hfdask.core.tables import html_table
 from hfdask.errors import (
     DiskFullError,
     EnvironmentMismatchError,
@@ -46,12 +47,12 @@ from hfdask.store import Store, concurrently, split_url
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a render is.
+    """The progress of a render.
 
     Attributes
     ----------
     stage : str
-        What it does now.
+        The current stage.
     done, frames : int
         Finished frames, and all frames. Both are 0 until the plan is made.
     chunks_done, chunks : int
@@ -59,7 +60,7 @@ class Progress:
     fps : float
         Finished frames a second.
     eta : float or None
-        Seconds until the rest is finished, if it goes on at this rate.
+        Seconds until the end at this rate.
     """
 
     stage: str
@@ -108,12 +109,12 @@ class Render:
 
     @property
     def progress(self) -> Progress:
-        """Where the render is now."""
+        """The current stage and its numbers."""
         with self._lock:
             return self._progress
 
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Return true if the render has ended, with a video or an error."""
         return self._finished.is_set()
 
     def result(self, timeout: float | None = None) -> RenderResult:
@@ -144,6 +145,20 @@ class Render:
         return (
             f"<Render {p.stage}: {p.done}/{p.frames} frames, {p.chunks_done}/{p.chunks} chunks, {self.job.output.url}>"
         )
+
+    def _repr_html_(self) -> str:
+        p = self.progress
+        rows = [
+            ("stage", p.stage),
+            ("frames", f"{p.done} of {p.frames}"),
+            ("chunks", f"{p.chunks_done} of {p.chunks}"),
+            ("frames a second", f"{p.fps:.1f}"),
+        ]
+        if p.stage == "render" and p.eta is not None:
+            rows.append(("seconds left", f"{p.eta:.0f}"))
+        if isinstance(self._outcome, BaseException):
+            rows.append(("error", str(self._outcome)))
+        return html_table(rows, self.job.output.url)
 
     def _main(self) -> None:
         try:
@@ -176,7 +191,7 @@ class Render:
         )
 
     def _require_shared(self) -> None:
-        """Refuse URLs of this process's memory where workers must reach them."""
+        """Refuse URLs of this process's memory if workers in other processes need them."""
         job = self.job
         urls = {"plan_dir": job.plan.url, "output": job.output.url if job.config.assemble_on == "worker" else ""}
         field = next((name for name, url in urls.items() if url.startswith("memory:")), None)
@@ -186,7 +201,7 @@ class Render:
             )
 
     def _plan(self) -> tuple[Plan, str]:
-        """The plan, and the worker that made it, if one did."""
+        """Plan; return the plan and the worker that made it, if any."""
         job, where = self.job, self.job.config.plan_on
         slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
         arguments = (job.project, job.plan, job.plan_options)
@@ -196,7 +211,7 @@ class Render:
         return plan_on_worker(self._once, *arguments, slots=slots, storage_options=job.storage_options)
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
-        """The result of a task of this render besides its chunks."""
+        """Run a task of this render that is not a chunk, and return its result."""
         return run_task(
             self._client,
             name,
@@ -213,7 +228,7 @@ class Render:
         return PurePosixPath(self.job.output.url).stem
 
     def _forget_plan(self) -> list[str]:
-        """Remove what was kept next to the output for another try; the answer is why that could not be done."""
+        """Remove the temporary plan next to the output; return warnings if that fails."""
         if self.job.keeps_plan:
             return []
         store, name = split_url(self.job.plan)
@@ -225,7 +240,7 @@ class Render:
         return []
 
     def _render_chunks(self, plan: Plan) -> tuple[RenderResult, list[str]]:
-        """Render what is missing and assemble it; the answer is the video, and what to warn of."""
+        """Render the missing chunks and assemble all; return the video and warnings."""
         store = plan.location.child(CHUNKS).store()
         found = concurrently(
             lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk, self._warnings.append)), plan.manifest.chunks
@@ -262,7 +277,7 @@ class Render:
                 missing = self._again(outcome, store)
 
     def _again(self, spoilt: Spoilt, store: Store) -> list[int]:
-        """Make way for new renderings of chunks that are spoilt: one of each, since what spoils it twice will do so for ever."""
+        """Drop damaged chunks and return their numbers. Each is rendered again once; if that is damaged too, its error is raised."""
         assert self.plan is not None
         for index, error in sorted(spoilt.items()):
             if index in self._redone:
@@ -277,20 +292,15 @@ class Render:
         return sorted(spoilt)
 
     def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
-        job = self.job
-        if job.config.assemble_on == "worker":
-            return AssemblyTask(
-                self._once, plan, job.output, strict=job.config.strict, certificate=job.config.certificate
-            )
-        opened = partial(
-            Assembly,
-            plan.location,
-            job.output,
-            strict=job.config.strict,
-            certificate=job.config.certificate,
-            plan_hash=plan.hash,
-        )
-        return AssemblyThread(opened, run.stop, self._stop)
+        output, config = self.job.output, self.job.config
+        options: AssembleOptions = {
+            "strict": config.strict,
+            "certificate": config.certificate,
+            "plan_hash": plan.hash,
+        }
+        if config.assemble_on == "worker":
+            return AssemblyTask(self._once, plan.location, output, options)
+        return AssemblyThread(partial(Assembly, plan.location, output, **options), run.stop, self._stop)
 
     def _require_going(self) -> None:
         if self._stop.is_set():
@@ -321,12 +331,12 @@ class Render:
             )
 
 
-# Nothing that a chunk shows depends on what these are about.
+# The pictures of chunks do not depend on the causes of these errors.
 _MENDABLE = (DiskFullError, EnvironmentMismatchError, OutputNotWritableError, RenderCancelledError, StoreRefusedError)
 
 
 def _can_go_on(error: BaseException) -> bool:
-    """Whether the same call could finish what this error interrupted, with the chunks that there are."""
+    """Return true if the same call could finish the interrupted render with the chunks that exist."""
     if not isinstance(error, HfdaskError) or type(error) is HfdaskError:
         return True
     return error.retryable or isinstance(error, _MENDABLE)

@@ -1,9 +1,9 @@
-"""What a driver leaves in a plan's folder for the worker that plans, besides the project's content.
+"""Files that a driver leaves in a plan's folder for the worker that plans, besides the project's content.
 
     planning-<random>/project.json         the frozen project: its entry, and path and digest of each file
     planning-<random>/replacing/<number>/  local files that replace URLs, and are not in the project
 
-The folder is removed when the plan is made. What the page asked for is in the plan then.
+The folder is removed when the plan is made. The plan then contains every file that the page requested.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a caller asked for, checked before anything starts."""
+"""A caller's request for a render, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hfdask.store import Location, StorageOptions, split_output
 
 @dataclass(frozen=True)
 class Job:
-    """What to render, where to, and how.
+    """The project to render, its output, and the options.
 
-    ``plan_options`` are those of the plan that the caller gave, ``workers`` is theirs or the project's own.
+    ``plan_options`` are the caller's options of the plan; ``workers`` is the caller's value, else the project's.
     """
 
     project: str | os.PathLike[str]
@@ -54,5 +54,5 @@ class Job:
 
     @property
     def keeps_plan(self) -> bool:
-        """Whether the plan stays when the video is done."""
+        """True if the plan stays when the video is done."""
         return self.config.plan_dir is not None

@@ -1,14 +1,14 @@
-"""Which workers have stopped, or begin nothing, told by their heartbeats.
+"""Find the workers that have stopped, or start no tasks, by their heartbeats.
 
 A worker that is stopped, or whose machine is, closes no connection, and the scheduler counts it as running for minutes
-(``worker-ttl``). How long a chunk takes says little: it may be a long one. So whoever has waited for a chunk for a while
-without hearing of it asks when the scheduler last heard of each worker: not at once, but twice, some seconds apart, because
-a value that has not changed in between tells more than a difference of clocks, which may jump.
+(``worker-ttl``). The time that a chunk takes proves little, because chunks may be long. So if a render has heard nothing of a
+chunk for a while, it asks the scheduler for the time of each worker's last heartbeat. It asks twice, some seconds apart: a value
+that has not changed in between is better evidence than a difference of clocks, which may jump.
 
-A worker that is paused for want of memory, or closes, sends heartbeats, but begins none of the tasks that wait there. The
-heartbeats of these are not counted, so that they soon count as stopped, too.
+A worker that is paused because its memory is full, or that is closing, sends heartbeats, but starts no task. Its heartbeats
+are not counted, so that it soon counts as stopped, too.
 
-As long as no chunk is quiet nobody asks; all renders of a client share one answer, of some bytes a worker.
+The scheduler is asked only while a chunk is quiet. All renders of a client share one answer, of a few bytes for each worker.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ logger = logging.getLogger("hfdask")
 
 
 class Heartbeats:
-    """Those of a cluster's workers. Any thread may use it.
+    """The heartbeats of a cluster's workers. Any thread may use it.
 
-    It logs a warning where a cluster has had no worker for a while: Dask lets tasks wait for one without a word, and for ever
-    unless ``distributed.scheduler.no-workers-timeout`` is set.
+    It logs a warning if a cluster has had no worker for a while: Dask lets tasks wait silently, and without end unless
+    ``distributed.scheduler.no-workers-timeout`` is set.
     """
 
     def __init__(self, client: Client) -> None:
@@ -54,7 +54,7 @@ class Heartbeats:
         self._warned = False
 
     def silent(self) -> set[str]:
-        """Workers that have stopped, or begin nothing. Asks the scheduler, but not more often than every `LOOK` seconds.
+        """Return the workers that have stopped, or start no tasks. Ask the scheduler at most every `LOOK` seconds.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Heartbeats:
 def noted(
     known: Mapping[str, tuple[float, float]], last_seen: Mapping[str, float], now: float
 ) -> dict[str, tuple[float, float]]:
-    """Each worker's last heartbeat, and since when it is known to us to be the last."""
+    """Return each worker's last heartbeat, and the time since which it is known to be the last."""
     before = {worker: known.get(worker, (None, now)) for worker in last_seen}
     return {
         worker: (seen, before[worker][1] if before[worker][0] == seen else now) for worker, seen in last_seen.items()
@@ -89,14 +89,14 @@ def noted(
 
 
 def silent(known: Mapping[str, tuple[float, float]], now: float) -> set[str]:
-    """Workers whose last heartbeat has been the last for too long."""
+    """Return the workers whose last heartbeat has been the last for too long."""
     limit = SILENT + SILENT_A_WORKER * len(known)
     return {worker for worker, (_, since) in known.items() if now - since >= limit}
 
 
 def _last_seen() -> Callable[..., dict[str, float]]:
-    """What runs on the scheduler: a function within one, which travels as it is; the other kind has the scheduler import hfdask,
-    and answer nobody meanwhile.
+    """Return the function that runs on the scheduler. A nested function is pickled whole. For a module's function the scheduler
+    would import hfdask, and could not answer other clients meanwhile.
     """
 
     def last_seen(dask_scheduler: Any) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Which cluster a render runs on: the caller's, or one in this process that is closed at the end.
+"""Choose the cluster of a render: the caller's, or a cluster in this process that is closed at the end.
 
 The embedded cluster opens no port: its scheduler, worker and client talk within the process, and the HTTP servers that
 Dask gives to every scheduler and worker are left out, because any user of the machine could ask them. A dashboard is
@@ -21,14 +21,14 @@ from hfdask.errors import InvalidConfigError
 
 
 def default_slots() -> int:
-    """Chunks to render at a time on this machine: one for each core, since a chunk keeps more than one busy."""
+    """Return the number of chunks to render at a time here: one per core, because a chunk uses more than one core."""
     return max(1, len(os.sched_getaffinity(0)))
 
 
 class _Embedded(SpecCluster):
     @property
     def dashboard_link(self) -> str:
-        """Where the dashboard listens; a scheduler without a port has the machine's own address."""
+        """The dashboard's address. A scheduler without a port would report the machine's own address."""
         services = self.scheduler_info["services"]
         return format_dashboard_link("127.0.0.1", services["dashboard"]) if "dashboard" in services else ""
 
@@ -45,16 +45,16 @@ class _QuietWorker(Worker):
 
 @contextmanager
 def client_for(client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Iterator[Client]:
-    """The given client, else the current one, else that of an embedded cluster for the length of the block.
+    """Yield the given client, else the current one, else the client of an embedded cluster that closes with the block.
 
     The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
-    second and needs no ``__main__`` guard, and what is heavy runs in Chromium's processes anyway. With ``dashboard`` it
+    second and needs no ``__main__`` guard, and the heavy work runs in Chromium's processes anyway. With ``dashboard`` it
     has one, at the client's ``dashboard_link``.
 
     Raises
     ------
     InvalidConfigError
-        Where ``client`` is no synchronous distributed Client.
+        If ``client`` is not a synchronous distributed Client.
     """
     if client is not None:
         if not isinstance(client, Client) or client.asynchronous:

@@ -1,10 +1,10 @@
-"""Which workers may take which chunk.
+"""Decide which workers may take a chunk.
 
-One that would render other pixels than were planned takes none. A chunk that failed on a worker is tried again on another
-one, and the second copy of a straggler goes to another one, as long as there is one that has not had it. One that has stopped gets
-no copy of anything.
+A worker that would render other pixels than the plan takes none. A chunk that failed on a worker is tried again on another
+worker, and the second copy of a slow chunk goes to another worker, as long as some worker has not had it. A stopped worker
+gets no copies.
 
-A chunk is bound to workers for nothing else, because a bound task does not wait in the scheduler's queue for whichever worker is
+Chunks are bound to workers for no other reason, because a bound task does not wait in the scheduler's queue for whichever worker is
 free first.
 """
 
@@ -27,9 +27,9 @@ class Workers:
     Attributes
     ----------
     warnings : list of str
-        Workers that were passed over, and why.
+        Warnings that name skipped workers and the reasons.
     silent : set of str
-        Workers that have stopped, as far as is known.
+        Workers that are known to have stopped.
     """
 
     def __init__(self, client: Client, planned: Environment) -> None:
@@ -41,48 +41,48 @@ class Workers:
         self._had: dict[int, list[str]] = {}
 
     def ask(self) -> None:
-        """Learn of every worker what it would render with, before any takes a chunk.
+        """Compare the environment of every worker with the plan, before any takes a chunk.
 
         Raises
         ------
         EnvironmentMismatchError
-            Where none would render what was planned.
+            If no worker would render the planned pixels.
         """
         if not in_process(self._client):
             self.exclude(connection_of(self._client).unfit_workers(self._planned))
 
     def exclude(self, unfit: dict[str, dict[str, Any]]) -> None:
-        """Give no chunk to these workers, which differ from what was planned.
+        """Give no chunk to these workers, because they differ from the plan.
 
         Raises
         ------
         EnvironmentMismatchError
-            Where no other one is left.
+            If no other worker is left.
         """
         self._unfit.update(unfit)
         self.warnings += [f"worker {worker} gets no chunk: {_listed(unfit[worker])}" for worker in sorted(unfit)]
         if unfit and not self.eligible():
             each = "; ".join(f"{worker}: {_listed(differences)}" for worker, differences in sorted(self._unfit.items()))
             raise EnvironmentMismatchError(
-                f"no worker would render what was planned: {each}; use the same image everywhere, or plan on a worker's",
+                f"no worker would render the planned pixels: {each}; use the same image everywhere, or plan on a worker's",
                 workers=self._unfit,
             )
 
     def eligible(self) -> set[str]:
-        """Workers that are there now and would render what was planned. Asks the scheduler."""
+        """Return the present workers that would render the planned pixels. Asks the scheduler."""
         return worker_addresses(self._client) - set(self._unfit)
 
     def record_attempt(self, index: int, worker: str) -> None:
-        """Try this chunk elsewhere, if it has to be tried again."""
+        """Remember that a worker had this chunk, so that a new attempt goes elsewhere."""
         had = self._had.setdefault(index, [])
         if worker in had:
             had.remove(worker)
         had.append(worker)
 
     def allowed(self, indices: Iterable[int]) -> dict[int, frozenset[str]]:
-        """The workers that a new try of each chunk is bound to: none where any will do.
+        """Return the workers to which a new attempt of each chunk is bound; an empty set means any worker.
 
-        Once all have had a chunk, those that had it longest ago may have it again.
+        Once all workers have had a chunk, the first of them may have it again.
         """
         had = {index: self._had.get(index, []) for index in indices}
         if not (self._unfit or self.silent or any(had.values())):

@@ -1,8 +1,8 @@
-"""A worker plugin that makes workers ready for chunks before the first one comes, and tidies up after the last.
+"""A worker plugin that prepares workers before their first chunk, and cleans up after the last one.
 
-Renders work without it: a chunk checks all of this for itself. With it, a worker that can't render leaves the cluster
-before it is given anything, late ones too, the first chunk finds a warm browser, and the scheduler knows what Chromium
-takes of each worker's memory, of which Dask's own figures show nothing.
+Renders work without it, because each chunk makes the same checks. With it, a worker that cannot render leaves the cluster
+before it gets a task, also if it joins late. The first chunk finds a warm browser. The scheduler knows how much of each
+worker's memory Chromium uses, which Dask's own numbers do not show.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ logger = logging.getLogger("distributed.hfdask")
 class PrepareWorker(WorkerPlugin):
     """Prepare each worker of a cluster, late ones too: ``client.register_plugin(hfdask.PrepareWorker())``.
 
-    It compares browser and libraries with what is expected, removes what dead processes have left in scratch folder and
-    cache, and adds the worker metrics ``hfdask_browsers`` and ``hfdask_browser_bytes`` (see ``client.scheduler_info()`` and
-    the dashboard's page of workers). A worker that cannot render logs why, also at the topic ``hfdask-worker``, and closes
+    It compares browser and libraries with the expected ones, removes files of dead processes from scratch folder and cache,
+    and adds the worker metrics ``hfdask_browsers`` and ``hfdask_browser_bytes`` (see ``client.scheduler_info()`` and the
+    dashboard's page of workers). A worker that cannot render logs the reason, also at the topic ``hfdask-worker``, and closes
     together with its nanny. Its other tasks and data go to other workers.
 
     Only the first registration on a cluster counts. To expect something else, unregister it first:
@@ -52,7 +52,7 @@ class PrepareWorker(WorkerPlugin):
     environment : Environment, optional
         Expect this environment.
     warm : bool
-        Whether to start a browser at once, with the plan's fonts if a plan is given.
+        True to start a browser at once, with the plan's fonts if a plan is given.
     """
 
     name = "hfdask"
@@ -74,14 +74,14 @@ class PrepareWorker(WorkerPlugin):
             self._leaving = asyncio.create_task(_leave(worker, str(trouble)))
 
     async def teardown(self, worker: Worker) -> None:
-        """Close browsers: all if the process ends, else those that no chunk has. Dask calls this."""
+        """Close browsers: all if the process ends, else the idle ones. Dask calls this."""
         for name in _METRICS:
             worker.metrics.pop(name, None)
         ending = worker.nanny is not None and worker.status in (Status.closing, Status.closed)
         await asyncio.to_thread(close_browsers if ending else _close_idle)
 
     def _trouble(self, share: int | None) -> HfdaskError | None:
-        """Why this worker cannot render, after everything that heals had another chance."""
+        """Return the reason why this worker cannot render, after a second attempt if the first error is transient."""
         for _ in range(_ATTEMPTS):
             try:
                 self._prepare(share)
@@ -105,7 +105,7 @@ class PrepareWorker(WorkerPlugin):
             thread.run(self._start(*self._kind()))
 
     def _kind(self) -> tuple[Any, Any]:
-        """Capture mode and fonts of the browser to start."""
+        """Return the capture mode and the fonts of the browser to start."""
         if self.location is None:
             return capture_mode("auto"), None
         plan = Plan.open(self.location)
@@ -130,6 +130,6 @@ def _close_idle() -> None:
 
 
 async def _leave(worker: Worker, reason: str) -> None:
-    await worker  # until it has started: its nanny answers nothing before
-    # With its nanny, which would start another one that is no better.
+    await worker  # until it has started, because its nanny does not answer before
+    # Together with its nanny, which would start a new worker with the same fault.
     await worker.close_gracefully(restart=False, reason=reason)

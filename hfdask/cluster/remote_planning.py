@@ -1,7 +1,7 @@
 """Planning for drivers without a browser: the driver freezes the project, and a worker probes it.
 
 Hashing needs no browser, so the project's files go from the driver into the plan's store, once. Workers need not see this
-machine's disk: they get the files from there, like any chunk does. What they need besides is in `hfdask.cluster.handover`.
+machine's disk: they get the files from there, as for any chunk. Other files for them are in `hfdask.cluster.handover`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hfdask.store import SecretOptions, Snapshot, StorageOptions
 
 
 def needs_worker(client: Client) -> bool:
-    """Whether this process has no browser, and there are others."""
+    """Return true if this process has no browser, and there are workers in other processes."""
     try:
         find_browser()
     except BrowserNotFoundError:
@@ -45,19 +45,19 @@ def plan_on_worker(
     slots: int,
     storage_options: StorageOptions | None,
 ) -> tuple[Plan, str]:
-    """Plan as `hfdask.plan` does, with a task that probes the page; the second is the worker's address.
+    """Plan as `hfdask.plan` does, with a task that probes the page; return the plan and the worker's address.
 
     Parameters
     ----------
     options : mapping
-        Those that the caller gave; ``slots`` is the default of ``workers``, 0 for none.
+        The caller's options; ``slots`` is the default of ``workers``, 0 for none.
     run : callable
         Runs a task of `hfdask.cluster.tasks` with these arguments; see `hfdask.cluster.single_task`.
 
     Raises
     ------
     HfdaskError
-        As of planning; and `MissingArtifactError` if this machine and the worker do not see the same folder.
+        The errors of planning, and `MissingArtifactError` if this machine and the worker do not share the folder.
     """
     clock = StageClock(Observer())
     with Snapshot(location.store()) as snapshot, local_project(project, storage_options) as folder:
@@ -73,8 +73,8 @@ def plan_on_worker(
         plan = Plan.open(location)
     except MissingArtifactError as error:
         raise MissingArtifactError(
-            f"worker {made.worker} has planned to {location.url}, but the plan is not there for this machine: "
-            "let plan_dir be a folder that all share, or another URL",
+            f"worker {made.worker} has planned to {location.url}, but this machine does not find the plan: "
+            "set plan_dir to a folder that all machines share, or to another URL",
             url=location.manifest,
         ) from error
     stages = {**clock.rounded(), **made.stages}

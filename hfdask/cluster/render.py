@@ -38,7 +38,7 @@ def submit(
     output : str or path
         The video, any fsspec URL; it appears there only when it is complete and verified.
     client : distributed.Client
-        Where the chunks run. It must stay open until the render has ended.
+        A client of the cluster that renders the chunks. It must stay open until the render has ended.
     storage_options : mapping, optional
         Arguments of the file systems; they travel to the workers but are never stored or shown.
     config : RenderConfig, optional
@@ -82,9 +82,9 @@ def render(
     client : distributed.Client, optional
         Default: the current client. If there is none, a cluster runs in this process for the length of the call.
     progress : bool, optional
-        Whether to show a progress bar on standard error. Default: on a terminal and in a notebook.
+        True to show a progress bar on standard error. Default: on a terminal and in a notebook.
     dashboard : bool
-        Whether a cluster in this process has a dashboard. Its address goes to standard error.
+        True to give the cluster in this process a dashboard. Its address goes to standard error.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def render(
 
 
 def _parted(config: RenderConfig | None, options: Mapping[str, Any]) -> tuple[dict[str, Any], JobConfig]:
-    """The options of the plan that were given, and the others."""
+    """Split the given options into the plan's and the others."""
     job = {name: value for name, value in options.items() if name in JOB_OPTIONS}
     plan = {name: value for name, value in options.items() if name not in JOB_OPTIONS}
     return explicit(config, plan), JobConfig.of(job)

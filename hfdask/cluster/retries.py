@@ -1,4 +1,4 @@
-"""When a failed task is tried again: one rule for chunks, planning and assembly."""
+"""Decide if a failed task is tried again, by one rule for chunks, planning and assembly."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def retry_delay(error: HfdaskError, failures: int, retries: int, *, killed: bool
     Parameters
     ----------
     error : HfdaskError
-        Why the last attempt failed.
+        The last attempt's error.
     failures : int
-        Attempts that have failed, with this one.
+        Number of failed attempts, including this one.
     retries : int
         New attempts that the caller allows.
     killed : bool
-        Whether the task's worker was lost. The scheduler has tried such a task on several workers already. It gets one more
+        True if the task's worker was lost. The scheduler has tried such a task on several workers already. It gets one more
         attempt, because the scheduler also blames tasks that only waited on the same workers.
     """
     if not error.retryable or failures > (min(1, retries) if killed else retries):

@@ -1,8 +1,8 @@
-"""Questions to a scheduler: each has a time limit, and however the scheduler is lost, the error is `SchedulerLostError`.
+"""Ask a scheduler with a time limit. If the scheduler is lost in any way, the error is `SchedulerLostError`.
 
-A scheduler that is stopped, or whose machine is, closes no connection: whoever waits for its answer without a limit
-waits for ever. So all of this package asks through `ask`, and whoever waits for something that the scheduler should send
-by itself, such as the end of a task, has a `Watch`.
+A scheduler that is stopped, or whose machine is stopped, closes no connection, so an answer without a time limit may never
+come. All of this package therefore asks through `ask`. Code that waits for messages of the scheduler, such as the end of a
+task, uses a `Watch`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ ANSWER = 25.0
 """Seconds in which a scheduler must answer; its event loop is not busy for so long."""
 
 SILENCE = 15.0
-"""Seconds after which a scheduler that sends nothing is asked whether it is still there."""
+"""Seconds without messages after which the scheduler is asked for an answer."""
 
 CLOSE = 5.0
-"""Seconds that closing a connection may take; a scheduler that is stopped does not answer to that either."""
+"""Seconds that closing a connection may take, because a stopped scheduler does not answer then either."""
 
 _R = TypeVar("_R")
 
 
 def ask(client: Client, call: Callable[..., _R], *args: Any, seconds: float | None = None, **options: Any) -> _R:
-    """The answer of a method of a client that asks the scheduler.
+    """Call a method of a client that asks the scheduler, and return the answer.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def ask(client: Client, call: Callable[..., _R], *args: Any, seconds: float | No
     Raises
     ------
     SchedulerLostError
-        Where there is no answer in time, or the connection is lost.
+        If there is no answer in time, or the connection is lost.
     HfdaskError
-        For what the scheduler answers with an error.
+        If the scheduler answers with an error.
     """
     limit = ANSWER if seconds is None else seconds
     try:
@@ -73,7 +73,7 @@ def ask(client: Client, call: Callable[..., _R], *args: Any, seconds: float | No
 
 
 def ask_scheduler(client: Client) -> dict[str, Any]:
-    """What a scheduler tells of itself: its address, and how many workers and threads it has.
+    """Ask a scheduler for its address and its numbers of workers and threads.
 
     Raises
     ------
@@ -86,22 +86,22 @@ def ask_scheduler(client: Client) -> dict[str, Any]:
 
 
 def worker_slots(client: Client) -> int:
-    """Threads of all workers of a cluster, which is the number of chunks that run at a time; 0 before the first has come."""
+    """Return the threads of all workers, which is the number of chunks that run at a time; 0 before a worker has come."""
     return int(ask_scheduler(client)["total_threads"])
 
 
 def in_process(client: Client) -> bool:
-    """Whether all workers share this process, and so its memory:// files; they then reach the scheduler in no other way."""
+    """Return true if all workers run in this process, and so share its memory:// files."""
     return str(ask_scheduler(client)["address"]).startswith("inproc://")
 
 
 def worker_addresses(client: Client) -> set[str]:
-    """All workers that the scheduler has."""
+    """Return the addresses of the scheduler's workers."""
     return set(ask(client, client.nthreads))
 
 
 def workers_of(client: Client, futures: Sequence[Future[Any]]) -> dict[str, str]:
-    """The worker that each task was given to, by key as text; none for a task that waits with the scheduler, or has ended."""
+    """Return the worker of each task, by key as text; a waiting or ended task has none."""
     if not futures:
         return {}
 
@@ -115,14 +115,14 @@ def workers_of(client: Client, futures: Sequence[Future[Any]]) -> dict[str, str]
 
 
 def cancel(client: Client, futures: list[Future[Any]]) -> None:
-    """Withdraw tasks. That a scheduler which is lost does not hear of it is no error: it has lost the tasks, too."""
+    """Withdraw tasks. A lost scheduler does not raise an error here, because it has lost the tasks, too."""
     if futures and client.status == "running":
         with suppress(SchedulerLostError):
             ask(client, client.sync, lambda: client.cancel(futures, asynchronous=True))
 
 
 class Watch:
-    """Whether the scheduler is still there, for somebody who waits for what it sends."""
+    """Notice a lost scheduler while waiting for its messages."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -138,7 +138,7 @@ class Watch:
         Raises
         ------
         SchedulerLostError
-            Where it does not answer.
+            If it does not answer.
         """
         if time.monotonic() - self._heard >= SILENCE:
             ask_scheduler(self._client)
@@ -148,8 +148,8 @@ class Watch:
 class Turns:
     """Lets one thread at a time ask, because all want the same answer.
 
-    If the scheduler is found lost, those who wait for their turn are told so: if each asked for itself, the last would
-    wait for a multiple of the limit.
+    If the scheduler is lost, the waiting threads get the same error. If each asked again, the last one would wait for a
+    multiple of the limit.
     """
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold the turn for the length of the block.
+        """Hold the turn until the block ends.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class Turns:
 
 
 class _Impatient(Client):
-    """A client that does not wait for ever for a scheduler which takes the connection, and then says nothing."""
+    """A client with a time limit for schedulers that accept the connection, and then do not answer."""
 
     def start(self, **kwargs: Any) -> None:
         """Connect, within `CONNECT` seconds."""
@@ -191,15 +191,22 @@ class _Impatient(Client):
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Client]:
-    """A client of the scheduler at an address, for the length of the block, in which Dask logs nothing: errors tell enough.
+def connect(address: str) -> Iterator[Client]:
+    """Connect to the Dask scheduler at an address until the block ends. Dask logs nothing meanwhile: errors say enough.
+
+    Unlike a `Client` that you make yourself, this one gives up after some seconds if the scheduler does not answer.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``tcp://10.0.0.5:8786``.
 
     Raises
     ------
     InvalidConfigError
-        Where it is no address.
+        If it is not an address.
     SchedulerLostError
-        Where no scheduler answers there.
+        If no scheduler answers there.
     """
     with silence_logging_cmgr(logging.CRITICAL):
         client = _client_at(address)
@@ -217,7 +224,9 @@ def _client_at(address: str) -> Client:
             raise ValueError("it needs certificates: set distributed.comm.tls in Dask's configuration")
         return _Impatient(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise InvalidConfigError(f"{address} is no address of a Dask scheduler: {error}", field="scheduler") from error
+        raise InvalidConfigError(
+            f"{address} is not the address of a Dask scheduler: {error}", field="scheduler"
+        ) from error
     except (OSError, TimeoutError) as error:
         raise SchedulerLostError(
             f"no Dask scheduler answers at {address}: {error or f'not within {CONNECT:g} s'}", address=address
@@ -225,6 +234,6 @@ def _client_at(address: str) -> Client:
 
 
 def typed(error: BaseException, what: str, client: Client) -> BaseException:
-    """An error as one of our own, unless it is an interruption."""
+    """Return an error as an `HfdaskError`; an interruption stays unchanged."""
     ours = isinstance(error, HfdaskError) or not isinstance(error, (Exception, CancelledError))
     return error if ours else cause_of(error, what, client)

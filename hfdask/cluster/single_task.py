@@ -40,20 +40,20 @@ def run_task(
     Parameters
     ----------
     name : str
-        Of the task on the dashboard, and in errors: a single word.
+        Name of the task on the dashboard and in errors: a single word.
     call, *args
-        What runs. It should give its errors the worker's address.
+        The function and its arguments. It should give its errors the worker's address.
     span : str
-        Of the video.
+        Name of the video.
     priority, retries : float, int
-        As of the chunks.
+        The same as for chunks.
     stop : threading.Event
-        Ends it.
+        Ends the wait.
 
     Raises
     ------
     HfdaskError
-        The first error that cannot heal, or that did not in all attempts.
+        The first permanent error, or a transient error of the last attempt.
     """
     failures = 0
     while True:
@@ -98,7 +98,7 @@ def _attempt(
 
 
 def _require_going_on(client: Client, future: Future[_R], name: str) -> None:
-    """Raise where the task is on a worker that has stopped."""
+    """Raise an error if the task is on a worker that has stopped."""
     silent = connection_of(client).silent_workers()
     worker = next(iter(workers_of(client, [future]).values()), "") if silent else ""
     if worker in silent:

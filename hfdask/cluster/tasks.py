@@ -1,4 +1,4 @@
-"""What runs on a worker: one chunk, with its stages metered and its progress told to the driver; planning; assembly."""
+"""The tasks that run on workers: a chunk with metered stages and progress events, planning, and assembly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from hfdask.assembly.assemble import assemble
+from hfdask.assembly.assemble import AssembleOptions, assemble
 from hfdask.browser import browser_thread
 from hfdask.cluster.client_state import TOPIC
 from hfdask.cluster.handover import received
@@ -25,14 +25,14 @@ from hfdask.rendering.chunk import render_chunk
 from hfdask.store import Location, SecretOptions, Snapshot, materialised, split_url
 
 EVENT_SECONDS = 0.5
-"""Progress events of a chunk are at least this far apart."""
+"""Minimum number of seconds between progress events of a chunk."""
 
 EVENTS_A_SECOND = 100
-"""Of a whole cluster; the scheduler passes each on to every driver."""
+"""Progress events of a whole cluster per second; the scheduler forwards each to every driver."""
 
 
 def event_seconds(slots: int) -> float:
-    """How far apart the progress events of a chunk should be where so many chunks run at a time."""
+    """Return the seconds between progress events of a chunk, if ``slots`` chunks run at a time."""
     return max(EVENT_SECONDS, slots / EVENTS_A_SECOND)
 
 
@@ -46,9 +46,9 @@ def render_chunk_task(
     token: str,
     every: float | None,
 ) -> ChunkResult:
-    """`hfdask.render_chunk` as a task: URLs and numbers in, a small record out.
+    """Run `hfdask.render_chunk` as a task. It takes URLs and numbers, and returns a small record.
 
-    ``every`` is how many seconds progress events are apart, with the render's ``token``; None for no events.
+    ``every`` is the number of seconds between progress events, which have the render's ``token``; None for no events.
     """
     observer = _observer(index, attempt, token, every)
     with _tag_worker(observer):
@@ -66,42 +66,29 @@ def render_chunk_task(
 
 
 def _leave_no_orphan(plan: PlanLocation, output: Location) -> None:
-    """Remove a chunk whose plan is gone: its worker was stopped in the middle of the upload, and the render ended without it."""
+    """Remove the chunk's files if its plan is gone: the worker was stopped during the upload, and the render ended without it."""
     if plan.store().exists(MANIFEST):
         return
     store, name = split_url(output)
     for suffix in ("", ".json", ".frames.json", ".before.png", ".last.png"):
         store.delete(name + suffix)
     if store.local:
-        with suppress(OSError):  # where there is something else
+        with suppress(OSError):  # the folder has other files
             os.removedirs(store.path)
 
 
 def assemble_task(
-    plan: PlanLocation,
-    plan_hash: str,
-    chunk_urls: tuple[str, ...],
-    output: Location,
-    strict: bool,
-    certificate: bool,
+    plan: PlanLocation, chunk_urls: tuple[str, ...], output: Location, options: AssembleOptions
 ) -> RenderResult:
-    """`hfdask.assemble` as a task; the records of the chunks stay out of the answer, because the driver has them."""
+    """Run `hfdask.assemble` as a task. The result has no records of chunks, because the driver has them."""
     observer = _observer()
     with _tag_worker(observer):
-        video = assemble(
-            plan,
-            chunk_urls,
-            output,
-            strict=strict,
-            certificate=certificate,
-            plan_hash=plan_hash,
-            observer=observer,
-        )
+        video = assemble(plan, chunk_urls, output, observer=observer, **options)
     return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
 
 
 class Planned(Value, frozen=True):
-    """What planning tells besides the plan; see `hfdask.Plan`."""
+    """The results of planning besides the plan; see `hfdask.Plan`."""
 
     worker: str
     stages: dict[str, float]
@@ -121,7 +108,7 @@ def plan_task(location: PlanLocation, handed_over: Location, options: SecretOpti
                 paths = held.enter_context(materialised(store, frozen.artifacts, frozen.artifacts))
         except MissingArtifactError as error:
             raise MissingArtifactError(
-                f"{location.url} is not there for worker {observer.worker}: let plan_dir be at a URL that workers share",
+                f"worker {observer.worker} does not find {location.url}: set plan_dir to a URL that all workers can reach",
                 url=location.url,
             ) from error
         files = {each.path: paths[each.sha256] for each in frozen.artifacts}
@@ -143,7 +130,7 @@ def _tag_worker(observer: Observer) -> Iterator[None]:
 
 
 def memory_share(worker: Any) -> int | None:
-    """Bytes of memory that a task and its browser have on a worker, where Dask was told how many the worker has."""
+    """Return the bytes of memory for a task and its browser on a worker; None if the worker has no memory limit."""
     limit = worker.memory_manager.memory_limit
     return int(limit) // int(worker.state.nthreads) if limit else None
 
@@ -154,13 +141,13 @@ def _observer(index: int = 0, attempt: int = 0, token: str = "", every: float | 
 
         worker = get_worker()
     except (ImportError, ValueError):
-        return Observer()  # a local scheduler: nobody is listening
+        return Observer()  # a local scheduler has no listeners
     browser_thread().pool.share = memory_share(worker)
     return WorkerObserver(worker, index, attempt, token, every)
 
 
 class WorkerObserver(Observer):
-    """Feeds Fine Performance Metrics (``hf-capture`` and so on) and the topic of progress events."""
+    """Send Fine Performance Metrics (``hf-capture`` and so on) and progress events."""
 
     def __init__(self, worker: Any, index: int, attempt: int, token: str, every: float | None) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
@@ -176,7 +163,7 @@ class WorkerObserver(Observer):
         self._tell(0)
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
-        """As in the base class; a task that was withdrawn ends here, and so uploads nothing.
+        """Meter a stage as in the base class. A withdrawn task ends here, and so uploads nothing.
 
         Raises
         ------
@@ -201,7 +188,7 @@ class WorkerObserver(Observer):
             self._worker.log_event(TOPIC, message)
 
     def cancelled(self) -> bool:
-        """Whether the scheduler has withdrawn this task, by the worker's own state: no message is exchanged."""
+        """Return true if the scheduler has withdrawn this task. It looks at the worker's state and sends no message."""
         if self._key is None:
             return False
         state = self._worker.state.tasks.get(self._key)

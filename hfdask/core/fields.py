@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-MAX_SIDE = 7680
+MIN_SIDE, MAX_SIDE = 16, 7680
 """Pixels."""
 
 MAX_FRAMES = 86_400 * 240
@@ -90,7 +90,7 @@ HEADERS = frozenset(
     | {"cross-origin-resource-policy", "cross-origin-embedder-policy", "access-control-expose-headers"}
     | {f"access-control-allow-{what}" for what in ("origin", "credentials", "headers", "methods")}
 )
-"""Response headers that a plan carries: those that a page can notice, and a redirect's location. Never cookies."""
+"""Response headers that a plan carries: headers that a page can notice, and a redirect's location. Never cookies."""
 
 HeaderName = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(sorted(HEADERS))})\Z")]
 _VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]{0,8192}\Z")
@@ -104,7 +104,7 @@ Size = Annotated[int, Meta(ge=0, le=2**40)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Frame = Annotated[int, Meta(ge=0, le=MAX_FRAMES)]
 ChunkIndex = Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
-Side = Annotated[int, Meta(ge=16, le=MAX_SIDE)]
+Side = Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Timeout = Annotated[float, Meta(gt=0, le=3600)]
 RatePart = Annotated[int, Meta(ge=1, le=10**9)]

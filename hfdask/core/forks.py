@@ -2,8 +2,8 @@
 
 A fork copies the memory, but only the thread that forks. The work of other threads is never done, and their locks stay
 locked. hfdask starts its own threads again in each process, so a fork is harmless while hfdask is idle. But while it
-works, locks of any library may be held, and Dask never starts its threads again. A wait for such a thread could last
-for ever, so it is an error at once.
+works, locks of any library may be held, and Dask never starts its threads again. A wait for such a thread may never
+end, so it is an error at once.
 """
 
 from __future__ import annotations

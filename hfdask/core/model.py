@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -46,6 +47,7 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.tables import chunk_row, facts, html_table
 from hfdask.core.values import Value
 from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
@@ -119,10 +121,6 @@ class Artifact(Value, frozen=True):
         Digest of its content, and its name in the store.
     size : int
         Bytes.
-    chunks : "all" or tuple of int
-        The chunks that need it.
-    assembler : bool
-        True if assembly needs it; always false today.
     """
 
     of_project: ClassVar[bool] = True
@@ -340,7 +338,7 @@ class Video(Value, frozen=True):
     size : int
         Bytes.
     index : VideoIndex
-        Where its frames are.
+        The object with the index of its frames.
     source : VideoSource
         Its properties.
     asked : bool
@@ -503,8 +501,20 @@ def _apart(window: range, frames: Collection[int]) -> bool:
 class FrameRecord(Value, frozen=True):
     """The lists of a chunk with one entry per frame, from ``start`` on. They are stored in a file beside it.
 
-    ``digests`` are BLAKE3 (128 bits, hex) of the frame's RGB(A) pixels, ``damage`` is true if the compositor drew
-    anything new, and ``seconds`` is the wall time to capture the frame.
+    Attributes
+    ----------
+    key : str
+        Key of the chunk's `ChunkRange`.
+    start : int
+        The first frame.
+    digests : tuple of str
+        BLAKE3 (128 bits, hex) of the frames' RGB(A) pixels.
+    damage : tuple of bool
+        True if the compositor drew anything new. The other frames are static.
+    seconds : tuple of float
+        Wall seconds to capture the frames.
+    messages : tuple of str
+        What the page said.
     """
 
     LIMIT: ClassVar[int] = 2**28
@@ -557,7 +567,7 @@ class ChunkResult(Value, frozen=True):
     Attributes
     ----------
     plan_hash : str
-        The plan that it was rendered for, or the last one that found it unchanged.
+        The plan that it was rendered for, or the last plan that found it unchanged.
     key : str
         Key of its `ChunkRange`.
     index, start, end : int
@@ -663,7 +673,7 @@ class Finding(Value, frozen=True):
         Stable name of the rule.
     severity : {"error", "warning"}
     file, line : str, int or None
-        Where it is; lines count from 1.
+        Its place; lines count from 1.
     element : str or None
         An opening tag, or a line of a script.
     message, remedy : str
@@ -684,6 +694,19 @@ class Finding(Value, frozen=True):
     def place(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
+    @staticmethod
+    def summary(findings: Iterable[Finding]) -> list[str]:
+        """Return one line for each code, errors first, with the count and the first place."""
+        findings = list(findings)
+        counts = Counter(finding.code for finding in findings)
+        first = {finding.code: finding for finding in reversed(findings)}
+        ordered = sorted(first.values(), key=lambda finding: (finding.severity, finding.code))
+        return [
+            f"{finding.severity}: {finding.code}{f' x {counts[finding.code]}' if counts[finding.code] > 1 else ''} "
+            f"({finding.place}): {finding.message}"
+            for finding in ordered
+        ]
+
 
 class RenderResult(Value, frozen=True):
     """A finished, verified video.
@@ -703,7 +726,7 @@ class RenderResult(Value, frozen=True):
     static_frames : int
         Frames that were equal to the frame before.
     stages : dict of str to float
-        Wall seconds by stage; those of chunks are summed. ``total`` is the whole call.
+        Wall seconds by stage, summed over the chunks. ``total`` is the whole call.
     chunks : tuple of ChunkResult
         Records of the chunks.
     seams : tuple of Seam
@@ -737,6 +760,17 @@ class RenderResult(Value, frozen=True):
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one flat dictionary for each chunk, as for ``pandas.DataFrame(result.to_rows())``.
+
+        The columns are chunk, start, end, frames, static_frames, worker, warm, attempt, reused, size and
+        browser_bytes, as in `ChunkResult`, and the seconds of each stage: materialise, boot, capture, encode, upload.
+        """
+        return [chunk_row(chunk) for chunk in self.chunks]
+
+    def _repr_html_(self) -> str:
+        return html_table(facts(self), self.output)
 
 
 def canonical_json(value: Any) -> bytes:

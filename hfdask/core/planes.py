@@ -1,4 +1,4 @@
-"""A decoded picture in the form that a page takes it."""
+"""A decoded picture in a format that a page can use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CHROMA = {"I420": (2, 2), "I422": (2, 1), "I444": (1, 1)}  # pixels of a sample
 
 @dataclass(frozen=True)
 class ColorSpace:
-    """How a picture's numbers stand for colors, in the words of WebCodecs' ``VideoColorSpaceInit``."""
+    """The colors that a picture's numbers stand for, in the words of WebCodecs' ``VideoColorSpaceInit``."""
 
     primaries: str
     transfer: str
@@ -57,7 +57,7 @@ class Planes:
     rotation : int
         Degrees to turn it clockwise for display: 0, 90, 180 or 270.
     flip : bool
-        Whether to mirror it left to right after it was turned.
+        True to mirror it left to right after the rotation.
     """
 
     format: PlaneFormat

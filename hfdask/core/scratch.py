@@ -1,7 +1,7 @@
 """Scratch folders: private, removed at exit, or by the next process after a `kill -9`.
 
 Each process holds a lock on its folders. The kernel drops the lock when the process ends, however it ends, so a folder
-whose lock is free has no owner. Process ids cannot tell that: they are reused, and mean nothing across containers that
+whose lock is free has no owner. Process ids do not show this: they are reused, and mean nothing across containers that
 share /tmp.
 """
 
@@ -20,6 +20,8 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 MEMORY = Path("/dev/shm")
 """Top folder of files that are kept in memory."""
@@ -95,19 +97,11 @@ def atomic_file(folder: Path, name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
-_MAX_TRIES = 100
-
-
+@retry(retry=retry_if_exception_type((FileNotFoundError, FileExistsError)), stop=stop_after_attempt(100), reraise=True)
 def _new_file(path: Path) -> int:
     """Make a file and its folder; again, if another process removes the folder before the file is in it."""
-    for left in reversed(range(_MAX_TRIES)):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except (FileNotFoundError, FileExistsError):
-            if not left:
-                raise
-    raise AssertionError
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def shared_folder() -> Path:
@@ -167,7 +161,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def _base(top: Path) -> Path:
-    """Return the user's folder. If another user has taken its name, make another one that later processes find."""
+    """Return the user's folder. If another user has taken its name, make another folder, which later processes find."""
     name = f"hfdask-{os.getuid()}"
     for folder in (top / name, *sorted(top.glob(f"{name}-*"))):
         with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):

@@ -1,8 +1,8 @@
-"""When a clip of the page shows which time of its source video (docs/compositions.md, 9).
+"""Compute the time of its source that a clip shows at each frame (docs/compositions.md, 9).
 
-All of it is exact. Times that an author wrote are read as the decimals that they are, and all arithmetic is rational;
-what is not rational in a speed ramp is computed to 28 digits, by functions that are rounded alike on every machine. So a
-worker never asks for another source frame than the planner did.
+All times are exact. A time is read as the decimal that the author wrote, and the arithmetic is rational. Logarithms and
+powers in a speed ramp are not rational: they are computed to 28 digits, with the same rounding on every machine. So a
+worker always shows the source frame that planning chose.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from hfdask.core.values import Value
 from hfdask.core.video_source import FrameIndex, VideoSource
 
 MIN_RATE, MAX_RATE = 0.1, 10.0
-"""Limits of a playback rate; others are cut to them."""
+"""Limits of a playback rate. Rates beyond them are clamped."""
 
 MAX_POINTS = 512
-"""Points of a speed ramp."""
+"""Most points of a speed ramp."""
 
 SNAP = Fraction(1, 1000)
-"""Frames: a start or end that is so near to a frame is meant to be on it."""
+"""Frames. A start or an end within this distance of a frame counts as on it."""
 
-_TINY = Fraction(1, 10**9)  # frames; as in `hfdask.core.frames.frame_at`
+_TINY = Fraction(1, 10**9)  # in frames, as in `hfdask.core.frames.frame_at`
 _CELLS = 48
 _EDGE = Decimal("0.999")
 _DIGITS = Context(prec=28)
@@ -41,18 +41,19 @@ _Share = Annotated[float, Meta(ge=0.001, le=0.999)]
 
 
 class RatePoint(Value, frozen=True):
-    """A point of a speed ramp, and the shape of the ramp from there to the next point (docs/compositions.md, 9.5).
+    """A point of a speed ramp, and the shape of the ramp up to the next point (docs/compositions.md, 9.5).
 
     Attributes
     ----------
     t : float
         Seconds from the clip's beginning.
     v : float
-        The rate there.
+        The rate at this point.
     curve : float
         Bend from -1 (early) to 1 (late).
     via : tuple of two floats, or None
-        Progress in time and in value through which the ramp passes instead, both from 0 to 1.
+        A point that the ramp passes through instead of bending by ``curve``: progress in time and in value, both from 0
+        to 1.
     """
 
     t: Seconds
@@ -62,34 +63,34 @@ class RatePoint(Value, frozen=True):
 
     def __post_init__(self) -> None:
         if self.via and abs(self.via[0] - self.via[1]) < 1e-6:
-            raise ValueError("a ramp through the middle of its points has no bend")
+            raise ValueError("a via point on the straight line does not bend the ramp; leave it out")
 
 
 class VideoClip(Value, frozen=True):
-    """A ``<video>`` of the page: when it shows, and what it plays.
+    """A ``<video>`` of the page: the time in which it shows, and the source that it plays.
 
     Attributes
     ----------
     id : str
-        Its render id, which no other video of the page has.
+        Its render id, unique among the videos of the page.
     video : int
         Number of its source among the plan's videos.
     start, end : float
-        Its window in seconds of the composition: it shows at ``start <= time < end``.
+        Its window in seconds of the composition. It shows at ``start <= time < end``.
     origin : float
-        The time at which it begins to play. It may lie before ``start``: then its beginning is cut off.
+        The time at which it begins to play. If this is before ``start``, its beginning is cut off.
     pace : float
-        Rate of the compositions around it.
+        Product of the rates of the compositions around it.
     media_start : float
         Seconds of the source at which it begins to play.
     rate : float
         Its own rate.
     ramp : tuple of RatePoint
-        Rates over time instead of ``rate``.
+        Rates over time. If there are any, ``rate`` does not count.
     loop : bool
-        Whether it begins again at ``media_start`` when the source ends; else the last frame stays.
+        True if it begins again at ``media_start`` when the source ends. Else the last frame stays.
     muted : bool
-        Whether its sound is not wanted.
+        True if its sound is not wanted.
     """
 
     id: Text
@@ -113,12 +114,12 @@ class VideoClip(Value, frozen=True):
 
 @lru_cache(maxsize=4096)
 def exact(seconds: float) -> Fraction:
-    """Return a time as the shortest decimal that reads as it: 0.1 is a tenth."""
+    """Return a time as the shortest decimal that is read as this float: 0.1 is exactly a tenth."""
     return Fraction(repr(seconds))
 
 
 def on_grid(seconds: float, fps: Fraction) -> Fraction:
-    """Return a time in frames: a whole number if it is within `SNAP` of one (docs/compositions.md, 9.3)."""
+    """Return a time in frames, rounded to a whole number if it is within `SNAP` of it (docs/compositions.md, 9.3)."""
     frames = exact(seconds) * fps
     nearest = round(frames)
     return Fraction(nearest) if abs(frames - nearest) <= SNAP else frames
@@ -132,8 +133,8 @@ def frames_of(clip: VideoClip, fps: Fraction) -> range:
 def source_time(clip: VideoClip, frame: int, fps: Fraction, playable: Fraction) -> Fraction | None:
     """Return the time of the source that a clip shows at a frame, or None outside of its window.
 
-    It follows the frame grid of the video from the in-point on, and may lie past the end of the source, whose last frame
-    stays then (docs/compositions.md, 9.4).
+    The time is on the frame grid of the video, which starts at the in-point. It may be after the end of the source:
+    then the last frame stays (docs/compositions.md, 9.4).
     """
     if frame not in frames_of(clip, fps):
         return None
@@ -148,7 +149,7 @@ def source_time(clip: VideoClip, frame: int, fps: Fraction, playable: Fraction) 
 def source_frames(
     clip: VideoClip, source: VideoSource, index: FrameIndex, frames: Iterable[int], fps: Fraction
 ) -> tuple[int | None, ...]:
-    """Return for each frame the frame of the source that a clip shows, or None if it shows nothing."""
+    """Return the source frame that a clip shows at each frame, or None if it shows nothing."""
     times = (source_time(clip, frame, fps, source.playable.fraction) for frame in frames)
     return tuple(None if time is None else index.at(time) for time in times)
 
@@ -156,7 +157,7 @@ def source_frames(
 def natural_length(
     media_start: float, rate: float, ramp: tuple[RatePoint, ...], pace: float, playable: Fraction
 ) -> Fraction:
-    """Return the seconds of the composition that a source lasts from its in-point on (docs/compositions.md, 9.5)."""
+    """Return how many seconds of the composition a source lasts from its in-point on (docs/compositions.md, 9.5)."""
     left = max(Fraction(0), playable - exact(media_start))
     if not ramp:
         return left / exact(rate) / exact(pace)
@@ -167,7 +168,7 @@ def natural_length(
 
 
 def played_seconds(rate: float, ramp: tuple[RatePoint, ...], local: Fraction) -> Fraction:
-    """Return the seconds of the source that were played after so many seconds of a clip (docs/compositions.md, 9.5)."""
+    """Return the seconds of the source that a clip has played after ``local`` seconds (docs/compositions.md, 9.5)."""
     if not ramp:
         return local * exact(rate)
     times, played = _table(ramp)
@@ -178,9 +179,10 @@ def played_seconds(rate: float, ramp: tuple[RatePoint, ...], local: Fraction) ->
 
 @lru_cache(maxsize=256)
 def _table(ramp: tuple[RatePoint, ...]) -> tuple[list[Fraction], list[Fraction]]:
-    """Integrate a ramp: times, and the seconds that were played by then, between which all is straight.
+    """Integrate a ramp. Return times, and the seconds of the source that were played at each of them.
 
-    Trapezoids, 48 from each point to the next. Before the first point its rate holds.
+    Interpolate linearly between them. There are 48 trapezoids from each point to the next. Before the first point, the
+    rate of that point holds.
     """
     times, played = [Fraction(0)], [Fraction(0)]
     rate = exact(ramp[0].v)
@@ -203,7 +205,7 @@ def _table(ramp: tuple[RatePoint, ...]) -> tuple[list[Fraction], list[Fraction]]
 
 
 def _rate_within(point: RatePoint, following: float, progress: Fraction) -> Fraction:
-    """Return the rate between two points: as many equal factors as the shape has gone of its way."""
+    """Return the rate between two points. Its logarithm is interpolated by the shape of the ramp."""
     with localcontext(_DIGITS):
         low, high = Decimal(repr(point.v)).ln(), Decimal(repr(following)).ln()
         x = Decimal(progress.numerator) / Decimal(progress.denominator)
@@ -221,9 +223,9 @@ def _bent(x: Decimal, curve: float) -> Decimal:
 def _through(x: Decimal, via_x: float, via_y: float) -> Decimal:
     """Return the height at ``x`` of the conic from (0, 0) to (1, 1) whose middle is the via point.
 
-    It is a rational quadratic Bézier curve. With the weight ``w``, its control point is the via point, moved on from the
-    middle of the straight line by the ``w``-th part of the way between the two. The weight is the smallest that keeps
-    it between 0.001 and 0.999, so that the curve never turns back.
+    The conic is a rational quadratic Bézier curve. Its control point is ``via + (via - middle) / w``, with a weight
+    ``w`` and the middle (0.5, 0.5). ``w`` is the smallest weight of at least 1 that keeps the control point between
+    0.001 and 0.999, so that the curve never turns back.
     """
     middle = Decimal("0.5")
     via = Decimal(repr(via_x)), Decimal(repr(via_y))
@@ -249,7 +251,7 @@ _SLACK = Decimal("1e-9")
 
 
 def _between(xs: Sequence[Fraction], ys: Sequence[Fraction], x: Fraction) -> Fraction:
-    """Interpolate linearly; ``xs`` rise, and ``x`` is among them."""
+    """Interpolate linearly. ``xs`` are in rising order, and ``x`` is within their range."""
     upper = min(max(bisect_right(xs, x), 1), len(xs) - 1)
     lower = upper - 1
     return ys[lower] + (ys[upper] - ys[lower]) * (x - xs[lower]) / (xs[upper] - xs[lower])

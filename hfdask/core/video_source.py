@@ -1,8 +1,8 @@
 """A source video as a plan stores it: its properties, and an index of its frames.
 
-Both come from demuxing the file once, while planning (`hfdask.media.probe`). A worker then knows which frame is shown
-at a time, and from which key frame it is decoded, without searching the file. All times are fractions. So every worker
-finds the same frame, whatever its container rounds to.
+Planning demuxes the file once to get both (`hfdask.media.probe`). With them, a worker finds the frame that is shown at
+a time, and the key frame from which it is decoded, without searching the file. All times are fractions. So every worker
+finds the same frame, even if the container rounds times.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from hfdask.core.planes import ColorSpace
 from hfdask.core.values import Value
 
 MAX_SOURCE_SIDE = 8192
-"""Pixels of a source's longer side: 8K of digital cinema."""
+"""Most pixels of a source's longer side: 8K of digital cinema."""
 
 MAX_SOURCE_PIXELS = 8192 * 4320
-"""Pixels of a frame of a source."""
+"""Most pixels of a frame of a source."""
 
 MAX_SOURCE_FRAMES = 1_000_000
-"""Frames of a source: more than four hours at 60 frames a second."""
+"""Most frames of a source: more than four hours at 60 frames a second."""
 
 MAX_SOURCE_RATE = 1000
-"""Frames a second of a source, on average."""
+"""Highest average rate of a source, in frames a second."""
 
 HALF_TICK = Fraction(1, 1000)
-"""Longest half tick, in seconds, by which a frame may be early."""
+"""Seconds. A frame may be shown half a tick early, if half a tick is at most this."""
 
 EARLY = 1 - Fraction(1, 10**6)
-"""The first frame is shown less than so many seconds before its time; earlier, nothing is."""
+"""Seconds. The first frame is shown early by less than this. Before that, nothing is shown."""
 
 Primaries = Literal["bt709", "bt470bg", "smpte170m", "bt2020", "smpte432"]
 Transfer = Literal["bt709", "smpte170m", "iec61966-2-1", "linear", "pq", "hlg"]
@@ -79,7 +79,7 @@ class VideoSource(Value, frozen=True):
     Attributes
     ----------
     container, codec, pixel_format : str
-        FFmpeg's names; the pixel format is that of decoded frames.
+        FFmpeg's names. ``pixel_format`` is the format of decoded frames.
     stream : int
         Number of the video stream in the file.
     width, height : int
@@ -89,25 +89,25 @@ class VideoSource(Value, frozen=True):
     rotation : int
         Degrees to turn the picture clockwise for display.
     flip : bool
-        True if the picture is mirrored left to right after it was turned.
+        True if the picture is mirrored left to right after the rotation.
     primaries, transfer, matrix, full_range : str, str, str, bool
-        Colors, in the words of WebCodecs. What the file does not say is filled in as Chromium does.
+        Colors, in the words of WebCodecs. If the file lacks one, it has the value that Chromium assumes.
     alpha : bool
         True if the pictures have transparency.
     interlaced : bool
-        True if pictures are two fields.
+        True if pictures consist of two fields.
     time_base : TimeBase
         Tick of the stream.
     lead : Ratio
         Seconds from the start of the earliest stream of the file to the first frame.
     playable : Ratio
-        Seconds of media time until the end of the pictures; never less than the lead.
+        Media time in seconds at which the pictures end; never less than ``lead``.
     rate : Ratio
-        Average frames a second; 0 if there is one frame of unknown duration.
+        Average frames a second; 0 if there is only one frame, of unknown duration.
     variable : bool
-        True if frames are unevenly spaced.
+        True if frames are at uneven distances.
     sound : bool
-        True if the file has a sound track too.
+        True if the file also has a sound track.
     """
 
     container: Line
@@ -141,7 +141,7 @@ class VideoSource(Value, frozen=True):
 
     @property
     def natural_size(self) -> tuple[int, int]:
-        """Width and height as a page sees them: with square pixels, turned."""
+        """Width and height in a page: with square pixels, after rotation."""
         size = (self.display_width, self.display_height)
         return size if self.rotation in (0, 180) else size[::-1]
 
@@ -162,10 +162,10 @@ class KeyFrame(Value, frozen=True, array_like=True):
     Attributes
     ----------
     frame : int
-        First frame, in display order, that is decoded from here. The frames from here to the next key frame's are.
+        First frame, in display order, that is decoded from this packet. So are all later ones before the next key frame.
     pts, dts : int
-        Presentation and decoding time stamps of its packet, in ticks of the file. The packet itself may be hidden by
-        an edit list.
+        Presentation and decoding time stamps of the packet, in ticks of the file. An edit list may hide the packet's
+        own picture.
     """
 
     frame: SourceFrame
@@ -181,16 +181,16 @@ class FrameIndex(Value, frozen=True):
     time_base : TimeBase
         Seconds of a tick.
     start : Ratio
-        Start of the earliest stream, in seconds of the file's clock. Media time counts from there.
+        Start of the earliest stream, in seconds of the file's clock. Media time counts from this start.
     origin : int
-        Time stamp of the file that the index calls 0: ``start`` in whole ticks, rounded down.
+        Time stamp of the file that is 0 in the index: ``start`` in whole ticks, rounded down.
     pts : tuple of int
-        Ticks of each frame after ``origin``, in rising order.
+        Ticks from ``origin`` to each frame, in rising order.
     keys : tuple of KeyFrame
-        In rising order; the first one is of frame 0.
+        Key frames in rising order. The first one is for frame 0.
     counted : bool
-        True if packets have no usable presentation times, as in some AVI and MPEG files. Then the frames are decoded from
-        the beginning, and counted.
+        True if packets have no usable presentation times, as in some AVI and MPEG files. Then the frames are decoded
+        and counted from the beginning.
     """
 
     LIMIT: ClassVar[int] = 2**27
@@ -225,10 +225,11 @@ class FrameIndex(Value, frozen=True):
         return ticks * self.time_base.fraction
 
     def at(self, seconds: Fraction) -> int | None:
-        """Return the frame that is on screen at a media time, or None if there is none yet.
+        """Return the frame that is shown at a media time, or None if no frame is shown yet.
 
-        That is the last frame whose time is no later than ``seconds`` plus half a tick. So a time that the container
-        rounded up still counts. Half ticks of more than 1 ms do not: in such files times are not rounded.
+        This is the last frame whose time is not later than ``seconds`` plus half a tick. So a frame is also found if
+        the container has rounded its time up. Half a tick of more than 1 ms is not added: such files do not round
+        times.
 
         Parameters
         ----------
@@ -238,8 +239,8 @@ class FrameIndex(Value, frozen=True):
         Returns
         -------
         int or None
-            Number of the frame in display order. The last frame is held. The first frame is shown up to a second before
-            its time, as Chromium does; before that there is nothing.
+            Number of the frame in display order. After the last frame, the last frame stays. The first frame is shown
+            up to a second early, as in Chromium. Before that, nothing is shown.
         """
         tick = self.time_base.fraction
         slack = tick / 2 if tick / 2 <= HALF_TICK else Fraction(0)

@@ -1,9 +1,9 @@
-"""The fonts of a browser: those of this machine during planning, and those of the plan during rendering.
+"""The fonts of a browser: this machine's during planning, and the plan's during rendering.
 
 Chromium gets all fonts except a page's own from fontconfig, so one generated configuration decides all of them. It
 contains our table of stand-ins and our drawing settings, and nothing of the machine's own configuration. Only its
-folders differ: for planning those of the machine, for rendering a folder with the plan's files. Fontconfig takes the
-best font that it has. The best of many fonts is also the best of those few that the plan carries, so both draw the
+folders differ: for planning the machine's folders, for rendering a folder with the plan's files. Fontconfig takes the
+best font that it has. The best of many fonts is also the best of the few fonts in the plan, so both draw the
 same.
 """
 
@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from hfdask.core.fields import is_font_name, line
 from hfdask.core.model import Font, FontSet, canonical_json
@@ -32,11 +32,15 @@ from hfdask.store import file_digest
 
 # Families that are searched first for characters that a text's own fonts lack.
 _FALLBACKS = ("Noto Sans", "DejaVu Sans", "Liberation Sans", "Noto Color Emoji")
-_SETTINGS = {"antialias": "<bool>true</bool>", "hinting": "<bool>false</bool>", "autohint": "<bool>false</bool>"} | {
-    "hintstyle": "<const>hintnone</const>",
-    "rgba": "<const>none</const>",
-    "lcdfilter": "<const>lcdnone</const>",
+_SETTINGS = {
+    "antialias": ("bool", "true"),
+    "hinting": ("bool", "false"),
+    "autohint": ("bool", "false"),
+    "hintstyle": ("const", "hintnone"),
+    "rgba": ("const", "none"),
+    "lcdfilter": ("const", "lcdnone"),
 }
+_PROLOGUE = '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
 # CSS's weights on fontconfig's scale.
 _WEIGHTS = {400: 80, 700: 200, 900: 210}
 _NEWEST = 2**31 - 1
@@ -160,30 +164,31 @@ def _write(
     folder: Path, folders: Iterable[Path], caches: Iterable[Path], own: Iterable[str], table: Mapping[str, str]
 ) -> Path:
     """Write a configuration. Our cache folder comes first, because fontconfig writes to the first one."""
-    rules = [
-        *(f"<dir>{escape(str(path))}</dir>" for path in folders),
-        *(f"<cachedir>{escape(str(path))}</cachedir>" for path in (folder / "cache", *caches)),
-        '<selectfont><rejectfont><pattern><patelt name="scalable"><bool>false</bool></patelt></pattern></rejectfont></selectfont>',
-        *(_declare(folder / "files" / name, name) for name in own),
-        *(_stand_in(name, table[name]) for name in _in_order(table)),
-        *(_heaviest(canonical.family) for canonical in CANONICAL if 900 in canonical.weights),
-        '<match target="pattern">',
-        *(_edit("family", "append_last", _string(family), "weak") for family in _FALLBACKS),
-        "</match>",
-        *(
-            f'<match target="{target}">{"".join(_edit(*setting) for setting in _settings())}</match>'
-            for target in ("pattern", "font")
-        ),
-    ]
+    root = Element("fontconfig")
+    for place in folders:
+        _text(root, "dir", str(place))
+    for place in (folder / "cache", *caches):
+        _text(root, "cachedir", str(place))
+    scalable = SubElement(SubElement(SubElement(root, "selectfont"), "rejectfont"), "pattern")
+    _text(SubElement(scalable, "patelt", name="scalable"), "bool", "false")
+    for name in own:
+        _declare(root, folder / "files" / name, name)
+    for name in _in_order(table):
+        _edit(_match_family(root, name), "family", "assign", "string", table[name], binding="same")
+    for canonical in CANONICAL:
+        if 900 in canonical.weights:
+            _heaviest(root, canonical.family)
+    last = SubElement(root, "match", target="pattern")
+    for family in _FALLBACKS:
+        _edit(last, "family", "append_last", "string", family, binding="weak")
+    for target in ("pattern", "font"):
+        drawing = SubElement(root, "match", target=target)
+        for name, (kind, value) in _SETTINGS.items():
+            _edit(drawing, name, "assign", kind, value)
+    indent(root)
     path = folder / "fonts.conf"
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(
-        '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n<fontconfig>\n'
-        + "\n".join(rules)
-        + "\n</fontconfig>\n",
-        "utf-8",
-        "surrogateescape",
-    )
+    temporary.write_text(f"{_PROLOGUE}{tostring(root, 'unicode')}\n", "utf-8", "surrogateescape")
     return temporary.replace(path)
 
 
@@ -193,43 +198,35 @@ def _in_order(table: Mapping[str, str]) -> list[str]:
     return sorted(table, key=lambda name: (name.casefold() not in targets, name))
 
 
-def _settings() -> list[tuple[str, str, str]]:
-    return [(name, "assign", value) for name, value in _SETTINGS.items()]
-
-
-def _declare(path: Path, name: str) -> str:
-    """Return a rule that sets family and weight of one of our files: some fonts name their heaviest face as a family.
+def _declare(root: Element, path: Path, name: str) -> None:
+    """Add a rule that sets family and weight of one of our files: some fonts name their heaviest face as a family.
 
     The version makes it win against a copy of the same font on the machine.
     """
     canonical, weight = _BY_FILE[name]
-    return (
-        f'<match target="scan"><test name="file">{_string(str(path))}</test>'
-        + _edit("family", "assign", _string(canonical.family), "same")
-        + _edit("weight", "assign", f"<int>{_WEIGHTS[weight]}</int>")
-        + _edit("fontversion", "assign", f"<int>{_NEWEST}</int>")
-        + "</match>"
-    )
+    rule = SubElement(root, "match", target="scan")
+    _text(SubElement(rule, "test", name="file"), "string", str(path))
+    _edit(rule, "family", "assign", "string", canonical.family, binding="same")
+    _edit(rule, "weight", "assign", "int", str(_WEIGHTS[weight]))
+    _edit(rule, "fontversion", "assign", "int", str(_NEWEST))
 
 
-def _stand_in(name: str, family: str) -> str:
-    test = f'<test name="family" qual="any">{_string(name)}</test>'
-    return f'<match target="pattern">{test}{_edit("family", "assign", _string(family), "same")}</match>'
+def _heaviest(root: Element, family: str) -> None:
+    """Add a rule for weight 800: CSS takes 900 for it, but fontconfig finds 700 as near."""
+    rule = _match_family(root, family)
+    _text(SubElement(rule, "test", name="weight", compare="more"), "int", str(_WEIGHTS[700]))
+    _edit(rule, "weight", "assign", "int", str(_WEIGHTS[900]))
 
 
-def _heaviest(family: str) -> str:
-    """Return a rule for weight 800: CSS takes 900 for it, but fontconfig finds 700 as near."""
-    tests = (
-        f'<test name="family" qual="any">{_string(family)}</test>'
-        f'<test name="weight" compare="more"><int>{_WEIGHTS[700]}</int></test>'
-    )
-    return f'<match target="pattern">{tests}{_edit("weight", "assign", f"<int>{_WEIGHTS[900]}</int>")}</match>'
+def _match_family(root: Element, family: str) -> Element:
+    rule = SubElement(root, "match", target="pattern")
+    _text(SubElement(rule, "test", name="family", qual="any"), "string", family)
+    return rule
 
 
-def _edit(name: str, mode: str, value: str, binding: str = "") -> str:
-    bound = f' binding="{binding}"' if binding else ""
-    return f'<edit name="{name}" mode="{mode}"{bound}>{value}</edit>'
+def _edit(rule: Element, name: str, mode: str, kind: str, value: str, **binding: str) -> None:
+    _text(SubElement(rule, "edit", {"name": name, "mode": mode, **binding}), kind, value)
 
 
-def _string(text: str) -> str:
-    return f"<string>{escape(text)}</string>"
+def _text(parent: Element, tag: str, text: str) -> None:
+    SubElement(parent, tag).text = text

@@ -29,7 +29,7 @@ class Canonical:
         return self.family.lower().replace(" ", "-")
 
     def files(self) -> dict[str, int]:
-        """Weights by file names of the faces."""
+        """Return the weights by file names of the faces."""
         return {f"{self.slug}-{weight}.ttf": weight for weight in self.weights}
 
 

@@ -43,7 +43,7 @@ class _FontSet(ctypes.Structure):
 
 @functools.cache
 def _library() -> Any:
-    for name in (f"{sys.prefix}/lib/{_LIBRARY}", _LIBRARY):  # a conda environment has fonts of its own
+    for name in (f"{sys.prefix}/lib/{_LIBRARY}", _LIBRARY):  # a conda environment has its own fonts
         try:
             library = ctypes.CDLL(name)
         except OSError:

@@ -44,7 +44,7 @@ def installed_files() -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def install_fonts(say: Callable[[str], None]) -> str:
+def install_fonts(say: Callable[[str], None] = print) -> str:
     """Install every missing canonical family; return a line about the installed ones.
 
     Raises

@@ -1,4 +1,4 @@
-"""Where a plan is kept, and what is where in its folder."""
+"""The place of a plan, and of the files in its folder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class PlanLocation(Location):
 
     @property
     def chunks(self) -> str:
-        """The folder of the plan's own chunk files, where those of earlier plans are found too."""
+        """The folder of the plan's chunk files; it also has chunks of earlier plans."""
         return f"{self.url}/{CHUNKS}"
 
     def chunk(self, chunk: ChunkRange) -> str:
-        """The URL of a chunk's file in the plan's own folder."""
+        """Return the URL of a chunk's file in the plan's own folder."""
         return f"{self.chunks}/{chunk.file}"
 
     def location_of(self, url: Place) -> Location:

@@ -16,8 +16,6 @@ class Plan:
 
     Attributes
     ----------
-    location : PlanLocation
-        The plan's folder, and how to reach it.
     manifest : Manifest
         The content of the plan.
     stages : dict of str to float
@@ -66,8 +64,18 @@ class Plan:
 
     @property
     def chunks_url(self) -> str:
-        """Folder of the plan's chunk files, and of those of earlier plans."""
+        """Folder of the plan's chunk files; it also has chunks of earlier plans."""
         return self.location.chunks
+
+    def chunk_url(self, index: int) -> str:
+        """Return the URL of a chunk's file in the plan's folder; the chunk need not be rendered yet.
+
+        Raises
+        ------
+        ChunkIndexError
+            If the plan has no chunk of this number.
+        """
+        return self.location.chunk(self.manifest.chunk(index))
 
     def __repr__(self) -> str:
         m = self.manifest

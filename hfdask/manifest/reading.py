@@ -33,7 +33,7 @@ def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
     ------
     MissingArtifactError, ProtocolError, PlanCorruptError
     PlanHashError
-        If another plan is there.
+        If there is another plan.
     """
     where = store.url_of(MANIFEST)
     try:
@@ -42,7 +42,7 @@ def read_manifest(store: Store, plan_hash: str | None = None) -> Manifest:
         raise MissingArtifactError(f"there is no plan at {where}, or it is not complete yet", url=where) from error
     if plan_hash is not None and manifest.plan_hash != plan_hash:
         raise PlanHashError(
-            f"another plan was made at {where} while this one was rendered; give each render a plan_dir of its own",
+            f"another plan was made at {where} while this one was rendered; give each render its own plan_dir",
             url=where,
         )
     return manifest
@@ -61,7 +61,7 @@ def _manifest(data: bytes, where: str) -> Manifest:
 
 
 def require_sealed(manifest: Manifest, where: str) -> None:
-    """Check that a manifest is the one that was planned.
+    """Check that a manifest is unchanged since it was planned.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _require_videos(manifest: Manifest, where: str) -> None:
     conditions = (
         (all(clip.video < len(manifest.videos) for clip in manifest.clips), "a clip plays no video of the plan"),
         (len({clip.id for clip in manifest.clips}) == len(manifest.clips), "two clips have the same id"),
-        (all(video.sha256 in files for video in manifest.videos), "a video is no file of the plan"),
+        (all(video.sha256 in files for video in manifest.videos), "no file of the plan has the digest of a video"),
         (entry not in manifest.only_decoded, "its entry document is a video"),
     )
     for met, what in conditions:

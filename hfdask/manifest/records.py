@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from hfdask.core.forks import worked
 from hfdask.core.model import ChunkResult, FrameRecord, decode
-from hfdask.store import Store
+from hfdask.errors import MissingArtifactError
+from hfdask.store import StorageOptions, Store, split_url
 
 
 def read_record(store: Store, name: str) -> ChunkResult:
@@ -30,3 +32,31 @@ def read_frames(store: Store, name: str) -> FrameRecord:
     name += ".frames.json"
     where = store.url_of(name)
     return store.read_as(name, lambda data: decode(data, FrameRecord, where), limit=FrameRecord.LIMIT)
+
+
+@worked
+def frame_record(chunk: ChunkResult, *, storage_options: StorageOptions | None = None) -> FrameRecord:
+    """Read which frames of a finished chunk changed, how long each took to capture, and what their pixels were.
+
+    A render keeps its chunks only if it has a ``plan_dir``.
+
+    Parameters
+    ----------
+    chunk : ChunkResult
+        One of `RenderResult.chunks`, or the result of `render_chunk`.
+    storage_options : mapping, optional
+        Arguments of the file system of the chunk's URL.
+
+    Raises
+    ------
+    MissingArtifactError
+        If the chunk's files are gone.
+    PlanCorruptError, StoreError, StoreRefusedError
+    """
+    store, name = split_url(chunk.url, storage_options)
+    try:
+        return read_frames(store, name)
+    except MissingArtifactError as error:
+        raise MissingArtifactError(
+            f"{chunk.frames_url} is not there: render with a plan_dir to keep the chunks", url=chunk.frames_url
+        ) from error

@@ -15,7 +15,7 @@ UNSAID = 2
 """Number of H.273 for an unspecified property."""
 
 HD_HEIGHT = 720
-"""Pictures from this height on are taken for BT.709 if nothing is said, lower ones for BT.601."""
+"""If a source has no color tags, pictures of at least this height count as BT.709, lower ones as BT.601."""
 
 _PRIMARIES: Mapping[int, Primaries] = {
     1: "bt709",
@@ -42,7 +42,7 @@ SWSCALE: Mapping[str, Colorspace] = {
     "smpte170m": Colorspace.SMPTE170M,
     "bt2020-ncl": Colorspace.BT2020,
 }
-"""Matrices as swscale calls them. Pictures in RGB are given to pages in BT.709."""
+"""swscale's names of the matrices. Pages get RGB pictures in BT.709."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,17 @@ class ColorTags:
 
 
 def color_tags(frame: av.VideoFrame, context: Any, codec: str) -> ColorTags:
-    """Return the colors of a stream: as its first frame says, else its header, else as Chromium guesses.
+    """Return the colors of a stream: from its first frame, else from its header, else as Chromium guesses them.
 
-    Chromium takes untagged pictures for BT.709 from 720 lines on, and lower ones, and those of VP9 and AV1, for BT.601.
+    Chromium treats untagged pictures of at least 720 lines as BT.709. It treats lower pictures, and all untagged pictures
+    of VP9 and AV1, as BT.601.
 
     Parameters
     ----------
     frame : av.VideoFrame
         The first frame.
     context : VideoCodecContext
-        Context of the stream, with the tags of the header.
+        Codec context of the stream. It has the tags of the header.
     codec : str
         FFmpeg's name of the codec.
     """

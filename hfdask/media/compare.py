@@ -1,6 +1,6 @@
 """Compare videos or pictures frame by frame, in numbers that other tools can check.
 
-FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal those of its command line. Two
+FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal FFmpeg's command line. Two
 videos are compared in their stored YUV planes, and two PNGs in RGB. To compare a PNG with a video, the PNG first goes
 through the encoder's conversion, so that only the codec's loss is measured.
 """
@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 import av
-import numpy as np
 from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
 from hfdask.core.forks import worked
 from hfdask.errors import MediaError
-from hfdask.media.picture import BITEXACT, Pixels, YuvConverter, decode_frame
+from hfdask.media.picture import BITEXACT, YuvConverter, decode_frame
 
 Source: TypeAlias = str | os.PathLike[str]
 
@@ -116,25 +115,6 @@ def compare(a: Source, b: Source) -> Comparison:
     if meter is None:
         raise MediaError(f"{b if count_a else a} has no frames")
     return meter.finish(count_a, count_b)
-
-
-def ssim(a: Pixels, b: Pixels) -> float:
-    """Return the structural similarity of two RGB pictures, averaged over their channels; 1 for equal pictures.
-
-    Parameters
-    ----------
-    a, b : ndarray of uint8, shape (height, width, 3)
-        At least 16 pixels wide and high.
-
-    Raises
-    ------
-    MediaError
-        If the shapes differ or are too small.
-    """
-    frame_a, frame_b = (av.VideoFrame.from_ndarray(np.ascontiguousarray(p), format="rgb24") for p in (a, b))
-    meter = _Meter(frame_a, frame_b)
-    meter.push(frame_a, frame_b)
-    return meter.finish(1, 1).min_ssim
 
 
 class _Meter:

@@ -74,7 +74,7 @@ class Join:
     fps : Fraction
         Frames a second. Frame ``i`` is shown at exactly ``i / fps`` seconds.
     settings : EncoderSettings
-        Those that the chunks were encoded with.
+        The settings of the chunks.
     metadata : mapping of str to str
         Tags of the file.
 

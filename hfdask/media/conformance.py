@@ -91,7 +91,7 @@ def verify(
             scan = _scan(container, video)
             _check_frames(path, scan, frames, fps, keyframes)
             if scan.digest != digest:
-                raise _invalid(path, "packets", "its packets are not those of the chunks")
+                raise _invalid(path, "packets", "its packets differ from the chunks' packets")
     except av.FFmpegError as error:
         raise _invalid(path, "file", f"it cannot be read: {error}") from error
 
@@ -160,7 +160,7 @@ def _check_boxes(path: Path) -> None:
                 if size == 1:
                     size = int.from_bytes(file.read(8), "big")
                 order.append(kind)
-                # A size of 0 means up to the end; a size below a header's length would loop for ever.
+                # A size of 0 means up to the end; a size below a header's length would loop without end.
                 position = end if size < 8 else position + size
     except OSError as error:
         raise _invalid(path, "file", f"it cannot be read: {error}") from error

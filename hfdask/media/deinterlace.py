@@ -1,8 +1,8 @@
-"""Make whole pictures of interlaced ones, by FFmpeg's ``bwdif``.
+"""Make progressive pictures of interlaced pictures with FFmpeg's ``bwdif``.
 
-A picture of two fields becomes one picture, at the time of its first field, so the number of frames stays. Pictures that
-are not marked as interlaced are kept as they are. The filter looks at one frame before and one after. It is given
-exactly these, so its result does not depend on where reading began.
+A picture of two fields becomes one picture, at the time of its first field, so the number of frames stays the same.
+Pictures that are not marked as interlaced are kept as they are. The filter needs one frame before and one frame after.
+It gets exactly these frames, so its result does not depend on the frame from which reading began.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import av
 from av.filter import Graph
 
 _FILTER = "mode=send_frame:parity=auto:deint=interlaced"
-_CLOCK = Fraction(1, 25)  # frames are numbered, so any clock will do
+_CLOCK = Fraction(1, 25)  # the time stamps are frame numbers, so any clock will do
 
 
 class Deinterlacer:
@@ -34,7 +34,7 @@ class Deinterlacer:
         self._shown: tuple[int, av.VideoFrame] | None = None
 
     def frame(self, number: int) -> av.VideoFrame:
-        """Return a frame without its fields' comb."""
+        """Return a frame as a progressive picture."""
         if self._shown is None or number not in (self._shown[0], self._shown[0] + 1):
             self._begin(number)
         if self._shown is None or number != self._shown[0]:
@@ -43,7 +43,7 @@ class Deinterlacer:
         return self._shown[1]
 
     def _begin(self, number: int) -> None:
-        """Build a filter that has seen the frame before and this one, so that it returns this one next."""
+        """Build a filter and push the frame before and this frame, so that it returns this frame next."""
         before = max(0, number - 1)
         first = self._frame_of(before)
         self._graph, self._shown = Graph(), None
@@ -56,7 +56,7 @@ class Deinterlacer:
             self._graph.vpull()
 
     def _push(self, number: int) -> None:
-        """Give the filter a frame, or the end of the video."""
+        """Push a frame into the filter, or the end of the video."""
         if number >= self._frames:
             self._graph.vpush(None)
             return

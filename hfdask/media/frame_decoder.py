@@ -1,9 +1,9 @@
-"""Decode single frames of a source video, each the same whatever was decoded before.
+"""Decode single frames of a source video. A frame does not depend on the frames that were decoded before it.
 
-A decoder starts anew at each key frame of the index, even if it reads on. So a frame depends only on the packets of its
-own group, and a damaged file looks the same in every chunk. Nothing is decoded twice for that: the packets of a group
-are known, and the decoder is drained after them. Seeks only approach a key frame, because containers answer them by
-decoding times, or by a guess. Its packet is then known by its time stamps.
+The decoder is reset at each key frame of the index, even if packets are read in order. So a frame depends only on the
+packets of its own group, and a damaged file looks the same in every chunk. This decodes nothing twice: the packets of a
+group are known, and the decoder is drained after the last one. A seek only comes near a key frame, because containers
+seek by decoding times, or by a guess. The packet of the key frame is then recognized by its time stamps.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from hfdask.errors import VideoReadError, VideoSourceError
 from hfdask.media.video_file import decoder_of, open_media, packets_of, read_only
 
 READ_ON = 300
-"""Frames up to a key frame that are read over; a seek costs more."""
+"""If a key frame is at most this number of frames ahead, packets are read up to it. A seek would cost more."""
 
 _BACK = (0, 1, 4, 16)
-"""Seconds before a key frame to seek to, one after another, until it is found."""
+"""Seconds before a key frame. They are tried as targets of a seek, one after another, until the key frame is found."""
 
 _NO_RUN = (-1, -1)
 
@@ -72,8 +72,9 @@ class FrameDecoder:
     def frame(self, number: int) -> av.VideoFrame:
         """Return a frame.
 
-        If its packet has no picture of its own, the picture before is returned: it is a second field, or says that nothing
-        changed. So it is if nothing can be decoded from the end of the file, as if that was cut.
+        If the packet of the frame has no picture, the picture before is returned. Such a packet is a second field, or it
+        says that nothing changed. The picture before is also returned if no frame from here to the end of the file can be
+        decoded, as in a file that was cut off.
 
         Raises
         ------
@@ -82,7 +83,7 @@ class FrameDecoder:
         VideoSourceError
             If a frame in the middle is damaged; ``details`` has ``path`` and ``seconds``.
         VideoReadError
-            If the file cannot be read, or is not that of the index.
+            If the file cannot be read, or if it is not the file of the index.
         """
         if not 0 <= number < len(self.index):
             raise IndexError(f"frame {number} of {len(self.index)}")
@@ -90,7 +91,7 @@ class FrameDecoder:
         for start in self._starts(group, number):
             self._reach(number, (start, group))
             if self._before is not None:
-                break  # else the decoder recovered later
+                break  # else the first frame that could be decoded is later
         cut = self._after is None and group == len(self._groups) - 1
         if self._before is not None and (self._before[0] == number or cut or not self._damaged):
             return self._before[1]
@@ -106,8 +107,8 @@ class FrameDecoder:
     def run(self, start: int, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode from key frame ``start`` to the end of the frames of key frame ``group``; yield numbers and frames.
 
-        Frames that are not in the index are left out, and so are those before the first key frame, which refer to frames
-        that were not decoded. Only one run is under way at a time.
+        Frames that are not in the index are left out. Frames before the first key frame are also left out, because they
+        refer to frames that were not decoded. Only one run can be in progress at a time.
         """
         first = self._groups[start]
         for count, frame in enumerate(self._decode(start, group)):
@@ -116,12 +117,12 @@ class FrameDecoder:
                 yield number, frame
 
     def _starts(self, group: int, number: int) -> list[int]:
-        """List key frames to try: the frame's own, then earlier ones, because some are only called key frames."""
+        """List key frames to try: the frame's own, then earlier ones, because some packets are marked as key frames wrongly."""
         starts = [max(0, group - back) for back in (0, 1, 2, 4)]
         return [start for start in dict.fromkeys(starts) if number >= self._first_of.get(start, 0)]
 
     def _reach(self, number: int, run: tuple[int, int]) -> None:
-        """Decode until a frame or the first one after it; keep that, and the last one that is not after it."""
+        """Decode up to a frame, or to the first frame after it. Keep both the last frame not after it and the first after it."""
         if run != self._run_of or (self._before or (number + 1,))[0] > number:
             self._run, self._before, self._after, self._damaged = self.run(*run), None, None, False
         self._run_of = _NO_RUN  # in case of an error
@@ -153,7 +154,7 @@ class FrameDecoder:
             yield from frames
 
     def _packets_of(self, start: int, group: int) -> Iterator[Packet[Any]]:
-        """Yield the packets of key frames ``start`` to ``group``; leave those of the next one for the next run."""
+        """Yield the packets of key frames ``start`` to ``group``. Keep the packets of the next key frame for the next run."""
         self._position = start
         while (packet := self._next()) is not None:
             after = self._position + 1
@@ -168,7 +169,7 @@ class FrameDecoder:
             yield packet
 
     def _leading(self, key: Packet[Any]) -> list[Packet[Any]]:
-        """Take the packets after a key frame's that are shown before it: they refer to frames of the group before."""
+        """Read the packets that follow a key frame but are shown before it. They refer to frames of the group before."""
         leading: list[Packet[Any]] = []
         while (packet := self._next()) is not None:
             if packet.pts is None or key.pts is None or packet.pts > key.pts:
@@ -178,7 +179,7 @@ class FrameDecoder:
         return leading
 
     def _approach(self, number: int) -> None:
-        """Let the next packet be that of a key frame."""
+        """Make the packet of a key frame the next packet."""
         key = self.index.keys[number]
         if self._position < number and not self.index.counted:
             behind = self.index.keys[self._position].frame if self._position >= 0 else 0
@@ -194,7 +195,7 @@ class FrameDecoder:
             raise self._unreadable("it is not the file that was planned")
 
     def _find(self, key: KeyFrame, *, to_the_end: bool = False) -> bool:
-        """Skip packets up to that of a key frame; return false if there is a later one first, or the end."""
+        """Skip packets up to the packet of a key frame. Return false if a later packet or the end of the file comes first."""
         while (packet := self._next()) is not None:
             if _is(packet, key):
                 self._waiting.appendleft(packet)
@@ -232,7 +233,7 @@ class FrameDecoder:
         self._restart()
 
     def _seek(self, ticks: int) -> bool:
-        """Go to about a time; return false if the file has no such place, or cannot be sought."""
+        """Seek to a time, roughly. Return false if the file has no such time, or does not support seeking."""
         try:
             self._file.seek(ticks, stream=self._stream, backward=True)
         except av.FFmpegError:
@@ -250,7 +251,7 @@ class FrameDecoder:
 
 
 def _is(packet: Packet[Any], key: KeyFrame) -> bool:
-    """Compare a packet with a key frame. If a packet has one of both times only, it counts as both."""
+    """Return true if a packet is the packet of a key frame. If a packet has only one time stamp, it counts as both."""
     pts = packet.dts if packet.pts is None else packet.pts
     dts = packet.pts if packet.dts is None else packet.dts
     return (pts, dts) == (key.pts, key.dts)

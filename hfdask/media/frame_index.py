@@ -1,7 +1,7 @@
 """Index the frames of a source video by its packets, without decoding them.
 
-Only packets tell how many frames there are and when they are shown. Headers say it for some containers only, and rates
-of headers are often wrong.
+Only packets give the number of frames and the times at which they are shown. Not every container has these in its
+header, and frame rates in headers are often wrong.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from hfdask.media.video_file import moving_streams, packets_of
 
 @dataclass(frozen=True)
 class Track:
-    """A stream's frames, as its packets tell them.
+    """The frames of a stream, read from its packets.
 
     Attributes
     ----------
     index : FrameIndex
-        Frames that have packets. Perhaps not all can be decoded.
+        The frames that have packets. Some of them may not be decodable.
     end : int
         Time stamp at which the last packet's frame ends, in ticks of the file.
     """
@@ -38,7 +38,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """A packet: its times, the duration, and whether it starts a group, is shown, and was read as a whole."""
+    """A packet: its times, its duration, and whether it starts a group, is shown, and was read completely."""
 
     pts: int | None
     dts: int
@@ -58,8 +58,8 @@ def read_track(file: InputContainer, stream: VideoStream, path: str) -> Track:
     """
     tick = Fraction(stream.time_base or 0)
     stamps = list(_stamps(file, stream, path))
-    # AVI numbers packets in the order of decoding, so FFmpeg's presentation times are wrong if the codec reorders them.
-    # Program streams have few times, and FFmpeg guesses others, sometimes one for two frames.
+    # AVI numbers packets in the order of decoding, so FFmpeg's presentation times are wrong if the codec reorders frames.
+    # Program streams have few times. FFmpeg guesses the others, and sometimes gives two frames the same time.
     shown = [stamp.pts for stamp in stamps if stamp.shown and stamp.pts is not None]
     counted = (
         not shown
@@ -90,7 +90,7 @@ def read_track(file: InputContainer, stream: VideoStream, path: str) -> Track:
 
 
 def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_Stamp]:
-    late = file.format.name in ("mpegts", "mpeg")  # recordings that may begin between key frames
+    late = file.format.name in ("mpegts", "mpeg")  # a recording may begin between key frames
     begun, shown, last = False, 0, 0
     held: _Stamp | None = None
     for packet in packets_of(file, stream):
@@ -121,7 +121,7 @@ def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_S
                 reason="length",
             )
     if held is not None and (held.whole or shown == 1):
-        yield held  # else it is a part of a packet, at the end of a file that was cut
+        yield held  # else it is an incomplete packet at the end of a file that was cut off
 
 
 def _earliest(file: InputContainer) -> Fraction:
@@ -134,7 +134,7 @@ def _earliest(file: InputContainer) -> Fraction:
 
 
 def _counted(stamps: list[_Stamp], stream: VideoStream) -> Iterator[_Stamp]:
-    """Yield the same frames as one group: at the times of decoding, or evenly spaced if these are wrong too."""
+    """Yield the same frames as one group: at their decoding times, or at even distances if these times are wrong too."""
     times = [stamp.dts for stamp in stamps if stamp.shown]
     rate = Fraction(stream.guessed_rate or stream.average_rate or 25)
     gap = 1 / (rate * Fraction(stream.time_base or 1))
@@ -145,14 +145,14 @@ def _counted(stamps: list[_Stamp], stream: VideoStream) -> Iterator[_Stamp]:
 
 
 def _by_time(stamps: Iterable[_Stamp]) -> tuple[list[_Stamp], dict[int, tuple[int, int]]]:
-    """Return the packets that start groups, and by time of each frame its group and its end."""
+    """Return the packets that start groups, and a map from the time of each frame to its group and its end."""
     groups: list[_Stamp] = []
     frames: dict[int, tuple[int, int]] = {}
     for stamp in stamps:
         if not groups or stamp.key:
             groups.append(stamp)
         if not stamp.shown or stamp.pts is None:
-            continue  # without a time it is the second field of a frame
+            continue  # a packet without a time is the second field of a frame
         group = len(groups) - 1
         while group > 0 and stamp.pts < _time(groups[group]):
             group -= 1  # it is shown before the key frame, and refers to the group before

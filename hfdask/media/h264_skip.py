@@ -7,9 +7,9 @@ frames of a size, except for the frame's number in its header. So it is made her
 
 Such a picture is a reference picture too, so the encoder's later frames must get higher numbers. The number is a field
 of fixed width in front of each slice, and is replaced in place. With one reference frame (``ref=1``) the encoder's next
-frame refers to the repeated picture, which is equal to the one that the encoder means.
+frame refers to the repeated picture, which is equal to the encoder's own reference.
 
-Syntax and numbers are those of ITU-T H.264 (08/2021): headers 7.3.2.1, 7.3.2.2 and 7.3.3, slice data 7.3.4, CABAC 9.3.
+Syntax and numbers are from ITU-T H.264 (08/2021): headers 7.3.2.1, 7.3.2.2 and 7.3.3, slice data 7.3.4, CABAC 9.3.
 """
 
 from __future__ import annotations

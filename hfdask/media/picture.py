@@ -1,6 +1,6 @@
 """Single pictures: decode PNGs, and compute digests and differences of pixels.
 
-A frame's digest is that of its *decoded* pixels, never of its PNG: two browsers, or two capture modes, may compress the
+A frame's digest is computed from its *decoded* pixels, never from its PNG: two browsers, or two capture modes, may compress the
 same pixels differently. All of this runs once per frame, on cores that Chromium needs too. So a picture stays in the
 decoder's buffer, which the digest and the colour conversion read. The conversion uses only integer, bit-exact paths,
 because a chunk may be encoded again on another kind of CPU, with the same result.
@@ -222,20 +222,6 @@ class YuvConverter:
             interpolation=BITEXACT,
             threads=1,
         )
-
-
-def to_rgb(frame: av.VideoFrame) -> Pixels:
-    """Convert a decoded limited-range BT.709 frame to RGB, shape (height, width, 3)."""
-    rgb = VideoReformatter().reformat(
-        frame,
-        format="rgb24",
-        src_colorspace=Colorspace.ITU709,
-        src_color_range=ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-        interpolation=BITEXACT | Interpolation.FULL_CHR_H_INT,
-        threads=1,
-    )
-    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
 def tag_bt709(target: Any) -> None:

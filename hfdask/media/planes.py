@@ -1,8 +1,10 @@
-"""Turn decoded frames into planes that a page takes.
+"""Convert decoded frames to planes in a pixel format that a page can use.
 
-Most formats are handed over as they are decoded, without a copy. Others go to the nearest format that browsers know:
-never less than the source's resolution of color, at most 10 bits, and with its transparency. Limited range is widened to
-full range first, because Chromium converts that more exactly (docs/decisions/video-colors.md). All of this is integer arithmetic, the same on every CPU; the one exception is the mapping of HDR (`hfdask.media.tone`).
+Most formats are handed over as decoded, without a copy. Other formats are converted to the nearest format that browsers
+know. The result keeps the chroma resolution and the transparency of the source, and has at most 10 bits. Limited
+range is widened to full range first, because Chromium converts full range more exactly
+(docs/decisions/video-colors.md). The arithmetic is in integers, so the result is the same on every CPU. The only
+exception is the mapping of HDR (`hfdask.media.tone`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from hfdask.media.color_tags import SWSCALE
 from hfdask.media.tone import ToneMapper
 
 SDR = ColorSpace("bt709", "bt709", "bt709", full_range=True)
-"""Colors of what was RGB or HDR."""
+"""Colors of planes that were converted from RGB or HDR."""
 
 _EXACT_ENOUGH = ("smpte170m", "bt470bg")
 """Matrices that Chromium applies to 8 bits of limited range with less error than widening them has."""
@@ -41,7 +43,7 @@ _SCALE_NAMES = {"bt709": "bt709", "bt470bg": "bt601", "smpte170m": "bt601", "bt2
 
 
 class _Target(NamedTuple):
-    """A format of pages, FFmpeg's name for it, and whether it is grey, without planes for colors in the frame."""
+    """A format of pages, FFmpeg's name for it, and whether it is grey: the frame then has no planes for colors."""
 
     format: PlaneFormat
     name: str
@@ -49,7 +51,7 @@ class _Target(NamedTuple):
 
 
 class _Kept(threading.local):
-    """Tables of conversions, kept from frame to frame of a thread."""
+    """Conversion tables that a thread keeps from frame to frame."""
 
     def __init__(self) -> None:
         self.scaler = VideoReformatter()
@@ -65,11 +67,11 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
     Parameters
     ----------
     frame : av.VideoFrame
-        A frame of the source; it is not changed. Frames of another size than the source's are scaled to it.
+        A frame of the source; it is not changed. If its size differs from the size of the source, it is scaled.
     source : VideoSource
         Properties of the source.
     widen : bool
-        False to hand over limited range as it is, as Chromium's own player does.
+        False to hand over limited range unchanged, as Chromium's own player does.
 
     Returns
     -------
@@ -126,7 +128,7 @@ def planes_nbytes(source: VideoSource) -> int:
 
 @cache
 def _target(name: str) -> _Target:
-    """Return the format that keeps most of FFmpeg's pixel format."""
+    """Return the format of pages that loses least of a pixel format of FFmpeg."""
     pixels = av.VideoFormat(name, 64, 64)
     parts = pixels.components
     if pixels.is_bayer or not parts:
@@ -146,7 +148,7 @@ def _target(name: str) -> _Target:
 
 
 def _target_of_sdr(target: _Target) -> _Target:
-    """Return the format of a mapped picture: 8 bits are enough for SDR, and grey has colors then."""
+    """Return the format of a mapped picture. 8 bits are enough for SDR, and grey pictures get planes for colors."""
     word: Any = target.format.replace("P10", "")
     if target.grey:
         return _Target("I420", "yuv420p", False)
@@ -213,7 +215,7 @@ def _rows(plane: VideoPlane, sample: int, table: _Table | None) -> NDArray[np.ui
 
 
 def _no_color(source: VideoSource, sample: int) -> NDArray[np.uint8]:
-    """Return a plane of the middle value."""
+    """Return a chroma plane of the middle value, which is grey."""
     size = ((source.height + 1) // 2, (source.width + 1) // 2)
     return np.full(size, 128, np.uint8) if sample == 1 else np.full(size, 512, "<u2").view(np.uint8)
 

@@ -1,8 +1,8 @@
-"""Read what a source video is, and index its frames, by demuxing it once.
+"""Read the properties of a source video, and index its frames, by demuxing it once.
 
-Headers are not trusted for what packets tell better: the number of frames, their times, their rate, and where the
-pictures end. Only the first picture and the last second are decoded. They show what the pictures look like, and where a
-file that was cut really ends.
+Some properties are read from the packets, because headers are often wrong about them: the number of frames, their times,
+their rate, and the end of the pictures. Only the first picture and the last second are decoded. They give the pixel
+format and the colors, and the real end of a file that was cut off.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from hfdask.media.planes import planes_of
 from hfdask.media.video_file import moving_streams, open_media, read_only
 
 TAIL_FRAMES = 2000
-"""Frames that are decoded at most to find the last one. If a key frame is further away, the packets are believed."""
+"""Most frames to decode to find the last one. If the key frame is further from the end, the packets decide."""
 
 CUT = Fraction(6, 10)
-"""If no more than this share of the promised duration is there, the file was cut, and what is there counts."""
+"""If the pictures last at most this share of the header's duration, the file was cut off, and its pictures decide."""
 
 ROUNDING = Fraction(1, 1000)
-"""Seconds by which containers with a clock of milliseconds round durations."""
+"""Largest error, in seconds, of durations in containers that count in milliseconds."""
 
 UNEVEN = Fraction(1, 10)
 """Share of the average distance by which a distance between frames may differ."""
 
 UNEVEN_SHARE = Fraction(1, 20)
-"""Share of the distances that may differ by more, such as where a frame was dropped."""
+"""Share of the distances that may differ by more, for example because a frame was dropped."""
 
 _TEXT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*[<{\[]")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _KNOWN = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _MATROSKA = b"\x1a\x45\xdf\xa3"
-_FIELDS = range(2, 6)  # orders of fields, as FFmpeg counts them
+_FIELDS = range(2, 6)  # FFmpeg's numbers for the orders of fields
 
 
 def probe_video(path: Path) -> tuple[VideoSource, FrameIndex]:
@@ -86,8 +86,8 @@ def probe_video(path: Path) -> tuple[VideoSource, FrameIndex]:
 
     Notes
     -----
-    The file is read once, and at most `TAIL_FRAMES` frames and one group are decoded. Memory grows with the number of
-    frames, by some 250 bytes each, not with the size of the file.
+    The file is read once, and at most `TAIL_FRAMES` frames and one group are decoded. Memory grows by about 250 bytes for
+    each frame. It does not depend on the size of the file.
     """
     _check_payload(path)
     try:
@@ -124,7 +124,7 @@ def _check_payload(path: Path) -> None:
 
 
 def _check_readable(path: Path) -> None:
-    """Raise an error if this machine cannot read the file. FFmpeg has the same errors for damaged files."""
+    """Raise an error if this machine cannot read the file. FFmpeg reports the same error as for a damaged file."""
     try:
         with path.open("rb") as file:
             while file.read(2**20):
@@ -138,7 +138,7 @@ def _unopened(path: Path, error: Exception) -> VideoSourceError:
         head = file.read(12)
     if head[4:8] in _KNOWN or head.startswith(_MATROSKA):
         return _refused(path, "truncated", f"it was cut, or is damaged ({error}); copy or record it again")
-    return _refused(path, "container", f"it is no MP4, MOV, WebM, MKV, AVI or MPEG file, or is damaged ({error})")
+    return _refused(path, "container", f"it is not an MP4, MOV, WebM, MKV, AVI or MPEG file, or is damaged ({error})")
 
 
 def _unreadable(path: Path, error: OSError) -> VideoReadError:
@@ -150,7 +150,7 @@ def _refused(path: Path, reason: str, why: str) -> VideoSourceError:
 
 
 def _moving_stream(file: InputContainer, path: Path) -> VideoStream:
-    """Return the stream to show: the first one with moving pictures, as in browsers."""
+    """Return the stream to show: the first stream with moving pictures, as in browsers."""
     streams = moving_streams(file)
     if not streams:
         if not file.streams.video and not file.streams.audio:
@@ -183,7 +183,7 @@ def _describe(path: Path, file: InputContainer, stream: VideoStream, track: Trac
     display_width, display_height = _display_size(width, height, _pixel_aspect(stream))
     if max(display_width, display_height) > 2 * MAX_SOURCE_SIDE:
         raise _refused(
-            path, "size", f"it is to be shown with {display_width}x{display_height} pixels; correct its aspect"
+            path, "size", f"its display size is {display_width}x{display_height} pixels; correct its pixel aspect ratio"
         )
     colors = color_tags(frame, stream.codec_context, codec)
     if colors.matrix is None:
@@ -228,7 +228,7 @@ def _describe(path: Path, file: InputContainer, stream: VideoStream, track: Trac
 def _decoded_part(path: Path, stream: VideoStream, track: Track, *, alpha: bool) -> tuple[av.VideoFrame, FrameIndex]:
     """Return the first frame, and the index without frames at both ends that cannot be decoded.
 
-    Frames at the beginning may refer to what was cut off; at the end a part of the file may be missing.
+    Frames at the beginning may refer to frames that were cut off. At the end, a part of the file may be missing.
     """
     index = track.index
     decoder = FrameDecoder(path, stream.index, index, alpha=alpha)
@@ -249,7 +249,7 @@ def _decoded_part(path: Path, stream: VideoStream, track: Track, *, alpha: bool)
 
 
 def _part(index: FrameIndex, start: int, end: int) -> FrameIndex:
-    """Return an index of frames ``start`` to ``end`` only."""
+    """Return an index of the frames from ``start`` up to ``end``, which is left out."""
     if (start, end) == (0, len(index)):
         return index
     keys = [
@@ -281,8 +281,9 @@ def _rate(path: Path, stream: VideoStream, index: FrameIndex) -> Fraction:
 def _duration(file: InputContainer, stream: VideoStream, track: Track, index: FrameIndex, rate: Fraction) -> Fraction:
     """Return the seconds from the first frame to the end of the pictures.
 
-    That is what the stream promises, or the end of its last frame if that is later. If it promises nothing, it is what
-    the container does, unless the pictures end much earlier. If far less than promised is there, what is there counts.
+    This is the duration in the stream's header, or the end of its last frame if that is later. If the stream has no
+    duration, the container's duration counts, unless the pictures end much earlier. If the pictures last for much less
+    time than that, the end of the last frame counts.
     """
     tick, last = index.time_base.fraction, index.time(len(index) - 1)
     end = track.end * tick - index.start.fraction if len(index) == len(track.index) else last
@@ -315,21 +316,21 @@ def _pixel_aspect(stream: VideoStream) -> Fraction:
 
 
 def _display_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Return the size with square pixels. One side grows and none shrinks, as in Chromium."""
+    """Return the size with square pixels. One side grows and the other side stays, as in Chromium."""
     if aspect >= 1:
         return math.floor(width * aspect + Fraction(1, 2)), height
     return width, math.floor(height / aspect + Fraction(1, 2))
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[Literal[0, 90, 180, 270], bool]:
-    """Return degrees clockwise and whether to mirror then, from the display matrix; other angles are not turned."""
+    """Return the clockwise rotation and whether to mirror after it, from the display matrix. Other angles count as 0."""
     attached: Any = frame.side_data
     matrix = next((data for data in attached if data.type is SideDataType.DISPLAYMATRIX), None)
     if matrix is None:
         return 0, False
     a, b, _, c, d = struct.unpack_from("<5i", bytes(matrix))
     flip = a * d - b * c < 0
-    across, down = (-a if flip else a), b  # where the picture's right edge points, before it is mirrored
+    across, down = (-a if flip else a), b  # direction of the picture's right edge, before it is mirrored
     if min(abs(across), abs(down)) * 50 >= max(abs(across), abs(down)):
         return 0, False
     if abs(across) > abs(down):

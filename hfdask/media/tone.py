@@ -1,9 +1,9 @@
-"""Map HDR pictures (PQ and HLG) to SDR, by one table of colors.
+"""Map HDR pictures (PQ and HLG) to SDR with one table of colors.
 
-The rule is that of FFmpeg's ``zscale=t=linear:npl=100, zscale=p=bt709, tonemap=hable:desat=0, zscale=t=bt709`` for a peak
-of 1000 cd/m²: linear light in units of 100 cd/m², BT.709 primaries, Hable's curve on the largest channel with the others
-scaled alike, and the inverse of BT.1886. The wheel of PyAV has no zscale, so the rule is computed here once for a grid of
-colors, and FFmpeg's ``lut3d`` interpolates.
+The mapping is equal to FFmpeg's ``zscale=t=linear:npl=100, zscale=p=bt709, tonemap=hable:desat=0, zscale=t=bt709`` for a
+peak of 1000 cd/m². It has four steps: linear light in units of 100 cd/m²; BT.709 primaries; Hable's curve on the largest
+channel, with the other channels scaled by the same factor; the inverse of BT.1886. The wheel of PyAV has no zscale. So
+the mapping is computed here once for a grid of colors, and FFmpeg's ``lut3d`` interpolates between them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 GRID = 33
-"""Colors of the table in each direction."""
+"""Colors of the table along each axis."""
 
 PEAK = 10.0
 """Brightest value that is not clipped, in units of 100 cd/m²."""
@@ -33,7 +33,7 @@ _CLOCK = Fraction(1, 25)  # pictures are mapped one by one, so any clock will do
 
 
 def to_sdr(colors: NDArray[np.float64], transfer: Literal["pq", "hlg"]) -> NDArray[np.float64]:
-    """Map colors exactly.
+    """Map colors by the formula, without the table.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ class ToneMapper:
         A frame of that format and size.
     transfer : {"pq", "hlg"}
     matrix : str
-        Its matrix, as FFmpeg's ``scale`` calls it; ignored for RGB.
+        Name of its matrix in FFmpeg's ``scale``; ignored for RGB.
     full_range : bool
-        Its range.
+        True if its values span the full range.
     target : str
         FFmpeg's name of the pixel format to return.
     """

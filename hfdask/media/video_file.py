@@ -1,7 +1,8 @@
-"""Open source videos, which nobody has checked: only real media containers, only the file itself.
+"""Open source videos safely: only containers of media, and only the file itself.
 
-FFmpeg also reads playlists and scripts that name other files and hosts. Whoever can put a file into a project must not
-read the worker's files that way. So the containers are a list, and the only protocol is that of local files.
+Source videos are not trusted. FFmpeg also reads playlists and scripts that name other files and hosts. An author of a
+project must not be able to read the worker's files that way. So only listed containers are opened, and only the protocol
+for local files is allowed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from av.video.stream import VideoStream
 from hfdask.core.video_source import MAX_SOURCE_PIXELS
 
 _VIDEO = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,mxf,ivf"
-_SOUND = "mp3,wav,flac,aac,aiff,caf,w64"  # to be able to say that they are sound
+_SOUND = "mp3,wav,flac,aac,aiff,caf,w64"  # so that an error can say that the file has only sound
 _OPTIONS = {"format_whitelist": f"{_VIDEO},{_SOUND}", "protocol_whitelist": "file"}
 _STREAM_OPTIONS = {"max_pixels": str(MAX_SOURCE_PIXELS)}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders drop the alpha
@@ -35,7 +36,7 @@ def open_media(path: Path) -> InputContainer:
     Raises
     ------
     av.FFmpegError
-        If it is none of the known containers, or is damaged.
+        If its container is not in the list, or if it is damaged.
     """
     return av.open(f"file:{path}", "r", container_options=_OPTIONS, options=_STREAM_OPTIONS, metadata_errors="replace")
 
@@ -46,25 +47,25 @@ def moving_streams(file: InputContainer) -> list[VideoStream]:
 
 
 def read_only(file: InputContainer, stream: VideoStream) -> None:
-    """Let the demuxer drop all packets of other streams."""
+    """Make the demuxer drop all packets of other streams."""
     for other in file.streams:
         other.discard = Discard.default if other.index == stream.index else Discard.all
 
 
 def packets_of(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
-    """Yield the packets of a stream up to the end of the file, which may be a cut within a packet."""
+    """Yield the packets of a stream up to the end of the file. The file may have been cut off within a packet."""
     try:
         yield from (packet for packet in file.demux(stream) if packet.size)
     except av.error.InvalidDataError:
         return
     except IndexError:
-        return  # so PyAV 18 ends a file in which a stream appeared later
+        return  # PyAV 18 raises this at the end of a file in which a stream appeared late
 
 
 def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:
-    """Return a decoder for a stream, with one thread, that gives the same pixels on every CPU.
+    """Return a decoder for a stream. It has one thread, and gives the same pixels on every CPU.
 
-    A decoder's own threads cost no less CPU, and a worker runs one chunk a core.
+    More threads in a decoder would not save CPU time, and a worker already runs one chunk on each core.
     """
     name = _ALPHA_DECODERS.get(stream.codec_context.name) if alpha else None
     context: Any = stream.codec_context

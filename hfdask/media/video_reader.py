@@ -1,4 +1,4 @@
-"""Read frames of a planned source video, in any order, best forward."""
+"""Read frames of a planned source video in any order. Reading forward is fastest."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hfdask.media.frame_decoder import FrameDecoder
 class VideoReader:
     """Decode frames by their number in display order, with one thread. Close it after use.
 
-    Each frame is the same, whatever was read before. Reading forward decodes each frame once. Frames of interlaced
-    sources are deinterlaced.
+    A frame does not depend on the frames that were read before it. Reading forward decodes each frame once. Frames of
+    interlaced sources are deinterlaced.
 
     Parameters
     ----------
@@ -46,17 +46,17 @@ class VideoReader:
         self.close()
 
     def frame(self, number: int) -> av.VideoFrame:
-        """Return a frame, as decoded: its pixel format is the source's.
+        """Return a frame in the pixel format of the source.
 
         Raises
         ------
         IndexError
-            If there is no such frame; `FrameIndex.at` returns only frames that there are.
+            If there is no such frame. `FrameIndex.at` returns only frames that exist.
         VideoSourceError
             If the frame cannot be decoded, because the file is damaged; ``details`` has ``path`` and ``seconds``. If no
-            later frame can be decoded either, there is no error: the last frame before is held.
+            later frame can be decoded either, there is no error, and the last frame before it is returned.
         VideoReadError
-            If the file cannot be read, or is not the one that was planned.
+            If the file cannot be read, or if it is not the file that was planned.
         """
         return self._deinterlacer.frame(number) if self._deinterlacer else self._decoder.frame(number)
 

@@ -1,4 +1,4 @@
-"""Allow addresses and hosts of the public internet, and refuse those of this machine and of private networks.
+"""Allow addresses and hosts of the public internet, and refuse addresses of this machine and of private networks.
 
 Names and addresses have many spellings, so no decision is made on text that other code will parse again. Hosts are
 checked in the form in which they are sent. Addresses are checked as numbers, when a socket is about to connect to them.

@@ -1,9 +1,9 @@
 """Fetch files over HTTP for a page that is being planned, from public addresses only.
 
 A page is an untrusted program, and planning may run near private services. So the address of each connection is
-checked, also after every redirect. It must be public unless the caller allows the host by name. There are two clients:
-one that can only make sockets to public addresses, and one for allowed hosts and for proxies, which resolve names
-themselves.
+checked, also after every redirect. It must be public unless the caller allows the host by name. There are two
+clients. The guarded client can only make sockets to public addresses. The other client is for allowed hosts and for
+proxies, which resolve names themselves.
 """
 
 from __future__ import annotations

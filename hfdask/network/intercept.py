@@ -99,7 +99,7 @@ class Network:
                 await self._respond(event, request)
         except PlaywrightError:
             pass  # the page has dropped the request, or is gone
-        except Exception as error:  # noqa: BLE001 - nobody awaits this task: the page's owner raises it
+        except Exception as error:  # noqa: BLE001 - no code awaits this task: the page's owner raises it
             self._broken = error
         finally:
             self.pending.pop(name, None)

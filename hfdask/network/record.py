@@ -148,7 +148,7 @@ class Recorder:
         if first is last:
             return self._keep(request, _kept(last))
         # One redirect replaces a chain of them. Its query, which may be a signature that changes each time, is a digest
-        # of what led to it. It stays a redirect, because a script's own imports are relative to where it really is.
+        # of the request. It stays a redirect, because a script's own imports are relative to its final URL.
         final = replace(last.request, url=_stable(last.request.url, request))
         if final.key == request.key:  # it came back to itself
             return self._keep(request, _kept(last))

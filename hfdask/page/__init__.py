@@ -123,5 +123,5 @@ def font_script() -> str:
     return (
         '(() => { "use strict"; if (window.__hfdaskText) return;\n'
         f"const config = {config};\n{pristine}\n"
-        f"function addProblem() {{}} // the runtime has told of it\n{_font_source()}\nkeepBuiltIns(); }})();"
+        f"function addProblem() {{}} // the runtime has reported it\n{_font_source()}\nkeepBuiltIns(); }})();"
     )

@@ -1,8 +1,8 @@
 """The loopback server, which serves exactly the plan's files to one browser.
 
 It looks URL paths up in a table, so there is no path to traverse: a name that is not in the table does not exist, with
-any `..`, encodings or links. It answers only requests to the composition's constant host. It listens where only its
-browser can reach it. If the system does not support that, it closes all other connections before they send anything.
+any `..`, encodings or links. It answers only requests to the composition's constant host. Only its browser can reach it.
+If the system does not support that, it closes all other connections before they send anything.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
 """The page's origin, the same in every process. It is a loopback name, so the page is a secure context."""
 _MEDIA = ("video", "audio")
-"""What an element that plays a file asks for: such a file is decoded outside of the page."""
+"""Destinations of requests of elements that play a file. Such files are decoded outside of the page."""
 
 FILE_LIST = "/.hfdask/files.json"
 SHARED = "/.hfdask/shared"
@@ -85,9 +85,9 @@ def shared_route(token: str) -> str:
 
 @dataclass
 class Site:
-    """The files of a page by URL path without the leading slash, the ones that it asked for, and missing ones.
+    """The files of a page by URL path without the leading slash, the files that it asked for, and missing files.
 
-    Files that elements play do not count as asked for. ``shared`` is what the runtime reads besides.
+    Files that elements play do not count as asked for. ``shared`` is memory that the runtime reads.
     """
 
     files: Mapping[str, Path]
@@ -187,8 +187,8 @@ class _PlanFiles(_Guarded, StaticFileHandler):
         self._left = asyncio.Event()
 
     async def get(self, path: str, include_body: bool = True) -> None:
-        # Videos get their pictures otherwise. One that is not in the page yet asks nevertheless, and would tell its
-        # scripts of an error, so it is kept waiting.
+        # The page server does not serve videos: they get their pictures from the feed. But a video that is not in the
+        # page yet requests its file. An answer would fire an error event, so the request gets no answer.
         if self.request.headers.get("Sec-Fetch-Dest") == "video":
             await self._left.wait()
             return

@@ -1,10 +1,10 @@
-// The worker of the page's videos: reads pictures out of slots, and writes them to the streams of the elements.
+// Read pictures from slots, and write them to the streams of the page's videos. This is a Web Worker of the runtime.
 
 const writers = new Map(); // number of a stream → writer
-let readSlot; // (offset, length) → the bytes, which count until the next call
-let route; // to the same bytes on the page's server
+let readSlot; // (offset, length) → the bytes, which are valid until the next call
+let route; // URL of the same bytes on the page server
 
-// Where this browser has no such files, the server has the bytes.
+// Open the file of slots. If this browser cannot open one, the bytes are fetched from the page server.
 async function open({ token, size, bucket, route: toServer, file }) {
   route = toServer;
   readSlot = fromServer();
@@ -13,7 +13,7 @@ async function open({ token, size, bucket, route: toServer, file }) {
   postMessage({ opened: { file: fileReader !== null } });
 }
 
-// In a bucket of its own, so that the page's storage has nothing of it. The host finds the file by its first bytes.
+// Make the file in a separate bucket, so that it does not appear in the page's storage. The host finds it by its first bytes.
 async function fromFile(name, token, size) {
   const bucket = await /** @type {any} */ (navigator).storageBuckets.open(name);
   const folder = await bucket.getDirectory();
@@ -58,7 +58,7 @@ async function pictureOf({ offset, length, options }, timestamp) {
   return new VideoFrame(await readSlot(offset, length), { ...options, timestamp });
 }
 
-// A picture that is transparent everywhere.
+// Return a picture that is transparent everywhere.
 function nothing({ width, height }, timestamp) {
   const planes = new Uint8Array([0, 0, 0, 0, 128, 128, 0, 0, 0, 0]);
   const shape = { codedWidth: 2, codedHeight: 2, displayWidth: width, displayHeight: height };

@@ -1,6 +1,6 @@
 """Content keys: a digest of every input that can affect a chunk's frames.
 
-Chunks with the same key show the same pictures, as far as the project's text tells. So a finished chunk of an earlier
+Chunks with the same key show the same pictures, as far as the project's text shows. So a finished chunk of an earlier
 version of a project is reused if a chunk of the new plan has its key. These inputs affect a chunk:
 
 - the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
@@ -170,9 +170,9 @@ def _show_named(rest: _Node, everyone: list[_Node], named: list[_Node]) -> None:
 
 
 def _show_variables(everyone: list[_Node], pages: list[_Node], variables: Mapping[str, _Node]) -> None:
-    """Link variables to the texts that name them, and to those that may read all of them.
+    """Link variables to the texts that name them, and to the texts that may read all of them.
 
-    Scripts of sub-compositions see the variables of their own instance, which their hosts and files hold.
+    Scripts of sub-compositions see the variables of their instance, which their hosts and files hold.
     """
     spellings = defaultdict(list)
     for name, node in variables.items():

@@ -1,7 +1,7 @@
 """Ask the browser, during planning, which fonts draw a page's text.
 
 The browser is asked about an element only if it has letters or words that are new to its font. So if nothing is new, a
-look at the page costs a walk through its elements. The fonts that set line heights, and those of canvases, belong to no
+look at the page costs a walk through its elements. The fonts that set line heights, and the fonts of canvases, belong to no
 element's text. For these, elements are added to the page at the very end.
 """
 

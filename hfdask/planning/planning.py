@@ -17,7 +17,7 @@ from msgspec import Meta
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project, summary
+from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
@@ -44,6 +44,7 @@ from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
+from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.videos import FoundVideo
@@ -132,7 +133,7 @@ class FrozenProject(Value, frozen=True):
 
 
 def options_of(folder: FilePath, options: Mapping[str, Any], slots: int) -> dict[str, Any]:
-    """Merge a caller's options, those of the project's own file, and the default of ``workers``."""
+    """Merge a caller's options, the options in the project's file, and the default of ``workers``."""
     given = with_project_file(folder, options)
     return given if not slots else {"workers": slots, **given}
 
@@ -165,7 +166,7 @@ def seal(
     files : mapping of str to Path
         The project's files by their paths, as they were frozen.
     published : bool
-        Whether they are in the plan's store already.
+        True if they are already in the plan's store.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
@@ -174,9 +175,10 @@ def seal(
         findings = _check(found, options)
     with clock("probe"):
         mode = capture_mode(options.capture)
+        width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
         page = PageSettings(
-            width=1920,
-            height=1080,
+            width=width,
+            height=height,
             capture_mode=mode,
             fragment=found.is_fragment,
             variables=options.variables,
@@ -185,9 +187,9 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, options, clock))
+            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock))
         except ProjectError as error:
-            for line in summary(findings):  # may well say why
+            for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
     with clock("freeze"):
@@ -254,7 +256,7 @@ def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str])
 
 
 def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """Return the ranges of the existing plan, for a video of so many frames, unless the options ask for others."""
+    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others."""
     if options.chunk_size or options.target_chunk_frames or options.max_chunks:
         return []
     try:

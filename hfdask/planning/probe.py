@@ -18,7 +18,7 @@ from hfdask.browser.answers import Lacking, Report, ToldVideo
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
-from hfdask.core.fields import MAX_SIDE
+from hfdask.core.fields import MAX_SIDE, MIN_SIDE
 from hfdask.core.frames import frame_count, parse_fps
 from hfdask.core.model import FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
@@ -35,6 +35,7 @@ from hfdask.errors import (
 from hfdask.fonts.configuration import FontSetup, plan_font_set
 from hfdask.network.fetch import Limits
 from hfdask.network.record import Recorder
+from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.videos import (
@@ -45,10 +46,6 @@ from hfdask.planning.videos import (
     resolve_durations,
     scene_windows,
 )
-
-SIDES = ("width", "height")
-DEFAULT_FPS = Fraction(30)
-
 
 MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
@@ -99,14 +96,16 @@ class _Look:
 
 
 async def probe(
-    files: Mapping[str, Path], entry: str, page: PageSettings, options: RenderConfig, clock: StageClock
+    files: Mapping[str, Path], entry: str, page: PageSettings, fps: Fraction, options: RenderConfig, clock: StageClock
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
+
+    ``page`` and ``fps`` have what is assumed.
 
     Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once,
     because nothing else retries planning.
     """
-    fps = DEFAULT_FPS if options.fps is None else parse_fps(options.fps)
+    fps = fps if options.fps is None else parse_fps(options.fps)
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
@@ -198,23 +197,24 @@ async def _look(
         session.look_into_videos(sources.shapes)
         loaded = await session.load(entry)
         report = await session.report()
-        durations = await resolve_durations(session, report.videos, sources)
+        videos = await session.told_videos()
+        durations = await resolve_durations(session, videos, sources)
         if durations:
-            report = await session.report()
+            report, videos = await session.report(), await session.told_videos()
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
-        has_scenes = any(video.auto for video in report.videos)
-        on: dict[int, frozenset[str]] | None = {} if has_scenes else None
+        on: dict[int, frozenset[str]] | None = {} if any(video.auto for video in videos) else None
         swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on)
-        scenes: dict[str, range] = {}
-        if on is not None and (fits or last) and math.isfinite(report.duration) and report.duration > 0:
-            scenes = await scene_windows(session, report.videos, on, frame_count(report.duration, rate), rate)
-        clock.move("probe", "sweep", time.perf_counter() - began)
-        after = (await session.report()).videos if visits else report.videos
-        new, late = changed_videos(report.videos, after)
+        new, late = changed_videos(videos, await session.told_videos())
         durations |= await resolve_durations(session, new, sources)
+        scenes: dict[str, range] = {}
+        if any(video.auto for video in (*videos, *new)) and (fits or last) and 0 < report.duration < math.inf:
+            frames = frame_count(report.duration, rate)
+            scenes = await scene_windows(session, (*videos, *new), on or {}, frames, rate)
+            await session.drain(_PATIENCE, loaded.abandoned)
+        clock.move("probe", "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
         uses = await typefaces.finish() if fits or last else ()
@@ -226,7 +226,7 @@ async def _look(
             sight=sight,
             uses=uses,
             lacking=typefaces.lacking,
-            videos=(*report.videos, *new),
+            videos=(*videos, *new),
             durations=durations,
             scenes=scenes,
             late=late,
@@ -321,21 +321,21 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
             raise InvalidConfigError(
                 f"{name} applies only to pages without a composition root; set data-{name} on the root", field=name
             )
-        if not 16 <= value <= MAX_SIDE:
+        if not MIN_SIDE <= value <= MAX_SIDE:
             what = f"data-{name} of the composition root" if report.has_root else f"the page's {name}"
             field = f"data-{name}" if report.has_root else name
-            raise InvalidConfigError(f"{what} is {value}; it must be from 16 to {MAX_SIDE} pixels", field=field)
+            raise InvalidConfigError(f"{what} is {value}; it must be from {MIN_SIDE} to {MAX_SIDE} pixels", field=field)
     width, height = _size(report, options)
     return msgspec.structs.replace(page, width=int(width), height=int(height))
 
 
 def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
-    """Return the size, unchecked: the root's; without a root that of the options, the page or the default."""
+    """Return the unchecked size of the root; without a root, the size in the options, of the page, or the default."""
     if report.has_root:
         return report.width or 0, report.height or 0
     choices = (
         (getattr(options, name), getattr(report, name), default)
-        for name, default in zip(SIDES, (1920, 1080), strict=True)
+        for name, default in zip(SIDES, DEFAULT_SIZE, strict=True)
     )
     width, height = (next(side for side in sides if side is not None) for sides in choices)
     return width, height

@@ -1,4 +1,4 @@
-"""Find the source videos of a page while it is planned, look into each once, and resolve what its clips play."""
+"""Find the source videos of a page while planning, probe each once, and resolve the clips that play them."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from hfdask.network.messages import Request, redact
 from hfdask.network.record import Recorder
 
 PROBES = 4
-"""Source videos that are read at a time."""
+"""Source videos that are probed at a time."""
 
 LOOKS_A_SECOND = 10
-"""How often the page is looked at to find when the scene of a video without a start can be seen."""
+"""Frames a second to visit, to find when the scene of a video without a start can be seen."""
 
 HELD = Fraction(1, 20)
-"""Seconds of a last frame that are not worth a warning."""
+"""Seconds. If the last frame stays for at most this, there is no warning."""
 
 SPARSE = 2
-"""Seconds between key frames from which on a source is slow to render."""
+"""Seconds. With a longer time between key frames, a source is slow to render."""
 
 _REDIRECTS = 5
 _OFTEN_OPAQUE = ("vp8", "vp9", "prores")
-_SAMPLED = 3  # frames of a source that is said to be transparent
+_SAMPLED = 3  # frames to decode of a source that is marked as transparent
 
 
 @dataclass(frozen=True)
 class FoundVideo:
-    """A source video: its path in the project, or the key of its recorded response, and what is in it."""
+    """A source video: its path in the project, or the key of its recorded response, and its properties and frames."""
 
     name: str
     file: str | None
@@ -56,16 +56,16 @@ class FoundVideo:
 
 
 class Sources:
-    """The source videos of one planning. Each is looked into once, however often the page is loaded.
+    """The source videos of one planning. Each is probed once, even if the page is loaded several times.
 
     Parameters
     ----------
     files : mapping of str to Path
         Files of the project.
     recorder : Recorder
-        Fetches those of other sites, within its limits.
+        Fetches source videos of other sites, within its limits.
     folder : Path
-        An empty folder for these.
+        An empty folder for the fetched videos.
     """
 
     def __init__(self, files: Mapping[str, Path], recorder: Recorder, folder: Path) -> None:
@@ -76,18 +76,18 @@ class Sources:
         self._at_a_time = asyncio.Semaphore(PROBES)
 
     async def look_into(self, videos: Iterable[ToldVideo | UnknownVideo]) -> None:
-        """Look into the sources of these videos. Errors are kept until a video that shows needs the source."""
+        """Probe the sources of these videos. An error is kept until a video that shows needs the source."""
         new = {_place(video): video for video in videos if _place(video) not in self._found}
         found = await asyncio.gather(*map(self._look, new.values()))
         self._found.update(zip(new, found, strict=True))
 
     async def shapes(self, videos: Sequence[UnknownVideo]) -> dict[str, VideoShape | None]:
-        """Return what a page that loads is told of its videos, by render id; None if a source cannot be used."""
+        """Return the shapes of the videos of a page that loads, by render id; None if a source cannot be used."""
         await self.look_into(videos)
         return {video.id: _shape(self.known(video)) for video in videos}
 
     def known(self, video: ToldVideo | UnknownVideo) -> FoundVideo | None:
-        """Return the source of a video, or None if it has none that can be used."""
+        """Return the source of a video, or None if it cannot be used."""
         found = self._found.get(_place(video))
         return found if isinstance(found, FoundVideo) else None
 
@@ -113,7 +113,7 @@ class Sources:
                 return error
 
     async def _get(self, video: ToldVideo | UnknownVideo) -> tuple[str, Path, str | None]:
-        """Return the name of a source, its local file, and the key of its response."""
+        """Return the name of a source, its local file, and the key of its response if it was fetched."""
         if video.file is not None:
             if video.file not in self._files:
                 raise AssetError(
@@ -161,7 +161,7 @@ def _read(name: str, path: Path, file: str | None, key: str | None) -> FoundVide
     try:
         source, index = probe_video(path)
         opaque = source.alpha and source.codec in _OFTEN_OPAQUE and _is_opaque(path, source, index)
-    except HfdaskError as error:  # which knows the file under the name of its content
+    except HfdaskError as error:  # its message has the path of the local file, which authors do not know
         details = {**error.details, "path": name}
         raise type(error)(error.message.replace(str(path), name), **details) from error
     return FoundVideo(name, file, key, source, index, opaque)
@@ -176,7 +176,7 @@ def _is_opaque(path: Path, source: VideoSource, index: FrameIndex) -> bool:
 
 
 async def resolve_durations(session: PageSession, videos: Sequence[ToldVideo], sources: Sources) -> dict[str, float]:
-    """Look into the sources of a page, and give it their durations, on which times of other clips may depend."""
+    """Probe the sources of a page, and pass it their durations, because times of other clips may depend on them."""
     await sources.look_into(videos)
     known = {video.id: found for video in videos if (found := sources.known(video))}
     durations = {name: float(found.source.playable.fraction) for name, found in known.items()}
@@ -190,8 +190,9 @@ async def scene_windows(
 ) -> dict[str, range]:
     """Find the frames in which the scene of each video without a start can be seen (docs/compositions.md, 9.2).
 
-    ``seen`` has the videos that could be seen at frames that were visited before. If one could not at some of these,
-    the timeline is visited in steps of a tenth of a second, and then between them, until each edge is found.
+    ``seen`` has, for each frame that was visited before, the videos whose scene could be seen. If a scene could not be
+    seen in some of these frames, the timeline is visited in steps of a tenth of a second. Then frames between two steps
+    are visited, until the first and last frame of each scene are found.
     """
     wanted = {video.id for video in videos if video.auto}
     looks = {frame: set(ids) for frame, ids in seen.items()}
@@ -204,7 +205,7 @@ async def scene_windows(
         return looks[frame]
 
     async def edge(name: str, off: int, on: int) -> int:
-        """Return the last frame that is like ``on``, on the way to ``off``."""
+        """Return the frame nearest to ``off`` in which the video's scene can be seen, searching from ``on``."""
         while abs(on - off) > 1:
             middle = (on + off) // 2
             on, off = (middle, off) if name in await look(middle) else (on, middle)
@@ -225,11 +226,11 @@ async def scene_windows(
 
 
 def changed_videos(before: Sequence[ToldVideo], after: Sequence[ToldVideo]) -> tuple[list[ToldVideo], list[str]]:
-    """Return the videos that came while frames were visited, and warnings of those that play something else since."""
+    """Return the videos that scripts added while frames were visited, and warnings about videos that were changed."""
     known = {video.id: video for video in before}
     new = [video for video in after if video.id not in known]
     warnings = [
-        f"a script changes what {video.element} plays or when during the video; it plays what it had when the page was ready"
+        f"a script changes what {video.element} plays, or when, after the page was ready; the change has no effect"
         for video in after
         if video.id in known and video != known[video.id]
     ]
@@ -264,7 +265,7 @@ def resolve_clips(
 
 
 def _within_scene(video: ToldVideo, windows: Mapping[str, range], fps: Fraction) -> ToldVideo | None:
-    """Return a video without a start as one that begins with its scene, or None if that never shows."""
+    """Let a video without a start begin and end with its scene. Return None if the scene never shows."""
     if not video.auto:
         return video
     if video.id not in windows:
@@ -307,14 +308,19 @@ def _clip_warnings(video: ToldVideo, clip: VideoClip, found: FoundVideo) -> list
                 duration=float(playable),
             )
         warnings.append(f"{what}; its last frame is shown")
-    elif not clip.loop and video.slot is not None and exact(video.slot) > natural + HELD:
+    elif not clip.loop and video.slot is not None and exact(shown := _shown(clip, video.slot)) > natural + HELD:
         warnings.append(
-            f"{video.element} is shown for {video.slot:g} s, but {found.name} lasts only {float(natural):g} s from there; its last "
-            "frame stays"
+            f"{video.element} is shown for {shown:g} s, but {found.name} lasts only {float(natural):g} s from its in-point; "
+            "its last frame stays"
         )
     if found.source.sound and not video.muted and video.declares_sound:
         warnings.append(f"{video.element}: the sound of {found.name} is left out, because videos have no sound yet")
     return warnings
+
+
+def _shown(clip: VideoClip, slot: float) -> float:
+    """Return how many of its own seconds a clip is shown. Its window may end before its declared length."""
+    return min(slot, (clip.end - clip.origin) * clip.pace)
 
 
 def _source_warnings(found: FoundVideo) -> list[str]:
@@ -326,8 +332,8 @@ def _source_warnings(found: FoundVideo) -> list[str]:
     gap = max(later - earlier for earlier, later in pairwise([*keys, max(keys[-1], source.playable.fraction)]))
     if gap > SPARSE and len(index) > 1:
         warnings.append(
-            f"{found.name} has up to {float(gap):.3g} s between key frames, so chunks that start there decode much before their "
-            "first frame; encode it with one a second"
+            f"{found.name} has up to {float(gap):.3g} s between key frames, so a chunk may decode many frames before its first "
+            "one; encode the video with one key frame a second"
         )
     if found.opaque:
         warnings.append(f"{found.name} is marked as transparent, but its first frames are opaque")

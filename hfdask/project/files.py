@@ -83,12 +83,12 @@ class Project:
 
     @property
     def is_fragment(self) -> bool:
-        """Whether the entry document lacks html, head and body tags."""
+        """True if the entry document lacks html, head and body tags."""
         text = _COMMENT.sub(b"", dict(self.files())[self.entry].read_bytes())
         return _FRAGMENT_FREE.search(text) is None
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
+        """Return every file of the project by its URL path, sorted. Links are followed while they stay in the project."""
         yield from files_below(self.folder, SKIPPED) if self.content is None else self.content.items()
 
 

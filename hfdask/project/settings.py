@@ -25,7 +25,7 @@ _DOCUMENTS = (".html", ".htm")
 def with_project_file(
     project: str | os.PathLike[str], options: Mapping[str, Any], storage_options: StorageOptions | None = None
 ) -> dict[str, Any]:
-    """Merge a caller's options over those of the project's own file, if it has one.
+    """Merge a caller's options over the options in the project's file, if it has one.
 
     Tables (``variables``, ``replace_urls``) are merged name by name. The file belongs to the project, so it can neither
     open private hosts to the page nor use files outside of the project. If the project is at a URL, ``replace_urls``

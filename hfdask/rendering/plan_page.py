@@ -79,7 +79,7 @@ class PlanPage:
             chromium, self.files, manifest.page, manifest.fps.fraction, self.network, profile=has_videos
         ) as session:
             if has_videos:
-                await session.prepare_videos(shapes_of(manifest, self.videos))
+                session.prepare_videos(shapes_of(manifest, self.videos))
             await session.load(manifest.entry)
             yield session
 

@@ -1,4 +1,4 @@
-"""Reuse chunks that are in the store: finished ones of this plan, and those of another plan with the same content key.
+"""Reuse chunks in the store: finished chunks of this plan, and chunks of another plan with the same content key.
 
 A chunk of another plan (`hfdask.planning.content_keys`) is reused if some of its frames are still rendered with the same
 pixels.
@@ -89,7 +89,7 @@ def take_over(
     different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
     if different:
         work.messages.append(
-            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from those of the earlier plan, "
+            f"chunk {chunk.index} looked unchanged, but its frames {different} differ from the earlier plan's, "
             "so it was rendered again"
         )
         return None

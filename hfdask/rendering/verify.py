@@ -72,7 +72,7 @@ def verify(
             f"no plan is at {shown(where)}: render with plan_dir to keep plans, or pass plan_url", url=shown(where)
         ) from error
     if plan.hash != known.plan_hash:
-        raise CertificateError(f"the plan at {plan.url} is not the one that the video was rendered from", plan=plan.url)
+        raise CertificateError(f"the plan at {plan.url} is not the video's plan", plan=plan.url)
     require_environment(plan.manifest.environment)
     total = len(known.frame_digests)
     if total != plan.manifest.frames:

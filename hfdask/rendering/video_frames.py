@@ -1,4 +1,4 @@
-"""Frames of a plan's source videos, decoded ahead of the capture and handed to the page."""
+"""Decode frames of a plan's source videos ahead of the capture, and hand them to the page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PlannedVideo:
 
 
 def shapes_of(manifest: Manifest, videos: Mapping[int, PlannedVideo]) -> dict[str, VideoShape]:
-    """Return what a page knows of its videos, by render id; only those with a local file get room for pictures."""
+    """Return the shapes of a page's videos, by render id. Only videos with a local file get room for pictures."""
     return {clip.id: _shape(manifest.videos[clip.video], has_pictures=clip.video in videos) for clip in manifest.clips}
 
 
@@ -41,8 +41,8 @@ def _shape(video: Video, *, has_pictures: bool) -> VideoShape:
 class VideoFrames:
     """The states of a page's videos at some frames, in the order in which they will be captured.
 
-    A thread decodes and hands over what the next frame shows while this one is captured. Use it as a context, within
-    that of the page, on the browser thread.
+    While a frame is captured, a thread decodes and hands over the pictures of the next frame. Use an instance as a
+    context manager on the browser thread, within the context of the page.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class VideoFrames:
     videos : mapping of int to PlannedVideo
         The source videos that the frames show, by their number in the plan.
     feed : VideoFeed
-        Takes the pictures.
+        The feed that takes the pictures.
     frames : sequence of int
         The frames.
     """
@@ -101,7 +101,7 @@ class VideoFrames:
 
 
 class _Player:
-    """Decodes what one clip shows."""
+    """Decodes the frames that one clip shows."""
 
     def __init__(self, clip: VideoClip, video: Video, planned: PlannedVideo | None) -> None:
         self.clip = clip

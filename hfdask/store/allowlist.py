@@ -7,8 +7,8 @@ segments, after links, dots and encoded dots are resolved, so ``s3://bucket/a`` 
 
 Storage options come with the task too, and some of them send the requests for a URL to another server. If the list is
 set, tasks may only give credentials, sizes and time-outs. Every other option needs an entry ``NAME=VALUE`` in the list,
-such as ``endpoint_url=https://store.example:9000`` or ``client_kwargs.endpoint_url=...`` for one in a table. What the
-worker's own environment sets (``AWS_ENDPOINT_URL``, ``FSSPEC_...``) is not restricted.
+such as ``endpoint_url=https://store.example:9000`` or ``client_kwargs.endpoint_url=...`` for an option in a table. Settings of
+the worker's own environment (``AWS_ENDPOINT_URL``, ``FSSPEC_...``) are not restricted.
 """
 
 from __future__ import annotations

@@ -25,14 +25,14 @@ THREADS = 32
 
 ATTEMPTS = 5
 SECONDS = 100.0
-"""Seconds after the start of the first attempt; no attempt begins later, whoever retried in between."""
+"""Seconds after the start of the first attempt; no attempt begins later, also if the file system has retried itself."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 """Seconds; each wait is random, from 0 to a limit that doubles."""
 
 STALL = 30.0
 SLOWEST = 256 * 1024
-"""A call may take so many seconds, and one more for each so many bytes."""
+"""A call may take `STALL` seconds, and one more for each `SLOWEST` bytes."""
 
 MULTIPART = 5 * 2**20
 """Size from which file systems may upload in parts."""
@@ -50,6 +50,14 @@ def retried(call: Callable[[], _R]) -> _R:
         reraise=True,
     )
     return attempts(call)
+
+
+def reread(call: Callable[[], _R], reads: int, spoilt: Callable[[BaseException], bool]) -> _R:
+    """Make a call that reads, and repeat it at once while its error says that the content may be damaged.
+
+    The last attempt's error is raised unchanged.
+    """
+    return Retrying(stop=stop_after_attempt(reads), retry=retry_if_exception(spoilt), reraise=True)(call)
 
 
 def in_time(
@@ -80,7 +88,7 @@ def in_time(
         try:
             with connections.borrowed() as own:
                 result = getattr(own, method)(*args, **options)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
+        except BaseException as error:  # noqa: BLE001 - it is raised in the waiting thread
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(error)
                 return

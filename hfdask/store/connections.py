@@ -1,8 +1,8 @@
-"""Connections of file systems that can do one thing at a time, such as FTP's.
+"""Connections of file systems that can make one call at a time, such as FTP's.
 
-Most of fsspec's file systems are shared by all threads. Those that are not ``cachable`` keep the state of one connection
-in the object, so two threads would read each other's answers, and a connection that was cut in the middle of a transfer
-stays broken. Each call borrows a connection of its own here. It is used again only if the call succeeded.
+Most of fsspec's file systems are shared by all threads. File systems that are not ``cachable`` keep the state of one
+connection in the object, so two threads would read each other's answers, and a connection that was cut during a transfer
+stays broken. Here each call borrows a separate connection. It is used again only if the call succeeded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Connections:
 
     @contextmanager
     def borrowed(self) -> Iterator[Any]:
-        """Give the file system, or a connection that nobody else uses."""
+        """Yield the file system, or a connection that no other thread uses."""
         if self.fs.cachable:
             yield self.fs
             return

@@ -1,4 +1,4 @@
-"""Tell transient errors of file systems from permanent ones, and translate both into errors of hfdask.
+"""Distinguish transient errors of file systems from permanent ones, and translate both into errors of hfdask.
 
 The file systems behind fsspec have no common base class of errors: s3fs translates botocore's to `OSError`, gcsfs
 raises its own, and both let through what aiohttp, requests and the credential libraries raise. So errors are recognised
@@ -89,7 +89,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def may_be_missing(error: BaseException) -> bool:
-    """Whether the file may not be there: FTP has one code for that, for what is forbidden, and for much else."""
+    """Return true if the file may be missing. FTP has one code for missing files, forbidden ones, and much else."""
     return "ftplib.error_perm" in _names(error) and str(error).startswith("550")
 
 

@@ -1,4 +1,4 @@
-"""Where something is kept: a URL, and what it takes to get there, in one value that can travel.
+"""Locations: a URL with the options and credentials that reach it, in one value that can be sent to workers.
 
 The URL can be shown and written down. Options and credentials travel with the value to workers, but are never part of
 its text, of a task's key, or of a document.
@@ -20,7 +20,7 @@ from hfdask.store.redaction import SecretOptions, StorageOptions, shown
 from hfdask.store.store import Store, plain_url
 
 _ENDINGS = frozenset({".mp4", ".png"})
-"""What stands behind the name of an output, and is none by itself."""
+"""Endings of outputs, which are not names by themselves."""
 
 
 Place = str | os.PathLike[str]
@@ -51,7 +51,7 @@ class Location(os.PathLike[str]):
 
     @classmethod
     def of(cls, place: Place, storage_options: StorageOptions | None = None) -> Self:
-        """Part a folder's URL from its credentials. A location stays what it is.
+        """Split a folder's URL and its credentials. A location stays unchanged.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Location(os.PathLike[str]):
 
     @classmethod
     def at(cls, store: Store, name: str = "") -> Self:
-        """Where a store is, or what has this name in it."""
+        """Return the location of a store, or of a name in it."""
         return cls(store.url_of(name), SecretOptions(store.given), SecretOptions(store.credentials))
 
     def __fspath__(self) -> str:
@@ -75,7 +75,7 @@ class Location(os.PathLike[str]):
         return SecretOptions({**self.credentials, **self.given}) if self.credentials or self.given else None
 
     def child(self, name: str) -> Location:
-        """What has this name in the folder."""
+        """Return the location of a name in the folder."""
         return Location(f"{self.url}/{name}", self.given, self.credentials)
 
     def store(self) -> Store:
@@ -124,7 +124,7 @@ def split_output(url: Place, storage_options: StorageOptions | None = None) -> t
     Raises
     ------
     OutputNotWritableError
-        If it has no name, or a folder, a device or the like is there.
+        If it has no name, or is a folder, a device or the like.
     """
     url, storage_options = _spelled(url, storage_options)
     folder, name = _parts(url)
@@ -135,9 +135,9 @@ def split_output(url: Place, storage_options: StorageOptions | None = None) -> t
     store = Store(folder, storage_options)
     if store.local:
         path = Path(store.path, name)
-        with suppress(OSError):  # nothing is there, or writing will tell more
+        with suppress(OSError):  # nothing is there, or the error of writing is clearer
             mode = path.stat().st_mode
             if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+                what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
                 raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
     return store, name

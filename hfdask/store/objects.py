@@ -177,12 +177,12 @@ class Snapshot:
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
 
     def publish(self, objects: Iterable[PlanObject], published: Iterable[PlanObject] = ()) -> None:
-        """Bring all content of a plan into its store, unless it is there already.
+        """Send all content of a plan to its store, unless it exists there.
 
         Parameters
         ----------
         published : iterable of PlanObject
-            Those of the project, if they were published before. They are not sent or looked for again.
+            The project's objects, if they were published before. They are not sent or looked for again.
 
         Raises
         ------
@@ -250,7 +250,7 @@ def materialised(
     MissingArtifactError
         If an object is not in the store.
     ArtifactDigestError
-        If its bytes are not those that were planned.
+        If its bytes differ from the planned ones.
     StoreError, StoreRefusedError, DiskFullError
     """
     by_digest = {each.sha256: each for each in wanted}

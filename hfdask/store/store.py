@@ -1,8 +1,8 @@
-"""Files behind URLs: one small face over fsspec for plans, chunks and outputs.
+"""Files behind URLs: a small interface over fsspec for plans, chunks and outputs.
 
-A name either holds a whole file or does not exist. fsspec commits what was written when a block ends with an error, so
-nothing is ever streamed into its final name: bytes go there in one call on object stores, which are atomic for each
-object, and by rename on file systems.
+A name either holds a whole file or does not exist. If a block ends with an error, fsspec commits what was written so far. So
+nothing is ever streamed into its final name. On object stores, which are atomic for each object, bytes arrive in one call;
+on file systems, files are renamed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from hfdask.errors import (
     StoreRefusedError,
 )
 from hfdask.store.allowlist import require_allowed
-from hfdask.store.calls import THREADS, in_time, retried
+from hfdask.store.calls import THREADS, in_time, reread, retried
 from hfdask.store.connections import Connections
 from hfdask.store.content import file_digest
 from hfdask.store.failures import TruncatedRead, is_full, may_be_missing, not_writable, typed
@@ -49,15 +49,15 @@ from hfdask.store.urls import parted_url
 
 _R = TypeVar("_R")
 
-# What file systems must be told to make as many transfers at a time as there are threads for them.
+# Options that let file systems make as many transfers at a time as there are threads.
 _WIDE: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"max_pool_connections": THREADS}}}
 _WIDE["s3a"] = _WIDE["s3"]
 
 LONGEST = 2**28
-"""Bytes of the longest file that is read into memory, unless told otherwise."""
+"""Default limit for files that are read into memory, in bytes."""
 
 READS = 5
-"""Reads of a file before its content counts as wrong: a proxy or a cut connection may have spoilt one."""
+"""Reads of a file before its content counts as wrong: a proxy or a cut connection may damage single reads."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
@@ -65,7 +65,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, e
 class Store:
     """A folder at a URL: any fsspec URL, or a local path.
 
-    Every call is made again where it fails with an error that heals, for a bounded time.
+    Calls that fail with a transient error are retried for a limited time.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ class Store:
     Attributes
     ----------
     given, credentials : mapping
-        The storage options, and those that were written in the URL.
+        The given storage options, and the options in the URL.
 
     Raises
     ------
     InvalidConfigError
-        Where no file system knows the URL, or it does not take the options.
+        If no file system knows the URL, or it does not accept the options.
     StoreNotAllowedError
-        Where the URL is outside of ``HFDASK_ALLOWED_URLS``.
+        If the URL is outside of ``HFDASK_ALLOWED_URLS``.
     """
 
     def __init__(self, url: str | os.PathLike[str], storage_options: StorageOptions | None = None) -> None:
@@ -106,23 +106,23 @@ class Store:
         return self.url_of("")
 
     def url_of(self, name: str) -> str:
-        """The URL of what has this name."""
+        """Return the URL of this name."""
         if self.local:
             return file_url(self._at(name) or "/")
         return f"{self._url}/{name}" if name else self._url
 
     def shown(self, name: str) -> str:
-        """Where that is, as people write it: a local path, else the URL."""
+        """Return the place of this name as people write it: a local path, else the URL."""
         return self._at(name) if self.local else self.url_of(name)
 
     def _at(self, name: str) -> str:
         return f"{self.path}/{name}" if name else self.path
 
     def _do(self, name: str, call: Callable[[], _R], *, writing: bool = False) -> _R:
-        """Make a call with retries, and give its error a type.
+        """Call with retries and translate the file system's error.
 
-        The error is raised outside of the handler: whatever the file system raised may hold credentials, so it must be
-        neither cause nor context of what is logged.
+        The new error is raised outside of the handler. The file system's error may contain credentials, so it must be neither
+        the cause nor the context of a logged error.
         """
         try:
             return retried(call)
@@ -134,11 +134,11 @@ class Store:
         raise trouble
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file or folder of this name now."""
+        """Return true if there is a file or folder of this name now."""
         return bool(self._do(name, partial(self._ask, "exists", name)))
 
     def size(self, name: str) -> int:
-        """Bytes of a file.
+        """Return the size of a file in bytes.
 
         Raises
         ------
@@ -151,17 +151,17 @@ class Store:
         return in_time(self._connections, method, self._at(name))
 
     def read(self, name: str, limit: int = LONGEST) -> bytes:
-        """The whole file.
+        """Return the content of a file.
 
         Parameters
         ----------
         limit : int
-            Bytes that it may have; no more are ever taken into memory.
+            Maximum size in bytes; no more than that is ever held in memory.
 
         Raises
         ------
         PlanCorruptError
-            Where it is longer.
+            If it is longer.
         MissingArtifactError, StoreError, StoreRefusedError
         """
         too_long = PlanCorruptError(f"{self.url_of(name)} has more than {limit} bytes", url=self.url_of(name))
@@ -175,21 +175,14 @@ class Store:
             return path.read_bytes()
 
     def read_as(self, name: str, parse: Callable[[bytes], _R], reads: int = READS, limit: int = LONGEST) -> _R:
-        """What a file says; it is read again where ``parse`` makes no sense of it.
+        """Read and parse a file; read it again if ``parse`` fails.
 
         Raises
         ------
         HfdaskError
-            As `read`, and whatever ``parse`` says the last time.
+            The errors of `read`, or the last error of ``parse``.
         """
-        try:
-            return parse(self.read(name, limit))
-        except (MissingArtifactError, StoreError, StoreRefusedError, DiskFullError):
-            raise
-        except HfdaskError:
-            if self.local or reads < 2:
-                raise
-        return self.read_as(name, parse, reads - 1, limit)
+        return reread(lambda: parse(self.read(name, limit)), 1 if self.local else reads, _may_be_spoilt)
 
     def fetch(
         self,
@@ -200,21 +193,21 @@ class Store:
         reads: int = READS,
         limit: int | None = None,
     ) -> Path:
-        """A local file with this content: the file itself in a local store, else a copy at ``path``.
+        """Return a local file with this content: the file itself in a local store, else a copy at ``path``.
 
         Parameters
         ----------
         size : int
-            Bytes that it should have, for how long that may take.
+            Expected size in bytes, from which the time limit follows.
         sha256 : str, optional
-            Its digest; it is read again where it has another.
+            Expected digest; the file is read again if its digest differs.
         limit : int, optional
-            Bytes after which a transfer is stopped. Default: ``size`` where there is a digest.
+            Bytes after which a transfer is stopped. Default: ``size`` if a digest is given.
 
         Raises
         ------
         ArtifactDigestError
-            Where it has another digest every time, or is longer.
+            If it has another digest every time, or is longer.
         MissingArtifactError, StoreError, StoreRefusedError, DiskFullError
         """
         wrong = ArtifactDigestError(f"{self.url_of(name)} is not what was written there", url=self.url_of(name))
@@ -224,19 +217,21 @@ class Store:
                 raise wrong
             return found
         bound = size if limit is None and sha256 is not None else limit
-        try:
+
+        def copy() -> Path:
             self._do(name, partial(self._get, name, path, size, _Bounded(bound, wrong)))
-            if sha256 is None or file_digest(path) == sha256:
-                return path
-            raise wrong
-        except HfdaskError as error:
+            if sha256 is not None and file_digest(path) != sha256:
+                raise wrong
+            return path
+
+        try:
+            return reread(copy, reads, lambda error: error is wrong)
+        except HfdaskError:
             path.unlink(missing_ok=True)
-            if error is not wrong or reads < 2:
-                raise
-        return self.fetch(name, path, size, sha256, reads - 1, limit)
+            raise
 
     def in_place(self, name: str) -> Path:
-        """The file itself, in a local store."""
+        """Return the path of the file itself, in a local store."""
         found = Path(self._at(name))
         if not os.path.isfile(found):
             raise MissingArtifactError(f"{self.url_of(name)} does not exist", url=self.url_of(name))
@@ -249,7 +244,7 @@ class Store:
         elif getattr(self.fs, "async_impl", False):
             self._copy(self._at(name), path, size, bounded)
         else:
-            # A call that is given up cannot be stopped, and must not write where the next one does.
+            # A call that has timed out cannot be stopped, so it must not share a file with the next call.
             with _temporary(scratch_folder() / "get") as own:
                 self._copy(self._at(name), own, size, bounded, undo=partial(own.unlink, missing_ok=True))
                 shutil.copyfile(own, path)
@@ -268,7 +263,7 @@ class Store:
             raise TruncatedRead(got, told.size)
 
     def put(self, name: str, source: bytes | Path) -> None:
-        """Put bytes or a copy of a local file there at once, in place of a file that is there.
+        """Store bytes or a copy of a local file atomically; an existing file is replaced.
 
         Raises
         ------
@@ -277,9 +272,9 @@ class Store:
         self._do(name, partial(self._write, name, source, create=False), writing=True)
 
     def create(self, name: str, source: bytes | Path) -> bool:
-        """Put a file there at once if there is none; False, with nothing done, if there is one.
+        """Store a file atomically if there is none; return false, and change nothing, if there is one.
 
-        Where the store cannot tell, the file is replaced; so this is for names that stand for their content.
+        Some stores cannot check that. They replace the file, so use this only for names that are derived from the content.
         """
         try:
             self._do(name, partial(self._write, name, source, create=True), writing=True)
@@ -306,7 +301,7 @@ class Store:
             self._send_anyway(name, source, error)
 
     def _send_anyway(self, name: str, source: bytes | Path, error: Exception) -> None:
-        """The store knows no conditional writes."""
+        """Write to a store without conditional writes."""
         if self.fs.exists(self._at(name)):
             raise _AlreadyThereError(self.url_of(name)) from error
         self._send(name, source)
@@ -323,9 +318,9 @@ class Store:
             in_time(self._connections, "put_file", str(source), self._at(name), size=size, sending=True, **options)
 
     def _send_and_move(self, name: str, source: bytes | Path, mode: str = "overwrite") -> None:
-        """For file systems on which a file can be seen while it is written: SFTP, SMB, HDFS and the like.
+        """Write to a file system that shows files while they are written: SFTP, SMB, HDFS and the like.
 
-        A process that is killed meanwhile leaves its hidden file there: these have no locks by which to know that it is dead.
+        A process that is killed meanwhile leaves its hidden file, because these file systems have no locks that would end with it.
         """
         final = self._at(name)
         folder, _, last = final.rpartition("/")
@@ -352,7 +347,7 @@ class Store:
             raise
 
     def _make_folder(self, folder: str) -> None:
-        """Make a folder that others may be making at the same time; some servers call that an error."""
+        """Make a folder that others may make at the same time, which some servers report as an error."""
         for left in reversed(range(folder.count("/") + 1)):  # others may make each of its parents, too
             try:
                 in_time(self._connections, "makedirs", folder, exist_ok=True)
@@ -364,7 +359,7 @@ class Store:
                     raise
 
     def _require_arrived(self, sent: str, source: bytes | Path, size: int) -> None:
-        """Read back what was sent: unlike object stores, these do not check it themselves."""
+        """Read a sent file back and compare it: unlike object stores, these file systems do not check transfers."""
         with _temporary(scratch_folder() / "back") as path:
             changed = OSError(errno.EIO, "more bytes came back than were sent")
             self._copy(sent, path, size, _Bounded(size, changed), undo=partial(path.unlink, missing_ok=True))
@@ -388,7 +383,7 @@ class Store:
             os.replace(temporary, final)
 
     def names(self) -> dict[str, int]:
-        """Sizes of all files below this folder, by name."""
+        """Return the sizes of all files below this folder, by name."""
 
         def find() -> dict[str, Any]:
             self.fs.invalidate_cache(self.path)
@@ -400,7 +395,7 @@ class Store:
         return {str(path)[start:]: int(info.get("size") or 0) for path, info in found.items() if len(path) > start}
 
     def delete(self, name: str = "") -> None:
-        """Remove a file or folder, if it is there."""
+        """Remove a file or folder if it exists."""
 
         def remove() -> None:
             try:
@@ -409,7 +404,7 @@ class Store:
                 elif self._ask("exists", name):
                     in_time(self._connections, "rm", self._at(name), recursive=True)
             except FileNotFoundError:
-                return  # somebody else was faster
+                return  # another process has removed it
 
         self._do(name, remove, writing=True)
 
@@ -437,11 +432,11 @@ class _Bounded(Callback):  # type: ignore[misc] # fsspec has no types
 
     @property
     def enough(self) -> int | None:
-        """How many bytes show that there are too many."""
+        """The number of bytes that proves a file too long."""
         return None if self.limit is None else self.limit + 1
 
     def again(self) -> _Bounded:
-        """A fresh one, for the next attempt."""
+        """Return a new callback for the next attempt."""
         return _Bounded(self.limit, self.error)
 
     def require(self, size: int | None) -> None:
@@ -453,18 +448,25 @@ class _Bounded(Callback):  # type: ignore[misc] # fsspec has no types
         return data
 
     def call(self, *_: Any, **__: Any) -> None:
-        """Called by fsspec whenever the size or the bytes that came are known anew."""
+        """Check the size and the number of received bytes. fsspec calls this whenever they change."""
         self.require(self.size)
         self.require(self.value)
 
 
+def _may_be_spoilt(error: BaseException) -> bool:
+    """Return true if an error of a parser may come from bytes that were damaged on their way."""
+    return isinstance(error, HfdaskError) and not isinstance(
+        error, MissingArtifactError | StoreError | StoreRefusedError | DiskFullError
+    )
+
+
 class _AlreadyThereError(FileExistsError):
-    """Never leaves this module."""
+    """Signals an existing file within this module."""
 
 
 @contextmanager
 def disk_full_at(path: Path) -> Iterator[None]:
-    """Give a full disk its type where another library writes to ``path``."""
+    """Raise `DiskFullError` if writing to ``path`` fails because the disk is full."""
     try:
         yield
     except Exception as error:
@@ -474,17 +476,17 @@ def disk_full_at(path: Path) -> Iterator[None]:
 
 
 def _read_regular(path: Path, most: int) -> bytes:
-    """So many bytes of a file at most; no wait for the other end of a pipe."""
+    """Return at most ``most`` bytes of a regular file. The open does not wait for the other end of a pipe."""
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         if stat.S_ISDIR(mode := os.fstat(file.fileno()).st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if not stat.S_ISREG(mode):
-            raise PermissionError(errno.EPERM, "it is no regular file")
+            raise PermissionError(errno.EPERM, "it is not a regular file")
         return file.read(most)
 
 
 def plain_url(url: str | os.PathLike[str]) -> str:
-    """A URL as text that a document can hold; a ``file:`` URL as its path.
+    """Return a URL as text that a document can hold; a ``file:`` URL becomes a path.
 
     Raises
     ------
@@ -493,7 +495,7 @@ def plain_url(url: str | os.PathLike[str]) -> str:
     text = os.fspath(url)
     if not isinstance(text, str) or not is_plain(text) or not is_plain(text := local_path(text)):
         raise InvalidConfigError(
-            f"{str(text)[:200]!r} is no URL or path that a render can use: it is too long, or has characters that cannot "
+            f"{str(text)[:200]!r} is not a URL or path that a render can use: it is too long, or has characters that cannot "
             "be written down",
             field="url",
         )
@@ -514,7 +516,7 @@ def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:
 
 @contextmanager
 def _temporary(final: Path) -> Iterator[Path]:
-    """A name next to ``final`` that is gone afterwards."""
+    """Yield a path next to ``final``, and remove the file at the end of the block."""
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         yield temporary
@@ -523,7 +525,7 @@ def _temporary(final: Path) -> Iterator[Path]:
 
 
 def _linked(temporary: Path, final: Path) -> bool:
-    """Give a file its final name if that is free; False where this file system has no links."""
+    """Give a file its final name if that is free; return false if the file system has no links."""
     try:
         os.link(temporary, final)
     except FileExistsError:

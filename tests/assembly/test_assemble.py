@@ -1,4 +1,4 @@
-"""Assembly: what it refuses, what it warns of, and that nothing unverified gets the output's name."""
+"""Assembly: its errors and warnings, and that nothing unverified gets the output's name."""
 
 from __future__ import annotations
 

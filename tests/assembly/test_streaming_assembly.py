@@ -141,7 +141,7 @@ def test_an_output_that_cannot_be_written(rendered, tmp_path):
 
 
 class Cancelling(hfdask.Observer):
-    """Cancels when it was asked so many times."""
+    """Cancels when it was asked more than ``after`` times."""
 
     def __init__(self, after: int) -> None:
         self.left = after
@@ -180,7 +180,7 @@ def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_no
         other.wait()
         other.stdout.close()
     assert os.listdir(tmp_path) == [theirs]
-    (tmp_path / ".out.mp4.certificate.json.0123456789ab.tmp").touch()  # somebody else's
+    (tmp_path / ".out.mp4.certificate.json.0123456789ab.tmp").touch()  # another output's
     with atomic_file(tmp_path, "out.mp4") as mine:
         assert sorted(os.listdir(tmp_path)) == sorted([mine.name, ".out.mp4.certificate.json.0123456789ab.tmp"])
 

@@ -1,4 +1,4 @@
-"""What a page can reach, with all its ways and from all its realms, and who can reach its files."""
+"""The network around a page: it reaches nothing, from any realm, and only its browser reaches its files."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def with_browser(use: Callable[[Chromium], Any]) -> Any:
     return browser_thread().run(run(), 60)
 
 
-# What a page can reach
+# The reach of a page
 
 
 def reached(folder: Path, *, runtime: bool) -> list[str]:
-    """What arrives anywhere on this machine from a page that tries everything, in a browser without planning's rules."""
+    """Return what arrives on this machine from a page that tries everything, in a browser without planning's rules."""
     with Listeners() as listeners:
         places = [
             f"[{each}]:{listeners.port}" if ":" in each else f"{each}:{listeners.port}"
@@ -198,7 +198,7 @@ NOBODY = 65534
 
 
 def ask(port: int, path: str, user: int = 0) -> str:
-    """What a process of another user, or of this one, gets from the page server."""
+    """Return the page server's answer to a process of another user, or of this one."""
     request = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Dest: image\r\nConnection: close\r\n\r\n"
     command = [sys.executable, "-c", STRANGER, str(user), str(port), request]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
@@ -268,7 +268,7 @@ def test_strangers_do_not_break_a_render(confined, project, tmp_path) -> None:
     assert (again.digest, again.messages) == (alone.digest, alone.messages)
 
 
-# What a browser has of us
+# The environment of a browser
 
 
 @by("confined", ["namespace", "filters"], indirect=True)

@@ -1,4 +1,4 @@
-"""The fake browser of tests tells the same of a page as the real one, as far as it goes."""
+"""The fake browser of tests reports the same of a page as the real one, within its limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TWO_CLIPS = """<div id="root" data-composition-id="c" data-width="160" data-heig
 
 
 def told(source, folder, chunk_size: int) -> tuple[object, list[bool], list[str]]:
-    """What a plan has of the page, which frames have pictures, and the digests of all frames."""
+    """Return the plan's facts of the page, the frames that have pictures, and the digests of all frames."""
     plan = hfdask.plan(source, folder / "plan", chunk_size=chunk_size)
     for index in range(len(plan.manifest.chunks)):
         hfdask.render_chunk(plan.url, index, folder / f"{index}.mp4")

@@ -1,4 +1,4 @@
-"""What browsers take of a machine's memory: measured, bounded, and never at the worker's cost."""
+"""The memory of browsers: measured, bounded, and never at the worker's cost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_page_that_eats_memory_is_a_typed_error_and_the_next_chunk_renders(lim
     assert caught.value.retryable
     assert caught.value.details["bytes"] > caught.value.details["limit"] == limit
     assert BYTES_VARIABLE in caught.value.message
-    # What it had taken is free again at once, also of what the page's process alone had.
+    # Its memory is free again at once, also the memory of the page's own process.
     assert sum(child.memory_info().rss for child in psutil.Process().children(recursive=True)) < 1500 * 2**20
     chunk = hfdask.render_chunk(plan.url, 2, tmp_path / "2.mp4")
     assert chunk.frames == 10
@@ -63,8 +63,8 @@ def test_a_page_that_eats_memory_is_a_typed_error_and_the_next_chunk_renders(lim
 
 
 def test_a_chunk_whose_page_leaks_goes_on_in_a_new_browser(planned, tmp_path, monkeypatch):
-    # A frame takes long, so that there are looks between.
-    plan = planned("eat(20); event.detail.waitUntil(pause(150))", chunk_size=30)
+    # A frame takes long, so that the memory is measured between frames.
+    plan = planned("eat(40); event.detail.waitUntil(pause(200))", chunk_size=15)
     quiet = hfdask.render_chunk(plan.url, 0, tmp_path / "quiet.mp4")
     monkeypatch.setenv(BYTES_VARIABLE, str(LIMIT))
     chunk = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4")

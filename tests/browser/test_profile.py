@@ -1,4 +1,4 @@
-"""A browser with a profile: what its pages share with this process, and that they share nothing with each other."""
+"""Pages in a browser with a profile share files with this process, and nothing with each other."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_browser_with_a_profile_also_takes_pages_without(tmp_path):
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for files in memory, as no other process has it."""
+    """Make a folder for files in memory that no other process uses."""
     folder = Path(tempfile.mkdtemp(prefix="hfdask-test-", dir="/dev/shm"))
     monkeypatch.setattr(scratch, "MEMORY", folder)
     hfdask.close_browsers()
@@ -160,7 +160,7 @@ print(lease_profile(), flush=True); sys.stdin.read()"""
     child.communicate()
 
     def gone() -> bool:
-        scratch.sweep(folder.parents[1])  # as the next process does
+        scratch.sweep(folder.parents[1])  # the next process does the same
         return not folder.exists()
 
     assert until(gone, 10)  # the browser may still be ending
@@ -200,7 +200,7 @@ def test_a_picture_waits_for_a_free_slot():
     thread.start()
     feed.release({"v": Shown("playing", picture=first)})
     thread.join(0.1)
-    assert thread.is_alive()  # the first one may be shown again
+    assert thread.is_alive()  # the first picture may be shown again
     feed.release({"v": Shown("playing", picture=second)})
     thread.join(5)
     assert third[0].slot == 0

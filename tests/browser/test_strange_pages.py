@@ -1,4 +1,4 @@
-"""Pages that say what no text can hold, that lie, and that never stop talking: a render or a typed error, in bounded time and memory."""
+"""Pages with invalid text, with lies, and with messages without end: a render or a typed error, in bounded time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hfdask.check`: each code is found where it should be, and nowhere else."""
+"""`hfdask.check`: each code is found in its place, and nowhere else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from samples import COMPOSITIONS, EXAMPLES, REPOSITORY
 import hfdask
 from hfdask.browser.capabilities import capture_mode
 from hfdask.checking.assets import candidates, is_library
-from hfdask.checking.check import check_project, summary
+from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
 from hfdask.checking.rules import RULES
 from hfdask.errors import EntryNotFoundError
@@ -95,7 +95,7 @@ def test_examples_have_no_findings(folder, check):
     assert check(folder).findings == ()
 
 
-# What these prove is that something wrong is borne.
+# These prove that hfdask bears wrong pages.
 BORNE = {"sub_nested": {"sub_composition_cycle"}, "sub_template": {"duplicate_composition_id"}}
 
 
@@ -195,7 +195,7 @@ def test_the_report_can_be_read_by_people_and_programs(tmp_path):
     assert "1 error and 1 warning in 1 file" in repr(report)
     assert "<table>" in report._repr_html_()
     assert "&lt;p data-start" in report._repr_html_()
-    assert [line.split(" ")[:2] for line in summary(report.findings)] == [
+    assert [line.split(" ")[:2] for line in hfdask.Finding.summary(report.findings)] == [
         ["error:", "invalid_inline_script_syntax"],
         ["warning:", "timed_element_missing_clip_class"],
     ]

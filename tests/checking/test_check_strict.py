@@ -1,4 +1,4 @@
-"""What the findings of a check do to the command line, a plan and a render."""
+"""Effects of a check's findings on the command line, a plan and a render."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_the_size_of_a_page_of_its_own(project, tmp_path):
     page = "<script>window.__hf = {duration: 1, seek() {}%s}</script>"
 
     def size(source: Path, *options: object) -> list[int]:
-        document = json.loads(run("plan", source, tmp_path / "plan", *options, "--json").stdout)["plan"]
+        document = json.loads(run("plan", source, tmp_path / "plan", *options, "--sweep", 0, "--json").stdout)["plan"]
         return [document["width"], document["height"], document["frames"]]
 
     assert size(project(page % "")) == [1920, 1080, 30]

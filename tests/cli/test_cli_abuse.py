@@ -1,4 +1,4 @@
-"""The command line with what it does not expect: no traceback, an exit status that tells the kind, and streams that are closed."""
+"""The command line with unexpected input: no traceback, an exit status for each kind of error, and closed streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rendering on Dask: every way to run chunks, what the dashboard learns, retries, and reuse."""
+"""Rendering on Dask: every way to run chunks, the dashboard, retries, and reuse."""
 
 from __future__ import annotations
 

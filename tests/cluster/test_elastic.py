@@ -36,7 +36,7 @@ def test_workers_that_leave_lose_no_finished_chunk(cluster, project, tmp_path):
         video = handle.result(timeout=120)
         assert video.digest == quiet.digest
         assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "quiet.mp4").read_bytes()
-        # Nothing that was finished was done again, and a worker that is asked to leave is no failure.
+        # No finished chunk was rendered again, and a worker that is asked to leave is not a failure.
         assert [chunk.attempt for chunk in video.chunks] == [0] * 6
 
 

@@ -1,4 +1,4 @@
-"""Where planning and assembly run: on the driver, or on a worker, with the same plan and the same video."""
+"""Planning and assembly on the driver or on a worker: the same plan and the same video."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("fake_browser")
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Client]:
-    """Two workers in processes of their own, which have the browser of the environment they were started in."""
+    """Yield two workers in separate processes, which have the browser of the environment they were started in."""
     with in_processes() as client:
         client.register_plugin(FakeBrowsers())
         yield client

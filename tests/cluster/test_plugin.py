@@ -1,4 +1,4 @@
-"""The worker plugin: what it prepares, who leaves, and what it leaves alone."""
+"""The worker plugin: it prepares workers, and closes workers that cannot render."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker finds out of a real page while it plans: the same as the driver, with the same errors and notes."""
+"""Planning of a real page on a worker: the same plan, errors and notes as on the driver."""
 
 from __future__ import annotations
 

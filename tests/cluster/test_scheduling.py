@@ -1,4 +1,4 @@
-"""In which order chunks run, who gets the workers, and what renders cost the cluster: with chunks that sleep."""
+"""The order of chunks, the share of workers, and the load on the cluster: with chunks that sleep."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Begun = list[tuple[str, int]]
 
 @pytest.fixture
 def begun(monkeypatch) -> Begun:
-    """Chunks of this test in the order in which they began, whoever's they are; they last for 40 ms."""
+    """Return the chunks of this test in the order of their beginnings, of any render; they last for 40 ms."""
     chunks: Begun = []
     monkeypatch.setattr(hfdask.cluster.client_state, "environment_differences", lambda planned: {})
     monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", _noting(chunks, 0.04))
@@ -107,7 +107,7 @@ def test_chunks_of_a_render_begin_in_order(client, begun):
 def test_the_render_that_was_submitted_first_goes_first_within_the_same_second(client, begun):
     both(run_of(client, "a", 12), run_of(client, "b", 12))
     videos = "".join(video for video, _ in begun)
-    assert videos.index("b") > 12 - SLOTS, videos  # those that are given out at the same time may begin in any order
+    assert videos.index("b") > 12 - SLOTS, videos  # chunks that are sent at the same time may begin in any order
 
 
 def test_submission_counts_and_not_the_end_of_planning(client, begun):

@@ -1,4 +1,4 @@
-"""Credentials and signed URLs of a render on a real cluster: they are found nowhere that somebody else can look."""
+"""Credentials and signed URLs of a render on a real cluster: no other user can find them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalCl
 
 
 class Looker(threading.Thread):
-    """Looks, while a render goes on, at what other users of the machine and the network can see of it."""
+    """Looks, during a render, at everything that other users of the machine and the network can see of it."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Hundreds of chunks on warm workers: what they take at the end is what they took at the beginning."""
+"""Hundreds of chunks on warm workers: at the end they use the same resources as at the beginning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGE = """<div id="root" data-composition-id="c" data-width="320" data-height="1
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a worker's processes hold while they are idle; memory in MB, private to each of them."""
+    """Resources of a worker's idle processes; memory in MB, private to each of them."""
 
     worker: float
     driver: float

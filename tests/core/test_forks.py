@@ -1,4 +1,4 @@
-"""Processes that are forked from one that has used hfdask: they work, or say at once that they must be spawned."""
+"""Forks of a process that has used hfdask: they work, or say at once that they must be spawned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-SECONDS = 60
+SECONDS = 120
 """Whatever hangs ends after this time, with a test that fails."""
 
 SCRIPT = """
@@ -60,8 +60,15 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture
+def source(project) -> Path:
+    """A project that is rendered soon."""
+    folder: Path = project(**{"hfdask.toml": "[render]\nfps = 6\nworkers = 1"})
+    return folder
+
+
 def run(tmp_path: Path, project: Path, body: str) -> dict[str, object]:
-    """What the calls gave in children of a process that runs this."""
+    """Return the results of calls in children of a process that runs ``body``."""
     script = tmp_path / "script.py"
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     script.write_text(SCRIPT.format(body=lines), "utf-8")
@@ -71,32 +78,32 @@ def run(tmp_path: Path, project: Path, body: str) -> dict[str, object]:
     return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
-def test_a_process_that_was_forked_before_anything_was_used_works(project, tmp_path):
-    assert run(tmp_path, project(), "forked('render')") == {"render": 30}
+def test_a_process_that_was_forked_before_anything_was_used_works(source, tmp_path):
+    assert run(tmp_path, source, "forked('render')") == {"render": 6}
 
 
-def test_a_process_that_was_forked_after_a_still_works(project, tmp_path):
+def test_a_process_that_was_forked_after_a_still_works(source, tmp_path):
     body = """
-hfdask.plan(project, f"{folder}/plan", chunk_size=10)
+hfdask.plan(project, f"{folder}/plan", chunk_size=3)
 hfdask.still(project, 0, f"{folder}/own.png")
 forked("check", "still", "chunk", "render")
 told([called("check")])
 """
-    assert run(tmp_path, project(), body) == {"check": 1, "still": 0, "chunk": 10, "render": 30}
+    assert run(tmp_path, source, body) == {"check": 1, "still": 0, "chunk": 3, "render": 6}
 
 
-def test_after_a_render_only_what_needs_dask_is_refused(project, tmp_path):
+def test_after_a_render_only_what_needs_dask_is_refused(source, tmp_path):
     body = """
-hfdask.render(project, f"{folder}/own.mp4", plan_dir=f"{folder}/plan", chunk_size=10)
+hfdask.render(project, f"{folder}/own.mp4", plan_dir=f"{folder}/plan", chunk_size=3)
 forked("check", "still", "plan", "chunk", "compare", "render", "submit")
 """
-    wanted = {"check": 1, "still": 0, "plan": 30, "chunk": 10, "compare": True}
-    assert run(tmp_path, project(), body) == {**wanted, "render": "FORKED_PROCESS", "submit": "FORKED_PROCESS"}
+    wanted = {"check": 1, "still": 0, "plan": 6, "chunk": 3, "compare": True}
+    assert run(tmp_path, source, body) == {**wanted, "render": "FORKED_PROCESS", "submit": "FORKED_PROCESS"}
 
 
-def test_a_fork_during_a_render_is_refused_and_the_render_goes_on(project, tmp_path):
+def test_a_fork_during_a_render_is_refused_and_the_render_goes_on(source, tmp_path):
     body = """
-own = threading.Thread(target=lambda: told([("frames", hfdask.render(project, f"{folder}/own.mp4", chunk_size=5).frames)]))
+own = threading.Thread(target=lambda: told([("frames", hfdask.render(project, f"{folder}/own.mp4", chunk_size=2).frames)]))
 own.start()
 while not os.path.exists(f"{folder}/.hfdask/own.mp4/plan.json"):
     time.sleep(0.01)
@@ -104,10 +111,10 @@ forked(*CALLS)
 own.join()
 """
     names = ["check", "still", "plan", "chunk", "assemble", "compare", "render", "submit"]
-    assert run(tmp_path, project(), body) == {**dict.fromkeys(names, "FORKED_PROCESS"), "frames": 30}
+    assert run(tmp_path, source, body) == {**dict.fromkeys(names, "FORKED_PROCESS"), "frames": 6}
 
 
-def test_a_fork_during_a_check_of_another_thread_is_refused(project, tmp_path):
+def test_a_fork_during_a_check_of_another_thread_is_refused(source, tmp_path):
     body = """
 gate, entered = threading.Event(), threading.Event()
 from hfdask import check as module
@@ -124,19 +131,23 @@ forked("still")
 gate.set()
 thread.join()
 """
-    assert run(tmp_path, project(), body) == {"still": "FORKED_PROCESS", "check": 1}
+    assert run(tmp_path, source, body) == {"still": "FORKED_PROCESS", "check": 1}
 
 
 @pytest.mark.parametrize(
     "pool",
-    ["multiprocessing.get_context('fork').Pool(1)", "concurrent.futures.ProcessPoolExecutor(1, FORK)"],
-    ids=["Pool", "ProcessPoolExecutor"],
+    [
+        pytest.param("multiprocessing.get_context('fork').Pool(1)", id="Pool"),
+        pytest.param(
+            "concurrent.futures.ProcessPoolExecutor(1, FORK)", id="ProcessPoolExecutor", marks=pytest.mark.slow
+        ),
+    ],
 )
-def test_pools_that_fork_after_a_render(pool, project, tmp_path):
+def test_pools_that_fork_after_a_render(pool, source, tmp_path):
     body = f"""
 FORK = multiprocessing.get_context("fork")
 hfdask.render(project, f"{{folder}}/own.mp4")
 with {pool} as pool:
     told(pool.map(called, ["check", "render"]))
 """
-    assert run(tmp_path, project(), body) == {"check": 1, "render": "FORKED_PROCESS"}
+    assert run(tmp_path, source, body) == {"check": 1, "render": "FORKED_PROCESS"}

@@ -1,4 +1,4 @@
-"""The folders of a user on a shared machine: private, whoever was there first, and no more of them than one."""
+"""The folders of a user on a shared machine: private, also if another user was there first, and only one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME = f"hfdask-{os.getuid()}"
 
 @pytest.fixture
 def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like /tmp, that anybody can write to."""
+    """Make a folder like /tmp, to which any user can write."""
     folder = tmp_path / "tmp"
     folder.mkdir()
     folder.chmod(0o1777)

@@ -1,4 +1,4 @@
-"""Which time of its source a clip shows: known times, and slow computations of the same (docs/compositions.md, 9)."""
+"""A clip shows its source at known times, and at the times of slow computations (docs/compositions.md, 9)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_bound_within_a_thousandth_of_a_frame_is_on_it(off, first):
 
 
 def test_rounded_starts_begin_with_the_sources_first_frame_and_repeat_none():
-    for k in range(1, 100):  # as tools write them
+    for k in range(1, 100):  # rounded, as tools write starts
         shown = clip(start=round(k / 30, 4), end=9.0)
         assert times(shown, range(k, k + 3)) == [Fraction(n, 30) for n in range(3)]
 
@@ -144,7 +144,7 @@ def test_no_source_frame_of_the_grid_is_lost_to_rounding():
 
 
 def slow_rate(points: tuple[RatePoint, ...], time: float) -> float:
-    """The rate at a time, by the definition, in doubles."""
+    """Return the rate at a time, by the definition, in doubles."""
     if time <= points[0].t:
         return points[0].v
     for before, after in pairwise(points):
@@ -156,7 +156,7 @@ def slow_rate(points: tuple[RatePoint, ...], time: float) -> float:
 
 
 def conic(x: float, via_x: float, via_y: float) -> float:
-    """The conic's height at x, by halving its parameter."""
+    """Return the conic's height at x, by bisecting its parameter."""
     weight = 1.0
     for via in (via_x, via_y):
         room = 0.999 - via if via > 0.5 else via - 0.001
@@ -172,7 +172,7 @@ def conic(x: float, via_x: float, via_y: float) -> float:
 
 
 def slow_played(points: tuple[RatePoint, ...], time: float) -> float:
-    """The integral of the rate, by the trapezoids of the definition."""
+    """Return the integral of the rate, by the trapezoids of the definition."""
     edges = [0.0, points[0].t]
     for before, after in pairwise(points):
         edges += [*(before.t + (after.t - before.t) * k / 48 for k in range(1, 48)), after.t]
@@ -181,7 +181,7 @@ def slow_played(points: tuple[RatePoint, ...], time: float) -> float:
         if b <= a:
             continue
         rates = slow_rate(points, a), slow_rate(points, b)
-        if time < b:  # a part of a cell is straight
+        if time < b:  # within a cell, the integral is linear
             return total + (rates[0] + rates[1]) / 2 * (time - a)
         total += (rates[0] + rates[1]) / 2 * (b - a)
     return total

@@ -1,4 +1,4 @@
-"""Which frame of a source is shown at a time, and what a plan may store of it."""
+"""An index gives the frame of a source that is shown at a time, and a plan refuses invalid sources."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_frames_are_found_at_their_times_though_containers_round(rate, tick):
 
 
 def test_half_a_tick_early_is_on_time_and_more_is_not():
-    tick = Fraction(1, 500)  # half a tick is 1 ms, the most
+    tick = Fraction(1, 500)  # half a tick is 1 ms, the most that counts
     index = index_of([0, 10, 20], tick)
     assert index.at(10 * tick - tick / 2) == 1
     assert index.at(10 * tick - tick / 2 - Fraction(1, 10**12)) == 0
@@ -92,7 +92,7 @@ def test_the_first_frame_is_shown_less_than_a_second_before_its_time(seconds, fr
 
 
 def test_media_time_counts_from_the_start_of_the_file():
-    start = Fraction(-1024, 44_100)  # of the sound, and no whole number of ticks
+    start = Fraction(-1024, 44_100)  # the start of the sound, which is not a whole number of ticks
     index = index_of([0, 33, 67], Fraction(1, 1000), start=start, origin=-24)
     assert index.time(1) == Fraction(9, 1000) - start
     assert [index.at(index.time(n)) for n in range(3)] == [0, 1, 2]

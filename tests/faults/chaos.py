@@ -3,10 +3,10 @@
     python tests/faults/chaos.py --rounds 200 --seed 1
     python tests/faults/chaos.py --conditions [--chaos]
 
-A scheduler and two workers with nannies run as processes of their own; each round a command line renders a small
-composition on them, and something happens to one process of all. Where the command ends with an error that says so, or was
-the victim itself, what is missing is started, and the same command must succeed. The video must be the same bytes as in
-quiet, every command must end in time, with a typed error at most, and nothing may be left.
+A scheduler and two workers with nannies run as separate processes. Each round a command line renders a small composition
+on them, and a fault happens to one of all processes. If the command ends with an error that says so, or was the victim
+itself, the missing processes are started, and the same command must succeed. The video must have the same bytes as without
+faults, every command must end in time, with a typed error at most, and nothing may be left.
 
 With ``--conditions`` each round is one of `conditions.CONDITIONS` instead: a full disk, a store that lies, and so on.
 """
@@ -90,7 +90,7 @@ def group_of(pid: int) -> int | None:
 
 
 def leftovers(place: Path, cluster: Cluster | None, expected: set[str]) -> list[str]:
-    """What a round has left: files of its own, processes that nobody owns, and more browsers than a worker keeps warm."""
+    """List what a round has left: its files, processes without an owner, and more browsers than a worker keeps warm."""
 
     def processes() -> list[str]:
         owned = {root.pid for root in [cluster.scheduler, *cluster.nannies] if root} if cluster else set()
@@ -124,7 +124,7 @@ def leftovers(place: Path, cluster: Cluster | None, expected: set[str]) -> list[
 
 
 def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: list[str], folder: Path) -> list[Round]:
-    """Seeded rounds on one cluster, which is started again where it was hit."""
+    """Play seeded rounds on one cluster, whose dead processes are started again."""
     source = folder / "project"
     source.mkdir(parents=True)
     (source / "index.html").write_text(PAGE)
@@ -154,7 +154,7 @@ def play_rounds(rounds: int, seed: int, first: int, targets: list[str], faults: 
 
 
 def shared_memory() -> set[str]:
-    """What is in the machine's shared memory, without semaphores, which Dask's nannies have, and leave where they are killed."""
+    """List the machine's shared memory, without semaphores: Dask's nannies have them, and leave them if they are killed."""
     return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.")}
 
 

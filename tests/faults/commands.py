@@ -1,4 +1,4 @@
-"""``hfdask render`` as a process of its own: how it is started, and how it ended."""
+"""``hfdask render`` as a separate process: how it is started, and how it ended."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def start_command(
     wrap: list[str] | None = None,
     env: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """``hfdask render`` in a process of its own; what it says goes to files beside ``log``."""
+    """Start ``hfdask render`` in a separate process; its output goes to files beside ``log``."""
     with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
         return subprocess.Popen(
             [
@@ -71,14 +71,14 @@ def start_command(
 def end_of(
     command: subprocess.Popen[bytes], began: float, log: Path, tick: Callable[[float], object] = lambda now: None
 ) -> Ended:
-    """Wait for a command's end, with a ``tick`` now and then; one that takes too long is killed."""
+    """Wait for a command's end, with a ``tick`` now and then; kill it if it takes too long."""
     try:
         while command.poll() is None and time.monotonic() - began < limit:
             tick(time.monotonic() - began)
             time.sleep(0.02)
         command.wait(0)
     except subprocess.TimeoutExpired:
-        command.send_signal(signal.SIGABRT)  # at which Python tells where each thread is
+        command.send_signal(signal.SIGABRT)  # Python then prints the stack of each thread
         time.sleep(1)
         kill_tree(command.pid)
         command.wait()

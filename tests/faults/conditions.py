@@ -1,7 +1,7 @@
 """Conditions under which a render must end right, or with a typed error, in bounded time, and leave nothing.
 
-Each round renders once under a condition, and where that ended with an error once more without it: then the video must be
-there. The rounds are those of `chaos`, on a cluster embedded in the command's own process.
+Each round renders once under a condition, and after an error once more without it: then the video must exist. The rounds are
+like `chaos`'s, on a cluster embedded in the command's own process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SUPPORT = Path(__file__).parents[1] / "support"
 
 @dataclass
 class Scene:
-    """Where a round takes place; ``disk`` is a full one, of some kilobytes, and ``plan`` a folder that the command keeps."""
+    """The folders of a round; ``disk`` is full and has some kilobytes, and ``plan`` is a folder that the command keeps."""
 
     place: Path
     command: subprocess.Popen[bytes] | None = None
@@ -52,7 +52,7 @@ class Scene:
 
 @dataclass
 class Condition:
-    """What is different: in the command's process, around it, and at a random moment while it runs.
+    """A condition: in the command's process, around it, and at a random moment while it runs.
 
     Attributes
     ----------
@@ -66,9 +66,9 @@ class Condition:
     blow : callable, optional
         What happens to the scene at a moment.
     output : callable
-        Where the video goes.
+        Returns the URL of the video.
     mute : bool
-        Whether it may end with a status alone, because nobody reads what it says.
+        True if it may end with a status alone, because its output is not read.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Condition:
 
 
 def faulty(fault: str, times: str = "1", methods: str = "(faulty_store.READS, faulty_store.WRITES)") -> str:
-    """A store of memory that befalls each file so many times, in reading and in writing."""
+    """Return code for a memory store with a fault that hits each file ``times`` times, in reading and in writing."""
     return f"""
 import errno, sys, time
 sys.path.insert(0, {str(SUPPORT)!r})

@@ -165,7 +165,7 @@ def planned(project, tmp_path) -> hfdask.Plan:
 
 
 def outcome(attempt: Callable[[], Any], right: Callable[[Any], bool]) -> hfdask.HfdaskError | None:
-    """How an attempt ended; neither wrong, nor for ever, nor in any other way than by an error that another try may heal."""
+    """Return the error of an attempt. It must end in time, with a right result or a transient error."""
     began = time.monotonic()
     error = None
     try:

@@ -44,7 +44,7 @@ def require_next_render_works(source: Path, output: Path, quiet: hfdask.RenderRe
 
 @contextmanager
 def filled(disk: Path, blocks: int) -> Iterator[None]:
-    """Leave so many blocks of a disk for the length of the block."""
+    """Leave only ``blocks`` blocks of a disk free until the block ends."""
     other = disk / "other"
     free = os.statvfs(disk)
     other.write_bytes(bytes((free.f_bavail - blocks) * free.f_bsize))

@@ -1,4 +1,4 @@
-"""What a render does when workers, the scheduler or the environment fail it."""
+"""Renders while workers, the scheduler or the environment fail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def quiet(project, tmp_path) -> hfdask.RenderResult:
 
 @contextmanager
 def one_of_two_differs() -> Iterator[tuple[Client, str, str]]:
-    """A client, the address of a worker with another browser, and that of a good one."""
+    """Yield a client, the address of a worker with another browser, and the address of a fit worker."""
     with processes(2) as client:
         odd, good = client.scheduler_info()["workers"]
         client.register_plugin(Sabotage("other browser", [odd]))
@@ -63,7 +63,7 @@ def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
 
 
 def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_path, monkeypatch):
-    """As one that came late, after all were asked."""
+    """As a worker that joined late, after all were asked."""
     monkeypatch.setattr(hfdask.cluster.placement.Workers, "ask", lambda self: None)
     with one_of_two_differs() as (client, _, good):
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
@@ -114,12 +114,12 @@ def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
         workers.record_attempt(0, worker)
     bound = workers.allowed([0, 1])
     fit = present - unfit
-    assert bound[1] == (fit if unfit else set())  # one that nobody has had
+    assert bound[1] == (fit if unfit else set())  # no worker has had this chunk
     may = bound[0] or present
     assert not bound[0] & unfit
     if fit - set(had):
         assert may == fit - set(had)
-    elif fit:  # all have had it: the one that has waited longest
+    elif fit:  # all have had it: the worker that has waited longest
         assert may == {min(fit, key=lambda worker: len(had) - had[::-1].index(worker))}
 
 
@@ -138,7 +138,7 @@ def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp
         client.register_plugin(Sabotage("die", index=2))
         with pytest.raises(errors.WorkerLostError) as caught:
             hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5, plan_dir=str(tmp_path / "plan"))
-    assert caught.value.details["chunk"] in (1, 2, 3)  # or one that waited beside it
+    assert caught.value.details["chunk"] in (1, 2, 3)  # or a chunk that waited beside it
     assert not (tmp_path / "out.mp4").exists()
 
 

@@ -1,6 +1,6 @@
 """Every field of every stored document with hostile values: a typed error or no harm, and no file but ours is touched.
 
-There is no browser here: where a page would be opened, the attempt ends. All that a document can do to a worker's files it
+There is no browser here: the attempt ends instead of opening a page. All that a document can do to a worker's files it
 has done by then, because fonts are written and objects are fetched before.
 """
 
@@ -49,7 +49,7 @@ Json = Any
 
 
 class Opened(Exception):
-    """Raised where a page would have been opened."""
+    """Raised instead of opening a page."""
 
 
 def _no_browser() -> None:
@@ -125,7 +125,7 @@ TOML = {
 
 
 def hostile(canary: Path) -> list[Json]:
-    """What an attacker would write for a string."""
+    """Return values that an attacker would write for a string."""
     up = "../" * 12
     return [
         str(canary / "secret"),
@@ -179,7 +179,7 @@ def _deep(levels: int) -> Json:
 
 
 RAW = [b'"\\ud800"', b'"\\udc00x"', b'"\xff"', b"[" * 100_000, b"{" * 5000, b"1" * 5000, b"1e999", b"NaN", b'"\\u0000"']
-"""What no encoder of ours writes."""
+"""JSON that hfdask's encoders never write."""
 
 
 def places(value: Json, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -213,7 +213,7 @@ def _at(document: Json, place: list[Any]) -> Json:
 
 
 def variants(document: Json, canary: Path, seal: Callable[[Json], Json] = lambda same: same) -> Iterator[bytes]:
-    """The JSON of a document with each hostile value in each place, sealed again where that can be."""
+    """The JSON of a document with each hostile value in each place, sealed again if possible."""
     marker, document = "@@@", json.loads(json.dumps(document))  # of lists, not of tuples
     for place in places(document):
         for value in hostile(canary):
@@ -356,7 +356,7 @@ def test_sweep(tmp_path, canary):
 
 
 def test_certificate(tmp_path, canary):
-    """Its ``plan_url`` is where the plan is looked for: that is all that it can make anybody read."""
+    """Its ``plan_url`` is the only URL that it can make `verify` read."""
     store = Store(tmp_path / "out")
     store.put("v.mp4", b"video")
     ends = set()
@@ -428,7 +428,7 @@ def test_no_document_is_read_beyond_its_limit(tmp_path):
         file.truncate(2**40)  # a hole, which takes no room
     with pytest.raises(errors.PlanCorruptError):
         hfdask.Plan.open(tmp_path)
-    os.mkfifo(tmp_path / "0.mp4.json")  # has nobody at its other end
+    os.mkfifo(tmp_path / "0.mp4.json")  # no process has its other end
     (tmp_path / "1.mp4.json").mkdir()
     (tmp_path / "2.mp4.json").symlink_to("/dev/zero")
     for name in ("0.mp4", "1.mp4", "2.mp4"):

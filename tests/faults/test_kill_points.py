@@ -95,7 +95,7 @@ def test_a_worker_killed_at_the_upload_of_a_chunk(point, project, tmp_path):
     assert note.exists()
     assert video.digest == quiet.digest
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "quiet.mp4").read_bytes()
-    # What was committed before its worker died is not rendered a second time.
+    # A chunk that was committed before its worker died is not rendered a second time.
     assert sum(chunk.reused for chunk in video.chunks) == (point == "after")
 
 
@@ -171,7 +171,7 @@ def test_what_was_killed_and_started_again_does_only_what_is_missing(victim, clu
     if victim == "scheduler":
         answer = cluster.answer(client, 60)
         assert answer["code"] == "SCHEDULER_LOST", answer
-        worker.wait(60)  # it has nobody to work for
+        worker.wait(60)  # its scheduler is gone
     known = records(plan)
     assert 2 <= len(known) < 9
     assert not (tmp_path / "out.mp4").exists()

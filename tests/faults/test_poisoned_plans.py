@@ -1,4 +1,4 @@
-"""Plans and configurations that somebody tampered with: a typed error each, no other exception, and nothing rendered."""
+"""Manipulated plans and configurations: a typed error each, no other exception, and nothing rendered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Json = Any
 
 
 class Rendered(Exception):
-    """Raised where a page would have been opened."""
+    """Raised instead of opening a page."""
 
 
 def _no_browser() -> None:

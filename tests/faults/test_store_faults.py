@@ -94,7 +94,7 @@ def test_what_befalls_every_file_once_or_thrice_heals(fault, method, times, faul
     assert {times} == {*faulty.befallen.values()}
 
 
-# What is read or written first at each stage, and how many chunks may be finished by then.
+# The first file that each stage reads or writes, and the number of chunks that may be finished by then.
 STAGES = {
     ("plan", WRITES): (r"/packs/", 0, 0),
     ("commit", WRITES): (r"/plan\.json$", 0, 0),

@@ -54,7 +54,7 @@ class Cluster:
 
     def _heal(self) -> None:
         if self.scheduler is None or self.scheduler.poll() is not None:
-            self._end_nannies()  # those of a scheduler that is gone have nobody to work for
+            self._end_nannies()  # nannies of a scheduler that is gone
             self.scheduler = self.processes.scheduler()
         self.nannies = [nanny for nanny in self.nannies if nanny.poll() is None]
         self.nannies += [self.processes.worker() for _ in range(2 - len(self.nannies))]
@@ -97,8 +97,8 @@ class Cluster:
 def victims(
     target: str, cluster: Cluster | None, client: subprocess.Popen[bytes], chance: random.Random
 ) -> list[psutil.Process]:
-    """The process that is meant, or all of a machine's; none where there is no such process now."""
-    with suppress(psutil.Error, ValueError):  # one that has just ended
+    """Return the target process, or all of a machine's; empty if there is none now."""
+    with suppress(psutil.Error, ValueError):  # a process that has just ended
         if target == "client":
             return [psutil.Process(client.pid)] if client.poll() is None else []
         if target in BROWSER_PROCESSES:
@@ -147,7 +147,7 @@ class Strike:
             self.release()
 
     def release(self) -> None:
-        """Let go on what was stopped; what was frozen for ever is killed, as somebody would."""
+        """Continue stopped processes, and kill processes that were stopped for good."""
         for process in self.stopped:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT if self.round.fault == "stop" else signal.SIGKILL)

@@ -104,14 +104,14 @@ def test_two_plans_of_a_project_are_equal(project, tmp_path):
 
 
 def offline() -> list[str]:
-    """Begin of a command that has no network but its own loopback, where this can be had."""
+    """Return the beginning of a command without a network except its own loopback, if the system supports that."""
     command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
     works = os.geteuid() == 0 and shutil.which("unshare") and shutil.which("ip")
     return command if works and not subprocess.run([*command, "true"], check=False).returncode else []
 
 
 def worker(plan: hfdask.Plan, folder: Path) -> list[str]:
-    """Render a plan's chunks as somebody else, on a machine that has no font at all, and no network."""
+    """Render a plan's chunks as another user, on a machine that has no font at all, and no network."""
     config = configuration(folder / "none.conf", None)
     script = (
         "import sys, hfdask, hfdask.fonts.fontconfig as f\n"
@@ -187,7 +187,7 @@ def test_a_worker_without_fonts_draws_the_same_pixels(project, open_folder):
 
 
 def test_planning_and_rendering_draw_the_same(project, tmp_path):
-    """The plan's own fonts draw what the planner saw; other ones in their place would not."""
+    """The plan's own fonts draw the planner's pictures; other fonts in their place would not."""
     plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
     manifest, store = plan.manifest, Store(plan.url)
     world = fonts_of(store, manifest)
@@ -281,10 +281,10 @@ def test_letters_without_a_glyph_are_a_warning_with_their_remedy(project, tmp_pa
     ("letters", "words"),
     [
         ("नम", "(Devanagari)"),
-        ("שלום", "(Hebrew)"),
-        ("。", "fonts-noto-cjk"),
+        pytest.param("שלום", "(Hebrew)", marks=pytest.mark.slow),
+        pytest.param("。", "fonts-noto-cjk", marks=pytest.mark.slow),
         ("😀", "fonts-noto-color-emoji"),
-        ("\ue123", "U+E123"),
+        pytest.param("\ue123", "U+E123", marks=pytest.mark.slow),
         ("\ue123", "icon font"),
         ("".join(map(chr, range(0x5B00, 0x5B20))), "and 22 more (Han)"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from media_samples import encode, picture, png, solid
 
 from hfdask.errors import MediaError
-from hfdask.media.compare import compare, ssim
+from hfdask.media.compare import compare
 from hfdask.media.picture import psnr
 
 
@@ -90,10 +90,13 @@ def test_more_loss_is_less_alike(tmp_path: Path) -> None:
     assert results[0].min_ssim > results[1].min_ssim > results[2].min_ssim
 
 
-def test_ssim_of_arrays() -> None:
-    pixels = picture(0)
-    assert ssim(pixels, pixels) == 1
-    assert ssim(pixels, 255 - pixels) < 0.3 < ssim(pixels, picture(1)) < 1
+def test_ssim_falls_as_pictures_differ_more(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.png", picture(0))
+    same, next_one, negative = (
+        compare(first, write(tmp_path / "b.png", pixels)).min_ssim
+        for pixels in (picture(0), picture(1), 255 - picture(0))
+    )
+    assert negative < 0.3 < next_one < same == 1
 
 
 def test_refusals(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid
+from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid, to_rgb
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import EncodeError, InvalidConfigError, MediaError
 from hfdask.media.encode import ChunkEncoder, h264_settings, timescale
-from hfdask.media.picture import frame_digest, psnr, to_rgb
+from hfdask.media.picture import frame_digest, psnr
 
 RATES = [parse_fps(rate) for rate in ("1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001")]
 

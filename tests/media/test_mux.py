@@ -9,14 +9,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture
+from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, to_rgb
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.encode import h264_settings
-from hfdask.media.picture import frame_digest, to_rgb
+from hfdask.media.picture import frame_digest
 
 RATES = ["1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001", "60000/1001", "7/3"]
 
@@ -160,7 +160,7 @@ def test_more_keyframes(tmp_path: Path) -> None:
 
 
 def damaged(path: Path) -> int:
-    """Make the second picture one that no decoder takes; the container stays as it was. Returns where it ends."""
+    """Damage the second picture so that no decoder takes it; the container stays unchanged. Return the picture's end."""
     with av.open(str(path)) as container:
         packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     position, size = packets[1]

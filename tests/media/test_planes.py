@@ -1,4 +1,4 @@
-"""Planes have the colors, the transparency and the size of what was decoded."""
+"""Planes have the colors, the transparency and the size of the decoded frame."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def samples_of(planes: Planes) -> list[NDArray[np.float64]]:
 
 
 def rgb_of(planes: Planes) -> NDArray[np.float64]:
-    """RGB from 0 to 255, by exact arithmetic; colors are repeated."""
+    """Return RGB from 0 to 255, by exact arithmetic, with repeated chroma samples."""
     top = 4 if "P10" in planes.format else 1
     red, blue = LUMA[planes.color.matrix]
     y, u, v = samples_of(planes)[:3]

@@ -1,4 +1,4 @@
-"""What planning finds out about a source video, and what it refuses."""
+"""Probing finds the properties of a source video, and refuses sources that cannot be rendered."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_a_file_that_this_machine_cannot_read_is_not_the_file_s_fault(monkeypatc
 
     def fails(self: Path, *arguments: Any, **options: Any) -> Any:
         calls.append(self)
-        if len(calls) == 2:  # after FFmpeg failed
+        if len(calls) == 2:  # the second time, after FFmpeg has failed
             raise OSError(5, "Input/output error")
         return opening(self, *arguments, **options)
 

@@ -1,4 +1,4 @@
-"""Every frame of a source is the right one, in whatever order frames are read."""
+"""Every frame of a source is the right frame, in any order of reading."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def opened(path: Path) -> Iterator[tuple[VideoReader, VideoSource, FrameIndex]]:
 
 
 def whole(path: Path, source: VideoSource) -> list[str]:
-    """Digests of all frames, decoded once from the beginning by FFmpeg."""
+    """Return digests of all frames, decoded once from the beginning by FFmpeg."""
     decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(source.codec) if source.alpha else None
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
@@ -143,7 +143,7 @@ def test_reading_forward_never_seeks_and_decodes_each_frame_once(name, monkeypat
         decoded.clear()
         for number in range(FRAMES):
             reader.frame(number)
-        leading = 4 * len(index.keys) if "open" in name else 0  # a key frame, and those that are shown before it
+        leading = 4 * len(index.keys) if "open" in name else 0  # a key frame, and frames that are shown before it
         assert FRAMES <= len(decoded) <= FRAMES + leading
         assert seeks == []
 
@@ -184,7 +184,7 @@ def test_a_packet_without_a_picture_of_its_own_holds_the_picture_before(tmp_path
         for packet in file.demux(video=0):
             if packet.size:
                 data = bytearray(bytes(packet))
-                data[0] &= 0xEF if data and packet.pts in (133, 700) else 0xFF  # its bit to be shown
+                data[0] &= 0xEF if data and packet.pts in (133, 700) else 0xFF  # clears its bit for being shown
                 hidden = av.Packet(bytes(data))
                 hidden.pts, hidden.dts, hidden.time_base = packet.pts, packet.dts, packet.time_base
                 hidden.is_keyframe, hidden.stream = packet.is_keyframe, copied
@@ -198,7 +198,7 @@ def test_a_packet_without_a_picture_of_its_own_holds_the_picture_before(tmp_path
 
 def test_sound_that_appears_in_the_middle_of_a_recording_changes_no_picture(tmp_path):
     first = cached(bar_code_video, "first.ts", 200, gop=20)
-    start = Fraction(203, 30)  # after the last frame of the first one, which has B-frames
+    start = Fraction(203, 30)  # after the last frame of the first video, which has B-frames
     second = cached(bar_code_video, "second.ts", 40, first=200, start=start, sound=(start, Fraction(1)))
     path = tmp_path / "both.ts"
     path.write_bytes(first.read_bytes() + second.read_bytes())
@@ -227,7 +227,7 @@ def test_packets_that_are_only_called_key_frames_are_decoded_from_earlier_ones(m
 
 def test_a_stream_that_appears_later_ends_no_reading_early():
     class Late:
-        """A file as PyAV 18 reads it: at its end it looks for a stream that it has not listed."""
+        """Read a file as PyAV 18 does: at the end, it looks for a stream that it has not listed."""
 
         def demux(self, stream: Any) -> Iterator[Any]:
             yield from (av.Packet(b"a"), av.Packet(), av.Packet(b"bc"))
@@ -347,7 +347,7 @@ def test_another_file_than_the_planned_one_is_an_error():
 
 
 def interlaced_video(path: Path) -> Path:
-    """Write 12 frames whose lower fields have the grey 60 + 10n, and whose upper ones, half a frame later, 65 + 10n."""
+    """Write 12 frames. Lower fields have the grey 60 + 10n, and upper fields, half a frame later, 65 + 10n."""
     frames = []
     for n in range(12):
         picture = np.full((96, 160), 60 + 10 * n, np.uint8)

@@ -69,7 +69,7 @@ NOT_PUBLIC = [
     "0x7f.1",
     "127.0.0.1.",
 ]
-# What becomes one of this machine's addresses or names somewhere between a text and a connection.
+# Texts that become one of this machine's addresses or names before a connection.
 SPELLINGS = [
     "127。0。0。1",
     "127．0．0．1",
@@ -113,7 +113,7 @@ def elsewhere() -> Iterator[Web]:
 
 @pytest.fixture
 def page(project: Callable[..., Path]) -> Callable[..., Path]:
-    """A project with a root of 64 x 64 over these contents, 1 s at 30 fps unless told otherwise."""
+    """A project with a root of 64 x 64 over these contents, by default 1 s at 30 fps."""
 
     def write(body: str, duration: float = 1, **files: str | bytes) -> Path:
         return project(
@@ -131,7 +131,7 @@ def plan(tmp_path: Path) -> Callable[..., hfdask.Plan]:
 
     def make(source: Path, **options: Any) -> hfdask.Plan:
         return hfdask.plan(
-            source, tmp_path / f"plan{next(counter)}", **{"allow_hosts": HERE, "chunk_size": 15, **options}
+            source, tmp_path / f"plan{next(counter)}", **{"allow_hosts": HERE, "chunk_size": 30, **options}
         )
 
     return make
@@ -153,7 +153,7 @@ def everything(plan: hfdask.Plan) -> str:
     return "\n".join(file.read_text("utf-8") for file in folder.rglob("*.json")) + repr(plan) + str(plan.messages)
 
 
-# What is recorded and replayed
+# Recorded and replayed responses
 
 
 @pytest.mark.browser
@@ -291,10 +291,10 @@ def test_a_late_fetch_is_found_by_the_sweep_and_only_by_it(page, plan, web: Web)
           if (t >= 1500) i.src = "{web.url}/late.svg"; requestAnimationFrame(f) }})</script>""",
         duration=2,
     )
-    with_sweep = plan(source)
+    with_sweep = plan(source, chunk_size=15)
     assert [r.url for r in with_sweep.manifest.resources] == [f"{web.url}/late.svg"]
     assert with_sweep.stages["sweep"] > 0
-    without = plan(source, sweep=0)
+    without = plan(source, sweep=0, chunk_size=15)
     assert without.manifest.resources == ()
     assert json.loads((Path(without.url.removeprefix("file://")) / "sweep.json").read_text())["frames"] == []
     web.stop()
@@ -395,7 +395,7 @@ def test_texts_for_people() -> None:
     assert redact_text(text) == "at f (https://x.y/a.js?…) 'https://x.y/b?…' no?k=v https://x.y/c"
 
 
-# What is refused
+# Refused requests
 
 
 def get(url: str, allow: tuple[str, ...] = HERE, limits: Limits | None = None, **request: Any) -> Any:

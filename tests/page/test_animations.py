@@ -1,4 +1,4 @@
-"""What the browser animates by itself, and what scripts draw on demand (docs/compositions.md, 6.4 to 6.6)."""
+"""Animations of the browser itself, and drawings of scripts on demand (docs/compositions.md, 6.4 to 6.6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hfdask.errors import ScriptError
 
 pytestmark = pytest.mark.browser
 
-# A bar that grows to the right by 64 px a second: its width tells the time that it was drawn for.
+# A bar that grows to the right by 64 px a second: its width shows its time.
 BAR = "position:absolute;left:0;top:0;height:64px;background:#f00"
 GROW = "@keyframes grow {from {width: 0} to {width: 64px}}"
 WIDTH = "getComputedStyle({}).width"

@@ -1,4 +1,4 @@
-"""The root's box, the layout of its clips, and what shows when (docs/compositions.md, 1 and 2)."""
+"""The root's box, the layout of its clips, and their windows (docs/compositions.md, 1 and 2)."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_auto_alpha_of_a_timeline_does_not_decide_a_clips_window(tmp_path: Path)
 
 
 def test_a_document_from_right_to_left(tmp_path: Path) -> None:
-    """Also where the canvas is narrower than what is in it."""
+    """Also if the canvas is narrower than its content."""
     html = composition(box('data-start="0"') + '<p style="width:900px">x</p>').replace("<html>", '<html dir="rtl">')
     with open_html(tmp_path, html) as page:
         assert [page.pixel(0, x, 60) for x in (0, 63)] == [RED, RED]

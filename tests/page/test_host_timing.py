@@ -1,4 +1,4 @@
-"""Timing of what is in hosts: starts, windows, rates, in-points, and timelines in timelines (docs/compositions.md, 3.3)."""
+"""Timing inside hosts: starts, windows, rates, in-points, and timelines in timelines (docs/compositions.md, 3.3)."""
 
 from __future__ import annotations
 

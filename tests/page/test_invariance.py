@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 NAMES = sorted(path.parent.name for path in COMPOSITIONS.glob("*/index.html"))
 FRAMES = 30
 FORWARD = {"motion", "motion_sequence", "timers", "waapi_chains"}
-"""What their scripts do when an animation or a timer ends cannot be undone; chunks go forwards."""
+"""The effects of their scripts at the end of an animation or a timer cannot be undone; chunks go forwards."""
 
 SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5) | dict.fromkeys(
     ("motion_sequence", "timers"), 3

@@ -1,6 +1,6 @@
 """Animation libraries as npm has them: each composition in `tests/compositions` shows what its library says for a time.
 
-That the same pictures come out at any chunking is `test_invariance.py`'s and `test_determinism.py`'s to prove.
+`test_invariance.py` and `test_determinism.py` prove that any chunking gives the same pictures.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_samples import BLUE, GREEN, RED, WHITE, Page, composition, open_files, open_html, svg
+from page_samples import BLUE, GREEN, RED, SOON, WHITE, Page, composition, open_files, open_html, svg
 from samples import COMPOSITIONS
 
+from hfdask.browser import session
 from hfdask.errors import ScriptError
 from hfdask.project.files import Project
 
@@ -150,7 +151,7 @@ def test_lottie_loops_by_time_alone(tmp_path: Path) -> None:
         assert page.report()["duration"] == 4
 
 
-# What an author may do with a player (`a`) while the page loads, and what lottie-web's own steps make of it is the truth.
+# Calls of an author on a player (`a`) while the page loads; lottie-web's own steps give the expected frames.
 LOTTIE_PLAYED = {
     "plain": "make()",
     "slow": "make().setSpeed(0.5)",
@@ -325,7 +326,7 @@ def test_three_draws_on_hf_seek_with_its_textures_there() -> None:
 
 
 def test_three_loads_with_its_default_manager(tmp_path: Path) -> None:
-    """A loader that goes on after its file is there, as those of models do, is waited for; its module is not on window."""
+    """A loader that continues after its file has arrived, as for models, is waited for; its module is not on window."""
     script = """import * as THREE from 'three'; const manager = THREE.DefaultLoadingManager; const log = window.log = [];
       manager.onStart = () => log.push('start'); manager.onLoad = () => log.push('load');
       manager.itemStart('model');
@@ -358,13 +359,13 @@ def test_d3_transitions_with_and_without_delays() -> None:
 def test_d3_transitions_that_take_no_time_end_before_the_first_frame(tmp_path: Path) -> None:
     script = """const bar = d3.select('#root').append('i');
       const quick = bar.transition().duration(0).style('width', '9px');
-      const slow = d3.select('#root').append('b').transition().duration(9000).style('width', '9px');
+      const slow = d3.select('#root').append('b').transition().duration(90_000).style('width', '9px');
       let ended = 0; quick.end().then(() => ended++);
       window.__hfD3 = [quick, slow];"""
     html = composition("", script, head='<script src="d3.js"></script>')
     with open_html(tmp_path, html, {"d3.js": library("d3", "d3.min.js")}) as page:
         assert page.value("[ended, document.querySelector('i').style.width]") == [1, "9px"]
-        assert page.seconds < 5
+        assert page.seconds < SOON
         assert page.loaded.abandoned == []
 
 
@@ -535,7 +536,8 @@ WORKER = """let context; onmessage = ({data}) => {
 };"""
 
 
-def test_a_worker_that_draws_when_told_to(tmp_path: Path) -> None:
+def test_a_worker_that_draws_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_WORKER_PATIENCE", 0.5)  # it never answers what it gets first
     script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();
       worker.postMessage({canvas}, [canvas]);
       addEventListener('hf-seek', ({detail}) => {

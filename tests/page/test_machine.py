@@ -1,4 +1,4 @@
-"""What a page is told of the machine, and that nothing of ours is told to the page's author."""
+"""Pages see one machine, and page authors see no messages of hfdask."""
 
 from __future__ import annotations
 

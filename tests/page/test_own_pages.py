@@ -1,4 +1,4 @@
-"""Pages without a composition that bring a `window.__hf` of their own."""
+"""Pages without a composition that have their own `window.__hf`."""
 
 from __future__ import annotations
 

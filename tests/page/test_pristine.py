@@ -1,4 +1,4 @@
-"""Built-ins that a page replaces: the runtime goes on with the browser's, and the page's own code with the page's."""
+"""Built-ins that a page replaces: the runtime keeps using the browser's, and the page's code the page's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOVING = box('data-start="0.1" data-duration="0.3"', "#f00") + box(
 )
 STYLE = "@keyframes k { to { transform: translateX(50px) } }"
 
-# Each is what some script in the wild does in good faith, or a page could do out of spite.
+# Each is done by real scripts in good faith, or could be done by a hostile page.
 PATCHES = {
     "a_function": "Array.prototype.filter = Array.prototype.map = function () { return [] }",
     "a_getter": "Object.defineProperty(Element.prototype, 'style', { get() { return {} }, configurable: true })",
@@ -108,7 +108,7 @@ def test_the_files_of_the_runtime_share_no_name() -> None:
     declared = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?:[\[{]([^\]}]+)[\]}]|(\w+))", re.MULTILINE)
     names: dict[str, list[str]] = defaultdict(list)
     for file in sorted((Path(page.__file__).parent / "runtime").glob("*.js")):
-        if file.name == "fonts.js":  # a script of its own
+        if file.name == "fonts.js":  # a separate script
             continue
         for match in declared.finditer(file.read_text("utf-8")):
             for name in re.findall(r"\w+(?=\s*(?:,|$))", match[1] or match[2]):

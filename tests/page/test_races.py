@@ -54,8 +54,19 @@ def text(declaration: str, script: str = "") -> str:
     return composition('<span id="x">iiii</span>', script, style=style)
 
 
-@pytest.mark.parametrize("display", ["auto", "block", "swap", "fallback", "optional"])
-@pytest.mark.parametrize("place", ["style", "link", "import", "media", "layer"])
+DISPLAYS = ["auto", "block", "swap", "fallback", "optional"]
+PLACES = ["style", "link", "import", "media", "layer"]
+
+
+# Each place with the most impatient face, and each kind of face in one place, on every run; all pairs in `make test-all`.
+@pytest.mark.parametrize(
+    ("display", "place"),
+    [
+        pytest.param(display, place, marks=[] if display == "optional" or place == "style" else pytest.mark.slow)
+        for display in DISPLAYS
+        for place in PLACES
+    ],
+)
 def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, face, late, tmp_path):
     late(by_name(wide=0.5))
     rule = f"@font-face {{ font-family: Wide; src: url(wide.ttf); font-display: {display} }}"
@@ -72,7 +83,7 @@ def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, fa
         assert page.value(WIDE) == 40
 
 
-@pytest.mark.parametrize("display", ["fallback", "optional"])
+@pytest.mark.parametrize("display", [pytest.param("fallback", marks=pytest.mark.slow), "optional"])
 @pytest.mark.parametrize(
     "script",
     [
@@ -121,32 +132,38 @@ FILES = {f"{name}.svg": svg(name) for name in ("red", "green", "blue")}
 W = "red.svg 320w, green.svg 640w, blue.svg 1280w"
 
 
-@pytest.mark.parametrize(
-    ("attributes", "colour"),
-    [
-        (f'srcset="{W}" sizes="64px"', RED),
-        (f'srcset="{W}" sizes="320px"', RED),
-        (f'srcset="{W}" sizes="321px"', (0, 128, 0)),
-        (f'srcset="{W}" sizes="9000px"', BLUE),
-        (f'srcset="{W}" sizes="(min-width: 1000px) 9000px, 500px"', (0, 128, 0)),
-        (f'srcset="{W}" sizes="(max-width: 1000px) calc(2 * (300px + 1px)), 9000px"', (0, 128, 0)),
-        (f'srcset="{W}" sizes="(width < 10px) or (height < 10px) 9000px, min(30em, 400px)"', (0, 128, 0)),
-        (f'srcset="{W}" sizes="1000vw"', (0, 128, 0)),
-        (f'srcset="{W}"', RED),
-        (f'srcset="{W}" sizes="60%, 10px"', RED),
-        ('src="red.svg" srcset="green.svg 2x, blue.svg 3x"', RED),
-        ('srcset="blue.svg 3x,green.svg 1.5x"', (0, 128, 0)),
-        ('srcset="red.svg, blue.svg 2x" src="green.svg"', RED),
-        ('srcset="green.svg 0.5x, red.svg 0.9x"', RED),
-        (f'srcset="{W}" sizes="auto" loading="lazy"', RED),
-        (f'srcset="{W}" sizes="auto, 9000px" loading="lazy" style="width:400px;height:400px"', (0, 128, 0)),
-    ],
-)
-def test_a_srcset_is_the_same_choice_whatever_the_browser_has(attributes, colour, late, tmp_path):
-    for delays in (by_name(red=0.2), by_name(blue=0.2, green=0.2)):
-        late(delays)
-        with open_html(tmp_path, composition(picture(attributes), style=STYLE), FILES) as page:
-            assert page.pixel(0) == colour
+SRCSETS = {
+    f'srcset="{W}" sizes="64px"': RED,
+    f'srcset="{W}" sizes="320px"': RED,
+    f'srcset="{W}" sizes="321px"': (0, 128, 0),
+    f'srcset="{W}" sizes="9000px"': BLUE,
+    f'srcset="{W}" sizes="(min-width: 1000px) 9000px, 500px"': (0, 128, 0),
+    f'srcset="{W}" sizes="(max-width: 1000px) calc(2 * (300px + 1px)), 9000px"': (0, 128, 0),
+    f'srcset="{W}" sizes="(width < 10px) or (height < 10px) 9000px, min(30em, 400px)"': (0, 128, 0),
+    f'srcset="{W}" sizes="1000vw"': (0, 128, 0),
+    f'srcset="{W}"': RED,
+    f'srcset="{W}" sizes="60%, 10px"': RED,
+    'src="red.svg" srcset="green.svg 2x, blue.svg 3x"': RED,
+    'srcset="blue.svg 3x,green.svg 1.5x"': (0, 128, 0),
+    'srcset="red.svg, blue.svg 2x" src="green.svg"': RED,
+    'srcset="green.svg 0.5x, red.svg 0.9x"': RED,
+    f'srcset="{W}" sizes="auto" loading="lazy"': RED,
+    f'srcset="{W}" sizes="auto, 9000px" loading="lazy" style="width:400px;height:400px"': (0, 128, 0),
+}
+
+
+@pytest.mark.parametrize("delays", [by_name(red=0.2), by_name(blue=0.2, green=0.2)], ids=["red", "blue and green"])
+def test_a_srcset_is_the_same_choice_whatever_the_browser_has(delays, late, tmp_path):
+    late(delays)
+    places = [(x, y) for y in range(0, 64, 16) for x in range(0, 64, 16)]
+    body = "".join(
+        f'<div style="left:{x}px;top:{y}px"><img width="64" height="64" {attributes}></div>'
+        for (x, y), attributes in zip(places, SRCSETS, strict=True)
+    )
+    style = f"{STYLE} #root > div {{ position: absolute; width: 16px; height: 16px; overflow: hidden }}"
+    with open_html(tmp_path, composition(picture('src="red.svg"') + body, style=style), FILES) as page:
+        seen = [tuple(page.pixels(0)[y + 8, x + 8]) for x, y in places]
+    assert dict(zip(SRCSETS, seen, strict=True)) == SRCSETS
 
 
 def test_a_picture_has_the_same_source_whatever_the_browser_has(late, tmp_path):
@@ -192,7 +209,8 @@ def test_nothing_is_lazy(late, tmp_path):
 BOX_STYLE = "#x { position: absolute; inset: 0 }"
 
 
-@pytest.mark.parametrize("slow", ["red", "green"])
+# That the second answer comes last needs no help, so that is tested in `make test-all`.
+@pytest.mark.parametrize("slow", ["red", pytest.param("green", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "script",
     [

@@ -38,7 +38,7 @@ WAYS = {
 
 
 def left(page: Page, frame: int) -> tuple[int, int]:
-    """Where the red and the blue box begin."""
+    """Return the left edges of the red and the blue box."""
     picture = page.pixels(frame)
     red, blue = ([tuple(colour) for colour in picture[y]] for y in (24, 44))
     return red.index(RED), blue.index(BLUE)

@@ -1,4 +1,4 @@
-"""Starts, durations and the length of the video (docs/compositions.md, 3), as the page's report tells them."""
+"""Starts, durations and the length of the video (docs/compositions.md, 3), in the page's report."""
 
 from __future__ import annotations
 

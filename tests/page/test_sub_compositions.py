@@ -1,4 +1,4 @@
-"""Sub-compositions: what is mounted where, and what becomes of it on the way (docs/compositions.md, 4)."""
+"""Sub-compositions: the mounted content and its changes (docs/compositions.md, 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables: declared, overridden, and where their values go (docs/compositions.md, 5)."""
+"""Variables: declared, overridden, and applied (docs/compositions.md, 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page reports of its videos: ids, sources, windows and rates (docs/compositions.md, 9)."""
+"""The page reports ids, sources, windows and rates of its videos (docs/compositions.md, 9)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def videos(
 ) -> dict[str, dict[str, Any]]:
     page_html = composition(body, script, root=root)
     with open_html(tmp_path, page_html, files, durations=durations or {}, **settings) as page:
-        return {video["id"]: video for video in page.report()["videos"] if video["start"] < video["end"]}
+        return {video["id"]: video for video in page.value("__hfdask.videos()") if video["start"] < video["end"]}
 
 
 def video(attributes: str, id: str = "v", src: str = "a.mp4") -> str:
@@ -46,7 +46,7 @@ def window(told: dict[str, Any]) -> tuple[float, float]:
     [
         ('data-start="1" data-duration="2"', 1, 3, 1),
         ('data-start="1" data-end="4"', 1, 4, 1),
-        ('data-start="1"', 1, 10, 1),  # as long as the video: the last frame stays
+        ('data-start="1"', 1, 10, 1),  # the end of the whole video: the last frame stays
         ('data-start="9" data-duration="5"', 9, 10, 9),
         ('data-start="-2" data-duration="5"', 0, 3, -2),
         ('data-start="b + 0.5" data-duration="1"', 2.5, 3.5, 2.5),
@@ -65,7 +65,7 @@ def test_windows(tmp_path: Path, attributes: str, start: float, end: float, orig
 )
 def test_a_video_that_never_shows_is_left_out(tmp_path: Path, attributes: str) -> None:
     body = video(attributes) + '<video id="empty" data-start="0"></video>' + video('data-start="0"', "w")
-    left = {"v"} if "data-end" in attributes else set()  # an end before the start is none
+    left = {"v"} if "data-end" in attributes else set()  # an end before the start does not count
     assert set(videos(tmp_path, body)) == {"w"} | left
 
 
@@ -83,7 +83,7 @@ HOST = '<div id="h" data-composition-id="s" data-composition-src="s.html" {}></d
 
 @pytest.mark.parametrize(
     ("host", "inner", "start", "end", "origin", "pace"),
-    [  # numbers count from the host, references and the global basis do not
+    [  # numbers count from the host; references and numbers with the global basis do not
         ('data-start="5" data-duration="2"', 'data-start="0" data-duration="4"', 5, 7, 5, 1),
         ('data-start="5" data-duration="2"', 'data-start="6" data-duration="1"', None, None, 11, 1),
         ('data-start="5" data-duration="4"', 'data-start="6" data-duration="1" data-hf-media-start-basis=" Global "', 6, 7, 6, 1),
@@ -142,9 +142,9 @@ def test_ids_are_unique_on_the_page_and_sources_count_from_their_files(tmp_path:
 
 def test_a_copy_of_a_video_has_an_id_of_its_own(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(video("data-start=0"), root=ROOT)) as page:
-        assert [each["id"] for each in page.report()["videos"]] == ["v"]
+        assert [each["id"] for each in page.value("__hfdask.videos()")] == ["v"]
         page.value("{const v = document.querySelector('video'); v.after(v.cloneNode())}")
-        assert [each["id"] for each in page.report()["videos"]] == ["v", "v__hf2"]
+        assert [each["id"] for each in page.value("__hfdask.videos()")] == ["v", "v__hf2"]
         assert page.value("[...document.querySelectorAll('video')].map(__hfMediaId)") == ["v", "v__hf2"]
         assert page.value("__hfMediaEl('v__hf2') === document.querySelectorAll('video')[1]")
 
@@ -275,14 +275,14 @@ CHAIN = (
 def test_clips_after_a_video_without_a_duration_begin_where_its_source_ends(tmp_path: Path) -> None:
     told = videos(tmp_path, CHAIN, durations={"one": 4.5, "two": 9.0})
     assert [each["start"] for each in told.values()] == [1, 3, 4.25]
-    assert told["one"]["end"] == 10  # where it holds its last frame
+    assert told["one"]["end"] == 10  # until then it shows its last frame
 
 
 def test_durations_that_come_late_move_what_follows(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(CHAIN, root=ROOT)) as page:
-        assert [each["start"] for each in page.report()["videos"]] == [1, 1, 2.25]
+        assert [each["start"] for each in page.value("__hfdask.videos()")] == [1, 1, 2.25]
         page.value("__hfdask.knowDurations({one: 4.5})")
-        assert [each["start"] for each in page.report()["videos"]] == [1, 3, 4.25]
+        assert [each["start"] for each in page.value("__hfdask.videos()")] == [1, 3, 4.25]
         assert [page.at(frame, "two.style.visibility") for frame in (89, 90, 119, 120)] == [
             "hidden",
             "visible",
@@ -296,7 +296,7 @@ def test_the_video_is_as_long_as_its_media(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(body, root="data-no-timeline"), durations={"v": 2.5, "bare": 3.0}) as page:
         report = page.report()
         assert (report["duration"], report["source"]) == (3.5, "clips")
-        assert [window(each) for each in report["videos"]] == [(1, 3.5), (0, 3.5)]
+        assert [window(each) for each in page.value("__hfdask.videos()")] == [(1, 3.5), (0, 3.5)]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -323,7 +323,7 @@ def test_bare_videos_are_clips_of_their_composition(tmp_path: Path) -> None:
     body = "<video id=v src=a.mp4></video>" + HOST.format('data-start="3" data-duration="2"')
     files: dict[str, str | bytes] = {"s.html": SCENE.format("<video id=w src=a.mp4></video>")}
     with open_html(tmp_path, composition(body, root=ROOT), files) as page:
-        told = {each["id"]: each for each in page.report()["videos"]}
+        told = {each["id"]: each for each in page.value("__hfdask.videos()")}
         assert {id: (*window(each), each["auto"]) for id, each in told.items()} == {
             "v": (0, 10, True),
             "w": (3, 5, True),

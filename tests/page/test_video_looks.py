@@ -82,9 +82,9 @@ def drawing(number: int, width: int, height: int, alpha: bool) -> np.ndarray:
 
 
 def planes_of(path: Path, codec: str, kind: PlaneFormat, color: ColorSpace, number: int) -> Planes:
-    """The planes of a frame, exactly as decoded."""
+    """Return the planes of a frame, exactly as decoded."""
     with av.open(str(path)) as file:
-        if kind == "I420A":  # only this decoder knows of alpha
+        if kind == "I420A":  # only this decoder decodes alpha
             decoder = av.CodecContext.create("libvpx-vp9", "r")
             frames = [frame for packet in file.demux(video=0) for frame in decoder.decode(packet)]
         else:
@@ -100,7 +100,7 @@ def planes_of(path: Path, codec: str, kind: PlaneFormat, color: ColorSpace, numb
 
 
 async def native_picture(chromium: Chromium, folder: Path, path: Path) -> bytes:
-    """A picture of the page without a runtime, in which the browser plays the file."""
+    """Return a picture of the page without the runtime, in which the browser plays the file."""
     (folder / "page.html").write_text(PAGE)
     chromium.server.site = Site({"index.html": folder / "page.html", "v.bin": path})
     context = await chromium.playwright.new_context(viewport={"width": WIDTH, "height": HEIGHT}, **CONTEXT)
@@ -125,7 +125,7 @@ async def native_picture(chromium: Chromium, folder: Path, path: Path) -> bytes:
 
 @pytest.fixture
 def looks(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Pixels, Pixels]:
-    """The page with the browser's own videos, and with fed ones."""
+    """Return pictures of the page with the browser's own videos, and with fed videos."""
     codec, pix_fmt, kind, names, full, options = FORMATS[request.param]
     width, height = options.get("size", (160, 96))
     options = {name: value for name, value in options.items() if name != "size"}
@@ -155,5 +155,5 @@ def test_a_fed_video_looks_like_the_browsers_own(looks):
         for name, (left, top) in zip(BOXES, PLACES, strict=True)
     }
     assert different.max() == 0, at
-    for left, top in PLACES[:2]:  # and it shows something
+    for left, top in PLACES[:2]:  # and the videos show something
         assert own[top + 20 : top + 50, left + 30 : left + 110].std() > 10

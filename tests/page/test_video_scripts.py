@@ -1,4 +1,4 @@
-"""What scripts see of a fed video: a state that is a function of the frame's time, and events in a browser's order."""
+"""Scripts see a state of a fed video that depends only on the frame's time, and events in the order of browsers."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_what_scripts_see_does_not_depend_on_where_a_chunk_begins(first, tmp_pat
             play(fed, frame)
             chunk.append(fed.value(look))
     assert chunk == whole[first:]
-    assert len(set(whole)) == 8  # before, six pictures, the end
+    assert len(set(whole)) == 8  # before the clip, six pictures, after its end
 
 
 def test_frame_callbacks_come_once_for_each_new_source_frame(tmp_path):

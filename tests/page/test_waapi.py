@@ -1,8 +1,8 @@
-"""The Web Animations API on the composition's time: what a page tells an animation, and what it is told by it."""
+"""The Web Animations API on the composition's time: what a page sets, and what it reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from hfdask.errors import ScriptError
 pytestmark = pytest.mark.browser
 
 BOX = "position:absolute;left:0;top:0;width:8px;height:8px;background:#f00"
-BODY = "".join(f'<i id="{name}" style="{BOX};top:{8 * n}px"></i>' for n, name in enumerate("abcdefgh"))
-# A box that goes right by 1 px in 10 ms: its place tells its animation's time.
+NAMES = "abcdefgh"
+BODY = "".join(f'<i id="{name}" style="{BOX};top:{8 * n}px"></i>' for n, name in enumerate(NAMES))
+# A box that goes right by 1 px in 10 ms: its place shows its animation's time.
 SCRIPT = """
   const move = [{transform: 'translateX(0)'}, {transform: 'translateX(100px)'}];
   const both = {duration: 1000, fill: 'both'};
@@ -23,6 +24,11 @@ SCRIPT = """
   const place = (id) => new DOMMatrix(getComputedStyle(document.getElementById(id)).transform).e;
   const at = (ms, action) => { let done = false; addEventListener('hf-seek', ({detail}) => {
     if (!done && detail.time * 1000 >= ms - 1e-6) { done = true; action(); } }); };
+"""
+TOGETHER = """
+  const boxes = [...document.querySelectorAll('#root > div')].map((outer) => [outer, ...outer.children]);
+  const left = (box) => new DOMMatrix(getComputedStyle(box).transform).e;
+  const places = () => boxes.map(([, ...inner]) => Object.fromEntries(inner.map((box) => [box.classList[0], left(box)])));
 """
 FRAMES = range(60)
 
@@ -36,6 +42,25 @@ def opened(folder: Path, script: str, *, body: str = BODY, style: str = "") -> A
     return open_html(folder, composition(body, SCRIPT + script, style=style))
 
 
+def opened_together(folder: Path, scripts: Iterable[str], *, style: str = "") -> Any:
+    """Open a page with separate boxes for each script, which gets them by name, and their parent as `root`.
+
+    Opening a page takes longer than all that is looked at in it.
+    """
+    boxes = "".join(f'<i class="{name}" style="{BOX}"></i>' for name in NAMES)
+    body = "".join(f"<div>{boxes}</div>" for _ in scripts)
+    run = "".join(
+        f"{{ const [root, {', '.join(NAMES)}] = boxes[{n}]; {script} }}\n" for n, script in enumerate(scripts)
+    )
+    return opened(folder, f"{TOGETHER}{run}", body=body, style=style)
+
+
+def places_together(page: Page, frame: int) -> list[dict[str, float]]:
+    """Return the places of the boxes of each script."""
+    found: list[dict[str, float]] = page.at(frame, "places()")
+    return found
+
+
 Place = Callable[[float], float]
 
 
@@ -43,7 +68,7 @@ def clamp(value: float, low: float = 0, high: float = 100) -> float:
     return max(low, min(high, value))
 
 
-# What is done with the animation of #a while the page loads, and where the box is at so many milliseconds.
+# Calls on the animation of #a while the page loads, and the place of the box at a time in milliseconds.
 SET_UPS: dict[str, tuple[str, Place]] = {
     "plain": ("go(a)", lambda t: clamp(t / 10)),
     "startTime": ("go(a).startTime = 500 + performance.now()", lambda t: clamp((t - 500) / 10)),
@@ -106,12 +131,12 @@ SET_UPS: dict[str, tuple[str, Place]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("set_up", SET_UPS)
-def test_an_animation_stands_where_a_browser_would_have_it(tmp_path: Path, set_up: str) -> None:
-    action, expected = SET_UPS[set_up]
-    with opened(tmp_path, action) as page:
+def test_an_animation_stands_where_a_browser_would_have_it(tmp_path: Path) -> None:
+    with opened_together(tmp_path, [action for action, _ in SET_UPS.values()]) as page:
         for frame in (0, 6, 15, 27, 30, 45, 59, 21, 3):
-            assert places(page, frame, "a") == pytest.approx([expected(frame * 1000 / 30)], abs=0.02), frame
+            seen = {name: found["a"] for name, found in zip(SET_UPS, places_together(page, frame), strict=True)}
+            expected = {name: place(frame * 1000 / 30) for name, (_, place) in SET_UPS.items()}
+            assert seen == pytest.approx(expected, abs=0.02), frame
         assert page.report()["warnings"] == []
 
 
@@ -182,7 +207,7 @@ def test_an_animation_that_a_page_sets_at_each_frame(tmp_path: Path) -> None:
             assert places(page, frame, "abc") == pytest.approx([frame * 500 / 300] * 3, abs=0.02)
 
 
-# Scripts that are told by animations when they end, and where the boxes are at so many milliseconds, from the first
+# Scripts that listen for ends of animations, and the places of the boxes at a time in milliseconds, from the first
 # frame that is sought or from any other.
 CHAINS: dict[str, tuple[str, str, Callable[[float], list[float]]]] = {
     "finished": (
@@ -281,17 +306,17 @@ CHAINS: dict[str, tuple[str, str, Callable[[float], list[float]]]] = {
 }
 CHAIN_STYLE = """@keyframes go {from {transform: translateX(0)} to {transform: translateX(100px)}}
   @keyframes on {from {transform: translateX(0)} to {transform: translateX(100px)}}
-  #d, #e {animation: go 310ms linear both} #e.on {animation: on 500ms linear both}
-  #f {animation: go 100ms 205ms linear infinite} #g {transition: translate 200ms linear}"""
+  .d, .e {animation: go 310ms linear both} .e.on {animation: on 500ms linear both}
+  .f {animation: go 100ms 205ms linear infinite} .g {transition: translate 200ms linear}"""
 
 
-@pytest.mark.parametrize("chain", CHAINS)
-def test_what_animations_tell_comes_at_its_time_wherever_a_chunk_begins(tmp_path: Path, chain: str) -> None:
-    script, ids, expected = CHAINS[chain]
-    for first, step in ((0, 1), (7, 1), (20, 1), (40, 7), (0, 13)):
-        with opened(tmp_path, script, style=CHAIN_STYLE) as page:
-            for frame in range(first, 60, step)[:25]:
-                assert places(page, frame, ids) == pytest.approx(expected(frame * 1000 / 30), abs=0.02), (first, frame)
+@pytest.mark.parametrize(("first", "step"), [(0, 1), (7, 1), (20, 1), (40, 7), (0, 13)])
+def test_what_animations_tell_comes_at_its_time_wherever_a_chunk_begins(tmp_path: Path, first: int, step: int) -> None:
+    with opened_together(tmp_path, [script for script, _, _ in CHAINS.values()], style=CHAIN_STYLE) as page:
+        for frame in range(first, 60, step)[:25]:
+            for found, (name, (_, ids, place)) in zip(places_together(page, frame), CHAINS.items(), strict=True):
+                expected = dict(zip(ids, place(frame * 1000 / 30), strict=True))
+                assert {box: found[box] for box in ids} == pytest.approx(expected, abs=0.02), (name, frame)
 
 
 def test_a_chain_within_a_frame_of_the_page_comes_at_its_time(tmp_path: Path) -> None:
@@ -369,7 +394,7 @@ def test_a_style_that_goes_takes_its_animation_along(tmp_path: Path) -> None:
 
 
 def test_events_tell_what_a_browser_tells(tmp_path: Path) -> None:
-    style = CHAIN_STYLE + " #a {animation: go 200ms -100ms linear 2}"
+    style = CHAIN_STYLE + " #a {animation: go 200ms -100ms linear 2} #g {transition: translate 200ms linear}"
     script = """const log = [];
       for (const type of ['animationstart', 'animationiteration', 'animationend', 'transitionrun', 'transitionstart', 'transitionend'])
         root.addEventListener(type, (e) => 'ag'.includes(e.target.id) &&

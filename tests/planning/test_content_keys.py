@@ -1,4 +1,4 @@
-"""Keys of chunks, from what a page has told of itself: no browser needed."""
+"""Keys of chunks, from the report of a page, without a browser."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from hfdask.planning.content_keys import chunk_keys
 
 @dataclass
 class World:
-    """A plan of ten frames a second in ten chunks of five, and what its page told."""
+    """A plan of ten frames a second in ten chunks of five, and its page's report."""
 
     folder: Path
     parts: dict[str, Any]
@@ -189,7 +189,7 @@ def test_of_files_without_a_name_the_folder_counts(world):
 
 def test_mounted_files_are_seen_in_the_windows_of_their_hosts(world):
     there = world(
-        rest="scenes/a.html",  # a name of it is not where it shows
+        rest="scenes/a.html",  # its name is not the place of its pictures
         files={"scenes/a.html": ((0.0, 0.5), (4.5, None)), "scenes/b.html": ((1.0, 1.5),)},
     )
     files = {"scenes/a.html": "<img src=cat.png>", "scenes/b.html": "b", "cat.png": "1"}

@@ -1,4 +1,4 @@
-"""Plans: what they lock, the ladder of checks before a chunk is rendered, and tampering."""
+"""Plans: the software that they lock, the checks before a chunk is rendered, and tampering."""
 
 from __future__ import annotations
 
@@ -217,10 +217,12 @@ def test_variables_reach_the_page(project, tmp_path):
     html = BOX.replace("<div id", """<div data-composition-variables='[{"id":"w","type":"number","default":1}]' id""")
     html += "<script>document.querySelector('.clip').style.width = __hyperframes.getVariables().w + 'px'</script>"
     source = project(html)
-    shas = [
-        hfdask.render(source, tmp_path / "out.mp4", variables=values).digest for values in ({}, {"w": 1}, {"w": 70})
-    ]
-    assert shas[0] == shas[1] != shas[2]
+
+    def digest(values: dict[str, int]) -> str:
+        plan = hfdask.plan(source, tmp_path / f"plan{values}", variables=values, fps=5, chunk_size=5)
+        return hfdask.render_chunk(plan.url, 0, tmp_path / f"{values}.mp4").digest
+
+    assert digest({}) == digest({"w": 1}) != digest({"w": 70})
 
 
 def test_screenshot_mode_is_locked_and_the_same_for_all_chunks(project, tmp_path):

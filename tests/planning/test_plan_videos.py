@@ -29,7 +29,7 @@ def film(name: str = "two-seconds.mp4", frames: int = 60, **options: Any) -> byt
 
 @pytest.fixture
 def manifest(project: Callable[..., Path], tmp_path: Path) -> Callable[..., Manifest]:
-    """Plans a body with these files: `a.mp4` lasts two seconds of 30 frames unless another is given."""
+    """Plan a body with these files. If `a.mp4` is not given, it has two seconds of 30 frames each."""
 
     def run(body: str, root: str = ALONE, *, options: dict[str, Any] | None = None, **files: bytes | str) -> Manifest:
         contents = {name.replace("_dot_", "."): content for name, content in files.items()}
@@ -82,7 +82,7 @@ def test_planning_twice_gives_the_same_plan(project, tmp_path):
 def test_clips_that_follow_a_source_begin_at_its_end(manifest):
     body = video() + '<video id="w" muted src="a.mp4" data-start="v + 0.5"></video>'
     plan = manifest(body, "data-no-timeline")
-    assert plan.frames == 135  # two seconds, a half, and two more
+    assert plan.frames == 135  # two seconds, half a second, and two more seconds
     assert [(clip.start, clip.end) for clip in plan.clips] == [(0, 4.5), (2.5, 4.5)]
 
 
@@ -163,6 +163,7 @@ def test_an_in_point_past_the_end_holds_the_last_frame_for_a_given_time(manifest
         ('data-duration="2.5" data-playback-rate="0.5"', None),
         ('data-duration="2.5" data-media-start="1" data-playback-rate="0.5"', "2 s"),
         ('data-duration="2.5" loop', None),
+        ('data-duration="9" data-playback-rate="0.6"', None),  # the whole video ends before
         ("", None),
     ],
 )
@@ -218,11 +219,13 @@ def test_videos_that_scripts_add_while_the_video_runs(manifest):
     script = """<script>addEventListener('hf-seek', ({detail}) => {
       if (detail.time < 1 || document.getElementById('late')) return;
       root.insertAdjacentHTML('beforeend', '<video id="late" muted src="b.mp4" data-start="1" data-duration="1"></video>');
+      root.insertAdjacentHTML('beforeend', '<video id="bare" muted src="b.mp4"></video>');
       document.getElementById('v').dataset.start = '0.5';
     })</script>"""
     body = f'<div id="root">{video()}</div>{script}'
     plan = manifest(body, **{"b.mp4": film("b.mp4", 30)})
-    assert [(clip.id, clip.start) for clip in plan.clips] == [("v", 0), ("late", 1)]
+    assert [(clip.id, clip.start) for clip in plan.clips] == [("v", 0), ("late", 1), ("bare", 0)]
+    assert plan.page.durations == {"v": 2, "late": 1, "bare": 1}
     assert sum('changes what <video "v"> plays' in text for text in plan.warnings) == 1
 
 
@@ -239,7 +242,7 @@ def test_sound_elements_are_refused(manifest):
 
 
 def changed_chunks(manifest: Callable[..., Manifest], first: tuple[str, bytes], second: tuple[str, bytes]) -> list[int]:
-    """Chunks of ten frames whose key another page or another film changes."""
+    """Return the chunks of ten frames that have another key with the second page and film."""
     plans = [manifest(body, **{"a.mp4": content}, options={"chunk_size": 10}) for body, content in (first, second)]
     return [one.index for one, other in zip(plans[0].chunks, plans[1].chunks, strict=True) if one.key != other.key]
 

@@ -1,4 +1,4 @@
-"""A certificate says what a video is, and can be held against it."""
+"""A certificate describes a video, and is compared with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A changed project is rendered only where it changed, and what is used again is what would be rendered anew."""
+"""Only changed chunks of a project are rendered, and reused chunks equal new ones."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_picture_is_seen_where_it_is_named(rendering):
 
     rendering(page(body, rest=rest), files=files("red", "red", "#111"), fresh=0)
     assert redone(rendering(page(body, rest=rest), files=files("blue", "red", "#111"))) == [3]
-    # A style sheet acts on the whole page, and so does what it names.
+    # A style sheet acts on the whole page, and so do the files that it names.
     assert redone(rendering(page(body, rest=rest), files=files("blue", "blue", "#111"))) == all_but()
     assert redone(rendering(page(body, rest=rest), files=files("blue", "blue", "#222"))) == all_but()
 
@@ -245,7 +245,7 @@ def test_a_render_goes_on_with_the_ranges_that_it_began_with(project, tmp_path):
     assert again.plan_hash == first.plan_hash
     assert [chunk.reused for chunk in again.chunks] == [True, False, False]
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
-    # Whoever asks for other ranges, or has nothing to use again, gets others.
+    # A plan with other options, or without an earlier plan, has other ranges.
     assert len(hfdask.plan(source, tmp_path / "plan", fps=30, chunk_size=10).manifest.chunks) == 15
     for chunk in again.chunks:
         lose(chunk)

@@ -1,4 +1,4 @@
-"""The store layer where it can go wrong: faults, secrets, limits, full disks, and the cache that processes share."""
+"""Failures of the store layer: faults, secrets, limits, full disks, and the cache that processes share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from hfdask.store.failures import heals
 
 
 class TestUnknownFileSystem(StoreContract):
-    """A file system that is no object store gets its files under another name first."""
+    """A file system that is not an object store gets its files under another name first."""
 
     @pytest.fixture
     def place(self, faulty) -> Place:

@@ -134,7 +134,7 @@ def test_an_output_that_cannot_be_sent_is_not_there(s3, project, tmp_path):
 
 
 def test_a_disk_that_is_full(project, tmp_path, monkeypatch):
-    """What the encoder and the muxer raise on a full disk gets its type, and nothing is left."""
+    """Errors of encoder and muxer on a full disk become `DiskFullError`, and nothing is left."""
     plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=30)
     whole = hfdask.render_chunk(plan.url, 0, tmp_path / "0.mp4")
 

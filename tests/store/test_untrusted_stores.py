@@ -1,4 +1,4 @@
-"""Stores, projects and lengths that nobody planned: too long, too many, something else than files, or not what was named."""
+"""Manipulated stores and projects: too long, too many, not regular files, or other content than named."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _info(name: str, **fields: Any) -> tarfile.TarInfo:
 
 
 class TestPacks:
-    """What a tar says of itself is never read."""
+    """The headers of a tar are never read."""
 
     @pytest.fixture
     def planned(self, memory, tmp_path) -> list[Artifact]:
@@ -236,7 +236,7 @@ class TestPacks:
         many = [Artifact(path=str(n), sha256=f"{n:064x}", size=0) for n in range(50_000)]
         began = time.monotonic()
         assert sum(len(pack.members) for pack in packing(many)) == len(many)
-        assert time.monotonic() - began < 20  # it was minutes where sizes were added up again for each
+        assert time.monotonic() - began < 20  # it took minutes when sizes were added up again for each
 
 
 class TestProjects:

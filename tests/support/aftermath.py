@@ -1,4 +1,4 @@
-"""What must be true after every fault: no process, no partial output and no stale file is left.
+"""Checks after every fault: no process, no partial output and no stale file is left.
 
 Ask for the fixture ``nothing_left`` and it is checked when the test is over. Processes whose parents were killed are found
 because this process adopts them, and files because all that is temporary goes to a folder of this test run's own.
@@ -30,7 +30,7 @@ _STALE = re.compile(r"\..+\.tmp|\.hfdask-[0-9a-f]{12}")
 
 
 def isolate() -> Path:
-    """Give this test run a folder of its own for what is temporary; its reports stay where they were."""
+    """Give this test run a separate folder for temporary files; its reports stay in their place."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="hfdask-tests-")
     os.chmod(tempfile.tempdir, 0o755)  # some tests act for another user
@@ -48,7 +48,7 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
 
 
 def running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still are, without zombies."""
+    """Return the processes that still run, without zombies."""
     return [process for process in processes if process.is_running() and not _is_zombie(process)]
 
 
@@ -58,7 +58,7 @@ def below(*pids: int) -> list[psutil.Process]:
 
 
 def said(process: psutil.Process) -> str:
-    """A process's command line; empty for one that has ended."""
+    """Return a process's command line; empty if it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -66,7 +66,7 @@ def said(process: psutil.Process) -> str:
 
 
 def is_browser(process: psutil.Process) -> bool:
-    """Whether it is the first process of a browser."""
+    """Return true if it is the first process of a browser."""
     try:
         return "headless" in process.name() and "--type=" not in said(process)
     except psutil.Error:
@@ -74,9 +74,7 @@ def is_browser(process: psutil.Process) -> bool:
 
 
 def strays(before: list[psutil.Process]) -> list[str]:
-    """What runs below this process, besides its warm browsers, their driver, Python's own tracker of resources, and what was
-    there before.
-    """
+    """List the processes below this one, besides its warm browsers, their driver, Python's resource tracker, and ``before``."""
     warm = [chromium.pid for chromium in browser_thread().pool._idle]
     kept = {*warm, *(process.pid for pid in warm if psutil.pid_exists(pid) for process in below(pid))}
     found = [process for process in running(below()) if process.pid not in kept and process not in before]
@@ -112,7 +110,7 @@ def left_in(folder: Path) -> list[str]:
 
 
 def left_on_machine(expected: Collection[str] = ()) -> list[str]:
-    """What is left in the folder for temporary files and in the cache, besides what living processes keep warm."""
+    """List leftovers in the folder for temporary files and in the cache, besides files that living processes use."""
     base = scratch.shared_folder()
     scratch.sweep(base)  # as the next process does
     cache = base / "cache"

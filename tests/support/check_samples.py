@@ -1,6 +1,6 @@
 """Small projects for `hfdask check`: each a mistake, and the same without it.
 
-A ``¶`` stands in the line where the finding must be, and is taken out before the file is written.
+A ``¶`` marks the line of the finding, and is taken out before the file is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Files = dict[str, str | bytes]
 
 @dataclass(frozen=True)
 class Case:
-    """``bad`` has ``code`` and those of ``also``, ``good`` has no finding at all but those of ``still``."""
+    """``bad`` has the findings ``code`` and ``also``; ``good`` has no finding except ``still``."""
 
     code: str
     bad: Files
@@ -29,7 +29,7 @@ class Case:
 
 
 def write(folder: Path, files: Files) -> tuple[str, int] | None:
-    """Write a project; the answer is where its mark was."""
+    """Write a project; return file and line of its mark."""
     marked = None
     for name, content in files.items():
         path = folder / name
@@ -128,7 +128,7 @@ TEMPLATE = '<template id="box-template"><div data-composition-id="inner">{}</div
 
 
 def hosted(attributes: str = "", *, text: str = '__timelines["card"] = tl;', wrapper: str = "") -> Files:
-    """A host of a file, each with an id of its own; the file's script has these attributes and this text."""
+    """A host of a file, each with its own id; the file's script has these attributes and this text."""
     host = '<div data-composition-id="{}" data-composition-src="card.html" data-start="0"></div>'
     scene = f'<div data-composition-id="card" {wrapper}><p>card</p><script {attributes}>{text}</script></div>'
     files = page(f"¶{host.format('c1')}\n", REGISTER, root=TIMELINE, more="")

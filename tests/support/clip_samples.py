@@ -1,4 +1,4 @@
-"""Source videos and clips as plans have them, without any file."""
+"""Make source videos and clips as plans have them, without any file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SOURCE = VideoSource(
 
 
 def regular(rate: int, count: int) -> tuple[VideoSource, FrameIndex]:
-    """A source with frames at n / rate from its time 0 on."""
+    """Return a source with frames at n / rate, from its time 0 on."""
     base = TimeBase(num=1, den=rate)
     playable = Ratio.of(Fraction(count, rate))
     source = msgspec.structs.replace(SOURCE, time_base=base, playable=playable, rate=Ratio(num=rate, den=1))
@@ -67,7 +67,7 @@ def regular(rate: int, count: int) -> tuple[VideoSource, FrameIndex]:
 
 
 def planned(content: bytes, rate: int = 30, count: int = 60, name: str = "a.mp4") -> tuple[Video, bytes]:
-    """A plan's entry of a source with this content, and its stored index."""
+    """Return a plan's entry for a source with this content, and its stored index."""
     source, index = regular(rate, count)
     stored = canonical_json(index)
     video = Video(

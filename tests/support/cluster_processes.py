@@ -1,4 +1,4 @@
-"""A scheduler, workers and clients as processes of their own, to be killed at any time."""
+"""A scheduler, workers and clients as separate processes, to be killed at any time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def in_this_process(threads: int = 2) -> Iterator[Client]:
 
 @contextmanager
 def in_processes(workers: int = 2, threads: int = 1) -> Iterator[Client]:
-    """A client of a cluster whose workers are processes of their own, with nannies."""
+    """Yield a client of a cluster whose workers are separate processes, with nannies."""
     with (
         LocalCluster(
             n_workers=workers, threads_per_worker=threads, dashboard_address=":0", silence_logs=logging.CRITICAL
@@ -63,7 +63,7 @@ def in_processes(workers: int = 2, threads: int = 1) -> Iterator[Client]:
 
 
 class Processes:
-    """What was started and not killed is killed at the end."""
+    """Started processes; all that still run are killed at the end."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as free:
@@ -106,7 +106,7 @@ class Processes:
 
     @staticmethod
     def answer(client: subprocess.Popen[str], seconds: float = 120) -> dict[str, Any]:
-        """What a client said at its end."""
+        """Return a client's answer at its end."""
         client.wait(seconds)
         assert client.stdout
         answer: dict[str, Any] = json.loads(client.stdout.read())
@@ -128,5 +128,5 @@ def cluster_processes(tmp_path: Path) -> Iterator[Processes]:
     running = Processes(tmp_path)
     yield running
     for process in running.all:
-        process.send_signal(signal.SIGCONT)  # one that was stopped
+        process.send_signal(signal.SIGCONT)  # it may be stopped
     running.kill(*list(running.all))

@@ -1,6 +1,6 @@
 """A browser that is not there, for tests of everything around one.
 
-It stands where a browser is launched, and answers DevTools messages as Chromium and the page runtime do, with pictures of
+It replaces the launch of a browser, and answers DevTools messages as Chromium and the page runtime do, with pictures of
 `fake_page`. All of hfdask but its JavaScript runs as it always does: the pool, sessions with their deadlines, planning,
 capture, encoding. A render of thirty frames takes some tens of milliseconds.
 """
@@ -132,7 +132,7 @@ class _Server:
 
 
 class _Requests:
-    """What a page asks other origins for, and who answers it, as in CDP's Fetch domain."""
+    """Requests of a page to other origins, and their answers, as in CDP's Fetch domain."""
 
     def __init__(self) -> None:
         self.listener: Callable[[dict[str, Any]], object] | None = None
@@ -209,7 +209,7 @@ class _Page:
 
 
 class _Devtools:
-    """A DevTools session. What is not known here is an error, so that no test passes by mistake."""
+    """A DevTools session. Unknown methods are errors, so that no test passes by mistake."""
 
     def __init__(self, chromium: FakeChromium, page: _Page) -> None:
         self._chromium = chromium
@@ -263,6 +263,7 @@ class _Devtools:
 _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.status()": FakePage.status,
     "__hfdask.report()": FakePage.report,
+    "__hfdask.videos()": lambda page: [],
     "__hfdask.sight()": FakePage.sight,
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
@@ -315,7 +316,7 @@ def fake_browser() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def real_browser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Gives a test that is marked `browser` a real one, also where its module has fake ones."""
+    """Give a test that is marked `browser` a real browser, also if its module has fake ones."""
     wanted = request.node.get_closest_marker("browser") and vars(BrowserPool)["_launch"] is _launch
     with _using(_real_launch, _OWN_BROWSER) if wanted else nullcontext():
         yield

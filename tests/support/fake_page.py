@@ -58,12 +58,12 @@ class FakePage:
         self._drawn = self._state = self._state_at(0.0)
 
     def seek(self, time: float) -> bool:
-        """Go to a time; tells whether anything looks otherwise."""
+        """Go to a time; return true if anything looks different."""
         before, self._state = self._state, self._state_at(time)
         return before != self._state
 
     def draw(self) -> bool:
-        """Draw what is there; tells whether that differs from what was drawn last."""
+        """Draw the page; return true if that differs from the last drawing."""
         before, self._drawn = self._drawn, self._state
         return before != self._drawn
 
@@ -72,7 +72,7 @@ class FakePage:
         return _picture(self._width, self._height, self.rest, self._state)
 
     def report(self) -> dict[str, Any]:
-        """What the page runtime would tell of the timeline."""
+        """Return what the page runtime would report of the timeline."""
         told = [
             {"id": clip.id, "tag": clip.tag, "start": clip.start, "end": clip.end, "track": 0} for clip in self.clips
         ]
@@ -89,13 +89,12 @@ class FakePage:
             "adapters": ["css"] if any("animation" in clip.text for clip in self.clips) else [],
             "unsupported": [],
             "variableProblems": [],
-            "videos": [],
             "warnings": [],
         }
 
     def status(self) -> dict[str, Any]:
-        """What the page runtime would tell of loading: all is there at once."""
-        lists = ("offenders", "waiting", "missing", "pending", "problems")
+        """Return what the page runtime would report of loading: everything is loaded at once."""
+        lists = ("offenders", "waiting", "missing", "videos", "pending", "problems")
         return {"root": bool(self.root), "prepared": True, "mayEnd": False, **{name: [] for name in lists}}
 
     def sight(self) -> dict[str, Any]:
@@ -132,7 +131,7 @@ def _colour(text: str) -> tuple[int, ...]:
 
 
 class _Parser(HTMLParser):
-    """Finds the root, and where the markup of each clip begins and ends."""
+    """Finds the root, and the start and end of each clip's markup."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -160,7 +159,7 @@ class _Parser(HTMLParser):
                 break
         else:
             return
-        # Markup within a clip is part of it, also if it has times of its own.
+        # Markup within a clip is part of it, also if it has its own times.
         if "data-start" not in given or any("data-start" in outer for _, outer, _ in self._open):
             return
         end = self._html.index(">", self._at()) + 1

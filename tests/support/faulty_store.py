@@ -26,7 +26,7 @@ _FINAL = r"\1"
 class FaultyFileSystem(MemoryFileSystem):
     """Memory with a ``fault``: a function that raises or waits, or what becomes of the bytes.
 
-    It befalls the next ``left`` calls, or, where there are ``times``, as many calls of each file in ``names`` by each method.
+    It hits the next ``left`` calls, or, if ``times`` is given, that number of calls of each file in ``names`` by each method.
     """
 
     protocol = "faulty"

@@ -45,7 +45,7 @@ def build_font(
 
 
 def canonical_fonts(folder: Path) -> Path:
-    """Some of what `hfdask install-fonts` gets; 900 is a family of its own, as in the real one."""
+    """Make some of the files of `hfdask install-fonts`; 900 is a separate family, as in the real one."""
     for name, family, weight in (
         ("inter-400.ttf", "Inter", 400),
         ("inter-700.ttf", "Inter", 700),
@@ -60,7 +60,7 @@ def canonical_fonts(folder: Path) -> Path:
 
 
 def machine_folder(folder: Path) -> Path:
-    """A machine's fonts: what generic names need, a face that nobody asks for, and one for Japanese."""
+    """Make a machine's fonts: for generic names, a face that no text asks for, and a face for Japanese."""
     build_font(folder / "serif.ttf", "Liberation Serif", width=300)
     build_font(folder / "mono.ttf", "Liberation Mono", width=600)
     build_font(folder / "sans.ttf", "DejaVu Sans", width=550, text=LATIN + "→✓")

@@ -10,7 +10,7 @@ import psutil
 
 
 def addresses() -> list[str]:
-    """This machine's addresses, IPv6 ones with their zone where they need it."""
+    """Return this machine's addresses, IPv6 ones with their zone if they need it."""
     found = {each.address for of in psutil.net_if_addrs().values() for each in of if each.family in _FAMILIES}
     return sorted(found)
 

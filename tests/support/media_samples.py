@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from hfdask.core.model import EncoderSettings
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.encode import ChunkEncoder, h264_settings
+from hfdask.media.picture import BITEXACT, Pixels
 
 NTSC = Fraction(30000, 1001)
 WIDTH, HEIGHT = 64, 48
@@ -26,6 +29,20 @@ def png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
+
+
+def to_rgb(frame: av.VideoFrame) -> Pixels:
+    """Convert a decoded limited-range BT.709 frame to RGB, shape (height, width, 3)."""
+    rgb = VideoReformatter().reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=BITEXACT | Interpolation.FULL_CHR_H_INT,
+        threads=1,
+    )
+    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
 def solid(colour: tuple[int, ...], width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:

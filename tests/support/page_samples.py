@@ -26,9 +26,12 @@ SETTINGS = PageSettings(
     fragment=False,
     variables={},
     page_errors="raise",
-    load_timeout=15.0,
-    frame_timeout=10.0,
+    load_timeout=30.0,
+    frame_timeout=20.0,
 )
+
+SOON = 12.0
+"""Seconds that a page takes on a crowded machine if nothing is waited for: half of the wait for a missing timeline."""
 
 
 class Page:
@@ -40,10 +43,10 @@ class Page:
         self.seconds = seconds
 
     def seek(self, frame: int) -> None:
-        browser_thread().run(self.session.seek(frame), 15)
+        browser_thread().run(self.session.seek(frame), 30)
 
     def value(self, expression: str) -> Any:
-        return browser_thread().run(self.session._evaluate(expression), 15)
+        return browser_thread().run(self.session._evaluate(expression), 30)
 
     def at(self, frame: int, expression: str) -> Any:
         self.seek(frame)
@@ -106,7 +109,7 @@ def open_files(
         chromium, _ = await stack.enter_async_context(thread.pool.lease(page_settings.capture_mode, profile=profile))
         session = await stack.enter_async_context(open_page(chromium, files, page_settings, fps, profile=profile))
         if videos:
-            await session.prepare_videos(videos)
+            session.prepare_videos(videos)
         began = thread.loop.time()
         loaded = await session.load(entry)
         return Page(session, loaded, thread.loop.time() - began)
@@ -115,7 +118,7 @@ def open_files(
         await stack.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
     try:
-        page = thread.run(enter(), 40)
+        page = thread.run(enter(), 60)
         yield page
     except BaseException as error:
         with contextlib.suppress(type(error)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-# Runs in windows and workers: each way alone, so that one that is missing does not keep the next from being tried.
+# Runs in windows and workers: each way alone, so that a missing one does not keep the next from being tried.
 WAYS = """
 const ways = {
   fetch: (at) => fetch(`http://${at}/fetch`, {mode: "no-cors"}),
@@ -65,7 +65,7 @@ async function tryAll(places) {
 }
 """
 
-# What only a document can do; `document` is the one that does it.
+# Ways that only a document has; `document` is the document that tries them.
 DOCUMENT = """
 function tryElements(places, into) {
   const add = (name, attributes, where = into.head) => {

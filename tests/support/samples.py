@@ -1,4 +1,4 @@
-"""Where projects for tests are, and a small one."""
+"""The folders of projects for tests, and small projects."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ CHUNK_SPREAD = 0.25
 """Spread of the logarithm from chunk to chunk of a video."""
 
 POLL = 0.5
-"""Seconds between looks whether it was cancelled. The real one looks more often, but has a machine of its own."""
+"""Seconds between looks for a cancellation. A real chunk looks more often, but has a separate machine."""
 
 
 def sleeping_plan(url: str, chunks: int) -> Plan:
-    """A plan of so many chunks of nothing; ``url`` is its name, too, and nothing is stored there."""
+    """Return a plan of ``chunks`` empty chunks; ``url`` is its name, too, and nothing is stored there."""
     frames = chunks * FRAMES
     manifest = Manifest(
         protocol=PROTOCOL,
@@ -83,7 +83,7 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
 
 
 def realistic_seconds(video: str, index: int) -> float:
-    """How long a chunk takes: log-normal over videos, and over the chunks of a video."""
+    """Return the seconds of a chunk: log-normal over videos, and over the chunks of a video."""
     whole, part = random.Random(video), random.Random(f"{video}/{index}")
     return VIDEO_SECONDS * whole.lognormvariate(0, VIDEO_SPREAD) * part.lognormvariate(0, CHUNK_SPREAD)
 

@@ -35,7 +35,7 @@ def artifact(path: str, content: bytes) -> Artifact:
 
 
 def font(name: str, content: bytes) -> Font:
-    """What planning adds to a project's files."""
+    """Return a font, such as planning adds to a project's files."""
     digest = hashlib.sha256(content).hexdigest()
     return Font(name=name, sha256=digest, size=len(content), family="f", style="s", canonical=False)
 
@@ -44,7 +44,7 @@ BINARY = bytes(range(256)) * 40 + b"\r\n--\r\n\n"
 
 
 def noise(size: int) -> bytes:
-    """Random bytes, of which the last is no end of a line: the GCS emulator's MIME parser takes that for its own."""
+    """Return random bytes that do not end with a line end: the GCS emulator's MIME parser takes that for its own."""
     return os.urandom(size - 1) + b"."
 
 
@@ -176,7 +176,7 @@ class StoreContract:
         assert {digest for digest, _ in packs[0].members} == {each.sha256 for each in wanted}
 
     def test_the_project_is_published_once(self, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It can be stored before anybody knows what else a plan will have."""
+        """It can be stored before the rest of the plan is known."""
         contents = {name: noise(1000) for name in "abcd"} | {"large": noise(SMALL), "other": noise(SMALL)}
         objects = [(artifact if name in ("a", "b", "large") else font)(name, c) for name, c in contents.items()]
         project = [each for each in objects if each.of_project]

@@ -1,4 +1,4 @@
-"""Pages whose videos get pictures with numbers: bar codes that can be read back from a picture of the page."""
+"""Feed the videos of a page with numbers, as bar codes that can be read back from a picture of the page."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from hfdask.media.picture import Pixels, decode_png
 FULL = ColorSpace("bt709", "bt709", "bt709", True)
 BITS = 8
 BLANK = -1
-"""What `read` answers where there is no bar code."""
+"""`read` returns this if there is no bar code."""
 
 
 def planes_of(number: int, width: int = 64, height: int = 32, **options: Any) -> Planes:
-    """The grey bar code of a number: light columns for bits, and a light row at the bottom."""
+    """Return the grey bar code of a number: light columns for bits, and a light row at the bottom."""
     luma = np.full((height, width), 16, np.uint8)
     for bit in range(BITS):
         if number >> bit & 1:
@@ -45,7 +45,7 @@ SHAPE = shape_of(planes_of(0))
 
 
 def read(pixels: Pixels, left: int = 0, top: int = 0, width: int = 64, height: int = 32) -> int:
-    """The number that is shown in a box, or `BLANK`."""
+    """Return the number that is shown in a box, or `BLANK`."""
     if pixels[top + height * 7 // 8, left + width // 2].mean() < 200:
         return BLANK
     row = pixels[top + height // 3, left + width // (2 * BITS) : left + width : width // BITS].mean(axis=-1)
@@ -62,7 +62,7 @@ class Fed:
         self.last: dict[str, tuple[int, Picture]] = {}
 
     def state(self, name: str, number: int | None, phase: Literal["before", "playing", "after"] = "playing") -> Shown:
-        """The state in which a video shows the picture of a number."""
+        """Return the state in which a video shows the picture of a number."""
         if number is None:
             return Shown(phase)
         if self.last.get(name, (None,))[0] != number:
@@ -76,7 +76,7 @@ class Fed:
     def frames(
         self, start: int, end: int, numbers: Callable[[int], Mapping[str, int | None]], *, damage_test: bool = True
     ) -> list[Pixels | None]:
-        """The pictures of the frames [start, end) as a chunk takes them; None where nothing changed."""
+        """Return the pictures of the frames [start, end) as a chunk takes them; None if nothing changed."""
 
         async def states(frame: int) -> Mapping[str, Shown]:
             return {name: self.state(name, number) for name, number in numbers(frame).items()}
@@ -89,13 +89,13 @@ class Fed:
         return [None if png is None else decode_png(png) for png in pngs]
 
     def picture(self, frame: int, numbers: Mapping[str, int | None]) -> Pixels:
-        """The picture of a frame, taken right after its seek."""
+        """Return the picture of a frame, taken right after its seek."""
         (picture,) = self.frames(frame, frame + 1, lambda _: numbers)
         assert picture is not None
         return picture
 
     def now(self) -> Pixels:
-        """The picture of the page as it stands."""
+        """Return a picture of the page in its current state."""
 
         async def shoot() -> bytes:
             answer: dict[str, Any] = {}

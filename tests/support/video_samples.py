@@ -1,4 +1,4 @@
-"""Small videos that tests make: each frame has its number as a bar code that can be read back, or is a known colour.
+"""Make small videos: each frame shows its number as a bar code that can be read back, or has a known colour.
 
 `bar_code_video` and `color_video` write a file at the path they are given. `cached` makes a file once in a test
 session. All are written by PyAV, in this process.
@@ -71,7 +71,7 @@ def read_bar_code(picture: NDArray[Any]) -> int:
     Raises
     ------
     ValueError
-        If the picture is no bar code: blank, turned, or a mixture of two.
+        If the picture is not a bar code: it is blank, turned, or a mixture of two.
     """
     grey = picture[..., :3].mean(-1) if picture.ndim == 3 else picture.astype(float)
     height, width = grey.shape
@@ -111,9 +111,9 @@ def to_frame(
     pix_fmt : str
         Any of FFmpeg's formats.
     color : str or None
-        One of `TAGS`. Only its matrix is applied; for None that of BT.709.
+        One of `TAGS`. Only its matrix is applied. None stands for the matrix of BT.709.
     full_range : bool
-        Whether YUV spans 0 to 255.
+        True if YUV spans 0 to 255.
     """
     name = "gray" if picture.ndim == 2 else {3: "rgb24", 4: "rgba"}[picture.shape[2]]
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=name)
@@ -212,7 +212,7 @@ def bar_code_video(
     size : (width, height)
         At least 64x32 survives any codec.
     pix_fmt : str
-        Of the encoder.
+        Pixel format of the encoder.
     first : int
         Number of the first frame.
     **options
@@ -241,7 +241,7 @@ def color_video(
     pix_fmt: str = "yuv420p",
     **options: Any,
 ) -> Path:
-    """Write a video whose frame ``n`` is all of ``colors[n]``, in RGB or RGBA; options as of `bar_code_video`."""
+    """Write a video whose frame ``n`` is all of ``colors[n]``, in RGB or RGBA. Options: as for `bar_code_video`."""
     tags = {"color": options.get("color", "bt709"), "full_range": bool(options.get("full_range", False))}
     width, height = size
     pictures = (to_frame(np.full((height, width, len(c)), c, np.uint8), pix_fmt, **tags) for c in colors)
@@ -275,7 +275,7 @@ def cut_video(source: Path, path: Path, start: Fraction) -> Path:
 
 
 def truncated(source: Path, path: Path, share: float) -> Path:
-    """Copy the first bytes of a file, as of a download that was cut; return the path."""
+    """Copy the first bytes of a file, like a download that was cut off; return the path."""
     data = source.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     return path

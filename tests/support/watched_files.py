@@ -1,4 +1,4 @@
-"""Which files this process opens and changes, as Python's own audit events tell."""
+"""Record the files that this process opens and changes, by Python's audit events."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 // for canvases that draw on `hf-seek` (docs/compositions.md, 6). An adapter has `name`, `seek(time)` in seconds, and may have
 // `after()`, called when the frame's callbacks have run, `end()`, the end in seconds of what it drives, and `used()`.
 
-// Finds the animations that were made by other means than the page's scripts. What the browser says of them is asked of all
-// before any is moved: a question about one has it compute the style of the page anew if another was moved before.
+// Finds the animations that were not made by the page's scripts. The state of all is read before any of them is moved: after a
+// move, the next question makes the browser compute the style of the page anew.
 //
-// The browser sorts them by where their elements stand, which takes time by their square among siblings. Where there are many,
-// they are looked for only if the page has changed since, by its elements or its rules.
+// The browser sorts animations by the position of their elements, which among siblings takes time by the square of their number.
+// If there are many, they are looked for only after a change of the page's elements or rules.
 const MANY_ANIMATIONS = 300;
 function findAnimations() {
   noteMovement(everything.takeRecords());
@@ -21,9 +21,9 @@ function findAnimations() {
   return added;
 }
 
-// Reads what style sheets say now: an animation that they have taken back is gone, and one may be held or let go.
+// Reads the style sheets' current state: they may have removed an animation, or paused or resumed it.
 function obeyStyles() {
-  // The style of all at once: what one answers is computed for it alone, by way of all the others.
+  // Compute the style of all at once: a question to one animation computes its style alone, which takes longer for all.
   if (playing.size) void getComputedStyle(document.documentElement).color;
   for (const playback of playing) {
     if (playback.kind === "script") continue;
@@ -68,7 +68,7 @@ function isHeld({ animation }) {
   return states[style.animationName.split(", ").lastIndexOf(animation.animationName) % states.length] === "paused";
 }
 
-// One that the browser does not let be moved does not stop the others.
+// An animation that the browser refuses to move does not stop the others.
 function drive() {
   findAnimations();
   obeyStyles();
@@ -87,7 +87,7 @@ function showOrTell(playback) {
   }
 }
 
-// As in a browser, one that is over and fills is removed once others that came later are over, too, and set all that it sets.
+// As in a browser, a finished animation that fills is removed once later finished animations set all of its properties.
 function replaceCovered() {
   const byTarget = new Map();
   for (const playback of playing) {
@@ -141,8 +141,8 @@ const ended = (playback) => {
 };
 const ofKind = (...kinds) => [...playing].filter(({ kind }) => kinds.includes(kind));
 
-// What the frame's scripts have begun, such as transitions, begins in the frame. What they have begun while they were told
-// of a moment begins there, also what would count from its element's start.
+// Animations that the frame's scripts have begun, such as transitions, begin in the frame. Animations that were begun in a
+// handler of a moment begin at that moment, also animations that would otherwise count from their element's start.
 function findNewAnimations(atMoment = false) {
   noteMovement(everything.takeRecords());
   if (!altered) return;
@@ -168,7 +168,7 @@ function blameless(action) {
 
 const waapi = {
   name: "waapi",
-  seek: () => blameless(drive), // those of style sheets, too
+  seek: () => blameless(drive), // also animations of style sheets
   end: () => Math.max(0, ...ofKind("script", "transition").map(ended)),
   used: () => ofKind("script", "transition").length > 0,
 };
@@ -183,7 +183,7 @@ const css = {
   used: () => ofKind("css").length > 0,
 };
 
-// SMIL: each outermost <svg> has a clock of its own, which stands still once it is paused.
+// SMIL: each outermost <svg> has its own clock, which stands still once it is paused.
 const TIMED = ["animate", "animateMotion", "animateTransform", "set"];
 const SVG = "http://www.w3.org/2000/svg";
 const timedElements = () =>

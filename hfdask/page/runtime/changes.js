@@ -1,6 +1,6 @@
 // Whether a frame can differ from the one before, and a fresh drawing for each that can.
 //
-// Blink spares work in ways that make a frame depend on the ones before it. A tile is drawn again only where a change is
+// Blink saves work in ways that make a frame depend on earlier frames. A tile is drawn again only if a change is
 // seen, and transforms that differ by less than 1e-5 count as equal; a transform that changes in place keeps the sub-pixel
 // offset it had. So at the end of an easing an element stays as it was drawn some frames ago. Hence two rules: what the
 // compositor calls undamaged is believed only if nothing in the page moved at all, and a frame in which something moved
@@ -23,7 +23,7 @@ function noteMovement(records) {
   noteVideos(records);
 }
 
-// Rules that scripts change are no change of the document; the style of an element is one.
+// Changed rules do not count as a change of the document; a changed style of an element does.
 const ruleOf = describeProperty(CSSStyleDeclaration.prototype, "parentRule").get;
 for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
   [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],

@@ -1,15 +1,15 @@
-// What a browser chooses by what it happens to have already: here it chooses the same each time.
+// Makes choices the same each time that a browser makes by what it has loaded already.
 //
-// - A face with `font-display: optional` or `fallback` is given up where it comes late. All faces are waited for, so all are
-//   `block`. One that was given up is loaded anew by changing its rule; for a face of a script it is too late then, so these
-//   are changed before they are used.
-// - Of a `srcset` Chromium takes the smallest candidate that is sharp enough, or a larger one that is in its memory. The former is
-//   the rule, so it is the only one that is left in the attribute.
+// - A face with `font-display: optional` or `fallback` is given up if it loads late. All faces are waited for, so all become
+//   `block`. A face that was given up is loaded anew by changing its rule. That does not help a face of a script, so such
+//   faces are changed before they are used.
+// - Of a `srcset` Chromium takes the smallest candidate that is sharp enough, or a larger candidate that is in its memory. The
+//   smallest one is the rule, so all others are removed from the attribute.
 // - `loading="lazy"` is a matter of distance and time: nothing is lazy.
 
 const HASTY = own(new Set(["optional", "fallback"]));
 
-// Faces that are new are loaded at once; they tell in their document's `fonts` that they are.
+// Loads new faces at once; their document's `fonts` then has them as loading.
 function loadFaces(document) {
   const { fonts } = document;
   let givenUp = false;
@@ -35,7 +35,7 @@ function patientRules(document) {
   return changed;
 }
 
-const [STYLE, FONT_FACE] = [1, 5]; // also those of frames, which have classes of their own
+const [STYLE, FONT_FACE] = [1, 5]; // also rules of frames, which have separate classes
 function* faceRules(rules) {
   for (const rule of rules) {
     if (rule.type === FONT_FACE) yield rule;
@@ -65,7 +65,7 @@ function brokenFaces() {
 
 const unquoted = (family) => family.replace(/^["']|["']$/g, "").toLowerCase();
 
-// A canvas may have any text, so scripts that name a family ask for it, and those in files may where there is a canvas.
+// A canvas may have any text, so a script that names a family asks for it. If there is a canvas, scripts in files may, too.
 function isAskedFor(family) {
   const names = (text) => text.split(",").some((each) => unquoted(each.trim()) === family);
   for (const { defaultView, scripts, documentElement } of allDocuments()) {
@@ -193,7 +193,7 @@ function concernChoices(records) {
   });
 }
 
-// What a seek has brought.
+// Makes the choices for elements and faces that a seek has added.
 let faceCount = 0;
 function chooseFresh() {
   const concern = concernChoices(choices.takeRecords());

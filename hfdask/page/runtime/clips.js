@@ -1,9 +1,9 @@
-// Videos and sounds of the page: when they show, and which part of their source they play (docs/compositions.md, 9).
+// Resolve when videos and sounds of the page show, and which part of their source they play (docs/compositions.md, 9).
 
 const MEDIA = "video,audio";
 const AUTO_START = "data-hf-auto-start";
 
-// A video without a start begins with its composition, and is a clip like others.
+// Give each video without a start the start of its composition, so that it is a clip as others are.
 function startBareVideos(page) {
   for (const video of page.querySelectorAll("video:not([data-start])")) {
     video.setAttribute("data-start", "0");
@@ -11,7 +11,7 @@ function startBareVideos(page) {
   }
 }
 
-// The URL of what a video plays, or null: of several sources one that is a file of the project comes first.
+// Return the URL of a video's source, or null. Among several `<source>` elements, files of the project come first.
 function sourceOf(video) {
   const own = video.getAttribute("src")?.trim();
   const listed = [...video.querySelectorAll("source[src]")].map((source) => source.getAttribute("src").trim());
@@ -19,14 +19,14 @@ function sourceOf(video) {
   return found ? (URL.parse(found, video.ownerDocument.baseURI)?.href ?? null) : null;
 }
 
-// Seconds that sources last, by the names of their videos: planning has looked into them.
+// Durations of sources in seconds, by the names of their videos. Planning has measured them.
 let durations = config.durations;
 function knowDurations(known) {
-  durations = known;
+  durations = { ...durations, ...known };
   clipsAreStale = true;
 }
 
-// What an element is in, out of shadow trees and frames too.
+// Return the element around an element, also across the borders of shadow trees and frames.
 function parentAcross(element) {
   const tree = element.getRootNode();
   return element.parentElement ?? tree.host ?? tree.defaultView?.frameElement ?? null;
@@ -36,7 +36,7 @@ function isInPage(element) {
   return element.getRootNode() === document;
 }
 
-// The element of the page that an element is in, or is.
+// Return the element itself if it is in the page's document, else the closest element of the document around it.
 function inPage(element) {
   let at = element;
   while (at && !isInPage(at)) at = parentAcross(at);
@@ -47,7 +47,7 @@ function compositionAround(element) {
   return isInPage(element) ? parentComposition(element) : (inPage(element)?.closest(COMPOSITION) ?? null);
 }
 
-// Where a composition's second 0 is on the page's clock, the pace of its seconds, and the window that all hosts leave it.
+// Return the time on the page's clock at which a composition's second 0 is, its pace, and the window that all hosts around it leave open.
 function slotOf(composition, trail) {
   if (!composition || composition === root) return { origin: 0, pace: 1, from: 0, to: Infinity };
   const host = windowElement(composition);
@@ -62,8 +62,9 @@ function slotOf(composition, trail) {
   return { origin: start - inPoint(host) / pace, pace, ...window };
 }
 
-// When a medium begins to play (`origin`, in seconds of the page), its window, and the pace of its own seconds in it. A
-// number counts in the composition around it; with the basis "global", and as a reference, in the page.
+// Return when a medium begins to play (`origin`, in seconds of the page), its window, and the pace of its own seconds. A
+// number in `data-start` counts in the composition around the medium. With the basis "global", it counts in the page. A
+// reference also counts in the page.
 function mediaTimes(element, trail = new Set()) {
   const composition = compositionAround(element);
   const slot = slotOf(composition, trail);
@@ -83,7 +84,7 @@ function ownSeconds(element) {
   return strictNumber(element.getAttribute("data-start"));
 }
 
-// Where a medium ends for those that follow it, and for the length of the video: without a duration, where its source does.
+// Return the end of a medium, for clips that refer to it and for the length of the video. Without a duration, it ends with its source.
 function mediaEnd(element, trail) {
   const { origin, pace, length, start } = mediaTimes(element, trail);
   const lasts = length ?? naturalLength(element);
@@ -98,9 +99,13 @@ function naturalLength(element) {
   return points.length ? timeWhenPlayed(points, left) : left / playbackRate(element);
 }
 
-// What planning asks for: every video with a source; one that never shows has an empty window. `slot` is the declared length, in its own seconds.
-function reportVideos(seconds) {
+// Report every video with a source to planning. If a video never shows, its window is empty. `slot` is the declared length, in seconds
+// of the video itself.
+const MAX_URL = 10_000;
+function reportVideos() {
   if (!root) return [];
+  if (clipsAreStale) resolveClips();
+  const { seconds } = rootDuration();
   const byElement = new Map(clips.map((clip) => [clip.element, clip]));
   const found = [];
   for (const video of allVideos()) {
@@ -116,7 +121,7 @@ function reportVideos(seconds) {
     found.push({
       id: cut(videoId(video), MAX_NAME),
       element: cut(describe(video), MAX_NAME),
-      url,
+      url: cut(url, MAX_URL),
       file: fileAt(url),
       start,
       end,
@@ -137,7 +142,7 @@ function reportVideos(seconds) {
   return found.slice(0, MAX_CLIPS);
 }
 
-// The names of the videos without a start whose scene can be seen at this frame.
+// Return the names of the videos without a start whose scene can be seen at this frame.
 function scenesOn() {
   const byElement = new Map(clips.map((clip) => [clip.element, clip]));
   return [...document.querySelectorAll(`video[${AUTO_START}]`)]

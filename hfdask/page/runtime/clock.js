@@ -12,8 +12,8 @@ const native = Object.freeze({
   postToWorker: Worker.prototype.postMessage,
 });
 
-// The time of a frame in seconds, rounded once: to the last bit what `frame_time` of hfdask/core/frames.py computes. The product
-// is exact: in a video of 24 hours it is less than 2 ** 53.
+// The time of a frame in seconds: the double nearest to the fraction `frame / fps` (docs/compositions.md, 3.5). Only the division
+// rounds; the product is exact, because in a video of 24 hours it is less than 2 ** 53.
 const [RATE, PER_SECONDS] = config.fps;
 function frameTime(frame) {
   return (frame * PER_SECONDS) / RATE;
@@ -24,14 +24,14 @@ function frameAt(time) {
   return floor((time * RATE) / PER_SECONDS + 1e-9);
 }
 
-// Milliseconds on the clock, which is the composition's but for its first moments. As in a browser, no time that a page sees is 0,
-// each is later than the one before, and some milliseconds go by from the load to the first frame: `if (!start) start = now`,
-// and loops that want some time since their last call, draw frame 0. The times before it are so small that a difference to
-// any frame's is that frame's time, to the last bit (docs/decisions/clock.md).
+// Milliseconds on the clock, which differs from the composition's time only at the beginning. As in a browser, a page never sees
+// time 0, each time is later than the one before, and some milliseconds pass from the load to the first frame. So loops with
+// `if (!start) start = now`, and loops that want some time since their last call, draw frame 0. The times before frame 0 are so
+// small that the difference of any frame's time and them is that frame's time, to the last bit (docs/decisions/clock.md).
 const LOADING = 2 ** -61;
 const LOADED = 2 ** -60;
 const LOADING_STEP = 2 ** -85;
-const FRAME_0 = Math.min(5, frameTime(480)); // less than half a frame, for those who round to frames
+const FRAME_0 = Math.min(5, frameTime(480)); // less than half a frame, for pages that round to frames
 let virtualMs = LOADING;
 let soughtMs = 0; // the composition's time, which `hf-seek`, timelines and randomness go by
 
@@ -59,14 +59,14 @@ function define(object, name, value) {
   Object.defineProperty(object, name, { value, configurable: true, writable: true });
 }
 
-// requestAnimationFrame: a queue that each seek runs once. What callbacks queue waits for the next seek, or a page
-// that always asks for one more frame would never finish the first. What an observer asks for when the frame has been laid out
-// still belongs to that frame.
+// requestAnimationFrame: a queue that each seek runs once. Requests of callbacks wait for the next seek, or a page that always
+// requests one more frame would never finish the first. Requests of an observer after the frame's layout still belong to that
+// frame.
 let nextRequest = 1;
 let observing = false;
 let requests = own(new Map());
 let observed = own(new Map()); // asked for by observers
-let due = own(new Map()); // the run that is going on; a callback may cancel one that is still to come
+let due = own(new Map()); // the current run; a callback may cancel a later one
 define(window, "requestAnimationFrame", (callback) => {
   if (typeof callback !== "function") throw new TypeError("requestAnimationFrame needs a function");
   (observing ? observed : requests).set(nextRequest, callback);
@@ -96,7 +96,7 @@ function runCallbacks(run) {
   if (!ids.length) return false;
   theirs(() => {
     for (let i = 0; i < ids.length; i++) {
-      const callback = run.get(ids[i]); // none where one before has cancelled it
+      const callback = run.get(ids[i]); // none if an earlier callback has cancelled it
       if (callback) caught(() => callback(virtualMs));
     }
   });
@@ -177,7 +177,7 @@ function takeProblems() {
   return taken.slice(0, MAX_PROBLEMS);
 }
 
-// Windows of another origin are not ours to drive; they are told of in the plan.
+// Windows of another origin cannot be driven; the plan warns of them.
 function childClocks() {
   return childWindows()
     .map((child) => child.__HF_VIRTUAL_TIME__)
@@ -216,9 +216,9 @@ function adoptDocuments() {
 let seekAnimations = () => {};
 let settleAnimations = () => {}; // when they have run
 
-// Timelines and `hf-seek` run before the queue of animation frames, and must not see the frame before in the clock, or what its
-// scripts left of the randomness.
-let passedMs = Number.NaN; // the moment to which all that is driven has been brought
+// Timelines and `hf-seek` run before the queue of animation frames. They must not see the clock of the frame before, or a state of
+// the randomness that depends on its scripts.
+let passedMs = Number.NaN; // the moment to which everything driven has been brought
 function setClock(ms) {
   passedMs = Number.NaN;
   soughtMs = Math.max(0, ms);
@@ -238,14 +238,14 @@ function seekClock(frame) {
   for (const clock of childClocks()) caught(() => clock.seekToFrame(frame));
 }
 
-// Where the load itself waits for animation frames.
+// For pages that wait for animation frames while they load.
 function runWhileLoading() {
   virtualMs += LOADING_STEP;
   runAnimationFrame();
 }
 
-// The end of the load: what asked for an animation frame until now is called at one time in every chunk, so that a loop which takes
-// its first call for the start of its animation starts with the video, and not with the chunk.
+// The end of the load: callbacks that were requested until now are called at one time in every chunk. So a loop that takes its first
+// call for the start of its animation starts with the video, and not with the chunk.
 function beginClock() {
   begun = true;
   virtualMs = LOADED;

@@ -1,7 +1,7 @@
-// Keeps pages from speaking to addresses: nothing of ours would see where that goes. A peer connection can be made, as an honest
-// page does that never hears from its peer, but it is never told of a server, and does not begin to connect. WebTransport
-// is taken away, as many browsers lack it; in workers it stays, where it needs a name that nothing resolves. Below this, the browser itself
-// is told to send no datagrams, and kept from every network where the system can do that.
+// Keeps pages from connecting to addresses, because no other part of hfdask would see such connections. A page can make a peer
+// connection, like a page whose peer never answers. But the connection gets no server and does not begin to connect.
+// WebTransport is removed; many browsers lack it. In workers it stays, but it needs a host name, and no name is resolved there. The
+// browser itself is also started without datagrams, and without a network if the system supports that.
 
 delete window.WebTransport;
 

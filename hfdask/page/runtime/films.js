@@ -1,5 +1,5 @@
-// Animated pictures (GIF, APNG, WebP, AVIF) in <img>: the browser plays them on a clock of its own, which stands still
-// here. So their frames are decoded by WebCodecs, and the one of the frame's time is shown as the image's CSS content:
+// Animated pictures (GIF, APNG, WebP, AVIF) in <img>: the browser plays them on a separate clock, which stands still
+// here. So WebCodecs decodes their frames, and the picture of the frame's time is shown as the image's CSS content:
 // the element keeps its source, its size and its style (docs/compositions.md, 6.7).
 
 const STILL = /\.(jpe?g|svg)$/i;
@@ -69,8 +69,8 @@ async function makePicture(decoder, frameIndex) {
   return picture; // kept, so that the browser keeps it
 }
 
-// The header of a BMP file, whose pixels are those of a canvas as they are. The browser's own encoders wait for idle
-// time, of which a page that is driven frame by frame has none.
+// The header of a BMP file, which stores the pixels of a canvas unchanged. The browser's own encoders wait for idle time,
+// which a page that is driven frame by frame does not have.
 function bitmapHeader({ width, height, data }) {
   const view = new DataView(new ArrayBuffer(122));
   const masks = [0xff, 0xff00, 0xff0000, 0xff000000];
@@ -102,7 +102,7 @@ function gateFilms() {
   }
 }
 
-// What a frame has to wait for: the pictures of films, and to know whether a new picture is one.
+// Returns what a frame waits for: the pictures of films, and the answer if a new picture is a film.
 function pendingFilms(time) {
   return allImages()
     .filter((image) => shown.has(image) || !image.complete || mayMove(image.currentSrc))

@@ -43,7 +43,7 @@ function wrap(object, name, note) {
   }[name];
 }
 
-// Whether any of the text is new to this face. What an ASCII character is drawn with does not depend on those beside it.
+// Returns true if any of the text is new to this face. The glyph of an ASCII character does not depend on its neighbours.
 function addWords(map, face, text, element) {
   if (!map.has(face)) map.set(face, { words: new Set(), element });
   const entry = map.get(face);
@@ -66,7 +66,7 @@ function* elementsOf(root) {
 
 const styleOf = (element, pseudo) => element.ownerDocument.defaultView.getComputedStyle(element, pseudo);
 
-// What an element itself draws, with the styles of it.
+// Yields the texts that an element itself draws, with their styles.
 function textsOf(element) {
   const style = styleOf(element);
   let text = `${element.value ?? ""} ${element.placeholder ?? ""}`;
@@ -84,7 +84,7 @@ const CASES = {
   uppercase: (text) => `${text} ${text.toUpperCase()}`,
   lowercase: (text) => `${text} ${text.toLowerCase()}`,
 };
-// What is said to listeners, after a slash, is drawn nowhere.
+// The alternative text after a slash is not drawn.
 function contentOf(element, content) {
   const shown = content.replace(/attr\(\s*([\w-]+)[^)]*\)/g, (_, name) => element.getAttribute(name) ?? "");
   return shown.replace(/\s\/\s"(?:[^"\\]|\\.)*"$/, "");
@@ -130,7 +130,7 @@ function* lineBoxes(element) {
   }
 }
 
-// At the page's end: an element for each face of a line and each font of a canvas, which are no text themselves.
+// At the page's end: an element for each face of a line and each font of a canvas, which have no text.
 function samples() {
   const found = [];
   for (const [face, box] of lines) {
@@ -184,7 +184,7 @@ function describe(element) {
 }
 
 function about(element) {
-  element.getBoundingClientRect(); // the browser tells the fonts of the last layout
+  element.getBoundingClientRect(); // the browser reports the fonts of the last layout
   return {
     element: (labels.get(element) ?? describe(element)).slice(0, 500),
     families: styleOf(element).fontFamily.slice(0, 5000),

@@ -1,8 +1,8 @@
 // GSAP is set up as soon as it is there, before any tween. Without lag smoothing a chunk's first seek is not taken for a
-// stalled tab. Without 3D transforms elements keep off layers of their own, whose drawing depends on the past.
+// stalled tab. Without 3D transforms elements get no separate layers, whose drawing depends on the past.
 
 const setUps = own(new WeakSet());
-const clockTimelines = own(new WeakSet()); // those that GSAP's own clock moves, with all that is in them
+const clockTimelines = own(new WeakSet()); // the timelines that GSAP's own clock moves, with their contents
 function setUpGsap(gsap) {
   if (!gsap?.registerEase || setUps.has(gsap)) return;
   setUps.add(gsap);
@@ -23,8 +23,8 @@ Object.defineProperty(window, "gsap", {
   },
 });
 
-// As a module, bundled or not, GSAP is not on `window`. But it tells its version there, and right after that it puts
-// itself, under its name, into a plain object: for that moment plain objects hand it on.
+// As a module, bundled or not, GSAP is not on `window`. But it writes its version there, and right after that it stores
+// itself, under its name, in a plain object. For that moment plain objects have a setter that receives it.
 const versions = [];
 Object.defineProperty(window, "gsapVersions", {
   configurable: true,
@@ -58,17 +58,17 @@ function configurable(make) {
   return Object.assign(make(), { config: make });
 }
 
-// Overshoots and comes to rest, with so many oscillations.
+// Overshoots and comes to rest, with this number of oscillations.
 function spring(oscillations = 3) {
   return (p) => (p <= 0 ? 0 : p >= 1 ? 1 : 1 - Math.exp(-6 * p) * Math.cos(2 * Math.PI * oscillations * p));
 }
 
-// Goes there and back so many times, less and less far, and ends where it began.
+// Goes there and back `times` times, less and less far, and ends at its start.
 function wiggle(times = 4) {
   return (p) => (1 - p) * Math.sin(2 * Math.PI * times * p);
 }
 
-// The curve of CSS's cubic-bezier(), by default that of `ease`: x(u) rises, so u is found by halving.
+// The curve of CSS's cubic-bezier(), by default `ease`: x(u) rises, so u is found by halving.
 function bezier(x1 = 0.25, y1 = 0.1, x2 = 0.25, y2 = 1) {
   const curve = (a, b, u) => 3 * a * u * (1 - u) ** 2 + 3 * b * u ** 2 * (1 - u) + u ** 3;
   return (p) => {

@@ -37,7 +37,7 @@ function animeTime({ duration, loop, direction }, ms) {
   return backwards ? duration - local : local;
 }
 
-// What is due at a frame by D3's timers is run in that frame.
+// D3's timers that are due at a frame run in that frame.
 const d3 = {
   name: "d3",
   seek() {},
@@ -46,7 +46,7 @@ const d3 = {
 };
 
 // A map that moved may need tiles that are still being parsed: its frame waits for them. Callbacks run once a frame only,
-// so the map is told to draw without one.
+// so the map draws without a callback.
 const mapList = () => registered("__hfMapbox", window.__hfMaplibre);
 const maps = {
   name: "maps",
@@ -74,7 +74,7 @@ function redraw(map) {
 
 async function mapLoaded(map) {
   if (!map.once) return;
-  // One that is ready tells `load` no more, but is idle again after one more drawing.
+  // A loaded map sends no more `load`, but it is idle again after one more drawing.
   await new Promise((done) => {
     for (const event of ["load", "idle"]) map.once(event, done);
     map.triggerRepaint?.();
@@ -95,7 +95,7 @@ function transitionEnded(transition) {
   return Promise.race([transition.end?.(), patience].filter(Boolean));
 }
 
-// Three.js does not tell whether its manager is busy, except that only an idle one starts.
+// Three.js does not show if its manager is busy, except that only an idle manager starts.
 function threeLoading(manager) {
   const { onStart, onProgress, onLoad } = manager;
   let busy = true;

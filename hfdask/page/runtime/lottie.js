@@ -1,4 +1,4 @@
-// Lottie: where its players would be at a time, had they played since time 0 as they were set up while the page loaded.
+// Lottie: computes the position of players at a time, as if they had played since time 0 with their set-up from the load.
 //
 // They play by steps, from frame to frame, and so depend on every frame before. Here the same rules (speed, direction, loops,
 // segments) are followed for any time at once.
@@ -36,8 +36,8 @@ function seekLottie(animation, time) {
 
 const isLottieWeb = (animation) => "currentRawFrame" in animation && "frameModifier" in animation;
 
-// How each one was when time began to run. One that the page has paused or placed somewhere rests, unless it is in `__hfLottie`.
-// One that is only made without autoplay is played, too: that is how pages leave it to the renderer.
+// The state of each player when time began. A player that the page has paused or moved rests, unless it is in `__hfLottie`.
+// A player that was only made without autoplay is played, too: in this way pages leave it to the renderer.
 const lottieStarts = new WeakMap();
 function lottieStart(animation) {
   if (!lottieStarts.has(animation)) {
@@ -111,7 +111,7 @@ function showLottie(animation, { first, total, frame }) {
   animation.goToAndStop(frame, true);
 }
 
-// Seconds to the end of what is played, or of a round where there is no end.
+// Seconds to the end of the playback, or of one round if there is no end.
 function lottieEnd(animation) {
   if (isLottieWeb(animation) && animation.isLoaded) {
     const { total, rate, loop, count, segments } = lottieStarts.get(animation) ?? lottieState(animation);
@@ -129,12 +129,12 @@ function lottieEnd(animation) {
 
 const finiteSeconds = (seconds) => (Number.isFinite(seconds) ? seconds : 0);
 
-// A dotLottie player goes from one end of its segment to the other, both of which it shows, and back where it bounces.
+// A dotLottie player goes from one end of its segment to the other, shows both ends, and goes back if it bounces.
 function dotLottieRound(animation) {
   const total = Number(animation.totalFrames);
   const [first, last] = animation.segment?.length === 2 ? animation.segment : [0, total - 1];
   const mode = String(animation.mode ?? "forward");
-  const counted = Number(animation._dotLottieCore?.loop_count?.()) || Infinity; // the player tells only how many it has done
+  const counted = Number(animation._dotLottieCore?.loop_count?.()) || Infinity; // the player only reports its finished rounds
   return {
     first,
     last,
@@ -169,7 +169,7 @@ function warnOfLottie() {
   }
 }
 
-// What its files are awaited with: from the first moment, as a failure is told once.
+// Promises of a player's files, made at the first moment, because a failure is reported only once.
 const lottieLoads = new WeakMap();
 function lottieLoaded(animation) {
   if (animation.isLoaded !== false || !animation.addEventListener || isDestroyed(animation)) return null;

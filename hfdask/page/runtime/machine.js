@@ -1,5 +1,5 @@
-// What a page may ask of the machine that it is on is answered alike on all of them. Size, language, time zone and the preferences
-// of a user are set by the host.
+// Gives a page the same answers about its machine on all machines. The host sets size, language, time zone and the preferences of
+// the user.
 
 /** @param {string} kind */
 function answerAlike(kind, answers) {

@@ -1,4 +1,4 @@
-// The moments at which animations tell a page of themselves: promises, and events of animations and transitions.
+// The moments of animations: their promises, and the events of animations and transitions.
 //
 // Scripts chain animations by them, so they come in the order of time and at their own time, whichever frames are sought: a
 // chunk that begins at a later frame passes all moments before it. The browser's own events, which come with the real frames
@@ -108,7 +108,7 @@ const hearsStyle = ({ kind }, what) => {
   return Boolean(type) && (heard[type] || Boolean(heard[LEGACY[type]]));
 };
 
-// Where in its effect a playback is.
+// Returns the phase of a playback in its effect.
 function phaseOf(playback) {
   const time = ownTime(playback);
   const { delay, activeDuration, duration } = timing(playback);
@@ -118,7 +118,7 @@ function phaseOf(playback) {
   return { phase: "active", round: duration > 0 ? Math.floor((time - delay + ROUNDING) / duration) : 0 };
 }
 
-// The next time at which something is to be told of a playback, in milliseconds of the composition.
+// Returns the time of a playback's next moment, in milliseconds of the composition.
 function momentOf(playback) {
   const { start, origin, rate } = playback;
   const current = currentTime * 1000;
@@ -139,7 +139,7 @@ function momentOf(playback) {
   return Math.min(...times);
 }
 
-// The animation's own time at which its phase, or a round that somebody listens to, is another.
+// Returns the animation's own time at which its phase changes, or its round if the page listens to rounds.
 function nextPhase(playback, phase, round) {
   const { delay, activeDuration, duration } = timing(playback);
   const forwards = playback.rate > 0;
@@ -151,7 +151,7 @@ function nextPhase(playback, phase, round) {
   return forwards ? Math.min(end, next) : Math.max(end, next - 2 * ROUNDING);
 }
 
-// What is due now: promises are kept at once, events when those who waited for the promises have run.
+// Passes the moments that are due now: promises are resolved at once, and events follow when the promises' handlers have run.
 function tellMoments() {
   const due = [...playing].filter((playback) => momentOf(playback) <= currentTime * 1000 + ROUNDING);
   for (const playback of due) {
@@ -164,7 +164,7 @@ function tellMoments() {
   }
 }
 
-// The table of CSS Animations, "Event dispatch". What was told once is not told again where the time went back.
+// The table of CSS Animations, "Event dispatch". An event that was sent is not sent again if the time went back.
 function tellPhases(playback) {
   const { phase: before, round: last } = playback;
   const { phase, round } = phaseOf(playback);
@@ -200,8 +200,8 @@ function nextMoment() {
   return next;
 }
 
-// Brings all that is driven to a moment; in the top frame the player's parts, too. Returns whether a timer fired that had been set
-// before: of those there is an end.
+// Brings everything driven to a moment; in the top frame the player's parts, too. Returns true if a timer fired that had been set
+// before: the number of such timers is finite.
 let seekMoment = () => {};
 function passMoment(ms) {
   let waited = false;
@@ -226,14 +226,14 @@ function dispatchUntold() {
   for (const { target, event } of untold.splice(0)) guarded(() => apply(dispatchTo, target, [event]));
 }
 
-// What scripts have made since they were told.
+// Takes over the animations that handlers have made at this moment.
 function closeMoment() {
   if (leaveTimer() || listening) blameless(() => findNewAnimations(true));
   for (const clock of childClocks()) clock.closeMoment();
 }
 
-// Libraries take it for the sleep of a tab if timers fire for long and no animation frame comes. So the frame before a timer
-// gets its animation frame if the last one was long ago.
+// If timers fire for long without an animation frame, libraries assume that the tab was asleep. So the frame before a timer gets
+// its animation frame if the last one was long ago.
 const ASLEEP = 250; // milliseconds
 function skippedFrame(ms) {
   if (ms - soughtFrameMs <= ASLEEP || allTimersMoment() > ms + ROUNDING) return null;
@@ -251,7 +251,7 @@ function passFrame(frame) {
 
 const isDue = (time) => nextMoment() <= time * 1000 + ROUNDING;
 
-// What a moment's listeners do may bring other moments, and it ends where they do so without time going on.
+// Listeners of a moment may cause other moments. If they do so without end at one time, this number of rounds is the limit.
 const MAX_ROUNDS = 1000;
 async function passMoments(time) {
   for (let rounds = 0, last = -1; ours(() => isDue(time)); ) {
@@ -273,7 +273,7 @@ async function passMoments(time) {
   }
 }
 
-// Until the promises that were kept have been told to those who waited for them.
+// Waits until the handlers of the resolved promises have run.
 const turns = new MessageChannel();
 const waitingTurns = own([]);
 turns.port1.onmessage = () => waitingTurns.shift()();

@@ -1,15 +1,15 @@
 // Sub-compositions: files and in-document templates, mounted in their hosts (docs/compositions.md, 4).
 //
 // The HTML parser lets microtasks run before each script, so an observer of mutations can mount every host that is
-// closed by then: author scripts find the page as if it had been one file. What is left is mounted as soon as the
-// parser is done, before deferred scripts and DOMContentLoaded; and what scripts add later, until the page is settled.
+// closed by then: author scripts find the page as if it had been one file. The other hosts are mounted as soon as the parser is
+// done, before deferred scripts and DOMContentLoaded. Hosts that scripts add later are mounted until the page is settled.
 
 const HOST = "[data-composition-src]";
 const MOUNTED = "[data-composition-file]";
 const MAX_DEPTH = 20;
 const PLACEHOLDER = /__\w+__|<<.*>>|\{\{.*\}\}|\$\{.*\}/;
 
-// What a wrapper loses: the host has its own, and two elements with one composition id would be two compositions.
+// Attributes that a wrapper loses. The host has its own, and two elements with one composition id would be two compositions.
 const HOSTS_OWN = [
   ...[
     "data-composition-id",
@@ -23,7 +23,7 @@ const HOSTS_OWN = [
 ];
 
 // One for each: `id` at run time, `authored` in the host or else `declared` in the file, elements `host` and `wrapper`
-// (none where the file does not declare the host's id), whether that `isChild` of the host, `rootId` that it had,
+// (none if the file does not declare the host's id), `isChild` if the wrapper is a child of the host, its former `rootId`,
 // `scope` in selectors, `file`, `template` (its id, or null), `depth`, and the variables `given` by the host.
 const mounts = [];
 const offenders = own(new Map()); // file → what is wrong with it
@@ -31,7 +31,7 @@ const passedOver = new WeakSet(); // hosts that stay as they are
 
 const NativeRequest = window.XMLHttpRequest;
 
-// The text at a URL, now; null where it cannot be had.
+// Returns the text at a URL synchronously; null if there is none.
 const texts = new Map();
 function readText(url) {
   if (!texts.has(url)) texts.set(url, request(url));
@@ -69,11 +69,11 @@ function decoded(path) {
   try {
     return decodeURIComponent(path);
   } catch {
-    return path; // a bare % is no code
+    return path; // a bare % is not an escape
   }
 }
 
-// Where a URL in the entry document leads. Elements of another document would not know of its <base>.
+// Resolves a URL of the entry document. Elements of another document would not know its <base>.
 function absolute(url) {
   return URL.parse(url, document.baseURI)?.href ?? url;
 }
@@ -134,7 +134,7 @@ function isClosed(element) {
   return false;
 }
 
-// Returns whether anything was mounted. What is mounted may hold hosts in its turn.
+// Returns true if anything was mounted. Mounted content may itself have hosts.
 function mountAll() {
   const before = mounts.length;
   for (let known = -1; known < mounts.length; ) {
@@ -198,7 +198,7 @@ function mountAround(element) {
   return mounts.findLast((mounted) => mounted.host.contains(element)) ?? null;
 }
 
-// The document of a file, or null for one that nothing can be made of, which ends the render.
+// Returns the document of a file. An invalid file gives null, which ends the render.
 function readComposition(file) {
   const offend = (what) => void offenders.set(file, what);
   if (!projectHas(file)) return offend("does not exist");
@@ -212,7 +212,7 @@ function readComposition(file) {
   return written;
 }
 
-// Everything is prepared in the file's own document, where nothing loads or runs, and adopted as a whole.
+// Everything is prepared in the file's own document, in which nothing loads or runs, and adopted as a whole.
 function mount(host, { content, assets, carriers, file, template, depth }) {
   const named = host.getAttribute("data-composition-id");
   const wrapper = content.querySelector(named === null ? COMPOSITION : `[data-composition-id="${CSS.escape(named)}"]`);
@@ -308,7 +308,7 @@ function rebaseAttributes(parts, file) {
   }
 }
 
-// Styles and scripts leave the markup; data blocks stay where scripts look for them.
+// Takes styles and scripts out of the markup. Data blocks stay, because scripts look for them in their place.
 function collect(element, mounted) {
   if (element.localName === "link") {
     placeSheetOf(element, (sheet) => element.replaceWith(sheet));
@@ -326,8 +326,8 @@ function placeSheetOf(link, place) {
   place(sheet);
 }
 
-// A linked sheet of the project comes as a style element, which is there at once: a script that measures must never
-// race with a request. Rules that are not scoped keep no trace of where they came from but their URLs.
+// Replaces a linked sheet of the project by a style element, which needs no request: a script that measures must never race with
+// a request. Rules that are not scoped keep no other trace of their file than their URLs.
 function sheetOf(link) {
   const file = fileAt(link.getAttribute("href") ?? "", document.baseURI);
   if (!link.matches(USED_SHEET) || file === null || !projectHas(file)) return link;

@@ -66,8 +66,8 @@ function observes() {
   return observers > 0 || skipping || childClocks().some((clock) => clock.observes());
 }
 
-// Calls the observers that the browser has something to tell, rather than wait for the task in which it would; and what they
-// asked for. Answers whether that was anything.
+// Calls the observers for which the browser has entries, instead of waiting for the browser's own task, and then the callbacks
+// that they requested. Returns true if any was called.
 function notify() {
   let any = false;
   for (const [observer, callback] of [...intersections]) {

@@ -11,7 +11,7 @@ const later = (promise, done, failed = done) => apply(taken.then, promise, [done
 function inTurn(promise) {
   const turn = {};
   pendingAnswers.add(turn);
-  later(promise, () => {}); // its failure belongs to whoever asked
+  later(promise, () => {}); // its failure belongs to the caller
   const answer = later(lastAnswer, () => promise);
   lastAnswer = later(answer, () => void pendingAnswers.delete(turn));
   return answer;
@@ -85,7 +85,7 @@ function override(prototype, methods) {
 
 // A worker that was asked is waited for until it has answered as often. Some never answer: the host gives up on those.
 const askedWorkers = own(new Map());
-const askedAt = own(new Map()); // when, of those that have neither answered nor failed since
+const askedAt = own(new Map()); // times of questions to workers without an answer or a failure
 {
   const listenTo = EventTarget.prototype.addEventListener;
   const { postMessage, terminate } = Worker.prototype;
@@ -118,5 +118,5 @@ function waitingForAnswers() {
   return waits;
 }
 
-// For the frame above, which may not be told otherwise by the page.
+// For the frame above; the page cannot change it.
 Object.defineProperty(window, "__hfdaskAnswers", { value: Object.freeze({ waiting: entering(waitingForAnswers) }) });

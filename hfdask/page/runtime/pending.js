@@ -1,12 +1,12 @@
-// What the page has started and not ended yet: as long as there is any, a root or a timeline that is missing may still come. Requests
-// are the host's to know. What goes on and on is no set-up but the page's way of life, and ends no wait.
+// Keeps the work that the page has started and not finished. While there is any, a missing root or timeline may still come. The host
+// knows of requests. Work that repeats without end is not part of the set-up, so nothing waits for it.
 
-const MANY_FIRED = 30; // timers: what is set after so many goes on and on
-const LONG_SINCE = 10_000; // milliseconds after which what is begun is no set-up
+const MANY_FIRED = 30; // timers: those set after this number repeat without end
+const LONG_SINCE = 10_000; // milliseconds; work that begins later is not part of the set-up
 const REPEATED = 5000; // milliseconds that intervals and workers are waited for
 
-// Answers of the browser that take time without a request or a timer. The page gets the promise behind our step, so that it is told
-// of rejections that it does not handle, and only of these.
+// Answers of the browser that take time without a request or a timer. The page gets the promise behind our step, so that it still
+// gets events of rejections that it does not handle, and only of these.
 const works = own(new Map());
 let nextWork = 1;
 function watchWork(object, names) {

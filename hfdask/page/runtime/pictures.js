@@ -1,13 +1,13 @@
-// Pictures that a frame needs must be there before it is captured, but the browser fetches what a style names only
-// when a box uses it, and draws without it until it comes. So those of style sheets are fetched while the page loads,
-// and those that a seek brings are waited for.
+// The pictures of a frame must be loaded before it is captured. But the browser fetches a style's picture only when a box uses it,
+// and draws without it until then. So pictures of style sheets are fetched while the page loads, and frames wait for pictures that
+// a seek adds.
 
 function urlsIn(css, base) {
   const found = [...css.matchAll(/url\((["']?)(.*?)\1\)/g)].map(([, , url]) => url);
   return found.filter((url) => url && !url.startsWith("#")).map((url) => new URL(url, base).href);
 }
 
-// A picture that is missing is the server's to tell, and one that is broken is drawn as broken, as in any browser.
+// The server reports missing pictures; broken pictures are drawn as broken, as in any browser.
 function decode(image) {
   const decoded = image.localName === "img" ? apply(decodeImage, image, []) : image.decode();
   return decoded.catch((error) => console.warn(`${image.currentSrc ?? image.href?.baseVal}: ${error.message}`));
@@ -19,8 +19,8 @@ function fetchPicture(url) {
   return image;
 }
 
-// Kept for the page's life: the browser's own cache holds a picture only as long as somebody does. A rule that nothing
-// uses may name what is not there, so the first question is not one for an image, whose absence ends a render.
+// Kept for the page's life, because the browser's own cache keeps a picture only while it is referenced. A rule that no element
+// uses may name a missing file. So the first request is not for an image, because a missing image ends a render.
 const sheetPictures = new Map();
 async function keepPicture(url) {
   sheetPictures.set(url, null);
@@ -31,8 +31,8 @@ async function keepPicture(url) {
   await decode(image);
 }
 
-// The bytes of a picture; null where there is none. Asking for them takes the picture itself out of the browser's cache,
-// so it is put back, and kept there.
+// Returns the bytes of a picture; null if there is none. The request removes the picture itself from the browser's cache, so it
+// is put back, and kept there.
 const keptPictures = [];
 async function pictureFile(url) {
   const response = await networkFetch(url).catch(() => null);
@@ -82,7 +82,7 @@ function rulesOf(sheet) {
   }
 }
 
-// In shadow trees of the page itself, too; those of frames are drawn when they come.
+// Also in shadow trees of the page itself; pictures of frames are drawn when they arrive.
 function imagesOf([, ...inner]) {
   return [...allImages(), ...inner.flatMap(({ images }) => [...images])];
 }

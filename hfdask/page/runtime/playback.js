@@ -1,10 +1,10 @@
-// What WAAPI tells a page of its animations, and what the page does with them, on the composition's time.
+// WAAPI on the composition's time: what a page reads of its animations, and what it does with them.
 //
 // Every animation of the document's timeline is paused in the browser, which draws whatever time it is given. Whether it
 // plays, since when and how fast is known here alone: a playback keeps what the Web Animations standard keeps of an animation,
-// `start` and `hold`, and the properties and methods of `Animation` answer and act by it. Nothing is ever pending: what the
-// browser does with the next frame is done at once. So where an animation stands is a function of the time, whichever frames
-// were sought before. Animations of other timelines (scroll, view) and of none are the browser's.
+// `start` and `hold`, and the properties and methods of `Animation` answer and act by it. Nothing is ever pending: changes that a
+// browser applies with the next frame apply at once. So the position of an animation is a function of the time, whichever frames
+// were sought before. The browser drives animations of other timelines (scroll, view) and animations without a timeline.
 
 let currentTime = 0; // the composition's, in seconds, at the frame or moment that is being sought
 
@@ -35,8 +35,8 @@ const playbacks = own(new WeakMap());
 const playing = own(new Set()); // playbacks of the animations that have a time
 
 // `start` is the time at which the animation's own time is 0, at its rate; `hold` is its own time while it is paused. `past` is
-// a time beyond the end that it was sent to. One of a style sheet obeys `animation-play-state` (`byStyle`) and counts from its
-// element's start (`anchored`) until a script takes over. Null for an animation that the browser drives.
+// a time beyond its end to which a script has set it. An animation of a style sheet obeys `animation-play-state` (`byStyle`) and
+// counts from its element's start (`anchored`) until a script takes over. Null for an animation that the browser drives.
 function playbackOf(animation) {
   const known = playbacks.get(animation);
   if (known) return known;
@@ -64,7 +64,7 @@ function playbackOf(animation) {
 let playbackCount = 0;
 let browserDrives = false; // some animations
 
-// What the browser has begun: an animation that was made with a time, or that a style sheet plays or holds.
+// Takes over an animation that the browser has begun: it was made with a time, or a style sheet plays or holds it.
 function takeOver(playback, state) {
   playing.add(playback);
   if (playback.kind !== "css") {
@@ -81,7 +81,7 @@ function anchor(playback) {
   if (playback.anchored) playback.start = ours(() => ownStart(elementOf(playback.animation))) * 1000;
 }
 
-// An element's own start, in seconds; the documents of frames are no compositions and have none.
+// An element's own start, in seconds; the documents of frames are not compositions and have none.
 /** @type {(element: Element | null) => number} */
 let ownStart = () => 0;
 
@@ -94,7 +94,7 @@ function now(playback) {
   return currentTime * 1000 - playback.origin;
 }
 
-// The timing of an effect changes with scripts, which are heard of, and with styles, so that of theirs is asked anew at each seek.
+// Scripts and styles change the timing of an effect. Changes by scripts are noticed; for styles it is read anew at each seek.
 const noTiming = { delay: 0, endDelay: 0, duration: 0, iterations: 1, activeDuration: 0, endTime: 0, fill: "none" };
 function timing(playback) {
   if (!playback.timing) {
@@ -139,7 +139,7 @@ function isOver(playback) {
   return playback.rate > 0 ? time >= timing(playback).endTime : playback.rate < 0 && time <= 0;
 }
 
-// Has the browser draw where a playback is. Within the time before an effect or after it nothing changes, and nothing is written.
+// Has the browser draw the position of a playback. Before an effect and after it nothing changes, and nothing is written.
 function show(playback) {
   const { animation, replaced, shown } = playback;
   const ms = replaced ? null : ownTime(playback);
@@ -208,11 +208,11 @@ function playFrom(playback, rate = playback.rate) {
 }
 
 function setRate(playback, rate) {
-  natively.playbackRate.set(playback.animation, rate); // the browser's own errors for what is no number
+  natively.playbackRate.set(playback.animation, rate); // the browser raises its own errors for invalid numbers
   playback.rate = natively.playbackRate.get(playback.animation);
 }
 
-// The promise `finished` is made when a page asks for it, and made anew where the animation is not over any more.
+// Makes the promise `finished` when a page asks for it, and a new one if the animation is no longer finished.
 function finishOf(playback) {
   if (!playback.finish) {
     const finish = { settled: false };
@@ -267,7 +267,7 @@ const changes = {
     }
     sendTo(playback, timeIn(value), playback.hold !== null || playback.start === null);
   },
-  // What is said on the page's clock counts from what the clock says now.
+  // A start time on the page's clock counts from the clock's current time.
   startTime(playback, value) {
     const time = ownTime(playback);
     if (value === null) {
@@ -363,7 +363,7 @@ const methods = {
   },
   commitStyles(playback) {
     if (!playback.replaced) return natively.commitStyles(playback.animation);
-    playback.replaced = false; // one that was replaced is committed as if it were there
+    playback.replaced = false; // a replaced animation is committed as if it were active
     try {
       show(playback);
       natively.commitStyles(playback.animation);

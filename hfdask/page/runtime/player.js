@@ -35,8 +35,8 @@ function authoredEnd(element) {
   return length > 0 ? startOf(element) + length : 0;
 }
 
-// Clips come first as well as last: a box that a clip brings back starts its CSS animations anew, and those must be
-// there to be sought; and timelines may write the visibility that the clip's window decides.
+// Clips are shown and hidden both first and last. A box that appears again restarts its CSS animations, which must exist before
+// they are sought; and timelines may write the visibility that the clip's window decides.
 function renderSeek(frame, { suppressEvents = false } = {}) {
   currentTime = frameTime(frame);
   if (!root) {
@@ -65,7 +65,7 @@ function seek(frame, options = {}) {
 const frameFor = (time) => frameAt(Math.max(0, time));
 const ownSeek = entering((time, options) => seek(frameFor(time), options));
 
-// A page without a composition that can be sought: it has a `window.__hf` of its own, with a duration and a seek.
+// A page without a composition that can be sought: it has its own `window.__hf`, with a duration and a seek.
 function isOwnPage() {
   const own = window.__hf;
   return !root && typeof own?.seek === "function" && own.seek !== ownSeek && Number(own.duration) > 0;
@@ -119,13 +119,13 @@ function adoptRoot() {
   blameless(() => findAnimations());
 }
 
-// What was mounted after the page was prepared.
+// Places the content that was mounted after the page was prepared.
 function placeMounted() {
   if (root) placeCompositions();
   nothingLazy(document);
 }
 
-// What is still to wait for, in words; empty when the page is ready to be settled. First what comes without timers.
+// Returns the things to wait for, in words; empty when the page is ready to be settled. Things that need no timers come first.
 function onItsWay() {
   if (!prepared) return ["document"];
   const waits = [];
@@ -217,7 +217,7 @@ function settle() {
   return settlePromises(promises.splice(0));
 }
 
-// What is reported is bounded, whatever a page has of it.
+// Limits of the report, whatever the page contains.
 const MAX_CLIPS = 20_000;
 const MAX_LISTED = 1000;
 const MAX_NAME = 500;
@@ -252,7 +252,6 @@ function report() {
     adapters: adapters.filter((adapter) => adapter.used?.()).map((adapter) => adapter.name),
     unsupported: few(unsupported()),
     variableProblems: few(variableProblems()),
-    videos: reportVideos(seconds),
     warnings: [...warnings],
   };
 }
@@ -269,7 +268,7 @@ function elementsThatShow(urls) {
   return found;
 }
 
-// What this version would render wrong: refused while planning, never drawn as if it were nothing.
+// Returns the features that this version would render wrong. Planning refuses them.
 function unsupported() {
   const found = [];
   const [audio] = allMatching("audio[src],audio:has(source)");
@@ -280,8 +279,8 @@ function unsupported() {
   return found;
 }
 
-// The host calls this once a frame, and learns whether anything moved, or `{problems, changed, observed}` where there is more to
-// tell. A promise is returned only where there is something to wait for.
+// The host calls this once a frame. It returns true if anything moved, or `{problems, changed, observed}` if there is more to
+// report. It returns a promise only if there is something to wait for.
 function frame(number) {
   promises = [];
   const time = frameTime(number);
@@ -298,7 +297,7 @@ async function eventfulFrame(number) {
   return ours(finishFrame);
 }
 
-// Timelines stand where the moment finds them. What draws on demand is told of frames only.
+// Moves timelines to the time of a moment. Objects that draw on demand are sought for frames only.
 seekMoment = () => {
   if (!root) return;
   showClips(currentTime);
@@ -310,9 +309,9 @@ function finishFrame() {
   return whenThere();
 }
 
-// Called after a rendering opportunity of a frame whose page has observers: answers the same, with whether anything has
-// changed since the seek or the opportunity before.
-const LEAST_RESTS = 2; // so many until `content-visibility` has drawn what came into view
+// Called after a rendering opportunity of a frame whose page has observers. It returns the same, for changes since the seek or the
+// opportunity before.
+const LEAST_RESTS = 2; // opportunities until `content-visibility` has drawn elements that came into view
 let rests = 0;
 function rest() {
   rests++;
@@ -320,7 +319,7 @@ function rest() {
   return whenThere(told || (skipping && rests < LEAST_RESTS));
 }
 
-// What this frame shows must be there.
+// Waits for the files of this frame.
 function whenThere(more = false) {
   chooseFresh();
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime), ...tellingVideos()];
@@ -375,9 +374,11 @@ Object.defineProperty(window, "__hfdask", {
     timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
+    videos: told(reportVideos),
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
     frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),
+    passVideos: told(passVideos),
     prepareVideos: told(prepareVideos),
     serveVideos: told(serveVideos),
     knowVideos: told(knowVideos),

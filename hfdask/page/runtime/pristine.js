@@ -1,13 +1,14 @@
 // The browser's built-ins as they were before any script of the page ran.
 //
 // The runtime shares its realm with the page, which may replace any built-in: polyfills do so in good faith, and a page that lies
-// could change what the runtime knows of it. So while the runtime's own code runs (`ours`), what the page has changed is
-// set aside, and while it calls the page's code (`theirs`), it is put back. Only names that the runtime's sources use are
-// looked at (`config.names`), so a page that changes none of them costs some microseconds a crossing.
+// could change the runtime's knowledge of it. So while the runtime's own code runs (`ours`), the page's changes are set aside,
+// and while it calls the page's code (`theirs`), they are put back. Only names that the runtime's sources use are
+// looked at (`config.names`), so a page that changes none of them costs a few microseconds at each crossing.
 //
-// What the page calls at any time (the clock's functions, listeners) does not cross: it uses collections that carry their
-// own methods (`own`). What a page's code changes while it is called by the browser in the middle of ours (a custom element's
-// callback, a getter) counts from the next crossing on. None of this is a wall: it keeps the runtime's books right.
+// Functions that the page calls at any time (the clock's functions, listeners) do not cross. They use collections that have
+// their own methods (`own`). If the browser calls the page's code in the middle of the runtime's (a custom element's callback, a
+// getter), its changes count from the next crossing on. This is not a protection against attacks; it keeps the runtime's state
+// right.
 
 const {
   apply,
@@ -19,7 +20,7 @@ const {
 const { hasOwn } = Object;
 const findGetter = Object.prototype.__lookupGetter__;
 
-// What the language itself reads, which stands in no source.
+// Names that the language itself reads, so they are in no source.
 const UNNAMED = [
   "next",
   "return",
@@ -120,7 +121,7 @@ function keep(object, key) {
   const property = propertyOf(object, key);
   if (!property.configurable) return;
   const isOwn = typeof property.value === "function" || typeof property.get === "function";
-  // Of the window only what is the browser's: the runtime's own properties there are for the page to replace.
+  // On the window only the browser's properties: the page may replace the runtime's own.
   if (!isOwn || (object === window && !isNative(property.value ?? property.get))) return;
   if (property.get) kept.push({ object, key, get: property.get, property });
   else kept.push({ object, key, value: property.value, property });
@@ -219,7 +220,7 @@ function theirs(action) {
   }
 }
 
-// A function of the runtime that somebody else calls.
+// Wraps a function of the runtime that other code calls.
 function entering(action) {
   return (...args) => ours(() => action(...args));
 }

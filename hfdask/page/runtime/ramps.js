@@ -1,5 +1,5 @@
-// Speed ramps: the lane `rate` of `data-automation` (docs/compositions.md, 9.5). `hfdask/core/video_clip.py` computes the same for
-// every frame; here is what decides when a clip ends.
+// Read speed ramps, which are the lane `rate` of `data-automation` (docs/compositions.md, 9.5), and compute when a clip with one ends.
+// `hfdask/core/video_clip.py` computes the same ramps for each frame.
 
 const MAX_POINTS = 512;
 const CELLS = 48; // from one point to the next
@@ -13,12 +13,12 @@ function rampOf(element) {
 function readRamp(text) {
   const bad = (problem) => ({ points: [], problem: `data-automation ${problem}` });
   const read = parsed(text);
-  if (!read || typeof read !== "object") return bad("is no JSON object");
-  if (read.version !== 1) return bad(`has version ${cut(String(read.version), 50)}; the only one is 1`);
+  if (!read || typeof read !== "object") return bad("is not a JSON object");
+  if (read.version !== 1) return bad(`has version ${cut(String(read.version), 50)}; only version 1 is known`);
   if (!Array.isArray(read.lanes)) return bad("has no list of lanes");
   let points = [];
   for (const lane of read.lanes) {
-    if (!isTarget(lane?.target)) return bad(`has a lane without a target that is known, such as "rate" or "volume"`);
+    if (!isTarget(lane?.target)) return bad(`has a lane without a known target, such as "rate" or "volume"`);
     if (!Array.isArray(lane.points)) return bad(`has a lane "${cut(lane.target, 50)}" without points`);
     if (lane.target === "rate") points = pointsInOrder(lane.points.map(ratePoint).filter(Boolean));
   }
@@ -37,7 +37,7 @@ function isTarget(target) {
   return typeof target === "string" && (target === "volume" || target === "rate" || /^fx\.[^.]+\.[^.]+$/.test(target));
 }
 
-// Points with the same time are one, the last of them.
+// Sort points by time. Of several points at the same time, keep only the last one.
 function pointsInOrder(points) {
   const sorted = points.toSorted((a, b) => a.t - b.t);
   return sorted.filter((point, i) => sorted[i + 1]?.t !== point.t).slice(0, MAX_POINTS);
@@ -62,7 +62,7 @@ function numberOf(written) {
   return typeof written === "number" && Number.isFinite(written) ? written : null;
 }
 
-// The seconds of a clip after which so many of its source were played.
+// Return the seconds of a clip after which it has played `seconds` of its source.
 function timeWhenPlayed(points, seconds) {
   let [time, played, rate] = [0, 0, points[0].v];
   for (const [until, reached] of cellsOf(points)) {
@@ -85,7 +85,7 @@ function* cellsOf(points) {
   }
 }
 
-// The height at `x` of the conic from (0, 0) to (1, 1) whose middle is the via point.
+// Return the height at `x` of the conic from (0, 0) to (1, 1) whose middle is the via point.
 function through(x, viaX, viaY) {
   const edge = 0.999;
   const needed = [viaX, viaY].map((via) => Math.abs(via - 0.5) / Math.max(edge - Math.max(via, 1 - via), 1e-9));

@@ -56,7 +56,7 @@ function runExternals() {
   }
 }
 
-// The scripts of the scenes come before those of the scenes in them.
+// Scripts of a scene come before scripts of the scenes inside it.
 function inOrder(scripts) {
   return scripts.splice(0).sort((a, b) => a.mounted.depth - b.mounted.depth);
 }
@@ -74,7 +74,7 @@ function runScripts() {
   else run();
 }
 
-// Modules have a scope of their own, and cannot be given another.
+// Modules have their own scope, and cannot get another.
 function runModule(source) {
   const script = document.createElement("script");
   for (const { name, value } of source.attributes) script.setAttribute(name, value);
@@ -83,7 +83,7 @@ function runModule(source) {
   document.body.append(script);
 }
 
-// One broken scene must not stop the others: what it throws is told like any uncaught error, with its name.
+// A broken scene must not stop the others: its error is reported like any uncaught error, with its name.
 function runScoped({ mounted, code }) {
   mounted.view ??= viewOf(mounted);
   const view = { ...mounted.view };
@@ -143,7 +143,7 @@ function viewThrough(object, { get, set = (_key, _value) => false }) {
   });
 }
 
-// Elements of the composition for a selector, or of the page where the composition has none.
+// Finds elements of the composition for a selector, or of the page if the composition has none.
 function finder(mounted) {
   const { host, scope } = mounted;
   const composition = `:is(${scope}, ${boxOf(mounted)})`;

@@ -34,7 +34,7 @@ function scopeSelector(text, mounted) {
     .join(", ");
 }
 
-// The element that `body` means in a sub-composition is its wrapper, or the host where there is none.
+// In a sub-composition, `body` means its wrapper, or the host if there is no wrapper.
 function boxOf({ scope, wrapper, isChild }) {
   return wrapper ? `${scope}${isChild ? " > " : " "}[data-hf-inner-root]` : `${scope}${scope}`;
 }
@@ -54,11 +54,11 @@ function scopeComplex(selector, mounted) {
   const tail = mapAuthored(selector.slice(first.length), mounted);
   if (rest === "" && tail === "") return [boxOf(mounted)];
   const direct = `${scope}${rest}${tail}`;
-  // What is tied to the inner root itself, by its class or as its child, is tied to the wrapper now.
+  // Selectors of the inner root itself, by its class or as its child, now select the wrapper.
   return wrapper && (rest !== "" || /^\s*[>+~]/.test(tail)) ? [direct, `${boxOf(mounted)}${rest}${tail}`] : [direct];
 }
 
-// What follows a leading html, body or :root, or null where none leads; `html body` is one box too.
+// Returns the rest of a selector after a leading html, body or :root, or null without one; `html body` is one box, too.
 function withoutPage(selector) {
   const match = /^(?:html|body|:root)(?![\w-])(?:\s*>?\s*(?:html|body)(?![\w-]))*/i.exec(selector);
   return match ? selector.slice(match[0].length) : null;

@@ -3,7 +3,7 @@
 
 // They act on the whole page wherever they stand, so a clip never takes them out of it.
 const GLOBAL = "style,script,link,meta,base";
-// What the resolved windows stand for.
+// Attributes that the resolved windows replace.
 const TIMES = ["data-start", "data-duration", "data-end", "data-composition-duration"];
 
 function sight() {
@@ -12,7 +12,7 @@ function sight() {
   const top = findRoot(written);
   startBareVideos(written);
   for (const element of [written.documentElement, ...(top ? [top] : [])]) {
-    element.removeAttribute("data-composition-variables"); // their values are told by themselves
+    element.removeAttribute("data-composition-variables"); // their values are reported separately
   }
   for (const name of TIMES) top?.removeAttribute(name);
   const units = [...takeClips(written, top), ...takeTemplates(written)];
@@ -25,7 +25,7 @@ function sight() {
   };
 }
 
-// A clip that scripts have moved, made or removed is nobody's: then the document stays in one piece.
+// A clip that scripts have moved, made or removed has no owner: then the document stays in one piece.
 function takeClips(written, top) {
   const authored = [...written.querySelectorAll("[data-start]")].filter(
     (element) => element !== top && !element.matches(NOT_VISUAL) && element.style,
@@ -61,7 +61,7 @@ function isMounted(element) {
   return mounts.some(({ host }) => host !== element && host.contains(element));
 }
 
-// Where something stands among what stays: a clip before it may come and go.
+// Returns the position of an element among the remaining elements, because a clip before it may come and go.
 function placeOf(element, taken) {
   const steps = [];
   for (let at = element; at.parentElement; at = at.parentElement) {

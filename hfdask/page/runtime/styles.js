@@ -1,9 +1,12 @@
 // The base style sheet goes in front of the author's as soon as there is a place for it, so that scripts that
 // measure text while the page loads measure what will be drawn.
 
-// `will-change: contents` takes animated elements off layers of their own: the compositor chooses a layer's raster scale
-// and offset by what it showed before, so the same frame would differ by a few edge pixels with the way that led to it.
-const BASE = "html{will-change:contents!important}html,body,*{text-rendering:geometricPrecision}";
+// `will-change: contents` keeps animated elements from getting their own layers. The compositor chooses a layer's raster
+// scale and offset by what it showed before, so a frame would differ by a few edge pixels with the frames before it.
+// Controls of a video are hidden, because they would show the browser's own time.
+const BASE =
+  "html{will-change:contents!important}html,body,*{text-rendering:geometricPrecision}" +
+  "video::-webkit-media-controls{display:none!important}";
 // A document without <html>, <head> and <body> tags is a fragment, and gets a page around it (docs/compositions.md, 1.3).
 const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{background:#000;font-family:Inter,sans-serif}";
 

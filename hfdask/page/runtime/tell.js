@@ -23,7 +23,7 @@ function cut(text, most) {
   return text.length > most ? `${taken.slice(text, 0, most - 1)}\u2026` : text;
 }
 
-// An error or whatever else was thrown, which may throw once more where it is asked.
+// Describes an error, or any other thrown value, which may throw again when it is read.
 function inWords(thrown) {
   try {
     return cut(taken.String(thrown?.stack ?? thrown), MAX_TEXT);
@@ -48,7 +48,7 @@ function copyOf(value, budget, level) {
   const isList = taken.isArray(value);
   const names = isList ? null : taken.keys(value);
   const length = isList ? value.length : names.length;
-  const copy = isList ? [] : { __proto__: null }; // whatever the page puts on all objects, it is no promise
+  const copy = isList ? [] : { __proto__: null }; // it is not a promise, whatever the page adds to all objects
   for (let number = 0; number < length; number++) {
     budget.left -= 8;
     if (budget.left < 0) throw new taken.Error("an answer of the page has too many parts");

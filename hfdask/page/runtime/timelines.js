@@ -42,7 +42,7 @@ function bindTimelines() {
   clipsAreStale = true;
 }
 
-// The only timeline there is drives the root under whatever name, unless the name is that of another composition.
+// A single timeline drives the root under any name, except under the name of another composition.
 function adopted(all) {
   const ids = Object.keys(all).filter((id) => usable(all[id]));
   const candidates = new Set(ids.map((id) => all[id])); // one may have two names
@@ -89,7 +89,7 @@ function seekTimelines(time, suppressEvents) {
   for (const [id, timeline] of Object.entries(all)) {
     if (timeline && timeline !== rootTimeline) windows.set(timeline, windows.get(timeline) ?? childWindow(id));
   }
-  // What has a window of its own is sought by that alone: were it to run, GSAP would set it by its parent once more.
+  // A timeline with its own window is sought by that alone. If it ran, GSAP would also set it by its parent.
   const steps = [];
   for (const [timeline, child] of windows) {
     if (isNested(timeline)) steps.push(() => (child ? timeline.pause?.() : timeline.play?.()));

@@ -1,15 +1,15 @@
 // Timers of a page follow its clock (docs/compositions.md, 7.3; docs/decisions/timers.md).
 //
-// A timer is a moment, as those of animations are (moments.js): it fires when the clock passes its time, before the frame after
-// it, and a chunk that begins later passes it all the same. While a page loads the clock stands at 0, and what is set then
-// counts from there. Single timers of the first second are set-up: they fire before the first frame, in the order of their time,
-// but not before their delay is really over and nothing else is on its way, so that what they find does not depend on how fast
-// files came. Later ones, and intervals, fire while the page loads only if it cannot get ready without them.
+// A timer is a moment, like the moments of animations (moments.js): it fires when the clock passes its time, before the frame after
+// it, and a chunk that begins later passes it all the same. While a page loads the clock stands at 0, and timers that are set
+// then count from there. Single timers of the first second are set-up: they fire before the first frame, in the order of their
+// time, when their delay is really over and no file is on its way, so that their effect does not depend on the speed of files.
+// Later ones, and intervals, fire while the page loads only if it cannot get ready without them.
 
 const SHORT = 1000; // milliseconds from the start of the page, within which a timer is set-up
 const AT_ONCE = 10; // milliseconds of timers that only let others go first: these fire while files are on their way, too
-const CLAMPED = { level: 5, delay: 4 }; // as in a browser: timers that go on and on have at least this delay
-const IDLE_PERIOD = 50; // milliseconds from one idle callback to the one that it asks for
+const CLAMPED = { level: 5, delay: 4 }; // as in a browser: repeated timers have at least this delay
+const IDLE_PERIOD = 50; // milliseconds from an idle callback to the callback that it requests
 const MAX_AT_ONCE = 1000; // timers of set-up that fire before the host looks again
 const MAX_LATE = 10; // others
 const SOON = 50; // milliseconds that are waited for without a look
@@ -19,9 +19,10 @@ const queue = own([]); // {timer, id, due, turn}, the next one first, and some t
 let nextTimer = 1;
 let fired = 0;
 let running = null; // the timer whose callback, or what that has left to promises, runs
+let runningDue = 0; // when that was due: an interval is due again while its promises still run
 let waitsSince = Infinity; // when a frame that waits for promises of the page began, by the real clock
 
-// A frame below one of another origin has the real clock. One that is made when the page has loaded has no load of its own.
+// A frame below a frame of another origin has the real clock. A frame that is made after the page's load has no separate load.
 const above = clockAbove();
 const isDriven = window === window.top || Boolean(above?.timers.isDriven());
 let begun = Boolean(above?.timers.hasBegun());
@@ -40,7 +41,7 @@ function startTimer(handler, delay, args, { repeats = false, idle = false } = {}
   const level = running ? running.level + 1 : 0;
   const least = idle && running?.idle ? IDLE_PERIOD : level > CLAMPED.level ? CLAMPED.delay : 0;
   const wanted = delay | 0; // as a browser reads it
-  const set = running ? running.due : soughtMs > madeAt ? soughtMs : madeAt;
+  const set = running ? runningDue : soughtMs > madeAt ? soughtMs : madeAt;
   const timer = {
     id: nextTimer++,
     handler,
@@ -121,6 +122,7 @@ function fireTimer(timer) {
   timer.turn++;
   fired++;
   running = timer;
+  runningDue = timer.due;
   if (!timer.repeats) timers.delete(timer.id);
   guarded(() => {
     if (typeof timer.handler === "function") apply(timer.handler, window, timer.args);
@@ -137,7 +139,7 @@ function fireTimer(timer) {
 // biome-ignore lint/security/noGlobalEval: a timer of a page may be a string
 const evaluate = window.eval;
 
-// What is set from now on was not set by a timer. Returns whether one has run.
+// From now on, timers are not set by a timer. Returns true if a timer has run.
 function leaveTimer(timer = running) {
   const left = running !== null && running === timer;
   if (left) running = null;
@@ -162,7 +164,7 @@ function passTimer(ms) {
   return set < ms;
 }
 
-// While the page loads: the next timer of it and its frames, or of those that are set-up.
+// While the page loads: returns the next timer of the page and its frames, or the next timer of the set-up.
 function loadingTimer(setUpOnly) {
   let next = null;
   if (!begun) {
@@ -177,8 +179,8 @@ function loadingTimer(setUpOnly) {
   return next;
 }
 
-// Fires those whose delay is over, or is so soon, until the page is busy or has enough of them; the host looks at it in between. Returns
-// whether any fired.
+// Fires the timers whose delay is over or nearly over, until the page is busy or needs no more of them. The host looks at the page in
+// between. Returns true if any fired.
 async function runLoadingTimers(setUpOnly, hasEnough) {
   const most = setUpOnly ? MAX_AT_ONCE : MAX_LATE;
   for (let count = 0; count < most; count++) {
@@ -192,8 +194,8 @@ async function runLoadingTimers(setUpOnly, hasEnough) {
   return true;
 }
 
-// While a frame waits for what the page has promised, timers that were set in it fire by the real clock: the page's clock stands
-// still, and the promise may be theirs to keep.
+// While a frame waits for a promise of the page, timers that were set in the frame fire by the real clock, because the page's clock
+// stands still, and the promise may wait for them.
 function waitInFrame(since) {
   waitsSince = since;
   if (since < Infinity) for (const timer of timers.values()) if (timer.since >= since) fireInTime(timer);
@@ -210,7 +212,7 @@ if (isDriven) {
   for (const name of ["clearTimeout", "clearInterval", "cancelIdleCallback"]) {
     define(window, name, { [name]: (id) => void timers.delete(id | 0) }[name]);
   }
-  // A browser that draws when told to has no idle time of its own. A page that has something to do in all of it is ready all the same.
+  // A browser that draws on request has no idle time. A page that uses all of its idle time is ready all the same.
   define(window, "requestIdleCallback", (callback) => {
     if (typeof callback !== "function") throw new TypeError("requestIdleCallback needs a function");
     return startTimer(() => callback({ didTimeout: false, timeRemaining: () => IDLE_PERIOD }), 0, [], { idle: true });

@@ -1,6 +1,6 @@
-// Whatever else tells a page the time: it agrees with the clock.
+// Makes all other times that a page can read agree with the clock.
 
-// A timeline with an origin of its own is off the document's by that, which the browser's readings of both tell.
+// A timeline with another origin differs from the document's by a constant, which the browser's times of both show.
 {
   const { prototype } = AnimationTimeline;
   const { DocumentTimeline } = window;

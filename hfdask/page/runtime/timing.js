@@ -38,12 +38,12 @@ function findTarget(id) {
   return document.getElementById(id) ?? compositionNamed(id) ?? document.querySelector(renamed);
 }
 
-// The element with a composition's window: a host without an id of its own leaves that to the wrapper in it.
+// Return the element with a composition's window: the composition, or its host if it is the wrapper in a host without an id.
 function windowElement(composition) {
   return composition.hasAttribute("data-hf-inner-root") ? composition.closest("[data-hf-scope]") : composition;
 }
 
-// The composition that an element is the host of, or is itself; null for other elements.
+// Return the composition that an element is, or hosts; null for other elements.
 function compositionIn(element) {
   if (element.matches(COMPOSITION)) return element;
   return element.hasAttribute("data-hf-scope") ? element.querySelector(`[data-hf-inner-root]${COMPOSITION}`) : null;
@@ -53,8 +53,8 @@ function parentComposition(element) {
   return element.parentElement?.closest(COMPOSITION) ?? null;
 }
 
-// Starts that are the same whoever asks, as long as the clips are resolved: one clip after another would else be a walk
-// along the whole chain for each.
+// Starts that stay the same while the clips are resolved. Without them, each clip of a chain would walk along the whole
+// chain.
 const knownStarts = new Map();
 let cycles = 0;
 
@@ -64,7 +64,7 @@ function resolveStart(element, fallback = 0, trail = new Set()) {
   if (!knownStarts.has(element)) {
     const before = cycles;
     const start = findStart(element, fallback, trail);
-    if (cycles !== before) return start; // which depends on where the cycle was entered
+    if (cycles !== before) return start; // it depends on the clip at which the cycle was entered
     knownStarts.set(element, start);
   }
   return knownStarts.get(element);
@@ -91,7 +91,7 @@ function findStart(element, fallback, trail) {
   }
   const target = findTarget(parsed.id);
   if (!target) {
-    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is no element's id`;
+    const what = `data-start of ${describe(element)} refers to "${parsed.id}", which is not an element's id`;
     warn(`${what}; it starts at ${fallback} s`);
     return fallback;
   }
@@ -104,25 +104,25 @@ function findStart(element, fallback, trail) {
   return Math.max(0, end + parsed.offset);
 }
 
-// An element without an end counts as one that ends where it starts.
+// An element without an end counts as if it ended at its start.
 function endOf(element, trail) {
   const start = resolveStart(element, 0, trail);
   return start + (resolveDuration(element, start) ?? 0);
 }
 
-// What the author declares, in seconds of the composition around the element; null where nothing is.
+// Return the duration that the author declares, in seconds of the composition around the element; null if none is declared.
 function declaredDuration(element, start) {
   const declared = numberAttribute(element, "data-duration");
   if (declared > 0) return declared;
   const authored = numberAttribute(element, "data-hf-authored-duration");
   if (authored > 0) return authored;
   const end = numberAttribute(element, "data-end", "data-hf-authored-end");
-  // Both are written by one author: in a host they count from the host's start, unless `data-start` is a reference.
+  // An author writes both in the same clock: in a host, both count from the host's start. If `data-start` is a reference, `start` counts.
   const from = strictNumber(element.getAttribute("data-start")) ?? start;
   return end !== null && end - from > 0 ? end - from : null;
 }
 
-// Seconds, or null where unknown.
+// Return the duration in seconds, or null if it is unknown.
 function resolveDuration(element, start) {
   const declared = declaredDuration(element, start);
   if (declared !== null) return declared;
@@ -150,7 +150,7 @@ function startOf(element) {
   return element.matches(MEDIA) ? mediaTimes(element).start : resolveStart(element);
 }
 
-// A bound that is almost on a frame is meant to be on it (docs/compositions.md, 9.3).
+// Move a bound that is almost on a frame onto it (docs/compositions.md, 9.3).
 const SNAP = 1e-3; // frames
 function onGrid(seconds) {
   const frames = (seconds * RATE) / PER_SECONDS;

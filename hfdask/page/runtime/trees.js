@@ -1,6 +1,6 @@
 // The trees of a document: its own and every shadow tree in it, so that whatever is driven in the one is driven in the others.
-// Roots come from `attachShadow`, from markup (found where nodes were added), or from the host, which alone can reach a
-// closed root that markup made.
+// Roots come from `attachShadow`, from markup (found among added nodes), or from the host: only the host can reach a closed root
+// that markup made.
 
 const rootOf = own(new WeakMap()); // host → shadow root
 const shadowRoots = own(new Set()); // of hosts in the document
@@ -32,7 +32,7 @@ function adoptTreeOf(element) {
   if (root && !shadowRoots.has(root)) adoptTree(root);
 }
 
-// Where much was added, as while a page loads, one look at all is less than one at each.
+// If many nodes were added, as while a page loads, one look at the whole document is faster than a look at each node.
 const MANY_NODES = 50;
 function noteTrees(records) {
   const added = new Set(records.flatMap((record) => [...record.addedNodes]));
@@ -41,7 +41,7 @@ function noteTrees(records) {
   else for (const tree of trees()) adoptTreesIn(tree);
 }
 
-// The document and its shadow trees. A host that is taken out and put in again is found by where it was put.
+// Returns the document and its shadow trees. A host that is removed and inserted again is found at its new place.
 function trees() {
   if (!shadowRoots.size) return [document];
   for (const root of shadowRoots) if (!root.isConnected) shadowRoots.delete(root);

@@ -1,5 +1,5 @@
-// What a page may do that no clock here reaches. It is not refused, because it may not matter or have something to fall
-// back on, but told of in the plan's warnings.
+// Features of pages that no clock here drives. They are not refused, because they may not matter or the page may have a
+// fallback, but the plan warns of them.
 
 // A canvas whose control was handed on gets to the compositor after the script or the worker that drew it is done, so
 // each frame waits for the compositor too.
@@ -22,7 +22,7 @@ Worker.prototype.postMessage = function (message, ...rest) {
   const [options] = rest;
   const transfer = Array.isArray(options) ? options : (options?.transfer ?? []);
   if ([...transfer].some((item) => item instanceof OffscreenCanvas)) {
-    warn("a worker draws on a canvas, with the real clock: let it draw when told to, and hf-seek wait for its answer");
+    warn("a worker draws on a canvas, with the real clock: let it draw on request, and hf-seek wait for its answer");
   }
   return apply(postToWorker, this, [message, ...rest]);
 };
@@ -39,7 +39,7 @@ if (window.GPU) {
 const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation\s*:/;
 const inspected = new Map(); // url → promise
 
-// An SVG file in <img> is a document of its own, and so is every picture that a style names.
+// An SVG file in <img> is a separate document, and so is every picture that a style names.
 async function inspect(url, styled) {
   const path = url.replace(/[?#].*/, "");
   if (/\.svg$/i.test(path)) {
@@ -72,9 +72,7 @@ function warnOfPage() {
     );
   }
   if (askedWorkers.size > 1 && !maps.used()) {
-    warn(
-      "several workers answer in any order, which differs from chunk to chunk: use their answers in an order of your own",
-    );
+    warn("several workers answer in any order, which differs from chunk to chunk: use their answers in a fixed order");
   }
   if (maps.used()) {
     warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");

@@ -18,11 +18,11 @@ function jsonOf(element, name) {
   }
 }
 
-// What a host gives to its instance of a sub-composition.
+// Returns the values that a host gives to its instance of a sub-composition.
 function givenValues(host) {
   const given = jsonOf(host, "data-variable-values");
   if (given === null || (typeof given === "object" && !Array.isArray(given))) return given ?? {};
-  warn(`data-variable-values of ${describe(host)} is no JSON object; it is ignored`);
+  warn(`data-variable-values of ${describe(host)} is not a JSON object; it is ignored`);
   return {};
 }
 
@@ -34,8 +34,8 @@ function variables() {
   return Object.assign(values, structuredClone(config.variables));
 }
 
-// The values that an element sees, and which of them were given and not only declared: those of the instance that it is
-// in, else the page's.
+// Returns the values that an element sees, of its instance or else of the page, and the names of the values that were given, not only
+// declared.
 function seenBy(element, page) {
   const mounted = mountAround(element);
   return mounted ? { values: window.__hfVariablesByComp[mounted.id], given: mounted.given } : page;
@@ -80,7 +80,7 @@ function applyVariables() {
   for (const element of bindings) if (isClosed(element)) bindAttributes(element, page);
 }
 
-// A given value always wins, a default only where no author defined the property.
+// A given value always wins; a default wins only if no author has defined the property.
 function assignProperty(name, value, scope, isGiven, isTaken) {
   const text = cssText(value);
   if (text === "" || (!isGiven && isTaken())) return;
@@ -136,7 +136,8 @@ function bindAttributes(element, page) {
   if (typeof url !== "string" || !element.matches("img,video,audio,source")) return;
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1].toLowerCase();
   const allowed = !scheme || ["http", "https", "blob"].includes(scheme) || /^\s*data:image\//i.test(url);
-  if (!allowed) warn(`the value of ${describe(element)}'s data-var-src is no URL of a picture or sound; it is ignored`);
+  if (!allowed)
+    warn(`the value of ${describe(element)}'s data-var-src is not the URL of a picture or sound; it is ignored`);
   else if (element.getAttribute("src") !== url) element.setAttribute("src", url);
 }
 
@@ -158,7 +159,7 @@ const VALUE_TYPES = {
   image: (value) => typeof value === "string" || typeof value?.url === "string",
 };
 
-// What is wrong with the values that the render was given.
+// Returns the problems of the render's values.
 function variableProblems() {
   const items = [...document.querySelectorAll(DECLARES)].flatMap(declarationsOf);
   const declared = new Map(items.map((item) => [item.id, item]));

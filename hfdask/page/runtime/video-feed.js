@@ -1,7 +1,8 @@
-// Hands pictures from the host to the videos of all documents, and waits until they are shown (docs/compositions.md, 9.6).
+// Hand pictures from the host to the videos of all documents, and wait until they are shown (docs/compositions.md, 9.6).
 //
-// The host puts a picture into a slot of a file. A worker reads it and writes it to the element's stream. When that is done,
-// the element does not show it yet; but a `VideoFrame` made of the element has the time stamp of what it shows.
+// The host puts a picture into a slot of a file. A worker reads the picture and writes it to the element's stream. At this point
+// the element may still show an older picture. A `VideoFrame` that is made of the element has the time stamp of the picture that
+// the element shows.
 
 const NativeWorker = window.Worker;
 const VideoPicture = window.VideoFrame;
@@ -9,19 +10,20 @@ const messageData = describeProperty(MessageEvent.prototype, "data").get;
 const { close: closePicture } = VideoPicture?.prototype ?? {};
 const pictureTime = VideoPicture && describeProperty(VideoPicture.prototype, "timestamp").get;
 const { checkVisibility } = Element.prototype;
+const { createElement: makeElement } = Document.prototype;
 
-let shapes = null; // what the plan has of each video, by its name
+let shapes = null; // the shape of each video of the plan, by its name
 let streams = null; // the worker
 let streamFailure = null;
-let whenWritten = null; // called when the worker has written what it was told
-let hasToggled = false; // whether a video has shown something first, or nothing, in this frame
-let lastStamp = 0; // microseconds: a name of what was written, no time
+let whenWritten = null; // called when the worker has written all pictures of its last message
+let hasToggled = false; // true if a video begins to show pictures, or stops, in this frame
+let lastStamp = 0; // time stamp of the last picture, in microseconds; it is only a number of the picture
 let lastNumber = 0;
 const strangers = own(new Set()); // names of videos that the plan does not have
-let asks = false; // planning, which looks into the sources of strangers
-const UNKNOWN = { width: 300, height: 150, duration: Number.NaN }; // of a stranger, which shows nothing
+let asks = false; // true while planning, which probes the sources of strangers
+const UNKNOWN = { width: 300, height: 150, duration: Number.NaN }; // shape of a stranger, which shows nothing
 
-// Called once, while the page loads or when it has loaded.
+// Open the worker and load the videos. The host calls this once, while the page loads or after it has loaded.
 async function prepareVideos({ shapes: known, worker, slots, asks: asksFor }) {
   shapes = known;
   asks = asksFor;
@@ -30,25 +32,25 @@ async function prepareVideos({ shapes: known, worker, slots, asks: asksFor }) {
   return { __proto__: null, file };
 }
 
-// More of them, of which planning has learned.
+// Add the shapes of videos that planning has probed since.
 function knowVideos(known) {
   Object.assign(shapes, known);
   for (const name of ownKeys(known)) strangers.delete(name);
   return loadVideos();
 }
 
-// The videos that planning has to look into, each with its source.
+// Return the videos that planning has to probe, each with its source.
 function unknownVideos() {
-  if (!asks || !streams) return [];
+  if (shapes && !asks) return [];
   nameVideos();
   return allFeeds()
     .map(({ video }) => ({
       id: cut(videoId(video), MAX_NAME),
       element: cut(describe(video), MAX_NAME),
-      url: sourceOf(video),
+      url: sourceOf(video) ?? "",
     }))
-    .filter(({ id, url }) => url !== null && !hasOwn(shapes, id))
-    .map((video) => ({ ...video, file: fileAt(video.url) }));
+    .filter(({ id }) => !(shapes && hasOwn(shapes, id)))
+    .map((video) => ({ ...video, file: video.url ? fileAt(video.url) : null }));
 }
 
 function serveVideos() {
@@ -73,7 +75,7 @@ function openStreams(source, slots) {
   });
 }
 
-// Finds the videos, also those that are new, and gives each the state of its clip.
+// Find all videos, including new ones, and give each the state of its clip.
 function aimVideos(states = null) {
   noteMovement(everything.takeRecords());
   for (const clock of childClocks()) clock.adoptDocuments();
@@ -82,13 +84,13 @@ function aimVideos(states = null) {
   for (const feed of allFeeds()) {
     const name = videoId(feed.video);
     if (!hasOwn(shapes, name)) {
-      if (!asks && !strangers.has(name)) {
+      if (!asks && !strangers.has(name) && !hasOwn(config.durations, name)) {
         console.warn(`${describe(feed.video)} was not there during planning: it stays empty`);
       }
       strangers.add(name);
     }
     const shape = (hasOwn(shapes, name) && shapes[name]) || UNKNOWN;
-    if (feed.shape !== shape) feed.key = null; // which has another size
+    if (feed.shape !== shape) feed.key = null; // the transparent picture must be written again, in the new size
     feed.shape = shape;
     if (states) {
       feed.state = stateIn(states, name);
@@ -101,7 +103,7 @@ function aimVideos(states = null) {
 
 const stateIn = (states, name) => (hasOwn(states, name) ? states[name] : NOT_STARTED);
 
-// What an element shows now.
+// Return the time stamp of the picture that an element shows now.
 function shownStamp({ video }) {
   try {
     const picture = new VideoPicture(video);
@@ -109,16 +111,30 @@ function shownStamp({ video }) {
     apply(closePicture, picture, []);
     return stamp;
   } catch {
-    return null; // nothing yet
+    return null; // it shows no picture yet
   }
 }
 
 const keyOf = ({ picture }) => picture?.number ?? 0;
-const isShown = (feed) => feed.key === keyOf(feed.state) && feed.written.includes(shownStamp(feed));
 
-const AGAIN = 20; // milliseconds after which a picture is written again: an element loses what comes before it has taken up its stream
+// An element takes the size of a picture some time after it shows the picture. It then fires an event.
+const RESIZE = 200; // milliseconds
+function isShown(feed) {
+  const { key, state, written, resizeBy } = feed;
+  return key === keyOf(state) && native.now() >= resizeBy && written.includes(shownStamp(feed));
+}
 
-// Writes what is not shown and waits for it. Returns whether anything was written.
+function sizeOf({ shape, state: { picture } }) {
+  if (!picture) return shape;
+  const { displayWidth, displayHeight, rotation = 0 } = picture.options;
+  const isTurned = rotation % 180 !== 0;
+  return isTurned ? { width: displayHeight, height: displayWidth } : { width: displayWidth, height: displayHeight };
+}
+
+// An element loses pictures that are written before it has taken up its stream. So a picture that does not show is written again.
+const AGAIN = 20; // milliseconds
+
+// Write all pictures that are not shown yet, and wait until they are. Return true if anything was written.
 async function feedVideos(feeds) {
   let waiting = ours(() => feeds.filter((feed) => !isShown(feed)));
   if (!waiting.length) return false;
@@ -141,6 +157,11 @@ function writePictures(feeds) {
     if (feed.key !== key) feed.written.length = 0;
     hasToggled ||= !feed.key !== !key;
     feed.key = key;
+    const size = sizeOf(feed);
+    if (feed.size && (feed.size.width !== size.width || feed.size.height !== size.height)) {
+      feed.resizeBy = native.now() + RESIZE;
+    }
+    feed.size = size;
     feed.written.push(++lastStamp);
     const { width, height } = feed.shape;
     const job = { stream: feed.number, stamp: lastStamp, picture: feed.state.picture, size: { width, height } };
@@ -159,7 +180,7 @@ function writePictures(feeds) {
   });
 }
 
-// Videos have their size and their length from the load on, and show nothing.
+// Give videos their size and length while the page loads. They show nothing yet.
 async function loadVideos() {
   await feedVideos(ours(() => aimVideos()));
   ours(tellAllLoaded);
@@ -172,19 +193,23 @@ function tellAllLoaded() {
   }
 }
 
-// The page's load waits until a video has something to show.
-function writeNothing({ writable }) {
+// Write a transparent picture to a video, because the load of the page waits until each video has a picture.
+function writeNothing(feed) {
+  feed.size = { width: 300, height: 150 }; // the default size of a video
   const planes = new Uint8Array([0, 0, 0, 0, 128, 128, 0, 0, 0, 0]);
-  const shape = { codedWidth: 2, codedHeight: 2, displayWidth: 300, displayHeight: 150 }; // as a video without a size
-  const writer = writable.getWriter();
+  const shape = { codedWidth: 2, codedHeight: 2, displayWidth: feed.size.width, displayHeight: feed.size.height };
+  const writer = feed.writable.getWriter();
   later(writer.write(new VideoPicture(planes, { format: "I420A", ...shape, timestamp: 0 })), () => {});
   writer.releaseLock();
 }
 
 const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TIME__;
 
+let looks = 0; // of the host at the prepared page; at the first one it may find videos, and send their shapes
 function gateVideos() {
-  for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
+  if (prepared && looks++) {
+    for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
+  }
   if (streams && allFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
     gate("videos", loadVideos());
   }
@@ -199,9 +224,11 @@ function placeSeen(element) {
   return width > 0 && height > 0 && around !== null ? `${around} ${x},${y},${width},${height}` : null;
 }
 
-// Whether the next picture may show an old frame of a video. The compositor takes no frames of a video that it does not draw, as it
-// is hidden, outside of the picture or behind something opaque, and the first picture after that has the last one that it took.
-// So that can be where something moved, and the picture after one more drawing is right.
+// Return true if the next picture may show an old frame of a video. The compositor does not take frames of a video that it does not draw.
+// This is so if the video is hidden, outside of the picture, or behind something opaque. When the video is drawn again, the first picture
+// has the last frame that the compositor took. The page cannot see whether a video is drawn. So any movement in the page counts, if the
+// video is in sight. Then one more drawing is needed. It sends the video a message, which may arrive after the next picture. A picture that
+// is written after that drawing, to any video, is handled after the message. Once it is shown, the next picture is right.
 function mayBeLate(feeds, moved) {
   let late = false;
   for (const feed of feeds) {
@@ -212,7 +239,16 @@ function mayBeLate(feeds, moved) {
   return late;
 }
 
-// A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.
+// Wait until videos have handled the messages of a drawing. One video of the runtime is enough: messages to all videos come in order.
+let barrier = null;
+function passVideos() {
+  barrier ??= ours(() => ({ ...newFeed(apply(makeElement, document, ["video"])), shape: UNKNOWN }));
+  barrier.written.length = 0;
+  return feedVideos([barrier]);
+}
+
+// Show a frame with the states of its videos. Pictures are written before scripts run, because scripts may draw them. Videos that
+// scripts add get their pictures afterwards.
 async function frameWithVideos([number, states]) {
   hasToggled = false;
   const first = ours(() => aimVideos(states));

@@ -1,6 +1,6 @@
-// Names of videos for the plan: ids are unique in a file, but not in a page of many (docs/compositions.md, 9.2).
+// Give videos names for the plan. An id is unique in one file, but not in a page of several files (docs/compositions.md, 9.2).
 
-// Every video of the page, in document order: also those in shadow trees and in frames.
+// Return every video of the page in document order, also the videos in shadow trees and in frames.
 function allVideos() {
   const [, ...inner] = allDocuments();
   return [...allMatching("video"), ...inner.flatMap((document) => [...document.querySelectorAll("video")])];
@@ -17,7 +17,7 @@ function nameVideos() {
 function videoId(video) {
   if (videoIds.has(video)) return videoIds.get(video);
   const wanted = video.id || `hf-video-${unnamed++}`;
-  let name = video.getAttribute("data-hf-render-id") || wanted; // which a copy of another video has, too
+  let name = video.getAttribute("data-hf-render-id") || wanted; // a copy of another video has the same attribute
   for (let n = 2; takenNames.has(name); n++) name = `${wanted}__hf${n}`;
   takenNames.add(name);
   videoIds.set(video, name);

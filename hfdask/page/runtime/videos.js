@@ -1,13 +1,14 @@
-// The <video> elements of a page, whose pictures come from the host (docs/compositions.md, 9.6).
+// Feed the <video> elements of a page with pictures from the host (docs/compositions.md, 9.6).
 //
-// A fed element plays a stream instead of its source. So it is laid out, styled, drawn and read by scripts like any other
-// <video>, and its own loading and playing cannot show another frame. What scripts see of it is the state of its clip at the frame's
-// time: nothing depends on the real clock, or on the frames before.
+// A fed element plays a stream instead of its source. So layout, styles, drawing and scripts treat it as any other <video>, and its own
+// loading and playing cannot show another frame. Scripts see the state of its clip at the time of the frame. This state does not depend
+// on the real clock or on the frames before.
 
 const VideoTrack = window.MediaStreamTrackGenerator;
 const NativeStream = window.MediaStream;
 const { play: playNatively } = HTMLMediaElement.prototype;
 const nativeStream = propertyOf(HTMLMediaElement.prototype, "srcObject");
+const nativeDefaultRate = propertyOf(HTMLMediaElement.prototype, "defaultPlaybackRate");
 const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
 const nativePaused = propertyOf(HTMLMediaElement.prototype, "paused");
 
@@ -19,40 +20,49 @@ const hasSource = (video) =>
 
 function adoptVideo(video) {
   if (!VideoTrack || feeds.has(video) || !hasSource(video) || apply(nativeStream.get, video, [])) return;
+  const feed = newFeed(video);
+  feeds.set(video, feed);
+  for (const type of MEDIA_EVENTS) apply(addListener, video, [type, keepNativeBack, true]);
+}
+
+// Gives the element a stream, and plays it.
+function newFeed(video) {
   const track = new VideoTrack({ kind: "video" });
   const feed = {
     video,
-    writable: track.writable, // until it is handed to the worker
-    number: 0, // among the worker's streams
-    shape: null, // {width, height, duration}, once the host has told it
+    writable: track.writable, // null after it was handed to the worker
+    number: 0, // number of its stream in the worker; 0 before it has one
+    shape: null, // {width, height, duration}, or null until the host has sent it
     loaded: false,
     state: NOT_STARTED,
     told: NOT_STARTED,
-    key: null, // of the picture that was written last
-    written: own([]), // its timestamps: it may have been written more than once
-    place: null, // where it was seen in the last frame
+    key: null, // number of the picture that was written last; 0 for the transparent picture
+    size: null, // display size of that picture
+    resizeBy: 0, // latest time at which the element takes that size, by the real clock
+    written: own([]), // time stamps of that picture, which may have been written more than once
+    place: null, // place at which the element was seen in the last frame
     asked: null, // the time that a script has set
     seeking: false,
     muted: apply(nativeMuted.get, video, []),
     volume: 1,
     rate: 1,
+    defaultRate: apply(nativeDefaultRate.get, video, []),
     callbacks: own(new Map()),
     calledFor: -1,
   };
-  feeds.set(video, feed);
-  for (const type of MEDIA_EVENTS) apply(addListener, video, [type, keepNativeBack, true]);
-  apply(nativeMuted.set, video, [true]); // so that it may play
+  apply(nativeMuted.set, video, [true]); // else the browser may refuse to play it
   apply(nativeStream.set, video, [new NativeStream([track])]);
   startNatively(video);
+  return feed;
 }
 
-// The element shows what is written to its stream only while it plays. It stops when it is taken out of the page, or gets
+// An element shows the pictures of its stream only while it plays. It stops playing if it is taken out of the page, or gets
 // another source.
 function startNatively(video) {
   if (apply(nativePaused.get, video, [])) later(apply(playNatively, video, []), () => {});
 }
 
-// Called with all that changes in the document, before the browser loads the source of a new element.
+// Adopt new videos. This is called with all changes of the document, before the browser loads the source of a new element.
 function noteVideos(records) {
   for (const { type, target, attributeName, addedNodes } of records) {
     if (type === "attributes" && attributeName === "src") adoptAround(target);
@@ -82,19 +92,22 @@ const ownFeeds = () =>
     .map((video) => feeds.get(video))
     .filter(Boolean);
 
-// Of this document and those in it.
+// Return the feeds of this document and of the documents in its frames.
 function allFeeds() {
   return [...ownFeeds(), ...childClocks().flatMap((clock) => clock.videos.feeds())];
 }
 
-// The events of the stream are none of the clip's.
+// Events of the stream are kept from the page's scripts, because they are not events of the clip.
 const MEDIA_EVENTS = [
   ...["abort", "canplay", "canplaythrough", "durationchange", "emptied", "ended", "error", "loadeddata"],
   ...["loadedmetadata", "loadstart", "pause", "play", "playing", "progress", "ratechange", "resize", "seeked"],
   ...["seeking", "stalled", "suspend", "timeupdate", "volumechange", "waiting"],
 ];
 const keepNativeBack = entering((event) => {
-  if (event.isTrusted && feeds.has(event.target)) event.stopImmediatePropagation();
+  const feed = event.isTrusted ? feeds.get(event.target) : undefined;
+  if (!feed) return;
+  event.stopImmediatePropagation();
+  if (event.type === "resize") feed.resizeBy = 0;
 });
 function keepNativesBack(target) {
   for (const type of MEDIA_EVENTS) apply(addListener, target, [type, keepNativeBack, true]);
@@ -106,7 +119,7 @@ function tellVideo(feed, type) {
   guarded(() => apply(dispatchTo, feed.video, [new Event(type)]));
 }
 
-// What a script's own call brings about comes after it, and before the next frame.
+// Events that follow from a script's own call are dispatched after the call, and before the next frame.
 const soonTold = own([]);
 let telling = null;
 function tellSoon(feed, ...types) {
@@ -122,7 +135,7 @@ function tellSoon(feed, ...types) {
   });
 }
 
-// Here and in the frames below.
+// Return the pending dispatches of this document and of the documents in its frames.
 function tellingVideos() {
   return [telling, ...childClocks().flatMap((clock) => clock.videos.telling())].filter(Boolean);
 }
@@ -137,7 +150,7 @@ const isEnded = ({ shape, loaded }, { phase, time }, video) =>
   loaded && phase !== "before" && !video.loop && time >= shape.duration;
 const isPaused = (feed, state) => state.phase !== "playing" || isEnded(feed, state, feed.video);
 
-// From one frame to the next, or, in the first frame of a chunk, all that led there.
+// Yield the types of the events from one frame to the next. In the first frame of a chunk, these are all events since the start.
 function* changesOf(feed, before, now) {
   const [paused, ended] = [isPaused(feed, now), isEnded(feed, now, feed.video)];
   const wasPaused = isPaused(feed, before);
@@ -151,7 +164,7 @@ function* changesOf(feed, before, now) {
   if (ended && !isEnded(feed, before, feed.video)) yield "ended";
 }
 
-// Before the animation frame, as in a browser.
+// Dispatch the events of a frame. They come before the callbacks of `requestAnimationFrame`, as in a browser.
 function tellVideos() {
   for (const feed of ownFeeds()) {
     if (!feed.loaded) continue;
@@ -180,7 +193,7 @@ function callBack(feed) {
   for (const callback of run.values()) guarded(() => callback(virtualMs, { ...metadata }));
 }
 
-// What scripts read and call. Of an element that is not fed it is the browser's own.
+// Properties and methods of videos for scripts. An element that is not fed keeps the browser's own.
 const { create: createFrom } = Object;
 const rangesKind = TimeRanges.prototype;
 function rangesUntil(end) {
@@ -221,11 +234,12 @@ const SHOWN = {
   muted: ({ muted }) => muted,
   volume: ({ volume }) => volume,
   playbackRate: ({ rate }) => rate,
+  defaultPlaybackRate: ({ defaultRate }) => defaultRate,
   videoWidth: ({ loaded, shape }) => (loaded ? shape.width : 0),
   videoHeight: ({ loaded, shape }) => (loaded ? shape.height : 0),
 };
 
-// As planning chooses it.
+// Return the URL of the source, by the same rule as planning (`sourceOf`).
 function sourceOfVideo(video) {
   const sources = [...video.children].filter((child) => child.localName === "source" && child.getAttribute("src"));
   const listed = sources.map((source) => source.getAttribute("src").trim());
@@ -254,7 +268,11 @@ const SET = {
     feed.rate = finite(value);
     tellSoon(feed, "ratechange");
   },
-  // A stream of the page's own is the browser's business.
+  defaultPlaybackRate(feed, value) {
+    feed.defaultRate = finite(value);
+    tellSoon(feed, "ratechange");
+  },
+  // If a script sets its own stream, the browser plays it, and the video is no longer fed.
   srcObject(feed, value, video) {
     if (value === null) return;
     feeds.delete(video);

@@ -67,7 +67,7 @@ def _data(kind: str, content: bytes) -> str:
 
 
 def _wasm(pages: int) -> str:
-    """A module whose memory starts at so many pages of 64 KiB."""
+    """Return a module whose memory starts with ``pages`` pages of 64 KiB."""
     size = bytearray()
     while pages > 127:
         size.append(pages & 127 | 128)

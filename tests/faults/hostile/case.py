@@ -23,9 +23,9 @@ Files = Mapping[str, str | bytes]
 class Case:
     """One hostile project.
 
-    ``like`` is the project whose pictures it must show if it renders at all; None where any picture will do. ``renders`` tells
-    whether it must render (True), must be refused (False) or may do either (None). A refusal is always an
-    `HfdaskError`; ``error`` is the class of it where that is known, and ``says`` are words of its message. ``write``
+    ``like`` is the project whose pictures it must show if it renders at all; None if any picture will do. ``renders`` is true
+    if it must render, false if it must be refused, and None if both are right. A refusal is always an
+    `HfdaskError`; ``error`` is its class if that is known, and ``says`` are words of its message. ``write``
     writes what a table of files cannot hold.
     """
 

@@ -1,7 +1,7 @@
 """Lies through built-ins: whatever name the runtime reads of an object, a page has put something else there.
 
-The names are taken from the runtime's own sources. Where a built-in object or prototype has the name, its function or
-getter is replaced; where none has, every plain object answers to it, by a getter on `Object.prototype`. The page
+The names are taken from the runtime's own sources. If a built-in object or prototype has the name, its function or
+getter is replaced; if none has, every plain object answers to it, by a getter on `Object.prototype`. The page
 that lies uses everything that the runtime drives, and uses none of the built-ins itself once they lie, so it must come
 out as if they did not, or be refused.
 """
@@ -81,12 +81,12 @@ TELL = """((name, how) => {
   if (!found) define(Object.prototype, key, { get: lie, set() {}, configurable: true });
 })"""
 
-# What a lie says. One that never returns costs a time limit, so it is rare.
+# Kinds of lies. A lie that never returns costs a time limit, so it is rare.
 _HOW = ("throws", "nothing", "nowhere", "number", "list", "text", "always", "self", "never", "huge", "all", "deep")
 _RARE = "endless"
 _WHEN = ("end", "frame", "timer")
 
-# Read by the language itself, where no source names them.
+# Read by the language itself, so no source names them.
 _UNNAMED = (
     "@@iterator",
     "@@species",
@@ -151,7 +151,7 @@ _KNOWN = (
 
 
 def cases(seed: int) -> list[Case]:
-    """One lie about each name, chosen by the seed, and those that are known."""
+    """Return one lie about each name, chosen by the seed, and the known lies."""
     known = [Case("lie", f"known_{'_'.join(lie)}", lying(*lie), like=HONEST) for lie in _KNOWN]
     return [*known, *(_chosen(name, random.Random(f"{seed} {name}")) for name in names())]
 

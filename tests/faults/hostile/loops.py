@@ -92,7 +92,7 @@ PLACES = {
 
 LOOP = "for (;;) {}"
 
-# What a page may throw, besides an error with a message.
+# Values that a page may throw, besides an error with a message.
 THROWN = {
     "null": "throw null",
     "undefined": "throw undefined",

@@ -1,7 +1,7 @@
 """Runs hostile cases in this process, one after another, and measures what they do to it.
 
 Each case is planned and its chunks are rendered; then a harmless page is rendered, which must come out as ever, in the same
-process and, where it survived, in the same browser.
+process and, if it survived, in the same browser.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Outcome:
 
 
 class Runner:
-    """Give it a folder of its own, and close it at the end."""
+    """Runs hostile cases. Give it a separate folder, and close it at the end."""
 
     def __init__(self, folder: Path) -> None:
         os.environ[BYTES_VARIABLE] = str(BROWSER_BYTES)
@@ -80,7 +80,7 @@ class Runner:
         return Outcome(case, ended, work.seconds, work.growth, work.tree, failure.removeprefix("; "))
 
     def _judge(self, case: Case, work: _Attempt) -> str:
-        """What is wrong with the way that a case ended; empty where nothing is."""
+        """Describe a wrong end of a case; empty if it is right."""
         if work.hung:
             return f"it did not end within {HUNG:g} s:\n{work.hung}"
         error = work.error
@@ -134,14 +134,14 @@ class Runner:
 
 
 def _is_control(character: str) -> bool:
-    """Whether a character steers a terminal or turns text around, or is half of one."""
+    """Return true if a character controls a terminal or reverses text, or is half of a character."""
     if character in "\n\t":
         return False
     return unicodedata.category(character) in ("Cc", "Cs") or "\u202a" <= character <= "\u202e"
 
 
 def _wrong_words(case: Case, error: errors.HfdaskError) -> list[str]:
-    """What is wrong with a refusal."""
+    """Describe a wrong refusal; empty if it is right."""
     text = str(error)
     found = {
         f"it was refused: {text[:2000]}": case.renders,

@@ -99,7 +99,7 @@ ATTRIBUTES = (
 )
 ROOT_ATTRIBUTES = ("duration", "width", "height", "fps", "start", "end", "composition-duration")
 
-# What a render may be given for a variable; None where it is refused before a page is opened.
+# Values of variables; None if it is refused before a page is opened.
 VARIABLES = {
     "a_lone_surrogate": {"x": "\ud800"},
     "a_lone_name": {"\ud800": "x"},

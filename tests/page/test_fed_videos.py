@@ -1,4 +1,4 @@
-"""Videos whose pictures come from the host: what shows, at which frame, wherever the element is."""
+"""Videos with pictures from the host show the right picture at each frame, anywhere in a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from page_samples import BLUE, composition
+from page_samples import BLUE, composition, open_html
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
 from hfdask.browser import browser_thread
@@ -27,7 +27,7 @@ VIDEO = f'<video id="v" src="v.mp4" style="{BOX};left:0;top:0"></video>'
 
 
 def page(body: str = VIDEO, script: str = "", style: str = "body{background:#00f}") -> str:
-    """A blue composition of 64 x 64."""
+    """Return a blue composition of 64 x 64."""
     return composition(body, script, style=style + "#root{background:#00f}", root=ROOT)
 
 
@@ -48,7 +48,7 @@ def read_four(pixels) -> dict[str, int | None]:
 
 
 def read_all(pictures: list[Pixels | None]) -> list[int]:
-    """The numbers in a chunk's pictures, of which None stands for the one before."""
+    """Return the numbers in a chunk's pictures. None stands for the picture before."""
     seen: list[int] = []
     for picture in pictures:
         seen.append(seen[-1] if picture is None else read(picture))
@@ -138,6 +138,14 @@ def test_a_video_has_its_size_before_it_has_a_picture(tmp_path):
         assert tuple(fed.picture(1, {"v": 3})[36, 4]) == (0, 255, 0)
 
 
+def test_a_video_without_a_plan_shows_nothing_and_ends_no_load(tmp_path):
+    body = '<video id="v" src="v.mp4"></video><video><source></video>'
+    script = "window.heard = []; document.querySelector('video').onloadedmetadata = () => heard.push(1)"
+    with open_html(tmp_path, page(body, script), profile=True) as loaded:
+        assert loaded.loaded.abandoned == []
+        assert loaded.value("[heard.length, document.querySelector('video').offsetWidth]") == [0, 300]
+
+
 def test_size_follows_pixel_shape_and_rotation(tmp_path):
     wide = replace(planes_of(5, 32, 32), display_width=64)
     turned = planes_of(5, rotation=90)
@@ -221,6 +229,37 @@ def test_a_video_made_by_script_asks_for_no_file(tmp_path):
         assert fed.value("performance.getEntriesByType('resource').map(({ name }) => name)") == []
 
 
+def test_a_video_outside_of_the_page_is_told_of_no_error_and_shows_once_it_is_inside(tmp_path):
+    script = f"""const outside = document.createElement("div"), told = window.told = []; outside.innerHTML = `{VIDEO}`;
+      const video = outside.firstChild; for (const type of ["error", "abort", "emptied"]) video.addEventListener(type, () => told.push(type));
+      addEventListener("hf-seek", ({{ detail: {{ time }} }}) => time > 0.05 && root.append(outside))"""
+    with open_fed(tmp_path, page("", script), ["v"]) as fed:
+        shown = [read(fed.picture(frame, {"v": 60 + frame})) for frame in range(4)]
+        assert shown == [BLANK, BLANK, 62, 63]
+        assert fed.value("told") == []
+        assert fed.page.session.site.misses == []
+
+
+def test_controls_and_posters_are_not_seen(tmp_path):
+    plain = VIDEO.replace("<video ", "<video controls poster=p.svg ")
+    files = {"p.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"}
+    with open_fed(tmp_path / "a", page(), ["v"]) as fed:
+        expected = [frame_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
+    with open_fed(tmp_path / "b", page(plain), ["v"], files=files) as fed:
+        seen = [frame_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
+    assert seen == expected
+
+
+def test_what_observers_change_shows_the_frame_of_its_time(tmp_path):
+    body = f'<div id="box" style="{BOX};left:0;top:0">{VIDEO}</div><i id="grows" style="position:absolute;width:1px;height:1px"></i>'
+    script = """const [box, grows] = ["box", "grows"].map((id) => document.getElementById(id));
+      new ResizeObserver(([{ contentRect: { width } }]) => { box.style.visibility = width === 3 ? "visible" : "hidden" }).observe(grows);
+      addEventListener("hf-seek", ({ detail: { time } }) => { grows.style.width = `${1 + (Math.round(time * 30) % 3)}px` })"""
+    with open_fed(tmp_path, page(body, script), ["v"]) as fed:
+        seen = read_all(fed.frames(0, 18, lambda frame: {"v": frame + 100}, damage_test=False))
+    assert seen == [frame + 100 if frame % 3 == 2 else BLANK for frame in range(18)]
+
+
 def test_another_source_keeps_the_picture(tmp_path):
     script = "addEventListener('hf-seek', ({ detail: { time } }) => { if (time > 0.05) document.getElementById('v').src = `o${time}.mp4` })"
     with open_fed(tmp_path, page(VIDEO, script), ["v"]) as fed:
@@ -248,7 +287,7 @@ def test_a_video_that_planning_did_not_see_stays_empty_with_a_message(tmp_path):
         ]
 
 
-# Where a video can be
+# Places of a video in a page
 
 INSIDE = {
     "an_iframe": f'<iframe srcdoc=\'<body style="margin:0">{VIDEO}\' style="{BOX};left:0;top:0;border:0"></iframe>',

@@ -1,7 +1,8 @@
-"""CPU of handing pictures to a page's videos, above the same page with a canvas that is filled instead.
+"""Measure the CPU of feeding a page's videos, above the CPU of the same page with a filled canvas instead of videos.
 
-Each frame has a new picture of each video, 1920 x 1080, and is drawn by BeginFrame without a picture, since compressing
-one would hide everything else. The ways take turns, round by round. CPU is that of this process and all below it.
+Each frame has a new picture of each video, 1920 x 1080. It is drawn by BeginFrame without a screenshot, because the CPU of
+compressing one would hide everything else. The ways alternate, round by round. The CPU is the sum of this process and all
+processes below it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SETTINGS = PageSettings(
     load_timeout=30.0,
     frame_timeout=30.0,
 )
+MOVING = """<b id=m style="position:absolute;width:99px;height:99px;background:#c33"></b>
+<script>addEventListener("hf-seek", ({ detail: { time } }) => { m.style.left = `${time * 30}px` })</script>"""
 FILLED = "<canvas id=c width=1920 height=1080></canvas>"
 FILL = """const context = c.getContext("2d", { alpha: false });
 addEventListener("hf-seek", ({ detail: { time } }) => {
@@ -78,10 +81,11 @@ async def _run(session: PageSession, first: int, frames: int, videos: int, pictu
 
 
 async def _measure(
-    folder: Path, videos: int, profile: bool, frames: int, pictures: list[Planes]
+    folder: Path, videos: int, profile: bool, moving: bool, frames: int, pictures: list[Planes]
 ) -> tuple[float, float]:
     """Return milliseconds of wall time and of CPU a frame."""
     body = "".join(f'<video id="v{k}" src="v{k}.mp4"></video>' for k in range(videos)) or FILLED
+    body += MOVING if moving else ""
     (folder / "index.html").write_text(PAGE.format(body=body, script="" if videos else FILL))
     async with (
         browser_thread().pool.lease("beginframe", profile=True) as (browser, _),
@@ -89,7 +93,7 @@ async def _measure(
     ):
         if videos:
             shape = VideoShape(WIDTH, HEIGHT, 99.0, pictures[0].nbytes)
-            await session.prepare_videos({f"v{k}": shape for k in range(videos)})
+            session.prepare_videos({f"v{k}": shape for k in range(videos)})
         await session.load("index.html")
         await _run(session, 0, 10, videos, pictures)
         cpu, wall = _cpu(), time.perf_counter()
@@ -103,24 +107,27 @@ async def _measure(
 def main(frames: int, repeat: int) -> None:
     """Time how pictures reach the videos of a page."""
     ways = {
-        "a canvas is filled": (0, True),
-        "1 video, by file": (1, True),
-        "1 video, by server": (1, False),
-        "4 videos, by file": (4, True),
+        "a canvas is filled": (0, True, False),
+        "1 video, by file": (1, True, False),
+        "1 video, by server": (1, False, False),
+        "4 videos, by file": (4, True, False),
+        "a canvas is filled, a box moves": (0, True, True),
+        "1 video, by file, a box moves": (1, True, True),
     }
     pictures = _pictures()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory(prefix="hfdask-videos-") as folder:
         for _ in range(repeat):
-            for name, (videos, profile) in ways.items():
-                measured = _measure(Path(folder), videos, profile, frames, pictures)
+            for name, (videos, profile, moving) in ways.items():
+                measured = _measure(Path(folder), videos, profile, moving, frames, pictures)
                 found[name].append(browser_thread().run(measured))
     hfdask.close_browsers()
     table = Table(title=f"Milliseconds a frame of {WIDTH}x{HEIGHT}, median of {repeat} rounds")
-    for column in ("way", "wall", "CPU", "CPU above the first"):
+    for column in ("way", "wall", "CPU", "CPU above a canvas"):
         table.add_column(column, justify="left" if column == "way" else "right")
-    base = found["a canvas is filled"]
+    base: list[tuple[float, float]] = []
     for name, rounds in found.items():
+        base = rounds if name.startswith("a canvas") else base
         above = median(cpu - first for (_, cpu), (_, first) in zip(rounds, base, strict=True))
         table.add_row(name, *(f"{median(each):.1f}" for each in zip(*rounds, strict=True)), f"{above:+.1f}")
     Console().print(table)

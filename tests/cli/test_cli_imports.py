@@ -1,0 +1,34 @@
+"""The command line uses public names and its own modules only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from test_errors import all_errors
+
+import hfdask
+from hfdask import cli
+
+MODULES = sorted(Path(cli.__file__).parent.glob("*.py"))
+
+
+def test_the_command_line_imports_public_modules_only():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            ours = {name for name in imported if name.partition(".")[0] == "hfdask"}
+            assert {name for name in ours if not name.startswith("hfdask.cli.")} <= {"hfdask", "hfdask.errors"}, path
+
+
+def test_the_command_line_uses_public_names_only():
+    used = {"hfdask": set[str](), "hfdask.errors": set[str]()}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "hfdask":
+                used["hfdask"].add(node.attr)
+            if isinstance(node, ast.ImportFrom) and node.module in used:
+                used[node.module] |= {alias.name for alias in node.names}
+    assert {"render", "RenderConfig"} <= used["hfdask"] <= {*hfdask.__all__}
+    assert {"HfdaskError"} <= used["hfdask.errors"] <= {kind.__name__ for kind in all_errors()}
