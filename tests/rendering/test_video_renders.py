@@ -16,7 +16,7 @@ from video_walls import cell_of, number_in, pictures_of
 import hfdask
 from hfdask import errors
 from hfdask.browser.session import PageSession
-from hfdask.media.picture import decode_png
+from hfdask.media.picture import decode_png, digest_of
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +59,7 @@ def test_a_certificate_holds_and_another_film_is_no_longer_certified(project: Ca
     assert all(seam.equal for seam in made.seams)
     assert hfdask.verify(made.output, sample=7).checked == (0, 6, 13, 20, 26, 32, 39)
     other = hfdask.plan(project(page(), **{"film.mp4": film(first=9)}), tmp_path / "other", check="off")
-    with pytest.raises(errors.CertificateError, match="not the one"):
+    with pytest.raises(errors.CertificateError, match="not the video's plan"):
         hfdask.verify(made.output, plan_url=other.url)
 
 
@@ -70,17 +70,18 @@ def rendered_anew(result: hfdask.RenderResult) -> list[int]:
 def test_only_chunks_that_show_a_changed_clip_are_rendered_again(project: Callable[..., Path], tmp_path):
     def render(html: str, content: bytes) -> hfdask.RenderResult:
         folder = project(html, **{"film.mp4": content})
-        kept = hfdask.render(folder, tmp_path / "kept.mp4", plan_dir=tmp_path / "plan", chunk_size=5, check="off")
-        anew = hfdask.render(folder, tmp_path / "anew.mp4", chunk_size=40, check="off")
-        assert kept.digest == anew.digest
-        return kept
+        return hfdask.render(folder, tmp_path / "kept.mp4", plan_dir=tmp_path / "plan", chunk_size=5, check="off")
 
+    trimmed = page(WINDOW + ' data-media-start="0.5"')
     assert rendered_anew(render(page(), film())) == list(range(8))
     assert rendered_anew(render(page(), film())) == []
-    assert rendered_anew(render(page(WINDOW + ' data-media-start="0.5"'), film())) == [2, 3, 4, 5]
-    assert rendered_anew(render(page(WINDOW + ' data-media-start="0.5"'), film(first=100))) == [2, 3, 4, 5]
-    # of a clip that ends earlier only the last chunk shows less
-    assert rendered_anew(render(page(), film())) == []
+    assert rendered_anew(render(trimmed, film())) == [2, 3, 4, 5]
+    changed = render(trimmed, film(first=100))
+    assert rendered_anew(changed) == [2, 3, 4, 5]
+    whole = hfdask.plan(tmp_path / "project", tmp_path / "whole", check="off", chunk_size=3600)
+    chunks = records(whole, tmp_path / "whole")
+    assert numbers(chunks) == [None if number is None else number + 110 for number in EXPECTED]
+    assert changed.digest == digest_of(digests(chunks))
 
 
 def test_the_page_after_a_killed_browser_goes_on_at_the_same_frame(project: Callable[..., Path], tmp_path, monkeypatch):
@@ -136,29 +137,31 @@ def damaged(path: Path) -> Path:
     return spoilt(cached(bar_code_video, "good.mkv", 40, 20, codec="libvpx-vp9", size=(64, 32)), path, 12)
 
 
-BAD: dict[str, tuple[str, Callable[[], dict[str, bytes]], type[errors.HfdaskError]]] = {
-    "missing": (page(), dict, errors.AssetError),
-    "a page": (page(), lambda: {"film.mp4": b"<!doctype html><p>404"}, errors.NotMediaError),
-    "a picture": (page(), lambda: {"film.mp4": png(solid((1, 2, 3)))}, errors.MediaTypeError),
-    "empty": (page(), lambda: {"film.mp4": b""}, errors.VideoSourceError),
-    "cut off": (page(), lambda: {"film.mp4": cached(cut_off, "cut.mp4").read_bytes()}, errors.VideoSourceError),
+OWN = {"allow_hosts": ["127.0.0.1"]}
+BAD: dict[str, tuple[str, str, Callable[[], dict[str, bytes]], dict[str, Any]]] = {
+    "missing": ("MISSING_ASSET", page(), dict, {}),
+    "a page": ("NOT_MEDIA_PAYLOAD", page(), lambda: {"film.mp4": b"<!doctype html><p>404"}, {}),
+    "a picture": ("ASSET_MEDIA_TYPE_MISMATCH", page(), lambda: {"film.mp4": png(solid((1, 2, 3)))}, {}),
+    "empty": ("VIDEO_SOURCE_UNRENDERABLE", page(), lambda: {"film.mp4": b""}, {}),
+    "cut off": ("VIDEO_SOURCE_UNRENDERABLE", page(), lambda: {"film.mp4": cached(cut_off, "cut.mp4").read_bytes()}, {}),
     "damaged": (
-        page(src="film.mkv"), lambda: {"film.mkv": cached(damaged, "bad.mkv").read_bytes()}, errors.VideoSourceError,
+        "VIDEO_SOURCE_UNRENDERABLE", page(src="film.mkv"), lambda: {"film.mkv": cached(damaged, "bad.mkv").read_bytes()}, {},
     ),
     "an in-point past the end": (
-        page('data-start="0" data-media-start="9"'), lambda: {"film.mp4": film()}, errors.MediaStartError,
+        "MEDIA_START_OUT_OF_RANGE", page('data-start="0" data-media-start="9"'), lambda: {"film.mp4": film()}, {},
     ),
-    "automation": (page(WINDOW + " data-automation='{'"), lambda: {"film.mp4": film()}, errors.VideoClipError),
-    "a data: URL": (page(src="data:video/mp4;base64,AAAA"), dict, errors.UnsupportedFeatureError),
-    "another site": (page(src="http://127.0.0.1:9/film.mp4"), dict, errors.AssetError),
+    "automation": ("VIDEO_CLIP_INVALID", page(WINDOW + " data-automation='{'"), lambda: {"film.mp4": film()}, {}),
+    "a data: URL": ("UNSUPPORTED_FEATURE", page(src="data:video/mp4;base64,AAAA"), dict, {}),
+    "a site that is not allowed": ("ASSET_REFUSED", page(src="http://127.0.0.1:9/film.mp4"), dict, {}),
+    "a site that does not answer": ("ASSET_FETCH_FAILED", page(src="http://127.0.0.1:9/film.mp4"), dict, OWN),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_source_is_a_typed_error_and_leaves_no_output(kind, project: Callable[..., Path], tmp_path):
-    html, files, error = BAD[kind]
+    code, html, files, options = BAD[kind]
     (tmp_path / "out").mkdir()
-    with pytest.raises(error) as caught:
-        hfdask.render(project(html, **files()), tmp_path / "out" / "out.mp4", chunk_size=10, check="off")
-    assert isinstance(caught.value, error)
+    with pytest.raises(errors.HfdaskError) as caught:
+        hfdask.render(project(html, **files()), tmp_path / "out" / "out.mp4", chunk_size=10, check="off", **options)
+    assert caught.value.code == code
     assert list((tmp_path / "out").iterdir()) == []
