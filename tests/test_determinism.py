@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-import msgspec
 import pytest
 from _pytest.mark import ParameterSet
+from chunked import digests, records, split
 from cluster_processes import in_processes
 from distributed import Client
 from samples import COMPOSITIONS, EXAMPLES
 
 import hfdask
 from hfdask.browser import session
-from hfdask.core.frames import chunk_ranges
-from hfdask.core.model import ChunkRange, FrameRecord, decode, pretty_json
 from hfdask.media.picture import digest_of
-from hfdask.store import split_url
 
 pytestmark = pytest.mark.browser
 
@@ -38,39 +33,10 @@ def some(names: Iterable[str], on_every_run: set[str]) -> list[ParameterSet]:
 LARGE = ["title", "data", "webgl", "gsap"]
 
 
-def records(plan: hfdask.Plan, folder: Path, **options) -> list[hfdask.ChunkResult]:
-    return [
-        hfdask.render_chunk(plan.url, chunk.index, folder / f"{chunk.index}.mp4", **options)
-        for chunk in plan.manifest.chunks
-    ]
-
-
-def digests(chunks: list[hfdask.ChunkResult]) -> list[str]:
-    found: list[str] = []
-    for chunk in chunks:
-        store, name = split_url(chunk.frames_url)
-        found += decode(store.read(name), FrameRecord, name).digests
-    return found
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
     with in_processes() as client:
         yield client
-
-
-def split(plan: hfdask.Plan, folder: Path, count: int) -> hfdask.Plan:
-    """Return the same plan in ``count`` chunks, without planning again; other tests check that planning repeats itself."""
-    frames = plan.manifest.frames
-    # Chunks of one size cannot split every number of frames into exactly this many; then it is one more.
-    size = next(size for size in range(frames, 0, -1) if -(-frames // size) >= count)
-    ranges = enumerate(chunk_ranges(frames, size=size))
-    chunks = tuple(ChunkRange(index=i, start=start, end=end, key=f"{i:064x}") for i, (start, end) in ranges)
-    assert len(chunks) in (count, count + 1)
-    place = folder / f"plan-{count}"
-    shutil.copytree(plan.url.removeprefix("file://"), place)
-    (place / "plan.json").write_bytes(pretty_json(msgspec.structs.replace(plan.manifest, chunks=chunks).sealed()))
-    return hfdask.Plan.open(place)
 
 
 @pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "sub_twice", "text", "webgl_seek"}))

@@ -73,22 +73,12 @@ class Planes:
     @property
     def nbytes(self) -> int:
         """Bytes of a buffer with all planes in their `layout`."""
-        offset, stride, rows = self.layout[-1]
-        return offset + stride * rows
+        return nbytes_of(self.format, self.width, self.height)
 
     @property
     def layout(self) -> list[tuple[int, int, int]]:
-        """Offset, stride and rows of each plane in one buffer: of an even size, although planes may be one less."""
-        sample = 2 if self.format.endswith("P10") else 1
-        across, down = _CHROMA[self.format[:4]]
-        layout, offset = [], 0
-        for index in range(len(self.planes)):
-            is_chroma = index in (1, 2)
-            stride = _even(self.width) // (across if is_chroma else 1) * sample
-            rows = _even(self.height) // (down if is_chroma else 1)
-            layout.append((offset, stride, rows))
-            offset += stride * rows
-        return layout
+        """Offset, stride and rows of each plane in one buffer."""
+        return layout_of(self.format, self.width, self.height)
 
     def options(self) -> dict[str, Any]:
         """Return the options of `VideoFrame` for a buffer with these planes in their `layout`; without a timestamp."""
@@ -112,6 +102,26 @@ class Planes:
         if self.flip:
             options["flip"] = True
         return options
+
+
+def layout_of(format: PlaneFormat, width: int, height: int) -> list[tuple[int, int, int]]:
+    """Return offset, stride and rows of each plane in one buffer: of an even size, although planes may be one less."""
+    sample = 2 if format.endswith("P10") else 1
+    across, down = _CHROMA[format[:4]]
+    layout, offset = [], 0
+    for index in range(4 if "A" in format else 3):
+        is_chroma = index in (1, 2)
+        stride = _even(width) // (across if is_chroma else 1) * sample
+        rows = _even(height) // (down if is_chroma else 1)
+        layout.append((offset, stride, rows))
+        offset += stride * rows
+    return layout
+
+
+def nbytes_of(format: PlaneFormat, width: int, height: int) -> int:
+    """Return the bytes of a buffer with all planes of a picture."""
+    offset, stride, rows = layout_of(format, width, height)[-1]
+    return offset + stride * rows
 
 
 def _even(size: int) -> int:

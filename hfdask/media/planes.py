@@ -1,8 +1,8 @@
 """Convert decoded frames to planes in a pixel format that a page can use.
 
 Most formats are handed over as decoded, without a copy. Other formats are converted to the nearest format that browsers
-know. The result keeps the chroma resolution and the transparency of the source, and has at most 10 bits. 8-bit BT.709 in
-limited range is widened to full range first, because Chromium converts full range more exactly
+know. The result keeps the chroma resolution and the transparency of the source, and has at most 10 bits. Limited
+range is widened to full range first, because Chromium converts full range more exactly
 (docs/decisions/video-colors.md). The arithmetic is in integers, so the result is the same on every CPU. The only
 exception is the mapping of HDR (`hfdask.media.tone`).
 """
@@ -20,7 +20,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from hfdask.core.planes import ColorSpace, PlaneFormat, Planes
+from hfdask.core.planes import ColorSpace, PlaneFormat, Planes, nbytes_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import VideoSourceError
 from hfdask.media.color_tags import SWSCALE
@@ -28,6 +28,9 @@ from hfdask.media.tone import ToneMapper
 
 SDR = ColorSpace("bt709", "bt709", "bt709", full_range=True)
 """Colors of planes that were converted from RGB or HDR."""
+
+_EXACT_ENOUGH = ("smpte170m", "bt470bg")
+"""Matrices that Chromium applies to 8 bits of limited range with less error than widening them has."""
 
 _SCALING = (
     Interpolation.BICUBIC
@@ -68,7 +71,7 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
     source : VideoSource
         Properties of the source.
     widen : bool
-        False to hand over 8-bit BT.709 in limited range unchanged, as Chromium's own player does.
+        False to hand over limited range unchanged, as Chromium's own player does.
 
     Returns
     -------
@@ -89,13 +92,13 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
         frame, color = _converted(frame, source, target.name, to_yuv=True), SDR
     elif frame.format.name.replace("yuvj", "yuv") != target.name or _size(frame) != _size(source):
         frame = _converted(frame, source, target.name, to_yuv=False)
-    table = None
-    if widen and color.matrix == "bt709" and not color.full_range and "P10" not in target.format:
-        table, color = _widening(), replace(color, full_range=True)
-    width = 2 if "P10" in target.format else 1
-    planes = [
-        _rows(plane, width, table[min(n, 1)] if table and n < 3 else None) for n, plane in enumerate(frame.planes)
-    ]
+    ten = "P10" in target.format
+    tables: list[_Table | None] = [None] * 4
+    if widen and not color.full_range and (ten or color.matrix not in _EXACT_ENOUGH):
+        luma, chroma = _widening(10 if ten else 8)
+        tables, color = [luma, chroma, chroma, None], replace(color, full_range=True)
+    width = 2 if ten else 1
+    planes = [_rows(plane, width, table) for plane, table in zip(frame.planes, tables, strict=False)]
     if target.grey:
         planes += [_no_color(source, width)] * 2
     return Planes(
@@ -112,7 +115,7 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
 
 
 def planes_nbytes(source: VideoSource) -> int:
-    """Return the bytes of the planes of a source's frames.
+    """Return the bytes of a buffer for the planes of a source's frames.
 
     Raises
     ------
@@ -120,12 +123,7 @@ def planes_nbytes(source: VideoSource) -> int:
         If the pixel format is unknown.
     """
     target = _target(source.pixel_format)
-    name = (_target_of_sdr(target) if source.hdr else target).format
-    width, height = source.width, source.height
-    across = width if "444" in name else (width + 1) // 2
-    down = (height + 1) // 2 if "420" in name else height
-    samples = width * height * (2 if "A" in name else 1) + 2 * across * down
-    return samples * (2 if "P10" in name else 1)
+    return nbytes_of((_target_of_sdr(target) if source.hdr else target).format, source.width, source.height)
 
 
 @cache
@@ -189,24 +187,30 @@ def _converted(frame: av.VideoFrame, source: VideoSource, name: str, *, to_yuv: 
     )
 
 
+_Table = bytes | NDArray[np.uint16]
+
+
 @cache
-def _widening() -> tuple[bytes, bytes]:
+def _widening(bits: int) -> tuple[_Table, _Table]:
     """Return tables from limited to full range, for luma and for colors."""
-    levels = np.arange(256)
-    luma = (levels - 16) * 255 / 219
-    color = (levels - 128) * 255 / 224 + 128
-    return _bytes(luma), _bytes(color)
+    levels, step, top = np.arange(2**bits), 2 ** (bits - 8), 2**bits - 1
+    luma = (levels - 16 * step) * top / (219 * step)
+    color = (levels - 128 * step) * top / (224 * step) + 128 * step
+    return _table(luma, bits), _table(color, bits)
 
 
-def _bytes(levels: NDArray[np.float64]) -> bytes:
-    return np.clip(np.floor(levels + 0.5), 0, 255).astype(np.uint8).tobytes()
+def _table(levels: NDArray[np.float64], bits: int) -> _Table:
+    rounded = np.clip(np.floor(levels + 0.5), 0, 2**bits - 1)
+    return rounded.astype(np.uint8).tobytes() if bits == 8 else rounded.astype("<u2")
 
 
-def _rows(plane: VideoPlane, sample: int, table: bytes | None) -> NDArray[np.uint8]:
-    """Return a plane without padding, with each byte looked up in a table."""
+def _rows(plane: VideoPlane, sample: int, table: _Table | None) -> NDArray[np.uint8]:
+    """Return a plane without padding, with each sample looked up in a table."""
     data = memoryview(plane)
-    rows = np.frombuffer(data if table is None else bytes(data).translate(table), np.uint8)
+    rows = np.frombuffer(data.tobytes().translate(table) if isinstance(table, bytes) else data, np.uint8)
     rows = rows.reshape(plane.height, abs(plane.line_size))[:, : plane.width * sample]
+    if isinstance(table, np.ndarray):
+        rows = table.take(rows.view("<u2"), mode="clip").view(np.uint8)  # padding bits are none of a level
     return rows if plane.line_size > 0 else rows[::-1]
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from fake_browser import faked
 from samples import BOX
+from video_samples import bar_code_video, cached
 
 import hfdask
 from hfdask.manifest.records import read_frames
@@ -60,3 +61,27 @@ def test_it_runs_where_no_browser_is_installed(project, tmp_path, monkeypatch):
     with faked():
         plan = hfdask.plan(project(BOX), tmp_path / "plan")
     assert plan.manifest.environment.browser == "9.8.7.6"
+
+
+FILM = BOX.replace(
+    "</div>\n<style>",
+    """</div>
+<video id="v" muted src="film.mp4" class="clip" data-start="0.2" data-duration="0.5" data-playback-rate="0.5"></video>\n<style>""",
+)
+
+
+@pytest.mark.browser
+def test_it_agrees_with_a_real_one_about_videos(project, tmp_path):
+    film = cached(bar_code_video, "film.mp4", 30, size=(64, 32)).read_bytes()
+    source = project(FILM.replace("animation:go", "x:"), **{"film.mp4": film})
+    real = told(source, tmp_path / "real", 30)
+    with faked():
+        whole, sevens = told(source, tmp_path / "fake", 30), told(source, tmp_path / "sevens", 7)
+        plans = [hfdask.Plan.open(tmp_path / name / "plan").manifest for name in ("real", "fake")]
+    assert whole[:2] == real[:2]
+    assert plans[0].clips == plans[1].clips
+    assert plans[0].videos == plans[1].videos
+    assert whole[2] == sevens[2]
+    changes = [one == two for one, two in pairwise(real[2])]
+    assert [one == two for one, two in pairwise(whole[2])] == changes
+    assert changes.count(False) == 9  # it comes and goes, and shows 8 frames in between

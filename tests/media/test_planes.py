@@ -16,7 +16,7 @@ from video_samples import alpha_ramp, bar_code, cached, color_video, luma, read_
 from hfdask.core.planes import Planes
 from hfdask.core.video_source import Ratio, TimeBase, VideoSource
 from hfdask.errors import VideoSourceError
-from hfdask.media.planes import planes_of
+from hfdask.media.planes import planes_nbytes, planes_of
 from hfdask.media.probe import probe_video
 from hfdask.media.tone import to_sdr
 from hfdask.media.video_reader import VideoReader
@@ -114,6 +114,16 @@ FORMATS = {
 }
 
 
+@pytest.mark.parametrize("pix_fmt", [*FORMATS, "gray", "gray10le"])
+@pytest.mark.parametrize("size", [(64, 64), (77, 51), (78, 51), (77, 52)])
+def test_there_is_room_for_the_planes_of_each_size(pix_fmt, size):
+    frame = to_frame(np.zeros((size[1], size[0], 3), np.uint8), pix_fmt)
+    matrix = "rgb" if frame.format.is_rgb else "bt709"
+    for transfer in ("bt709", "pq"):
+        source = source_of(frame, matrix=matrix, transfer=transfer)
+        assert planes_nbytes(source) == planes_of(frame, source).nbytes
+
+
 @pytest.mark.parametrize("pix_fmt", FORMATS)
 @pytest.mark.parametrize("color", COLORS)
 def test_each_pixel_format_keeps_its_colors(pix_fmt, color):
@@ -168,21 +178,30 @@ def test_planes_that_browsers_know_are_handed_over_as_decoded(pix_fmt, size):
     assert sum(part["offset"] >= 0 for part in planes.options()["layout"]) == len(planes.planes)
 
 
-def test_bt709_of_8_bits_is_widened_exactly():
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    frame = av.VideoFrame(16, 16, "yuv444p")
+@pytest.mark.parametrize(
+    ("pix_fmt", "matrix"),
+    [
+        ("yuv444p", "bt709"),
+        ("yuv444p", "bt2020-ncl"),
+        *(("yuv444p10le", matrix) for matrix in ("bt709", "bt2020-ncl", "smpte170m", "bt470bg")),
+    ],
+)
+def test_limited_range_is_widened_exactly(pix_fmt, matrix):
+    one, kind, side = (4, "<u2", 32) if "10" in pix_fmt else (1, "u1", 16)  # levels of 8 bits in one of these
+    x = np.arange(256 * one)
+    frame = av.VideoFrame(side, side, pix_fmt)
     for plane in frame.planes:
-        rows = np.zeros((16, plane.line_size), np.uint8)
-        rows[:, :16] = levels
+        rows = np.zeros((side, plane.line_size // np.dtype(kind).itemsize), kind)
+        rows[:, :side] = x.reshape(side, side)
         plane.update(rows.tobytes())
-    planes = planes_of(frame, source_of(frame))
+    planes = planes_of(frame, source_of(frame, matrix=matrix))
     assert planes.color.full_range
     y, u, v = (samples.ravel() for samples in samples_of(planes))
-    x = np.arange(256)
-    assert np.array_equal(y, np.clip(np.floor((x - 16) * 255 / 219 + 0.5), 0, 255))
-    assert np.array_equal(u, np.clip(np.floor((x - 128) * 255 / 224 + 128.5), 0, 255))
+    top = x[-1]
+    assert np.array_equal(y, np.clip(np.floor((x - 16 * one) * top / (219 * one) + 0.5), 0, top))
+    assert np.array_equal(u, np.clip(np.floor((x - 128 * one) * top / (224 * one) + 128 * one + 0.5), 0, top))
     assert np.array_equal(u, v)
-    assert [y[16], y[235], u[16], u[128], u[240]] == [0, 255, 1, 128, 255]
+    assert [y[16 * one], y[235 * one], u[128 * one]] == [0, top, 128 * one]
 
 
 def test_widening_changes_no_color_by_more_than_a_level():
@@ -195,9 +214,9 @@ def test_widening_changes_no_color_by_more_than_a_level():
     ("pix_fmt", "changes"),
     [
         ("yuv420p", {"matrix": "smpte170m"}),
-        ("yuv420p", {"matrix": "bt2020-ncl"}),
+        ("yuv420p", {"matrix": "bt470bg"}),
         ("yuv420p", {"full_range": True}),
-        ("yuv420p10le", {}),
+        ("yuv420p10le", {"full_range": True}),
     ],
 )
 def test_nothing_else_is_widened(pix_fmt, changes):

@@ -258,3 +258,11 @@ def test_a_replaced_or_trimmed_film_renders_only_its_chunks_again(manifest):
     assert changed_chunks(manifest, (body, film()), (trimmed, film())) == [3, 4, 5]
     bare = "<p>{}</p><video id='v' muted src='a.mp4'></video>"  # the document stays apart from it
     assert changed_chunks(manifest, (bare.format(1), film()), (bare.format(1), film())) == []
+
+
+def test_planning_does_not_wait_for_a_source_that_cannot_be_used(manifest):
+    with pytest.raises(errors.NotMediaError):
+        manifest(video(src="b.mp4"), options={"load_timeout": 10}, **{"b.mp4": b"<html>"})
+    late = "<script>setTimeout(() => { root.innerHTML = `" + video(src="b.mp4") + "` }, 300)</script>"
+    with pytest.raises(errors.NotMediaError):
+        manifest('<div id="root"></div>' + late, options={"load_timeout": 10}, **{"b.mp4": b"<html>"})

@@ -1,79 +1,178 @@
-"""Every frame of a rendered composition shows the right frame of its source, with any chunks."""
+"""Videos in rendered compositions: every frame shows the right frame of its source, however the video is chunked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import math
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from video_samples import bar_code_video, cached, read_bar_code
+from video_samples import bar_code_video, cached, cut_video, luma, read_bar_code, truncated
+from video_walls import Cell, Film, Numbers, plays, proven, regular, wall
 
 import hfdask
-from hfdask.core.model import FrameRecord, decode
-from hfdask.store import split_url
 
 pytestmark = pytest.mark.browser
 
-WIDTH, HEIGHT = 320, 180
-VIDEO = "position: absolute; left: 40px; top: 20px; width: 160px; height: 96px"
-Picture = NDArray[np.uint8]
+SECONDS = "1.2"
+NTSC = Fraction(30000, 1001)
+UNEVEN = [Fraction(n, 120) for step in range(0, 192, 23) for n in (step, step + 4, step + 16, step + 18)]
 
 
-def composition(videos: str, duration: float = 1, fps: str = "30") -> str:
-    return (
-        "<style>body { background: #036; margin: 0 }</style>"
-        f'<div id="root" data-composition-id="main" data-width="{WIDTH}" data-height="{HEIGHT}" data-duration="{duration}" '
-        f'data-fps="{fps}" data-no-timeline>{videos}</div>'
-    )
+def film(name: str, frames: int = 45, fps: Fraction | int = 30, **options: Any) -> Path:
+    return cached(bar_code_video, name, frames, fps, size=(64, 32), **options)
 
 
-def rendered(folder: Path, out: Path, **options: Any) -> tuple[list[str], list[Picture]]:
-    """Return the digests and the decoded pictures of all frames."""
-    plan = hfdask.plan(folder, out / "plan", check="off", load_timeout=15, **options)
-    digests: list[str] = []
-    pictures: list[Picture] = []
-    for chunk in plan.manifest.chunks:
-        result = hfdask.render_chunk(plan.url, chunk.index, out / f"{chunk.index}.mp4")
-        store, name = split_url(result.frames_url)
-        digests += decode(store.read(name), FrameRecord, name).digests
-        with av.open(str(out / f"{chunk.index}.mp4")) as file:
-            pictures += [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in file.decode(video=0)]
-    return digests, pictures
+def cut(path: Path) -> Path:
+    return cut_video(film("30.mp4"), path, Fraction(7, 30))
 
 
-def number(picture: Picture, left: int = 40, top: int = 20, width: int = 160, height: int = 96) -> int | None:
-    """Return the number in a box, or None if the box has the color of the background."""
-    box = picture[top : top + height, left : left + width]
-    if int(np.ptp(box.reshape(-1, 3).astype(int), axis=0).max()) < 30:
-        return None
-    return read_bar_code(box)
+def broken(path: Path) -> Path:
+    return truncated(film("whole.ts", 20), path, 0.6)
 
 
-def numbers(pictures: Sequence[Picture], **box: int) -> list[int | None]:
-    return [number(picture, **box) for picture in pictures]
+SOURCES: dict[str, Callable[[], Path]] = {
+    "24.mp4": lambda: film("24.mp4", fps=24),
+    "25.mp4": lambda: film("25.mp4", fps=25),
+    "30.mp4": lambda: film("30.mp4"),
+    "60.mp4": lambda: film("60.mp4", 90, 60),
+    "ntsc.mp4": lambda: film("ntsc.mp4", fps=NTSC),
+    "uneven.mp4": lambda: film("uneven.mp4", len(UNEVEN), times=UNEVEN),
+    "cut.mp4": lambda: cached(cut, "cut.mp4"),
+    "no-edit-list.mp4": lambda: film("no-edit-list.mp4", mux={"use_editlist": "0"}),
+    "late.mp4": lambda: film("late.mp4", start=Fraction(1, 2), sound=(Fraction(0), Fraction(1))),
+    "vp9.webm": lambda: film("vp9.webm", codec="libvpx-vp9"),
+    "hevc.mp4": lambda: film("hevc.mp4", codec="libx265"),
+    "whole.ts": lambda: film("whole.ts", 20),
+    "broken.ts": lambda: cached(broken, "broken.ts"),
+    "short.mp4": lambda: film("short.mp4", 12),
+    "one.mp4": lambda: film("one.mp4", 1),
+    "slow.mp4": lambda: film("slow.mp4", 3, Fraction(1, 2), gop=1),
+}
+FILMS = {
+    "24.mp4": regular(45, 24),
+    "25.mp4": regular(45, 25),
+    "30.mp4": regular(45),
+    "60.mp4": regular(90, 60),
+    "ntsc.mp4": regular(45, NTSC),
+    "uneven.mp4": Film(UNEVEN, range(len(UNEVEN))),
+    "cut.mp4": regular(38, first=7),
+    "no-edit-list.mp4": regular(45),
+    "late.mp4": Film([Fraction(1, 2) + Fraction(n, 30) for n in range(45)], range(45)),
+    "vp9.webm": Film([Fraction(round(1000 * n / 30), 1000) for n in range(45)], range(45), rounding=Fraction(1, 2000)),
+    "hevc.mp4": regular(45),
+    "whole.ts": regular(20),
+    "short.mp4": regular(12),
+    "one.mp4": regular(1),
+    "slow.mp4": regular(3, Fraction(1, 2)),
+}
 
 
-RATES = [Fraction(24), Fraction(25), Fraction(30), Fraction(60), Fraction(30000, 1001)]
+def broken_film() -> Film:
+    """The frames that FFmpeg finds in the part of the file that is left."""
+    with av.open(str(SOURCES["broken.ts"]())) as file:
+        numbers = [read_bar_code(luma(frame)) for frame in file.decode(video=0)]
+    return Film([Fraction(number, 30) for number in numbers], numbers)
 
 
-@pytest.mark.parametrize("rate", RATES, ids=str)
-def test_every_frame_shows_its_source_frame_in_any_chunking(rate, project: Callable[..., Path], tmp_path):
-    source = cached(bar_code_video, "clip.mp4", 60, rate)
-    html = composition(
-        f'<video id="v" src="clip.mp4" data-start="0.2" data-duration="0.6" data-media-start="0.3" style="{VIDEO}"></video>'
-    )
-    folder = project(html, **{"clip.mp4": source.read_bytes()})
-    whole, pictures = rendered(folder, tmp_path / "1", chunk_size=30)
-    shown = numbers(pictures)
-    expected = [
-        int((Fraction(3, 10) + Fraction(frame - 6, 30) + Fraction(1, 10**6)) * rate) if 6 <= frame < 24 else None
-        for frame in range(30)
-    ]
-    assert shown == expected
-    chunked, _ = rendered(folder, tmp_path / "7", chunk_size=7)
-    assert chunked == whole
+def video(src: str, attributes: str = "") -> str:
+    return f'<video muted src="{src}" style="PLACE" {attributes}></video>'
+
+
+def lasting(start: str, duration: str, more: str = "") -> str:
+    return f'data-start="{start}" data-duration="{duration}" {more}'
+
+
+def ramp(*points: tuple[float, float]) -> str:
+    lane = {"target": "rate", "points": [{"t": t, "v": v} for t, v in points]}
+    return f"data-automation='{json.dumps({'version': 1, 'lanes': [lane]})}'"
+
+
+def faster_and_faster(seconds: Fraction) -> Fraction:
+    """The integral of a ramp from 0.75 to 2 in a second; no frame is so near to an edge that its trapezoids decide."""
+    growth = 2 / 0.75
+    return Fraction(0.75 * (growth ** float(seconds) - 1) / math.log(growth))
+
+
+def one_after_another(first: Numbers, second: Numbers) -> Numbers:
+    return lambda frame: first(frame) if second(frame) is None else second(frame)
+
+
+def cells(fps: Fraction) -> dict[str, Cell]:
+    """A cell for each kind of source and of clip."""
+
+    def shows(name: str, *window: str, **options: Any) -> Numbers:
+        return plays(FILMS[name], fps, *window, **options)
+
+    slot = lasting("0.2", "0.8", 'data-media-start="0.3"')
+    seam = repr(float(7 / fps))  # at the first frame of the second chunk
+    sources = {
+        name: Cell(video(name, slot), shows(name, "0.2", "1.0", into="0.3")) for name in (*list(FILMS)[:11], "whole.ts")
+    }
+    clips = {
+        "a file that was cut": Cell(
+            video("broken.ts", lasting("0", "1.1")), plays(broken_film(), fps, "0", "1.1")
+        ),
+        "one frame": Cell(video("one.mp4", lasting("0.1", "0.9")), shows("one.mp4", "0.1", "1.0")),
+        "half a frame a second": Cell(
+            video("slow.mp4", lasting("0", "1", 'data-media-start="1.6"')), shows("slow.mp4", "0", "1", into="1.6")
+        ),
+        "a slot longer than its source": Cell(video("short.mp4", lasting("0.1", "1")), shows("short.mp4", "0.1", "1.1")),
+        "a slot shorter than its source": Cell(video("30.mp4", lasting("0.3", "0.1")), shows("30.mp4", "0.3", "0.4")),
+        "no slot": Cell(video("short.mp4", 'data-start="0.5"'), shows("short.mp4", "0.5")),
+        "an in-point past the end": Cell(
+            video("short.mp4", lasting("0.2", "0.5", 'data-media-start="3"')), shows("short.mp4", "0.2", "0.7", into="3")
+        ),
+        "a loop": Cell(
+            video("short.mp4", lasting("0.1", "1", "loop")), shows("short.mp4", "0.1", "1.1", round=Fraction(2, 5))
+        ),
+        "a loop that began before the video": Cell(
+            video("short.mp4", lasting("-0.25", "1.3", 'loop data-media-start="0.1"')),
+            shows("short.mp4", "0", "1.05", into="0.1", origin="-0.25", round=Fraction(3, 10)),
+        ),
+        "a clip that began before the video": Cell(
+            video("30.mp4", lasting("-0.5", "1")), shows("30.mp4", "0", "0.5", origin="-0.5")
+        ),
+        "half the rate": Cell(
+            video("30.mp4", lasting("0.1", "1", 'data-playback-rate="0.5"')), shows("30.mp4", "0.1", "1.1", rate="0.5")
+        ),
+        "twice the rate": Cell(
+            video("60.mp4", lasting("0.1", "0.6", 'data-playback-rate="2"')), shows("60.mp4", "0.1", "0.7", rate="2")
+        ),
+        "a ramp": Cell(
+            video("60.mp4", lasting("0.1", "1", ramp((0, 0.75), (1, 2)))),
+            shows("60.mp4", "0.1", "1.1", played=faster_and_faster),
+        ),
+        "from a seam on": Cell(video("30.mp4", lasting(seam, "0.5")), shows("30.mp4", seam, repr(float(seam) + 0.5))),
+        "the same file again": Cell(
+            video("30.mp4", lasting("0.6", "0.4", 'data-media-start="0.1"')), shows("30.mp4", "0.6", "1.0", into="0.1")
+        ),
+        "one after another": Cell(
+            video("24.mp4", lasting("0", "0.5")) + video("25.mp4", lasting("0.5", "0.5", 'data-media-start="0.2"')),
+            one_after_another(shows("24.mp4", "0", "0.5"), shows("25.mp4", "0.5", "1.0", into="0.2")),
+        ),
+        "one after another of one file": Cell(
+            video("30.mp4", lasting("0", "0.5")) + video("30.mp4", lasting("0.5", "0.5", 'data-media-start="0.5"')),
+            one_after_another(shows("30.mp4", "0", "0.5"), shows("30.mp4", "0.5", "1.0", into="0.5")),
+        ),
+        "end to end by reference": Cell(
+            f'<video id="before" muted src="short.mp4" style="PLACE" {lasting("0.1", "0.3")}></video>'
+            + video("60.mp4", 'data-start="before" data-duration="0.5"'),
+            one_after_another(shows("short.mp4", "0.1", "0.4"), shows("60.mp4", "0.4", "0.9")),
+        ),
+    }  # fmt: skip
+    return sources | clips
+
+
+@pytest.mark.parametrize(
+    "fps", [Fraction(30), pytest.param(Fraction(24), marks=pytest.mark.slow), pytest.param(NTSC, marks=pytest.mark.slow)], ids=str
+)  # fmt: skip
+def test_every_frame_shows_its_source_frame_in_any_chunking(fps, project: Callable[..., Path], tmp_path):
+    there = cells(fps)
+    folder = project(wall(there, SECONDS, fps), **{name: make().read_bytes() for name, make in SOURCES.items()})
+    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)
+    proven(there, plan, tmp_path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,7 +36,7 @@ VERSION = "9.8.7.6"
 
 _OWN_BROWSER = os.environ.get(ENV_BROWSER)
 _BLANK = '<div data-composition-id="blank" data-width="16" data-height="16" data-duration="1"></div>'
-_SEEK = re.compile(r"__hfdask\.frame\((\d+)\)")
+_SEEK = re.compile(r"__hfdask\.frame\((\d+|\[.*\])\)")
 _RATE = re.compile(r'"fps": \[(\d+), (\d+)\]')
 _ELSEWHERE = re.compile(r"""<(\w+)[^>]*\s(?:src|href)=["'](https?://[^"']+)""")
 _KINDS = {"script": "Script", "link": "Stylesheet", "img": "Image"}
@@ -55,6 +56,7 @@ _NOTHING_FOUND: dict[str, Any] = {
 }
 _SETTINGS = re.compile(
     r"(Network|Page|Runtime|Debugger|DOM|CSS|Fetch)\.(enable|disable|setFontFamilies|overrideNetworkState)"
+    r"|Storage\.clearDataForOrigin|Network\.clearBrowser(Cookies|Cache)"
 )
 
 
@@ -62,9 +64,9 @@ class FakeChromium:
     """Has what `hfdask.browser.chromium.Chromium` has; also its own Playwright browser, processes, memory and server."""
 
     pid = 0
-    profile = None
 
-    def __init__(self, mode: CaptureMode, fonts: FontSetup) -> None:
+    def __init__(self, mode: CaptureMode, fonts: FontSetup, *, profile: bool = False) -> None:
+        self.profile = _Profile(self) if profile else None
         self.mode = mode
         self.fonts = fonts
         self.pages = 0
@@ -184,6 +186,13 @@ class _Context:
         """Nothing is kept."""
 
 
+class _Profile:
+    """A profile without a folder: pictures of videos are served."""
+
+    def __init__(self, chromium: FakeChromium) -> None:
+        self.context = _Context(chromium)
+
+
 class _Page:
     def __init__(self, context: _Context) -> None:
         self.context = context
@@ -191,6 +200,12 @@ class _Page:
 
     def on(self, event: str, listener: Callable[..., object]) -> None:
         """Nothing ever happens."""
+
+    async def set_viewport_size(self, size: object) -> None:
+        """Every page has the size of its composition."""
+
+    async def close(self) -> None:
+        """Keep nothing."""
 
     async def add_init_script(self, script: str) -> None:
         """Take the rate out of the runtime's configuration; there is no script engine to run the rest."""
@@ -253,7 +268,9 @@ class _Devtools:
     async def _value(self, page: FakePage, expression: str) -> Any:
         if sought := _SEEK.search(expression):
             await asyncio.sleep(page.seek_seconds)
-            return page.seek(float(int(sought[1]) / self._page.context.fps))
+            asked = json.loads(sought[1])
+            frame, videos = (asked, None) if isinstance(asked, int) else asked
+            return page.seek(float(frame / self._page.context.fps), videos)
         for known, answer in _ANSWERS.items():
             if known in expression:
                 return answer(page)
@@ -263,7 +280,11 @@ class _Devtools:
 _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.status()": FakePage.status,
     "__hfdask.report()": FakePage.report,
-    "__hfdask.videos()": lambda page: [],
+    "__hfdask.videos()": FakePage.videos,
+    "__hfdask.prepareVideos(": lambda page: {"file": False},
+    "__hfdask.serveVideos()": lambda page: None,
+    "__hfdask.knowDurations(": lambda page: None,
+    "__hfdask.scenesOn()": lambda page: [],
     "__hfdask.sight()": FakePage.sight,
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
@@ -279,8 +300,7 @@ def _base64(page: FakePage) -> str:
 
 
 async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool) -> FakeChromium:
-    assert not profile  # a fake page has no videos
-    chromium = FakeChromium(mode, fonts)
+    chromium = FakeChromium(mode, fonts, profile=profile)
     self._launched.append(chromium)  # type: ignore[arg-type]
     return chromium
 

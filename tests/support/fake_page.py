@@ -2,6 +2,7 @@
 
 It understands a root's ``data-composition-id``, size, duration and ``data-fps``, and clips with ``data-start`` and
 ``data-duration``. Each visible clip is a square, coloured by its markup; squares move if "animation" or "canvas" stands in it.
+The square of a ``<video>`` moves with the number of its source frame.
 The background is coloured by the rest of the document. ``data-seek-ms`` of the root makes each frame take so long, ``data-noise`` makes
 the background noise, for files of some size. Nothing else of a page is here: no style, no script, no text.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html.parser import HTMLParser
@@ -35,6 +37,11 @@ class FakeClip:
     end: float | None
     place: int
     text: str
+    given: Mapping[str, str | None]
+
+    @property
+    def is_video(self) -> bool:
+        return self.tag == "video" and bool(self.given.get("src"))
 
     @property
     def moves(self) -> bool:
@@ -55,10 +62,12 @@ class FakePage:
         self.rest = parser.rest()
         self.seek_seconds = float(self.root.get("data-seek-ms") or 0) / 1000
         self._width, self._height = (int(self.root.get(f"data-{side}") or 0) for side in ("width", "height"))
+        self._numbers: dict[str, int] = {}  # of source frames, by render id
         self._drawn = self._state = self._state_at(0.0)
 
-    def seek(self, time: float) -> bool:
-        """Go to a time; return true if anything looks different."""
+    def seek(self, time: float, videos: Mapping[str, Mapping[str, Any]] | None = None) -> bool:
+        """Go to a time, with the states of videos by render id; return true if anything looks different."""
+        self._numbers = {name: state["frame"] for name, state in (videos or {}).items()}
         before, self._state = self._state, self._state_at(time)
         return before != self._state
 
@@ -97,6 +106,33 @@ class FakePage:
         lists = ("offenders", "waiting", "missing", "videos", "pending", "problems")
         return {"root": bool(self.root), "prepared": True, "mayEnd": False, **{name: [] for name in lists}}
 
+    def videos(self) -> list[dict[str, Any]]:
+        """Return what the page runtime would report of videos."""
+        whole = float(self.root.get("data-duration") or 0)
+        return [
+            {
+                "id": clip.id,
+                "element": f'<video "{clip.id}">',
+                "url": f"http://composition.localhost/{clip.given['src']}",
+                "file": clip.given["src"],
+                "start": clip.start,
+                "end": min(whole, clip.end or whole),
+                "origin": clip.start,
+                "pace": 1.0,
+                "slot": clip.end and clip.end - clip.start,
+                "mediaStart": float(clip.given.get("data-media-start") or 0),
+                "rate": float(clip.given.get("data-playback-rate") or 1),
+                "ramp": [],
+                "problem": "",
+                "loop": "loop" in clip.given,
+                "muted": "muted" in clip.given,
+                "declaresSound": True,
+                "auto": False,
+            }
+            for clip in self.clips
+            if clip.is_video
+        ]
+
     def sight(self) -> dict[str, Any]:
         """The parts of the document, each with the window in which it is seen."""
         units = [
@@ -106,7 +142,12 @@ class FakePage:
 
     def _state_at(self, time: float) -> tuple[tuple[int, str, float], ...]:
         shown = [clip for clip in self.clips if clip.shows(time)]
-        return tuple((clip.place, clip.text, round(time, 6) if clip.moves else 0.0) for clip in shown)
+        return tuple((clip.place, clip.text, self._moment(clip, time)) for clip in shown)
+
+    def _moment(self, clip: FakeClip, time: float) -> float:
+        if clip.is_video:
+            return self._numbers.get(clip.id, -1) / 30
+        return round(time, 6) if clip.moves else 0.0
 
 
 @lru_cache(maxsize=64)
@@ -167,7 +208,7 @@ class _Parser(HTMLParser):
         length = given.get("data-duration")
         text = self._html[begin:end]
         until = start + float(length) if length else None
-        self.clips.append(FakeClip(given.get("id") or "", tag, start, until, len(self._spans), text))
+        self.clips.append(FakeClip(given.get("id") or "", tag, start, until, len(self._spans), text, given))
         self._spans.append((begin, end))
 
     def rest(self) -> str:

@@ -19,7 +19,7 @@ let whenWritten = null; // called when the worker has written all pictures of it
 let hasToggled = false; // true if a video begins to show pictures, or stops, in this frame
 let lastStamp = 0; // time stamp of the last picture, in microseconds; it is only a number of the picture
 let lastNumber = 0;
-const strangers = own(new Set()); // names of videos that the plan does not have
+const strangers = own(new Set()); // names of videos that the plan does not have, or whose source cannot be used
 let asks = false; // true while planning, which probes the sources of strangers
 const UNKNOWN = { width: 300, height: 150, duration: Number.NaN }; // shape of a stranger, which shows nothing
 
@@ -35,7 +35,10 @@ async function prepareVideos({ shapes: known, worker, slots, asks: asksFor }) {
 // Add the shapes of videos that planning has probed since.
 function knowVideos(known) {
   Object.assign(shapes, known);
-  for (const name of ownKeys(known)) strangers.delete(name);
+  for (const name of ownKeys(known)) {
+    if (known[name]) strangers.delete(name);
+    else strangers.add(name); // the load does not wait for it
+  }
   return loadVideos();
 }
 
