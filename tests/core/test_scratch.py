@@ -143,7 +143,7 @@ def test_a_file_is_made_while_others_remove_its_empty_folder(tmp_path):
     folder, ended = tmp_path / "shared", threading.Event()
 
     def remove():
-        while not ended.wait(0.0001):
+        while not ended.wait(0.001):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
