@@ -118,7 +118,7 @@ def test_while_chunks_are_encoded_in_scratch(small_disk, source, quiet, tmp_path
     close_browsers()  # their fonts and launchers are in the scratch folder that there was
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(small_disk))
-        patch.setattr(scratch, "_folder", None)
+        patch.setattr(scratch, "_folders", {})
         hfdask.render_chunk(plan.url, 0, tmp_path / "first.mp4")  # fills it with what browsers need
         with filled(small_disk, 1):
             with pytest.raises(errors.DiskFullError):

@@ -320,7 +320,7 @@ def cached(make: Callable[..., Path], name: str, *arguments: Any, **options: Any
 
 @cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    folder = tempfile.TemporaryDirectory(prefix="hfdask-videos-")
+    folder = tempfile.TemporaryDirectory(prefix="video-samples-")
     atexit.register(folder.cleanup)
     return folder
 
