@@ -159,7 +159,7 @@ def pictures_of(chunks: Sequence[hfdask.ChunkResult]) -> list[Picture]:
     pictures: list[Picture] = []
     for chunk in chunks:
         with av.open(chunk.url.removeprefix("file://")) as file:
-            pictures += [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+            pictures += [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in file.decode(video=0)]
     return pictures
 
 
