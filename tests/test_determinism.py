@@ -10,6 +10,7 @@ from chunked import digests, records, split
 from cluster_processes import in_processes
 from distributed import Client
 from samples import COMPOSITIONS, EXAMPLES
+from video_samples import bar_code_video, cached
 
 import hfdask
 from hfdask.browser import session
@@ -88,6 +89,27 @@ def test_examples_do_not_depend_on_chunks_or_workers(name, cluster, tmp_path):
         assert digests(records(split(plan, tmp_path, count), tmp_path / f"c{count}")) == whole
     first = hfdask.render(source, tmp_path / "a.mp4", chunk_size=40, strict=True)
     second = hfdask.render(source, tmp_path / "b.mp4", chunk_size=40, strict=True, client=cluster)
+    assert first.digest == second.digest == digest_of(whole)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+VIDEO = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-no-timeline>
+<video id="film" muted loop src="film.mp4" data-start="0.1" data-duration="0.75" data-media-start="0.1" data-playback-rate="1.5"
+  style="position:absolute;width:80px;height:48px;animation:go 1s linear both"></video>
+<canvas width="64" height="32" style="position:absolute;top:50px"></canvas>
+<style>@keyframes go { to { transform: translateX(70px) rotate(20deg) } }</style>
+<script>const pen = document.querySelector("canvas").getContext("2d");
+requestAnimationFrame(function draw() { pen.clearRect(0, 0, 64, 32); pen.drawImage(film, 0, 0, 64, 32); requestAnimationFrame(draw) })</script></div>"""
+
+
+def test_frames_of_videos_do_not_depend_on_chunks_or_workers(project, cluster, tmp_path):
+    source = project(VIDEO, **{"film.mp4": cached(bar_code_video, "film.mp4", 15, size=(64, 32)).read_bytes()})
+    plan = hfdask.plan(source, tmp_path / "plan", chunk_size=3600)
+    whole = digests(records(plan, tmp_path / "whole"))
+    assert len(set(whole)) == 24  # 23 frames of a film that moves, and nothing
+    assert digests(records(split(plan, tmp_path, 2), tmp_path / "halves", damage_test=False)) == whole
+    first = hfdask.render(source, tmp_path / "a.mp4", chunk_size=11)
+    second = hfdask.render(source, tmp_path / "b.mp4", chunk_size=11, client=cluster)
     assert first.digest == second.digest == digest_of(whole)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 

@@ -140,6 +140,20 @@ def test_ids_are_unique_on_the_page_and_sources_count_from_their_files(tmp_path:
     }
 
 
+def test_names_do_not_depend_on_what_had_loaded_when_the_host_asked(tmp_path: Path) -> None:
+    script = """__hfdask.status();
+      document.querySelector('video').before(Object.assign(document.createElement('video'), {src: 'b.mp4'}))"""
+    body = f'<iframe src="f.html"></iframe><video src="a.mp4"></video><script>{script}</script><video src="c.mp4"></video>'
+    files: dict[str, str | bytes] = {"f.html": "<video src=d.mp4></video>"}
+    told = videos(tmp_path, body, files=files)
+    assert {name: each["file"] for name, each in told.items()} == {
+        "hf-video-0": "b.mp4",
+        "hf-video-1": "a.mp4",
+        "hf-video-2": "c.mp4",
+        "hf-frame-video-0": "d.mp4",
+    }
+
+
 def test_a_copy_of_a_video_has_an_id_of_its_own(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(video("data-start=0"), root=ROOT)) as page:
         assert [each["id"] for each in page.value("__hfdask.videos()")] == ["v"]

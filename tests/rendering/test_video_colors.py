@@ -87,7 +87,7 @@ def corners(path: Path, size: tuple[int, int], **options: Any) -> Path:
     width, height = size
     rows, columns = np.arange(height) * 2 // height, np.arange(width) * 2 // width
     picture = np.array(CORNERS, np.uint8)[rows][:, columns]
-    lossless = {} if options.get("codec") else {"options": {"preset": "ultrafast", "crf": "1"}}
+    lossless: dict[str, Any] = {} if options.get("codec") else {"options": {"preset": "ultrafast", "crf": "1"}}
     return write_video(path, [to_frame(picture, options.pop("pix_fmt", "yuv420p"))], **lossless, **options)
 
 

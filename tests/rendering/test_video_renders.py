@@ -54,7 +54,7 @@ def test_a_still_shows_the_frame_of_its_time(project: Callable[..., Path], tmp_p
 
 def test_a_certificate_holds_and_another_film_is_no_longer_certified(project: Callable[..., Path], tmp_path):
     folder = project(page(), **{"film.mp4": film()})
-    options = {"chunk_size": 13, "certificate": True, "check": "off"}
+    options: dict[str, Any] = {"chunk_size": 13, "certificate": True, "check": "off"}
     made = hfdask.render(folder, tmp_path / "a.mp4", plan_dir=tmp_path / "plan", **options)
     assert all(seam.equal for seam in made.seams)
     assert hfdask.verify(made.output, sample=7).checked == (0, 6, 13, 20, 26, 32, 39)

@@ -45,8 +45,7 @@ function knowVideos(known) {
 // Return the videos that planning has to probe, each with its source.
 function unknownVideos() {
   if (shapes && !asks) return [];
-  nameVideos();
-  return allFeeds()
+  return namedFeeds()
     .map(({ video }) => ({
       id: cut(videoId(video), MAX_NAME),
       element: cut(describe(video), MAX_NAME),
@@ -82,9 +81,8 @@ function openStreams(source, slots) {
 function aimVideos(states = null) {
   noteMovement(everything.takeRecords());
   for (const clock of childClocks()) clock.adoptDocuments();
-  nameVideos();
   const known = [];
-  for (const feed of allFeeds()) {
+  for (const feed of namedFeeds()) {
     const name = videoId(feed.video);
     if (!hasOwn(shapes, name)) {
       if (!asks && !strangers.has(name) && !hasOwn(config.durations, name)) {
@@ -213,7 +211,7 @@ function gateVideos() {
   if (prepared && looks++) {
     for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
   }
-  if (streams && allFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
+  if (streams && namedFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
     gate("videos", loadVideos());
   }
 }
