@@ -10,6 +10,8 @@ const { close: closePicture } = VideoPicture?.prototype ?? {};
 const pictureTime = VideoPicture && describeProperty(VideoPicture.prototype, "timestamp").get;
 const { checkVisibility } = Element.prototype;
 const { createElement: makeElement } = Document.prototype;
+const { getWriter } = WritableStream.prototype;
+const { write: writePicture, releaseLock } = WritableStreamDefaultWriter.prototype;
 
 let shapes = null; // what the plan has of each video, by its name
 let streams = null; // the worker
@@ -174,12 +176,13 @@ function tellAllLoaded() {
 }
 
 // The page's load waits until a video has something to show.
-function writeNothing({ writable }) {
+function writeNothing({ writable }, timestamp = 0) {
   const planes = new Uint8Array([0, 0, 0, 0, 128, 128, 0, 0, 0, 0]);
   const shape = { codedWidth: 2, codedHeight: 2, displayWidth: 300, displayHeight: 150 }; // as a video without a size
-  const writer = writable.getWriter();
-  later(writer.write(new VideoPicture(planes, { format: "I420A", ...shape, timestamp: 0 })), () => {});
-  writer.releaseLock();
+  const writer = apply(getWriter, writable, []);
+  const picture = new VideoPicture(planes, { format: "I420A", ...shape, timestamp });
+  later(apply(writePicture, writer, [picture]), () => {});
+  apply(releaseLock, writer, []);
 }
 
 const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TIME__;
@@ -216,10 +219,17 @@ function mayBeLate(feeds, moved) {
 
 // Called after the drawing. A video of the runtime's own is enough, since messages to all videos are handled in order.
 let barrier = null;
-function passVideos() {
-  barrier ??= ours(() => ({ ...newFeed(apply(makeElement, document, ["video"])), shape: UNKNOWN }));
+async function passVideos() {
+  barrier ??= ours(() => newFeed(apply(makeElement, document, ["video"])));
+  while (!barrier.written.includes(shownStamp(barrier))) {
+    ours(() => {
+      barrier.written.push(++lastStamp);
+      writeNothing(barrier, lastStamp);
+    });
+    const since = native.now();
+    while (native.now() - since < AGAIN && !barrier.written.includes(shownStamp(barrier))) await reactions();
+  }
   barrier.written.length = 0;
-  return feedVideos([barrier]);
 }
 
 // A frame with the states of its videos: pictures come before scripts run, which may draw them. Videos that scripts bring get theirs after.
