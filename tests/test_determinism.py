@@ -43,7 +43,7 @@ SMALL = [pytest.param(name, marks=[] if name in EACH_KIND - {*LIBRARIES} else [p
 TRAVELLERS = {"canvas_raf", "gsap", "images", "sub_twice", "text"}
 TO_WORKERS = [pytest.param(name, marks=[] if name in TRAVELLERS else [pytest.mark.slow]) for name in ALL]
 # Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
-LARGE = ["title", "data", "webgl", "gsap"]
+LARGE = ["title", "data", "webgl", "gsap", "film"]
 
 
 def records(plan: hfdask.Plan, folder: Path, **options) -> list[hfdask.ChunkResult]:
