@@ -50,7 +50,7 @@ docs: $(VENV)/.docs
 notebooks: setup
 	$(BIN)/python tools/execute_notebooks.py
 
-setup: $(VENV)/.installed $(VENV)/.browser $(VENV)/.libraries
+setup: $(VENV)/.installed $(VENV)/.browser $(VENV)/.libraries $(VENV)/.film
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "hfdask needs Python 3.11 or newer: make PYTHON=python3.11"'
@@ -75,5 +75,10 @@ $(VENV)/.libraries: tools/fetch_npm.py | $(VENV)/.browser
 	$(PYTHON) tools/fetch_npm.py
 	touch $@
 
+# The films of examples/film: drawn here, never kept here.
+$(VENV)/.film: tools/make_film.py | $(VENV)/.installed
+	$(BIN)/python tools/make_film.py
+	touch $@
+
 clean:
-	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache .coverage* examples/*/vendor tests/compositions/*/vendor
+	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache .coverage* examples/*/vendor examples/*/media tests/compositions/*/vendor

@@ -79,7 +79,7 @@ _HOMES = {
         "ChunkRange",
         "ChunkResult",
         "Clip",
-    "ColorSpace",
+        "ColorSpace",
         "EncoderSettings",
         "Environment",
         "Finding",

@@ -31,7 +31,7 @@ def some(names: Iterable[str], on_every_run: set[str]) -> list[ParameterSet]:
 
 
 # Whole examples are long and large: a part of each, at its most lively, on every run, and all of it in `make test-all`.
-LARGE = ["title", "data", "webgl", "gsap"]
+LARGE = ["title", "data", "webgl", "gsap", "film"]
 
 
 @pytest.fixture(scope="module")

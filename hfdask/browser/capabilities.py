@@ -1,4 +1,4 @@
-"""Find out by a trial which capture mode this machine's browser supports."""
+"""Find out by trials what this machine's browser supports: capture modes, and files that it shares with this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import base64
 import contextlib
 import functools
+import tempfile
 from collections.abc import AsyncIterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -17,12 +19,15 @@ from hfdask.browser.calls import Patience, browser_call, first_line
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.discovery import find_browser
 from hfdask.browser.loop import BrowserThread, browser_thread
-from hfdask.core.model import CaptureMode
+from hfdask.browser.session import PageSession, open_page
+from hfdask.core.model import CaptureMode, PageSettings
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError
 
 # Much more than an empty page should need: on a crowded machine ten seconds are not enough.
 _PROBE_SECONDS = 45.0
 _PAUSE = 0.01
+_COMPOSITION = """<!doctype html><title>trial</title>
+<div data-composition-id="c" data-width="64" data-height="64" data-duration="1" data-no-timeline></div>"""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -95,3 +100,39 @@ async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chr
 async def _drawn(cdp: CDPSession, chromium: Chromium) -> bool:
     answer = await begin_frame(cdp, chromium, screenshot={"format": "png"})
     return base64.b64decode(answer.get("screenshotData", "")).startswith(PNG_SIGNATURE)
+
+
+def shared_files(mode: CaptureMode) -> Path | None:
+    """Return the folder through whose files this process gives pictures to the videos of pages; None if it has to serve them.
+
+    Raises
+    ------
+    BrowserNotFoundError, BrowserLaunchError, BrowserCrashError
+    """
+    with tempfile.TemporaryDirectory(prefix="hfdask-") as folder:
+        entry = Path(folder) / "index.html"
+        entry.write_text(_COMPOSITION)
+        thread = browser_thread()
+        return thread.run(_try_shared_file(thread, mode, entry))
+
+
+async def _try_shared_file(thread: BrowserThread, mode: CaptureMode, entry: Path) -> Path | None:
+    settings = PageSettings(
+        width=64,
+        height=64,
+        capture_mode=mode,
+        fragment=False,
+        variables={},
+        page_errors="raise",
+        load_timeout=_PROBE_SECONDS,
+        frame_timeout=_PROBE_SECONDS,
+    )
+
+    def enter(chromium: Chromium) -> contextlib.AbstractAsyncContextManager[PageSession]:
+        return open_page(chromium, {entry.name: entry}, settings, Fraction(30), profile=True)
+
+    async with thread.pool.opened(mode, None, enter, profile=True) as (session, _):
+        session.prepare_videos({})
+        await session.load(entry.name)
+        profile = session.chromium.profile
+        return None if profile is None or session.site.shared is not None else profile.folder

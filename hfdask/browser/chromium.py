@@ -75,7 +75,8 @@ _ENVIRONMENT = (
     "LD_LIBRARY_PATH",
 )
 _KILLED_SECONDS = 2.0  # for the driver to notice it
-_PROFILE_ROOM = 256 * 2**20  # bytes for a profile and the pictures of its shared file
+PROFILE_ROOM = 256 * 2**20
+"""Bytes that must be free in memory for a profile and the pictures that pass through it."""
 
 CONTEXT: dict[str, Any] = {
     "device_scale_factor": 1,
@@ -141,7 +142,7 @@ class Chromium:
             The message has Chromium's output.
         """
         confined: Confined | None = None
-        folder = memory_folder(_PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
+        folder = memory_folder(PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
         mark = f"--hfdask={secrets.token_hex(8)}"  # so that the browser is found even if it does not answer
         try:
             async with asyncio.timeout(Patience.launch + Patience.answer):

@@ -14,16 +14,19 @@ from distributed.system import MEMORY_LIMIT
 
 from hfdask._version import __version__
 from hfdask.browser import browser_thread
-from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.capabilities import capture_mode, shared_files
+from hfdask.browser.chromium import PROFILE_ROOM
 from hfdask.browser.confine import try_out
 from hfdask.browser.discovery import REMEDY, browser_version, find_browser, sandbox_possible
 from hfdask.browser.environment import current_environment, platform_name
 from hfdask.browser.memory import browser_limit
-from hfdask.core.scratch import shared_folder
+from hfdask.core.model import CaptureMode
+from hfdask.core.scratch import MEMORY, shared_folder
 from hfdask.errors import BrowserError, HfdaskError
 from hfdask.fonts.configuration import machine_fonts
 from hfdask.fonts.families import CANONICAL
 from hfdask.fonts.install import fonts_folder
+from hfdask.media.video_file import usual_decoders
 from hfdask.store.cache import Cache
 
 LITTLE_DISK = 10**9
@@ -56,6 +59,7 @@ def diagnose() -> Diagnosis:
     facts["platform"] = platform_name()
     facts["cores"] = str(len(os.sched_getaffinity(0)))
     _look_at_browser(report)
+    _look_at_decoders(report)
     _look_at_fonts(report)
     _look_at_machine(report)
     return report
@@ -82,6 +86,39 @@ def _look_at_browser(report: Diagnosis) -> None:
         )
     if mode != "beginframe":
         report.warnings.append(f"no BeginFrame: the slower screenshot mode is used; for a headless shell, {REMEDY}")
+    _look_at_shared_files(report, mode)
+
+
+def _look_at_shared_files(report: Diagnosis, mode: CaptureMode) -> None:
+    try:
+        folder = shared_files(mode)
+    except HfdaskError as error:
+        report.problems.append(f"{error.code}: {error.message}")
+        return
+    room = _gigabytes(PROFILE_ROOM)
+    if folder is None:
+        report.facts["pictures of videos"] = "by the page server"
+        report.warnings.append(
+            f"no files are shared with the browser, so pictures of videos reach it more slowly: see that {MEMORY} has {room} free"
+        )
+    elif folder.is_relative_to(MEMORY):
+        report.facts["pictures of videos"] = f"by a file in {MEMORY}, which has {_gigabytes(_free(MEMORY))} free"
+    else:
+        report.facts["pictures of videos"] = f"by a file in {folder.parent}"
+        report.warnings.append(
+            f"pictures of videos pass through a disk, as {MEMORY} is missing or has less than {room} free: "
+            "give it more room (`docker run --shm-size=1g`)"
+        )
+
+
+def _look_at_decoders(report: Diagnosis) -> None:
+    decoders = usual_decoders()
+    report.facts["decoders"] = ", ".join(kind for kind, there in decoders.items() if there)
+    missing = [kind for kind, there in decoders.items() if not there]
+    if missing:
+        report.warnings.append(
+            f"PyAV cannot decode {', '.join(missing)}: install PyAV from PyPI, whose FFmpeg has all of them"
+        )
 
 
 def _look_at_fonts(report: Diagnosis) -> None:
@@ -104,7 +141,7 @@ def _look_at_fonts(report: Diagnosis) -> None:
 
 
 def _look_at_machine(report: Diagnosis) -> None:
-    free = shutil.disk_usage(shared_folder()).free
+    free = _free(shared_folder())
     report.facts["disk"] = f"{_gigabytes(free)} free in {shared_folder()}"
     if free < LITTLE_DISK:
         report.warnings.append(
@@ -121,6 +158,10 @@ def _look_at_machine(report: Diagnosis) -> None:
     if _HUGE_PAGES.exists():
         chosen = _HUGE_PAGES.read_text().partition("[")[2].partition("]")[0]
         report.facts["huge pages"] = f"{chosen} (for shared memory; 'always' saves CPU time in the compositor)"
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _gigabytes(count: int) -> str:

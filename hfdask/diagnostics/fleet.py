@@ -22,7 +22,7 @@ from hfdask.diagnostics.doctor import Diagnosis, diagnose
 DECISIVE = ("hfdask", "browser version", "av", "ffmpeg", "capture", "platform")
 """Facts that must be equal everywhere: a plan is locked to them."""
 
-INDIVIDUAL = ("disk", "cache")
+INDIVIDUAL = ("disk", "cache", "pictures of videos")
 """Facts that may differ."""
 
 RECOMMENDED = Path(str(files("hfdask.cluster") / "dask.yaml"))

@@ -26,6 +26,16 @@ _SOUND = "mp3,wav,flac,aac,aiff,caf,w64"  # so that an error can say that the fi
 _OPTIONS = {"format_whitelist": f"{_VIDEO},{_SOUND}", "protocol_whitelist": "file"}
 _STREAM_OPTIONS = {"max_pixels": str(MAX_SOURCE_PIXELS)}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders drop the alpha
+_USUAL = {
+    "H.264": ("h264",),
+    "HEVC": ("hevc",),
+    "VP8": ("vp8",),
+    "VP9": ("vp9",),
+    "AV1": ("libdav1d", "libaom-av1"),  # FFmpeg's own decoder needs a graphics card
+    "ProRes": ("prores",),
+    "transparency of VP8": (_ALPHA_DECODERS["vp8"],),
+    "transparency of VP9": (_ALPHA_DECODERS["vp9"],),
+}
 
 _PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
 
@@ -60,6 +70,19 @@ def packets_of(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any
         return
     except IndexError:
         return  # PyAV 18 raises this at the end of a file in which a stream appeared late
+
+
+def usual_decoders() -> dict[str, bool]:
+    """Return the usual kinds of video, and whether this FFmpeg can decode each of them in software."""
+    return {kind: any(map(_is_there, names)) for kind, names in _USUAL.items()}
+
+
+def _is_there(decoder: str) -> bool:
+    try:
+        av.Codec(decoder, "r")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
 
 
 def decoder_of(stream: VideoStream, *, alpha: bool) -> VideoCodecContext:

@@ -196,6 +196,29 @@ def test_a_video_that_comes_into_sight_shows_its_own_frame(code, tmp_path):
     assert seen == [frame + 100 if frame % 3 == 2 else BLANK for frame in range(36)]
 
 
+def test_a_picture_waits_for_messages_about_the_drawing_before_it_if_anything_moved(monkeypatch, tmp_path):
+    script = """addEventListener("hf-seek", ({ detail: { time } }) => { box.style.left = `${Math.round(time * 30) * 2}px` })"""
+    body = f'{VIDEO}<div id="box" style="{BOX};top:32px;background:#fff"></div>'
+    calls: list[str] = []
+    with open_fed(tmp_path, page(body, script), ["v"]) as fed:
+        session = fed.page.session
+        evaluate, begin_frame = session._evaluate, session.begin_frame
+
+        async def evaluated(expression: str) -> object:
+            calls.append(expression.partition("(")[0])
+            return await evaluate(expression)
+
+        async def begun(*, screenshot: bool) -> dict[str, object]:
+            calls.append("picture" if screenshot else "drawing")
+            return await begin_frame(screenshot=screenshot)
+
+        monkeypatch.setattr(session, "_evaluate", evaluated)
+        monkeypatch.setattr(session, "begin_frame", begun)
+        assert read_all(fed.frames(3, 4, lambda frame: {"v": frame})) == [3]
+    passing = calls.index("__hfdask.passVideos")
+    assert calls[passing - 2 : passing + 2] == ["__hfdask.frame", "drawing", "__hfdask.passVideos", "picture"]
+
+
 def test_a_clip_of_a_host_shows_its_first_frame(tmp_path):
     files = {
         "scene.html": f'<template><div data-composition-id="s" data-width="64" data-height="64">{VIDEO}</div></template>'

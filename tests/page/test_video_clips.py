@@ -143,7 +143,9 @@ def test_ids_are_unique_on_the_page_and_sources_count_from_their_files(tmp_path:
 def test_names_do_not_depend_on_what_had_loaded_when_the_host_asked(tmp_path: Path) -> None:
     script = """__hfdask.status();
       document.querySelector('video').before(Object.assign(document.createElement('video'), {src: 'b.mp4'}))"""
-    body = f'<iframe src="f.html"></iframe><video src="a.mp4"></video><script>{script}</script><video src="c.mp4"></video>'
+    body = (
+        f'<iframe src="f.html"></iframe><video src="a.mp4"></video><script>{script}</script><video src="c.mp4"></video>'
+    )
     files: dict[str, str | bytes] = {"f.html": "<video src=d.mp4></video>"}
     told = videos(tmp_path, body, files=files)
     assert {name: each["file"] for name, each in told.items()} == {

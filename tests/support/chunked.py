@@ -33,7 +33,7 @@ def digests(chunks: Iterable[hfdask.ChunkResult]) -> list[str]:
 
 
 def split(plan: hfdask.Plan, folder: Path, count: int) -> hfdask.Plan:
-    """Return the same plan in so many chunks, or one more, without asking the page again.
+    """Return the same plan in ``count`` chunks, or one more, without asking the page again.
 
     That planning repeats itself is tested elsewhere.
     """
@@ -46,7 +46,7 @@ def split(plan: hfdask.Plan, folder: Path, count: int) -> hfdask.Plan:
 
 
 def in_chunks_of(plan: hfdask.Plan, place: Path, size: int) -> hfdask.Plan:
-    """Return the same plan in chunks of so many frames, in a folder of its own."""
+    """Return the same plan in chunks of ``size`` frames, in a new folder."""
     ranges = enumerate(chunk_ranges(plan.manifest.frames, size=size))
     chunks = tuple(ChunkRange(index=i, start=start, end=end, key=f"{i:064x}") for i, (start, end) in ranges)
     shutil.copytree(plan.url.removeprefix("file://"), place)

@@ -45,7 +45,7 @@ def regular(count: int, rate: Fraction | int = 30, first: int = 0) -> Film:
 
 
 Played = Callable[[Fraction], Fraction]
-"""Gives the seconds of the source that a clip has played after so many seconds."""
+"""Gives the seconds of the source that a clip has played after a number of seconds."""
 
 
 def plays(
@@ -69,7 +69,7 @@ def plays(
     fps : Fraction
         Frames a second of the composition.
     start, end, into, rate : str
-        Decimals: its window, its in-point, and its rate, with those of hosts.
+        Decimals: its window, its in-point, and its rate, with the rates of hosts.
     round : Fraction, optional
         Seconds of the source after which it begins again.
     played : callable, optional
@@ -134,7 +134,7 @@ def cell_of(picture: Picture, number: int) -> Picture:
 
 
 def number_in(box: Picture) -> int | str | None:
-    """Return the number in a box; None if it has one colour, and words if it is no bar code."""
+    """Return the number in a box; None if it has one colour, and words if it is not a bar code."""
     if int(np.ptp(box[2:-2, 2:-2].reshape(-1, 3).astype(int), axis=0).max()) < 30:
         return None
     try:

@@ -11,6 +11,8 @@ const { close: closePicture } = VideoPicture?.prototype ?? {};
 const pictureTime = VideoPicture && describeProperty(VideoPicture.prototype, "timestamp").get;
 const { checkVisibility } = Element.prototype;
 const { createElement: makeElement } = Document.prototype;
+const { getWriter } = WritableStream.prototype;
+const { write: writePicture, releaseLock } = WritableStreamDefaultWriter.prototype;
 
 let shapes = null; // the shape of each video of the plan, by its name
 let streams = null; // the worker
@@ -195,13 +197,14 @@ function tellAllLoaded() {
 }
 
 // Write a transparent picture to a video, because the load of the page waits until each video has a picture.
-function writeNothing(feed) {
+function writeNothing(feed, timestamp = 0) {
   feed.size = { width: 300, height: 150 }; // the default size of a video
   const planes = new Uint8Array([0, 0, 0, 0, 128, 128, 0, 0, 0, 0]);
   const shape = { codedWidth: 2, codedHeight: 2, displayWidth: feed.size.width, displayHeight: feed.size.height };
-  const writer = feed.writable.getWriter();
-  later(writer.write(new VideoPicture(planes, { format: "I420A", ...shape, timestamp: 0 })), () => {});
-  writer.releaseLock();
+  const writer = apply(getWriter, feed.writable, []);
+  const picture = new VideoPicture(planes, { format: "I420A", ...shape, timestamp });
+  later(apply(writePicture, writer, [picture]), () => {});
+  apply(releaseLock, writer, []);
 }
 
 const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TIME__;
@@ -242,10 +245,17 @@ function mayBeLate(feeds, moved) {
 
 // Wait until videos have handled the messages of a drawing. One video of the runtime is enough: messages to all videos come in order.
 let barrier = null;
-function passVideos() {
-  barrier ??= ours(() => ({ ...newFeed(apply(makeElement, document, ["video"])), shape: UNKNOWN }));
+async function passVideos() {
+  barrier ??= ours(() => newFeed(apply(makeElement, document, ["video"])));
+  while (!barrier.written.includes(shownStamp(barrier))) {
+    ours(() => {
+      barrier.written.push(++lastStamp);
+      writeNothing(barrier, lastStamp);
+    });
+    const since = native.now();
+    while (native.now() - since < AGAIN && !barrier.written.includes(shownStamp(barrier))) await reactions();
+  }
   barrier.written.length = 0;
-  return feedVideos([barrier]);
 }
 
 // Show a frame with the states of its videos. Pictures are written before scripts run, because scripts may draw them. Videos that

@@ -1,7 +1,7 @@
 // Give videos names for the plan. An id is unique in one file, but not in a page of several files (docs/compositions.md, 9.2).
 //
 // Names must not depend on how fast files arrive. So the videos of the document get theirs in document order when it has been read,
-// those of frames when everything has loaded, and those that scripts add later in the order in which they come.
+// videos of frames when everything has loaded, and videos that scripts add later in the order of their addition.
 
 // Return every video of the page in document order, also the videos in shadow trees and in frames.
 function allVideos() {
