@@ -138,7 +138,7 @@ def test_a_profile_is_in_memory_and_goes_with_its_browser(memory):
 
 
 def test_a_profile_is_in_the_scratch_folder_if_there_is_no_room(memory, monkeypatch):
-    monkeypatch.setattr(chromium, "_PROFILE_ROOM", 2**60)
+    monkeypatch.setattr(chromium, "PROFILE_ROOM", 2**60)
     assert lease_profile().is_relative_to(scratch.scratch_folder())
     monkeypatch.setattr(scratch, "MEMORY", memory / "none")
     assert scratch.memory_folder(0) == scratch.scratch_folder()
