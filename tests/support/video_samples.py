@@ -7,9 +7,11 @@ session. All are written by PyAV, in this process.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -163,7 +165,7 @@ def write_video(
     fps, listed = Fraction(fps), list(frames)
     moments = [start + t for t in (times or [n / fps for n in range(len(listed))])]
     ticks = time_base or Fraction(1, math.lcm(*(t.denominator for t in [*moments, 1 / fps])))
-    with av.open(str(path), "w", format=container, options=dict(mux or {})) as file:
+    with _usual_priority(), av.open(str(path), "w", format=container, options=dict(mux or {})) as file:
         stream = file.add_stream(codec, rate=fps)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
@@ -308,6 +310,16 @@ def sound_file(path: Path, *, cover: bool = False) -> Path:
             file.mux(picture.encode(None))
         file.mux(packets)
     return path
+
+
+@contextlib.contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does for root: it gives the calling thread real-time priority, which browsers would inherit."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def cached(make: Callable[..., Path], name: str, *arguments: Any, **options: Any) -> Path:
