@@ -4,6 +4,9 @@ They are drawn by formulas, frame by frame, so no film has to be kept in this re
 frames a second, about 6 Mbit/s. Their folder is ignored by git. The same versions of NumPy and PyAV make the same files.
 """
 
+from __future__ import annotations
+
+import copy
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -40,12 +43,18 @@ class Canvas:
             )
         ]
 
-    def lay(self, color: Color, cover: Array) -> None:
-        """Blend a color in at pixels with a ``cover`` (rows, columns) of more than 0."""
+    def lay(self, color: Color, cover: Array, top: int = 0) -> None:
+        """Blend a color in at pixels with a ``cover`` (rows, columns) of more than 0. It begins at an even row ``top``."""
         covers = (cover, cover[::2, ::2], cover[::2, ::2])
-        self.planes = [
-            plane + (value - plane) * each for plane, value, each in zip(self.planes, yuv(color), covers, strict=True)
-        ]
+        tops = (top, top // 2, top // 2)
+        for plane, value, each, row in zip(self.planes, yuv(color), covers, tops, strict=True):
+            below = plane[row:]
+            below += (value - below) * each
+
+    def copy(self) -> Canvas:
+        twin = copy.copy(self)
+        twin.planes = [plane.copy() for plane in self.planes]
+        return twin
 
     def frame(self, grain: Array) -> av.VideoFrame:
         """Return it with grain, in limited range."""
@@ -80,6 +89,15 @@ def disc(x: float, y: float, radius: float) -> Array:
     return np.clip(radius - distance + 0.5, 0, 1).astype(np.float32)
 
 
+def doubled(values: Array) -> Array:
+    """Return values at twice the rows and columns, with means between neighbors."""
+    for _ in range(2):
+        between = (values + np.roll(values, -1, axis=0)) / 2
+        between[-1] = values[-1]
+        values = np.stack([values, between], axis=1).reshape(-1, values.shape[1]).T
+    return values
+
+
 def ridge(seed: int, rough: float) -> Callable[[float], Array]:
     """Return the height of a line of mountains, from -1 to 1, for each column at a distance from the start."""
     random = np.random.default_rng(seed)
@@ -109,10 +127,11 @@ def mountains(frames: int) -> Callable[[int], Canvas]:
         for k, heights in enumerate(ridges):
             depth = (k + 1) / len(ridges)
             top = 430 + 96 * k - (150 - 12 * k) * heights(seconds * 12 * 1.9**k)
-            below = DOWN - top
+            first = int(top.min()) // 2 * 2
+            below = DOWN[first:] - top
             cover = np.clip(below + 0.5, 0, 1)
-            canvas.lay(mix(far, near, depth**0.8), cover)
-            canvas.lay(mist, cover * (0.5 * (1 - depth) + 0.05) * np.clip(below / 260, 0, 1))
+            canvas.lay(mix(far, near, depth**0.8), cover, first)
+            canvas.lay(mist, cover * (0.5 * (1 - depth) + 0.05) * np.clip(below / 260, 0, 1), first)
         return canvas
 
     return draw
@@ -128,31 +147,32 @@ def sea(frames: int) -> Callable[[int], Canvas]:
     stars = [(random.uniform(0, WIDTH), random.uniform(0, 400), random.uniform(0.7, 1.9)) for _ in range(90)]
     sky = sum(disc(x, y, radius) * random.uniform(0.2, 0.9) for x, y, radius in stars)
     depth = np.maximum(DOWN[horizon:] - horizon + 4, 1) / (HEIGHT - horizon)
-    far = 1 / depth
-    side = (ACROSS - WIDTH / 2) / WIDTH * 3.2 * far
+    far = 1 / depth[::2]
+    side = (ACROSS[::2] - WIDTH / 2) / WIDTH * 3.2 * far
+    calm = np.clip(0.16 + depth, 0, 1)
+    night = Canvas((6, 12, 38), (38, 78, 112), horizon)
+    night.lay((220, 232, 255), sky)
 
     def draw(number: int) -> Canvas:
         seconds, share = number / FPS, number / frames
         x, y = 700 + 60 * share, 190 - 20 * share
-        canvas = Canvas((6, 12, 38), (38, 78, 112), horizon)
-        canvas.lay((220, 232, 255), sky)
+        canvas = night.copy()
         canvas.lay((120, 170, 205), 0.55 * glow(x, y, 330))
         canvas.lay((244, 246, 236), disc(x, y, 62))
-        slope = sum(
-            np.cos(side * pitch * np.sin(turn) + far * pitch * np.cos(turn) + seconds * 2.1 * pitch**0.5 + phase)
-            / pitch**0.25
-            for turn, pitch, phase in waves
+        slope = doubled(
+            sum(
+                np.cos(
+                    side * (pitch * np.sin(turn)) + far * (pitch * np.cos(turn)) + seconds * 2.1 * pitch**0.5 + phase
+                )
+                / pitch**0.25
+                for turn, pitch, phase in waves
+            )
         )
-        calm = np.clip(0.16 + depth, 0, 1)
         path = np.exp(-(((ACROSS - x) / (90 + 620 * depth)) ** 2))
         shine = np.clip(slope * 0.3 * calm + path * 0.78 - 0.35, 0, 1) ** 1.5
-        water, light = np.zeros((HEIGHT, WIDTH), np.float32), np.zeros((HEIGHT, WIDTH), np.float32)
-        water[horizon:] = 1
-        canvas.lay((7, 26, 48), water)
-        light[horizon:] = np.clip(0.16 + slope * 0.07 * calm + 0.2 * (1 - depth), 0, 1)
-        canvas.lay((58, 122, 150), light)
-        light[horizon:] = np.clip(shine * 1.7, 0, 1)
-        canvas.lay((238, 240, 222), light)
+        canvas.lay((7, 26, 48), np.ones_like(slope), horizon)
+        canvas.lay((58, 122, 150), np.clip(0.16 + slope * 0.07 * calm + 0.2 * (1 - depth), 0, 1), horizon)
+        canvas.lay((238, 240, 222), np.clip(shine * 1.7, 0, 1), horizon)
         return canvas
 
     return draw

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import math
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -314,12 +314,27 @@ def sound_file(path: Path, *, cover: bool = False) -> Path:
 
 @contextlib.contextmanager
 def _usual_priority() -> Iterator[None]:
-    """Undo what SVT-AV1 does for root: it gives the calling thread real-time priority, which browsers would inherit."""
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    """Keep SVT-AV1 from real-time priority, which it takes as root, for its threads and the caller's later children.
+
+    Capabilities belong to a thread, and new threads inherit them: see capabilities(7).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, of which each has two words
+
+    def call(function: Any) -> None:
+        if function(header, sets):
+            raise OSError(ctypes.get_errno(), "cannot change the capabilities of a thread")
+
+    call(libc.capget)
+    before = sets[0]
+    sets[0] &= ~(1 << 23)  # CAP_SYS_NICE
+    call(libc.capset)
     try:
         yield
     finally:
-        os.sched_setscheduler(0, policy, parameters)
+        sets[0] = before
+        call(libc.capset)
 
 
 def cached(make: Callable[..., Path], name: str, *arguments: Any, **options: Any) -> Path:
