@@ -37,7 +37,7 @@ _EDGE = Decimal("0.999")
 _DIGITS = Context(prec=28)
 
 PlaybackRate = Annotated[float, Meta(ge=MIN_RATE, le=MAX_RATE)]
-_Share = Annotated[float, Meta(ge=0.001, le=0.999)]
+Share = Annotated[float, Meta(ge=0.001, le=0.999)]
 
 
 class RatePoint(Value, frozen=True):
@@ -59,7 +59,7 @@ class RatePoint(Value, frozen=True):
     t: Seconds
     v: PlaybackRate
     curve: Annotated[float, Meta(ge=-1, le=1)] = 0.0
-    via: tuple[_Share, _Share] | None = None
+    via: tuple[Share, Share] | None = None
 
     def __post_init__(self) -> None:
         if self.via and abs(self.via[0] - self.via[1]) < 1e-6:
