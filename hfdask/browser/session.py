@@ -333,9 +333,14 @@ class PageSession:
             sought = await self._sought("__hfdask.rest()", frame)
             changed, late = True, late or videos is not None
         if late:
-            await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
+            await self._draw()
             await self._evaluate("__hfdask.passVideos()")
+            await self._draw()
         return changed
+
+    async def _draw(self) -> None:
+        """Let the compositor draw a frame without a picture."""
+        await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
 
     async def _sought(self, expression: str, frame: int) -> Sought:
         answer = await self._evaluate(expression)

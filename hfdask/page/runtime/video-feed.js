@@ -231,8 +231,13 @@ function placeSeen(element) {
 // Return true if the next picture may show an old frame of a video. The compositor does not take frames of a video that it does not draw.
 // This is so if the video is hidden, outside of the picture, or behind something opaque. When the video is drawn again, the first picture
 // has the last frame that the compositor took. The page cannot see whether a video is drawn. So any movement in the page counts, if the
-// video is in sight. Then one more drawing is needed. It sends the video a message, which may arrive after the next picture. A picture that
-// is written after that drawing, to any video, is handled after the message. Once it is shown, the next picture is right.
+// video is in sight. Then more drawings are needed before the picture:
+//
+// 1. A drawing sends the video a message that it is drawn. The message may arrive after the drawing.
+// 2. A picture that is written after the drawing, to any video, is handled after the message (`passVideos`). When it is shown, the video
+//    has asked the display for the start of each frame.
+// 3. This process sends the result of another drawing after that request, so the display handles the request first. From then on, it waits
+//    for the video in each frame.
 function mayBeLate(feeds, moved) {
   let late = false;
   for (const feed of feeds) {
