@@ -202,7 +202,7 @@ def test_a_scratch_folder_is_never_swept_while_it_is_made(monkeypatch, tmp_path)
         return original(path, flags)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(scratch, "_folder", None)
+    monkeypatch.setattr(scratch, "_folders", {})
     monkeypatch.setattr(scratch, "_lock_of", another_sweeps)
     mine = scratch_folder()
     assert mine.is_dir()

@@ -19,6 +19,7 @@ import av
 import psutil
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from video_samples import SAMPLES
 
 from hfdask.browser import browser_thread
 from hfdask.core import scratch
@@ -116,7 +117,7 @@ def left_on_machine(expected: Collection[str] = ()) -> list[str]:
     cache = base / "cache"
     Cache(cache).evict()
     own = {base.name, "dask-scratch-space", *expected}
-    left = [path for path in base.parent.iterdir() if path.name not in own]
+    left = [path for path in base.parent.iterdir() if path.name not in own and not path.name.startswith(SAMPLES)]
     left += [path for path in base.glob("run-*/*") if not _WARM.fullmatch(path.name)]
     left += [*cache.glob("partial/*"), *cache.glob("leases/*")]
     return [f"temporary file {path}" for path in left]

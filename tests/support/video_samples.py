@@ -29,6 +29,9 @@ from numpy.typing import NDArray
 COLUMNS, ROWS = 8, 4
 """Blocks of a bar code: 16 bits in the upper two rows, their complement in the lower two."""
 
+SAMPLES = "samples-"
+"""Prefix of the folder of `cached` files, which stays until the process ends."""
+
 DARK, LIGHT = 40, 215
 """Full-range grey levels of the blocks."""
 
@@ -347,7 +350,7 @@ def cached(make: Callable[..., Path], name: str, *arguments: Any, **options: Any
 
 @cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    folder = tempfile.TemporaryDirectory(prefix="video-samples-")
+    folder = tempfile.TemporaryDirectory(prefix=SAMPLES)
     atexit.register(folder.cleanup)
     return folder
 
