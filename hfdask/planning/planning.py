@@ -214,6 +214,8 @@ def seal(
             fonts=probed.fonts,
             videos=videos,
             clips=probed.clips,
+            only_heard=(),
+            sound=None,
             warnings=clipped(probed.warnings),
         )
         key = chunk_keys(manifest, probed.sight, files)
