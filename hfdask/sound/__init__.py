@@ -1,0 +1,1 @@
+"""The sound of videos: mixed while planning, and encoded once while chunks render."""

@@ -1,0 +1,245 @@
+"""Encode a plan's mix as it is delivered: at the planned length, and no louder than players can play it.
+
+Lossy codecs raise peaks, so a mix within full scale may be beyond it when it is played. What decoders make of the encoded
+sound is measured, and if it is too loud, the mix is lowered as a whole and encoded again.
+
+The same mix gives the same bytes on all CPUs of one kind (docs/decisions/encoded-sound.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
+from av.codec.context import Flags
+from blake3 import blake3
+
+from hfdask.core.sound import SAMPLE_RATE, PlannedSound
+from hfdask.errors import EncodeError, PlanCorruptError
+from hfdask.media.sound_file import SoundFile
+from hfdask.media.video_file import open_media
+from hfdask.sound.true_peak import Block, TruePeak
+from hfdask.store import disk_full_at
+
+CEILING = -1.0
+"""Highest true peak of a delivered sound, in dBTP."""
+
+TARGET = -1.5
+"""True peak that a sound is lowered to if it is above the ceiling, in dBTP."""
+
+CORRECTIONS = 3
+"""Times that a sound is lowered, at most."""
+
+BLOCK = 46_080
+"""Samples that are held at a time: whole frames of all codecs (1024 samples of AAC, 960 of Opus)."""
+
+INAUDIBLE = 10 ** (-80 / 10)
+"""Energy of a sample that an encoded sound may be off the mix in any case."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A codec with its settings, and the container of its file.
+
+    ``bit_rate`` is in bits a second. ``extension`` is the file's, without a dot.
+    """
+
+    codec: str
+    container: str
+    extension: str
+    bit_rate: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+# With noise substitution, each decoder would make noise of its own, and another one after a seek.
+AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
+"""AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
+
+
+@dataclass(frozen=True)
+class EncodedSound:
+    """An encoded mix.
+
+    Attributes
+    ----------
+    file : SoundFile
+    lowered : float
+        Decibels that the mix was lowered by; 0 if it was not.
+    true_peak : float
+        True peak of what decoders make of it, in dBTP.
+    """
+
+    file: SoundFile
+    lowered: float
+    true_peak: float
+
+
+def encode_sound(
+    mix: Path,
+    planned: PlannedSound,
+    folder: Path,
+    encoding: Encoding = AAC,
+    going: Callable[[], None] = lambda: None,
+) -> EncodedSound:
+    """Encode a mix, at a true peak of at most `CEILING`.
+
+    Parameters
+    ----------
+    mix : Path
+        The FLAC file of ``planned``.
+    planned : PlannedSound
+        The mix's length and gain.
+    folder : Path
+        Folder for the file.
+    encoding : Encoding
+    going : callable
+        Called at each block; what it raises ends the work.
+
+    Raises
+    ------
+    PlanCorruptError
+        If the mix is not a FLAC file of the planned length.
+    EncodeError
+        If the encoder fails, its result does not match the mix, or it stays too loud.
+    DiskFullError
+    """
+    output = folder / f"sound.{encoding.extension}"
+    lowered = 0.0
+    for _ in range(1 + CORRECTIONS):
+        gain = planned.gain * 10 ** (-lowered / 20)
+        with disk_full_at(output):
+            file = _encode(_mix(mix, planned, gain, going), planned.samples, output, encoding)
+        peak = _measured(file, _mix(mix, planned, gain, going))
+        if peak <= CEILING:
+            return EncodedSound(file, lowered, peak)
+        # In hundredths, as decoders on different CPUs differ by less.
+        lowered = round(lowered + math.ceil((peak - TARGET) * 100) / 100, 2)
+    raise EncodeError(
+        f"the sound has a true peak of {peak:.2f} dBTP after it was lowered {CORRECTIONS} times, more than {CEILING:g}: "
+        "lower the volume of its tracks",
+        true_peak=peak,
+    )
+
+
+def _mix(path: Path, planned: PlannedSound, gain: float, going: Callable[[], None]) -> Iterator[Block]:
+    """Yield the mix times a gain, in blocks.
+
+    Raises
+    ------
+    PlanCorruptError
+    """
+    try:
+        total = 0
+        for block in _blocks(path, "flac"):
+            going()
+            total += block.shape[1]
+            if total > planned.samples:
+                break
+            yield block * np.float32(gain)
+    except (av.FFmpegError, ValueError) as error:
+        raise PlanCorruptError(f"the mix {planned.path} cannot be read: {error}; plan again") from error
+    if total != planned.samples:
+        more = "more than " if total > planned.samples else f"{total} instead of "
+        raise PlanCorruptError(f"the mix {planned.path} has {more}{planned.samples} samples; plan again")
+
+
+def _blocks(path: Path, codec: str) -> Iterator[Block]:
+    """Yield all samples that decoders make of a file, in blocks of `BLOCK` samples and the rest.
+
+    Raises
+    ------
+    av.FFmpegError, ValueError
+        If it is damaged, or another sound.
+    """
+    to_float = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
+    held: list[Block] = []
+    count = 0
+    with open_media(path) as file:
+        stream = file.streams.audio[0] if file.streams.audio else None
+        if stream is None or stream.codec_context.codec.canonical_name != codec:
+            raise ValueError(f"it has no sound in {codec}")
+        if (stream.rate, stream.layout.name) != (SAMPLE_RATE, "stereo"):
+            raise ValueError(f"it is {stream.layout.name} at {stream.rate} Hz, not stereo at {SAMPLE_RATE} Hz")
+        for decoded in file.decode(stream):
+            for frame in to_float.resample(decoded):
+                held.append(np.asarray(frame.to_ndarray(), np.float32))
+                count += frame.samples
+            while count >= BLOCK:
+                joined = np.concatenate(held, axis=1)
+                yield joined[:, :BLOCK]
+                held, count = [joined[:, BLOCK:]], count - BLOCK
+    if count:
+        yield np.concatenate(held, axis=1)
+
+
+def _encode(blocks: Iterator[Block], samples: int, output: Path, encoding: Encoding) -> SoundFile:
+    options = {"fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
+    digest, priming = blake3(), 0
+    try:
+        with av.open(str(output), "w", format=encoding.container, options=options) as container:
+            stream = container.add_stream(
+                encoding.codec, rate=SAMPLE_RATE, layout="stereo", options={**encoding.options}
+            )
+            if not isinstance(stream, AudioStream):
+                raise ValueError("it is not a codec of sound")
+            context = stream.codec_context
+            context.time_base = Fraction(1, SAMPLE_RATE)
+            context.flags |= Flags.bitexact
+            if encoding.bit_rate is not None:
+                context.bit_rate = encoding.bit_rate
+            context.open()
+            for frame in _frames(blocks, context):
+                for packet in stream.encode(frame):
+                    priming = max(priming, -(packet.pts or 0))
+                    digest.update(memoryview(packet))
+                    container.mux(packet)
+    except (av.FFmpegError, ValueError) as error:
+        raise EncodeError(f"the sound could not be encoded as {encoding.codec}: {error}") from error
+    codec = context.codec.canonical_name
+    return SoundFile(path=output, codec=codec, samples=samples, priming=priming, digest=digest.hexdigest())
+
+
+def _frames(blocks: Iterator[Block], context: AudioCodecContext) -> Iterator[av.AudioFrame | None]:
+    """Yield frames for an encoder, and None at their end."""
+    position = 0
+    for block in blocks:
+        size = context.frame_size or BLOCK
+        for begin in range(0, block.shape[1], size):
+            part = np.ascontiguousarray(block[:, begin : begin + size])
+            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
+            frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), position
+            position += part.shape[1]
+            yield frame
+    yield None
+
+
+def _measured(file: SoundFile, mix: Iterator[Block]) -> float:
+    """Return the true peak of what decoders make of an encoded mix.
+
+    Raises
+    ------
+    EncodeError
+        If they make fewer samples, or a sound that is farther from the mix than silence. One at a wrong time would be.
+    """
+    peak, error, energy = TruePeak(), 0.0, 0.0
+    decoded = _blocks(file.path, file.codec)
+    for wanted in mix:
+        try:
+            played = next(decoded, wanted[:, :0])[:, : wanted.shape[1]]
+        except (av.FFmpegError, ValueError) as fault:
+            raise EncodeError(f"the encoded sound cannot be decoded: {fault}") from fault
+        if played.shape != wanted.shape:
+            raise EncodeError("the encoded sound is shorter than the mix")
+        peak.add(played)
+        error += float(np.square(played - wanted, dtype=np.float64).sum())
+        energy += float(np.square(wanted, dtype=np.float64).sum())
+    if error > energy + file.samples * INAUDIBLE:
+        raise EncodeError("the encoded sound does not match the mix")
+    return peak.dbtp()
