@@ -307,3 +307,9 @@ class SoundReport(Value, frozen=True):
     loudness: float | None
     clipped: int
     lowered: float
+
+    def __str__(self) -> str:
+        tracks = "1 track" if len(self.tracks) == 1 else f"{len(self.tracks)} tracks"
+        loudness = [] if self.loudness is None else [f"{self.loudness:.1f} LUFS"]
+        lowered = [f"lowered by {self.lowered:.2f} dB"] if self.lowered else []
+        return ", ".join([tracks, *loudness, f"true peak {self.true_peak:.1f} dBTP", *lowered])

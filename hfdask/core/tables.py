@@ -13,7 +13,6 @@ from hfdask.text import legible
 
 if TYPE_CHECKING:
     from hfdask.core.model import ChunkResult, RenderResult
-    from hfdask.core.sound import SoundReport
 
 CHUNK_STAGES = ("materialise", "boot", "capture", "encode", "upload")
 """Stages of a chunk in their order. Capture and encode run at the same time."""
@@ -48,7 +47,7 @@ def facts(result: RenderResult) -> Iterator[tuple[str, str]]:
     yield "video", f"{result.width} x {result.height}, {result.duration:.2f} s, {result.size / 1e6:.2f} MB"
     yield "frames", f"{result.frames} at {result.fps} a second, {result.static_frames} of them static"
     if result.sound is not None:
-        yield "sound", sound_text(result.sound)
+        yield "sound", str(result.sound)
     yield "chunks", f"{len(result.chunks)}, {sum(chunk.reused for chunk in result.chunks)} of them reused"
     yield "workers", str(len({chunk.worker for chunk in result.chunks}))
     different = [str(seam.frame) for seam in result.seams if not seam.equal]
@@ -61,14 +60,6 @@ def facts(result: RenderResult) -> Iterator[tuple[str, str]]:
         yield "findings", str(len(result.findings))
     for warning in result.warnings:
         yield "warning", warning
-
-
-def sound_text(sound: SoundReport) -> str:
-    """Return what people want to know of a video's sound first."""
-    tracks = f"{len(sound.tracks)} track" + ("s" if len(sound.tracks) != 1 else "")
-    loudness = f"{sound.loudness:.1f} LUFS, " if sound.loudness is not None else ""
-    lowered = f", lowered by {sound.lowered:.2f} dB" if sound.lowered else ""
-    return f"{tracks}, {loudness}true peak {sound.true_peak:.1f} dBTP{lowered}"
 
 
 def _cell(text: str) -> str:

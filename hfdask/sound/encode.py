@@ -63,6 +63,15 @@ AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
 """AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 
 
+def can_encode(encoding: Encoding) -> bool:
+    """Return true if this FFmpeg has the codec's encoder."""
+    try:
+        av.Codec(encoding.codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class EncodedSound:
     """An encoded mix.

@@ -76,6 +76,7 @@ def mixed(path: Path, sound: Samples, gain: float = 1.0, tracks: tuple[str, ...]
 
 def played(path: Path) -> Samples:
     """Return what PyAV decodes of a file's sound, up to the stream's duration, by the times of the frames."""
+    to_float = av.AudioResampler(format="dblp", layout="stereo", rate=SAMPLE_RATE)
     with av.open(str(path)) as file:
         stream = file.streams.audio[0]
         assert stream.duration is not None
@@ -83,9 +84,15 @@ def played(path: Path) -> Samples:
         length = stream.duration * stream.time_base * SAMPLE_RATE
         assert length.denominator == 1
         sound = np.zeros((2, int(length) + 4096))
-        for frame in file.decode(stream):
+        for frame in (each for decoded in file.decode(stream) for each in to_float.resample(decoded)):
             assert frame.pts is not None
             assert frame.time_base is not None
             begin = round(frame.pts * frame.time_base * SAMPLE_RATE)
             sound[:, begin : begin + frame.samples] = frame.to_ndarray()[:, : sound.shape[1] - begin]
     return sound[:, : int(length)]
+
+
+def signal_to_noise(heard: Samples, wanted: Samples) -> float:
+    """Return the ratio of the energy of a sound to that of the difference from it, in dB, of the worse channel."""
+    ratios = np.square(wanted).sum(axis=1) / (np.square(heard - wanted).sum(axis=1) + 1e-12)
+    return float(10 * np.log10(ratios.min()))
