@@ -37,7 +37,10 @@ _CELLS = 48
 _DIGITS = Context(prec=28)
 
 PlaybackRate = Annotated[float, Meta(ge=MIN_RATE, le=MAX_RATE)]
-Share = Annotated[float, Meta(ge=0.001, le=0.999)]
+MIN_VIA, MAX_VIA = 0.001, 0.999
+"""Limits of the coordinates of a via point. Coordinates beyond them are clamped."""
+
+Share = Annotated[float, Meta(ge=MIN_VIA, le=MAX_VIA)]
 
 
 class RatePoint(Value, frozen=True):

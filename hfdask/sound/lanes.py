@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,20 +51,29 @@ def lane_values(lane: Lane, begin: int, count: int, *, log: bool, rate: int = SA
     return values
 
 
-def volume_values(treatment: Treatment, begin: int, count: int, *, rate: int = SAMPLE_RATE) -> Values | float:
-    """Return the gains of a track or a group at consecutive samples, or one gain if it never changes.
+class Volume:
+    """The gain of a track or a group over time.
 
     The lane ``volume`` counts if there is one, else ``keys``, else ``volume``.
     """
-    lane = next((each for each in treatment.lanes if each.target == VOLUME), None)
-    if lane is None and not treatment.keys:
-        return treatment.volume
-    times, gains = _keys(treatment.keys) if lane is None else baked(lane)
-    samples = np.arange(begin, begin + count) / rate
-    return np.interp(samples, times, gains, left=treatment.volume if lane is None else None)
+
+    def __init__(self, treatment: Treatment) -> None:
+        lane = next((each for each in treatment.lanes if each.target == VOLUME), None)
+        self._before = treatment.volume
+        self._keys: tuple[Values, Values] | None = None
+        if lane is not None:
+            self._keys = baked(lane)
+            self._before = lane.points[0].v
+        elif treatment.keys:
+            self._keys = np.array([t for t, _ in treatment.keys]), np.array([gain for _, gain in treatment.keys])
+
+    def values(self, begin: int, count: int, *, rate: int = SAMPLE_RATE) -> Values | float:
+        """Return the gains at consecutive samples from ``begin`` on, or one gain if it never changes."""
+        if self._keys is None:
+            return self._before
+        return np.interp(np.arange(begin, begin + count) / rate, *self._keys, left=self._before)
 
 
-@lru_cache(maxsize=64)
 def baked(lane: Lane) -> tuple[Values, Values]:
     """Return times and values of a volume lane that is straight between them.
 
@@ -73,7 +81,7 @@ def baked(lane: Lane) -> tuple[Values, Values]:
     """
     times, values = [lane.points[0].t], [lane.points[0].v]
     for point, following in itertools.pairwise(lane.points):
-        if (point.curve or point.via) and point.v != following.v:
+        if point.curve or point.via:
             steps = math.ceil((following.t - point.t) * BENDS_A_SECOND)
             inside = point.t + (following.t - point.t) * np.arange(1, steps) / steps
             times += inside.tolist()
@@ -81,12 +89,6 @@ def baked(lane: Lane) -> tuple[Values, Values]:
         times.append(following.t)
         values.append(following.v)
     return np.array(times), np.array(values)
-
-
-@lru_cache(maxsize=8)
-def _keys(keys: tuple[tuple[float, float], ...]) -> tuple[Values, Values]:
-    times, gains = zip(*keys, strict=True)
-    return np.array(times), np.array(gains)
 
 
 def _between(point: LanePoint, following: LanePoint, times: Values, log: bool) -> Values:
