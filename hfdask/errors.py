@@ -26,6 +26,7 @@ of them cross from a worker to the driver.
     │   │   ├── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
     │   │   └── SoundSourceError        AUDIO_SOURCE_UNRENDERABLE
     │   ├── VideoClipError              VIDEO_CLIP_INVALID
+    │   ├── SoundMarkupError            SOUND_MARKUP_INVALID
     │   ├── MediaStartError             MEDIA_START_OUT_OF_RANGE
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
@@ -228,6 +229,12 @@ class VideoClipError(ProjectError):
     """An attribute of a ``<video>``, such as its speed ramp, cannot be read; ``details["element"]`` names it."""
 
     code = "VIDEO_CLIP_INVALID"
+
+
+class SoundMarkupError(ProjectError):
+    """``data-fx-chain`` or ``data-automation`` of a sound cannot be read; ``details["attribute"]`` names the attribute."""
+
+    code = "SOUND_MARKUP_INVALID"
 
 
 class MediaStartError(ProjectError):
