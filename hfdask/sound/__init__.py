@@ -1,1 +1,1 @@
-"""The sound of videos: mixed while planning, and encoded once while chunks render."""
+"""Sound: the automation and effects of tracks, and their mix (docs/compositions.md, 10)."""
