@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -43,8 +43,10 @@ from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.sound_file import SoundFile
-from hfdask.sound.encode import CEILING, EncodedSound, encode_sound
 from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, materialised, split_output, split_url
+
+if TYPE_CHECKING:
+    from hfdask.sound.encode import EncodedSound
 
 AHEAD = 8
 """Chunks that are fetched ahead."""
@@ -320,6 +322,8 @@ class Assembly:
         return future.result()
 
     def _encode_sound(self, sound: PlannedSound) -> EncodedSound:
+        from hfdask.sound.encode import encode_sound  # SciPy takes half a second, and most workers never need it
+
         with materialised(self._store, self.manifest.objects, [sound]) as files:
             return encode_sound(files[sound.sha256], sound, self._scratch, going=self._require_open)
 
@@ -361,7 +365,7 @@ class Assembly:
         return SoundReport(
             tracks=planned.tracks,
             true_peak=round(encoded.true_peak, 2),
-            loudness=None if planned.loudness is None else round(planned.loudness - encoded.lowered, 2),
+            loudness=None if encoded.loudness is None else round(encoded.loudness, 2),
             clipped=planned.clipped,
             lowered=encoded.lowered,
         )
@@ -503,8 +507,8 @@ def _sound_warnings(sound: SoundReport | None) -> list[str]:
     if sound is None or not sound.lowered:
         return []
     return [
-        f"the sound was lowered by {sound.lowered:.2f} dB, because players would have played it above {CEILING:g} dBTP: "
-        "lower the volume of its tracks to decide this yourself"
+        f"the sound was lowered by {sound.lowered:.2f} dB, because its true peak was above -1 dBTP: lower the volume of its "
+        "tracks to choose their levels yourself"
     ]
 
 

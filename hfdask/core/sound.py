@@ -295,7 +295,7 @@ class SoundReport(Value, frozen=True):
     true_peak : float
         True peak in dBTP of the sound as it is played, 4 times oversampled (ITU-R BS.1770); -200 for silence.
     loudness : float or None
-        Integrated loudness in LUFS (EBU R128); None if the sound is too short or too quiet to measure.
+        Its integrated loudness in LUFS (EBU R128); None if it is too short or too quiet to measure.
     clipped : int
         Samples of the mix that were beyond full scale before it was lowered.
     lowered : float

@@ -20,12 +20,14 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from blake3 import blake3
+from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE, PlannedSound
-from hfdask.errors import EncodeError, PlanCorruptError
+from hfdask.errors import EncodeError, PlanCorruptError, ProjectError
 from hfdask.media.sound_file import SoundFile
-from hfdask.media.video_file import open_media
-from hfdask.sound.true_peak import Block, TruePeak
+from hfdask.sound.loudness import Meter
+from hfdask.sound.reader import read_sound
+from hfdask.sound.streams import Stream
 from hfdask.store import disk_full_at
 
 CEILING = -1.0
@@ -37,8 +39,7 @@ TARGET = -1.5
 CORRECTIONS = 3
 """Times that a sound is lowered, at most."""
 
-BLOCK = 46_080
-"""Samples that are held at a time: whole frames of all codecs (1024 samples of AAC, 960 of Opus)."""
+Block = NDArray[np.float32]
 
 INAUDIBLE = 10 ** (-80 / 10)
 """Energy of a sample that an encoded sound may be off the mix in any case."""
@@ -83,11 +84,14 @@ class EncodedSound:
         Decibels that the mix was lowered by; 0 if it was not.
     true_peak : float
         True peak of what decoders make of it, in dBTP.
+    loudness : float or None
+        Its integrated loudness in LUFS.
     """
 
     file: SoundFile
     lowered: float
     true_peak: float
+    loudness: float | None
 
 
 def encode_sound(
@@ -125,15 +129,15 @@ def encode_sound(
         gain = planned.gain * 10 ** (-lowered / 20)
         with disk_full_at(output):
             file = _encode(_mix(mix, planned, gain, going), planned.samples, output, encoding)
-        peak = _measured(file, _mix(mix, planned, gain, going))
-        if peak <= CEILING:
-            return EncodedSound(file, lowered, peak)
+        played = _measured(file, _mix(mix, planned, gain, going))
+        if played.true_peak <= CEILING:
+            return EncodedSound(file, lowered, played.true_peak, played.loudness)
         # In hundredths, as decoders on different CPUs differ by less.
-        lowered = round(lowered + math.ceil((peak - TARGET) * 100) / 100, 2)
+        lowered = round(lowered + math.ceil((played.true_peak - TARGET) * 100) / 100, 2)
     raise EncodeError(
-        f"the sound has a true peak of {peak:.2f} dBTP after it was lowered {CORRECTIONS} times, more than {CEILING:g}: "
+        f"the sound has a true peak of {played.true_peak:.2f} dBTP after it was lowered {CORRECTIONS} times, more than {CEILING:g}: "
         "lower the volume of its tracks",
-        true_peak=peak,
+        true_peak=played.true_peak,
     )
 
 
@@ -143,49 +147,21 @@ def _mix(path: Path, planned: PlannedSound, gain: float, going: Callable[[], Non
     Raises
     ------
     PlanCorruptError
+        If it cannot be read. If its length is not the planned one, only at the end.
     """
+    total = 0
     try:
-        total = 0
-        for block in _blocks(path, "flac"):
+        for block in read_sound(path):
             going()
             total += block.shape[1]
             if total > planned.samples:
                 break
             yield block * np.float32(gain)
-    except (av.FFmpegError, ValueError) as error:
-        raise PlanCorruptError(f"the mix {planned.path} cannot be read: {error}; plan again") from error
+    except ProjectError as error:
+        raise PlanCorruptError(f"the mix {planned.path} is damaged: {error.message}; plan again") from error
     if total != planned.samples:
-        more = "more than " if total > planned.samples else f"{total} instead of "
-        raise PlanCorruptError(f"the mix {planned.path} has {more}{planned.samples} samples; plan again")
-
-
-def _blocks(path: Path, codec: str) -> Iterator[Block]:
-    """Yield all samples that decoders make of a file, in blocks of `BLOCK` samples and the rest.
-
-    Raises
-    ------
-    av.FFmpegError, ValueError
-        If it is damaged, or another sound.
-    """
-    to_float = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
-    held: list[Block] = []
-    count = 0
-    with open_media(path) as file:
-        stream = file.streams.audio[0] if file.streams.audio else None
-        if stream is None or stream.codec_context.codec.canonical_name != codec:
-            raise ValueError(f"it has no sound in {codec}")
-        if (stream.rate, stream.layout.name) != (SAMPLE_RATE, "stereo"):
-            raise ValueError(f"it is {stream.layout.name} at {stream.rate} Hz, not stereo at {SAMPLE_RATE} Hz")
-        for decoded in file.decode(stream):
-            for frame in to_float.resample(decoded):
-                held.append(np.asarray(frame.to_ndarray(), np.float32))
-                count += frame.samples
-            while count >= BLOCK:
-                joined = np.concatenate(held, axis=1)
-                yield joined[:, :BLOCK]
-                held, count = [joined[:, BLOCK:]], count - BLOCK
-    if count:
-        yield np.concatenate(held, axis=1)
+        found = "more than" if total > planned.samples else f"only {total} of"
+        raise PlanCorruptError(f"the mix {planned.path} has {found} its {planned.samples} samples; plan again")
 
 
 def _encode(blocks: Iterator[Block], samples: int, output: Path, encoding: Encoding) -> SoundFile:
@@ -196,15 +172,14 @@ def _encode(blocks: Iterator[Block], samples: int, output: Path, encoding: Encod
             stream = container.add_stream(
                 encoding.codec, rate=SAMPLE_RATE, layout="stereo", options={**encoding.options}
             )
-            if not isinstance(stream, AudioStream):
-                raise ValueError("it is not a codec of sound")
+            assert isinstance(stream, AudioStream)
             context = stream.codec_context
             context.time_base = Fraction(1, SAMPLE_RATE)
             context.flags |= Flags.bitexact
             if encoding.bit_rate is not None:
                 context.bit_rate = encoding.bit_rate
             context.open()
-            for frame in _frames(blocks, context):
+            for frame in _frames(blocks, samples, context):
                 for packet in stream.encode(frame):
                     priming = max(priming, -(packet.pts or 0))
                     digest.update(memoryview(packet))
@@ -215,40 +190,35 @@ def _encode(blocks: Iterator[Block], samples: int, output: Path, encoding: Encod
     return SoundFile(path=output, codec=codec, samples=samples, priming=priming, digest=digest.hexdigest())
 
 
-def _frames(blocks: Iterator[Block], context: AudioCodecContext) -> Iterator[av.AudioFrame | None]:
-    """Yield frames for an encoder, and None at their end."""
-    position = 0
-    for block in blocks:
-        size = context.frame_size or BLOCK
-        for begin in range(0, block.shape[1], size):
-            part = np.ascontiguousarray(block[:, begin : begin + size])
-            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
-            frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), position
-            position += part.shape[1]
-            yield frame
+def _frames(blocks: Iterator[Block], samples: int, context: AudioCodecContext) -> Iterator[av.AudioFrame | None]:
+    """Yield the samples in frames of an encoder's size, the last one shorter, and None at their end."""
+    sound = Stream(blocks)
+    for begin in range(0, samples, context.frame_size or SAMPLE_RATE):
+        block = sound.read(min(context.frame_size or SAMPLE_RATE, samples - begin)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+        frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), begin
+        yield frame
     yield None
 
 
-def _measured(file: SoundFile, mix: Iterator[Block]) -> float:
-    """Return the true peak of what decoders make of an encoded mix.
+def _measured(file: SoundFile, mix: Iterator[Block]) -> Meter:
+    """Measure what decoders make of an encoded mix.
 
     Raises
     ------
     EncodeError
-        If they make fewer samples, or a sound that is farther from the mix than silence. One at a wrong time would be.
+        If it is farther from the mix than silence is: for example, if it is a millisecond late.
     """
-    peak, error, energy = TruePeak(), 0.0, 0.0
-    decoded = _blocks(file.path, file.codec)
-    for wanted in mix:
-        try:
-            played = next(decoded, wanted[:, :0])[:, : wanted.shape[1]]
-        except (av.FFmpegError, ValueError) as fault:
-            raise EncodeError(f"the encoded sound cannot be decoded: {fault}") from fault
-        if played.shape != wanted.shape:
-            raise EncodeError("the encoded sound is shorter than the mix")
-        peak.add(played)
-        error += float(np.square(played - wanted, dtype=np.float64).sum())
-        energy += float(np.square(wanted, dtype=np.float64).sum())
+    meter, error, energy = Meter(), 0.0, 0.0
+    try:
+        decoded = Stream(read_sound(file.path))
+        for wanted in mix:
+            played = decoded.read(wanted.shape[1])
+            meter.add(played)
+            error += float(np.square(played - wanted).sum())
+            energy += float(np.square(wanted, dtype=np.float64).sum())
+    except ProjectError as fault:
+        raise EncodeError(f"the encoded sound cannot be decoded: {fault.message}") from fault
     if error > energy + file.samples * INAUDIBLE:
         raise EncodeError("the encoded sound does not match the mix")
-    return peak.dbtp()
+    return meter

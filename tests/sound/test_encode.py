@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
 import msgspec
 import numpy as np
 import pytest
-from mix_samples import CLICK, Samples, clicks, mixed, noise, played, signal_to_noise, silence, tone, write_flac
+from mix_samples import CLICK, Samples, clicks, mixed, noise, played, signal_to_noise, silence, tone
 
 import hfdask.sound.encode as module
 from hfdask.core.sound import SAMPLE_RATE, PlannedSound, sample_count
 from hfdask.errors import EncodeError, PlanCorruptError, RenderCancelledError
 from hfdask.sound.encode import AAC, CEILING, EncodedSound, Encoding, encode_sound
-from hfdask.sound.true_peak import TruePeak
+from hfdask.sound.loudness import Meter
 
 MILLISECOND = SAMPLE_RATE // 1000
 RATES = ["24", "25", "30", "60", "30000/1001"]
@@ -37,9 +38,9 @@ def onsets(sound: Samples, *near: int) -> list[int]:
 
 
 def true_peak(sound: Samples) -> float:
-    measure = TruePeak()
-    measure.add(sound.astype(np.float32))
-    return measure.dbtp()
+    meter = Meter()
+    meter.add(sound)
+    return meter.true_peak
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -161,13 +162,11 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (replaced(samples=9_599), "more than 9599 samples"),
-        (replaced(samples=9_601), "9600 instead of 9601 samples"),
-        (other_file(lambda path: path.write_bytes(b"no sound")), "cannot be read"),
-        (other_file(lambda path: path.write_text("#EXTM3U\n/etc/passwd\n")), "cannot be read"),
-        (other_file(cut), "samples|cannot be read"),
-        (other_file(lambda path: write_flac(path, silence(9_600), rate=44_100)), "44100 Hz"),
-        (other_file(lambda path: write_flac(path, silence(9_600)[:1], layout="mono")), "mono"),
+        (replaced(samples=9_599), "more than its 9599 samples"),
+        (replaced(samples=9_601), "only 9600 of its 9601 samples"),
+        (other_file(lambda path: path.write_bytes(b"no sound")), "is damaged"),
+        (other_file(lambda path: path.write_text("#EXTM3U\n/etc/passwd\n")), "is damaged"),
+        (other_file(cut), "only [0-9]+ of its 9600 samples"),
     ],
 )
 def test_a_mix_that_is_not_the_planned_one_is_refused(change, said, tmp_path):
@@ -176,19 +175,16 @@ def test_a_mix_that_is_not_the_planned_one_is_refused(change, said, tmp_path):
         encode_sound(tmp_path / "mix.flac", change(tmp_path / "mix.flac", planned), tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda block: block[:, ::-1] if block.shape[1] > 1 else block, "does not match"),
-        (lambda block: np.roll(block, 1024, axis=1), "does not match"),
-        (lambda block: block[:, :-2048], "shorter"),
-    ],
-)
-def test_an_encoder_whose_sound_is_not_the_mix_is_found_out(spoil, said, tmp_path, monkeypatch):
-    """Decoders without the edit list, for example, play everything later."""
+@pytest.mark.parametrize("late", [1, 480, 1024])
+def test_an_encoder_whose_sound_is_late_is_found_out(late, tmp_path, monkeypatch):
+    """A decoder that plays the priming is, for example."""
     original = module._frames
-    monkeypatch.setattr(module, "_frames", lambda blocks, context: original(map(spoil, blocks), context))
-    with pytest.raises(EncodeError, match=said):
+
+    def delayed(blocks, samples, context):
+        return original(chain([np.zeros((2, late), np.float32)], blocks), samples, context)
+
+    monkeypatch.setattr(module, "_frames", delayed)
+    with pytest.raises(EncodeError, match="does not match the mix"):
         encoded(tmp_path, noise(30_000, 0.1))
 
 
