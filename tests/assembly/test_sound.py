@@ -206,10 +206,10 @@ def test_the_sound_is_encoded_before_the_first_chunk_is_there(rendered, out, mon
 
 
 def test_a_video_tells_of_its_sound(tmp_path, out):
-    plan, chunks = rendered_in(tmp_path / "a", 30, tone(SAMPLES, 997, 0.1))  # -20 dBTP, and -20 LUFS by definition
+    plan, chunks = rendered_in(tmp_path / "a", 30, tone(SAMPLES, 997, 0.1))  # -20 LUFS by definition
     video = hfdask.assemble(plan.url, chunks, out)
     assert video.sound is not None
-    assert video.sound.true_peak == pytest.approx(-20, abs=0.3)
+    assert -20.5 < video.sound.true_peak < -18  # it begins and ends at once, so the codec overshoots
     assert video.sound.loudness == pytest.approx(-20, abs=0.1)
     assert (video.sound.tracks, video.sound.clipped, video.sound.lowered) == (("song",), 0, 0)
     assert str(video.sound) == f"1 track, {video.sound.loudness:.1f} LUFS, true peak {video.sound.true_peak:.1f} dBTP"
