@@ -125,17 +125,6 @@ def test_the_pictures_and_their_tables_are_as_without_sound(rendered, tmp_path, 
     assert box(one, b"moov", b"trak", b"mdia", b"mdhd") == box(other, b"moov", b"trak", b"mdia", b"mdhd")
 
 
-def test_packets_of_the_sound_lie_between_the_pictures_of_their_time(rendered, out):
-    plan, chunks = rendered
-    hfdask.assemble(plan.url, chunks, out)
-    with av.open(str(out)) as file:
-        placed = sorted((p.pos, (p.pts or 0) * p.time_base, p.stream.type) for p in file.demux() if p.size)
-    times = [time for _, time, _ in placed]
-    assert {kind for _, _, kind in placed[:10]} == {"video", "audio"}
-    latest = np.maximum.accumulate([float(time) for time in times])
-    assert max(latest - np.array(times, float)) < 0.05
-
-
 def test_no_division_into_chunks_changes_a_packet_of_the_sound(tmp_path):
     found = []
     for size in (30, 10, 5):

@@ -126,6 +126,53 @@ def test_a_sound_that_plays_at_another_time_is_refused(
     refused(remuxed(path, tmp_path / "spoilt.mp4", **fault), check, **plan, sound=sound)
 
 
+def box(data: bytes, *path: bytes) -> bytes:
+    """Return the content of a box of an MP4 file, by the names of the boxes around it; the last one of each name."""
+    for name in path:
+        position, found = 0, b""
+        while position < len(data):
+            size = int.from_bytes(data[position : position + 4])
+            if data[position + 4 : position + 8] == name:
+                found = data[position + 8 : position + size]
+            position += size
+        data = found
+    return data
+
+
+def numbers(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 4]) for at in range(0, len(data), 4)]
+
+
+@pytest.mark.parametrize("rate", ["24", "25", "60", "30000/1001"])
+def test_the_edit_list_hides_the_priming_and_ends_after_the_last_sample(rate: str, tmp_path: Path) -> None:
+    """So a player needs no rounding, of which players have several kinds."""
+    fps = Fraction(rate)
+    samples = sample_count(sum(LENGTHS), fps)
+    mix = clicks(samples, 100) * 0.5
+    sound = encode_sound(tmp_path / "mix.flac", mixed(tmp_path / "mix.flac", mix), tmp_path).file
+    data = joined(tmp_path, sound, fps)[0].read_bytes()
+    timescale = numbers(box(data, b"moov", b"mvhd"))[3]
+    [_, edits, length, begin, speed] = numbers(box(data, b"moov", b"trak", b"edts", b"elst"))
+    assert (edits, begin, speed) == (1, 1024, 1 << 16)
+    assert Fraction(length, timescale) == Fraction(samples, SAMPLE_RATE)
+
+
+def test_packets_of_the_sound_lie_between_the_pictures_of_their_time_also_in_long_chunks(tmp_path: Path) -> None:
+    fps, frames = Fraction(1), 15
+    mix = tone(sample_count(frames, fps), 440, 0.3)
+    sound = encode_sound(tmp_path / "mix.flac", mixed(tmp_path / "mix.flac", mix), tmp_path).file
+    [chunk] = make_chunks(tmp_path, (frames,), fps)
+    with Join(tmp_path / "out.mp4", fps, h264_settings("draft", None, None, fps), {}, lambda: sound) as join:
+        join.append(chunk)
+        join.finish()
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        placed = sorted((p.pos, (p.pts or 0) * p.time_base) for p in file.demux() if p.size)
+    latest = Fraction(-1)
+    for _, time in placed:
+        assert time > latest - Fraction(1, 20)
+        latest = max(latest, time)
+
+
 @pytest.mark.parametrize("rate", ["24", "30", "60000/1001", "1000003/10007"])
 def test_the_clock_of_the_file_is_never_coarser_than_that_of_the_pictures(rate: str, tmp_path: Path) -> None:
     """At the last rate, samples and frames have no common clock that fits. The length is right all the same."""
