@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hfdask.browser import browser_thread
-from hfdask.browser.answers import Lacking, Report, ToldVideo
+from hfdask.browser.answers import Lacking, Report, ToldMedium
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
@@ -86,7 +86,7 @@ class _Look:
     sight: PageParts
     uses: tuple[Use, ...]
     lacking: tuple[Lacking, ...]
-    videos: tuple[ToldVideo, ...]
+    videos: tuple[ToldMedium, ...]
     durations: dict[str, float]
     scenes: dict[str, range]
     late: list[str]

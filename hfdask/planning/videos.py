@@ -14,7 +14,7 @@ from urllib.parse import urldefrag, urljoin
 import msgspec
 import numpy as np
 
-from hfdask.browser.answers import ToldVideo, UnknownVideo
+from hfdask.browser.answers import ToldMedium, UnknownMedium
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import VideoShape
 from hfdask.core.frames import frame_time
@@ -75,23 +75,23 @@ class Sources:
         self._found: dict[str, FoundVideo | HfdaskError] = {}
         self._at_a_time = asyncio.Semaphore(PROBES)
 
-    async def look_into(self, videos: Iterable[ToldVideo | UnknownVideo]) -> None:
+    async def look_into(self, videos: Iterable[ToldMedium | UnknownMedium]) -> None:
         """Probe the sources of these videos. An error is kept until a video that shows needs the source."""
         new = {_place(video): video for video in videos if _place(video) not in self._found}
         found = await asyncio.gather(*map(self._look, new.values()))
         self._found.update(zip(new, found, strict=True))
 
-    async def shapes(self, videos: Sequence[UnknownVideo]) -> dict[str, VideoShape | None]:
+    async def shapes(self, videos: Sequence[UnknownMedium]) -> dict[str, VideoShape | None]:
         """Return the shapes of the videos of a page that loads, by render id; None if a source cannot be used."""
         await self.look_into(videos)
         return {video.id: _shape(self.known(video)) for video in videos}
 
-    def known(self, video: ToldVideo | UnknownVideo) -> FoundVideo | None:
+    def known(self, video: ToldMedium | UnknownMedium) -> FoundVideo | None:
         """Return the source of a video, or None if it cannot be used."""
         found = self._found.get(_place(video))
         return found if isinstance(found, FoundVideo) else None
 
-    def require(self, video: ToldVideo) -> FoundVideo:
+    def require(self, video: ToldMedium) -> FoundVideo:
         """Return the source of a video that shows.
 
         Raises
@@ -104,7 +104,7 @@ class Sources:
             return found
         raise type(found)(f"{video.element}: {found.message}", **found.details)
 
-    async def _look(self, video: ToldVideo | UnknownVideo) -> FoundVideo | HfdaskError:
+    async def _look(self, video: ToldMedium | UnknownMedium) -> FoundVideo | HfdaskError:
         async with self._at_a_time:
             try:
                 name, path, key = await self._get(video)
@@ -112,7 +112,7 @@ class Sources:
             except HfdaskError as error:
                 return error
 
-    async def _get(self, video: ToldVideo | UnknownVideo) -> tuple[str, Path, str | None]:
+    async def _get(self, video: ToldMedium | UnknownMedium) -> tuple[str, Path, str | None]:
         """Return the name of a source, its local file, and the key of its response if it was fetched."""
         if video.file is not None:
             if video.file not in self._files:
@@ -153,7 +153,7 @@ def _shape(found: FoundVideo | None) -> VideoShape | None:
     return VideoShape(width, height, float(found.source.playable.fraction), 0)
 
 
-def _place(video: ToldVideo | UnknownVideo) -> str:
+def _place(video: ToldMedium | UnknownMedium) -> str:
     return video.url if video.file is None else video.file
 
 
@@ -175,7 +175,7 @@ def _is_opaque(path: Path, source: VideoSource, index: FrameIndex) -> bool:
         )
 
 
-async def resolve_durations(session: PageSession, videos: Sequence[ToldVideo], sources: Sources) -> dict[str, float]:
+async def resolve_durations(session: PageSession, videos: Sequence[ToldMedium], sources: Sources) -> dict[str, float]:
     """Probe the sources of a page, and pass it their durations, because times of other clips may depend on them."""
     await sources.look_into(videos)
     known = {video.id: found for video in videos if (found := sources.known(video))}
@@ -186,7 +186,7 @@ async def resolve_durations(session: PageSession, videos: Sequence[ToldVideo], s
 
 
 async def scene_windows(
-    session: PageSession, videos: Sequence[ToldVideo], seen: Mapping[int, Collection[str]], frames: int, fps: Fraction
+    session: PageSession, videos: Sequence[ToldMedium], seen: Mapping[int, Collection[str]], frames: int, fps: Fraction
 ) -> dict[str, range]:
     """Find the frames in which the scene of each video without a start can be seen (docs/compositions.md, 9.2).
 
@@ -225,7 +225,7 @@ async def scene_windows(
     return windows
 
 
-def changed_videos(before: Sequence[ToldVideo], after: Sequence[ToldVideo]) -> tuple[list[ToldVideo], list[str]]:
+def changed_videos(before: Sequence[ToldMedium], after: Sequence[ToldMedium]) -> tuple[list[ToldMedium], list[str]]:
     """Return the videos that scripts added while frames were visited, and warnings about videos that were changed."""
     known = {video.id: video for video in before}
     new = [video for video in after if video.id not in known]
@@ -238,7 +238,7 @@ def changed_videos(before: Sequence[ToldVideo], after: Sequence[ToldVideo]) -> t
 
 
 def resolve_clips(
-    videos: Sequence[ToldVideo], windows: Mapping[str, range], sources: Sources, fps: Fraction
+    videos: Sequence[ToldMedium], windows: Mapping[str, range], sources: Sources, fps: Fraction
 ) -> tuple[tuple[FoundVideo, ...], tuple[VideoClip, ...], list[str]]:
     """Return the source videos that show, their clips, and warnings.
 
@@ -264,7 +264,7 @@ def resolve_clips(
     return tuple(found), tuple(clips), [*warnings, *(text for each in found for text in _source_warnings(each))]
 
 
-def _within_scene(video: ToldVideo, windows: Mapping[str, range], fps: Fraction) -> ToldVideo | None:
+def _within_scene(video: ToldMedium, windows: Mapping[str, range], fps: Fraction) -> ToldMedium | None:
     """Let a video without a start begin and end with its scene. Return None if the scene never shows."""
     if not video.auto:
         return video
@@ -274,7 +274,7 @@ def _within_scene(video: ToldVideo, windows: Mapping[str, range], fps: Fraction)
     return msgspec.structs.replace(video, start=start, end=end, origin=start)
 
 
-def _clip(video: ToldVideo, number: int) -> VideoClip:
+def _clip(video: ToldMedium, number: int) -> VideoClip:
     if video.problem:
         raise VideoClipError(f"{video.element}: {video.problem}", element=video.element)
     if video.start is None or video.end is None or video.origin is None or video.pace is None:
@@ -294,7 +294,7 @@ def _clip(video: ToldVideo, number: int) -> VideoClip:
     )
 
 
-def _clip_warnings(video: ToldVideo, clip: VideoClip, found: FoundVideo) -> list[str]:
+def _clip_warnings(video: ToldMedium, clip: VideoClip, found: FoundVideo) -> list[str]:
     warnings = []
     playable = found.source.playable.fraction
     natural = natural_length(clip.media_start, clip.rate, clip.ramp, 1.0, playable)

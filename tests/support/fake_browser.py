@@ -281,6 +281,8 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.status()": FakePage.status,
     "__hfdask.report()": FakePage.report,
     "__hfdask.videos()": FakePage.videos,
+    "__hfdask.sounds()": FakePage.sounds,
+    "__hfdask.changedVolumes()": lambda page: [],
     "__hfdask.prepareVideos(": lambda page: {"file": False},
     "__hfdask.serveVideos()": lambda page: None,
     "__hfdask.knowDurations(": lambda page: None,

@@ -10,7 +10,7 @@ function sight() {
   if (root && clipsAreStale) resolveClips();
   const written = parseHtml(readText(location.pathname + location.search) ?? "");
   const top = findRoot(written);
-  startBareVideos(written);
+  startBareMedia(written);
   for (const element of [written.documentElement, ...(top ? [top] : [])]) {
     element.removeAttribute("data-composition-variables"); // their values are reported separately
   }
