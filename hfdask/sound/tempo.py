@@ -17,8 +17,8 @@ from scipy.signal import correlate
 
 from hfdask.core.sound import SAMPLE_RATE
 
-PIECE = 20 * SAMPLE_RATE
-"""Most samples of a piece, in the source and in the result."""
+MIN_RATE, MAX_RATE = 1 / 16, 16.0
+"""Limits of the rate that is heard, as in Chromium. Beyond them there is silence."""
 
 BEFORE = 5760
 """Samples of the result that a piece computes before its beginning: one block of the library."""
@@ -27,7 +27,7 @@ FADE = 2400
 """Samples of the fade from a piece to the next one."""
 
 REACH = 240
-"""Most samples by which a piece is moved to fit the one before."""
+"""Most samples by which a piece is moved to fit the one before: half a period of 100 Hz."""
 
 _AFTER = FADE + 2 * REACH + BEFORE // 2
 _BETTER = 0.02  # of a correlation; a smaller gain is not worth moving a piece
@@ -38,27 +38,32 @@ Block = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a clip with one rate: its samples in the result, and the samples of the source that it plays."""
+    """A part of a clip that has one rate.
 
+    Attributes
+    ----------
+    count : int
+        Its samples in the result.
+    begin : int
+        The sample of the source that it begins with.
+    rate : float
+        Samples of the source for each sample of the result.
+    """
+
+    count: int
     begin: int
-    end: int
-    source_begin: int
-    source_end: int
-
-    @property
-    def rate(self) -> float:
-        return (self.source_end - self.source_begin) / (self.end - self.begin)
+    rate: float
 
 
 def stretched(pieces: Sequence[Piece], source: Callable[[int, int], Block]) -> Iterator[Block]:
-    """Yield the samples of consecutive pieces, one block for each piece.
+    """Yield the samples of pieces that follow each other, one block for each.
 
     Parameters
     ----------
     pieces : sequence of Piece
-        Each begins where the one before ends, in the result and in the source.
     source : callable
-        Returns samples of the source, from a number up to another, in two channels.
+        Returns the samples of the source from a number up to another, in two channels. Numbers outside of the source are
+        silent. At most `most_behind` samples before the latest begin are asked for.
     """
     tail: Block | None = None
     for piece in pieces:
@@ -68,29 +73,39 @@ def stretched(pieces: Sequence[Piece], source: Callable[[int, int], Block]) -> I
             shift, likeness = _fit(tail, sound[:, BEFORE - REACH : BEFORE + REACH + FADE])
             begin += shift
             sound[:, begin : begin + FADE] = _faded(tail, sound[:, begin : begin + FADE], likeness)
-        end = begin + piece.end - piece.begin
+        end = begin + piece.count
         yield sound[:, begin:end]
         tail = sound[:, end : end + FADE].copy()
 
 
+def most_behind(pieces: Sequence[Piece]) -> int:
+    """Return by how many samples of the source a piece may begin before the one before it."""
+    return round(2 * BEFORE * max(piece.rate for piece in pieces))
+
+
 def _stretch(piece: Piece, source: Callable[[int, int], Block]) -> Block:
-    rate = piece.rate
-    count = BEFORE + piece.end - piece.begin + _AFTER
-    sound = source(piece.source_begin - round(BEFORE * rate), piece.source_end + round(_AFTER * rate))
+    count = BEFORE + piece.count + _AFTER
+    if not MIN_RATE <= piece.rate <= MAX_RATE:
+        return np.zeros((2, count), np.float32)
+    begin = piece.begin - round(BEFORE * piece.rate)
+    sound = source(begin, begin + round(count * piece.rate))
     if sound.shape[1] == count:
-        return sound.copy()
+        return sound
+    if not sound.any():
+        return np.zeros((2, count), np.float32)
     stretch = Stretch(_SEED)
     stretch.preset(2, SAMPLE_RATE)
     stretch.setTimeFactor(sound.shape[1] / count)
-    return stretch.process(np.ascontiguousarray(sound))
+    return stretch.process(sound)
 
 
 def _fit(tail: Block, sound: Block) -> tuple[int, float]:
     """Return by how many samples to move a piece, and how alike it then is to the end of the one before, from 0 to 1."""
-    products = sum(correlate(new, old, "valid") for new, old in zip(sound, tail, strict=True))
-    squares = np.cumsum(np.pad((sound.astype(float) ** 2).sum(0), (1, 0)))
-    energy = (squares[FADE:] - squares[:-FADE]) * (tail.astype(float) ** 2).sum()
-    likeness = products / np.sqrt(np.maximum(energy, 1e-30))
+    old, new = tail.astype(float), sound.astype(float)
+    products = correlate(new[0], old[0], "valid") + correlate(new[1], old[1], "valid")
+    squares = np.cumsum(np.pad((new**2).sum(0), (1, 0)))
+    energy = np.maximum((squares[FADE:] - squares[:-FADE]) * (old**2).sum(), 1e-12)
+    likeness = products / np.sqrt(energy)
     best = int(np.argmax(likeness))
     if likeness[best] < likeness[REACH] + _BETTER:
         best = REACH
@@ -98,7 +113,7 @@ def _fit(tail: Block, sound: Block) -> tuple[int, float]:
 
 
 def _faded(old: Block, new: Block, likeness: float) -> Block:
-    """Fade from one to the other. The power stays, whether they are alike or not."""
+    """Fade from one sound to another. The power stays, whether they are alike or not."""
     share = (np.arange(FADE) + 0.5) / FADE
     power = share**2 + (1 - share) ** 2 + 2 * likeness * share * (1 - share)
     return ((old * (1 - share) + new * share) / np.sqrt(power)).astype(np.float32)
