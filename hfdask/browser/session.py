@@ -161,9 +161,18 @@ class PageSession:
         """Let `load` call ``listen`` for the durations of sounds as the page adds them."""
         self._listen = listen
 
-    async def _answer_for(self, videos: tuple[UnknownMedium, ...], look: LookIntoVideos) -> None:
-        shapes = told_shapes(await look(videos))
-        await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
+    async def _tell_about_media(self, status: Status) -> bool:
+        """Tell a page that loads what it has to know of its videos and sounds; return false if there is nothing to tell."""
+        if status.videos and not self._videos_open:
+            await self._open_videos()
+        elif status.videos and self._look is not None:
+            shapes = told_shapes(await self._look(status.videos))
+            await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
+        elif status.sounds and self._listen is not None:
+            await self._tell_durations(await self._listen(status.sounds))
+        else:
+            return False
+        return True
 
     async def _open_videos(self) -> None:
         """Open the page's videos. Also without a plan for them: the page is not loaded before they show something."""
@@ -221,14 +230,7 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                if status.videos and not self._videos_open:
-                    await self._open_videos()
-                    continue
-                if status.videos and self._look is not None:
-                    await self._answer_for(status.videos, self._look)
-                    continue
-                if status.sounds and self._listen is not None:
-                    await self._tell_durations(await self._listen(status.sounds))
+                if await self._tell_about_media(status):
                     continue
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed

@@ -192,7 +192,7 @@ def _track(medium: ToldMedium, source: int, group: int | None, volumes: Sequence
         chain=chain,
         lanes=lanes,
         volume=_gain(sound.volume),
-        keys=tuple((max(0.0, time - times["origin"]), _gain(volume)) for time, volume in points),
+        keys=_keys(points, times["origin"], times["pace"]),
     )
     return SoundTrack(
         id=medium.id if medium.tag == "audio" else f"{medium.id}-audio",
@@ -203,6 +203,11 @@ def _track(medium: ToldMedium, source: int, group: int | None, volumes: Sequence
         group=group,
         treatment=treatment,
     )
+
+
+def _keys(points: Iterable[tuple[float, float]], origin: float, pace: float) -> tuple[tuple[float, float], ...]:
+    """Return volumes over the seconds of a clip."""
+    return tuple((round(max(0.0, (time - origin) * pace), _DIGITS), _gain(volume)) for time, volume in points)
 
 
 def _group(told: ToldGroup) -> SoundGroup:

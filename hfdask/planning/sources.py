@@ -156,7 +156,8 @@ class Sources:
         if medium.file is not None:
             if medium.file not in self._files:
                 raise AssetError(
-                    f"its source {medium.file} is not in the project; add the file, or correct the path", path=medium.file
+                    f"its source {medium.file} is not in the project; add the file, or correct the path",
+                    path=medium.file,
                 )
             return FoundFile(medium.file, medium.file, None), self._files[medium.file]
         if not medium.url.startswith(("http://", "https://")):

@@ -223,7 +223,7 @@ def test_events_come_at_the_times_of_the_clip(tmp_path: Path) -> None:
 
 def test_a_sound_makes_no_request(tmp_path: Path) -> None:
     script = "root.insertAdjacentHTML('beforeend', '<audio src=b.mp3 autoplay></audio>'); a.src = 'c.mp3'; a.play()"
-    files: dict[str, str | bytes] = {name: b"" for name in ("a.mp3", "b.mp3", "c.mp3")}
+    files: dict[str, str | bytes] = dict.fromkeys(("a.mp3", "b.mp3", "c.mp3"), b"")
     with open_html(tmp_path, composition(audio("autoplay controls"), script, root=ROOT), files) as page:
         page.seek(10)
         assert page.session.site.served == {"index.html"}

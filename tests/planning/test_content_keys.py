@@ -35,7 +35,6 @@ from hfdask.core.video_source import Ratio
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
 
-
 MIX = PlannedSound(
     key="d" * 64,
     sha256="e" * 64,
