@@ -211,11 +211,13 @@ async def _look(
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on)
-        after, sounds_after = await _told_media(session)
+        after, _ = await _told_media(session)
         new, late = changed_media(media, after)
         if new:
             durations |= await resolve_durations(session, new, sources)
-            media, sounds = (*media, *new), sounds_after
+            added = {medium.id for medium in new}
+            after, sounds = await _told_media(session)
+            media = (*media, *(medium for medium in after if medium.id in added))
         scenes: dict[str, range] = {}
         volumes: Volumes = {}
         if (fits or last) and 0 < report.duration < math.inf:
