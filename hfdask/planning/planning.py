@@ -101,8 +101,12 @@ def plan_with(
     slots: int = 0,
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
+    listen: bool = True,
 ) -> Plan:
-    """Plan with the options that a caller gave; ``slots`` is the default of ``workers``, 0 for none."""
+    """Plan with the options that a caller gave.
+
+    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound.
+    """
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
     current_environment()  # report a missing browser before anything is hashed
@@ -111,7 +115,7 @@ def plan_with(
         with clock("compile"):
             frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, config, clock)
+        return seal(frozen, files, location, snapshot, config, clock, listen=listen)
 
 
 class FrozenProject(Value, frozen=True):
@@ -160,6 +164,7 @@ def seal(
     clock: StageClock,
     *,
     published: bool = False,
+    listen: bool = True,
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -169,6 +174,8 @@ def seal(
         The project's files by their paths, as they were frozen.
     published : bool
         True if they are already in the plan's store.
+    listen : bool
+        False for a plan without sound.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
@@ -189,7 +196,7 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock))
+            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock, listen=listen))
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")

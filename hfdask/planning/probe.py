@@ -94,11 +94,18 @@ class _Look:
 
 
 async def probe(
-    files: Mapping[str, Path], entry: str, page: PageSettings, fps: Fraction, options: RenderConfig, clock: StageClock
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    options: RenderConfig,
+    clock: StageClock,
+    *,
+    listen: bool = True,
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    ``page`` and ``fps`` have what is assumed.
+    ``page`` and ``fps`` have what is assumed. Without ``listen``, its sound does not matter.
 
     Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once,
     because nothing else retries planning.
@@ -107,7 +114,7 @@ async def probe(
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
-            seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources)
+            seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources, listen=listen)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -129,8 +136,11 @@ async def probe(
     videos, clips, video_warnings = resolve_clips(
         [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
     )
-    sounding, sound_warnings = resolve_sounds(seen.media, seen.sounds, seen.scenes, seen.volumes, sources, fps)
-    warnings += [*seen.late, *video_warnings, *sound_warnings]
+    warnings += [*seen.late, *video_warnings]
+    sounding = None
+    if listen:
+        sounding, faults = resolve_sounds(seen.media, seen.sounds, seen.scenes, seen.volumes, sources, fps)
+        warnings += faults
     messages = [
         *seen.messages,
         *(f"gave up waiting for {what}" for what in loaded.abandoned),
@@ -164,9 +174,12 @@ async def _looks(
     clock: StageClock,
     recorder: Recorder,
     sources: Sources,
+    *,
+    listen: bool,
 ) -> tuple[_Look, PageSettings, Fraction]:
     for attempt in range(2):
-        look = partial(_look, files, entry, page, fps, options, clock, recorder, sources, last=bool(attempt))
+        last = bool(attempt)
+        look = partial(_look, files, entry, page, fps, options, clock, recorder, sources, last=last, listen=listen)
         try:
             seen = await look()
         except (BrowserCrashError, CaptureError):
@@ -188,6 +201,7 @@ async def _look(
     sources: Sources,
     *,
     last: bool,
+    listen: bool,
 ) -> _Look:
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
@@ -224,7 +238,7 @@ async def _look(
             frames = frame_count(report.duration, rate)
             if any(medium.auto for medium in media):
                 scenes = await scene_windows(session, media, on or {}, frames, rate)
-            if heard := audible(media, sources):
+            if listen and (heard := audible(media, sources)):
                 unvisited = () if visits else frames_to_sweep(frames, None)
                 volumes = await read_volumes(session, heard, scenes, frames, rate, unvisited)
             if scenes or volumes:

@@ -46,6 +46,7 @@ _NOTHING_FOUND: dict[str, Any] = {
     "imports": {},
     "finite": False,
     "inPoints": [],
+    "effects": [],
     **{
         name: []
         for name in (
