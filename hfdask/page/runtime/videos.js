@@ -1,5 +1,5 @@
 // Feed the <video> elements of a page with pictures from the host (docs/compositions.md, 9.6), and keep its <audio> elements silent
-// (10.7).
+// (10.5).
 //
 // A fed element plays a stream instead of its source. So layout, styles, drawing and scripts treat it as any other <video>, and its own
 // loading and playing cannot show another frame. An <audio> gets a stream that has ended. Scripts see the state of its clip at the time of the
