@@ -545,10 +545,7 @@ Window = tuple[float, float | None]
 
 
 class TimedPart(Value, frozen=True):
-    """A part of the entry document, as written, that shows only in its windows; ``place`` is its position.
-
-    Audio elements have no windows, because they affect no frame.
-    """
+    """A part of the entry document, as written, that shows only in its windows; ``place`` is its position."""
 
     text: str
     place: str
@@ -559,8 +556,8 @@ class PageParts(Value, frozen=True):
     """The entry document, split by the page into parts (``runtime/sight.js``).
 
     ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act
-    on the whole page, ``variables`` the page's values, and ``served`` the files that it asked for. Windows are
-    ``(start, end)`` in seconds; ``end`` is None if there is none.
+    on the whole page, ``variables`` the page's values, ``sounds_read`` the times of sounds that scripts have read, and
+    ``served`` the files that it asked for. Windows are ``(start, end)`` in seconds; ``end`` is None if there is none.
     """
 
     rest: str
@@ -568,6 +565,7 @@ class PageParts(Value, frozen=True):
     files: dict[str, tuple[Window, ...]]
     everywhere: tuple[str, ...]
     variables: dict[str, Any]
+    sounds_read: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
 
 

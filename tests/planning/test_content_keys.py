@@ -35,7 +35,6 @@ from hfdask.core.video_source import Ratio
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
 
-
 MIX = PlannedSound(
     key="d" * 64,
     sha256="e" * 64,
@@ -234,6 +233,7 @@ def test_sound_is_seen_nowhere(world):
     assert differing(before, there.keys({"song.mp3": "li"})) == []
     louder = (FIRST, unit("<audio src='song.mp3' data-volume='2'>"))
     assert differing(before, there.keys(files, units=louder)) == []
+    assert differing(before, there.keys(files, sounds_read=('["a",2]',))) == EVERYWHERE
 
 
 def test_a_file_that_only_sounds_affects_no_frame(world):
