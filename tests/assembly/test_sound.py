@@ -191,7 +191,7 @@ def test_the_sound_is_encoded_before_the_first_chunk_is_there(rendered, out, mon
     assert_clicks(played(out), *PLACES)
 
 
-# What people are told
+# Reports
 
 
 def test_a_video_tells_of_its_sound(tmp_path, out):
@@ -264,7 +264,7 @@ def test_a_mix_that_is_missing_or_damaged_is_a_typed_error_and_leaves_nothing(sp
     assert not list(out.parent.iterdir())
 
 
-def test_a_mix_that_is_not_there_is_told_before_the_first_chunk_is(fresh, out):
+def test_a_missing_mix_is_an_error_before_the_first_chunk_is_there(fresh, out):
     plan, _ = fresh
     mix_of(plan)[1].unlink()
     with hfdask.Assembly(plan.url, out) as assembly:
