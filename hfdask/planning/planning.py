@@ -207,9 +207,9 @@ def seal(
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
         videos = tuple(_video(each, artifacts, probed, snapshot) for each in probed.videos)
         heard = _heard(artifacts, probed)
-    with clock("mix"):
-        sound = None
-        if probed.sounding is not None:
+    sound = None
+    if probed.sounding is not None:
+        with clock("mix"):
             soundtrack = soundtrack_of(probed.sounding, heard, sample_count(frames, probed.fps))
             sound = mixer.mix(soundtrack, [each.element for each in probed.sounding.files])
     with clock("freeze"):
