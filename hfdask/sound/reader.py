@@ -176,7 +176,9 @@ class SoundFile:
                     frames = [_silent(last)] if last is not None and packet is not None else []
                 for frame in frames:
                     if not 0 < frame.sample_rate <= MAX_RATE:
-                        raise refused(self.path, "rate", f"it has {frame.sample_rate} samples a second; convert it to 48000")
+                        raise refused(
+                            self.path, "rate", f"it has {frame.sample_rate} samples a second; convert it to 48000"
+                        )
                     decoded += 1
                     yield frame
                     last = frame
@@ -319,6 +321,8 @@ def _names(path: Path, frame: AudioFrame) -> tuple[str, ...]:
     layout = frame.layout
     if layout.nb_channels > 2 and not any(channel.name in ("FL", "FR", "DL", "DR") for channel in layout.channels):
         if layout.nb_channels not in _USUAL:
-            raise refused(path, "channels", f"it has {layout.nb_channels} channels without names; mix it to two channels")
+            raise refused(
+                path, "channels", f"it has {layout.nb_channels} channels without names; mix it to two channels"
+            )
         layout = av.AudioLayout(_USUAL[layout.nb_channels])
     return tuple(channel.name for channel in layout.channels)
