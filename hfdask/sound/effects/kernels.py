@@ -112,8 +112,8 @@ def look_up(x: Floats, table: Floats) -> Floats:
 
 
 @_compiled
-def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, position: int) -> Floats:
-    """Return the output of a delay line whose input is ``x`` and its own output times ``feedback``.
+def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, returned: Floats, position: int) -> Floats:
+    """Return the output of a delay line. Its input is ``x``, and its own output of some samples ago times ``feedback``.
 
     Parameters
     ----------
@@ -123,14 +123,16 @@ def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, position: in
     feedback : float64 array of shape (samples,) or (1,)
     line : float64 array of shape (channels, length)
         A ring of the line's last inputs, longer than the longest delay by 2.
+    returned : float64 array of shape (channels, samples)
+        A ring of the line's last outputs. Its length is the delay of the feedback.
     position : int
-        Where the ring's next input goes. It advances by one for each sample.
+        Number of the first sample.
     """
-    length = line.shape[1]
+    length, lag = line.shape[1], returned.shape[1]
     step, step_back = (1 if delays.size > 1 else 0), (1 if feedback.size > 1 else 0)
     y = np.empty_like(x)
     for channel in range(x.shape[0]):
-        place = position
+        place, back = position % length, position % lag
         for i in range(x.shape[1]):
             delay = delays[i * step]
             whole = int(delay)
@@ -143,11 +145,15 @@ def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, position: in
                 far = near - 1 if near > 0 else length - 1
                 out += (line[channel, far] - out) * part
             y[channel, i] = out
-            new = x[channel, i] + feedback[i * step_back] * out
+            new = x[channel, i] + feedback[i * step_back] * returned[channel, back]
             line[channel, place] = new if abs(new) >= _SILENT else 0.0
+            returned[channel, back] = out
             place += 1
             if place == length:
                 place = 0
+            back += 1
+            if back == lag:
+                back = 0
     return y
 
 

@@ -37,7 +37,7 @@ class Saturate:
         self._output = output
         self._factor = 4 if oversample >= 4 else 2 if oversample >= 2 else 1
         self.latency = 2 * _REACH if self._factor > 1 else 0
-        self._up, self._down = _filters(self._factor)
+        self._up, self._down = _filters(self._factor) if self._factor > 1 else ([], [])
         self._sound = Past(channels, 2 * _REACH)
         self._shaped = [Past(channels, 2 * _REACH) for _ in self._up]
 
