@@ -72,3 +72,8 @@ def rms(sound: Sound) -> float:
 
 def decibels(factor: float) -> float:
     return float(20 * np.log10(factor))
+
+
+def apart(one: Sound, other: Sound | float) -> float:
+    """Return the largest difference of two sounds."""
+    return float(np.abs(one - other).max())

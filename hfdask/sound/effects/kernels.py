@@ -158,6 +158,41 @@ def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, returned: Fl
 
 
 @_compiled
+def peaks(first: Floats, second: Floats, third: Floats, fourth: Floats) -> Floats:
+    """Return the largest size that all channels reach from each sample to the next.
+
+    A parabola through three values finds a peak between them.
+
+    Parameters
+    ----------
+    first, second, third, fourth : float64 arrays of shape (channels, 1 + samples + 1)
+        The sound at its samples, and a quarter, a half and three quarters of the way to the next one.
+    """
+    y = np.zeros((1, first.shape[1] - 2))
+    for channel in range(first.shape[0]):
+        for i in range(y.shape[1]):
+            before, here = fourth[channel, i], first[channel, i + 1]
+            for part in range(4):
+                if part == 0:
+                    after = second[channel, i + 1]
+                elif part == 1:
+                    after = third[channel, i + 1]
+                elif part == 2:
+                    after = fourth[channel, i + 1]
+                else:
+                    after = first[channel, i + 2]
+                size = abs(here)
+                if size >= abs(before) and size >= abs(after):
+                    bend = before - 2 * here + after
+                    if bend != 0:
+                        size = abs(here - (before - after) * (before - after) / (8 * bend))
+                if size > y[0, i]:
+                    y[0, i] = size
+                before, here = here, after
+    return y
+
+
+@_compiled
 def smooth_gain(least: Floats, width: int, release: float, state: Floats) -> Floats:
     """Average gains over ``width`` samples, and let the average rise only as fast as ``release``.
 
