@@ -129,7 +129,8 @@ def test_points_are_sorted_and_the_last_of_one_time_counts():
 
 
 def test_points_without_both_numbers_are_dropped_not_zero():
-    for value in (None, "", [], True, "loud"):
+    unreadable: list[object] = [None, "", [], True, "loud"]
+    for value in unreadable:
         assert points("volume", {"t": 0, "v": value}, {"t": value, "v": 1}, {"t": 3, "v": 1}, 5, None) == [(3, 1)]
     assert points("volume", {"t": 0}) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,11 @@ SECOND = SAMPLE_RATE
 Sound = NDArray[np.float64]
 
 
-def effect(
-    kind: EffectType, *, id: str = "a", preset: str | None = None, amount: float = 1.0, **parameters: float | str
-) -> Effect:
-    return Effect(id=id, type=kind, parameters=dict(parameters), preset=preset, amount=amount)
+def effect(kind: str, *, id: str = "a", preset: str | None = None, amount: float = 1.0, **parameters: Any) -> Effect:
+    return Effect(id=id, type=cast(EffectType, kind), parameters=parameters, preset=preset, amount=amount)
 
 
-def lane(
-    target: str, *points: tuple[float, float], curve: float = 0.0, via: tuple[float, float] | None = None
-) -> Lane:
+def lane(target: str, *points: tuple[float, float], curve: float = 0.0, via: tuple[float, float] | None = None) -> Lane:
     return Lane(target=target, points=tuple(LanePoint(t=t, v=v, curve=curve, via=via) for t, v in points))
 
 
@@ -74,6 +71,6 @@ def decibels(factor: float) -> float:
     return float(20 * np.log10(factor))
 
 
-def apart(one: Sound, other: Sound | float) -> float:
+def apart(one: NDArray[Any], other: NDArray[Any] | float) -> float:
     """Return the largest difference of two sounds."""
     return float(np.abs(one - other).max())

@@ -113,7 +113,7 @@ class _Convolution:
         padded = np.pad(taps, (0, count * _PARTITION - taps.size)).reshape(count, _PARTITION)
         self._taps = rfft(padded, 2 * _PARTITION)
         self._spectra = np.zeros((count, channels, _PARTITION + 1), complex)
-        self._sound = np.zeros((channels, 2 * _PARTITION))  # the last partition, and the one that fills up
+        self._sound = np.zeros((channels, 2 * _PARTITION))  # the last partition, and the next one, which fills up
         self._out = np.zeros((channels, _PARTITION))
         self._filled = 0
         self._newest = 0

@@ -186,8 +186,7 @@ def peaks(first: Floats, second: Floats, third: Floats, fourth: Floats) -> Float
                     bend = before - 2 * here + after
                     if bend != 0:
                         size = abs(here - (before - after) * (before - after) / (8 * bend))
-                if size > y[0, i]:
-                    y[0, i] = size
+                y[0, i] = max(y[0, i], size)
                 before, here = here, after
     return y
 
@@ -210,7 +209,7 @@ def smooth_gain(least: Floats, width: int, release: float, state: Floats) -> Flo
     total, last = state[0], state[1]
     for i in range(y.size):
         total += least[i + width] - least[i]
-        last = min(last + (1 - last) * release, min(1.0, total / width))
+        last = min(last + (1 - last) * release, 1.0, total / width)
         y[i] = last
     state[0], state[1] = total, last
     return y

@@ -68,7 +68,9 @@ class Bitcrush:
     def process(self, block: Block, begin: int) -> Block:
         rounded = np.floor(block * self._levels + 0.5) / self._levels
         numbers = np.arange(self._count, self._count + block.shape[1])
-        first = numbers - numbers % self._hold - self._count  # of those that have one value; -1 and less are of the past
+        first = (
+            numbers - numbers % self._hold - self._count
+        )  # of the samples with the same value; -1 and less are of the past
         values = np.concatenate((self._held, rounded), axis=1)[:, np.maximum(first, -1) + 1]
         self._count += block.shape[1]
         self._held = values[:, -1:].copy()
