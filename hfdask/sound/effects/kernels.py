@@ -85,11 +85,12 @@ def fir(x: Floats, taps: Floats) -> Floats:
     y = np.zeros((x.shape[0], count))
     for channel in range(x.shape[0]):
         for start in range(0, count, _BLOCK):
-            stop = min(count, start + _BLOCK)
+            out = y[channel, start : start + _BLOCK]
             for tap in range(taps.size):
-                offset = taps.size - 1 - tap
-                for i in range(start, stop):
-                    y[channel, i] += taps[tap] * x[channel, i + offset]
+                first = start + taps.size - 1 - tap
+                part, factor = x[channel, first : first + out.size], taps[tap]
+                for i in range(out.size):  # over slices, for which the compiler uses vector instructions
+                    out[i] += factor * part[i]
     return y
 
 
