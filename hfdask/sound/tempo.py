@@ -96,7 +96,8 @@ def _stretch(piece: Piece, source: Callable[[int, int], Block]) -> Block:
     stretch = Stretch(_SEED)
     stretch.preset(2, SAMPLE_RATE)
     stretch.setTimeFactor(sound.shape[1] / count)
-    return stretch.process(sound)
+    result: Block = stretch.process(sound)
+    return result
 
 
 def _turn(sound: Block, tail: Block) -> None:
