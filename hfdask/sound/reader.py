@@ -293,12 +293,12 @@ def _silence(count: int) -> Iterator[Block]:
 
 def _floats(frame: AudioFrame) -> Block:
     """Return the samples of a frame, one row for each channel, with full scale at 1."""
-    data = frame.to_ndarray()
+    data: NDArray[Any] = frame.to_ndarray()
     channels = frame.layout.nb_channels
     if not frame.format.is_planar:
         data = data.reshape(-1, channels).T
     if data.dtype == np.uint8:
-        return (data.astype(np.float32) - 128) / 128
+        return (data.astype(np.float32) - np.float32(128)) / np.float32(128)
     if data.dtype.kind == "i":
         return data.astype(np.float32) / np.float32(2.0 ** (8 * data.dtype.itemsize - 1))
     return data.astype(np.float32)

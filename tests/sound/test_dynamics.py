@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.signal import firwin, resample_poly
 from effect_samples import (
     SECOND,
     Sound,
@@ -19,6 +18,7 @@ from effect_samples import (
     processed,
     sine,
 )
+from scipy.signal import firwin, resample_poly
 
 TIMES = np.arange(1, SECOND + 1) / SECOND
 

@@ -70,11 +70,7 @@ class Bitcrush:
         numbers = np.arange(self._count, self._count + block.shape[1])
         first = (
             numbers - numbers % self._hold - self._count
-<<<<<<< HEAD
-        )  # of those that have one value; -1 and less are of the past
-=======
         )  # of the samples with the same value; -1 and less are of the past
->>>>>>> sfx
         values = np.concatenate((self._held, rounded), axis=1)[:, np.maximum(first, -1) + 1]
         self._count += block.shape[1]
         self._held = values[:, -1:].copy()
