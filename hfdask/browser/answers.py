@@ -168,7 +168,7 @@ class ToldGroup(Struct, frozen=True):
 
 
 class ToldSounds(Struct, frozen=True):
-    """The ``<audio>`` elements of a page, its groups, and the root, whose effects are those of the whole mix."""
+    """The ``<audio>`` elements of a page, its groups, and the root, which has the effects of the whole mix."""
 
     sounds: ToldMedia
     groups: Annotated[tuple[ToldGroup, ...], Meta(max_length=MAX_CLIPS)]

@@ -1,7 +1,7 @@
 """Compute the shape of a ramp between two of its points (docs/compositions.md, 9.5).
 
 The formulas are the same for exact decimals, which speed ramps use, and for arrays of floats, which the automation of sound
-uses.
+uses. For via points at the corners, floats are within 1e-6 of the exact progress.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class Treatment(Value, frozen=True):
 class SoundTrack(Value, frozen=True):
     """An element of the page that sounds: its window, and the part of its source that it plays.
 
-    ``start``, ``end``, ``origin``, ``pace``, ``media_start``, ``rate`` and ``ramp`` are those of a
+    ``start``, ``end``, ``origin``, ``pace``, ``media_start``, ``rate`` and ``ramp`` mean the same as in
     `hfdask.core.video_clip.VideoClip`.
 
     Attributes

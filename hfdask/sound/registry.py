@@ -1,4 +1,4 @@
-"""The parameters of all effects: names, ranges, defaults, and those that automation can change (docs/compositions.md, 10)."""
+"""List the parameters of all effects: names, ranges and defaults, and if automation can change them (docs/compositions.md, 10)."""
 
 from __future__ import annotations
 

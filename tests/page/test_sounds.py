@@ -231,6 +231,14 @@ def test_a_sound_makes_no_request(tmp_path: Path) -> None:
         assert page.session.log.messages == []
 
 
+def test_a_sound_outside_of_the_document_is_a_warning(tmp_path: Path) -> None:
+    script = "new Audio('a.mp3').play().catch(() => 0); a.play(); document.createElement('video').play().catch(() => 0)"
+    with open_html(tmp_path, composition(audio(), script, root=ROOT), {"a.mp3": b""}) as page:
+        assert [text for text in page.report()["warnings"] if "not heard" in text] == [
+            "a script plays a sound that is not in the document, so it is not heard: put an <audio> into the page"
+        ]
+
+
 def volumes(page: Page, names: list[str], frames: list[int]) -> list[tuple[float | None, ...]]:
     return list(browser_thread().run(page.session.volumes_at(frames, names), 30))
 

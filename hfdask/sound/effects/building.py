@@ -40,7 +40,7 @@ class _Settings:
 
 
 def build(effect: Effect, lanes: Mapping[str, Lane], channels: int) -> Processor:
-    """Return an effect at work. ``lanes`` are those of its chain, by target."""
+    """Return an effect at work. ``lanes`` are the lanes of its chain, by target."""
     return _BUILDERS[effect.type](_Settings(effect, lanes, channels))
 
 

@@ -12,33 +12,29 @@ from hfdask.core.sound import SAMPLE_RATE
 from hfdask.sound.effects.kernels import echo
 from hfdask.sound.effects.parts import Block, Knob, Oscillator, Past, Values, read_late
 
-LONGEST_DELAY = 5.0
-"""Seconds."""
-
-LEAST_DELAY = 128
-"""Samples of the shortest delay with feedback, as in the Web Audio API."""
-
-_LONGEST_CHORUS = 0.5
+_LONGEST_DELAY = 5  # seconds
+_FEEDBACK_LAG = 128  # samples, in Chromium's Web Audio: a loop goes round once in a block
+_LONGEST_CHORUS = 0.11  # its longest delay and its largest depth
 _GRAIN = SAMPLE_RATE // 10
 _PARTITION = 16_384
 
 
 class Delay:
-    """The sound and its echoes."""
+    """The sound and its echoes. The first comes after ``time``, and each further one after ``time`` and 128 samples."""
 
     latency = 0
 
     def __init__(self, channels: int, time: Knob, feedback: Knob, mix: Knob) -> None:
         self._knobs = time, feedback, mix
-        self._line = np.zeros((channels, int(LONGEST_DELAY * SAMPLE_RATE) + 2))
+        self._line = np.zeros((channels, _LONGEST_DELAY * SAMPLE_RATE + 2))
+        self._returned = np.zeros((channels, _FEEDBACK_LAG))
         self._position = 0
 
     def process(self, block: Block, begin: int) -> Block:
         count = block.shape[1]
         time, feedback, mix = (knob.at(begin, count) for knob in self._knobs)
-        delays = np.clip(time * (SAMPLE_RATE / 1000), LEAST_DELAY, LONGEST_DELAY * SAMPLE_RATE)
-        wet = echo(block, delays, feedback, self._line, self._position)
-        self._position = (self._position + count) % self._line.shape[1]
+        wet = echo(block, time * (SAMPLE_RATE / 1000), feedback, self._line, self._returned, self._position)
+        self._position += count
         return wet * mix + block * (1 - mix)
 
 
@@ -117,7 +113,7 @@ class _Convolution:
         padded = np.pad(taps, (0, count * _PARTITION - taps.size)).reshape(count, _PARTITION)
         self._taps = rfft(padded, 2 * _PARTITION)
         self._spectra = np.zeros((count, channels, _PARTITION + 1), complex)
-        self._sound = np.zeros((channels, 2 * _PARTITION))  # the last partition, and the one that fills up
+        self._sound = np.zeros((channels, 2 * _PARTITION))  # the last partition, and the next one, which fills up
         self._out = np.zeros((channels, _PARTITION))
         self._filled = 0
         self._newest = 0

@@ -1,6 +1,6 @@
 """Gain and filters, with the formulas of the Web Audio API.
 
-While a lane moves a parameter, the coefficients are those of each sample.
+While a lane moves a parameter, each sample has its own coefficients.
 """
 
 from __future__ import annotations

@@ -85,11 +85,12 @@ def fir(x: Floats, taps: Floats) -> Floats:
     y = np.zeros((x.shape[0], count))
     for channel in range(x.shape[0]):
         for start in range(0, count, _BLOCK):
-            stop = min(count, start + _BLOCK)
+            out = y[channel, start : start + _BLOCK]
             for tap in range(taps.size):
-                offset = taps.size - 1 - tap
-                for i in range(start, stop):
-                    y[channel, i] += taps[tap] * x[channel, i + offset]
+                first = start + taps.size - 1 - tap
+                part, factor = x[channel, first : first + out.size], taps[tap]
+                for i in range(out.size):  # over slices, for which the compiler uses vector instructions
+                    out[i] += factor * part[i]
     return y
 
 
@@ -112,8 +113,8 @@ def look_up(x: Floats, table: Floats) -> Floats:
 
 
 @_compiled
-def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, position: int) -> Floats:
-    """Return the output of a delay line whose input is ``x`` and its own output times ``feedback``.
+def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, returned: Floats, position: int) -> Floats:
+    """Return the output of a delay line. Its input is ``x``, and its own output of some samples ago times ``feedback``.
 
     Parameters
     ----------
@@ -123,14 +124,16 @@ def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, position: in
     feedback : float64 array of shape (samples,) or (1,)
     line : float64 array of shape (channels, length)
         A ring of the line's last inputs, longer than the longest delay by 2.
+    returned : float64 array of shape (channels, samples)
+        A ring of the line's last outputs. Its length is the delay of the feedback.
     position : int
-        Where the ring's next input goes. It advances by one for each sample.
+        Number of the first sample.
     """
-    length = line.shape[1]
+    length, lag = line.shape[1], returned.shape[1]
     step, step_back = (1 if delays.size > 1 else 0), (1 if feedback.size > 1 else 0)
     y = np.empty_like(x)
     for channel in range(x.shape[0]):
-        place = position
+        place, back = position % length, position % lag
         for i in range(x.shape[1]):
             delay = delays[i * step]
             whole = int(delay)
@@ -143,11 +146,49 @@ def echo(x: Floats, delays: Floats, feedback: Floats, line: Floats, position: in
                 far = near - 1 if near > 0 else length - 1
                 out += (line[channel, far] - out) * part
             y[channel, i] = out
-            new = x[channel, i] + feedback[i * step_back] * out
+            new = x[channel, i] + feedback[i * step_back] * returned[channel, back]
             line[channel, place] = new if abs(new) >= _SILENT else 0.0
+            returned[channel, back] = out
             place += 1
             if place == length:
                 place = 0
+            back += 1
+            if back == lag:
+                back = 0
+    return y
+
+
+@_compiled
+def peaks(first: Floats, second: Floats, third: Floats, fourth: Floats) -> Floats:
+    """Return the largest size that all channels reach from each sample to the next.
+
+    A parabola through three values finds a peak between them.
+
+    Parameters
+    ----------
+    first, second, third, fourth : float64 arrays of shape (channels, 1 + samples + 1)
+        The sound at its samples, and a quarter, a half and three quarters of the way to the next one.
+    """
+    y = np.zeros((1, first.shape[1] - 2))
+    for channel in range(first.shape[0]):
+        for i in range(y.shape[1]):
+            before, here = fourth[channel, i], first[channel, i + 1]
+            for part in range(4):
+                if part == 0:
+                    after = second[channel, i + 1]
+                elif part == 1:
+                    after = third[channel, i + 1]
+                elif part == 2:
+                    after = fourth[channel, i + 1]
+                else:
+                    after = first[channel, i + 2]
+                size = abs(here)
+                if size >= abs(before) and size >= abs(after):
+                    bend = before - 2 * here + after
+                    if bend != 0:
+                        size = abs(here - (before - after) * (before - after) / (8 * bend))
+                y[0, i] = max(y[0, i], size)
+                before, here = here, after
     return y
 
 
@@ -169,7 +210,7 @@ def smooth_gain(least: Floats, width: int, release: float, state: Floats) -> Flo
     total, last = state[0], state[1]
     for i in range(y.size):
         total += least[i + width] - least[i]
-        last = min(last + (1 - last) * release, min(1.0, total / width))
+        last = min(last + (1 - last) * release, 1.0, total / width)
         y[i] = last
     state[0], state[1] = total, last
     return y

@@ -90,7 +90,7 @@ class Oscillator:
 
 def linear(decibels: Values) -> Values:
     """Return the factor of a level in decibels."""
-    return 10.0 ** (decibels / 20)
+    return np.asarray(10.0 ** (decibels / 20), np.float64)
 
 
 def read_late(joined: Block, delays: Values) -> Block:

@@ -37,7 +37,7 @@ class Saturate:
         self._output = output
         self._factor = 4 if oversample >= 4 else 2 if oversample >= 2 else 1
         self.latency = 2 * _REACH if self._factor > 1 else 0
-        self._up, self._down = _filters(self._factor)
+        self._up, self._down = _filters(self._factor) if self._factor > 1 else ([], [])
         self._sound = Past(channels, 2 * _REACH)
         self._shaped = [Past(channels, 2 * _REACH) for _ in self._up]
 
@@ -68,7 +68,9 @@ class Bitcrush:
     def process(self, block: Block, begin: int) -> Block:
         rounded = np.floor(block * self._levels + 0.5) / self._levels
         numbers = np.arange(self._count, self._count + block.shape[1])
-        first = numbers - numbers % self._hold - self._count  # of those that have one value; -1 and less are of the past
+        first = (
+            numbers - numbers % self._hold - self._count
+        )  # of the samples with the same value; -1 and less are of the past
         values = np.concatenate((self._held, rounded), axis=1)[:, np.maximum(first, -1) + 1]
         self._count += block.shape[1]
         self._held = values[:, -1:].copy()

@@ -8,11 +8,13 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from hfdask.core.sound import SAMPLE_RATE
-from hfdask.sound.effects.kernels import fir, smooth_gain
+from hfdask.sound.effects.kernels import fir, peaks, smooth_gain
 from hfdask.sound.effects.parts import Block, Past, Values
 
 _OVERSAMPLING = 4
 _REACH = 16  # samples of the sound on each side of a value between samples
+_LATE = _REACH + 1
+_MARGIN = 0.1  # dB, more than a peak is ever underestimated if the sound has nothing above 20 kHz
 
 
 class TruePeak:
@@ -24,13 +26,13 @@ class TruePeak:
 
     def __init__(self, channels: int, *, ceiling: float, lookahead: float, release: float) -> None:
         ahead = max(1, math.floor(lookahead * SAMPLE_RATE / 1000 + 0.5))
-        self.latency = ahead + _REACH
+        self.latency = ahead + _LATE
         self._width = ahead + 1
-        self._ceiling = 10 ** (ceiling / 20)
+        self._ceiling = 10 ** ((ceiling - _MARGIN) / 20)
         self._release = 1 - math.exp(-1000 / (SAMPLE_RATE * release))
         self._branches = _branches()
         self._sound = Past(channels, self.latency)
-        self._around = Past(channels, 2 * _REACH)
+        self._around = Past(channels, 2 * _LATE)
         self._needed = _past_of_ones(ahead)
         self._least = _past_of_ones(self._width)
         self._state = np.array([float(self._width), 1.0])
@@ -43,12 +45,9 @@ class TruePeak:
         return self._sound.late(block) * gains
 
     def _peaks(self, block: Block) -> Block:
-        """Return the largest value of all channels between each sample and the next, `_REACH` samples late."""
+        """Return the largest size that all channels reach from each sample to the next, `_LATE` samples late."""
         around = self._around.before(block)
-        peaks = np.abs(around[:, _REACH : _REACH + block.shape[1]])
-        for branch in self._branches:
-            np.maximum(peaks, np.abs(fir(around, branch)), out=peaks)
-        return peaks.max(axis=0, keepdims=True)
+        return peaks(around[:, _REACH:-_REACH].copy(), *(fir(around, branch) for branch in self._branches))
 
 
 def _past_of_ones(length: int) -> Past:
