@@ -42,6 +42,7 @@ def test_windows_of_sounds_are_those_of_videos(tmp_path: Path) -> None:
         'data-start="1" data-media-start="1" data-playback-rate="0.5"': (1, 4, 1),
         'data-start="1" data-duration="2.54"': (1, 3.54, 1),
         'data-start="1" data-duration="2.6"': (1, 3.5, 1),  # it is cut to the source
+        'data-start="1" data-duration="2.6" loop': (1, 3.6, 1),
         'data-start="9"': (9, 10, 9),
         'data-start="-2"': (0, 0.5, -2),
         'data-start="b + 0.5" data-duration="1"': (2.5, 3.5, 2.5),
@@ -98,6 +99,16 @@ def test_sounds_in_scenes_trees_and_frames(tmp_path: Path) -> None:
         "in-frame": ("inner/a.mp3", 4, 5, 1),
         "hf-frame-audio-0": ("inner/e.mp3", 0, 2, 1),
     }
+
+
+def test_odd_ids_are_no_names(tmp_path: Path) -> None:
+    ids = ("bell&#7;", "turned&#x202e;", "x" * 301, "h&eacute;llo &#x1f600;")
+    body = (
+        "".join(audio("data-duration=1", id) for id in ids)
+        + '<audio data-hf-render-id="&#27;" src="a.mp3" data-duration=1></audio>'
+    )
+    with open_html(tmp_path, composition(body, root=ROOT)) as page:
+        assert list(told(page)) == ["hf-audio-0", "hf-audio-1", "hf-audio-2", "héllo 😀", "hf-audio-3"]
 
 
 def test_which_media_sound(tmp_path: Path) -> None:
@@ -204,6 +215,18 @@ def test_scripts_see_the_time_of_the_clip(tmp_path: Path) -> None:
         assert page.at(45, "ramped.currentTime") == pytest.approx(0.667, abs=0.01)  # the integral of 3 ** t up to 0.5
         assert page.at(90, "ramped.currentTime") == pytest.approx(2 / 1.0986 + 3, abs=0.01)
         assert page.at(75, "[looping.currentTime, looping.paused, looping.ended]") == [1, True, True]  # it plays once
+
+
+def test_a_sound_ends_with_its_source_also_between_frames(tmp_path: Path) -> None:
+    rates = [0.3, 0.7, 1.1, 3]
+    body = "".join(
+        audio(f'data-start="0.1{number}" data-playback-rate="{rate}"', f"a{number}")
+        for number, rate in enumerate(rates)
+    )
+    durations = {f"a{number}": 0.7 for number in range(len(rates))}
+    with open_html(tmp_path, composition(body, root=ROOT), durations=durations) as page:
+        ended = "[...document.querySelectorAll('audio')].map((sound) => [sound.ended, sound.currentTime])"
+        assert page.at(90, ended) == [[True, 0.7]] * len(rates)
 
 
 def test_events_come_at_the_times_of_the_clip(tmp_path: Path) -> None:
