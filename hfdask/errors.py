@@ -23,8 +23,10 @@ of them cross from a worker to the driver.
     │   │   ├── FontUnreadableError     FONT_UNREADABLE
     │   │   ├── NotMediaError           NOT_MEDIA_PAYLOAD
     │   │   ├── MediaTypeError          ASSET_MEDIA_TYPE_MISMATCH
-    │   │   └── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
+    │   │   ├── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
+    │   │   └── SoundSourceError        AUDIO_SOURCE_UNRENDERABLE
     │   ├── VideoClipError              VIDEO_CLIP_INVALID
+    │   ├── SoundMarkupError            SOUND_MARKUP_INVALID
     │   ├── MediaStartError             MEDIA_START_OUT_OF_RANGE
     │   ├── CheckFailedError            CHECK_FAILED
     │   ├── SystemFontError             SYSTEM_FONT_USED
@@ -47,7 +49,8 @@ of them cross from a worker to the driver.
     │   └── EnvironmentMismatchError    ENVIRONMENT_MISMATCH
     ├── MediaError                      MEDIA_ERROR
     │   ├── EncodeError                 ENCODE_FAILED
-    │   └── VideoReadError              VIDEO_EXTRACTION_FAILED   retryable
+    │   ├── VideoReadError              VIDEO_EXTRACTION_FAILED   retryable
+    │   └── SoundReadError              AUDIO_EXTRACTION_FAILED   retryable
     ├── AssembleError
     │   ├── ChunkMissingError           CHUNK_MISSING
     │   ├── ChunkMismatchError          CHUNK_MISMATCH
@@ -205,7 +208,7 @@ class NotMediaError(AssetError):
 
 
 class MediaTypeError(AssetError):
-    """A file of a ``<video>`` has no moving pictures: it is sound only, sound with a cover, or a still picture."""
+    """A file of a ``<video>`` has no moving pictures, or a file of an ``<audio>`` is a picture or has no sound."""
 
     code = "ASSET_MEDIA_TYPE_MISMATCH"
 
@@ -216,10 +219,22 @@ class VideoSourceError(AssetError):
     code = "VIDEO_SOURCE_UNRENDERABLE"
 
 
+class SoundSourceError(AssetError):
+    """A file's sound cannot be decoded; ``details["reason"]`` gives the reason in a word, such as ``codec``."""
+
+    code = "AUDIO_SOURCE_UNRENDERABLE"
+
+
 class VideoClipError(ProjectError):
     """An attribute of a ``<video>``, such as its speed ramp, cannot be read; ``details["element"]`` names it."""
 
     code = "VIDEO_CLIP_INVALID"
+
+
+class SoundMarkupError(ProjectError):
+    """``data-fx-chain`` or ``data-automation`` of a sound cannot be read; ``details["attribute"]`` names the attribute."""
+
+    code = "SOUND_MARKUP_INVALID"
 
 
 class MediaStartError(ProjectError):
@@ -364,6 +379,13 @@ class VideoReadError(MediaError):
     """This machine could not read a planned source video; another attempt may succeed."""
 
     code = "VIDEO_EXTRACTION_FAILED"
+    retryable = True
+
+
+class SoundReadError(MediaError):
+    """This machine could not read a planned source of sound; another attempt may succeed."""
+
+    code = "AUDIO_EXTRACTION_FAILED"
     retryable = True
 
 

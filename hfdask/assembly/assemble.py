@@ -18,6 +18,7 @@ import msgspec
 
 from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
+from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
@@ -40,6 +41,7 @@ from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
+from hfdask.media.sound_file import SoundFile
 from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
@@ -125,7 +127,7 @@ class Assembly:
 
     Use it as a context manager, from one thread at a time. If its block ends without `finish`, nothing is at the
     output. It holds one chunk's packets, and fetches at most eight files ahead from a store that is not on this
-    machine.
+    machine. The plan's sound is encoded in a separate thread from the beginning of the block on.
 
     Parameters
     ----------
@@ -163,6 +165,7 @@ class Assembly:
         self._seams: dict[int, Seam] = {}
         self._frames: list[FrameRecord] = []
         self._fetched: dict[int, Future[tuple[FrameRecord, ChunkSource]]] = {}
+        self._sound: SoundThread | None = None
         with self._clock("assemble"):
             self._store = self.location.store()
             self.manifest = read_manifest(self._store, plan_hash)
@@ -176,9 +179,13 @@ class Assembly:
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
                 self._path = held.enter_context(atomic_file(folder, self._name))
-            self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata))
+            sound = self._sound_file if manifest.sound else None
+            self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata, sound))
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
+            if manifest.sound:
+                thread = SoundThread(self._store, manifest, manifest.sound, self._scratch)
+                self._sound = held.enter_context(thread)
             self._held = held.pop_all()
         return self
 
@@ -197,10 +204,14 @@ class Assembly:
         ChunkMissingError, ChunkMismatchError, SeamError
             As soon as they are found. For the first two, ``details["chunk"]`` is the number of the chunk: `drop` it,
             and add the chunks that are still missing.
+        PlanError, EncodeError
+            If the plan's sound cannot be encoded.
         RenderCancelledError
             If the observer cancels.
         """
         with self._clock("assemble"):
+            if self._sound is not None:
+                self._sound.require()
             for chunk in chunks:
                 _require_planned(chunk, self.manifest)
                 if chunk.index in self._results:
@@ -247,7 +258,13 @@ class Assembly:
                     with suppress(HfdaskError):  # of a failing store: the first error says more
                         output.delete(name + SUFFIX)
                 raise
-        warnings = [*manifest.warnings, *_chunk_messages(self._frames), *_seam_warnings(seams, self._strict)]
+        sound = self._sound.report() if self._sound is not None else None
+        warnings = [
+            *manifest.warnings,
+            *_chunk_messages(self._frames),
+            *_seam_warnings(seams, self._strict),
+            *sound_warnings(sound),
+        ]
         return RenderResult(
             output=output.shown(name),
             plan_url=self._store.url,
@@ -263,6 +280,7 @@ class Assembly:
             stages=_sum_stages(results) | self._clock.rounded(),
             chunks=tuple(results),
             seams=tuple(seams),
+            sound=sound,
             warnings=tuple(dict.fromkeys(warnings)),
             certificate=output.shown(name + SUFFIX) if self._certificate else None,
         )
@@ -292,6 +310,10 @@ class Assembly:
         if source.path.parent == self._scratch:
             source.path.unlink()
 
+    def _sound_file(self) -> SoundFile:
+        assert self._sound is not None
+        return self._sound.result(self._require_going).file
+
     def _fetch(self, result: ChunkResult) -> tuple[FrameRecord, ChunkSource]:
         return _frames_of(result, self.location), _source(result, self.location, self._scratch)
 
@@ -311,6 +333,7 @@ class Assembly:
             codec=manifest.encoder.codec,
             pixel_format=manifest.encoder.pixel_format,
             digest=joined.digest,
+            sound=self._sound_file() if self._sound is not None else None,
         )
 
 

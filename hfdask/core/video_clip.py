@@ -19,6 +19,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from hfdask.core.fields import Seconds, Text
+from hfdask.core.shapes import shaped
 from hfdask.core.values import Value
 from hfdask.core.video_source import FrameIndex, VideoSource
 
@@ -33,11 +34,13 @@ SNAP = Fraction(1, 1000)
 
 _TINY = Fraction(1, 10**9)  # in frames, as in `hfdask.core.frames.frame_at`
 _CELLS = 48
-_EDGE = Decimal("0.999")
 _DIGITS = Context(prec=28)
 
 PlaybackRate = Annotated[float, Meta(ge=MIN_RATE, le=MAX_RATE)]
-Share = Annotated[float, Meta(ge=0.001, le=0.999)]
+MIN_VIA, MAX_VIA = 0.001, 0.999
+"""Limits of the coordinates of a via point. Coordinates beyond them are clamped."""
+
+Share = Annotated[float, Meta(ge=MIN_VIA, le=MAX_VIA)]
 
 
 class RatePoint(Value, frozen=True):
@@ -209,45 +212,8 @@ def _rate_within(point: RatePoint, following: float, progress: Fraction) -> Frac
     with localcontext(_DIGITS):
         low, high = Decimal(repr(point.v)).ln(), Decimal(repr(following)).ln()
         x = Decimal(progress.numerator) / Decimal(progress.denominator)
-        shaped = _bent(x, point.curve) if point.via is None else _through(x, *point.via)
-        return Fraction((low + (high - low) * shaped).exp())
-
-
-def _bent(x: Decimal, curve: float) -> Decimal:
-    if not curve:
-        return x
-    exponent = (2 * Decimal(repr(curve)) * Decimal(2).ln()).exp()
-    return (exponent * x.ln()).exp()
-
-
-def _through(x: Decimal, via_x: float, via_y: float) -> Decimal:
-    """Return the height at ``x`` of the conic from (0, 0) to (1, 1) whose middle is the via point.
-
-    The conic is a rational quadratic Bézier curve. Its control point is ``via + (via - middle) / w``, with a weight
-    ``w`` and the middle (0.5, 0.5). ``w`` is the smallest weight of at least 1 that keeps the control point between
-    0.001 and 0.999, so that the curve never turns back.
-    """
-    middle = Decimal("0.5")
-    via = Decimal(repr(via_x)), Decimal(repr(via_y))
-    needed = [abs(each - middle) / max(_EDGE - max(each, 1 - each), Decimal("1e-9")) for each in via]
-    weight = min(max(Decimal(1), *needed), Decimal(10**6))
-    control_x, control_y = (each + (each - middle) / weight for each in via)
-    # x(s) = x is a quadratic equation in the parameter s: both coordinates have the denominator
-    # (1 - s)² + 2 w s (1 - s) + s².
-    spread = 2 - 2 * weight
-    a = x * spread - 1 + 2 * weight * control_x
-    b = -x * spread - 2 * weight * control_x
-    if abs(a) < Decimal("1e-12"):
-        s = -x / b
-    else:
-        root = max(Decimal(0), b * b - 4 * a * x).sqrt()
-        s = next(each for each in ((root - b) / (2 * a), (-root - b) / (2 * a)) if -_SLACK <= each <= 1 + _SLACK)
-    s = min(Decimal(1), max(Decimal(0), s))
-    denominator = (1 - s) ** 2 + 2 * weight * s * (1 - s) + s * s
-    return (2 * weight * control_y * s * (1 - s) + s * s) / denominator
-
-
-_SLACK = Decimal("1e-9")
+        p = shaped(x, point.curve, point.via, Decimal)
+        return Fraction((low + (high - low) * p).exp())
 
 
 def _between(xs: Sequence[Fraction], ys: Sequence[Fraction], x: Fraction) -> Fraction:
