@@ -23,7 +23,8 @@ of them cross from a worker to the driver.
     │   │   ├── FontUnreadableError     FONT_UNREADABLE
     │   │   ├── NotMediaError           NOT_MEDIA_PAYLOAD
     │   │   ├── MediaTypeError          ASSET_MEDIA_TYPE_MISMATCH
-    │   │   └── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
+    │   │   ├── VideoSourceError        VIDEO_SOURCE_UNRENDERABLE
+    │   │   └── SoundSourceError        AUDIO_SOURCE_UNRENDERABLE
     │   ├── VideoClipError              VIDEO_CLIP_INVALID
     │   ├── SoundMarkupError            SOUND_MARKUP_INVALID
     │   ├── MediaStartError             MEDIA_START_OUT_OF_RANGE
@@ -48,7 +49,8 @@ of them cross from a worker to the driver.
     │   └── EnvironmentMismatchError    ENVIRONMENT_MISMATCH
     ├── MediaError                      MEDIA_ERROR
     │   ├── EncodeError                 ENCODE_FAILED
-    │   └── VideoReadError              VIDEO_EXTRACTION_FAILED   retryable
+    │   ├── VideoReadError              VIDEO_EXTRACTION_FAILED   retryable
+    │   └── SoundReadError              AUDIO_EXTRACTION_FAILED   retryable
     ├── AssembleError
     │   ├── ChunkMissingError           CHUNK_MISSING
     │   ├── ChunkMismatchError          CHUNK_MISMATCH
@@ -206,7 +208,7 @@ class NotMediaError(AssetError):
 
 
 class MediaTypeError(AssetError):
-    """A file of a ``<video>`` has no moving pictures: it is sound only, sound with a cover, or a still picture."""
+    """A file of a ``<video>`` has no moving pictures, or a file of an ``<audio>`` is a picture or has no sound."""
 
     code = "ASSET_MEDIA_TYPE_MISMATCH"
 
@@ -215,6 +217,12 @@ class VideoSourceError(AssetError):
     """A source video cannot be rendered; ``details["reason"]`` gives the reason in a word, such as ``encrypted``."""
 
     code = "VIDEO_SOURCE_UNRENDERABLE"
+
+
+class SoundSourceError(AssetError):
+    """A file's sound cannot be decoded; ``details["reason"]`` gives the reason in a word, such as ``codec``."""
+
+    code = "AUDIO_SOURCE_UNRENDERABLE"
 
 
 class VideoClipError(ProjectError):
@@ -371,6 +379,13 @@ class VideoReadError(MediaError):
     """This machine could not read a planned source video; another attempt may succeed."""
 
     code = "VIDEO_EXTRACTION_FAILED"
+    retryable = True
+
+
+class SoundReadError(MediaError):
+    """This machine could not read a planned source of sound; another attempt may succeed."""
+
+    code = "AUDIO_EXTRACTION_FAILED"
     retryable = True
 
 

@@ -7,6 +7,7 @@ with the same one, and the same sources, have the same samples. `PlannedSound` i
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from typing import Annotated, ClassVar, Literal, get_args
 
 from msgspec import Meta
@@ -29,6 +30,12 @@ MAX_EFFECTS = 64
 
 MAX_KEYS = 1_000_000
 """Entries of a volume that a script or a tween changes."""
+
+
+def sample_count(frames: int, fps: Fraction) -> int:
+    """Return the length of a mix: the samples that are nearest to the length of the video."""
+    return round(frames * SAMPLE_RATE / fps)
+
 
 EffectType = Literal[
     "gain",
@@ -192,9 +199,16 @@ class SoundSource(Value, frozen=True):
         Bytes.
     """
 
+    of_project: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
+
     name: Text
     sha256: Digest
     size: Size
+
+    @property
+    def path(self) -> str:
+        return self.name
 
 
 class Soundtrack(Value, frozen=True):

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from hfdask.core.video_source import MAX_SOURCE_FRAMES, FrameIndex, KeyFrame, Ratio, TimeBase
 from hfdask.errors import VideoSourceError
-from hfdask.media.video_file import moving_streams, packets_of
+from hfdask.media.video_file import earliest_start, packets_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_track(file: InputContainer, stream: VideoStream, path: str) -> Track:
             reason="truncated",
         )
     times = sorted(frames)
-    start = min(_earliest(file), times[0] * tick)
+    start = min(earliest_start(file), times[0] * tick)
     origin = math.floor(start / tick)
     return Track(
         FrameIndex(
@@ -122,15 +122,6 @@ def _stamps(file: InputContainer, stream: VideoStream, path: str) -> Iterator[_S
             )
     if held is not None and (held.whole or shown == 1):
         yield held  # else it is an incomplete packet at the end of a file that was cut off
-
-
-def _earliest(file: InputContainer) -> Fraction:
-    starts = [
-        stream.start_time * stream.time_base
-        for stream in (*moving_streams(file), *file.streams.audio)
-        if stream.start_time is not None and stream.time_base is not None
-    ]
-    return min(starts, default=Fraction(0))
 
 
 def _counted(stamps: list[_Stamp], stream: VideoStream) -> Iterator[_Stamp]:

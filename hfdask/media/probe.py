@@ -8,7 +8,6 @@ format and the colors, and the real end of a file that was cut off.
 from __future__ import annotations
 
 import math
-import re
 import struct
 from fractions import Fraction
 from itertools import pairwise
@@ -29,10 +28,11 @@ from hfdask.core.video_source import (
     Ratio,
     VideoSource,
 )
-from hfdask.errors import AssetError, MediaTypeError, NotMediaError, VideoReadError, VideoSourceError
+from hfdask.errors import MediaTypeError, VideoReadError, VideoSourceError
 from hfdask.media.color_tags import color_tags
 from hfdask.media.frame_decoder import FrameDecoder
 from hfdask.media.frame_index import Track, read_track
+from hfdask.media.payload import check_payload, is_cut, read_through
 from hfdask.media.planes import planes_of
 from hfdask.media.video_file import moving_streams, open_media, read_only
 
@@ -51,10 +51,6 @@ UNEVEN = Fraction(1, 10)
 UNEVEN_SHARE = Fraction(1, 20)
 """Share of the distances that may differ by more, for example because a frame was dropped."""
 
-_TEXT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*[<{\[]")
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-_KNOWN = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-_MATROSKA = b"\x1a\x45\xdf\xa3"
 _FIELDS = range(2, 6)  # FFmpeg's numbers for the orders of fields
 
 
@@ -89,56 +85,26 @@ def probe_video(path: Path) -> tuple[VideoSource, FrameIndex]:
     The file is read once, and at most `TAIL_FRAMES` frames and one group are decoded. Memory grows by about 250 bytes for
     each frame. It does not depend on the size of the file.
     """
-    _check_payload(path)
     try:
+        if not check_payload(path, "video"):
+            raise _refused(path, "empty", "it has no bytes; copy it again")
         with open_media(path) as file:
             stream = _moving_stream(file, path)
             read_only(file, stream)
             track = read_track(file, stream, str(path))
             return _describe(path, file, stream, track)
     except (av.FFmpegError, VideoReadError) as error:
-        _check_readable(path)
-        raise _unopened(path, error) from error
-
-
-def _check_payload(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(1024)
-    except FileNotFoundError as error:
-        raise AssetError(f"{path} does not exist; add the video, or correct its path", path=str(path)) from error
+        try:
+            read_through(path)
+        except OSError as unread:
+            raise _unreadable(path, unread) from unread
+        if is_cut(path):
+            why = f"it was cut, or is damaged ({error}); copy or record it again"
+            raise _refused(path, "truncated", why) from error
+        why = f"it is not an MP4, MOV, WebM, MKV, AVI or MPEG file, or is damaged ({error})"
+        raise _refused(path, "container", why) from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    if not head:
-        raise _refused(path, "empty", "it has no bytes; copy it again")
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        head = head.decode("utf-16", "ignore").encode()
-    if _TEXT.match(head):
-        raise NotMediaError(
-            f"{path} holds a text ({head[:20]!r}) instead of a video, as a server's error page does; fetch the video "
-            "again, or correct its address",
-            path=str(path),
-        )
-    if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        raise MediaTypeError(f"{path} is a picture, not a video; show it with <img>", path=str(path), found="picture")
-
-
-def _check_readable(path: Path) -> None:
-    """Raise an error if this machine cannot read the file. FFmpeg reports the same error as for a damaged file."""
-    try:
-        with path.open("rb") as file:
-            while file.read(2**20):
-                pass
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unopened(path: Path, error: Exception) -> VideoSourceError:
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] in _KNOWN or head.startswith(_MATROSKA):
-        return _refused(path, "truncated", f"it was cut, or is damaged ({error}); copy or record it again")
-    return _refused(path, "container", f"it is not an MP4, MOV, WebM, MKV, AVI or MPEG file, or is damaged ({error})")
 
 
 def _unreadable(path: Path, error: OSError) -> VideoReadError:

@@ -8,6 +8,7 @@ for local files is allowed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import av
 from av.codec.context import Flags, ThreadType
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard, Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -56,13 +57,23 @@ def moving_streams(file: InputContainer) -> list[VideoStream]:
     return [stream for stream in file.streams.video if not stream.disposition & _PICTURE]
 
 
-def read_only(file: InputContainer, stream: VideoStream) -> None:
+def earliest_start(file: InputContainer) -> Fraction:
+    """Return the time, in seconds of the file's clock, at which its first stream of pictures or sound begins."""
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in (*moving_streams(file), *file.streams.audio)
+        if stream.start_time is not None and stream.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def read_only(file: InputContainer, stream: Stream) -> None:
     """Make the demuxer drop all packets of other streams."""
     for other in file.streams:
         other.discard = Discard.default if other.index == stream.index else Discard.all
 
 
-def packets_of(file: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+def packets_of(file: InputContainer, stream: Stream) -> Iterator[Packet[Any]]:
     """Yield the packets of a stream up to the end of the file. The file may have been cut off within a packet."""
     try:
         yield from (packet for packet in file.demux(stream) if packet.size)

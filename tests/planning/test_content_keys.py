@@ -29,10 +29,23 @@ from hfdask.core.model import (
     Timeline,
     Video,
 )
+from hfdask.core.sound import PlannedSound, SoundSource
 from hfdask.core.video_clip import VideoClip
 from hfdask.core.video_source import Ratio
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
+
+MIX = PlannedSound(
+    key="d" * 64,
+    sha256="e" * 64,
+    size=3,
+    samples=240_000,
+    gain=1.0,
+    true_peak=-1.0,
+    loudness=None,
+    clipped=0,
+    tracks=("song",),
+)
 
 
 @dataclass
@@ -46,6 +59,8 @@ class World:
     timeout: float = 30.0
     videos: tuple[Video, ...] = ()
     clips: tuple[VideoClip, ...] = ()
+    heard: tuple[str, ...] = ()
+    sound: PlannedSound | None = None
 
     def keys(self, files: dict[str, str] | None = None, **parts: Any) -> list[str]:
         contents = {path: text.encode() for path, text in (files or {}).items()}
@@ -94,6 +109,12 @@ class World:
             fonts=FontSet(files=(), stand_ins={}),
             videos=self.videos,
             clips=self.clips,
+            only_heard=tuple(
+                SoundSource(name=each.path, sha256=each.sha256, size=each.size)
+                for each in artifacts
+                if each.path in self.heard
+            ),
+            sound=self.sound,
             warnings=(),
         )
 
@@ -212,6 +233,18 @@ def test_sound_is_seen_nowhere(world):
     assert differing(before, there.keys({"song.mp3": "li"})) == []
     louder = (FIRST, unit("<audio src='song.mp3' data-volume='2'>"))
     assert differing(before, there.keys(files, units=louder)) == []
+    assert differing(before, there.keys(files, sounds_read=('["a",2]',))) == EVERYWHERE
+
+
+def test_a_file_that_only_sounds_affects_no_frame(world):
+    files, rest = {"song.mp3": "la"}, "play('song.mp3')"
+    other = {"song.mp3": "li"}
+    assert differing(world(rest=rest).keys(files), world(rest=rest).keys(other)) == EVERYWHERE
+    heard = world(rest=rest)
+    heard.heard = ("song.mp3",)
+    before = heard.keys(files)
+    heard.sound = MIX
+    assert differing(before, heard.keys(other)) == []
 
 
 def test_variables(world):

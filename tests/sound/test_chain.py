@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sound_samples import SECOND, apart, effect, impulse, lane, noise, processed
+from effect_samples import SECOND, apart, effect, impulse, lane, noise, processed
 
 from hfdask.core.sound import EFFECTS, Chain, EffectType, Lanes
 from hfdask.sound.effects import ChainProcessor, kernels, latency, tail

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.signal import firwin, resample_poly
-from sound_samples import (
+from effect_samples import (
     SECOND,
     Sound,
     apart,
@@ -19,6 +18,7 @@ from sound_samples import (
     processed,
     sine,
 )
+from scipy.signal import firwin, resample_poly
 
 TIMES = np.arange(1, SECOND + 1) / SECOND
 

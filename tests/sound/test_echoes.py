@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effect_samples import SECOND, Sound, apart, decibels, effect, impulse, lane, noise, processed, rms, sine
 from scipy.signal import fftconvolve
-from sound_samples import SECOND, Sound, apart, decibels, effect, impulse, lane, noise, processed, rms, sine
 
 from hfdask.sound.effects import ChainProcessor
 from hfdask.sound.effects.echoes import impulse as room

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effect_samples import SECOND, Sound, apart, decibels, effect, impulse, lane, noise, processed, rms, sine
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
-from sound_samples import SECOND, Sound, apart, decibels, effect, impulse, lane, noise, processed, rms, sine
 
 from hfdask.core.sound import Effect, Lanes
 from hfdask.sound.effects.filters import coefficients

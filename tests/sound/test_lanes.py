@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from sound_samples import SECOND, apart, lane
+from effect_samples import SECOND, apart, lane
 
 from hfdask.core.shapes import shaped
 from hfdask.core.sound import Treatment

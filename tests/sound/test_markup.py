@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from sound_samples import effect
+from effect_samples import effect
 
 from hfdask.core.sound import EFFECTS, MAX_GAIN
 from hfdask.errors import SoundMarkupError

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from effect_samples import SECOND, Sound, apart, band_limited, decibels, effect, lane, noise, processed, sine
 from scipy.special import erf
-from sound_samples import SECOND, Sound, apart, band_limited, decibels, effect, lane, noise, processed, sine
 
 RAMP = np.tile(np.linspace(-1, 1, 4801), (2, 1))
 """Each level once."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from effect_samples import band_limited, decibels, effect, lane, noise, processed, rms
 from page_samples import composition, open_html
-from sound_samples import band_limited, decibels, effect, lane, noise, processed, rms
 
 pytestmark = pytest.mark.browser
 

@@ -78,19 +78,20 @@ class Oscillator:
     def phases(self, begin: int, count: int) -> Values:
         """Return its phase at the next samples."""
         if self._speed.lane is None:
-            phases = np.arange(self._count, self._count + count) * (self._speed.value / SAMPLE_RATE)
+            phases: Values = np.arange(self._count, self._count + count) * (self._speed.value / SAMPLE_RATE)
         else:
             steps = self._speed.at(begin, count) / SAMPLE_RATE
             phases = np.cumsum(np.concatenate(([self._phase], steps)))
             self._phase = float(phases[-1])
             phases = phases[:-1]
         self._count += count
-        return phases % 1.0
+        phases %= 1.0
+        return phases
 
 
 def linear(decibels: Values) -> Values:
     """Return the factor of a level in decibels."""
-    return np.asarray(10.0 ** (decibels / 20), np.float64)
+    return 10.0 ** (decibels / 20)
 
 
 def read_late(joined: Block, delays: Values) -> Block:
