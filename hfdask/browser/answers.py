@@ -26,7 +26,8 @@ Sentence = Annotated[str, Meta(max_length=5000)]
 Sentences = Annotated[tuple[Sentence, ...], Meta(max_length=MAX_SENTENCES)]
 Name = Annotated[str, Meta(max_length=10_000)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
-Markup = Annotated[str, Meta(max_length=2_000_000)]
+Markup = str
+"""Text of an attribute. An answer of the page is at most 32 million characters long."""
 Tag = Literal["video", "audio"]
 
 
@@ -168,7 +169,7 @@ class ToldGroup(Struct, frozen=True):
 
 
 class ToldSounds(Struct, frozen=True):
-    """The ``<audio>`` elements of a page, its groups, and the root, whose effects are those of the whole mix."""
+    """The ``<audio>`` elements of a page, its groups, and the root, which has the effects of the whole mix."""
 
     sounds: ToldMedia
     groups: Annotated[tuple[ToldGroup, ...], Meta(max_length=MAX_CLIPS)]

@@ -161,8 +161,8 @@ class PageSession:
         """Let `load` call ``listen`` for the durations of sounds as the page adds them."""
         self._listen = listen
 
-    async def _tell_about_media(self, status: Status) -> bool:
-        """Tell a page that loads what it has to know of its videos and sounds; return false if there is nothing to tell."""
+    async def _answer_for_media(self, status: Status) -> bool:
+        """Give a page that loads what it asks of its videos and sounds; return false if it asks nothing."""
         if status.videos and not self._videos_open:
             await self._open_videos()
         elif status.videos and self._look is not None:
@@ -230,7 +230,7 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                if await self._tell_about_media(status):
+                if await self._answer_for_media(status):
                     continue
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed

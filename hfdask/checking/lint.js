@@ -472,7 +472,7 @@ class Inspection {
 
   checkDoubles() {
     const audible = [...this.doc.querySelectorAll("video")].filter(
-      (e) => !e.hasAttribute("muted") && e.getAttribute("data-has-audio") !== "false",
+      (e) => !e.hasAttribute("muted") && [null, "true"].includes(e.getAttribute("data-has-audio")),
     );
     const tracks = new Set();
     for (const audio of this.doc.querySelectorAll("audio")) {

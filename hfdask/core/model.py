@@ -47,7 +47,7 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
-from hfdask.core.sound import PlannedSound, SoundSource
+from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
 from hfdask.core.tables import chunk_row, facts, html_table
 from hfdask.core.values import Value
 from hfdask.core.video_clip import VideoClip, frames_of
@@ -739,6 +739,8 @@ class RenderResult(Value, frozen=True):
         Records of the chunks.
     seams : tuple of Seam
         Comparisons at the seams between chunks.
+    sound : SoundReport or None
+        The video's sound; None if it has no sound.
     warnings : tuple of str
         Warnings of planning, pages and workers.
     findings : tuple of Finding
@@ -765,6 +767,7 @@ class RenderResult(Value, frozen=True):
     seams: tuple[Seam, ...]
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    sound: SoundReport | None = None
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""

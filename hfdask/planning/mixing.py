@@ -87,7 +87,7 @@ class Mixer:
         return self._earlier(key) or self._new(key, soundtrack, elements)
 
     def keep(self, sound: PlannedSound) -> None:
-        """Note where a mix is, for later plans. Call it when the mix is in the store."""
+        """Note that a mix is in the store, for later plans. Call it when it is there."""
         record = MixRecord(mix=sound, made_with=self._made_with)
         self._store.put(_name(sound.key), canonical_json(record))
 

@@ -38,7 +38,7 @@ from hfdask.core.model import (
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
-from hfdask.core.sound import SoundSource, sample_count
+from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
@@ -201,17 +201,12 @@ def seal(
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
-    frames = probed.frames
     mixer = Mixer(store, snapshot, environment)
     with clock("freeze"):
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
         videos = tuple(_video(each, artifacts, probed, snapshot) for each in probed.videos)
-        heard = _heard(artifacts, probed)
-    with clock("mix"):
-        sound = None
-        if probed.sounding is not None:
-            soundtrack = soundtrack_of(probed.sounding, heard, sample_count(frames, probed.fps))
-            sound = mixer.mix(soundtrack, [each.element for each in probed.sounding.files])
+    heard = _heard(artifacts, probed)
+    sound = _mixed(probed, heard, mixer, clock)
     with clock("freeze"):
         manifest = Manifest(
             protocol=PROTOCOL,
@@ -220,7 +215,7 @@ def seal(
             fps=Rate.of(probed.fps),
             width=probed.page.width,
             height=probed.page.height,
-            frames=frames,
+            frames=probed.frames,
             chunks=(),
             encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
             page=probed.page,
@@ -236,10 +231,10 @@ def seal(
             warnings=clipped(probed.warnings),
         )
         key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, frames), key)
+        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
         finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(frames), key)
+        chunks = again if used else _chunks(options.ranges(probed.frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -265,6 +260,15 @@ def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snap
     )
 
 
+def _mixed(probed: Probe, heard: Iterable[SoundSource], mixer: Mixer, clock: StageClock) -> PlannedSound | None:
+    """Return the mix of all sounds, or None if nothing sounds."""
+    if probed.sounding is None:
+        return None
+    with clock("mix"):
+        soundtrack = soundtrack_of(probed.sounding, tuple(heard), sample_count(probed.frames, probed.fps))
+        return mixer.mix(soundtrack, [each.element for each in probed.sounding.files])
+
+
 def _heard(artifacts: Iterable[Artifact], probed: Probe) -> tuple[SoundSource, ...]:
     """Return the files that sound, in the order of `Sounding.files`."""
     files = probed.sounding.files if probed.sounding else ()
@@ -275,7 +279,7 @@ def _heard(artifacts: Iterable[Artifact], probed: Probe) -> tuple[SoundSource, .
 def _only_heard(
     heard: Iterable[SoundSource], videos: Iterable[Video], artifacts: Iterable[Artifact], probed: Probe
 ) -> tuple[SoundSource, ...]:
-    """Return the files that sound, without those that pages ask for, and without source videos."""
+    """Return the files that sound, without files that pages ask for, and without source videos."""
     needed = _asked(artifacts, probed) | {video.sha256 for video in videos}
     return tuple({each.sha256: each for each in heard if each.sha256 not in needed}.values())
 

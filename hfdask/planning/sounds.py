@@ -41,7 +41,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Sounding:
-    """The sounds of a page. The numbers in ``tracks`` are those of ``files`` and ``groups``."""
+    """The sounds of a page. ``tracks`` have the numbers of ``files`` and ``groups``."""
 
     files: tuple[Heard, ...]
     tracks: tuple[SoundTrack, ...]
@@ -68,7 +68,7 @@ async def read_volumes(
 ) -> dict[str, list[tuple[float, float]]]:
     """Read the volumes that tweens and scripts change, frame by frame.
 
-    A script cannot tell what it will do. So all frames in the windows of media whose volume has changed are visited. Nothing is drawn.
+    A script does not say what it will do. So all frames in the windows of media whose volume has changed are visited. Nothing is drawn.
     If no frame was visited before, the frames ``visited`` are visited first, to learn which volumes change.
     """
     for batch in _batches(visited):
@@ -149,6 +149,7 @@ def resolve_sounds(
         if file not in files:
             files[file] = len(heard)
             heard.append(Heard(file, medium.element))
+            warnings += _fault(within, sources)
         group = medium.sound.group
         if group is not None and group < len(told.groups):
             groups.setdefault(group, len(groups))
@@ -175,6 +176,12 @@ def _source(medium: ToldMedium, sources: Sources) -> FoundFile | None:
         return _bare(video) if video.source.sound else None
     sound = sources.require_sound(medium)
     return _bare(sound) if exact(medium.media_start) < sound.facts.seconds else None
+
+
+def _fault(medium: ToldMedium, sources: Sources) -> list[str]:
+    """Return a warning about a file that is damaged."""
+    sound = sources.sound(medium)
+    return [f"{sound.name}: {sound.facts.warning}"] if sound and sound.facts.warning else []
 
 
 def _bare(found: FoundFile) -> FoundFile:

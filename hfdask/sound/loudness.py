@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _WEIGHTING = np.array(
 )
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0
 
-Block = NDArray[np.floating]
+Block = NDArray[np.floating[Any]]
 
 
 class Meter:
@@ -47,7 +48,7 @@ class Meter:
         self._taps = firwin(2 * _REACH * _OVERSAMPLING + 1, 1 / _OVERSAMPLING, window=("kaiser", 8)) * _OVERSAMPLING
         self._reach = float(max(np.abs(self._taps[at::_OVERSAMPLING]).sum() for at in range(_OVERSAMPLING)))
         self._between = 0.0
-        self._past = np.zeros((2, 2 * _REACH))
+        self._past: Block = np.zeros((2, 2 * _REACH))
         self._state = np.zeros((2, 2, 2))
         self._step = 0.0
         self._filled = 0

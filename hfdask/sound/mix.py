@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,7 +211,9 @@ def _scaled(file: BinaryIO, factor: float) -> Iterator[NDArray[np.float32]]:
         yield np.frombuffer(data, np.float32).reshape(-1, 2).T * np.float32(factor)
 
 
-def _treated(blocks: Iterator[NDArray[np.floating]], treatment: Treatment, clock: int, count: int) -> Iterator[Samples]:
+def _treated(
+    blocks: Iterator[NDArray[np.floating[Any]]], treatment: Treatment, clock: int, count: int
+) -> Iterator[Samples]:
     """Yield samples after effects and volume. Effects that are late get silence after the end.
 
     ``clock`` is the number of the first sample on the clock of the lanes.

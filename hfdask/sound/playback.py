@@ -6,22 +6,24 @@ sample of the source that it plays there is also the nearest one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE, SoundTrack, Treatment
 from hfdask.core.video_clip import exact, played_seconds
-from hfdask.sound.streams import Block, Window
+from hfdask.sound.streams import BLOCK, Block, Window
 from hfdask.sound.tempo import Piece, most_behind, stretched
 
 STEP = SAMPLE_RATE // 4
 """Samples of the shortest piece with one rate."""
 
-MAX_PIECE = 20 * SAMPLE_RATE
+MAX_PIECE = 10 * SAMPLE_RATE
 """Most samples of a piece, in the source and in the mix. Memory grows with it."""
 
 MAX_ERROR = SAMPLE_RATE // 200
@@ -55,9 +57,14 @@ class Playback:
 
         ``source`` returns blocks of the source from a sample on.
         """
-        window = Window(source(self.first), self.first, self.last, behind=most_behind(self.pieces))
+        plain = all(piece.rate == 1 for piece in self.pieces)
+        window = Window(source(self.first), self.first, self.last, behind=0 if plain else most_behind(self.pieces))
         try:
-            yield from stretched(self.pieces, window.read)
+            if plain:
+                for begin in range(self.first, self.last, BLOCK):
+                    yield window.read(begin, min(begin + BLOCK, self.last))
+            else:
+                yield from stretched(self.pieces, window.read)
         finally:
             window.close()
 
@@ -65,7 +72,7 @@ class Playback:
 def playback(track: SoundTrack, samples: int) -> Playback | None:
     """Return when a track plays in a mix of so many samples, or None if it does not play at all."""
     start, pace = max(exact(track.start), exact(track.origin)), exact(track.pace)
-    begin, end = round(start * SAMPLE_RATE), min(round(exact(track.end) * SAMPLE_RATE), samples)
+    begin, end = _nearest(start * SAMPLE_RATE), min(_nearest(exact(track.end) * SAMPLE_RATE), samples)
     if end <= begin:
         return None
     cut = start - exact(track.origin)
@@ -77,7 +84,7 @@ def playback(track: SoundTrack, samples: int) -> Playback | None:
     times = [*range(0, end - begin, STEP), end - begin]
     positions = [position(time) for time in times]
     pieces = tuple(_pieces(times, positions))
-    return Playback(begin, end, round(cut * SAMPLE_RATE), round(positions[0]), round(positions[-1]), pieces)
+    return Playback(begin, end, _nearest(cut * SAMPLE_RATE), _nearest(positions[0]), _nearest(positions[-1]), pieces)
 
 
 def _pieces(times: list[int], positions: list[Fraction]) -> Iterator[Piece]:
@@ -90,11 +97,15 @@ def _pieces(times: list[int], positions: list[Fraction]) -> Iterator[Piece]:
         while to < len(times) - 1 and _fits(clock[at : to + 2], floats[at : to + 2]):
             to += 1
         count = times[to] - times[at]
-        yield Piece(count, round(positions[at]), float((positions[to] - positions[at]) / count))
+        yield Piece(count, _nearest(positions[at]), float((positions[to] - positions[at]) / count))
         at = to
 
 
-def _fits(times: np.ndarray[tuple[int], np.dtype[np.int64]], positions: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
+def _nearest(samples: Fraction) -> int:
+    return math.floor(samples + Fraction(1, 2))
+
+
+def _fits(times: NDArray[np.int64], positions: NDArray[np.float64]) -> bool:
     longest = max(times[-1] - times[0], positions[-1] - positions[0])
     straight = np.interp(times, times[[0, -1]], positions[[0, -1]])
     return bool(longest <= MAX_PIECE and np.abs(straight - positions).max() <= MAX_ERROR)

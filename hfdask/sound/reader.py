@@ -176,7 +176,9 @@ class SoundFile:
                     frames = [_silent(last)] if last is not None and packet is not None else []
                 for frame in frames:
                     if not 0 < frame.sample_rate <= MAX_RATE:
-                        raise refused(self.path, "rate", f"it has {frame.sample_rate} samples a second; convert it to 48000")
+                        raise refused(
+                            self.path, "rate", f"it has {frame.sample_rate} samples a second; convert it to 48000"
+                        )
                     decoded += 1
                     yield frame
                     last = frame
@@ -291,12 +293,12 @@ def _silence(count: int) -> Iterator[Block]:
 
 def _floats(frame: AudioFrame) -> Block:
     """Return the samples of a frame, one row for each channel, with full scale at 1."""
-    data = frame.to_ndarray()
+    data: NDArray[Any] = frame.to_ndarray()
     channels = frame.layout.nb_channels
     if not frame.format.is_planar:
         data = data.reshape(-1, channels).T
     if data.dtype == np.uint8:
-        return (data.astype(np.float32) - 128) / 128
+        return (data.astype(np.float32) - np.float32(128)) / np.float32(128)
     if data.dtype.kind == "i":
         return data.astype(np.float32) / np.float32(2.0 ** (8 * data.dtype.itemsize - 1))
     return data.astype(np.float32)
@@ -319,6 +321,8 @@ def _names(path: Path, frame: AudioFrame) -> tuple[str, ...]:
     layout = frame.layout
     if layout.nb_channels > 2 and not any(channel.name in ("FL", "FR", "DL", "DR") for channel in layout.channels):
         if layout.nb_channels not in _USUAL:
-            raise refused(path, "channels", f"it has {layout.nb_channels} channels without names; mix it to two channels")
+            raise refused(
+                path, "channels", f"it has {layout.nb_channels} channels without names; mix it to two channels"
+            )
         layout = av.AudioLayout(_USUAL[layout.nb_channels])
     return tuple(channel.name for channel in layout.channels)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +20,9 @@ _FILTER = f"{SAMPLE_RATE}:filter_size=64:cutoff=0.97:phase_shift=10"
 
 Block = NDArray[np.float32]
 
-HALF_POWER = np.sqrt(0.5)
+_FRONT = ("FL", "FR", "DL", "DR", "FLC", "FRC")
+
+HALF_POWER = 0.5**0.5
 """Share of a centre or surround channel in a channel of the mix: -3 dB."""
 
 
@@ -33,7 +36,8 @@ def stereo(samples: Block, layout: tuple[str, ...]) -> Block:
         return np.repeat(samples, 2, axis=0)
     if len(layout) == 2:
         return samples
-    return _matrix(layout) @ samples
+    mixed: Block = _matrix(layout) @ samples
+    return mixed
 
 
 @lru_cache(maxsize=16)
@@ -44,19 +48,12 @@ def _matrix(layout: tuple[str, ...]) -> Block:
 
 def _shares(name: str) -> tuple[float, float]:
     """Return how loud a channel is on the left and on the right. Names are FFmpeg's."""
-    if name in ("FL", "DL", "FLC"):
-        return 1, 0
-    if name in ("FR", "DR", "FRC"):
-        return 0, 1
     if name.startswith("LFE"):
         return 0, 0
-    if name == "FC":
-        return HALF_POWER, HALF_POWER
-    if name.endswith("L"):
-        return HALF_POWER, 0
-    if name.endswith("R"):
-        return 0, HALF_POWER
-    return 0.5, 0.5
+    level = 1.0 if name in _FRONT else HALF_POWER
+    if name[-1] in "LR":
+        return (level, 0) if name[-1] == "L" else (0, level)
+    return (level, level) if name == "FC" else (0.5, 0.5)
 
 
 class Resampler:
@@ -104,4 +101,5 @@ class Resampler:
         assert self._graph is not None
         with contextlib.suppress(BlockingIOError, EOFError):
             while True:
-                yield self._graph.pull().to_ndarray()
+                samples: Any = self._graph.pull().to_ndarray()
+                yield samples

@@ -2,18 +2,19 @@
 
 Signalsmith's stretch takes whole clips only. So a clip is stretched in pieces, and memory stays bounded. Each piece gets
 a part of its neighbours' sound too, and is faded into the next one. The phases of a tone differ from one piece to the
-next. So a piece may be moved by up to `REACH` samples to fit the one before (docs/decisions/tempo.md).
+next. So the tones of each piece are turned to the phases of the piece before it, and come back to their own phases
+slowly (docs/decisions/tempo.md).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from python_stretch.Signalsmith import Stretch
-from scipy.signal import correlate
 
 from hfdask.core.sound import SAMPLE_RATE
 
@@ -23,15 +24,16 @@ MIN_RATE, MAX_RATE = 1 / 16, 16.0
 BEFORE = 5760
 """Samples of the result that a piece computes before its beginning: one block of the library."""
 
-FADE = 2400
+FADE = 4096
 """Samples of the fade from a piece to the next one."""
 
-REACH = 240
-"""Most samples by which a piece is moved to fit the one before: half a period of 100 Hz."""
+TURN = 24_000
+"""Samples after a fade in which tones come back to their own phases."""
 
-_AFTER = FADE + 2 * REACH + BEFORE // 2
-_BETTER = 0.02  # of a correlation; a smaller gain is not worth moving a piece
+_HOP = FADE // 4
+_AFTER = 2 * FADE
 _SEED = 1
+_WINDOW = np.sqrt(np.hanning(FADE + 1)[:-1])
 
 Block = NDArray[np.float32]
 
@@ -68,13 +70,11 @@ def stretched(pieces: Sequence[Piece], source: Callable[[int, int], Block]) -> I
     tail: Block | None = None
     for piece in pieces:
         sound = _stretch(piece, source)
-        begin = BEFORE
-        if tail is not None:
-            shift, likeness = _fit(tail, sound[:, BEFORE - REACH : BEFORE + REACH + FADE])
-            begin += shift
-            sound[:, begin : begin + FADE] = _faded(tail, sound[:, begin : begin + FADE], likeness)
-        end = begin + piece.count
-        yield sound[:, begin:end]
+        if tail is not None and tail.any():
+            _turn(sound, tail)
+            sound[:, BEFORE : BEFORE + FADE] = _faded(tail, sound[:, BEFORE : BEFORE + FADE])
+        end = BEFORE + piece.count
+        yield sound[:, BEFORE:end]
         tail = sound[:, end : end + FADE].copy()
 
 
@@ -96,24 +96,38 @@ def _stretch(piece: Piece, source: Callable[[int, int], Block]) -> Block:
     stretch = Stretch(_SEED)
     stretch.preset(2, SAMPLE_RATE)
     stretch.setTimeFactor(sound.shape[1] / count)
-    return stretch.process(sound)
+    result: Block = stretch.process(sound)
+    return result
 
 
-def _fit(tail: Block, sound: Block) -> tuple[int, float]:
-    """Return by how many samples to move a piece, and how alike it then is to the end of the one before, from 0 to 1."""
-    old, new = tail.astype(float), sound.astype(float)
-    products = correlate(new[0], old[0], "valid") + correlate(new[1], old[1], "valid")
-    squares = np.cumsum(np.pad((new**2).sum(0), (1, 0)))
-    energy = np.maximum((squares[FADE:] - squares[:-FADE]) * (old**2).sum(), 1e-12)
-    likeness = products / np.sqrt(energy)
-    best = int(np.argmax(likeness))
-    if likeness[best] < likeness[REACH] + _BETTER:
-        best = REACH
-    return best - REACH, float(np.clip(likeness[best], 0, 1))
+def _turn(sound: Block, tail: Block) -> None:
+    """Give the tones of a piece the phases of the piece before it. They come back to their own within `TURN` samples."""
+    old, new = (np.fft.rfft(part * _WINDOW) for part in (tail, sound[:, BEFORE : BEFORE + FADE]))
+    turns = _phases((old * new.conj()).sum(axis=0), (np.abs(new) ** 2).sum(axis=0))
+    part = sound[:, BEFORE - FADE : BEFORE + 2 * FADE + TURN]
+    frames = np.lib.stride_tricks.sliding_window_view(part, FADE, axis=1)[:, ::_HOP] * _WINDOW
+    shares = np.clip(1 - (np.arange(frames.shape[1]) * _HOP - FADE) / TURN, 0, 1)
+    turned = np.fft.irfft(np.fft.rfft(frames) * np.exp(1j * shares[:, np.newaxis] * turns), FADE) * _WINDOW
+    total = np.zeros(part.shape)
+    for number in range(frames.shape[1]):
+        total[:, number * _HOP : number * _HOP + FADE] += turned[:, number] / 2
+    whole = slice(FADE, frames.shape[1] * _HOP)  # where all four frames overlap
+    part[:, whole] = total[:, whole]
 
 
-def _faded(old: Block, new: Block, likeness: float) -> Block:
+def _phases(cross: NDArray[np.complex128], power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much each frequency has to be turned. All frequencies around a peak are turned by the same."""
+    peaks = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
+    if not len(peaks):
+        return np.zeros(len(power))
+    edges = np.concatenate(([0], (peaks[1:] + peaks[:-1] + 1) // 2))
+    turns = np.angle(np.add.reduceat(cross, edges))
+    return np.repeat(turns, np.diff(np.append(edges, len(power))))
+
+
+def _faded(old: Block, new: Block) -> Block:
     """Fade from one sound to another. The power stays, whether they are alike or not."""
+    likeness = float((old * new).sum()) / max(1e-12, math.sqrt(float((old**2).sum()) * float((new**2).sum())))
     share = (np.arange(FADE) + 0.5) / FADE
-    power = share**2 + (1 - share) ** 2 + 2 * likeness * share * (1 - share)
+    power = share**2 + (1 - share) ** 2 + 2 * min(1.0, max(0.0, likeness)) * share * (1 - share)
     return ((old * (1 - share) + new * share) / np.sqrt(power)).astype(np.float32)

@@ -42,6 +42,7 @@ def test_windows_of_sounds_are_those_of_videos(tmp_path: Path) -> None:
         'data-start="1" data-media-start="1" data-playback-rate="0.5"': (1, 4, 1),
         'data-start="1" data-duration="2.54"': (1, 3.54, 1),
         'data-start="1" data-duration="2.6"': (1, 3.5, 1),  # it is cut to the source
+        'data-start="1" data-duration="2.6" loop': (1, 3.6, 1),
         'data-start="9"': (9, 10, 9),
         'data-start="-2"': (0, 0.5, -2),
         'data-start="b + 0.5" data-duration="1"': (2.5, 3.5, 2.5),
@@ -98,6 +99,16 @@ def test_sounds_in_scenes_trees_and_frames(tmp_path: Path) -> None:
         "in-frame": ("inner/a.mp3", 4, 5, 1),
         "hf-frame-audio-0": ("inner/e.mp3", 0, 2, 1),
     }
+
+
+def test_odd_ids_are_no_names(tmp_path: Path) -> None:
+    ids = ("bell&#7;", "turned&#x202e;", "x" * 301, "h&eacute;llo &#x1f600;")
+    body = (
+        "".join(audio("data-duration=1", id) for id in ids)
+        + '<audio data-hf-render-id="&#27;" src="a.mp3" data-duration=1></audio>'
+    )
+    with open_html(tmp_path, composition(body, root=ROOT)) as page:
+        assert list(told(page)) == ["hf-audio-0", "hf-audio-1", "hf-audio-2", "héllo 😀", "hf-audio-3"]
 
 
 def test_which_media_sound(tmp_path: Path) -> None:
@@ -229,6 +240,14 @@ def test_a_sound_makes_no_request(tmp_path: Path) -> None:
         assert page.session.site.served == {"index.html"}
         assert page.session.site.misses == []
         assert page.session.log.messages == []
+
+
+def test_a_sound_outside_of_the_document_is_a_warning(tmp_path: Path) -> None:
+    script = "new Audio('a.mp3').play().catch(() => 0); a.play(); document.createElement('video').play().catch(() => 0)"
+    with open_html(tmp_path, composition(audio(), script, root=ROOT), {"a.mp3": b""}) as page:
+        assert [text for text in page.report()["warnings"] if "not heard" in text] == [
+            "a script plays a sound that is not in the document, so it is not heard: put an <audio> into the page"
+        ]
 
 
 def volumes(page: Page, names: list[str], frames: list[int]) -> list[tuple[float | None, ...]]:

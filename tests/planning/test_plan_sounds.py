@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 from sound_samples import RATE, clicks, silence, tone, write_sound
 from video_samples import bar_code_video, cached
 from web import Page, Web
@@ -410,3 +411,30 @@ def test_sounds_that_scripts_add_are_found(planner):
         "early": (0, 2),
         "late": (1, 2),
     }
+
+
+def test_a_damaged_source_is_a_warning(planner):
+    whole = cached(lambda path: write_sound(path, tone(440, 2), "flac"), "whole.flac").read_bytes()
+    plan = planner(audio(src="b.flac"), files={"b.flac": whole[: len(whole) // 2]})
+    assert any(text.startswith("b.flac: its last ") for text in plan.warnings)
+
+
+def test_a_still_mixes_nothing(planner, project, tmp_path):
+    source = project(ROOT.format(ALONE, audio("data-fx-chain=x")), **{"a.wav": song()})
+    hfdask.still(source, 1, tmp_path / "frame.png")
+    assert planner.mixes == 0
+
+
+def test_a_worker_plans_the_same_sound(planner, tmp_path, monkeypatch):
+    source = planner.project(ROOT.format(ALONE, audio()), **{"a.wav": song()})
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        result = hfdask.render(
+            source, tmp_path / "out.mp4", client=client, plan_dir=planner.url, plan_on="worker", check="off"
+        )
+    assert result.planned_on
+    assert result.sound is not None
+    here = hfdask.plan(source, tmp_path / "here", check="off").manifest
+    assert hfdask.Plan.open(planner.url).manifest.sound == here.sound

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 RATE = 48_000
@@ -50,12 +52,12 @@ def tone(frequency: float, seconds: float, level: float = 0.5, channels: int = 2
     return np.tile((level * np.sin(2 * np.pi * frequency * time)).astype(np.float32), (channels, 1))
 
 
-def click_times(samples: NDArray[np.floating], near: Iterable[int], reach: int = 2000) -> list[int]:
+def click_times(samples: NDArray[np.floating[Any]], near: Iterable[int], reach: int = 2000) -> list[int]:
     """Return the sample of the highest peak near each of the given samples."""
     return [int(np.argmax(samples[0, max(0, at - reach) : at + reach])) + max(0, at - reach) for at in near]
 
 
-def tone_of(samples: NDArray[np.floating], rate: int = RATE) -> tuple[float, float]:
+def tone_of(samples: NDArray[np.floating[Any]], rate: int = RATE) -> tuple[float, float]:
     """Return frequency and level of the strongest tone of the first channel. The frequency is good to 0.01 Hz."""
     row = np.asarray(samples[0], float)
     window = np.hanning(len(row) + 1)[:-1]
@@ -88,6 +90,7 @@ def write_sound(
     with av.open(str(path), "w", options={"fflags": "+bitexact", **(options or {})}) as file:
         video = file.add_stream("libvpx" if path.suffix == ".webm" else "libx264", rate=10) if picture else None
         stream = file.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, AudioStream)
         context = stream.codec_context
         context.bit_rate, context.time_base = 192_000, Fraction(1, rate)
         if codec == "vorbis":

@@ -80,11 +80,12 @@ function mediaTimes(element, trail = new Set()) {
   return { origin, pace, declared, length, start: Math.max(0, origin, slot.from), end: Math.min(end, slot.to) };
 }
 
-// A sound ends with its source, also if its author declares a longer time.
+// A sound ends with its source, also if its author declares a longer time. With `loop`, the author's time stays, but nothing is heard.
 const HELD = 0.05; // seconds
 function soundingLength(element, declared) {
   const natural = naturalLength(element);
-  return natural === null || (declared !== null && declared <= natural + HELD) ? declared : natural;
+  if (declared === null || natural === null) return declared ?? natural;
+  return element.hasAttribute("loop") || declared <= natural + HELD ? declared : natural;
 }
 
 function ownSeconds(element) {

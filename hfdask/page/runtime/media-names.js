@@ -31,14 +31,19 @@ function namedFeeds(tag) {
 
 function mediaId(medium) {
   if (mediaIds.has(medium)) return mediaIds.get(medium);
-  const wanted = medium.id || numberedName(medium);
-  let name = medium.getAttribute("data-hf-render-id") || wanted; // a copy of another medium has the same attribute
+  const wanted = isPlain(medium.id) ? medium.id : numberedName(medium);
+  const stamped = medium.getAttribute("data-hf-render-id") ?? ""; // a copy of another medium has the same attribute
+  let name = isPlain(stamped) ? stamped : wanted;
   for (let n = 2; takenNames.has(name); n++) name = `${wanted}__hf${n}`;
   takenNames.add(name);
   mediaIds.set(medium, name);
   medium.setAttribute("data-hf-render-id", name);
   return name;
 }
+
+// The host returns names as it has received them, and what it receives is cut and made legible.
+const LONGEST_NAME = 300; // with room for a suffix
+const isPlain = (name) => name !== "" && name.length <= LONGEST_NAME && !/\p{C}/u.test(name);
 
 function numberedName(medium) {
   const beginning = `hf-${medium.ownerDocument === document ? "" : "frame-"}${medium.localName}`;

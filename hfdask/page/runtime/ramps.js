@@ -73,7 +73,7 @@ function timeWhenPlayed(points, seconds) {
   return time + (seconds - played) / rate;
 }
 
-// Return the seconds of its source that a clip has played after `seconds` of its own.
+// Return how many seconds of its source a clip has played after `seconds`.
 function playedAt(points, seconds) {
   let [time, played, rate] = [0, 0, points[0].v];
   for (const [until, reached] of cellsOf(points)) {

@@ -306,6 +306,11 @@ const SET = {
   },
 };
 
+function warnOfPlaying(medium) {
+  if (isSound(medium) && !medium.isConnected)
+    tellFault("a script plays a sound that is not in the document, so it is not heard: put an <audio> into the page");
+}
+
 /** @type {Record<string, (feed: any, ...args: any[]) => any>} */
 const CALLED = {
   play: () => new taken.Promise((done) => done(undefined)),
@@ -352,6 +357,7 @@ for (const prototype of [HTMLMediaElement.prototype, HTMLVideoElement.prototype]
       const call = {
         [name](...args) {
           const feed = feeds.get(this);
+          if (!feed && name === "play") ours(() => warnOfPlaying(this));
           return feed ? ours(() => CALLED[name](feed, ...args)) : apply(property.value, this, args);
         },
       }[name];
