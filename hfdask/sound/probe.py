@@ -9,7 +9,7 @@ from pathlib import Path
 from hfdask.errors import MediaTypeError
 from hfdask.sound.reader import GAP, SoundFile
 
-_EXACT = ("mp4", "wav", "flac", "w64", "aiff", "caf")
+_EXACT = ("mp4", "flac")
 """Containers whose header gives the length of the sound, so that a cut file can be recognised."""
 
 

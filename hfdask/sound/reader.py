@@ -204,6 +204,8 @@ class SoundFile:
 
     def _default_stream(self) -> AudioStream:
         streams = self._file.streams.audio
+        if not self._file.streams:
+            raise refused(self.path, "truncated", "it has no tracks, so it was cut; copy or record it again")
         if not streams:
             raise MediaTypeError(
                 f"{self.path} has no sound; use a file with an audio track", path=str(self.path), found="no sound"

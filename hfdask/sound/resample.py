@@ -43,7 +43,7 @@ def stereo(samples: Block, layout: tuple[str, ...]) -> Block:
 @lru_cache(maxsize=16)
 def _matrix(layout: tuple[str, ...]) -> Block:
     shares = np.array([_shares(name) for name in layout]).T
-    return (shares / max(1.0, shares.sum(1).max())).astype(np.float32)
+    return np.asarray(shares / max(1.0, shares.sum(1).max()), np.float32)
 
 
 def _shares(name: str) -> tuple[float, float]:

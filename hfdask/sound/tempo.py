@@ -96,8 +96,7 @@ def _stretch(piece: Piece, source: Callable[[int, int], Block]) -> Block:
     stretch = Stretch(_SEED)
     stretch.preset(2, SAMPLE_RATE)
     stretch.setTimeFactor(sound.shape[1] / count)
-    result: Block = stretch.process(sound)
-    return result
+    return np.asarray(stretch.process(sound), np.float32)
 
 
 def _turn(sound: Block, tail: Block) -> None:
