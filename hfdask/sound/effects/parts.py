@@ -78,15 +78,15 @@ class Oscillator:
     def phases(self, begin: int, count: int) -> Values:
         """Return its phase at the next samples."""
         if self._speed.lane is None:
-            phases: Values = np.arange(self._count, self._count + count) * (self._speed.value / SAMPLE_RATE)
+            numbers = np.arange(self._count, self._count + count, dtype=np.float64)
+            phases = numbers * (self._speed.value / SAMPLE_RATE)
         else:
             steps = self._speed.at(begin, count) / SAMPLE_RATE
             phases = np.cumsum(np.concatenate(([self._phase], steps)))
             self._phase = float(phases[-1])
             phases = phases[:-1]
         self._count += count
-        phases %= 1.0
-        return phases
+        return phases % 1.0
 
 
 def linear(decibels: Values) -> Values:
