@@ -12,7 +12,7 @@ import pytest
 from effect_samples import SECOND, apart, effect, impulse, lane, noise, processed
 
 from hfdask.core.sound import EFFECTS, Chain, EffectType, Lanes
-from hfdask.sound.effects import ChainProcessor, kernels, latency, tail
+from hfdask.sound.effects import ChainProcessor, latency, tail
 from hfdask.sound.registry import PARAMETERS, Number
 
 SHIFTED: dict[str, dict[str, Any]] = {"pitchshift": {"semitones": 5.0}}
@@ -145,12 +145,6 @@ def test_a_tail_counts_the_largest_value_of_a_lane():
     silent = (effect("delay", time=100.0, feedback=0.5, mix=0.0),)
     assert tail(silent, (lane("fx.a.mix", (0, 0), (1, 0.1)),)) == SECOND
     assert tail(silent, (lane("fx.a.mix", (0, 0.1)), lane("fx.a.time", (0, 50), (1, 200)))) == 2 * SECOND
-
-
-def test_compiled_code_without_a_file_is_compiled_again():
-    namespace: dict[str, Any] = {}
-    exec("def twice(x):\n    return 2 * x", namespace)  # numba cannot keep code that comes from no file
-    assert kernels._compiled(namespace["twice"])(21) == 42
 
 
 def test_planning_does_not_load_scipy_and_numba_for_sound_without_effects():
