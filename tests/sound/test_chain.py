@@ -105,6 +105,12 @@ def test_only_consecutive_effects_of_a_preset_are_one():
     assert apart(apart_from_each_other, (0.5 + 0.5e-3) ** 2 * sound) < 1e-12
 
 
+def test_a_preset_that_is_late_is_mixed_with_its_input_of_the_same_time():
+    sound = noise(0.5, level=0.05)
+    run = (effect("truepeak", ceiling=0.0, preset="p", amount=0.5), effect("reverb", wet=0.0, dry=1.0, preset="p"))
+    assert apart(processed(sound, run), sound) < 1e-15
+
+
 def test_a_presets_lane_moves_its_share():
     sound = np.ones((2, SECOND))
     chain = (effect("gain", gain=-60.0, preset="p", amount=0.2),)
