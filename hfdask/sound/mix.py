@@ -88,8 +88,8 @@ def mix(soundtrack: Soundtrack, open_source: Callable[[int], Path], output: Path
                 samples = block.astype(np.float32)
                 meter.add(samples)
                 file.write(samples.T.tobytes())
-        # A power of two scales without rounding. Half a step of 24 bits is left, so that full scale itself is stored too.
-        gain = 2.0 ** max(0, math.ceil(math.log2(meter.peak / (1 - 2**-24)))) if meter.peak else 1.0
+        # A power of two scales without rounding. Full scale itself is stored one step of 24 bits lower.
+        gain = 2.0 ** math.ceil(math.log2(max(1.0, meter.peak)))
         with path.open("rb") as file:
             write_flac(output, _scaled(file, 1 / gain), soundtrack.samples)
     return MixReport(

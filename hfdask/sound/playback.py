@@ -97,7 +97,7 @@ def _pieces(times: list[int], positions: list[Fraction]) -> Iterator[Piece]:
         while to < len(times) - 1 and _fits(clock[at : to + 2], floats[at : to + 2]):
             to += 1
         count = times[to] - times[at]
-        yield Piece(count, _nearest(positions[at]), float((positions[to] - positions[at]) / count))
+        yield Piece(count, float(positions[at]), float((positions[to] - positions[at]) / count))
         at = to
 
 

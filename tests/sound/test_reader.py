@@ -226,7 +226,7 @@ def test_a_file_without_samples_is_a_typed_error(tmp_path):
         path = sound_in(tmp_path, form, silence(0.1))
         data = path.read_bytes()
         path.write_bytes(data[:44] if form == "wav" else data[: len(data) // 4])
-        with pytest.raises(SoundSourceError, match="cut|decoded|copy"):
+        with pytest.raises(SoundSourceError, match=r"cut|decoded|copy"):
             decoded(path)
 
 
