@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from hfdask.core.observer import Observer
     from hfdask.core.planes import ColorSpace
+    from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
     from hfdask.diagnostics.doctor import Diagnosis, diagnose
@@ -99,6 +100,7 @@ _HOMES = {
     ],
     "core.observer": ["Observer"],
     "core.planes": ["ColorSpace"],
+    "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
     "diagnostics.doctor": ["Diagnosis", "diagnose"],
@@ -141,6 +143,7 @@ __all__ = [
     "PageSettings",
     "Plan",
     "PlanOptions",
+    "PlannedSound",
     "PrepareWorker",
     "Progress",
     "Rate",
@@ -152,6 +155,8 @@ __all__ = [
     "RenderResult",
     "Resource",
     "Seam",
+    "SoundReport",
+    "SoundSource",
     "Sweep",
     "TimeBase",
     "Timeline",

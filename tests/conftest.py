@@ -14,7 +14,7 @@ from aftermath import nothing_left  # noqa: F401 - a fixture
 from cluster_processes import cluster_processes  # noqa: F401 - a fixture
 from fake_browser import fake_browser, real_browser  # noqa: F401 - fixtures
 from faulty_store import faulty  # noqa: F401 - a fixture
-from samples import BOX
+from samples import BOX, EXAMPLES
 from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
 from web import web  # noqa: F401 - a fixture
 
@@ -49,3 +49,12 @@ def project(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def gsap() -> bytes:
+    """GSAP's script, which `make setup` takes from npm: its licence does not let us keep a copy."""
+    script = EXAMPLES / "gsap" / "vendor" / "gsap.min.js"
+    if not script.is_file():
+        pytest.fail(f"{script} is missing; `make setup` fetches it with npm")
+    return script.read_bytes()

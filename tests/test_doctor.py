@@ -16,6 +16,7 @@ from hfdask.core import scratch
 from hfdask.diagnostics import doctor
 from hfdask.diagnostics.doctor import Diagnosis
 from hfdask.media import video_file
+from hfdask.sound.encode import Encoding
 
 FACT = "pictures of videos"
 
@@ -32,6 +33,16 @@ def test_decoders_are_told_and_missing_ones_are_a_warning(monkeypatch):
     doctor._look_at_decoders(report)
     assert report.facts["decoders"].startswith("H.264, HEVC, VP8, VP9, AV1, transparency")
     assert report.warnings == ["PyAV cannot decode ProRes: install PyAV from PyPI, whose FFmpeg has all of them"]
+
+
+def test_the_encoder_of_sound_is_told_and_a_missing_one_is_a_warning(monkeypatch):
+    report = Diagnosis()
+    doctor._look_at_sound(report)
+    assert (report.facts["sound"], report.warnings) == ("AAC", [])
+    monkeypatch.setattr(doctor, "AAC", Encoding("nothing", "mp4", "m4a"))
+    doctor._look_at_sound(report)
+    assert report.facts["sound"] == "no encoder"
+    assert ["install PyAV from PyPI" in warning for warning in report.warnings] == [True]
 
 
 @pytest.mark.browser

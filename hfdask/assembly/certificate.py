@@ -60,7 +60,8 @@ class CertifiedChunk(Value, frozen=True):
 class Certificate(Value, frozen=True):
     """A finished video's record.
 
-    ``frame_digests`` are the digests of `hfdask.core.model.FrameRecord`, and ``sha256`` is the file's.
+    ``frame_digests`` are the digests of `hfdask.core.model.FrameRecord`, ``sha256`` is the file's, and ``sound`` is the
+    ``key`` of the plan's mix, or None.
     """
 
     LIMIT: ClassVar[int] = 2**30
@@ -78,6 +79,7 @@ class Certificate(Value, frozen=True):
     frame_digests: Annotated[tuple[FrameDigest, ...], Meta(min_length=1, max_length=MAX_FRAMES)]
     chunks: Annotated[tuple[CertifiedChunk, ...], Meta(max_length=MAX_CHUNKS)]
     seams: Annotated[tuple[Seam, ...], Meta(max_length=MAX_CHUNKS)]
+    sound: Digest | None = None
 
 
 class Verification(Value, frozen=True):
@@ -127,5 +129,6 @@ def certificate_of(
         frame_digests=digests,
         chunks=tuple(CertifiedChunk(**{name: getattr(result, name) for name in names}) for result in results),
         seams=tuple(seams),
+        sound=manifest.sound.key if manifest.sound else None,
     )
     return pretty_json(document)

@@ -6,7 +6,7 @@ are read into these types, with bounds, or end in an error that says what is wro
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -26,22 +26,27 @@ Sentence = Annotated[str, Meta(max_length=5000)]
 Sentences = Annotated[tuple[Sentence, ...], Meta(max_length=MAX_SENTENCES)]
 Name = Annotated[str, Meta(max_length=10_000)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_NAMES)]
+Markup = str
+"""Text of an attribute. An answer of the page is at most 32 million characters long."""
+Tag = Literal["video", "audio"]
 
 
-class UnknownVideo(Struct, frozen=True):
-    """A ``<video>`` for which the page has no shape yet; ``file`` is the path of a source in the project."""
+class UnknownMedium(Struct, frozen=True):
+    """A ``<video>`` or ``<audio>`` whose source the page does not know yet; ``file`` is its path in the project."""
 
     id: Name
     element: Name
     url: str
     file: Name | None
+    tag: Tag = "video"
 
 
 class Status(Struct, frozen=True, rename="camel"):
     """Progress of loading: if there is a root, and what is still awaited, missing or wrong.
 
     ``pending`` lists work of the page that may still bring missing timelines; ``may_end`` is true if some of it may end
-    in time. While planning, ``videos`` lists the videos for which the page asks for shapes.
+    in time. While planning, ``videos`` lists the videos for which the page asks for shapes. ``sounds`` lists the sounds
+    whose duration the page does not know.
     """
 
     root: bool
@@ -49,7 +54,8 @@ class Status(Struct, frozen=True, rename="camel"):
     offenders: Names
     waiting: Names
     missing: Names
-    videos: tuple[UnknownVideo, ...]
+    videos: tuple[UnknownMedium, ...]
+    sounds: tuple[UnknownMedium, ...]
     pending: Names
     may_end: bool
     problems: Sentences
@@ -93,8 +99,26 @@ class ToldPoint(Struct, frozen=True):
     via: tuple[float, float] | None
 
 
-class ToldVideo(Struct, frozen=True, rename="camel"):
-    """A ``<video>`` with a source, as the page resolved it. Times that are not numbers are None.
+class ToldSound(Struct, frozen=True, rename="camel"):
+    """What happens to the sound of a medium.
+
+    ``volume`` is its gain while the page is ready. ``group`` is the number of its group. ``hidden`` is true if the medium,
+    something around it, or its group has ``data-hidden``. ``chain`` and ``automation`` are the texts of attributes.
+    ``is_read`` is true if a script has read its duration or its time.
+    """
+
+    volume: float = 1.0
+    fade_in: float = 0.0
+    fade_out: float = 0.0
+    group: Annotated[int, Meta(ge=0, lt=MAX_CLIPS)] | None = None
+    hidden: bool = False
+    chain: Markup | None = None
+    automation: Markup | None = None
+    is_read: bool = False
+
+
+class ToldMedium(Struct, frozen=True, rename="camel"):
+    """A ``<video>`` or ``<audio>`` with a source, as the page resolved it. Times that are not numbers are None.
 
     ``file`` is the path of a source in the project. ``slot`` is the declared length. ``problem`` says what
     is wrong with its speed ramp. ``auto`` is true for a video without a start.
@@ -117,14 +141,46 @@ class ToldVideo(Struct, frozen=True, rename="camel"):
     muted: bool
     declares_sound: bool
     auto: bool
+    tag: Tag = "video"
+    sound: ToldSound = ToldSound()
 
     @property
     def shows(self) -> bool:
         """False if it is in no frame."""
         return self.start is None or self.end is None or self.start < self.end
 
+    @property
+    def sounds(self) -> bool:
+        """False if its sound is not wanted."""
+        return not (self.muted or self.sound.hidden) and (self.tag == "audio" or self.declares_sound)
 
-ToldVideos = Annotated[tuple[ToldVideo, ...], Meta(max_length=MAX_CLIPS)]
+
+ToldMedia = Annotated[tuple[ToldMedium, ...], Meta(max_length=MAX_CLIPS)]
+
+
+class ToldGroup(Struct, frozen=True):
+    """An ``<hf-audio-group>``, or the root, with its volume and the texts of its attributes."""
+
+    id: Name
+    element: Name
+    volume: float
+    chain: Markup | None
+    automation: Markup | None
+
+
+class ToldSounds(Struct, frozen=True):
+    """The ``<audio>`` elements of a page, its groups, and the root, which has the effects of the whole mix."""
+
+    sounds: ToldMedia
+    groups: Annotated[tuple[ToldGroup, ...], Meta(max_length=MAX_CLIPS)]
+    master: ToldGroup | None
+
+
+class Volumes(Struct, frozen=True):
+    """Volumes of some media at some frames: a row for each frame, with None if a medium is not in the page."""
+
+    rows: Annotated[tuple[tuple[float | None, ...], ...], Meta(max_length=MAX_CLIPS)]
+    problems: Sentences
 
 
 class Report(Struct, frozen=True, rename="camel"):
@@ -205,7 +261,7 @@ class BrokenFace(Struct, frozen=True):
 
 
 BrokenFaces = Annotated[tuple[BrokenFace, ...], Meta(max_length=MAX_SENTENCES)]
-SceneIds = Annotated[tuple[str, ...], Meta(max_length=MAX_CLIPS)]
+MediaIds = Annotated[tuple[str, ...], Meta(max_length=MAX_CLIPS)]
 Elements = Annotated[dict[Name, Name], Meta(max_length=10_000)]
 Abouts = Annotated[tuple[About, ...], Meta(max_length=MAX_CLIPS)]
 Lackings = Annotated[tuple[Lacking, ...], Meta(max_length=MAX_CLIPS)]

@@ -26,14 +26,16 @@ from playwright.async_api import Error as PlaywrightError
 from hfdask.browser.answers import (
     BrokenFaces,
     Elements,
+    MediaIds,
     OpenedSlots,
     Report,
-    SceneIds,
     Sought,
     Status,
-    ToldVideo,
-    ToldVideos,
-    UnknownVideo,
+    ToldMedia,
+    ToldMedium,
+    ToldSounds,
+    UnknownMedium,
+    Volumes,
     understood,
 )
 from hfdask.browser.calls import Patience, browser_call
@@ -92,8 +94,11 @@ def _timeline(name: str) -> str:
     return f"timeline {name}"
 
 
-LookIntoVideos = Callable[[tuple[UnknownVideo, ...]], Awaitable[Mapping[str, VideoShape | None]]]
+LookIntoVideos = Callable[[tuple[UnknownMedium, ...]], Awaitable[Mapping[str, VideoShape | None]]]
 """Returns the shapes of videos for which a page asks, by render id."""
+
+LookIntoSounds = Callable[[tuple[UnknownMedium, ...]], Awaitable[Mapping[str, float | None]]]
+"""Returns the durations of sounds for which a page asks, by render id."""
 
 
 class PageSession:
@@ -120,6 +125,7 @@ class PageSession:
         self.network = network
         self.videos: VideoFeed | None = None
         self._look: LookIntoVideos | None = None
+        self._listen: LookIntoSounds | None = None
         self._videos_open = False
         self._page = page
         self._cdp = cdp
@@ -151,9 +157,22 @@ class PageSession:
         """Let `load` call ``look`` for the shapes of videos as the page adds them. Their pictures cannot be shown."""
         self._look = look
 
-    async def _answer_for(self, videos: tuple[UnknownVideo, ...], look: LookIntoVideos) -> None:
-        shapes = told_shapes(await look(videos))
-        await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
+    def look_into_sounds(self, listen: LookIntoSounds) -> None:
+        """Let `load` call ``listen`` for the durations of sounds as the page adds them."""
+        self._listen = listen
+
+    async def _answer_for_media(self, status: Status) -> bool:
+        """Give a page that loads what it asks of its videos and sounds; return false if it asks nothing."""
+        if status.videos and not self._videos_open:
+            await self._open_videos()
+        elif status.videos and self._look is not None:
+            shapes = told_shapes(await self._look(status.videos))
+            await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
+        elif status.sounds and self._listen is not None:
+            await self._tell_durations(await self._listen(status.sounds))
+        else:
+            return False
+        return True
 
     async def _open_videos(self) -> None:
         """Open the page's videos. Also without a plan for them: the page is not loaded before they show something."""
@@ -211,11 +230,7 @@ class PageSession:
                         files=list(status.offenders),
                     )
                 self._check(status.problems, "while loading")
-                if status.videos and not self._videos_open:
-                    await self._open_videos()
-                    continue
-                if status.videos and self._look is not None:
-                    await self._answer_for(status.videos, self._look)
+                if await self._answer_for_media(status):
                     continue
                 if self.in_flight or {*status.waiting} != {"timers"}:
                     calm_since = elapsed
@@ -282,22 +297,52 @@ class PageSession:
             self._check((await self._status()).problems, "while it resolved its timeline")
         return report
 
-    async def told_videos(self) -> tuple[ToldVideo, ...]:
+    async def told_videos(self) -> tuple[ToldMedium, ...]:
         """Return the videos of the page with a source, as they are now."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report its videos"):
             answer = await self._evaluate("__hfdask.videos()")
-        return understood(answer, ToldVideos, "its videos", exactly=True)
+        return understood(answer, ToldMedia, "its videos", exactly=True)
+
+    async def told_sounds(self) -> ToldSounds:
+        """Return the ``<audio>`` elements with a source as they are now, the groups, and the root."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its sounds"):
+            answer = await self._evaluate("__hfdask.sounds()")
+        return understood(answer, ToldSounds, "its sounds", exactly=True)
+
+    async def changed_volumes(self) -> frozenset[str]:
+        """Return the render ids of the media whose volume a script has set since the page was ready."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its volumes"):
+            answer = await self._evaluate("__hfdask.changedVolumes()")
+        return frozenset(understood(answer, MediaIds, "its volumes", exactly=True))
+
+    async def volumes_at(self, frames: Sequence[int], names: Sequence[str]) -> tuple[tuple[float | None, ...], ...]:
+        """Go to some frames, and return the volumes of media at each of them, in the order of ``names``.
+
+        Raises
+        ------
+        ScriptError
+            If author code failed, unless the plan only warns of that.
+        """
+        seconds = self.settings.frame_timeout * len(frames)
+        async with self._deadline(seconds, f"frames {frames[0]} to {frames[-1]} were not reached"):
+            answer = await self._evaluate(f"__hfdask.volumesAt({json.dumps([list(frames), list(names)])})")
+        volumes = understood(answer, Volumes, "its volumes")
+        self._check(volumes.problems, f"between frame {frames[0]} and frame {frames[-1]}")
+        return volumes.rows
 
     async def know_durations(self, durations: Mapping[str, float]) -> None:
-        """Give the page the durations of its videos' sources in seconds, by render id; see `PageSettings.durations`."""
-        async with self._deadline(self.settings.frame_timeout, "the page did not take the durations of its videos"):
-            await self._evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
+        """Give the page the durations of the sources of its media in seconds, by render id; see `PageSettings.durations`."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not take the durations of its media"):
+            await self._tell_durations(durations)
+
+    async def _tell_durations(self, durations: Mapping[str, float | None]) -> None:
+        await self._evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
 
     async def scenes_on(self) -> frozenset[str]:
         """Return the render ids of videos without a start whose scene can be seen at the frame that was sought last."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report which videos can be seen"):
             answer = await self._evaluate("__hfdask.scenesOn()")
-        return frozenset(understood(answer, SceneIds, "its videos", exactly=True))
+        return frozenset(understood(answer, MediaIds, "its videos", exactly=True))
 
     async def sight(self) -> PageParts:
         """Return the parts of the page for content keys; call it when all frames have been sought."""

@@ -14,6 +14,7 @@ import av
 
 from hfdask.errors import HfdaskError
 from hfdask.media.probe import probe_video
+from hfdask.sound.probe import probe_sound
 
 _LIBRARY_FOLDERS = frozenset({"vendor", "vendors", "node_modules", "lib", "libs", "third_party", "third-party"})
 _LIBRARY_SIZE = 200_000
@@ -120,6 +121,15 @@ def video_length(file: Path) -> Fraction | None:
     except HfdaskError:
         return None  # the render itself says why
     return source.playable.fraction
+
+
+def sound_length(file: Path) -> Fraction | None:
+    """Return the seconds of a file's sound, or None if it has none, or it cannot be decoded."""
+    try:
+        facts = probe_sound(file)
+    except HfdaskError:
+        return None
+    return None if facts is None else facts.seconds
 
 
 def read_text(files: Mapping[str, Path], path: str) -> str:

@@ -17,6 +17,7 @@ from hfdask.checking.assets import (
     is_path,
     leaves_project,
     read_text,
+    sound_length,
     video_length,
 )
 from hfdask.checking.page import LintPage
@@ -25,8 +26,9 @@ from hfdask.checking.rules import RULES
 from hfdask.checking.scripts import ScriptFacts, ScriptFinding, read_script
 from hfdask.core.frames import parse_fps
 from hfdask.core.model import Finding
-from hfdask.errors import InvalidConfigError
+from hfdask.errors import InvalidConfigError, SoundMarkupError
 from hfdask.project.files import SKIPPED, Project
+from hfdask.sound.markup import chain_from_json, idle_targets
 
 MAX_DEPTH = 20
 MAX_DOCUMENT = 2_000_000
@@ -80,7 +82,7 @@ class ProjectCheck:
         self._page_base: str | None = project.entry
         self._imports: dict[str, str] = {}
         self._shown: set[str] = set()
-        self._lengths: dict[str, Fraction | None] = {}
+        self._lengths: dict[tuple[str, str], Fraction | None] = {}
         self._unseen: set[tuple[str, str, int]] = set()
         self._left = MAX_DOCUMENTS
         self._unread: set[str] = set()
@@ -151,6 +153,7 @@ class ProjectCheck:
         for face in facts["faces"]:
             self._face(face, path, role, places)
         self._in_points(facts, path, role, places)
+        self._effects(facts, path, places)
         self._scripts(facts, path, role, places)
         if role in _PAGE:
             self.together.compositions += [
@@ -332,18 +335,39 @@ class ProjectCheck:
                 )
 
     def _in_points(self, facts: dict[str, Any], path: str, role: str, places: Positions) -> None:
-        """Check that videos begin before the end of their sources, if these are in the project."""
+        """Check that media begin before the end of their sources, if these are in the project."""
         for item in facts["inPoints"]:
             target = self._existing(item["url"], self._bases(facts, path, role, late=item["late"]))
             if target is None:
                 continue
-            if target not in self._lengths:
-                self._lengths[target] = video_length(self.files[target])
-            length = self._lengths[target]
+            tag = item["tag"]
+            if (target, tag) not in self._lengths:
+                self._lengths[target, tag] = (sound_length if tag == "audio" else video_length)(self.files[target])
+            length = self._lengths[target, tag]
             if length is not None and item["seconds"] >= length:
                 start, end = f"{item['seconds']:g}", f"{float(length):g}"
-                line, tag = places.line(item["at"]), item["at"]["tag"]
-                self.add("video_media_start_at_or_past_eof", path, line, tag, url=item["url"], start=start, end=end)
+                line, opening = places.line(item["at"]), item["at"]["tag"]
+                code = f"{tag}_media_start_at_or_past_eof"
+                self.add(code, path, line, opening, url=item["url"], start=start, end=end)
+
+    def _effects(self, facts: dict[str, Any], path: str, places: Positions) -> None:
+        """Check the effects and lanes of sounds, as the mixer reads them."""
+        for item in facts["effects"]:
+            line, tag = places.line(item["at"]), item["at"]["tag"]
+            chain, automation = ((item[name] or "").strip() for name in ("chain", "automation"))
+            try:
+                effects = chain_from_json(chain) if chain else ()
+            except SoundMarkupError as error:
+                self.add("audio_effects_invalid", path, line, tag, problem=error.message)
+                continue
+            try:
+                idle = idle_targets(automation, effects) if automation else ()
+            except SoundMarkupError as error:
+                if not item["isRead"]:
+                    self.add("media_automation_invalid", path, line, tag, problem=error.message)
+                continue
+            for target in idle:
+                self.add("audio_lane_idle", path, line, tag, target=target)
 
     def _line_of(self, use: dict[str, Any], places: Positions) -> int | None:
         if use["row"] is None:

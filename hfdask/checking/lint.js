@@ -4,6 +4,7 @@
 
 const TIMED = "[data-start]";
 const MEDIA = "video,audio";
+const GROUP = "hf-audio-group";
 const HOST = "[data-composition-src]";
 const NOT_VISUAL = "script,style,link,meta";
 const COMPOSITION = "[data-composition-id]";
@@ -219,6 +220,7 @@ class Inspection {
       variables: this.declared.map(({ id }) => id),
       media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
       inPoints: this.inPoints(),
+      effects: this.effects(),
       duration: Boolean(this.root) && durationOf(this.root) > 0,
       finite: this.animations || this.doc.querySelector(`${MEDIA},${HOST}`) !== null || this.childWindows(),
       size: this.root ? [pixelsOf(this.root, "data-width") ?? 1080, pixelsOf(this.root, "data-height") ?? 1920] : null,
@@ -229,17 +231,31 @@ class Inspection {
     };
   }
 
-  // Videos that are shown for a given time, from a time of their source on that may lie past its end.
+  // Sounds, and videos that are shown for a given time, from a time of their source on that may lie past its end.
   inPoints() {
-    return [...this.doc.querySelectorAll("video")]
-      .filter((video) => durationOf(video) > 0 && !video.hasAttribute("loop"))
-      .map((video) => ({
-        at: this.at(video),
-        url: sourceOf(video),
-        seconds: inPoint(video),
-        late: this.comesLate(video),
+    return [...this.doc.querySelectorAll(MEDIA)]
+      .filter((medium) => medium.localName === "audio" || (durationOf(medium) > 0 && !medium.hasAttribute("loop")))
+      .map((medium) => ({
+        at: this.at(medium),
+        tag: medium.localName,
+        url: sourceOf(medium),
+        seconds: inPoint(medium),
+        late: this.comesLate(medium),
       }))
       .filter(({ url, seconds }) => url && seconds > 0);
+  }
+
+  // The effects and lanes of everything that sounds. `rampOf` checks the lanes of media.
+  effects() {
+    const elements = [...this.doc.querySelectorAll(`${MEDIA},${GROUP}`), ...(this.root ? [this.root] : [])];
+    return elements
+      .map((element) => ({
+        at: this.at(element),
+        chain: element.getAttribute("data-fx-chain"),
+        automation: element.getAttribute("data-automation"),
+        isRead: element.matches(MEDIA),
+      }))
+      .filter(({ chain, automation }) => chain !== null || automation !== null);
   }
 
   childWindows() {
@@ -421,6 +437,8 @@ class Inspection {
       else if (has("loop")) this.add("audio_loop_ignored", element);
       this.checkVolume(element);
     }
+    for (const element of this.doc.querySelectorAll(GROUP)) this.checkVolume(element);
+    if (this.role === "entry") this.checkGroups();
     for (const element of this.doc.querySelectorAll("[data-automation]")) {
       if (!element.matches(MEDIA) && rampOf(element).points.length) this.add("speed_ramp_on_non_media", element);
     }
@@ -443,9 +461,18 @@ class Inspection {
     else if (value < 0 || value > 10 ** (12 / 20)) this.add("audio_volume_out_of_range", element, { text });
   }
 
+  // Groups of a page that mounts scenes may be in other files.
+  checkGroups() {
+    for (const element of this.doc.querySelectorAll("[data-audio-group]")) {
+      const id = element.getAttribute("data-audio-group").trim();
+      const groups = [...this.doc.querySelectorAll(GROUP)];
+      if (id && !groups.some((group) => group.id === id)) this.add("unknown_audio_group", element, { id });
+    }
+  }
+
   checkDoubles() {
     const audible = [...this.doc.querySelectorAll("video")].filter(
-      (e) => !e.hasAttribute("muted") && e.getAttribute("data-has-audio") !== "false",
+      (e) => !e.hasAttribute("muted") && [null, "true"].includes(e.getAttribute("data-has-audio")),
     );
     const tracks = new Set();
     for (const audio of this.doc.querySelectorAll("audio")) {

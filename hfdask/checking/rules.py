@@ -152,7 +152,7 @@ SCRIPTS = {
         "each attribute has brackets of its own ([data-a][data-b]); quote values, escape special characters",
     ),
     "imperative_media_control": _error(
-        "{what} of a media element has no effect: frames are taken from the source by the time of the frame",
+        "{what} of a media element has no effect: pictures and sound are taken from the source by the time of the frame",
         "set when and what it plays with data-start, data-duration, data-media-start and data-playback-rate",
     ),
 }
@@ -192,7 +192,7 @@ TIMING = {
 ASSETS = {
     "missing_local_asset": _error("{url} is not in the project (as {kind})", "add the file, or correct the path"),
     "audio_src_not_found": _error(
-        "{url} is not in the project: the video will have no sound", "add the file, or correct the path"
+        "{url} is not in the project: the render ends with an error", "add the file, or correct the path"
     ),
     "invalid_parent_traversal_in_asset_path": _error(
         "{url} leads out of the project's folder, which is all that a render may see",
@@ -246,6 +246,22 @@ MEDIA = {
     "video_media_start_at_or_past_eof": _warning(
         "the video begins at {start} s of {url}, which ends at {end} s: its last frame is shown",
         "set an earlier data-media-start if that is not meant",
+    ),
+    "audio_media_start_at_or_past_eof": _warning(
+        "the sound begins at {start} s of {url}, which ends at {end} s: nothing of it is heard",
+        "set an earlier data-media-start",
+    ),
+    "audio_effects_invalid": _error(
+        "{problem}: the render ends with an error",
+        'write {{"version": 1, "nodes": [{{"id": "soft", "type": "gain", "params": {{"gain": -6}}}}]}}',
+    ),
+    "audio_lane_idle": _warning(
+        "the lane '{target}' of data-automation changes nothing: no effect of the chain has this parameter, or it is fixed",
+        "correct the target, or remove the lane",
+    ),
+    "unknown_audio_group": _warning(
+        "data-audio-group='{id}' is not the id of an <hf-audio-group>: the sound is in no group",
+        "add the group, or correct the id",
     ),
     "media_automation_invalid": _error(
         "{problem}: the render ends with an error",

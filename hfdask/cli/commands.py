@@ -332,6 +332,7 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
         f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks"
         + (f" ({reused} reused)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
         + f", {result.static_frames} static frames"
+        + (f", sound: {result.sound}" if result.sound else "")
         + (f", {result.stages['total']:.1f} s ({rate:.0f} frames/s)" if rate else "")
     )
 

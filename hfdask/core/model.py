@@ -47,13 +47,14 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
 from hfdask.core.tables import chunk_row, facts, html_table
 from hfdask.core.values import Value
 from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -397,6 +398,10 @@ class Manifest(Value, frozen=True):
         Source videos.
     clips : tuple of VideoClip
         The ``<video>`` elements, and what they play.
+    only_heard : tuple of SoundSource
+        Files that only sound: no page asks for them, and no chunk needs them.
+    sound : PlannedSound or None
+        The mix of all sounds; None if the composition makes no sound.
     warnings : tuple of str
         Warnings of planning.
     objects : tuple
@@ -422,6 +427,8 @@ class Manifest(Value, frozen=True):
     fonts: FontSet
     videos: Annotated[tuple[Video, ...], Meta(max_length=MAX_FILES)]
     clips: Annotated[tuple[VideoClip, ...], Meta(max_length=MAX_FILES)]
+    only_heard: Annotated[tuple[SoundSource, ...], Meta(max_length=MAX_FILES)]
+    sound: PlannedSound | None
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
 
     def chunk(self, index: int) -> ChunkRange:
@@ -441,8 +448,9 @@ class Manifest(Value, frozen=True):
 
     @property
     def only_decoded(self) -> frozenset[str]:
-        """Digests of the source videos that pages never ask for. Only chunks that show them need them."""
-        return frozenset(video.sha256 for video in self.videos if not video.asked)
+        """Digests of the source videos and sounds that pages never ask for. Only chunks that show them need them."""
+        unasked = (video.sha256 for video in self.videos if not video.asked)
+        return frozenset((*unasked, *(source.sha256 for source in self.only_heard)))
 
     @property
     def shared_objects(self) -> tuple[Artifact | Resource | Font, ...]:
@@ -453,9 +461,11 @@ class Manifest(Value, frozen=True):
         return (*artifacts, *resources, *self.fonts.files)
 
     @property
-    def objects(self) -> tuple[Artifact | Resource | Font | Video | VideoIndex, ...]:
+    def objects(self) -> tuple[Artifact | Resource | Font | Video | VideoIndex | SoundSource | PlannedSound, ...]:
         """All files that the plan carries."""
-        return (*self.shared_objects, *self.videos, *(video.index for video in self.videos))
+        indexes = (video.index for video in self.videos)
+        mix = () if self.sound is None else (self.sound,)
+        return (*self.shared_objects, *self.videos, *indexes, *self.only_heard, *mix)
 
     def shown_videos(self, frames: Collection[int]) -> tuple[int, ...]:
         """Return the numbers of the source videos that some of these frames show."""
@@ -535,10 +545,7 @@ Window = tuple[float, float | None]
 
 
 class TimedPart(Value, frozen=True):
-    """A part of the entry document, as written, that shows only in its windows; ``place`` is its position.
-
-    Audio elements have no windows, because they affect no frame.
-    """
+    """A part of the entry document, as written, that shows only in its windows; ``place`` is its position."""
 
     text: str
     place: str
@@ -548,16 +555,19 @@ class TimedPart(Value, frozen=True):
 class PageParts(Value, frozen=True):
     """The entry document, split by the page into parts (``runtime/sight.js``).
 
-    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act
-    on the whole page, ``variables`` the page's values, and ``served`` the files that it asked for. Windows are
-    ``(start, end)`` in seconds; ``end`` is None if there is none.
+    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``texts`` the texts of some of them without
+    what changes the sound alone, ``everywhere`` the files whose rules act
+    on the whole page, ``variables`` the page's values, ``sounds_read`` the times of sounds that scripts have read, and
+    ``served`` the files that it asked for. Windows are ``(start, end)`` in seconds; ``end`` is None if there is none.
     """
 
     rest: str
     units: tuple[TimedPart, ...]
     files: dict[str, tuple[Window, ...]]
+    texts: dict[str, str]
     everywhere: tuple[str, ...]
     variables: dict[str, Any]
+    sounds_read: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
 
 
@@ -731,6 +741,8 @@ class RenderResult(Value, frozen=True):
         Records of the chunks.
     seams : tuple of Seam
         Comparisons at the seams between chunks.
+    sound : SoundReport or None
+        The video's sound; None if it has no sound.
     warnings : tuple of str
         Warnings of planning, pages and workers.
     findings : tuple of Finding
@@ -757,6 +769,7 @@ class RenderResult(Value, frozen=True):
     seams: tuple[Seam, ...]
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    sound: SoundReport | None = None
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""

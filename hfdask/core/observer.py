@@ -1,6 +1,6 @@
 """Stage times, and the interface through which a caller follows a primitive.
 
-The stages are check, compile, probe, sweep, freeze, materialise, boot, capture, encode, upload and assemble: the same
+The stages are check, compile, probe, sweep, freeze, mix, materialise, boot, capture, encode, upload and assemble: the same
 names in records, metrics, dashboards and errors.
 
 The primitives know nothing of Dask. They report to an `Observer`. The Dask layer's observer reports to the dashboard,

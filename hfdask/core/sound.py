@@ -7,6 +7,7 @@ with the same one, and the same sources, have the same samples. `PlannedSound` i
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from typing import Annotated, ClassVar, Literal, get_args
 
 from msgspec import Meta
@@ -29,6 +30,12 @@ MAX_EFFECTS = 64
 
 MAX_KEYS = 1_000_000
 """Entries of a volume that a script or a tween changes."""
+
+
+def sample_count(frames: int, fps: Fraction) -> int:
+    """Return the length of a mix: the samples that are nearest to the length of the video."""
+    return round(frames * SAMPLE_RATE / fps)
+
 
 EffectType = Literal[
     "gain",
@@ -136,7 +143,7 @@ class Treatment(Value, frozen=True):
 class SoundTrack(Value, frozen=True):
     """An element of the page that sounds: its window, and the part of its source that it plays.
 
-    ``start``, ``end``, ``origin``, ``pace``, ``media_start``, ``rate`` and ``ramp`` are those of a
+    ``start``, ``end``, ``origin``, ``pace``, ``media_start``, ``rate`` and ``ramp`` mean the same as in
     `hfdask.core.video_clip.VideoClip`.
 
     Attributes
@@ -192,9 +199,16 @@ class SoundSource(Value, frozen=True):
         Bytes.
     """
 
+    of_project: ClassVar[bool] = True
+    shared: ClassVar[bool] = False
+
     name: Text
     sha256: Digest
     size: Size
+
+    @property
+    def path(self) -> str:
+        return self.name
 
 
 class Soundtrack(Value, frozen=True):
@@ -269,3 +283,33 @@ class PlannedSound(Value, frozen=True):
     @property
     def path(self) -> str:
         return f"sound {self.sha256[:16]}"
+
+
+class SoundReport(Value, frozen=True):
+    """The sound of a finished video.
+
+    Attributes
+    ----------
+    tracks : tuple of str
+        Ids of the tracks that are heard.
+    true_peak : float
+        True peak in dBTP of the sound as it is played, 4 times oversampled (ITU-R BS.1770); -200 for silence.
+    loudness : float or None
+        Its integrated loudness in LUFS (EBU R128); None if it is too short or too quiet to measure.
+    clipped : int
+        Samples of the mix that were beyond full scale before it was lowered.
+    lowered : float
+        Decibels by which the mix was lowered, so that its true peak is at most -1 dBTP; 0 if it was not.
+    """
+
+    tracks: tuple[str, ...]
+    true_peak: float
+    loudness: float | None
+    clipped: int
+    lowered: float
+
+    def __str__(self) -> str:
+        tracks = "1 track" if len(self.tracks) == 1 else f"{len(self.tracks)} tracks"
+        loudness = [] if self.loudness is None else [f"{self.loudness:.1f} LUFS"]
+        lowered = [f"lowered by {self.lowered:.2f} dB"] if self.lowered else []
+        return ", ".join([tracks, *loudness, f"true peak {self.true_peak:.1f} dBTP", *lowered])

@@ -46,6 +46,8 @@ def facts(result: RenderResult) -> Iterator[tuple[str, str]]:
     """Yield what people want to know of a video first, as names and texts."""
     yield "video", f"{result.width} x {result.height}, {result.duration:.2f} s, {result.size / 1e6:.2f} MB"
     yield "frames", f"{result.frames} at {result.fps} a second, {result.static_frames} of them static"
+    if result.sound is not None:
+        yield "sound", str(result.sound)
     yield "chunks", f"{len(result.chunks)}, {sum(chunk.reused for chunk in result.chunks)} of them reused"
     yield "workers", str(len({chunk.worker for chunk in result.chunks}))
     different = [str(seam.frame) for seam in result.seams if not seam.equal]

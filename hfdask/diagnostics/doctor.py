@@ -27,6 +27,7 @@ from hfdask.fonts.configuration import machine_fonts
 from hfdask.fonts.families import CANONICAL
 from hfdask.fonts.install import fonts_folder
 from hfdask.media.video_file import usual_decoders
+from hfdask.sound.encode import AAC, can_encode
 from hfdask.store.cache import Cache
 
 LITTLE_DISK = 10**9
@@ -60,6 +61,7 @@ def diagnose() -> Diagnosis:
     facts["cores"] = str(len(os.sched_getaffinity(0)))
     _look_at_browser(report)
     _look_at_decoders(report)
+    _look_at_sound(report)
     _look_at_fonts(report)
     _look_at_machine(report)
     return report
@@ -118,6 +120,15 @@ def _look_at_decoders(report: Diagnosis) -> None:
     if missing:
         report.warnings.append(
             f"PyAV cannot decode {', '.join(missing)}: install PyAV from PyPI, whose FFmpeg has all of them"
+        )
+
+
+def _look_at_sound(report: Diagnosis) -> None:
+    possible = can_encode(AAC)
+    report.facts["sound"] = "AAC" if possible else "no encoder"
+    if not possible:
+        report.warnings.append(
+            "PyAV cannot encode AAC, so videos with sound cannot be assembled here: install PyAV from PyPI, whose FFmpeg can"
         )
 
 

@@ -1,4 +1,4 @@
-"""The table of font families that names stand for, the same on every machine (docs/compositions.md, 10).
+"""The table of font families that names stand for, the same on every machine (docs/compositions.md, 11).
 
 Without one table, a composition that asks for Helvetica or Segoe UI would look different on every machine. So names of
 proprietary and system fonts stand for free *canonical* families, which `hfdask install-fonts` installs. If a canonical

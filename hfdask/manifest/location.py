@@ -10,6 +10,7 @@ from hfdask.store.location import Location, Place
 MANIFEST = "plan.json"
 SWEEP = "sweep.json"
 CHUNKS = "chunks"
+SOUNDS = "sounds"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import msgspec
 
 from hfdask.core.frames import MAX_DURATION, parse_fps
 from hfdask.core.model import PROTOCOL, Manifest, decode
+from hfdask.core.sound import sample_count
 from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError, PlanHashError, ProtocolError
 from hfdask.fonts.families import CANONICAL
 from hfdask.manifest.location import MANIFEST
@@ -102,22 +103,26 @@ def require_consistent(manifest: Manifest, where: str) -> None:
     require(
         len({each.key for each in manifest.resources}) == len(manifest.resources), "two resources have the same key"
     )
-    _require_videos(manifest, where)
+    _require_media(manifest, where)
+    if manifest.sound is not None:
+        samples = manifest.sound.samples
+        require(samples == sample_count(manifest.frames, fps), f"{samples} samples are not as long as the video")
     sizes = {each.sha256: each.size for each in manifest.objects}
     require(all(sizes[each.sha256] == each.size for each in manifest.objects), "an object has two different sizes")
     for font in manifest.fonts.files:
         require(not font.canonical or font.name in _CANONICAL, f"{font.name} is not a font of a canonical family")
 
 
-def _require_videos(manifest: Manifest, where: str) -> None:
-    """Check that clips play videos of the plan, and that these are files of it."""
+def _require_media(manifest: Manifest, where: str) -> None:
+    """Check that clips play videos of the plan, and that these and its sounds are files of it."""
     files = {each.sha256 for each in manifest.artifacts} | {each.sha256 for each in manifest.resources}
     entry = next(each.sha256 for each in manifest.artifacts if each.path == manifest.entry)
     conditions = (
         (all(clip.video < len(manifest.videos) for clip in manifest.clips), "a clip plays no video of the plan"),
         (len({clip.id for clip in manifest.clips}) == len(manifest.clips), "two clips have the same id"),
         (all(video.sha256 in files for video in manifest.videos), "no file of the plan has the digest of a video"),
-        (entry not in manifest.only_decoded, "its entry document is a video"),
+        (all(each.sha256 in files for each in manifest.only_heard), "no file of the plan has the digest of a sound"),
+        (entry not in manifest.only_decoded, "its entry document is a video or a sound"),
     )
     for met, what in conditions:
         if not met:

@@ -22,6 +22,7 @@ from blake3 import blake3
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
 from hfdask.media.encode import muxer_options
+from hfdask.media.sound_file import SoundCopy, SoundFile, movie_timescale
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,9 @@ class Join:
         The settings of the chunks.
     metadata : mapping of str to str
         Tags of the file.
+    sound : callable, optional
+        Returns the video's sound, which is copied between the pictures. It is called once, before the first packet is
+        written, and may wait until the sound is encoded.
 
     Raises
     ------
@@ -86,16 +90,27 @@ class Join:
         If the output cannot be written.
     """
 
-    def __init__(self, output: Path, fps: Fraction, settings: EncoderSettings, metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        output: Path,
+        fps: Fraction,
+        settings: EncoderSettings,
+        metadata: Mapping[str, str],
+        sound: Callable[[], SoundFile] | None = None,
+    ) -> None:
         ticks = settings.timescale / fps
         if ticks.denominator != 1:
             raise ChunkMismatchError(f"a frame at {fps} fps is not a whole number of 1/{settings.timescale} s", chunk=0)
         self._output, self._fps, self._settings, self._ticks = output, fps, settings, int(ticks)
         options = {**muxer_options(settings), "movflags": "+faststart+use_metadata_tags"}
+        if sound is not None:
+            options["movie_timescale"] = str(movie_timescale(settings.timescale))
         with self._writing():
             self._container = av.open(str(output), "w", format=settings.container, options=options)
         self._container.metadata.update(metadata)
         self._stream: VideoStream | None = None
+        self._sound = sound
+        self._sound_copy: SoundCopy | None = None
         self._first: _Layout | None = None
         self._starts: list[int] = []
         self._frames = 0
@@ -112,6 +127,8 @@ class Join:
             with suppress(av.FFmpegError, OSError):
                 self._container.close()
             self._output.unlink(missing_ok=True)
+        if self._sound_copy is not None:
+            self._sound_copy.close()
 
     def append(self, chunk: ChunkSource, going: Callable[[], None] = lambda: None) -> None:
         """Check the next chunk, and copy its packets.
@@ -140,11 +157,15 @@ class Join:
                 index, chunk, f"covers {chunk.frames} frames from {chunk.start} on; expected {self._frames}"
             )
         try:
-            packets, stream = self._read(index, chunk, going)
+            packets = self._read(index, chunk, going)
         except (av.FFmpegError, IndexError) as error:
             raise _mismatch(index, chunk, f"cannot be read: {error}") from error
+        stream = self._streams(chunk)
         with self._writing():
             for number, packet in enumerate(packets, start=chunk.start):
+                # In the order of times, whatever the chunks are, so that every division gives the same bytes.
+                if self._sound_copy is not None:
+                    self._sound_copy.write(until=number / self._fps)
                 self._digest.update(memoryview(packet))
                 packet.stream = stream
                 packet.time_base = Fraction(1, self._settings.timescale)
@@ -166,6 +187,8 @@ class Join:
         if not self._starts:
             raise ChunkMissingError("there is no chunk to join")
         with self._writing():
+            if self._sound_copy is not None:
+                self._sound_copy.write()
             self._container.close()
             size = self._output.stat().st_size
         self._finished = True
@@ -178,15 +201,10 @@ class Join:
             digest=self._digest.hexdigest(),
         )
 
-    def _read(
-        self, index: int, chunk: ChunkSource, going: Callable[[], None]
-    ) -> tuple[list[Packet[VideoStream]], VideoStream]:
-        """Read and check a chunk's packets; return them and the output's stream, which copies the first chunk's."""
+    def _read(self, index: int, chunk: ChunkSource, going: Callable[[], None]) -> list[Packet[VideoStream]]:
+        """Read and check a chunk's packets."""
         with av.open(str(chunk.path)) as source:
             video = source.streams.video[0]
-            if self._stream is None:
-                self._stream = self._container.add_stream_from_template(video)
-                self._stream.time_base = Fraction(1, self._settings.timescale)
             # The demuxer ends with an empty packet that asks decoders to flush.
             *packets, flush = source.demux(video)
             layout = _layout(video)
@@ -194,7 +212,18 @@ class Join:
             _check_packets(index, chunk, packets, Fraction(self._ticks, self._settings.timescale))
             _check_pictures(index, chunk, video, [*packets, flush], going)
             self._first = self._first or layout
-            return packets, self._stream
+            return packets
+
+    def _streams(self, chunk: ChunkSource) -> VideoStream:
+        """Return the output's stream, which copies the first chunk's. The sound's stream follows it."""
+        if self._stream is None:
+            sound = self._sound() if self._sound is not None else None
+            with self._writing(), av.open(str(chunk.path)) as source:
+                self._stream = self._container.add_stream_from_template(source.streams.video[0])
+                self._stream.time_base = Fraction(1, self._settings.timescale)
+                if sound is not None:
+                    self._sound_copy = SoundCopy(sound, self._container)
+        return self._stream
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

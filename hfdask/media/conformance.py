@@ -20,8 +20,10 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from blake3 import blake3
 
+from hfdask.core.sound import SAMPLE_RATE
 from hfdask.errors import OutputInvalidError
 from hfdask.media.picture import padded
+from hfdask.media.sound_file import SoundFile
 
 DURATION_TOLERANCE = Fraction(1, 1000)
 
@@ -53,6 +55,7 @@ def verify(
     codec: str,
     pixel_format: str,
     digest: str,
+    sound: SoundFile | None = None,
 ) -> None:
     """Check a finished MP4 file against its plan.
 
@@ -73,7 +76,9 @@ def verify(
     pixel_format : str
         FFmpeg's name of the pixel format.
     digest : str
-        BLAKE3 (hex) of the bytes of all packets.
+        BLAKE3 (hex) of the bytes of all packets of the video.
+    sound : SoundFile, optional
+        The sound that was copied. Without it, the file must have no sound.
 
     Raises
     ------
@@ -92,6 +97,7 @@ def verify(
             _check_frames(path, scan, frames, fps, keyframes)
             if scan.digest != digest:
                 raise _invalid(path, "packets", "its packets differ from the chunks' packets")
+        _check_sound(path, sound)
     except av.FFmpegError as error:
         raise _invalid(path, "file", f"it cannot be read: {error}") from error
 
@@ -145,6 +151,34 @@ def _check_frames(path: Path, scan: _Scan, frames: int, fps: Fraction, keyframes
     if found != sorted(keyframes):
         names = ", ".join(map(str, found))
         raise _invalid(path, "keyframes", f"its keyframes are {names} instead of {sorted(keyframes)}")
+
+
+def _check_sound(path: Path, sound: SoundFile | None) -> None:
+    """Check the sound as a player hears it: its start, its length, and its packets."""
+    with av.open(str(path)) as container:
+        streams = container.streams.audio
+        if len(streams) != (sound is not None) or len(container.streams) != 1 + len(streams):
+            raise _invalid(path, "streams", f"it has {len(streams)} sound tracks and {len(container.streams)} in all")
+        if sound is None:
+            return
+        stream = streams[0]
+        context = stream.codec_context
+        layout = (context.codec.canonical_name, context.sample_rate, context.layout.name)
+        if layout != (sound.codec, SAMPLE_RATE, "stereo"):
+            raise _invalid(path, "sound_format", f"its sound is {layout}")
+        clock = stream.time_base or 0
+        begin, length = (round((ticks or 0) * clock * SAMPLE_RATE) for ticks in (stream.start_time, stream.duration))
+        if (begin, length) != (0, sound.samples):
+            raise _invalid(path, "sound_length", f"its sound is {length} samples from {begin} on, not {sound.samples}")
+        digest, position = blake3(), -sound.priming
+        for packet in container.demux(stream):
+            if packet.size:
+                if packet.pts is None or round(packet.pts * clock * SAMPLE_RATE) != position:
+                    raise _invalid(path, "sound_times", f"a packet is not at its sample {position}")
+                digest.update(memoryview(packet))
+                position += round((packet.duration or 0) * clock * SAMPLE_RATE)
+        if digest.hexdigest() != sound.digest or position < sound.samples:
+            raise _invalid(path, "sound_packets", "its sound differs from the encoded sound")
 
 
 def _check_boxes(path: Path) -> None:

@@ -22,7 +22,7 @@ VISIBLE = frozenset(
     | {"iframe", "document", "object", "embed"}
 )
 
-# If these cannot be fetched, planning finds their families elsewhere (docs/compositions.md, 10), and the plan carries
+# If these cannot be fetched, planning finds their families elsewhere (docs/compositions.md, 11), and the plan carries
 # them.
 _FONT_SERVICES = ("https://fonts.googleapis.com/",)
 

@@ -26,7 +26,7 @@ from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandle
 HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
 """The page's origin, the same in every process. It is a loopback name, so the page is a secure context."""
-_MEDIA = ("video", "audio")
+_FED = ("video",)
 """Destinations of requests of elements that play a file. Such files are decoded outside of the page."""
 
 FILE_LIST = "/.hfdask/files.json"
@@ -208,7 +208,7 @@ class _PlanFiles(_Guarded, StaticFileHandler):
             site.misses.append(Miss(absolute_path, self.request.headers.get("Sec-Fetch-Dest", "empty")))
             raise HTTPError(404)
         self._name = absolute_path
-        if self.request.headers.get("Sec-Fetch-Dest") not in _MEDIA:
+        if self.request.headers.get("Sec-Fetch-Dest") not in _FED:
             site.served.add(absolute_path)
         return str(file)
 

@@ -4,8 +4,9 @@ Chunks with the same key show the same pictures, as far as the project's text sh
 version of a project is reused if a chunk of the new plan has its key. These inputs affect a chunk:
 
 - the settings: range of frames, size, rate, encoder, way of capture, environment, fonts;
-- the entry document without its clips, but with all of its scripts and styles;
+- the entry document without its clips and sounds, but with all of its scripts and styles;
 - the clips whose windows meet its frames, and the sub-compositions that are mounted in such windows;
+- the times of sounds that scripts have read;
 - the sources of videos that its frames show, and what these clips play of them; of all videos, the size;
 - files, recorded resources and variables whose names occur in a text that affects it;
 - files whose names occur nowhere, in a folder from which the page asked for such a file: if the name of the folder
@@ -75,7 +76,12 @@ def chunk_keys(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) 
     page = {name: value for name, value in msgspec.to_builtins(manifest.page).items() if name not in _NOT_DRAWN}
     names = ("protocol", "entry", "fps", "encoder", "environment", "fonts")
     sizes = {clip.id: manifest.videos[clip.video].source.natural_size for clip in manifest.clips}
-    settings = {**{name: getattr(manifest, name) for name in names}, "page": page, "videos": sizes}
+    settings = {
+        **{name: getattr(manifest, name) for name in names},
+        "page": page,
+        "videos": sizes,
+        "sounds": sight.sounds_read,
+    }
     rest, windowed = _nodes(manifest, sight, files)
     fps = manifest.fps.fraction
 
@@ -137,9 +143,12 @@ def _nodes(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> t
 
 def _file(artifact: Artifact, sight: PageParts, file: Path) -> _Node:
     folder, _, name = artifact.path.rpartition("/")
-    content = canonical_json({"file": artifact.path, "sha256": artifact.sha256})
+    silent = sight.texts.get(artifact.path)
+    digest = artifact.sha256 if silent is None else _digest(silent)
+    content = canonical_json({"file": artifact.path, "sha256": digest})
+    text = _text(file) if silent is None else silent
     windows = sight.files.get(artifact.path, ())
-    return _Node(content, _text(file), windows, name, folder, artifact.path in sight.served)
+    return _Node(content, text, windows, name, folder, artifact.path in sight.served)
 
 
 def _resource(resource: Resource) -> _Node:

@@ -142,7 +142,7 @@ def spare_face(uses: Iterable[Use], world: FontSetup) -> list[Face]:
 
 
 def require_own(faces: dict[Face, Use], world: FontSetup) -> None:
-    """Raise an error for fonts of this machine (docs/compositions.md, 10).
+    """Raise an error for fonts of this machine (docs/compositions.md, 11).
 
     Raises
     ------

@@ -38,6 +38,7 @@ from hfdask.core.model import (
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
 from hfdask.errors import InvalidConfigError, PlanError, ProjectError
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
@@ -46,8 +47,9 @@ from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
-from hfdask.planning.videos import FoundVideo
+from hfdask.planning.sources import FoundFile, FoundVideo
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
 from hfdask.store import Place, Snapshot, StorageOptions, Store
@@ -99,8 +101,12 @@ def plan_with(
     slots: int = 0,
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
+    listen: bool = True,
 ) -> Plan:
-    """Plan with the options that a caller gave; ``slots`` is the default of ``workers``, 0 for none."""
+    """Plan with the options that a caller gave.
+
+    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound.
+    """
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
     current_environment()  # report a missing browser before anything is hashed
@@ -109,7 +115,7 @@ def plan_with(
         with clock("compile"):
             frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, config, clock)
+        return seal(frozen, files, location, snapshot, config, clock, listen=listen)
 
 
 class FrozenProject(Value, frozen=True):
@@ -158,6 +164,7 @@ def seal(
     clock: StageClock,
     *,
     published: bool = False,
+    listen: bool = True,
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -167,6 +174,8 @@ def seal(
         The project's files by their paths, as they were frozen.
     published : bool
         True if they are already in the plan's store.
+    listen : bool
+        False for a plan without sound.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
@@ -187,15 +196,18 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock))
+            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock, listen=listen))
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
+    mixer = Mixer(store, snapshot, environment)
     with clock("freeze"):
-        frames = probed.frames
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
         videos = tuple(_video(each, artifacts, probed, snapshot) for each in probed.videos)
+    heard = _heard(artifacts, probed)
+    sound = _mixed(probed, heard, mixer, clock)
+    with clock("freeze"):
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
@@ -203,7 +215,7 @@ def seal(
             fps=Rate.of(probed.fps),
             width=probed.page.width,
             height=probed.page.height,
-            frames=frames,
+            frames=probed.frames,
             chunks=(),
             encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
             page=probed.page,
@@ -214,17 +226,21 @@ def seal(
             fonts=probed.fonts,
             videos=videos,
             clips=probed.clips,
+            only_heard=_only_heard(heard, videos, artifacts, probed),
+            sound=sound,
             warnings=clipped(probed.warnings),
         )
         key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, frames), key)
+        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
         finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(frames), key)
+        chunks = again if used else _chunks(options.ranges(probed.frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
         snapshot.publish(manifest.objects, artifacts if published else ())
+        if sound is not None:
+            mixer.keep(sound)
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
     return Plan(location, manifest, clock.rounded(), probed.messages, findings)
@@ -232,13 +248,7 @@ def seal(
 
 def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
     """Store the frame index of a source video, and return its entry in the plan."""
-    content: Artifact | Resource
-    if found.key is None:
-        content = next(each for each in artifacts if each.path == found.file)
-        asked = content.path in probed.sight.served
-    else:
-        content = next(each for each in probed.resources if each.key == found.key)
-        asked = content.key in probed.asked
+    content = _content(found, artifacts, probed)
     digest, size = snapshot.add(canonical_json(found.index))
     return Video(
         name=found.name,
@@ -246,8 +256,44 @@ def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snap
         size=content.size,
         index=VideoIndex(sha256=digest, size=size),
         source=found.source,
-        asked=asked,
+        asked=content.sha256 in _asked(artifacts, probed),
     )
+
+
+def _mixed(probed: Probe, heard: Iterable[SoundSource], mixer: Mixer, clock: StageClock) -> PlannedSound | None:
+    """Return the mix of all sounds, or None if nothing sounds."""
+    if probed.sounding is None:
+        return None
+    with clock("mix"):
+        soundtrack = soundtrack_of(probed.sounding, tuple(heard), sample_count(probed.frames, probed.fps))
+        return mixer.mix(soundtrack, [each.element for each in probed.sounding.files])
+
+
+def _heard(artifacts: Iterable[Artifact], probed: Probe) -> tuple[SoundSource, ...]:
+    """Return the files that sound, in the order of `Sounding.files`."""
+    files = probed.sounding.files if probed.sounding else ()
+    contents = ((each.file.name, _content(each.file, artifacts, probed)) for each in files)
+    return tuple(SoundSource(name=name, sha256=content.sha256, size=content.size) for name, content in contents)
+
+
+def _only_heard(
+    heard: Iterable[SoundSource], videos: Iterable[Video], artifacts: Iterable[Artifact], probed: Probe
+) -> tuple[SoundSource, ...]:
+    """Return the files that sound, without files that pages ask for, and without source videos."""
+    needed = _asked(artifacts, probed) | {video.sha256 for video in videos}
+    return tuple({each.sha256: each for each in heard if each.sha256 not in needed}.values())
+
+
+def _content(found: FoundFile, artifacts: Iterable[Artifact], probed: Probe) -> Artifact | Resource:
+    if found.key is None:
+        return next(each for each in artifacts if each.path == found.file)
+    return next(each for each in probed.resources if each.key == found.key)
+
+
+def _asked(artifacts: Iterable[Artifact], probed: Probe) -> set[str]:
+    """Return the digests of the files that the page itself asks for."""
+    own = {each.sha256 for each in artifacts if each.path in probed.sight.served}
+    return own | {each.sha256 for each in probed.resources if each.key in probed.asked}
 
 
 def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hfdask.browser import browser_thread
-from hfdask.browser.answers import Lacking, Report, ToldVideo
+from hfdask.browser.answers import Lacking, Report, ToldMedium, ToldSounds
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
@@ -38,14 +38,9 @@ from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
-from hfdask.planning.videos import (
-    FoundVideo,
-    Sources,
-    changed_videos,
-    resolve_clips,
-    resolve_durations,
-    scene_windows,
-)
+from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
+from hfdask.planning.sources import FoundVideo, Sources, resolve_durations
+from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
 
 MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
@@ -68,6 +63,7 @@ class Probe:
     asked: frozenset[str]
     videos: tuple[FoundVideo, ...]
     clips: tuple[VideoClip, ...]
+    sounding: Sounding | None
     sweep: Sweep
     sight: PageParts
     fonts: FontSet
@@ -86,9 +82,11 @@ class _Look:
     sight: PageParts
     uses: tuple[Use, ...]
     lacking: tuple[Lacking, ...]
-    videos: tuple[ToldVideo, ...]
+    media: tuple[ToldMedium, ...]
+    sounds: ToldSounds
     durations: dict[str, float]
     scenes: dict[str, range]
+    volumes: Volumes
     late: list[str]
     messages: list[str]
     world: FontSetup
@@ -96,11 +94,18 @@ class _Look:
 
 
 async def probe(
-    files: Mapping[str, Path], entry: str, page: PageSettings, fps: Fraction, options: RenderConfig, clock: StageClock
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    options: RenderConfig,
+    clock: StageClock,
+    *,
+    listen: bool = True,
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    ``page`` and ``fps`` have what is assumed.
+    ``page`` and ``fps`` have what is assumed. Without ``listen``, its sound does not matter.
 
     Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once,
     because nothing else retries planning.
@@ -109,7 +114,7 @@ async def probe(
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
-            seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources)
+            seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources, listen=listen)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -128,8 +133,14 @@ async def probe(
     ]
     page = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=seen.durations)
     frames = frame_count(report.duration, fps)
-    videos, clips, video_warnings = resolve_clips(seen.videos, seen.scenes, sources, fps)
+    videos, clips, video_warnings = resolve_clips(
+        [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
+    )
     warnings += [*seen.late, *video_warnings]
+    sounding = None
+    if listen:
+        sounding, faults = resolve_sounds(seen.media, seen.sounds, seen.scenes, seen.volumes, sources, fps)
+        warnings += faults
     messages = [
         *seen.messages,
         *(f"gave up waiting for {what}" for what in loaded.abandoned),
@@ -144,6 +155,7 @@ async def probe(
         asked=frozenset(recorder.asked),
         videos=videos,
         clips=clips,
+        sounding=sounding,
         sweep=seen.sweep,
         sight=seen.sight,
         fonts=fonts,
@@ -162,9 +174,12 @@ async def _looks(
     clock: StageClock,
     recorder: Recorder,
     sources: Sources,
+    *,
+    listen: bool,
 ) -> tuple[_Look, PageSettings, Fraction]:
     for attempt in range(2):
-        look = partial(_look, files, entry, page, fps, options, clock, recorder, sources, last=bool(attempt))
+        last = bool(attempt)
+        look = partial(_look, files, entry, page, fps, options, clock, recorder, sources, last=last, listen=listen)
         try:
             seen = await look()
         except (BrowserCrashError, CaptureError):
@@ -186,6 +201,7 @@ async def _look(
     sources: Sources,
     *,
     last: bool,
+    listen: bool,
 ) -> _Look:
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
@@ -195,25 +211,38 @@ async def _look(
         typefaces = Typefaces(session)
         await typefaces.begin()
         session.look_into_videos(sources.shapes)
+        session.look_into_sounds(sources.durations)
         loaded = await session.load(entry)
         report = await session.report()
-        videos = await session.told_videos()
-        durations = await resolve_durations(session, videos, sources)
+        media, sounds = await _told_media(session)
+        durations = await resolve_durations(session, media, sources)
         if durations:
-            report, videos = await session.report(), await session.told_videos()
+            report = await session.report()
+            media, sounds = await _told_media(session)
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
-        on: dict[int, frozenset[str]] | None = {} if any(video.auto for video in videos) else None
+        on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on)
-        new, late = changed_videos(videos, await session.told_videos())
-        durations |= await resolve_durations(session, new, sources)
+        after, _ = await _told_media(session)
+        new, late = changed_media(media, after)
+        if new:
+            durations |= await resolve_durations(session, new, sources)
+            added = {medium.id for medium in new}
+            after, sounds = await _told_media(session)
+            media = (*media, *(medium for medium in after if medium.id in added))
         scenes: dict[str, range] = {}
-        if any(video.auto for video in (*videos, *new)) and (fits or last) and 0 < report.duration < math.inf:
+        volumes: Volumes = {}
+        if (fits or last) and 0 < report.duration < math.inf:
             frames = frame_count(report.duration, rate)
-            scenes = await scene_windows(session, (*videos, *new), on or {}, frames, rate)
-            await session.drain(_PATIENCE, loaded.abandoned)
+            if any(medium.auto for medium in media):
+                scenes = await scene_windows(session, media, on or {}, frames, rate)
+            if listen and (heard := audible(media, sources)):
+                unvisited = () if visits else frames_to_sweep(frames, None)
+                volumes = await read_volumes(session, heard, scenes, frames, rate, unvisited)
+            if scenes or volumes:
+                await session.drain(_PATIENCE, loaded.abandoned)
         clock.move("probe", "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
@@ -226,14 +255,22 @@ async def _look(
             sight=sight,
             uses=uses,
             lacking=typefaces.lacking,
-            videos=(*videos, *new),
+            media=media,
+            sounds=sounds,
             durations=durations,
             scenes=scenes,
+            volumes=volumes,
             late=late,
             messages=messages,
             world=world,
             fits=fits,
         )
+
+
+async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:
+    """Return the videos and sounds of the page, and what is said of all sounds together."""
+    sounds = await session.told_sounds()
+    return (*await session.told_videos(), *sounds.sounds), sounds
 
 
 def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:

@@ -71,7 +71,7 @@ def still(
     ):
         # Only one frame is shown, so late files are fetched at that frame and the timeline is not swept.
         merged = RenderConfig.of(with_project_file(source, given))
-        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0})
+        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0}, listen=False)
         manifest = frozen.manifest
         inside = 0 <= time <= manifest.timeline.duration
         frame = frame_at(time, manifest.fps.fraction) if inside else manifest.frames

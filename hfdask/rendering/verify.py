@@ -73,6 +73,8 @@ def verify(
         ) from error
     if plan.hash != known.plan_hash:
         raise CertificateError(f"the plan at {plan.url} is not the video's plan", plan=plan.url)
+    if known.sound != (plan.manifest.sound.key if plan.manifest.sound else None):
+        raise CertificateError(f"{papers.url_of(paper)} certifies another sound than the plan's", plan=plan.url)
     require_environment(plan.manifest.environment)
     total = len(known.frame_digests)
     if total != plan.manifest.frames:

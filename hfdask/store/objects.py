@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from hfdask.core.scratch import scratch_folder
-from hfdask.errors import ArtifactDigestError, HfdaskError
+from hfdask.errors import ArtifactDigestError, HfdaskError, MissingArtifactError
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
 from hfdask.store.content import file_digest, is_content, measured, object_name
@@ -175,6 +175,23 @@ class Snapshot:
     def file(self, digest: str) -> Path:
         """Return the local file of content that was added."""
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
+
+    def adopt(self, earlier: PlanObject) -> bool:
+        """Add content of an earlier plan from the store; return false if it is not there, or not as it was.
+
+        Raises
+        ------
+        StoreError, StoreRefusedError, DiskFullError
+        """
+        try:
+            if self._cache is None:
+                _in_place(self._store, earlier)
+            else:
+                self._keep([earlier.sha256])
+                _bring(self._cache, self._store, earlier)
+        except (MissingArtifactError, ArtifactDigestError):
+            return False
+        return True
 
     def publish(self, objects: Iterable[PlanObject], published: Iterable[PlanObject] = ()) -> None:
         """Send all content of a plan to its store, unless it exists there.

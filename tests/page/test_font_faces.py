@@ -1,4 +1,4 @@
-"""Which face a declaration gets, and that every text of a page is found with the faces that draw it (docs/compositions.md, 10)."""
+"""Which face a declaration gets, and that every text of a page is found with the faces that draw it (docs/compositions.md, 11)."""
 
 from __future__ import annotations
 

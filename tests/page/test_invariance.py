@@ -18,7 +18,7 @@ FORWARD = {"motion", "motion_sequence", "timers", "waapi_chains"}
 """The effects of their scripts at the end of an animation or a timer cannot be undone; chunks go forwards."""
 
 SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5) | dict.fromkeys(
-    ("motion_sequence", "timers"), 3
+    ("motion_sequence", "sounds", "timers"), 3
 )
 
 

@@ -147,6 +147,7 @@ def test_animated_pictures_in_a_shadow_tree_show_the_frame_of_their_time(tmp_pat
 
 
 def test_sound_in_a_shadow_tree_is_reported(tmp_path: Path) -> None:
-    with open_html(tmp_path, composition(HOST, attached("closed", '<audio src="data:,"></audio>'))) as page:
-        (found,) = page.report()["unsupported"]
-        assert "<audio>" in found
+    sound = '<audio id="song" src="song.mp3" data-duration="1"></audio>'
+    for body, script in ((HOST, attached("closed", sound)), (declared("closed", sound), "")):
+        with open_html(tmp_path, composition(body, script)) as page:
+            assert [each["id"] for each in page.value("__hfdask.sounds().sounds")] == ["song"]

@@ -152,9 +152,9 @@ def test_a_link_out_of_the_project_is_not_served(render, project, tmp_path):
     render(source, errors.AssetError)
 
 
-def test_sound_is_refused_not_left_out(render, project):
+def test_a_sound_that_cannot_be_used_is_not_left_out(render, project):
     sound = "<audio src='a.mp3' data-start='0'></audio>"
-    render(project(STATIC.replace("</div>", sound + "</div>"), **{"a.mp3": b""}), errors.UnsupportedFeatureError)
+    render(project(STATIC.replace("</div>", sound + "</div>"), **{"a.mp3": b""}), errors.SoundSourceError)
 
 
 def test_sub_compositions_that_cannot_be_used_are_all_told(render, project):

@@ -29,10 +29,23 @@ from hfdask.core.model import (
     Timeline,
     Video,
 )
+from hfdask.core.sound import PlannedSound, SoundSource
 from hfdask.core.video_clip import VideoClip
 from hfdask.core.video_source import Ratio
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
+
+MIX = PlannedSound(
+    key="d" * 64,
+    sha256="e" * 64,
+    size=3,
+    samples=240_000,
+    gain=1.0,
+    true_peak=-1.0,
+    loudness=None,
+    clipped=0,
+    tracks=("song",),
+)
 
 
 @dataclass
@@ -46,6 +59,8 @@ class World:
     timeout: float = 30.0
     videos: tuple[Video, ...] = ()
     clips: tuple[VideoClip, ...] = ()
+    heard: tuple[str, ...] = ()
+    sound: PlannedSound | None = None
 
     def keys(self, files: dict[str, str] | None = None, **parts: Any) -> list[str]:
         contents = {path: text.encode() for path, text in (files or {}).items()}
@@ -54,7 +69,16 @@ class World:
             places[path] = self.folder / str(number)
             places[path].write_bytes(content)
         artifacts = [Artifact(path=path, sha256=_sha256(content), size=0) for path, content in contents.items()]
-        told = {"rest": "", "units": (), "files": {}, "everywhere": (), "variables": {}, **self.parts, **parts}
+        told = {
+            "rest": "",
+            "units": (),
+            "files": {},
+            "texts": {},
+            "everywhere": (),
+            "variables": {},
+            **self.parts,
+            **parts,
+        }
         manifest = self.manifest(artifacts)
         return list(map(chunk_keys(manifest, PageParts(**told), places), manifest.chunks))
 
@@ -94,6 +118,12 @@ class World:
             fonts=FontSet(files=(), stand_ins={}),
             videos=self.videos,
             clips=self.clips,
+            only_heard=tuple(
+                SoundSource(name=each.path, sha256=each.sha256, size=each.size)
+                for each in artifacts
+                if each.path in self.heard
+            ),
+            sound=self.sound,
             warnings=(),
         )
 
@@ -205,6 +235,16 @@ def test_sheets_that_sub_compositions_link_act_everywhere(world):
     assert differing(there.keys(files), there.keys({**files, "look.css": "2"})) == EVERYWHERE
 
 
+def test_a_mounted_file_counts_without_its_sounds(world):
+    windows: dict[str, Any] = {"scenes/a.html": ((0.0, 0.5),)}
+    files = {"scenes/a.html": "<audio><img src=cat.png>", "cat.png": "1"}
+    there = world(files=windows, texts={"scenes/a.html": "<img src=cat.png>"})
+    before = there.keys(files)
+    assert differing(before, there.keys({**files, "scenes/a.html": "<img src=cat.png>"})) == []
+    assert differing(before, there.keys({**files, "cat.png": "2"})) == [0]
+    assert differing(before, there.keys(files, texts={"scenes/a.html": "<b>"})) == [0]
+
+
 def test_sound_is_seen_nowhere(world):
     there = world(units=(FIRST, unit("<audio src='song.mp3' data-volume='1'>")), served=("song.mp3",))
     files = {"song.mp3": "la"}
@@ -212,6 +252,18 @@ def test_sound_is_seen_nowhere(world):
     assert differing(before, there.keys({"song.mp3": "li"})) == []
     louder = (FIRST, unit("<audio src='song.mp3' data-volume='2'>"))
     assert differing(before, there.keys(files, units=louder)) == []
+    assert differing(before, there.keys(files, sounds_read=('["a",2]',))) == EVERYWHERE
+
+
+def test_a_file_that_only_sounds_affects_no_frame(world):
+    files, rest = {"song.mp3": "la"}, "play('song.mp3')"
+    other = {"song.mp3": "li"}
+    assert differing(world(rest=rest).keys(files), world(rest=rest).keys(other)) == EVERYWHERE
+    heard = world(rest=rest)
+    heard.heard = ("song.mp3",)
+    before = heard.keys(files)
+    heard.sound = MIX
+    assert differing(before, heard.keys(other)) == []
 
 
 def test_variables(world):

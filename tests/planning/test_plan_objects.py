@@ -14,6 +14,7 @@ from document_samples import CONTENTS, FILM, FILM_INDEX, manifest
 
 from hfdask import errors
 from hfdask.core.model import Artifact, Manifest
+from hfdask.core.sound import PlannedSound, SoundSource
 from hfdask.manifest.reading import require_consistent
 from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import Snapshot, Store, packing
@@ -56,6 +57,30 @@ def test_small_videos_do_not_travel_with_other_files():
     assert not packed & {FILM.sha256, FILM.index.sha256}
 
 
+MIX = PlannedSound(
+    key="d" * 64,
+    sha256=hashlib.sha256(b"mix").hexdigest(),
+    size=3,
+    samples=32_000,
+    gain=1.0,
+    true_peak=-1.0,
+    loudness=None,
+    clipped=0,
+    tracks=("song",),
+)
+SONG = SoundSource(name="song.mp3", sha256=hashlib.sha256(b"song").hexdigest(), size=4)
+
+
+def test_no_frame_needs_a_sound_or_the_mix():
+    song = Artifact(path=SONG.name, sha256=SONG.sha256, size=SONG.size)
+    plan = with_clip(artifacts=(*manifest().artifacts, song), only_heard=(SONG,), sound=MIX)
+    require_consistent(plan, "here")
+    assert {SONG.path, MIX.path} <= {each.path for each in plan.objects}
+    assert not names(plan, range(20)) & {SONG.path, MIX.path}
+    packed = {digest for pack in packing(plan.objects) for digest, _ in pack.members}
+    assert not packed & {SONG.sha256, MIX.sha256}
+
+
 @pytest.mark.parametrize("earlier", [False, True])
 def test_a_page_without_a_video_fetches_none(earlier, tmp_path, monkeypatch):
     plan, store = with_clip(), Store(f"memory://{uuid.uuid4().hex}")
@@ -93,6 +118,8 @@ def test_a_page_without_a_video_fetches_none(earlier, tmp_path, monkeypatch):
             {"videos": (FILM,), "artifacts": (Artifact(path="index.html", sha256=FILM.sha256, size=FILM.size),)},
             "is a video",
         ),
+        ({"only_heard": (SONG,)}, "digest of a sound"),
+        ({"sound": msgspec.structs.replace(MIX, samples=31_999)}, "31999 samples"),
         ({"videos": (FILM, msgspec.structs.replace(FILM, size=7))}, "two different sizes"),
     ],
 )

@@ -172,13 +172,6 @@ def test_slots_longer_than_their_source(attributes, lasts, manifest):
     assert [f"a.mp4 lasts only {lasts}" in text for text in found] == ([True] if lasts else [])
 
 
-def test_sound_is_not_left_out_in_silence(manifest):
-    loud = film("loud.mp4", sound=(Fraction(0), Fraction(2)))
-    found = warned(manifest(video().replace("muted", "") + video(id="w"), **{"a.mp4": loud}))
-    assert len(found) == 1
-    assert '<video "v">: the sound of a.mp4 is left out' in found[0]
-
-
 def test_properties_of_sources_that_are_worth_a_warning(manifest):
     times = [Fraction(n * n, 400) for n in range(40)]
     uneven = film("uneven.mp4", 40, times=times, gop=100)
@@ -229,16 +222,12 @@ def test_videos_that_scripts_add_while_the_video_runs(manifest):
     assert sum('changes what <video "v"> plays' in text for text in plan.warnings) == 1
 
 
-def test_a_page_without_a_root_has_no_videos(manifest, project, tmp_path):
-    page = '<video src="a.mp4"></video><script>window.__hf = {duration: 1, seek() {}}</script>'
+@pytest.mark.parametrize("tag", ["video", "audio"])
+def test_a_page_without_a_root_has_no_media(tag, manifest, project, tmp_path):
+    page = f'<{tag} src="a.mp4"></{tag}><script>window.__hf = {{duration: 1, seek() {{}}}}</script>'
     source = project(page, **{"a.mp4": film()})
     with pytest.raises(errors.UnsupportedFeatureError, match="without a composition"):
         hfdask.plan(source, tmp_path / "plan", check="off")
-
-
-def test_sound_elements_are_refused(manifest):
-    with pytest.raises(errors.UnsupportedFeatureError, match="<audio>"):
-        manifest(video() + '<audio src="a.mp3"></audio>', **{"a.mp3": b""})
 
 
 def changed_chunks(manifest: Callable[..., Manifest], first: tuple[str, bytes], second: tuple[str, bytes]) -> list[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from samples import EXAMPLES
+from sound_samples import tone, write_sound
 
 import hfdask
 
@@ -117,11 +118,11 @@ def test_a_scene_in_a_file_with_its_own_style_and_script(rendering):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_only_the_sound(rendering):
-    """Without a file, since no file with sound is rendered yet."""
-    sound = '<audio id="song" data-start="0" data-duration="2" data-volume="{}"></audio>'
-    rendering(page(scenes() + sound.format(1)), fresh=0)
-    assert redone(rendering(page(scenes() + sound.format(0.5)), fresh=0)) == []
+def test_only_the_sound(rendering, tmp_path):
+    sound = '<audio id="song" src="song.wav" data-start="0" data-duration="2" data-volume="{}"></audio>'
+    low, high = (write_sound(tmp_path / f"{pitch}.wav", tone(pitch, 2)).read_bytes() for pitch in (220, 440))
+    rendering(page(scenes() + sound.format(1)), files={"song.wav": low}, fresh=0)
+    assert redone(rendering(page(scenes() + sound.format(0.5)), files={"song.wav": high}, fresh=0)) == []
     assert redone(rendering(page(scenes()), fresh=0)) == []
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from mix_samples import mixed, soundtrack, track
 from numpy.typing import NDArray
 from sound_samples import RATE, clicks, silence, sound_in, tone, write_sound
+from track_samples import mixed, soundtrack, track
 from video_samples import bar_code_video, cached
 
 from hfdask.core.sound import Effect, Lane, LanePoint, SoundGroup, Treatment

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from mix_samples import mixed, track
 from numpy.typing import NDArray
 from sound_samples import RATE, click_times, tone, tone_of, write_sound
+from track_samples import mixed, track
 
 from hfdask.core.video_clip import RatePoint, played_seconds
 from hfdask.sound import playback

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sound_samples import tone, write_sound
 from video_samples import cached, color_video
 
 Files = dict[str, str | bytes]
@@ -108,12 +109,18 @@ def second() -> bytes:
     return cached(color_video, "second.mp4", [(255, 0, 0)]).read_bytes()
 
 
+def second_of_sound() -> bytes:
+    return cached(lambda path: write_sound(path, tone(440, 1)), "second.wav").read_bytes()
+
+
 BIG = "position:absolute;left:0;top:0;width:320px;height:180px;"
 SMALL = "position:absolute;left:0;top:0;width:20px;height:18px;"
 VIDEO = 'id="v" data-start="0" muted src="v.mp4"'
 MEDIA: dict[str, Any] = {"v_dot_mp4": b"video", "s_dot_mp3": b"sound"}
 SCENE = '<template><div data-composition-id="a" data-no-timeline><p>scene</p></div></template>'
 NESTED = '<template><div data-composition-id="a" data-no-timeline>\n¶<video id="v" muted src="v.mp4" {}></video></div></template>'
+CHAIN = '{"version": 1, "nodes": [{"id": "soft", "type": "gain", "params": {"gain": -6}}]}'
+LANE = '{{"version": 1, "lanes": [{{"target": "{}", "points": [{{"t": 0, "v": 1}}]}}]}}'
 RAMP = '{"version": 1, "lanes": [{"target": "rate", "points": [{"t": 0, "v": 2}]}]}'
 HOST = 'data-composition-id="a" data-composition-src="a.html" data-start="0" data-no-timeline'
 SIMULATION = {"vendor__party.confetti.particles.matter_dot_js": "// library"}
@@ -1006,6 +1013,44 @@ MEDIA_CASES = [
         '<video id="v" data-start="0" muted src="v.mp4" data-media-start="0.5" data-duration="1"></video>',
         "warning",
         files={"v_dot_mp4": second()},
+    ),
+    body(
+        "audio_media_start_at_or_past_eof",
+        '¶<audio id="s" data-start="0" src="s.wav" data-media-start="1"></audio>',
+        '<audio id="s" data-start="0" src="s.wav" data-media-start="0.5"></audio>',
+        "warning",
+        files={"s_dot_wav": second_of_sound()},
+    ),
+    *(
+        body(
+            "audio_effects_invalid",
+            f'¶<{element} data-fx-chain=\'{{"version": 1, "nodes": [{{"type": "wobble"}}]}}\'></{element.split()[0]}>',
+            f"<{element} data-fx-chain='{CHAIN}'></{element.split()[0]}>",
+            files=MEDIA,
+            name=element.split()[0],
+        )
+        for element in (f"video {VIDEO}", 'audio id="s" data-start="0" src="s.mp3"', "hf-audio-group id=g")
+    ),
+    body(
+        "audio_lane_idle",
+        f"¶<hf-audio-group id=g data-fx-chain='{CHAIN}' data-automation='{LANE.format('fx.other.gain')}'></hf-audio-group>",
+        f"<hf-audio-group id=g data-fx-chain='{CHAIN}' data-automation='{LANE.format('fx.soft.gain')}'></hf-audio-group>",
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "unknown_audio_group",
+        '<hf-audio-group id="g"></hf-audio-group>\n¶<audio id="s" data-start="0" src="s.mp3" data-audio-group="h"></audio>',
+        '<hf-audio-group id="g"></hf-audio-group>\n<audio id="s" data-start="0" src="s.mp3" data-audio-group="g"></audio>',
+        "warning",
+        files=MEDIA,
+    ),
+    body(
+        "media_automation_invalid",
+        "¶<hf-audio-group id=g data-automation='[]'></hf-audio-group>",
+        f"<hf-audio-group id=g data-automation='{LANE.format('volume')}'></hf-audio-group>",
+        files=MEDIA,
+        name="of a group",
     ),
     body(
         "media_automation_invalid",

@@ -107,5 +107,7 @@ def manifest() -> Manifest:
                 CLIP, start=0.0, end=0.3, ramp=(RatePoint(t=0.0, v=1.0, curve=0.5, via=(0.2, 0.7)),)
             ),
         ),
+        only_heard=(),
+        sound=None,
         warnings=("warned",),
     ).sealed()

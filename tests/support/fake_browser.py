@@ -46,6 +46,7 @@ _NOTHING_FOUND: dict[str, Any] = {
     "imports": {},
     "finite": False,
     "inPoints": [],
+    "effects": [],
     **{
         name: []
         for name in (
@@ -281,6 +282,8 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.status()": FakePage.status,
     "__hfdask.report()": FakePage.report,
     "__hfdask.videos()": FakePage.videos,
+    "__hfdask.sounds()": FakePage.sounds,
+    "__hfdask.changedVolumes()": lambda page: [],
     "__hfdask.prepareVideos(": lambda page: {"file": False},
     "__hfdask.serveVideos()": lambda page: None,
     "__hfdask.knowDurations(": lambda page: None,

@@ -103,7 +103,7 @@ class FakePage:
 
     def status(self) -> dict[str, Any]:
         """Return what the page runtime would report of loading: everything is loaded at once."""
-        lists = ("offenders", "waiting", "missing", "videos", "pending", "problems")
+        lists = ("offenders", "waiting", "missing", "videos", "sounds", "pending", "problems")
         return {"root": bool(self.root), "prepared": True, "mayEnd": False, **{name: [] for name in lists}}
 
     def videos(self) -> list[dict[str, Any]]:
@@ -133,12 +133,16 @@ class FakePage:
             if clip.is_video
         ]
 
+    def sounds(self) -> dict[str, Any]:
+        """Return what the page runtime would report of sounds: there are none."""
+        return {"sounds": [], "groups": [], "master": None}
+
     def sight(self) -> dict[str, Any]:
         """The parts of the document, each with the window in which it is seen."""
         units = [
             {"text": clip.text, "place": str(clip.place), "windows": [[clip.start, clip.end]]} for clip in self.clips
         ]
-        return {"rest": self.rest, "units": units, "files": {}, "everywhere": [], "variables": {}}
+        return {"rest": self.rest, "units": units, "files": {}, "texts": {}, "everywhere": [], "variables": {}}
 
     def _state_at(self, time: float) -> tuple[tuple[int, str, float], ...]:
         shown = [clip for clip in self.clips if clip.shows(time)]

@@ -77,6 +77,8 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
         fonts=FontSet(files=(), stand_ins={}),
         videos=(),
         clips=(),
+        only_heard=(),
+        sound=None,
         warnings=(),
     )
     return Plan(PlanLocation(url), manifest.sealed())

@@ -20,7 +20,7 @@ function noteMovement(records) {
   if (!records.length) return;
   moved = altered = true;
   noteTrees(records);
-  noteVideos(records);
+  noteMedia(records);
 }
 
 // Changed rules do not count as a change of the document; a changed style of an element does.

@@ -1,28 +1,27 @@
 // Resolve when videos and sounds of the page show, and which part of their source they play (docs/compositions.md, 9).
 
-const MEDIA = "video,audio";
 const AUTO_START = "data-hf-auto-start";
 
-// Give each video without a start the start of its composition, so that it is a clip as others are.
-function startBareVideos(page) {
-  for (const video of page.querySelectorAll("video:not([data-start])")) {
-    video.setAttribute("data-start", "0");
-    video.setAttribute(AUTO_START, "");
+// Give each medium without a start the start of its composition, so that it is a clip as others are.
+function startBareMedia(page) {
+  for (const medium of page.querySelectorAll("video:not([data-start]),audio:not([data-start])")) {
+    medium.setAttribute("data-start", "0");
+    medium.setAttribute(AUTO_START, "");
   }
 }
 
-// Return the URL of a video's source, or null. Among several `<source>` elements, files of the project come first.
-function sourceOf(video) {
-  const own = video.getAttribute("src")?.trim();
-  const listed = [...video.querySelectorAll("source[src]")].map((source) => source.getAttribute("src").trim());
+// Return the URL of a medium's source, or null. Among several `<source>` elements, files of the project come first.
+function sourceOf(medium) {
+  const own = medium.getAttribute("src")?.trim();
+  const listed = [...medium.querySelectorAll("source[src]")].map((source) => source.getAttribute("src").trim());
   const found = own || listed.find((src) => src && !/^https?:/i.test(src)) || listed.find(Boolean);
-  return found ? (URL.parse(found, video.ownerDocument.baseURI)?.href ?? null) : null;
+  return found ? (URL.parse(found, medium.ownerDocument.baseURI)?.href ?? null) : null;
 }
 
-// Durations of sources in seconds, by the names of their videos. Planning has measured them.
-let durations = config.durations;
+// Durations of sources in seconds, by the names of their media. Planning has measured them. It is null if a source cannot be used.
+const durations = own(new Map(Object.entries(config.durations)));
 function knowDurations(known) {
-  durations = { ...durations, ...known };
+  for (const [name, seconds] of Object.entries(known)) durations.set(name, seconds);
   clipsAreStale = true;
 }
 
@@ -75,9 +74,18 @@ function mediaTimes(element, trail = new Set()) {
   const origin = isLocal
     ? slot.origin + number / pace
     : (number ?? resolveStart(element, composition ? resolveStart(composition, 0, trail) : 0, trail));
-  const length = declaredDuration(element, origin);
+  const declared = declaredDuration(element, origin);
+  const length = isSound(element) ? soundingLength(element, declared) : declared;
   const end = length === null ? Infinity : origin + length / pace;
-  return { origin, pace, length, start: Math.max(0, origin, slot.from), end: Math.min(end, slot.to) };
+  return { origin, pace, declared, length, start: Math.max(0, origin, slot.from), end: Math.min(end, slot.to) };
+}
+
+// A sound ends with its source, also if its author declares a longer time. With `loop`, the author's time stays, but nothing is heard.
+const HELD = 0.05; // seconds
+function soundingLength(element, declared) {
+  const natural = naturalLength(element);
+  if (declared === null || natural === null) return declared ?? natural;
+  return element.hasAttribute("loop") || declared <= natural + HELD ? declared : natural;
 }
 
 function ownSeconds(element) {
@@ -92,53 +100,63 @@ function mediaEnd(element, trail) {
 }
 
 function naturalLength(element) {
-  const seconds = element.localName === "video" ? durations[videoId(element)] : undefined;
-  if (seconds === undefined) return null;
+  const seconds = durations.get(mediaId(element)) ?? null;
+  if (seconds === null) return null;
   const left = Math.max(0, seconds - inPoint(element));
   const { points } = rampOf(element);
   return points.length ? timeWhenPlayed(points, left) : left / playbackRate(element);
 }
 
-// Report every video with a source to planning. If a video never shows, its window is empty. `slot` is the declared length, in the
-// clip's own seconds.
-const MAX_URL = 10_000;
-function reportVideos() {
-  if (!root) return [];
-  if (clipsAreStale) resolveClips();
+// Return a function that cuts the times of a medium to the windows around it, in seconds of the page.
+function windowCutter() {
   const { seconds } = rootDuration();
   const byElement = new Map(clips.map((clip) => [clip.element, clip]));
-  const found = [];
-  for (const video of allVideos()) {
-    const url = sourceOf(video);
-    const times = mediaTimes(video);
+  return (medium, times) => {
     let [start, end] = [onGrid(times.start), onGrid(Math.min(times.end, seconds))];
-    const element = inPage(video);
-    for (let clip = byElement.get(element.closest("[data-start]")); clip; clip = clip.parent) {
+    for (let clip = byElement.get(inPage(medium).closest("[data-start]")); clip; clip = clip.parent) {
       if (clip.element !== root) [start, end] = [Math.max(start, clip.start), Math.min(end, clip.end)];
     }
+    return { ...times, start, end };
+  };
+}
+
+// Report every video, or every sound, with a source to planning. If one never shows, its window is empty. `slot` is the declared
+// length, in the clip's own seconds.
+const MAX_URL = 10_000;
+function reportMedia(tag) {
+  if (!root) return [];
+  if (clipsAreStale) resolveClips();
+  const cutToWindows = windowCutter();
+  const groups = allMedia(GROUP);
+  const found = [];
+  for (const medium of allMedia(tag)) {
+    const url = sourceOf(medium);
     if (url === null) continue;
-    const ramp = rampOf(video);
+    const times = cutToWindows(medium, mediaTimes(medium));
+    const ramp = rampOf(medium);
     found.push({
-      id: cut(videoId(video), MAX_NAME),
-      element: cut(describe(video), MAX_NAME),
+      id: cut(mediaId(medium), MAX_NAME),
+      tag,
+      element: cut(describe(medium), MAX_NAME),
       url: cut(url, MAX_URL),
       file: fileAt(url),
-      start,
-      end,
+      start: times.start,
+      end: times.end,
       origin: times.origin,
       pace: times.pace,
-      slot: times.length,
-      mediaStart: inPoint(video),
-      rate: playbackRate(video),
+      slot: times.declared,
+      mediaStart: inPoint(medium),
+      rate: playbackRate(medium),
       ramp: ramp.points,
       problem: ramp.problem,
-      loop: video.hasAttribute("loop"),
-      muted: video.hasAttribute("muted") || video.muted,
-      declaresSound: video.getAttribute("data-has-audio") !== "false",
-      auto: video.hasAttribute(AUTO_START),
+      loop: medium.hasAttribute("loop"),
+      muted: medium.hasAttribute("muted") || medium.muted,
+      declaresSound: ["true", null].includes(medium.getAttribute("data-has-audio")),
+      auto: !isSound(medium) && medium.hasAttribute(AUTO_START),
+      sound: soundOf(medium, groups),
     });
   }
-  if (found.length > MAX_CLIPS) addProblem(`the page has ${found.length} videos; a plan can list ${MAX_CLIPS}`);
+  if (found.length > MAX_CLIPS) addProblem(`the page has ${found.length} <${tag}>s; a plan can list ${MAX_CLIPS}`);
   return found.slice(0, MAX_CLIPS);
 }
 
@@ -148,5 +166,5 @@ function scenesOn() {
   return [...document.querySelectorAll(`video[${AUTO_START}]`)]
     .filter((video) => byElement.get(video)?.visible)
     .filter((video) => Number(getComputedStyle(video.closest(".scene") ?? video).opacity) > 0)
-    .map((video) => videoId(video));
+    .map((video) => mediaId(video));
 }

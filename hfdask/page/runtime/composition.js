@@ -1,7 +1,7 @@
 // The root composition, its box, the layout of its clips, and which clips show at a time (docs/compositions.md, 1 and 2).
 
-const WINDOWED = "[data-start],[data-composition-id],video,source";
-const SOURCED = "video,source";
+const WINDOWED = "[data-start],[data-composition-id],video,audio,source";
+const SOURCED = "video,audio,source";
 const NOT_VISUAL = "script,style,link,meta";
 let root = null;
 let clips = []; // in document order, so that an ancestor comes before its descendants
@@ -47,7 +47,7 @@ function placeCompositions() {
   for (const element of document.querySelectorAll(COMPOSITION)) {
     if (element !== root) stashAuthoredTiming(element);
   }
-  startBareVideos(document);
+  startBareMedia(document);
   layOut([...root.children]);
   clipsAreStale = true;
 }
@@ -148,10 +148,11 @@ function noteChanges(records) {
 }
 
 function resolveClips() {
-  startBareVideos(document);
-  nameVideos();
+  startBareMedia(document);
+  nameMedia();
   windowsOfChildren.clear();
   knownStarts.clear();
+  forgetSounds();
   clipsAreStale = false;
   const byElement = new Map();
   clips = [];

@@ -55,6 +55,7 @@ function seek(frame, options = {}) {
   soughtAt = native.now();
   adoptDocuments();
   setClock(frameTime(frame) * 1000);
+  if (root) aimSounds(frameTime(frame));
   renderSeek(frame, options);
   seekClock(frame);
   for (const adapter of adapters) caught(() => adapter.after?.());
@@ -176,6 +177,7 @@ function openGates() {
   gateLibraries();
   gateFilms();
   gateVideos();
+  if (prepared && root) loadSounds();
   gateInspections();
 }
 
@@ -197,6 +199,7 @@ function loadingStatus() {
     waiting: few(waitingFor()),
     missing: few(missing),
     videos: few(unknownVideos()),
+    sounds: few(unknownSounds()),
     ...(missing.length || !hasRoot ? pendingWork() : { pending: [], mayEnd: false }),
     problems: prepared ? takeProblems() : [], // the host looks at them from then on only
   };
@@ -210,6 +213,7 @@ function settle() {
   if (root) applyVariables();
   warnOfEqualSlugs();
   bindTimelines();
+  settleVolumes();
   settled = true;
   placeSheet();
   window.__renderReady = true;
@@ -271,10 +275,8 @@ function elementsThatShow(urls) {
 // Returns the features that this version would render wrong. Planning refuses them.
 function unsupported() {
   const found = [];
-  const [audio] = allMatching("audio[src],audio:has(source)");
-  if (audio) found.push(`<audio>: ${describe(audio)}`);
-  const video = root ? null : allVideos().find(sourceOf);
-  if (video) found.push(`<video> of a page without a composition: ${describe(video)}`);
+  const medium = root ? null : allMedia(MEDIA).find(sourceOf);
+  if (medium) found.push(`<${medium.localName}> of a page without a composition: ${describe(medium)}`);
   if (!root && window.__hf?.media?.length) found.push("media of a page without a composition (__hf.media)");
   return found;
 }
@@ -362,8 +364,8 @@ window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: RATE / PER_SECONDS };
 window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: entering(variables) });
 window.__hfForceTimelineRebind = entering(bindTimelines);
 window.__hfResolveMediaStartSeconds = entering((element) => mediaTimes(element).start);
-window.__hfMediaId = entering(videoId);
-window.__hfMediaEl = entering((id) => allVideos().find((video) => videoId(video) === id) ?? null);
+window.__hfMediaId = entering(mediaId);
+window.__hfMediaEl = entering((id) => allMedia(MEDIA).find((medium) => mediaId(medium) === id) ?? null);
 window.__hfReseekGpu = entering((time) => drawing.seek(time, { force: true }));
 window.__renderReady = false;
 // Not to be replaced: the host relies on it.
@@ -374,7 +376,10 @@ Object.defineProperty(window, "__hfdask", {
     timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
-    videos: told(reportVideos),
+    videos: told(() => reportMedia("video")),
+    sounds: told(reportSounds),
+    changedVolumes: told(changedVolumes),
+    volumesAt: told(volumesAt),
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
     frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),

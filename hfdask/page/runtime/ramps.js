@@ -73,6 +73,16 @@ function timeWhenPlayed(points, seconds) {
   return time + (seconds - played) / rate;
 }
 
+// Return how many seconds of its source a clip has played after `seconds`.
+function playedAt(points, seconds) {
+  let [time, played, rate] = [0, 0, points[0].v];
+  for (const [until, reached] of cellsOf(points)) {
+    if (until > seconds) return played + ((rate + reached) / 2) * (seconds - time);
+    [time, played, rate] = [until, played + ((rate + reached) / 2) * (until - time), reached];
+  }
+  return played + (seconds - time) * rate;
+}
+
 function* cellsOf(points) {
   if (points[0].t > 0) yield [points[0].t, points[0].v];
   for (let i = 0; i + 1 < points.length; i++) {

@@ -3,10 +3,10 @@
 
 // `will-change: contents` keeps animated elements from getting their own layers. The compositor chooses a layer's raster
 // scale and offset by what it showed before, so a frame would differ by a few edge pixels with the frames before it.
-// Controls of a video are hidden, because they would show the browser's own time.
+// Controls of videos and sounds are hidden, because they would show the browser's own time.
 const BASE =
   "html{will-change:contents!important}html,body,*{text-rendering:geometricPrecision}" +
-  "video::-webkit-media-controls{display:none!important}";
+  ":is(video,audio)::-webkit-media-controls{display:none!important}";
 // A document without <html>, <head> and <body> tags is a fragment, and gets a page around it (docs/compositions.md, 1.3).
 const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{background:#000;font-family:Inter,sans-serif}";
 

@@ -47,9 +47,9 @@ function knowVideos(known) {
 // Return the videos that planning has to probe, each with its source.
 function unknownVideos() {
   if (shapes && !asks) return [];
-  return namedFeeds()
+  return namedFeeds("video")
     .map(({ video }) => ({
-      id: cut(videoId(video), MAX_NAME),
+      id: cut(mediaId(video), MAX_NAME),
       element: cut(describe(video), MAX_NAME),
       url: sourceOf(video) ?? "",
     }))
@@ -84,8 +84,8 @@ function aimVideos(states = null) {
   noteMovement(everything.takeRecords());
   for (const clock of childClocks()) clock.adoptDocuments();
   const known = [];
-  for (const feed of namedFeeds()) {
-    const name = videoId(feed.video);
+  for (const feed of namedFeeds("video")) {
+    const name = mediaId(feed.video);
     if (!hasOwn(shapes, name)) {
       if (!asks && !strangers.has(name) && !hasOwn(config.durations, name)) {
         console.warn(`${describe(feed.video)} was not there during planning: it stays empty`);
@@ -190,7 +190,7 @@ async function loadVideos() {
 }
 
 function tellAllLoaded() {
-  for (const feed of allFeeds()) {
+  for (const feed of allFeeds("video")) {
     if (feed.shape && feed.shape !== UNKNOWN && feed.key !== null && !feed.loaded)
       clockOf(feed.video).videos.tellLoaded(feed);
   }
@@ -212,9 +212,9 @@ const clockOf = ({ ownerDocument }) => ownerDocument.defaultView.__HF_VIRTUAL_TI
 let looks = 0; // of the host at the prepared page; at the first one it may find videos, and send their shapes
 function gateVideos() {
   if (prepared && looks++) {
-    for (const feed of allFeeds()) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
+    for (const feed of allFeeds("video")) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
   }
-  if (streams && namedFeeds().some((feed) => !feed.loaded && !strangers.has(videoId(feed.video)))) {
+  if (streams && namedFeeds("video").some((feed) => !feed.loaded && !strangers.has(mediaId(feed.video)))) {
     gate("videos", loadVideos());
   }
 }
@@ -268,7 +268,7 @@ async function frameWithVideos([number, states]) {
   if (answer instanceof taken.Promise) answer = await answer;
   const feeds = ours(() => aimVideos());
   ours(() => {
-    for (const feed of feeds) if (!first.includes(feed)) feed.state = stateIn(states, videoId(feed.video));
+    for (const feed of feeds) if (!first.includes(feed)) feed.state = stateIn(states, mediaId(feed.video));
   });
   wrote = (await feedVideos(feeds)) || wrote;
   return ours(() => {

@@ -1,36 +1,40 @@
-// Feed the <video> elements of a page with pictures from the host (docs/compositions.md, 9.6).
+// Feed the <video> elements of a page with pictures from the host (docs/compositions.md, 9.6), and keep its <audio> elements silent
+// (10.5).
 //
 // A fed element plays a stream instead of its source. So layout, styles, drawing and scripts treat it as any other <video>, and its own
-// loading and playing cannot show another frame. Scripts see the state of its clip at the time of the frame. This state does not depend
-// on the real clock or on the frames before.
+// loading and playing cannot show another frame. An <audio> gets a stream that has ended. Scripts see the state of its clip at the time of the
+// frame. This state does not depend on the real clock or on the frames before.
 
 const VideoTrack = window.MediaStreamTrackGenerator;
 const NativeStream = window.MediaStream;
+const { stop: stopTrack } = window.MediaStreamTrack?.prototype ?? {};
 const { play: playNatively } = HTMLMediaElement.prototype;
 const nativeStream = propertyOf(HTMLMediaElement.prototype, "srcObject");
 const nativeDefaultRate = propertyOf(HTMLMediaElement.prototype, "defaultPlaybackRate");
 const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
 const nativePaused = propertyOf(HTMLMediaElement.prototype, "paused");
 
-const feeds = own(new WeakMap()); // video → feed
+const MEDIA = "video,audio";
+const feeds = own(new WeakMap()); // video or audio → feed
 const NOT_STARTED = Object.freeze({ phase: "before", time: 0, frame: -1, frameTime: 0, picture: null });
 
-const hasSource = (video) =>
-  video.hasAttribute("src") || [...video.children].some((child) => child.localName === "source");
+const isSound = (medium) => medium.localName === "audio";
+const hasSource = (medium) =>
+  medium.hasAttribute("src") || [...medium.children].some((child) => child.localName === "source");
 
-function adoptVideo(video) {
-  if (!VideoTrack || feeds.has(video) || !hasSource(video) || apply(nativeStream.get, video, [])) return;
-  const feed = newFeed(video);
-  feeds.set(video, feed);
-  for (const type of MEDIA_EVENTS) apply(addListener, video, [type, keepNativeBack, true]);
+function adoptMedium(medium) {
+  if (!VideoTrack || feeds.has(medium) || !hasSource(medium) || apply(nativeStream.get, medium, [])) return;
+  const feed = newFeed(medium);
+  feeds.set(medium, feed);
+  for (const type of MEDIA_EVENTS) apply(addListener, medium, [type, keepNativeBack, true]);
 }
 
-// Gives the element a stream, and plays it.
+// Gives the element a stream, and plays it if it is a video.
 function newFeed(video) {
-  const track = new VideoTrack({ kind: "video" });
+  const track = isSound(video) ? null : new VideoTrack({ kind: "video" });
   const feed = {
     video,
-    writable: track.writable, // null after it was handed to the worker
+    writable: track?.writable, // null after it was handed to the worker
     number: 0, // number of its stream in the worker; 0 before it has one
     shape: null, // {width, height, duration}, or null until the host has sent it
     loaded: false,
@@ -44,16 +48,28 @@ function newFeed(video) {
     asked: null, // the time that a script has set
     seeking: false,
     muted: apply(nativeMuted.get, video, []),
-    volume: 1,
+    volume: null, // that a script has set; null for the declared volume
+    hasNewVolume: false, // true if a script has set it since the page was ready
+    isRead: false, // true if a script has read a time of it
     rate: 1,
     defaultRate: apply(nativeDefaultRate.get, video, []),
     callbacks: own(new Map()),
     calledFor: -1,
   };
   apply(nativeMuted.set, video, [true]); // else the browser may refuse to play it
-  apply(nativeStream.set, video, [new NativeStream([track])]);
-  startNatively(video);
+  apply(nativeStream.set, video, [new NativeStream([track ?? silence()])]);
+  if (track) startNatively(video);
   return feed;
+}
+
+// Without a track, a stream would delay the load of the page without end.
+let silentTrack = null;
+function silence() {
+  if (!silentTrack) {
+    silentTrack = new VideoTrack({ kind: "audio" });
+    apply(stopTrack, silentTrack, []);
+  }
+  return silentTrack;
 }
 
 // An element shows the pictures of its stream only while it plays. It stops playing if it is taken out of the page, or gets
@@ -62,39 +78,39 @@ function startNatively(video) {
   if (apply(nativePaused.get, video, [])) later(apply(playNatively, video, []), () => {});
 }
 
-// Adopt new videos. This is called with all changes of the document, before the browser loads the source of a new element.
-function noteVideos(records) {
+// Adopt new media. This is called with all changes of the document, before the browser loads the source of a new element.
+function noteMedia(records) {
   for (const { type, target, attributeName, addedNodes } of records) {
     if (type === "attributes" && attributeName === "src") adoptAround(target);
-    for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) adoptVideosIn(node);
+    for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) adoptMediaIn(node);
   }
 }
 
-function adoptVideosIn(element) {
+function adoptMediaIn(element) {
   adoptAround(element);
-  for (const video of element.querySelectorAll("video")) adoptAround(video);
+  for (const medium of element.querySelectorAll(MEDIA)) adoptAround(medium);
 }
 
 treeSetUps.push((root) => {
-  for (const video of root.querySelectorAll("video")) adoptVideo(video);
+  for (const medium of root.querySelectorAll(MEDIA)) adoptMedium(medium);
 });
 documentSetUps.push(() => {
-  for (const video of document.querySelectorAll("video")) adoptVideo(video);
+  for (const medium of document.querySelectorAll(MEDIA)) adoptMedium(medium);
 });
 
 function adoptAround(element) {
-  const video = element.localName === "source" ? element.parentElement : element;
-  if (video?.localName === "video") adoptVideo(video);
+  const medium = element.localName === "source" ? element.parentElement : element;
+  if (medium?.matches(MEDIA)) adoptMedium(medium);
 }
 
-const ownFeeds = () =>
-  allMatching("video")
-    .map((video) => feeds.get(video))
+const ownFeeds = (tag) =>
+  allMatching(tag)
+    .map((medium) => feeds.get(medium))
     .filter(Boolean);
 
-// Return the feeds of this document and of the documents in its frames.
-function allFeeds() {
-  return [...ownFeeds(), ...childClocks().flatMap((clock) => clock.videos.feeds())];
+// Return the feeds of the elements with a tag in this document and in the documents in its frames.
+function allFeeds(tag) {
+  return [...ownFeeds(tag), ...childClocks().flatMap((clock) => clock.videos.feeds(tag))];
 }
 
 // Events of the stream are kept from the page's scripts, because they are not events of the clip.
@@ -147,7 +163,7 @@ function tellLoaded(feed) {
 }
 
 const isEnded = ({ shape, loaded }, { phase, time }, video) =>
-  loaded && phase !== "before" && !video.loop && time >= shape.duration;
+  loaded && phase !== "before" && (isSound(video) || !video.loop) && time >= shape.duration;
 const isPaused = (feed, state) => state.phase !== "playing" || isEnded(feed, state, feed.video);
 
 // Yield the types of the events from one frame to the next. In the first frame of a chunk, these are all events since the start.
@@ -166,7 +182,7 @@ function* changesOf(feed, before, now) {
 
 // Dispatch the events of a frame. They come before the callbacks of `requestAnimationFrame`, as in a browser.
 function tellVideos() {
-  for (const feed of ownFeeds()) {
+  for (const feed of ownFeeds(MEDIA)) {
     if (!feed.loaded) continue;
     const types = [...changesOf(feed, feed.told, feed.state)];
     feed.told = feed.state;
@@ -216,6 +232,16 @@ const finite = (value) => {
   return number;
 };
 
+const MAX_GAIN = 10 ** (12 / 20);
+function declaredVolume(medium) {
+  const written = medium.getAttribute("data-volume")?.trim();
+  const volume = written ? Number(written) : 1;
+  return Number.isFinite(volume) ? Math.min(MAX_GAIN, Math.max(0, volume)) : 1;
+}
+
+// A script that reads one of these may draw it.
+const TIMES_OF_CLIP = ["currentTime", "duration", "paused", "ended", "seekable", "buffered", "played"];
+
 /** @type {Record<string, (feed: any, video: any) => any>} */
 const SHOWN = {
   currentTime: timeOf,
@@ -232,7 +258,7 @@ const SHOWN = {
   error: () => null,
   srcObject: () => null,
   muted: ({ muted }) => muted,
-  volume: ({ volume }) => volume,
+  volume: ({ volume }, video) => volume ?? ours(() => declaredVolume(video)),
   playbackRate: ({ rate }) => rate,
   defaultPlaybackRate: ({ defaultRate }) => defaultRate,
   videoWidth: ({ loaded, shape }) => (loaded ? shape.width : 0),
@@ -259,9 +285,8 @@ const SET = {
     tellSoon(feed, "volumechange");
   },
   volume(feed, value) {
-    if (finite(value) < 0 || value > 1)
-      throw new DOMException("The volume is outside the range [0, 1].", "IndexSizeError");
-    feed.volume = Number(value);
+    feed.volume = finite(value); // a gain may be more than 1, and an ease may overshoot
+    feed.hasNewVolume = true;
     tellSoon(feed, "volumechange");
   },
   playbackRate(feed, value) {
@@ -280,6 +305,11 @@ const SET = {
     apply(nativeStream.set, video, [value]);
   },
 };
+
+function warnOfPlaying(medium) {
+  if (isSound(medium) && !medium.isConnected)
+    tellFault("a script plays a sound that is not in the document, so it is not heard: put an <audio> into the page");
+}
 
 /** @type {Record<string, (feed: any, ...args: any[]) => any>} */
 const CALLED = {
@@ -308,9 +338,12 @@ for (const prototype of [HTMLMediaElement.prototype, HTMLVideoElement.prototype]
     const property = propertyOf(prototype, name);
     if (typeof name !== "string") continue;
     if (hasOwn(SHOWN, name)) {
+      const readsTime = TIMES_OF_CLIP.includes(name);
       const get = function () {
         const feed = feeds.get(this);
-        return feed ? SHOWN[name](feed, this) : apply(property.get, this, []);
+        if (!feed) return apply(property.get, this, []);
+        feed.isRead ||= readsTime;
+        return SHOWN[name](feed, this);
       };
       const set =
         property.set &&
@@ -324,6 +357,7 @@ for (const prototype of [HTMLMediaElement.prototype, HTMLVideoElement.prototype]
       const call = {
         [name](...args) {
           const feed = feeds.get(this);
+          if (!feed && name === "play") ours(() => warnOfPlaying(this));
           return feed ? ours(() => CALLED[name](feed, ...args)) : apply(property.value, this, args);
         },
       }[name];
