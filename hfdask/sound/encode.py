@@ -59,7 +59,7 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-# With noise substitution, each decoder would make noise of its own, and another one after a seek.
+# With noise substitution, each decoder would make other noise, and other noise again after a seek.
 AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
 """AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 

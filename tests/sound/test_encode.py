@@ -15,7 +15,7 @@ from mix_samples import CLICK, Samples, clicks, mixed, noise, played, signal_to_
 
 import hfdask.sound.encode as module
 from hfdask.core.sound import SAMPLE_RATE, PlannedSound, sample_count
-from hfdask.errors import EncodeError, PlanCorruptError, RenderCancelledError
+from hfdask.errors import DiskFullError, EncodeError, PlanCorruptError, RenderCancelledError
 from hfdask.sound.encode import AAC, CEILING, EncodedSound, Encoding, encode_sound
 from hfdask.sound.loudness import Meter
 
@@ -210,3 +210,10 @@ def test_ten_minutes_have_their_length_and_their_last_click(tmp_path):
     assert sound.shape == (2, samples)
     for found, place in zip(onsets(sound, *places), np.repeat(places, 2), strict=True):
         assert abs(found - place) <= MILLISECOND
+
+
+def test_a_disk_that_is_full_is_a_typed_error(small_disk, tmp_path):
+    """A minute takes more than a megabyte."""
+    planned = mixed(tmp_path / "mix.flac", noise(60 * SAMPLE_RATE, 0.05))
+    with pytest.raises(DiskFullError):
+        encode_sound(tmp_path / "mix.flac", planned, small_disk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from effect_samples import effect
@@ -10,7 +11,7 @@ from effect_samples import effect
 from hfdask.core.sound import EFFECTS, MAX_GAIN
 from hfdask.errors import SoundMarkupError
 from hfdask.sound.markup import chain_from_json, idle_targets, lanes_from_json
-from hfdask.sound.registry import PARAMETERS, Choice
+from hfdask.sound.registry import PARAMETERS, Choice, Number
 
 FILTERS = (effect("highpass", id="h"), effect("peaking", id="p", preset="warm"), effect("compressor", id="c"))
 
@@ -185,3 +186,17 @@ def test_the_last_lane_of_a_target_counts():
     lanes = [{"target": "volume", "points": [{"t": 0, "v": v}]} for v in (0.1, 0.2)]
     read = lanes_from_json(json.dumps({"version": 1, "lanes": lanes}), ())
     assert [lane.points[0].v for lane in read] == [0.2]
+
+
+def written(name: str, parameter: Number | Choice) -> str:
+    if isinstance(parameter, Choice):
+        return f"`{name}` {', '.join(parameter.texts)}"
+    shown = f"**`{name}`**" if parameter.moves else f"`{name}`"
+    return f"{shown} {parameter.low:g} to {parameter.high:g} ({parameter.default:g})"
+
+
+def test_the_documentation_has_all_parameters():
+    lines = (Path(__file__).parents[2] / "docs/compositions.md").read_text("utf-8").splitlines()
+    for kind, parameters in PARAMETERS.items():
+        row = next(line for line in lines if line.startswith(f"| `{kind}` |"))
+        assert row.endswith(f"| {'; '.join(written(*each) for each in parameters.items())} |")
