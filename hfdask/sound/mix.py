@@ -1,6 +1,6 @@
 """Mix the tracks of a composition to one FLAC file (docs/compositions.md, 10).
 
-The sound goes through all steps in blocks, so memory does not depend on the length. Where a block ends changes no sample.
+The sound goes through all steps in blocks, so memory does not depend on the length. The ends of blocks change no sample.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Source = Callable[[int], Iterator[NDArray[np.float32]]]
 
 @dataclass(frozen=True, slots=True)
 class MixReport:
-    """What a mix is like. The attributes are those of `hfdask.core.sound.PlannedSound`."""
+    """Properties of a mix, with the names that they have in `hfdask.core.sound.PlannedSound`."""
 
     samples: int
     gain: float
@@ -146,7 +146,7 @@ class _Track(_Part):
             raise
 
     def _fades(self, begin: int, count: int) -> Samples | float:
-        """Return the gains of the fades. They end where the track ends, so they silence its tail."""
+        """Return the gains of the fades. They end with the track, so they silence its tail."""
         length = self._playback.end - self._playback.begin
         scale = SAMPLE_RATE / self._track.pace
         fade_in, fade_out = self._track.fade_in * scale, self._track.fade_out * scale

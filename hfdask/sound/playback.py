@@ -70,7 +70,7 @@ class Playback:
 
 
 def playback(track: SoundTrack, samples: int) -> Playback | None:
-    """Return when a track plays in a mix of so many samples, or None if it does not play at all."""
+    """Return when a track plays in a mix of ``samples`` samples, or None if it does not play at all."""
     start, pace = max(exact(track.start), exact(track.origin)), exact(track.pace)
     begin, end = _nearest(start * SAMPLE_RATE), min(_nearest(exact(track.end) * SAMPLE_RATE), samples)
     if end <= begin:

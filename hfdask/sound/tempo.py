@@ -50,7 +50,7 @@ class Piece:
     count : int
         Its samples in the result.
     begin : float
-        The place in the source where it begins, in samples.
+        The place in the source at which it begins, in samples.
     rate : float
         Samples of the source for each sample of the result.
     """
@@ -117,7 +117,7 @@ def _turn(sound: Block, tail: Block) -> None:
     total = np.zeros(part.shape)
     for number in range(frames.shape[1]):
         total[:, number * _HOP : number * _HOP + FADE] += turned[:, number] / 2
-    whole = slice(FADE, frames.shape[1] * _HOP)  # where all four frames overlap
+    whole = slice(FADE, frames.shape[1] * _HOP)  # all four frames overlap there
     part[:, whole] = total[:, whole]
 
 

@@ -1,4 +1,4 @@
-"""Loudness and true peak are those of EBU R128, whatever the blocks."""
+"""Loudness and true peak agree with EBU R128, whatever the blocks."""
 
 from __future__ import annotations
 

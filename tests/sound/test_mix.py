@@ -22,6 +22,7 @@ from hfdask.sound import playback, streams
 from hfdask.sound.effects import tail
 from hfdask.sound.lanes import Volume
 from hfdask.sound.mix import mix, soundtrack_key
+from hfdask.sound.reader import read_sound
 
 ONE_STEP = 2**-23
 
@@ -109,8 +110,12 @@ def test_silence_is_a_mix_too(ones):
 def test_two_hundred_tracks_of_one_file(noise, monkeypatch):
     path, samples = noise
     decoded = []
-    read_sound = mixing.read_sound
-    monkeypatch.setattr(mixing, "read_sound", lambda path: decoded.append(path) or read_sound(path))
+
+    def read(path: Path) -> Iterator[NDArray[np.float32]]:
+        decoded.append(path)
+        return read_sound(path)
+
+    monkeypatch.setattr(mixing, "read_sound", read)
     tracks = [
         track(str(number), start=number / 100, end=number / 100 + 0.5, media_start=(199 - number) / 100)
         for number in range(200)
@@ -342,9 +347,9 @@ def test_there_is_no_drift_over_ten_minutes(tmp_path):
         path = sound_in(tmp_path, form, clicks(seconds, scaled, rate=rate, channels=1), rate=rate)
         _, sound = mixed(path, [track(end=float(seconds))], seconds)
         assert all(abs(int(np.argmax(sound[0, each - 500 : each + 500])) - 500) <= 1 for each in at)
-    sound = silence(seconds, channels=1)
-    sound[:, at] = 0.9
-    path = write_sound(tmp_path / "a.wav", sound)
+    single = silence(seconds, channels=1)
+    single[:, at] = 0.9
+    path = write_sound(tmp_path / "a.wav", single)
     _, mixed_sound = mixed(path, [track(end=480.0, rate=1.25)], 480)
     for each in at:
         place = round(each / 1.25)

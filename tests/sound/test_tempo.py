@@ -1,4 +1,4 @@
-"""At other rates sound keeps its pitch, its level and its times, also where pieces of a clip meet."""
+"""At other rates sound keeps its pitch, its level and its times, also if a clip is stretched in pieces."""
 
 from __future__ import annotations
 
