@@ -555,7 +555,8 @@ class TimedPart(Value, frozen=True):
 class PageParts(Value, frozen=True):
     """The entry document, split by the page into parts (``runtime/sight.js``).
 
-    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``everywhere`` the files whose rules act
+    ``rest`` affects every frame. ``files`` has the windows of mounted files, ``texts`` the texts of some of them without
+    what changes the sound alone, ``everywhere`` the files whose rules act
     on the whole page, ``variables`` the page's values, ``sounds_read`` the times of sounds that scripts have read, and
     ``served`` the files that it asked for. Windows are ``(start, end)`` in seconds; ``end`` is None if there is none.
     """
@@ -563,6 +564,7 @@ class PageParts(Value, frozen=True):
     rest: str
     units: tuple[TimedPart, ...]
     files: dict[str, tuple[Window, ...]]
+    texts: dict[str, str]
     everywhere: tuple[str, ...]
     variables: dict[str, Any]
     sounds_read: tuple[str, ...] = ()

@@ -143,9 +143,12 @@ def _nodes(manifest: Manifest, sight: PageParts, files: Mapping[str, Path]) -> t
 
 def _file(artifact: Artifact, sight: PageParts, file: Path) -> _Node:
     folder, _, name = artifact.path.rpartition("/")
-    content = canonical_json({"file": artifact.path, "sha256": artifact.sha256})
+    silent = sight.texts.get(artifact.path)
+    digest = artifact.sha256 if silent is None else _digest(silent)
+    content = canonical_json({"file": artifact.path, "sha256": digest})
+    text = _text(file) if silent is None else silent
     windows = sight.files.get(artifact.path, ())
-    return _Node(content, _text(file), windows, name, folder, artifact.path in sight.served)
+    return _Node(content, text, windows, name, folder, artifact.path in sight.served)
 
 
 def _resource(resource: Resource) -> _Node:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE
 
-# Long filters, so that tones up to 20 kHz keep their level and the error is below that of 16 bits.
+# Long filters, so that tones up to 20 kHz keep their level, and the error is below a step of 16 bits.
 _FILTER = f"{SAMPLE_RATE}:filter_size=64:cutoff=0.97:phase_shift=10"
 
 Block = NDArray[np.float32]

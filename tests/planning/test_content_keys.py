@@ -69,7 +69,16 @@ class World:
             places[path] = self.folder / str(number)
             places[path].write_bytes(content)
         artifacts = [Artifact(path=path, sha256=_sha256(content), size=0) for path, content in contents.items()]
-        told = {"rest": "", "units": (), "files": {}, "everywhere": (), "variables": {}, **self.parts, **parts}
+        told = {
+            "rest": "",
+            "units": (),
+            "files": {},
+            "texts": {},
+            "everywhere": (),
+            "variables": {},
+            **self.parts,
+            **parts,
+        }
         manifest = self.manifest(artifacts)
         return list(map(chunk_keys(manifest, PageParts(**told), places), manifest.chunks))
 
@@ -224,6 +233,16 @@ def test_sheets_that_sub_compositions_link_act_everywhere(world):
     files = {"a.html": "look.css", "look.css": "1"}
     there = world(files={"a.html": ((0.0, 0.5),)}, everywhere=("look.css",))
     assert differing(there.keys(files), there.keys({**files, "look.css": "2"})) == EVERYWHERE
+
+
+def test_a_mounted_file_counts_without_its_sounds(world):
+    windows: dict[str, Any] = {"scenes/a.html": ((0.0, 0.5),)}
+    files = {"scenes/a.html": "<audio><img src=cat.png>", "cat.png": "1"}
+    there = world(files=windows, texts={"scenes/a.html": "<img src=cat.png>"})
+    before = there.keys(files)
+    assert differing(before, there.keys({**files, "scenes/a.html": "<img src=cat.png>"})) == []
+    assert differing(before, there.keys({**files, "cat.png": "2"})) == [0]
+    assert differing(before, there.keys(files, texts={"scenes/a.html": "<b>"})) == [0]
 
 
 def test_sound_is_seen_nowhere(world):

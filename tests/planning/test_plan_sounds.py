@@ -296,10 +296,10 @@ def test_a_mix_that_is_not_as_it_was_is_made_again(fault, planner, monkeypatch):
     assert planner.mixes == 2
 
 
-def changed_chunks(planner: Planner, first: str, second: str, **files: bytes) -> list[int]:
-    """Return the chunks of ten frames that have another key with the second page and the changed files."""
-    before = planner(first, files={"film.mp4": film()}, chunk_size=10)
-    after = planner(second, files={"film.mp4": film(), **files}, chunk_size=10)
+def changed_chunks(planner: Planner, first: str, second: str, *files: dict[str, Any]) -> list[int]:
+    """Return the chunks of ten frames that have another key with the second page, and perhaps second files."""
+    before = planner(first, files={"film.mp4": film(), **(files[0] if files else {})}, chunk_size=10)
+    after = planner(second, files={"film.mp4": film(), **(files[-1] if files else {})}, chunk_size=10)
     assert before.sound != after.sound
     return [one.index for one, other in zip(before.chunks, after.chunks, strict=True) if one.key != other.key]
 
@@ -313,7 +313,21 @@ def test_a_change_of_the_sound_alone_renders_no_chunk_again(planner):
     before = SCENE.format("", "") + '<hf-audio-group id="g"></hf-audio-group>'
     louder = SCENE.format("data-start=0.5 data-audio-group=g", f"data-volume=0.5 data-automation='{lane}'")
     louder += f"<hf-audio-group id='g' data-volume='0.5' data-fx-chain='{chain}'></hf-audio-group>"
-    assert changed_chunks(planner, before, louder, **{"a.wav": wav(tone(880, 1), "other.wav")}) == []
+    assert changed_chunks(planner, before, louder, {}, {"a.wav": wav(tone(880, 1), "other.wav")}) == []
+
+
+def test_a_change_of_the_sound_in_a_scene_renders_no_chunk_again(planner):
+    host = '<div data-composition-id="{0}" {1} data-start="1" data-duration="1"></div>'
+    page = host.format("s", 'data-composition-src="s.html"') + host.format("t", "")
+    template = '<template id="t-template"><div data-composition-id="t">{}</div></template>'
+    scene = '<template><div data-composition-id="s" data-width="64" data-height="64"><p>{}</p>{}</div></template>'
+    inner = audio("{0}", "inner") + '<video id="v" src="film.mp4" data-start="0" {0}></video>'
+    before, after = inner.format(""), inner.format("data-volume=0.5 data-fade-in=0.5")
+    files = [{"s.html": scene.format("text", each)} for each in (before, after)]
+    assert changed_chunks(planner, page + template.format(before), page + template.format(after), *files) == []
+    files[1]["s.html"] = scene.format("other", after)
+    planner.url += "-2"
+    assert changed_chunks(planner, page, page + audio(), *files) == [3, 4, 5]
 
 
 def test_a_picture_that_shows_the_time_of_a_sound_is_rendered_again(planner):

@@ -19,7 +19,7 @@ from hfdask.sound.reader import read_sound
 
 AT = (4800, 48_000, 100_000, 140_000)
 SECONDS = 3.0162
-DELAYS = {"mp3 without header": 1105, "adts": 1024}  # of the encoder; nothing in these files tells it
+DELAYS = {"mp3 without header": 1105, "adts": 1024}  # of the encoder; these files do not say it
 ENDS = {"fragmented": 1024, "vorbis": 128, "vorbis in webm": 128}  # most samples of padding at the end
 
 
@@ -226,7 +226,7 @@ def test_a_file_without_samples_is_a_typed_error(tmp_path):
         path = sound_in(tmp_path, form, silence(0.1))
         data = path.read_bytes()
         path.write_bytes(data[:44] if form == "wav" else data[: len(data) // 4])
-        with pytest.raises(SoundSourceError, match="cut|decoded|copy"):
+        with pytest.raises(SoundSourceError, match=r"cut|decoded|copy"):
             decoded(path)
 
 

@@ -142,7 +142,7 @@ class FakePage:
         units = [
             {"text": clip.text, "place": str(clip.place), "windows": [[clip.start, clip.end]]} for clip in self.clips
         ]
-        return {"rest": self.rest, "units": units, "files": {}, "everywhere": [], "variables": {}}
+        return {"rest": self.rest, "units": units, "files": {}, "texts": {}, "everywhere": [], "variables": {}}
 
     def _state_at(self, time: float) -> tuple[tuple[int, str, float], ...]:
         shown = [clip for clip in self.clips if clip.shows(time)]

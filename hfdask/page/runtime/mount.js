@@ -51,6 +51,11 @@ function request(url) {
 
 const TREE = "template[shadowrootmode]";
 const TEMPLATE = `template:not(${TREE})`;
+// Return the text of a file of the project, or null.
+function textOfFile(file) {
+  return readText(`/${file.split("/").map(encodeURIComponent).join("/")}`);
+}
+
 const parseHtml = (html) => new DOMParser().parseFromString(html, "text/html");
 
 let fileNames = null;
@@ -202,7 +207,7 @@ function mountAround(element) {
 function readComposition(file) {
   const offend = (what) => void offenders.set(file, what);
   if (!projectHas(file)) return offend("does not exist");
-  const html = readText(`/${file.split("/").map(encodeURIComponent).join("/")}`);
+  const html = textOfFile(file);
   if (html === null) return offend("cannot be read");
   if (html.trim() === "") return offend("is empty");
   const written = parseHtml(html);

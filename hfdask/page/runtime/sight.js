@@ -16,10 +16,12 @@ function sight() {
   }
   for (const name of TIMES) top?.removeAttribute(name);
   const units = [...takeClips(written, top), ...takeTemplates(written)];
+  const files = windowsBy((mounted) => mounted.template === null && mounted.file);
   return {
     rest: textOf(written.documentElement),
     units,
-    files: windowsBy((mounted) => mounted.template === null && mounted.file),
+    files,
+    texts: textsWithoutSounds(Object.keys(files)),
     everywhere: [...hoisted].map((url) => fileAt(url)).filter((file) => file !== null),
     variables: variables(),
     sounds_read: namedFeeds("audio")
@@ -34,16 +36,36 @@ const OF_SOUND = [
   ...["data-volume", "data-fade-in", "data-fade-out", "data-audio-group", "data-hf-group-render-id"],
   ...["data-fx-chain", "data-fx-carve", "data-has-audio", "data-automation"],
 ];
-function dropSounds(written, top) {
-  for (const sound of written.querySelectorAll(`audio,${GROUP}:empty`)) {
+function dropSounds(written, top = null) {
+  for (const sound of inTemplates(written, `audio,${GROUP}:empty`)) {
     if (isBlank(sound.nextSibling)) sound.nextSibling.remove();
     sound.remove();
   }
   startBareMedia(written);
-  const code = [...written.querySelectorAll("script,style")].map((element) => element.textContent).join("\n");
-  for (const element of [...written.querySelectorAll(`video,${GROUP}`), ...(top ? [top] : [])]) {
+  const code = inTemplates(written, "script,style")
+    .map((element) => element.textContent)
+    .join("\n");
+  for (const element of [...inTemplates(written, `video,${GROUP}`), ...(top ? [top] : [])]) {
     for (const name of OF_SOUND) if (!isNamed(code, name)) element.removeAttribute(name);
   }
+}
+
+// Return the matching elements of a document, also those in its templates.
+function inTemplates(node, selector) {
+  const inner = [...node.querySelectorAll("template")].flatMap(({ content }) => inTemplates(content, selector));
+  return [...node.querySelectorAll(selector), ...inner];
+}
+
+// Return the texts of mounted files with media, without their sounds.
+function textsWithoutSounds(files) {
+  const texts = {};
+  for (const file of files) {
+    const written = parseHtml(textOfFile(file) ?? "");
+    if (!inTemplates(written, `${MEDIA},${GROUP}`).length) continue;
+    dropSounds(written);
+    texts[file] = textOf(written.documentElement);
+  }
+  return texts;
 }
 
 // Return true if code names an attribute, perhaps as a property of `dataset`.
