@@ -130,8 +130,9 @@ class Treatment(Value, frozen=True):
     volume : float
         Its gain, if there is neither a lane ``volume`` nor ``keys``.
     keys : tuple of (float, float)
-        Gains over time that a script or a tween sets: seconds on the clock of the lanes, and gain. They are interpolated linearly. Before the first
-        key, ``volume`` applies; after the last key, its gain stays. A lane ``volume`` replaces them.
+        Gains over time that a script or a tween sets: seconds on the clock of the lanes, and gain. They are interpolated
+        linearly. Before the first key, ``volume`` applies; after the last key, its gain stays. A lane ``volume`` replaces
+        them.
     """
 
     chain: Chain = ()
