@@ -105,6 +105,7 @@ class SoundFile:
         self.lead = Fraction(0)
         self.damaged = 0
         self._file = _opened(path)
+        self._start = earliest_start(self._file)
         try:
             self.stream = self._default_stream()
         except BaseException:
@@ -143,7 +144,6 @@ class SoundFile:
 
         The first part's silence is not the lead: see `lead`.
         """
-        self._start = earliest_start(self._file)
         position: Fraction | None = None
         for frame in self._frames():
             rate, samples = frame.sample_rate, _floats(frame)
