@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfdask.core.model import Manifest
-from hfdask.core.sound import PlannedSound, SoundReport
+from hfdask.core.sound import CEILING, PlannedSound, SoundReport
 from hfdask.errors import RenderCancelledError
 from hfdask.store import Store, materialised
 
@@ -104,6 +104,6 @@ def sound_warnings(sound: SoundReport | None) -> list[str]:
     if sound is None or not sound.lowered:
         return []
     return [
-        f"the sound was lowered by {sound.lowered:.2f} dB, because its true peak was above -1 dBTP: lower the volume of its "
+        f"the sound was lowered by {sound.lowered:.2f} dB, because its true peak was above {CEILING:g} dBTP: lower the volume of its "
         "tracks to choose their levels yourself"
     ]

@@ -130,12 +130,7 @@ def on_grid(seconds: float, fps: Fraction) -> Fraction:
 
 def frames_of(clip: VideoClip, fps: Fraction) -> range:
     """Return the frames in the clip's window (docs/compositions.md, 9.3)."""
-    return frames_between(clip.start, clip.end, fps)
-
-
-def frames_between(start: float, end: float, fps: Fraction) -> range:
-    """Return the frames from a time up to another one, which is left out."""
-    return range(math.ceil(on_grid(start, fps)), math.ceil(on_grid(end, fps)))
+    return range(math.ceil(on_grid(clip.start, fps)), math.ceil(on_grid(clip.end, fps)))
 
 
 def source_time(clip: VideoClip, frame: int, fps: Fraction, playable: Fraction) -> Fraction | None:

@@ -12,7 +12,7 @@ from hfdask.browser.answers import ToldGroup, ToldMedium, ToldSounds
 from hfdask.browser.session import PageSession
 from hfdask.core.frames import frame_time
 from hfdask.core.sound import MAX_GAIN, MAX_TRACKS, Chain, Lanes, SoundGroup, SoundTrack, Treatment
-from hfdask.core.video_clip import exact, frames_between, natural_length
+from hfdask.core.video_clip import exact, natural_length, on_grid
 from hfdask.errors import SoundMarkupError, UnsupportedFeatureError
 from hfdask.planning.sources import FoundFile, Sources
 from hfdask.planning.videos import HELD, times_of, within_scene
@@ -96,10 +96,10 @@ def _batches(frames: Sequence[int]) -> list[Sequence[int]]:
 
 
 def _frames_around(medium: ToldMedium, frames: int, fps: Fraction) -> range:
-    """Return the frames of a window, and the first frame after it."""
+    """Return the frames of a window, and the nearest frames at or before its start, and at or after its end."""
     times = times_of(medium)
-    inside = frames_between(times["start"], times["end"], fps)
-    return range(max(0, min(inside.start, frames - 1)), min(frames, inside.stop + 1))
+    first, last = math.floor(on_grid(times["start"], fps)), math.ceil(on_grid(times["end"], fps))
+    return range(min(first, frames - 1), min(last + 1, frames))
 
 
 def key_points(volumes: Sequence[tuple[float, float]], base: float) -> list[tuple[float, float]]:

@@ -217,6 +217,18 @@ def test_scripts_see_the_time_of_the_clip(tmp_path: Path) -> None:
         assert page.at(75, "[looping.currentTime, looping.paused, looping.ended]") == [1, True, True]  # it plays once
 
 
+def test_a_sound_ends_with_its_source_also_between_frames(tmp_path: Path) -> None:
+    rates = [0.3, 0.7, 1.1, 3]
+    body = "".join(
+        audio(f'data-start="0.1{number}" data-playback-rate="{rate}"', f"a{number}")
+        for number, rate in enumerate(rates)
+    )
+    durations = {f"a{number}": 0.7 for number in range(len(rates))}
+    with open_html(tmp_path, composition(body, root=ROOT), durations=durations) as page:
+        ended = "[...document.querySelectorAll('audio')].map((sound) => [sound.ended, sound.currentTime])"
+        assert page.at(90, ended) == [[True, 0.7]] * len(rates)
+
+
 def test_events_come_at_the_times_of_the_clip(tmp_path: Path) -> None:
     script = """window.seen = [];
       for (const type of ['loadedmetadata', 'canplaythrough', 'play', 'playing', 'pause', 'ended', 'volumechange'])

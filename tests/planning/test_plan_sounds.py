@@ -239,6 +239,12 @@ def test_volumes_of_tweens_and_scripts(planner, gsap):
     assert tracks["laned"].treatment.lanes
 
 
+def test_a_volume_is_right_from_the_first_sample_on(planner):
+    script = "addEventListener('hf-seek', () => { document.getElementById('a').volume = 0.25 })"
+    [track] = planner.tracks(audio('data-start="0.51"'), script=script).values()
+    assert track.treatment.keys == ((0, 0.25),)
+
+
 def test_volumes_are_read_without_a_sweep(planner):
     script = (
         "addEventListener('hf-seek', (event) => { document.getElementById('a').volume = 1 - event.detail.time / 4 })"

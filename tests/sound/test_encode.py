@@ -14,9 +14,9 @@ import pytest
 from mix_samples import CLICK, Samples, clicks, mixed, noise, played, signal_to_noise, silence, tone
 
 import hfdask.sound.encode as module
-from hfdask.core.sound import SAMPLE_RATE, PlannedSound, sample_count
+from hfdask.core.sound import CEILING, SAMPLE_RATE, PlannedSound, sample_count
 from hfdask.errors import DiskFullError, EncodeError, PlanCorruptError, RenderCancelledError
-from hfdask.sound.encode import AAC, CEILING, EncodedSound, Encoding, encode_sound
+from hfdask.sound.encode import AAC, EncodedSound, Encoding, encode_sound
 from hfdask.sound.loudness import Meter
 
 MILLISECOND = SAMPLE_RATE // 1000

@@ -99,12 +99,14 @@ function aimSounds(time) {
   }
 }
 
+const ALMOST = 1e-3; // seconds before the end of a source that count as its end, because windows begin and end on frames
 function soundAt(sound, time) {
-  const { origin, pace, start, end, from, rate, points } = playsIn(sound);
+  const { origin, pace, start, end, from, rate, points, duration } = playsIn(sound);
   if (time < start || start >= end) return NOT_STARTED;
   const local = Math.max(0, Math.min(time, end) - origin) * pace;
-  const seconds = points.length ? playedAt(points, local) : local * rate;
-  return { ...NOT_STARTED, phase: time < end ? "playing" : "after", time: from + seconds };
+  const reached = from + (points.length ? playedAt(points, local) : local * rate);
+  const phase = time < end ? "playing" : "after";
+  return { ...NOT_STARTED, phase, time: Math.abs(duration - reached) < ALMOST ? duration : reached };
 }
 
 // What sounds play, until the clips are resolved anew.
@@ -115,7 +117,8 @@ function playsIn(sound) {
   if (!played.has(sound)) {
     const { points } = rampOf(sound);
     const times = cutSound(sound, mediaTimes(sound));
-    played.set(sound, { ...times, from: inPoint(sound), rate: playbackRate(sound), points });
+    const duration = durations.get(mediaId(sound)) ?? Number.NaN;
+    played.set(sound, { ...times, from: inPoint(sound), rate: playbackRate(sound), points, duration });
   }
   return played.get(sound);
 }
