@@ -1,7 +1,7 @@
 """Measure what a mix costs: CPU and wall as a share of the film's length, and the memory of the process.
 
-Twelve tracks play for the whole film, each from a file of its own: AAC, MP3 and FLAC, at 44.1 and 48 kHz. Each case runs in a process
-of its own, and the cases take turns.
+Twelve tracks play for the whole film, each from another file: AAC, MP3 and FLAC, at 44.1 and 48 kHz. Each case runs in a new process,
+and the cases take turns.
 """
 
 from __future__ import annotations

@@ -8,22 +8,21 @@ but the last step runs while later chunks are still being rendered.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
 from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
+from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.scratch import atomic_file, scratch_subfolder
-from hfdask.core.sound import PlannedSound, SoundReport
 from hfdask.errors import (
     ArtifactDigestError,
     ChunkMismatchError,
@@ -43,10 +42,7 @@ from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.conformance import verify
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.sound_file import SoundFile
-from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, materialised, split_output, split_url
-
-if TYPE_CHECKING:
-    from hfdask.sound.encode import EncodedSound
+from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
 """Chunks that are fetched ahead."""
@@ -56,8 +52,6 @@ PNG_BYTES_A_PIXEL = 5
 
 _PNG_OVERHEAD = 2**16
 _POLL = 0.1
-
-_T = TypeVar("_T")
 
 
 class AssembleOptions(TypedDict, total=False):
@@ -171,8 +165,7 @@ class Assembly:
         self._seams: dict[int, Seam] = {}
         self._frames: list[FrameRecord] = []
         self._fetched: dict[int, Future[tuple[FrameRecord, ChunkSource]]] = {}
-        self._sound: Future[EncodedSound] | None = None
-        self._left = threading.Event()
+        self._sound: SoundThread | None = None
         with self._clock("assemble"):
             self._store = self.location.store()
             self.manifest = read_manifest(self._store, plan_hash)
@@ -186,14 +179,13 @@ class Assembly:
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
                 self._path = held.enter_context(atomic_file(folder, self._name))
-            sound = self._encoded_sound if manifest.sound else None
+            sound = self._sound_file if manifest.sound else None
             self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata, sound))
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
             if manifest.sound:
-                encoder = held.enter_context(ThreadPoolExecutor(1, thread_name_prefix="hfdask-sound"))
-                held.callback(self._left.set)
-                self._sound = encoder.submit(self._encode_sound, manifest.sound)
+                thread = SoundThread(self._store, manifest, manifest.sound, self._scratch)
+                self._sound = held.enter_context(thread)
             self._held = held.pop_all()
         return self
 
@@ -218,8 +210,8 @@ class Assembly:
             If the observer cancels.
         """
         with self._clock("assemble"):
-            if self._sound is not None and self._sound.done():
-                self._sound.result()  # its error, at once
+            if self._sound is not None:
+                self._sound.require()
             for chunk in chunks:
                 _require_planned(chunk, self.manifest)
                 if chunk.index in self._results:
@@ -266,12 +258,12 @@ class Assembly:
                     with suppress(HfdaskError):  # of a failing store: the first error says more
                         output.delete(name + SUFFIX)
                 raise
-        sound = self._sound_report()
+        sound = self._sound.report() if self._sound is not None else None
         warnings = [
             *manifest.warnings,
             *_chunk_messages(self._frames),
             *_seam_warnings(seams, self._strict),
-            *_sound_warnings(sound),
+            *sound_warnings(sound),
         ]
         return RenderResult(
             output=output.shown(name),
@@ -306,7 +298,11 @@ class Assembly:
         for index in range(position, position + 1 + AHEAD):
             if index in self._results and index not in self._fetched:
                 self._fetched[index] = self._pool.submit(self._fetch, self._results[index])
-        record, source = self._waited(self._fetched[position])
+        fetched = self._fetched[position]
+        while not fetched.done():
+            self._require_going()
+            wait([fetched], timeout=_POLL)
+        record, source = fetched.result()
         with disk_full_at(self._path):
             self._join.append(source, self._require_going)
         self._frames.append(record)
@@ -314,26 +310,9 @@ class Assembly:
         if source.path.parent == self._scratch:
             source.path.unlink()
 
-    def _waited(self, future: Future[_T]) -> _T:
-        """Wait for a future's result, or until the observer cancels."""
-        while not future.done():
-            self._require_going()
-            wait([future], timeout=_POLL)
-        return future.result()
-
-    def _encode_sound(self, sound: PlannedSound) -> EncodedSound:
-        from hfdask.sound.encode import encode_sound  # SciPy takes half a second, and most workers never need it
-
-        with materialised(self._store, self.manifest.objects, [sound]) as files:
-            return encode_sound(files[sound.sha256], sound, self._scratch, going=self._require_open)
-
-    def _require_open(self) -> None:
-        if self._left.is_set():
-            raise RenderCancelledError(f"the assembly of {self._name} has ended")
-
-    def _encoded_sound(self) -> SoundFile:
+    def _sound_file(self) -> SoundFile:
         assert self._sound is not None
-        return self._waited(self._sound).file
+        return self._sound.result(self._require_going).file
 
     def _fetch(self, result: ChunkResult) -> tuple[FrameRecord, ChunkSource]:
         return _frames_of(result, self.location), _source(result, self.location, self._scratch)
@@ -354,20 +333,7 @@ class Assembly:
             codec=manifest.encoder.codec,
             pixel_format=manifest.encoder.pixel_format,
             digest=joined.digest,
-            sound=self._encoded_sound() if self._sound is not None else None,
-        )
-
-    def _sound_report(self) -> SoundReport | None:
-        planned = self.manifest.sound
-        if planned is None or self._sound is None:
-            return None
-        encoded = self._sound.result()
-        return SoundReport(
-            tracks=planned.tracks,
-            true_peak=round(encoded.true_peak, 2),
-            loudness=None if encoded.loudness is None else round(encoded.loudness, 2),
-            clipped=planned.clipped,
-            lowered=encoded.lowered,
+            sound=self._sound_file() if self._sound is not None else None,
         )
 
 
@@ -501,15 +467,6 @@ def _seam_warnings(seams: Sequence[Seam], strict: bool) -> list[str]:
     if texts and strict:
         raise SeamError("; ".join(texts), frames=[seam.frame for seam in unequal])
     return texts
-
-
-def _sound_warnings(sound: SoundReport | None) -> list[str]:
-    if sound is None or not sound.lowered:
-        return []
-    return [
-        f"the sound was lowered by {sound.lowered:.2f} dB, because its true peak was above -1 dBTP: lower the volume of its "
-        "tracks to choose their levels yourself"
-    ]
 
 
 def _chunk_messages(frames: Sequence[FrameRecord]) -> list[str]:

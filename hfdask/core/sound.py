@@ -19,6 +19,9 @@ from hfdask.core.video_clip import MAX_POINTS, PlaybackRate, RatePoint, Share
 SAMPLE_RATE = 48_000
 """Samples a second of a mix. It has two channels."""
 
+CEILING = -1.0
+"""Highest true peak of the sound of a video, in dBTP."""
+
 MAX_GAIN = 10 ** (12 / 20)
 """Largest gain of a track or a group: +12 dB."""
 

@@ -24,7 +24,7 @@ _MAX_TIMESCALE = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class SoundFile:
-    """An encoded sound in a file of its own.
+    """An encoded sound in a separate file.
 
     Attributes
     ----------

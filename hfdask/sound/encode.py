@@ -22,16 +22,13 @@ from av.codec.context import Flags
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from hfdask.core.sound import SAMPLE_RATE, PlannedSound
+from hfdask.core.sound import CEILING, SAMPLE_RATE, PlannedSound
 from hfdask.errors import EncodeError, PlanCorruptError, ProjectError
 from hfdask.media.sound_file import SoundFile
 from hfdask.sound.loudness import Meter
 from hfdask.sound.reader import read_sound
 from hfdask.sound.streams import Stream
 from hfdask.store import disk_full_at
-
-CEILING = -1.0
-"""Highest true peak of a delivered sound, in dBTP."""
 
 TARGET = -1.5
 """True peak that a sound is lowered to if it is above the ceiling, in dBTP."""
@@ -59,7 +56,7 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-# With noise substitution, each decoder would make noise of its own, and another one after a seek.
+# With noise substitution, each decoder would make other noise, and other noise again after a seek.
 AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
 """AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, sosfilt, upfirdn
 
 from hfdask.core.sound import SAMPLE_RATE
 
@@ -43,6 +42,8 @@ class Meter:
     """
 
     def __init__(self) -> None:
+        from scipy.signal import firwin  # SciPy takes half a second to load
+
         self.peak = 0.0
         self.clipped = 0
         self._taps = firwin(2 * _REACH * _OVERSAMPLING + 1, 1 / _OVERSAMPLING, window=("kaiser", 8)) * _OVERSAMPLING
@@ -60,6 +61,8 @@ class Meter:
         self.peak = max(self.peak, float(levels.max(initial=0)))
         self.clipped += int((levels > 1).any(axis=0).sum())
         self._add_between(block)
+        from scipy.signal import sosfilt
+
         weighted, self._state = sosfilt(_WEIGHTING, block, axis=1, zi=self._state)
         self._state[np.abs(self._state) < 1e-30] = 0  # numbers that are almost 0 are slow
         self._add_powers((weighted**2).sum(axis=0))
@@ -91,6 +94,8 @@ class Meter:
             self._between = max(self._between, self._highest_between(joined))
 
     def _highest_between(self, joined: Block) -> float:
+        from scipy.signal import upfirdn
+
         values = upfirdn(self._taps, joined, up=_OVERSAMPLING, axis=1)
         return float(np.abs(values[:, 2 * _REACH * _OVERSAMPLING : joined.shape[1] * _OVERSAMPLING]).max(initial=0))
 

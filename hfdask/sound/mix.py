@@ -1,6 +1,6 @@
 """Mix the tracks of a composition to one FLAC file (docs/compositions.md, 10).
 
-The sound goes through all steps in blocks, so memory does not depend on the length. Where a block ends changes no sample.
+The sound goes through all steps in blocks, so memory does not depend on the length. The ends of blocks change no sample.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Source = Callable[[int], Iterator[NDArray[np.float32]]]
 
 @dataclass(frozen=True, slots=True)
 class MixReport:
-    """What a mix is like. The attributes are those of `hfdask.core.sound.PlannedSound`."""
+    """Properties of a mix, with the names that they have in `hfdask.core.sound.PlannedSound`."""
 
     samples: int
     gain: float
@@ -88,8 +88,8 @@ def mix(soundtrack: Soundtrack, open_source: Callable[[int], Path], output: Path
                 samples = block.astype(np.float32)
                 meter.add(samples)
                 file.write(samples.T.tobytes())
-        # A power of two scales without rounding. Half a step of 24 bits is left, so that full scale itself is stored too.
-        gain = 2.0 ** max(0, math.ceil(math.log2(meter.peak / (1 - 2**-24)))) if meter.peak else 1.0
+        # A power of two scales without rounding. Full scale itself is stored one step of 24 bits lower.
+        gain = 2.0 ** math.ceil(math.log2(max(1.0, meter.peak)))
         with path.open("rb") as file:
             write_flac(output, _scaled(file, 1 / gain), soundtrack.samples)
     return MixReport(
@@ -146,7 +146,7 @@ class _Track(_Part):
             raise
 
     def _fades(self, begin: int, count: int) -> Samples | float:
-        """Return the gains of the fades. They end where the track ends, so they silence its tail."""
+        """Return the gains of the fades. They end with the track, so they silence its tail."""
         length = self._playback.end - self._playback.begin
         scale = SAMPLE_RATE / self._track.pace
         fade_in, fade_out = self._track.fade_in * scale, self._track.fade_out * scale

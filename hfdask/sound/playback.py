@@ -70,7 +70,7 @@ class Playback:
 
 
 def playback(track: SoundTrack, samples: int) -> Playback | None:
-    """Return when a track plays in a mix of so many samples, or None if it does not play at all."""
+    """Return when a track plays in a mix of ``samples`` samples, or None if it does not play at all."""
     start, pace = max(exact(track.start), exact(track.origin)), exact(track.pace)
     begin, end = _nearest(start * SAMPLE_RATE), min(_nearest(exact(track.end) * SAMPLE_RATE), samples)
     if end <= begin:
@@ -97,7 +97,7 @@ def _pieces(times: list[int], positions: list[Fraction]) -> Iterator[Piece]:
         while to < len(times) - 1 and _fits(clock[at : to + 2], floats[at : to + 2]):
             to += 1
         count = times[to] - times[at]
-        yield Piece(count, _nearest(positions[at]), float((positions[to] - positions[at]) / count))
+        yield Piece(count, float(positions[at]), float((positions[to] - positions[at]) / count))
         at = to
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hfdask.errors import MediaTypeError
 from hfdask.sound.reader import GAP, SoundFile
 
-_EXACT = ("mp4", "wav", "flac", "w64", "aiff", "caf")
+_EXACT = ("mp4", "flac")
 """Containers whose header gives the length of the sound, so that a cut file can be recognised."""
 
 
@@ -55,7 +55,7 @@ class SoundFacts:
 def probe_sound(path: Path) -> SoundFacts | None:
     """Read the properties of a file's sound, or return None if it has pictures but no sound.
 
-    The sound ends where the stream's header says, unless its samples end more than 50 ms before or after that.
+    The sound ends at the time that the stream's header gives, unless its samples end more than 50 ms before or after it.
 
     Raises
     ------

@@ -193,7 +193,7 @@ class SoundFile:
         return None if frame.pts is None or base is None else frame.pts * base - self._start
 
     def _room(self, position: Fraction, rate: int) -> int | None:
-        """Return how many samples are left up to the end of the stream. Only MP4 and MOV say where it is exactly.
+        """Return how many samples are left up to the end of the stream. Only MP4 and MOV have it exactly.
 
         The header of a fragmented file is completed while the file is read.
         """
@@ -204,6 +204,8 @@ class SoundFile:
 
     def _default_stream(self) -> AudioStream:
         streams = self._file.streams.audio
+        if not self._file.streams:
+            raise refused(self.path, "truncated", "it has no tracks, so it was cut; copy or record it again")
         if not streams:
             raise MediaTypeError(
                 f"{self.path} has no sound; use a file with an audio track", path=str(self.path), found="no sound"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE
 
-# Long filters, so that tones up to 20 kHz keep their level and the error is below that of 16 bits.
+# Long filters, so that tones up to 20 kHz keep their level, and the error is below a step of 16 bits.
 _FILTER = f"{SAMPLE_RATE}:filter_size=64:cutoff=0.97:phase_shift=10"
 
 Block = NDArray[np.float32]
@@ -43,7 +43,7 @@ def stereo(samples: Block, layout: tuple[str, ...]) -> Block:
 @lru_cache(maxsize=16)
 def _matrix(layout: tuple[str, ...]) -> Block:
     shares = np.array([_shares(name) for name in layout]).T
-    return (shares / max(1.0, shares.sum(1).max())).astype(np.float32)
+    return np.asarray(shares / max(1.0, shares.sum(1).max()), np.float32)
 
 
 def _shares(name: str) -> tuple[float, float]:

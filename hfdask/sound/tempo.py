@@ -30,6 +30,9 @@ FADE = 4096
 TURN = 24_000
 """Samples after a fade in which tones come back to their own phases."""
 
+FAINT = 1e-4
+"""Level below which tones have no phases."""
+
 _HOP = FADE // 4
 _AFTER = 2 * FADE
 _SEED = 1
@@ -46,14 +49,14 @@ class Piece:
     ----------
     count : int
         Its samples in the result.
-    begin : int
-        The sample of the source that it begins with.
+    begin : float
+        The place in the source at which it begins, in samples.
     rate : float
         Samples of the source for each sample of the result.
     """
 
     count: int
-    begin: int
+    begin: float
     rate: float
 
 
@@ -70,8 +73,9 @@ def stretched(pieces: Sequence[Piece], source: Callable[[int, int], Block]) -> I
     tail: Block | None = None
     for piece in pieces:
         sound = _stretch(piece, source)
-        if tail is not None and tail.any():
-            _turn(sound, tail)
+        if tail is not None:
+            if np.abs(tail).max() > FAINT:
+                _turn(sound, tail)
             sound[:, BEFORE : BEFORE + FADE] = _faded(tail, sound[:, BEFORE : BEFORE + FADE])
         end = BEFORE + piece.count
         yield sound[:, BEFORE:end]
@@ -87,17 +91,19 @@ def _stretch(piece: Piece, source: Callable[[int, int], Block]) -> Block:
     count = BEFORE + piece.count + _AFTER
     if not MIN_RATE <= piece.rate <= MAX_RATE:
         return np.zeros((2, count), np.float32)
-    begin = piece.begin - round(BEFORE * piece.rate)
-    sound = source(begin, begin + round(count * piece.rate))
-    if sound.shape[1] == count:
-        return sound
+    begin = math.floor(piece.begin - (BEFORE + 1) * piece.rate)
+    early = (
+        round((piece.begin - begin) / piece.rate) - BEFORE
+    )  # samples of the result: the source begins at a whole one
+    sound = source(begin, begin + round((early + count) * piece.rate))
     if not sound.any():
         return np.zeros((2, count), np.float32)
-    stretch = Stretch(_SEED)
-    stretch.preset(2, SAMPLE_RATE)
-    stretch.setTimeFactor(sound.shape[1] / count)
-    result: Block = stretch.process(sound)
-    return result
+    if piece.rate != 1:
+        stretch = Stretch(_SEED)
+        stretch.preset(2, SAMPLE_RATE)
+        stretch.setTimeFactor(sound.shape[1] / (early + count))
+        sound = np.asarray(stretch.process(sound), np.float32)
+    return sound[:, early:]
 
 
 def _turn(sound: Block, tail: Block) -> None:
@@ -111,7 +117,7 @@ def _turn(sound: Block, tail: Block) -> None:
     total = np.zeros(part.shape)
     for number in range(frames.shape[1]):
         total[:, number * _HOP : number * _HOP + FADE] += turned[:, number] / 2
-    whole = slice(FADE, frames.shape[1] * _HOP)  # where all four frames overlap
+    whole = slice(FADE, frames.shape[1] * _HOP)  # all four frames overlap there
     part[:, whole] = total[:, whole]
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from importlib import import_module
 from math import ceil
 from pathlib import Path
 
@@ -26,14 +25,13 @@ from sound_plans import mix_of, renders_sound, with_sound
 
 import hfdask
 import hfdask.sound.encode as encoder
+import hfdask.store as store_module
 from hfdask import errors
 from hfdask.cli import main
 from hfdask.core.model import ChunkResult, pretty_json
 from hfdask.core.sound import SAMPLE_RATE, sample_count
 from hfdask.manifest.location import MANIFEST
 from hfdask.store.content import object_name
-
-module = import_module("hfdask.assembly.assemble")  # its name in the package is the function's
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -191,7 +189,7 @@ def test_the_sound_is_encoded_before_the_first_chunk_is_there(rendered, out, mon
     assert_clicks(played(out), *PLACES)
 
 
-# What people are told
+# Reports
 
 
 def test_a_video_tells_of_its_sound(tmp_path, out):
@@ -239,6 +237,14 @@ def test_a_certificate_names_the_sound(rendered, out):
         hfdask.verify(out, sample=1)
 
 
+def test_the_mix_may_be_in_a_store_elsewhere(tmp_path, out):
+    (tmp_path / "index.html").write_text(f"<body>{BOX}</body>")
+    plan = with_sound(hfdask.plan(tmp_path, f"memory://{tmp_path.name}/plan"), SOUND, tmp_path)
+    chunks = [hfdask.render_chunk(plan.url, i, tmp_path / f"{i}.mp4") for i in range(len(plan.manifest.chunks))]
+    hfdask.assemble(plan.url, chunks, out)
+    assert_clicks(played(out), *PLACES)
+
+
 # Errors
 
 
@@ -264,12 +270,13 @@ def test_a_mix_that_is_missing_or_damaged_is_a_typed_error_and_leaves_nothing(sp
     assert not list(out.parent.iterdir())
 
 
-def test_a_mix_that_is_not_there_is_told_before_the_first_chunk_is(fresh, out):
+def test_a_missing_mix_is_an_error_before_the_first_chunk_is_there(fresh, out):
     plan, _ = fresh
     mix_of(plan)[1].unlink()
     with hfdask.Assembly(plan.url, out) as assembly:
         assert assembly._sound is not None
-        assert isinstance(assembly._sound.exception(20), errors.MissingArtifactError)
+        with pytest.raises(errors.MissingArtifactError):
+            assembly._sound.result()
         with pytest.raises(errors.MissingArtifactError):
             assembly.add()
     assert not list(out.parent.iterdir())
@@ -338,13 +345,11 @@ def test_a_cancelled_render_leaves_no_encoder_behind(project, tmp_path, out, mon
 
 
 def test_a_render_whose_mix_is_lost_ends_with_its_error(project, tmp_path, out, monkeypatch):
-    original = module.materialised
-
     def materialised(store, objects, wanted):
         spoilt(Path(store.path) / object_name(next(iter(wanted)).sha256))
-        return original(store, objects, wanted)
+        return store_module.materialised(store, objects, wanted)
 
-    monkeypatch.setattr(module, "materialised", materialised)
+    monkeypatch.setattr("hfdask.assembly.sound.materialised", materialised)
     with renders_sound(SOUND, tmp_path), in_this_process() as client, pytest.raises(errors.ArtifactDigestError):
         hfdask.render(project(), out, client=client, chunk_size=10)
     assert not list(out.parent.iterdir())

@@ -107,6 +107,19 @@ def test_swapped_chunks(tmp_path: Path) -> None:
         join_draft(chunks[::-1], tmp_path / "out.mp4")
 
 
+def test_a_refused_first_chunk_leaves_no_trace(tmp_path: Path) -> None:
+    chunks = make_chunks(tmp_path, (4, 3))
+    join_draft(chunks, tmp_path / "whole.mp4")
+    encode(tmp_path / "other.mp4", [picture(i, 32, 32) for i in range(3)])
+    with Join(tmp_path / "out.mp4", NTSC, h264_settings("draft", None, None, NTSC), {}) as joined:
+        with pytest.raises(ChunkMismatchError, match="holds 3 frames instead of 4"):
+            joined.append(ChunkSource(tmp_path / "other.mp4", 0, 4))
+        for chunk in chunks:
+            joined.append(chunk)
+        joined.finish()
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
 def test_other_size(tmp_path: Path) -> None:
     chunks = make_chunks(tmp_path, (4, 3))
     encode(chunks[1].path, [picture(i, 32, 32) for i in range(3)])

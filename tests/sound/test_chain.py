@@ -12,7 +12,7 @@ import pytest
 from effect_samples import SECOND, apart, effect, impulse, lane, noise, processed
 
 from hfdask.core.sound import EFFECTS, Chain, EffectType, Lanes
-from hfdask.sound.effects import ChainProcessor, kernels, latency, tail
+from hfdask.sound.effects import ChainProcessor, latency, tail
 from hfdask.sound.registry import PARAMETERS, Number
 
 SHIFTED: dict[str, dict[str, Any]] = {"pitchshift": {"semitones": 5.0}}
@@ -105,6 +105,12 @@ def test_only_consecutive_effects_of_a_preset_are_one():
     assert apart(apart_from_each_other, (0.5 + 0.5e-3) ** 2 * sound) < 1e-12
 
 
+def test_a_preset_that_is_late_is_mixed_with_its_input_of_the_same_time():
+    sound = noise(0.5, level=0.05)
+    run = (effect("truepeak", ceiling=0.0, preset="p", amount=0.5), effect("reverb", wet=0.0, dry=1.0, preset="p"))
+    assert apart(processed(sound, run), sound) < 1e-15
+
+
 def test_a_presets_lane_moves_its_share():
     sound = np.ones((2, SECOND))
     chain = (effect("gain", gain=-60.0, preset="p", amount=0.2),)
@@ -145,12 +151,6 @@ def test_a_tail_counts_the_largest_value_of_a_lane():
     silent = (effect("delay", time=100.0, feedback=0.5, mix=0.0),)
     assert tail(silent, (lane("fx.a.mix", (0, 0), (1, 0.1)),)) == SECOND
     assert tail(silent, (lane("fx.a.mix", (0, 0.1)), lane("fx.a.time", (0, 50), (1, 200)))) == 2 * SECOND
-
-
-def test_compiled_code_without_a_file_is_compiled_again():
-    namespace: dict[str, Any] = {}
-    exec("def twice(x):\n    return 2 * x", namespace)  # numba cannot keep code that comes from no file
-    assert kernels._compiled(namespace["twice"])(21) == 42
 
 
 def test_planning_does_not_load_scipy_and_numba_for_sound_without_effects():

@@ -14,9 +14,9 @@ import pytest
 from mix_samples import CLICK, Samples, clicks, mixed, noise, played, signal_to_noise, silence, tone
 
 import hfdask.sound.encode as module
-from hfdask.core.sound import SAMPLE_RATE, PlannedSound, sample_count
-from hfdask.errors import EncodeError, PlanCorruptError, RenderCancelledError
-from hfdask.sound.encode import AAC, CEILING, EncodedSound, Encoding, encode_sound
+from hfdask.core.sound import CEILING, SAMPLE_RATE, PlannedSound, sample_count
+from hfdask.errors import DiskFullError, EncodeError, PlanCorruptError, RenderCancelledError
+from hfdask.sound.encode import AAC, EncodedSound, Encoding, encode_sound
 from hfdask.sound.loudness import Meter
 
 MILLISECOND = SAMPLE_RATE // 1000
@@ -210,3 +210,10 @@ def test_ten_minutes_have_their_length_and_their_last_click(tmp_path):
     assert sound.shape == (2, samples)
     for found, place in zip(onsets(sound, *places), np.repeat(places, 2), strict=True):
         assert abs(found - place) <= MILLISECOND
+
+
+def test_a_disk_that_is_full_is_a_typed_error(small_disk, tmp_path):
+    """A minute takes more than a megabyte."""
+    planned = mixed(tmp_path / "mix.flac", noise(60 * SAMPLE_RATE, 0.05))
+    with pytest.raises(DiskFullError):
+        encode_sound(tmp_path / "mix.flac", planned, small_disk)

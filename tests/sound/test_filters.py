@@ -85,6 +85,13 @@ def test_channels_do_not_mix():
     assert np.array_equal(processed(sound, peak)[1], processed(sound[::-1], peak)[0])
 
 
+def test_filters_fall_silent():
+    """Values that only become smaller and smaller would take far more time than zero."""
+    sound = np.pad(noise(0.1), ((0, 0), (0, 3 * SECOND)))
+    for kind in ("peaking", "lowshelf", "highpass", "lowpass", "phaser", "delay"):
+        assert not processed(sound, (effect(kind, frequency=100.0, time=1.0),))[:, -SECOND:].any()
+
+
 def test_a_gain_is_in_decibels():
     sound = noise(0.1)
     assert apart(processed(sound, (effect("gain", gain=-6.0),)), sound * 10 ** (-6 / 20)) < 1e-12

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 from effect_samples import effect
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hfdask.core.sound import EFFECTS, MAX_GAIN
+from hfdask.core.sound import EFFECTS, MAX_GAIN, Treatment
 from hfdask.errors import SoundMarkupError
+from hfdask.sound.effects import ChainProcessor
 from hfdask.sound.markup import chain_from_json, idle_targets, lanes_from_json
-from hfdask.sound.registry import PARAMETERS, Choice
+from hfdask.sound.registry import PARAMETERS, Choice, Number
 
 FILTERS = (effect("highpass", id="h"), effect("peaking", id="p", preset="warm"), effect("compressor", id="c"))
 
@@ -185,3 +191,57 @@ def test_the_last_lane_of_a_target_counts():
     lanes = [{"target": "volume", "points": [{"t": 0, "v": v}]} for v in (0.1, 0.2)]
     read = lanes_from_json(json.dumps({"version": 1, "lanes": lanes}), ())
     assert [lane.points[0].v for lane in read] == [0.2]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["1", "tanh", "a", "p"]),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=3,
+)
+PARAMETER_NAMES = sorted({name for parameters in PARAMETERS.values() for name in parameters})
+NODES = st.fixed_dictionaries(
+    {"type": st.sampled_from(EFFECTS)},
+    optional={
+        "id": VALUES,
+        "enabled": VALUES,
+        "fromPreset": VALUES,
+        "presetAmount": VALUES,
+        "params": st.dictionaries(st.sampled_from(PARAMETER_NAMES), VALUES, max_size=4) | VALUES,
+    },
+)
+TARGETS = st.sampled_from(["volume", "rate", "fx.preset.p"]) | st.sampled_from(PARAMETER_NAMES).map("fx.a.{}".format)
+POINTS = st.fixed_dictionaries({}, optional=dict.fromkeys(("t", "v", "curve", "viaX", "viaY"), VALUES)) | VALUES
+LANES = st.fixed_dictionaries({"target": TARGETS, "points": st.lists(POINTS, max_size=4)})
+
+
+@given(st.lists(NODES, max_size=4), st.lists(LANES, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_written_is_refused_or_read_as_a_valid_value(nodes, lanes):
+    try:
+        read = chain(*nodes)
+        automation = lanes_from_json(json.dumps({"version": 1, "lanes": lanes}), read)
+    except SoundMarkupError:
+        return
+    treatment = Treatment(chain=read, lanes=automation)
+    assert msgspec.json.decode(msgspec.json.encode(treatment), type=Treatment) == treatment
+    out = ChainProcessor(read, automation).process(np.ones((2, 500)), 0)
+    assert np.isfinite(out).all()
+
+
+def written(name: str, parameter: Number | Choice) -> str:
+    if isinstance(parameter, Choice):
+        return f"`{name}` {', '.join(parameter.texts)}"
+    shown = f"**`{name}`**" if parameter.moves else f"`{name}`"
+    return f"{shown} {parameter.low:g} to {parameter.high:g} ({parameter.default:g})"
+
+
+def test_the_documentation_has_all_parameters():
+    lines = (Path(__file__).parents[2] / "docs/compositions.md").read_text("utf-8").splitlines()
+    for kind, parameters in PARAMETERS.items():
+        row = next(line for line in lines if line.startswith(f"| `{kind}` |"))
+        assert row.endswith(f"| {'; '.join(written(*each) for each in parameters.items())} |")

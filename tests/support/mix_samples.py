@@ -93,6 +93,6 @@ def played(path: Path) -> Samples:
 
 
 def signal_to_noise(heard: Samples, wanted: Samples) -> float:
-    """Return the ratio of the energy of a sound to that of the difference from it, in dB, of the worse channel."""
+    """Return the energy of the wanted sound divided by the energy of the difference, in dB, for the worse channel."""
     ratios = np.square(wanted).sum(axis=1) / (np.square(heard - wanted).sum(axis=1) + 1e-12)
     return float(10 * np.log10(ratios.min()))

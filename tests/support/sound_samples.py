@@ -121,11 +121,11 @@ def sound_in(folder: Path, form: str, samples: Samples, *, rate: int = RATE) -> 
 
 def _frame(block: Samples, form: str, layout: str) -> AudioFrame:
     kind, planar = form.removesuffix("p"), form.endswith("p")
-    data = {
-        "s16": lambda: (np.clip(block, -1, 1 - 2**-15) * 2.0**15).round().astype(np.int16),
-        "s32": lambda: (np.clip(block.astype(float), -1, 1 - 2**-23) * 2.0**23).round().astype(np.int32) << 8,
-        "flt": lambda: block.astype(np.float32),
-    }[kind]()
+    data: NDArray[Any] = block.astype(np.float32)
+    if kind == "s16":
+        data = (np.clip(block, -1, 1 - 2**-15) * 2.0**15).round().astype(np.int16)
+    elif kind == "s32":
+        data = (np.clip(block.astype(float), -1, 1 - 2**-23) * 2.0**23).round().astype(np.int32) << 8
     return AudioFrame.from_ndarray(
         np.ascontiguousarray(data if planar else data.T.reshape(1, -1)), format=form, layout=layout
     )

@@ -22,10 +22,8 @@ _BLOCK = 512  # samples that stay in the nearest cache
 
 
 def _compiled(function: _Function) -> _Function:
-    try:
-        return cast(_Function, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba finds no folder for compiled code that this user may write
-        return cast(_Function, njit(nogil=True)(function))
+    # Without a cache on disk: numba fails if the disk is full or a file of the cache is damaged, and saves half a second.
+    return cast(_Function, njit(nogil=True)(function))
 
 
 @_compiled

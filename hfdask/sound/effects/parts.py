@@ -78,7 +78,8 @@ class Oscillator:
     def phases(self, begin: int, count: int) -> Values:
         """Return its phase at the next samples."""
         if self._speed.lane is None:
-            phases = np.arange(self._count, self._count + count) * (self._speed.value / SAMPLE_RATE)
+            numbers = np.arange(self._count, self._count + count, dtype=np.float64)
+            phases = numbers * (self._speed.value / SAMPLE_RATE)
         else:
             steps = self._speed.at(begin, count) / SAMPLE_RATE
             phases = np.cumsum(np.concatenate(([self._phase], steps)))
@@ -90,7 +91,7 @@ class Oscillator:
 
 def linear(decibels: Values) -> Values:
     """Return the factor of a level in decibels."""
-    return np.asarray(10.0 ** (decibels / 20), np.float64)
+    return 10.0 ** (decibels / 20)
 
 
 def read_late(joined: Block, delays: Values) -> Block:
