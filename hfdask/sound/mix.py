@@ -33,6 +33,9 @@ from hfdask.sound.streams import BLOCK, Recording, Stream, skipped
 MIXER_VERSION = 1
 """Raise this if the same soundtrack gives other samples."""
 
+HIGHEST = 2.0**19
+"""Highest sample of a mix, 114 dB above full scale. Effects may give more, which is clipped."""
+
 Samples = NDArray[np.float64]
 Source = Callable[[int], Iterator[NDArray[np.float32]]]
 
@@ -85,7 +88,7 @@ def mix(soundtrack: Soundtrack, open_source: Callable[[int], Path], output: Path
         path = folder / "sum"
         with path.open("wb") as file:
             for block in _mixed(soundtrack, tracks):
-                samples = block.astype(np.float32)
+                samples = np.clip(np.nan_to_num(block, copy=False), -HIGHEST, HIGHEST).astype(np.float32)
                 meter.add(samples)
                 file.write(samples.T.tobytes())
         # A power of two scales without rounding. Full scale itself is stored one step of 24 bits lower.

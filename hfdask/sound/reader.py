@@ -38,6 +38,9 @@ MAX_RATE = 768_000
 MAX_LATE = 86_400
 """Seconds. If a time stamp jumps further than this, it is wrong, and does not count."""
 
+HIGHEST = 64.0
+"""Highest sample of a source with floating point numbers, 36 dB above full scale. Higher ones are clipped."""
+
 BATCH = Fraction(1, 2)
 """Seconds of a source that are converted at once."""
 
@@ -303,7 +306,7 @@ def _floats(frame: AudioFrame) -> Block:
         return (data.astype(np.float32) - np.float32(128)) / np.float32(128)
     if data.dtype.kind == "i":
         return data.astype(np.float32) / np.float32(2.0 ** (8 * data.dtype.itemsize - 1))
-    return data.astype(np.float32)
+    return np.clip(np.nan_to_num(data, nan=0, posinf=0, neginf=0), -HIGHEST, HIGHEST).astype(np.float32)
 
 
 def _silent(like: AudioFrame) -> AudioFrame:

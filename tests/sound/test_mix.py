@@ -101,6 +101,17 @@ def test_full_scale_is_stored_as_it_is(tmp_path):
     assert report.clipped == 0
 
 
+def test_numbers_that_are_no_sound_do_no_harm(tmp_path):
+    sound = silence(1) + 0.25
+    sound[:, 10], sound[:, 11], sound[:, 12] = np.nan, np.inf, 1e30
+    path = write_sound(tmp_path / "a.wav", sound, "pcm_f32le")
+    report, found = mixed(path, [track(end=1.0)], 1)
+    assert not found[:, 10:12].any()
+    assert found[0, 12] == pytest.approx(64)
+    assert report.gain == 64
+    assert np.abs(found[:, 20:] - 0.25).max() <= 64 * ONE_STEP
+
+
 def test_silence_is_a_mix_too(ones):
     report, sound = mixed(ones, [track(end=1.0, treatment=Treatment(volume=0.0))], 1)
     assert not sound.any()
