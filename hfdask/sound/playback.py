@@ -23,7 +23,7 @@ from hfdask.sound.tempo import Piece, most_behind, stretched
 STEP = SAMPLE_RATE // 4
 """Samples of the shortest piece with one rate."""
 
-MAX_PIECE = 10 * SAMPLE_RATE
+MAX_PIECE = 5 * SAMPLE_RATE
 """Most samples of a piece, in the source and in the mix. Memory grows with it."""
 
 MAX_ERROR = SAMPLE_RATE // 200
