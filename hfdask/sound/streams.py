@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE
 
-BLOCK = SAMPLE_RATE
+BLOCK = SAMPLE_RATE // 4
 """Samples of most blocks."""
 
 Block = NDArray[np.float32]
