@@ -128,7 +128,7 @@ LOUD = {
 }
 
 
-@pytest.mark.parametrize("lookahead", [0.5, 3.0, 10.0])
+@pytest.mark.parametrize("lookahead", [0.5, *(pytest.param(each, marks=pytest.mark.slow) for each in (3.0, 10.0))])
 @pytest.mark.parametrize("name", LOUD)
 def test_the_true_peak_never_passes_its_ceiling(name, lookahead):
     for ceiling in (-1.0, -6.0):
