@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -365,6 +368,35 @@ def test_there_is_no_drift_over_ten_minutes(tmp_path):
     for each in at:
         place = round(each / 1.25)
         assert abs(int(np.argmax(mixed_sound[0, place - 500 : place + 500])) - 500) <= 1
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    path = write_sound(tmp_path / "a.flac", tone(440, 150), "flac")
+    program = """
+import re, sys
+from pathlib import Path
+from track_samples import soundtrack, track
+from hfdask.sound.mix import mix
+length = float(sys.argv[2])
+tracks = [track(str(n), end=length, source=n, rate=1.25 if n % 2 else 1.0) for n in range(12)]
+mix(soundtrack(tracks, length, sources=12), lambda number: Path(sys.argv[1]), Path(sys.argv[1]).with_name("mix"))
+print(int(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1)) // 1024)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    peaks = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", program, str(path), str(seconds)],
+                env=environment,
+                check=True,
+                stdout=subprocess.PIPE,
+            ).stdout
+        )
+        for seconds in (30, 120)
+    ]
+    assert peaks[1] < 300
+    assert peaks[1] - peaks[0] < 30
 
 
 def test_a_tone_keeps_its_level_through_the_whole_mix(tmp_path):

@@ -103,6 +103,15 @@ def test_sound_that_is_too_slow_or_too_fast_to_hear_is_silent(pace, tone_file):
     assert report.tracks == ()
 
 
+def test_one_channel_is_stretched_as_two(tmp_path):
+    sound = tone(440, 3) + 0.1 * tone(1000, 3)
+    one = mixed(write_sound(tmp_path / "a.wav", sound), [track(end=2.4, rate=1.25)], 2.4)[1]
+    sound[1, -1] += 0.01
+    two = mixed(write_sound(tmp_path / "b.wav", sound), [track(end=2.4, rate=1.25)], 2.4)[1]
+    assert np.array_equal(one[0], one[1])
+    assert np.abs(one - two)[:, : 2 * RATE].max() < 1e-3
+
+
 def test_stretching_is_repeatable(tone_file):
     one, other = (mixed(tone_file, [track(end=4.0, rate=1.1)], 4)[1] for _ in range(2))
     assert np.array_equal(one, other)
