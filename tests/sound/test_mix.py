@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -19,7 +20,7 @@ from track_samples import mixed, soundtrack, track
 from video_samples import bar_code_video, cached
 
 from hfdask.core.sound import Effect, Lane, LanePoint, SoundGroup, Treatment
-from hfdask.errors import MediaTypeError, NotMediaError
+from hfdask.errors import DiskFullError, MediaTypeError, NotMediaError
 from hfdask.sound import mix as mixing
 from hfdask.sound import playback, streams
 from hfdask.sound.effects import tail
@@ -328,6 +329,22 @@ def test_a_source_that_cannot_be_decoded_ends_the_mix_with_a_note(noise, tmp_pat
         with pytest.raises(error) as caught:
             mixed([noise[0], path], [track(end=1.0), track("music", end=1.0, source=1)], 1)
         assert any("music" in note for note in caught.value.__notes__)
+
+
+def test_a_disk_that_is_full_is_a_typed_error(small_disk, tmp_path, monkeypatch):
+    samples = (np.random.default_rng(9).standard_normal((2, 10 * RATE)) / 10).astype(np.float32)
+    path = write_sound(tmp_path / "a.flac", samples, "flac")
+    with pytest.raises(DiskFullError, match=str(small_disk)):
+        mix(soundtrack([track(end=10.0)], 10), lambda number: path, small_disk / "mix")
+
+    @contextlib.contextmanager
+    def scratch(kind: str) -> Iterator[Path]:
+        yield small_disk
+
+    monkeypatch.setattr(mixing, "scratch_subfolder", scratch)
+    for tracks in ([track(end=10.0)], [track(end=0.5), track("b", end=0.5, media_start=8.0)]):
+        with pytest.raises(DiskFullError):
+            mix(soundtrack(tracks, 10), lambda number: path, tmp_path / "mix")
 
 
 def test_the_key_depends_on_everything():
