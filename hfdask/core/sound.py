@@ -133,8 +133,9 @@ class Treatment(Value, frozen=True):
     volume : float
         Its gain, if there is neither a lane ``volume`` nor ``keys``.
     keys : tuple of (float, float)
-        Gains over time that a script or a tween sets: seconds, and gain. They are interpolated linearly. Before the first
-        key, ``volume`` applies; after the last key, its gain stays. A lane ``volume`` replaces them.
+        Gains over time that a script or a tween sets: seconds on the clock of the lanes, and gain. They are interpolated
+        linearly. Before the first key, ``volume`` applies; after the last key, its gain stays. A lane ``volume`` replaces
+        them.
     """
 
     chain: Chain = ()
@@ -156,7 +157,7 @@ class SoundTrack(Value, frozen=True):
     source : int
         Number of its source in the soundtrack.
     fade_in, fade_out : float
-        Seconds of linear ramps at its start and its end.
+        Seconds of linear ramps at its start and its end. As for lanes, these are seconds of the clip.
     group : int or None
         Number of its group.
     treatment : Treatment

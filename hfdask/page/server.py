@@ -27,7 +27,7 @@ HOST = "composition.localhost"
 ORIGIN = f"http://{HOST}"
 """The page's origin, the same in every process. It is a loopback name, so the page is a secure context."""
 _FED = ("video",)
-"""Destinations of requests of elements that play a file. Such files are decoded outside of the page."""
+"""Destinations of requests of elements that are fed, whose files are decoded outside of the page."""
 
 FILE_LIST = "/.hfdask/files.json"
 SHARED = "/.hfdask/shared"
@@ -188,11 +188,17 @@ class _PlanFiles(_Guarded, StaticFileHandler):
 
     async def get(self, path: str, include_body: bool = True) -> None:
         # The page server does not serve videos: they get their pictures from the feed. But a video that is not in the
-        # page yet requests its file. An answer would fire an error event, so the request gets no answer.
-        if self.request.headers.get("Sec-Fetch-Dest") == "video":
+        # page yet requests its file. An answer would fire an error event, so the request gets no answer. Nor does a sound
+        # that is not in the page get one, if its file is only heard, so that no chunk has it.
+        wanted_as = self.request.headers.get("Sec-Fetch-Dest")
+        if wanted_as == "video" or (wanted_as == "audio" and self._is_elsewhere(path)):
             await self._left.wait()
             return
         await super().get(path, include_body)
+
+    def _is_elsewhere(self, path: str) -> bool:
+        file = self._page_server.site.files.get(path)
+        return file is not None and not file.is_file()
 
     def on_connection_close(self) -> None:
         self._left.set()

@@ -213,8 +213,14 @@ def _track(medium: ToldMedium, source: int, group: int | None, volumes: Sequence
 
 
 def _keys(points: Iterable[tuple[float, float]], origin: float, pace: float) -> tuple[tuple[float, float], ...]:
-    """Return volumes over the seconds of a clip."""
-    return tuple((round(max(0.0, (time - origin) * pace), _DIGITS), _gain(volume)) for time, volume in points)
+    """Return volumes over the seconds of a clip, whose start may be between two frames."""
+    keys = [((time - origin) * pace, volume) for time, volume in points]
+    inside = [key for key in keys if key[0] > 0]
+    before = keys[: len(keys) - len(inside)]
+    if before:
+        (time, volume), (later, then) = before[-1], inside[0] if inside else (1.0, before[-1][1])
+        inside.insert(0, (0.0, volume + (then - volume) * -time / (later - time)))
+    return tuple((round(time, _DIGITS), _gain(volume)) for time, volume in inside)
 
 
 def _group(told: ToldGroup) -> SoundGroup:

@@ -29,9 +29,13 @@ from hfdask.sound.loudness import Meter
 from hfdask.sound.playback import Playback, on_track_clock, playback
 from hfdask.sound.reader import read_sound
 from hfdask.sound.streams import BLOCK, Recording, Stream, skipped
+from hfdask.store import disk_full_at
 
 MIXER_VERSION = 1
 """Raise this if the same soundtrack gives other samples."""
+
+HIGHEST = 2.0**19
+"""Highest sample of a mix, 114 dB above full scale. Effects may give more, which is clipped."""
 
 Samples = NDArray[np.float64]
 Source = Callable[[int], Iterator[NDArray[np.float32]]]
@@ -74,6 +78,8 @@ def mix(soundtrack: Soundtrack, open_source: Callable[[int], Path], output: Path
     ------
     AssetError, NotMediaError, MediaTypeError, SoundSourceError, SoundReadError
         If a source cannot be decoded, as `hfdask.sound.reader.SoundFile`; a note names the track.
+    DiskFullError
+        If there is no space for the mix.
 
     Notes
     -----
@@ -83,14 +89,14 @@ def mix(soundtrack: Soundtrack, open_source: Callable[[int], Path], output: Path
     with scratch_subfolder("mix") as folder, ExitStack() as opened:
         tracks = _tracks(soundtrack, open_source, folder, opened)
         path = folder / "sum"
-        with path.open("wb") as file:
+        with disk_full_at(path), path.open("wb") as file:
             for block in _mixed(soundtrack, tracks):
-                samples = block.astype(np.float32)
+                samples = np.clip(np.nan_to_num(block, copy=False), -HIGHEST, HIGHEST).astype(np.float32)
                 meter.add(samples)
                 file.write(samples.T.tobytes())
         # A power of two scales without rounding. Full scale itself is stored one step of 24 bits lower.
         gain = 2.0 ** math.ceil(math.log2(max(1.0, meter.peak)))
-        with path.open("rb") as file:
+        with disk_full_at(output), path.open("rb") as file:
             write_flac(output, _scaled(file, 1 / gain), soundtrack.samples)
     return MixReport(
         samples=soundtrack.samples,

@@ -23,7 +23,7 @@ from hfdask.sound.tempo import Piece, most_behind, stretched
 STEP = SAMPLE_RATE // 4
 """Samples of the shortest piece with one rate."""
 
-MAX_PIECE = 10 * SAMPLE_RATE
+MAX_PIECE = 5 * SAMPLE_RATE
 """Most samples of a piece, in the source and in the mix. Memory grows with it."""
 
 MAX_ERROR = SAMPLE_RATE // 200
@@ -81,7 +81,9 @@ def playback(track: SoundTrack, samples: int) -> Playback | None:
         local = (cut + Fraction(sample, SAMPLE_RATE)) * pace
         return (exact(track.media_start) + played_seconds(track.rate, track.ramp, local)) * SAMPLE_RATE
 
-    times = [*range(0, end - begin, STEP), end - begin]
+    rate = track.rate * track.pace
+    step = STEP if track.ramp else end - begin if rate == 1 else max(STEP, math.floor(MAX_PIECE / max(1.0, rate)))
+    times = [*range(0, end - begin, step), end - begin]
     positions = [position(time) for time in times]
     pieces = tuple(_pieces(times, positions))
     return Playback(begin, end, _nearest(cut * SAMPLE_RATE), _nearest(positions[0]), _nearest(positions[-1]), pieces)

@@ -38,6 +38,9 @@ MAX_RATE = 768_000
 MAX_LATE = 86_400
 """Seconds. If a time stamp jumps further than this, it is wrong, and does not count."""
 
+HIGHEST = 64.0
+"""Highest sample of a source with floating point numbers, 36 dB above full scale. Higher ones are clipped."""
+
 BATCH = Fraction(1, 2)
 """Seconds of a source that are converted at once."""
 
@@ -102,6 +105,7 @@ class SoundFile:
         self.lead = Fraction(0)
         self.damaged = 0
         self._file = _opened(path)
+        self._start = earliest_start(self._file)
         try:
             self.stream = self._default_stream()
         except BaseException:
@@ -140,7 +144,6 @@ class SoundFile:
 
         The first part's silence is not the lead: see `lead`.
         """
-        self._start = earliest_start(self._file)
         position: Fraction | None = None
         for frame in self._frames():
             rate, samples = frame.sample_rate, _floats(frame)
@@ -303,6 +306,8 @@ def _floats(frame: AudioFrame) -> Block:
         return (data.astype(np.float32) - np.float32(128)) / np.float32(128)
     if data.dtype.kind == "i":
         return data.astype(np.float32) / np.float32(2.0 ** (8 * data.dtype.itemsize - 1))
+    if not np.abs(data).max(initial=0) <= HIGHEST:  # or it is not a number
+        data = np.clip(np.nan_to_num(data, nan=0, posinf=0, neginf=0), -HIGHEST, HIGHEST)
     return data.astype(np.float32)
 
 

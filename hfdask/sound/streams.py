@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE
 
-BLOCK = SAMPLE_RATE
+BLOCK = SAMPLE_RATE // 4
 """Samples of most blocks."""
 
 Block = NDArray[np.float32]
@@ -109,7 +109,7 @@ class Recording:
 
     def __init__(self, blocks: Iterator[Block], path: Path) -> None:
         self._blocks = blocks
-        self._file = path.open("w+b", buffering=0)
+        self._file = path.open("w+b")
         self._count = 0
 
     def blocks(self, begin: int) -> Iterator[Block]:
@@ -118,6 +118,7 @@ class Recording:
             while self._count < begin + BLOCK and (block := next(self._blocks, None)) is not None:
                 self._file.seek(0, os.SEEK_END)
                 self._file.write(block.T.tobytes())
+                self._file.flush()
                 self._count += block.shape[1]
             count = min(BLOCK, self._count - begin)
             if count <= 0:

@@ -99,10 +99,11 @@ def _stretch(piece: Piece, source: Callable[[int, int], Block]) -> Block:
     if not sound.any():
         return np.zeros((2, count), np.float32)
     if piece.rate != 1:
+        channels = 1 if np.array_equal(sound[0], sound[1]) else 2  # one channel takes half the time
         stretch = Stretch(_SEED)
-        stretch.preset(2, SAMPLE_RATE)
+        stretch.preset(channels, SAMPLE_RATE)
         stretch.setTimeFactor(sound.shape[1] / (early + count))
-        sound = np.asarray(stretch.process(sound), np.float32)
+        sound = np.resize(stretch.process(sound[:channels]), (2, early + count))
     return sound[:, early:]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_samples import Page, composition, open_html
+from page_samples import Page, composition, open_files, open_html, write_site
 
 from hfdask.browser import browser_thread
 
@@ -252,6 +252,17 @@ def test_a_sound_makes_no_request(tmp_path: Path) -> None:
         assert page.session.site.served == {"index.html"}
         assert page.session.site.misses == []
         assert page.session.log.messages == []
+
+
+def test_a_sound_that_no_chunk_has_is_no_missing_file(tmp_path: Path) -> None:
+    files = write_site(tmp_path, composition("", root=ROOT)) | {"a.mp3": tmp_path / "elsewhere"}
+    with open_files(files) as page:
+        page.value("for (const name of ['a.mp3', 'none.mp3']) new Audio(name).play().catch(() => 0)")
+        for _ in range(100):  # requests arrive in their order
+            page.value("fetch('index.html').then(() => 0)")
+            if page.session.site.misses:
+                break
+        assert [(miss.path, miss.wanted_as) for miss in page.session.site.misses] == [("none.mp3", "audio")]
 
 
 def test_a_sound_outside_of_the_document_is_a_warning(tmp_path: Path) -> None:

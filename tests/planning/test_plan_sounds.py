@@ -21,6 +21,7 @@ from hfdask.core.model import Manifest
 from hfdask.core.sound import Effect, Lane, LanePoint, SoundTrack, Soundtrack
 from hfdask.core.video_clip import RatePoint
 from hfdask.planning import mixing
+from hfdask.sound.mix import mix
 from hfdask.sound.reader import read_sound
 from hfdask.store.content import object_name
 
@@ -58,7 +59,7 @@ class Planner:
         self.project, self.url = project, str(folder / "plan")
         self.soundtrack: Soundtrack | None = None
         self.mixes = 0
-        mixer, mix = mixing.Mixer.mix, mixing.mix
+        mixer = mixing.Mixer.mix
 
         def noted(of: mixing.Mixer, soundtrack: Soundtrack, *rest: Any) -> Any:
             self.soundtrack = soundtrack
@@ -200,7 +201,9 @@ def test_a_video_without_a_start_sounds_while_its_scene_can_be_seen(planner):
     tracks = planner.tracks(
         f'{style}<p class="scene"><video id="v" src="film.mp4"></video></p>', files={"film.mp4": film()}
     )
-    assert times(tracks["v-audio"]) == (pytest.approx(1, abs=0.05), 3, tracks["v-audio"].start)
+    track = tracks["v-audio"]
+    assert track.start == track.origin == pytest.approx(1, abs=0.05)
+    assert track.end == 3
 
 
 GSAP = '<script src="gsap.js"></script>'

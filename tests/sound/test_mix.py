@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +20,7 @@ from track_samples import mixed, soundtrack, track
 from video_samples import bar_code_video, cached
 
 from hfdask.core.sound import Effect, Lane, LanePoint, SoundGroup, Treatment
-from hfdask.errors import MediaTypeError, NotMediaError
+from hfdask.errors import DiskFullError, MediaTypeError, NotMediaError
 from hfdask.sound import mix as mixing
 from hfdask.sound import playback, streams
 from hfdask.sound.effects import tail
@@ -99,6 +103,17 @@ def test_full_scale_is_stored_as_it_is(tmp_path):
     report, mixed_sound = mixed(write_sound(tmp_path / "a.wav", sound), [track(end=1.0)], 1)
     assert np.array_equal(mixed_sound, sound)
     assert report.clipped == 0
+
+
+def test_numbers_that_are_no_sound_do_no_harm(tmp_path):
+    sound = silence(1) + 0.25
+    sound[:, 10], sound[:, 11], sound[:, 12] = np.nan, np.inf, 1e30
+    path = write_sound(tmp_path / "a.wav", sound, "pcm_f32le")
+    report, found = mixed(path, [track(end=1.0)], 1)
+    assert not found[:, 10:12].any()
+    assert found[0, 12] == pytest.approx(64)
+    assert report.gain == 64
+    assert np.abs(found[:, 20:] - 0.25).max() <= 64 * ONE_STEP
 
 
 def test_silence_is_a_mix_too(ones):
@@ -316,6 +331,22 @@ def test_a_source_that_cannot_be_decoded_ends_the_mix_with_a_note(noise, tmp_pat
         assert any("music" in note for note in caught.value.__notes__)
 
 
+def test_a_disk_that_is_full_is_a_typed_error(small_disk, tmp_path, monkeypatch):
+    samples = (np.random.default_rng(9).standard_normal((2, 10 * RATE)) / 10).astype(np.float32)
+    path = write_sound(tmp_path / "a.flac", samples, "flac")
+    with pytest.raises(DiskFullError, match=str(small_disk)):
+        mix(soundtrack([track(end=10.0)], 10), lambda number: path, small_disk / "mix")
+
+    @contextlib.contextmanager
+    def scratch(kind: str) -> Iterator[Path]:
+        yield small_disk
+
+    monkeypatch.setattr(mixing, "scratch_subfolder", scratch)
+    for tracks in ([track(end=10.0)], [track(end=0.5), track("b", end=0.5, media_start=8.0)]):
+        with pytest.raises(DiskFullError):
+            mix(soundtrack(tracks, 10), lambda number: path, tmp_path / "mix")
+
+
 def test_the_key_depends_on_everything():
     base = soundtrack([track(end=1.0)], 1)
     others = [
@@ -354,6 +385,35 @@ def test_there_is_no_drift_over_ten_minutes(tmp_path):
     for each in at:
         place = round(each / 1.25)
         assert abs(int(np.argmax(mixed_sound[0, place - 500 : place + 500])) - 500) <= 1
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    path = write_sound(tmp_path / "a.flac", tone(440, 150), "flac")
+    program = """
+import re, sys
+from pathlib import Path
+from track_samples import soundtrack, track
+from hfdask.sound.mix import mix
+length = float(sys.argv[2])
+tracks = [track(str(n), end=length, source=n, rate=1.25 if n % 2 else 1.0) for n in range(12)]
+mix(soundtrack(tracks, length, sources=12), lambda number: Path(sys.argv[1]), Path(sys.argv[1]).with_name("mix"))
+print(int(re.search("VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1)) // 1024)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    peaks = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", program, str(path), str(seconds)],
+                env=environment,
+                check=True,
+                stdout=subprocess.PIPE,
+            ).stdout
+        )
+        for seconds in (30, 120)
+    ]
+    assert peaks[1] < 300
+    assert peaks[1] - peaks[0] < 30
 
 
 def test_a_tone_keeps_its_level_through_the_whole_mix(tmp_path):

@@ -230,6 +230,18 @@ def test_a_file_without_samples_is_a_typed_error(tmp_path):
             decoded(path)
 
 
+def test_a_codec_that_nobody_knows_is_a_typed_error(tmp_path):
+    path = sound_in(tmp_path, "wav", tone(440, 0.1))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"fmt ") + 8
+    data[place : place + 2] = b"\x99\x99"
+    path.write_bytes(data)
+    for read in (probe_sound, decoded):
+        with pytest.raises(SoundSourceError) as caught:
+            read(path)
+        assert caught.value.details["reason"] == "codec"
+
+
 def test_a_folder_cannot_be_read(tmp_path):
     with pytest.raises(SoundReadError):
         decoded(tmp_path)

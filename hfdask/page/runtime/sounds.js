@@ -92,7 +92,7 @@ function aimSounds(time) {
   const sounding = namedFeeds("audio");
   if (!sounding.length) return;
   if (clipsAreStale) resolveClips();
-  loadSounds();
+  if (sounding.some((feed) => !feed.loaded)) loadSounds();
   for (const feed of sounding) {
     feed.state = soundAt(feed.video, time);
     feed.asked = null;

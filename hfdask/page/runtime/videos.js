@@ -57,14 +57,14 @@ function newFeed(video) {
     calledFor: -1,
   };
   apply(nativeMuted.set, video, [true]); // else the browser may refuse to play it
-  apply(nativeStream.set, video, [new NativeStream([track ?? silence()])]);
+  apply(nativeStream.set, video, [new NativeStream([track ?? stoppedTrack()])]);
   if (track) startNatively(video);
   return feed;
 }
 
 // Without a track, a stream would delay the load of the page without end.
 let silentTrack = null;
-function silence() {
+function stoppedTrack() {
   if (!silentTrack) {
     silentTrack = new VideoTrack({ kind: "audio" });
     apply(stopTrack, silentTrack, []);
