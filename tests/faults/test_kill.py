@@ -213,7 +213,7 @@ def test_a_scratch_folder_is_never_swept_while_it_is_made(monkeypatch, tmp_path)
 def test_many_chunks_leave_nothing_behind(tmp_path):
     plan = hfdask.plan(EXAMPLES / "title", tmp_path / "plan", chunk_size=3)
     files = len(psutil.Process().open_files())
-    browsers = []  # those of earlier tests may still be warm
+    browsers = []  # browsers of earlier tests may still be warm
     for chunk in plan.manifest.chunks:
         hfdask.render_chunk(plan.url, chunk.index, Path(plan.chunks_url.removeprefix("file://")) / f"{chunk.index}.mp4")
         browsers.append([process for process in below() if is_browser(process)])
