@@ -178,6 +178,7 @@ def test_after_a_cancellation_the_next_render_waits_for_its_end(project, near, t
         first.result(1)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_of_two_commands_one_is_refused_and_a_killed_one_holds_nobody_up(project, tmp_path):
     command = [*COMMAND, str(project()), "-o", str(tmp_path / "v.mp4"), "--chunk-size", "6", "--workers", "1"]

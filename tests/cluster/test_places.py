@@ -149,6 +149,7 @@ class DieOnce(WorkerPlugin):
         module.Join.append = append
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_while_it_assembles_is_replaced(project, tmp_path):
     with in_processes() as client:
         client.register_plugin(FakeBrowsers())

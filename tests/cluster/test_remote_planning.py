@@ -22,6 +22,7 @@ def two() -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_the_entry_document_itself_and_what_the_check_found(project, two, tmp_path):
     source = project(BOX + "<script>const n = Date.now() + Math.random()</script><img src='a.gif'>")
     (source / "index.html").rename(source / "main.html")

@@ -78,6 +78,7 @@ def run(tmp_path: Path, project: Path, body: str) -> dict[str, object]:
     return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_a_process_that_was_forked_before_anything_was_used_works(source, tmp_path):
     assert run(tmp_path, source, "forked('render')") == {"render": 6}
 
@@ -92,6 +93,7 @@ told([called("check")])
     assert run(tmp_path, source, body) == {"check": 1, "still": 0, "chunk": 3, "render": 6}
 
 
+@pytest.mark.slow
 def test_after_a_render_only_what_needs_dask_is_refused(source, tmp_path):
     body = """
 hfdask.render(project, f"{folder}/own.mp4", plan_dir=f"{folder}/plan", chunk_size=3)

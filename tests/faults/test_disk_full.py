@@ -112,6 +112,7 @@ def test_a_video_that_cannot_be_sent_leaves_no_certificate(faulty, source, quiet
     assert all(chunk.reused for chunk in video.chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_while_chunks_are_encoded_in_scratch(small_disk, source, quiet, tmp_path, monkeypatch):
     plan = hfdask.plan(source, tmp_path / "plan", chunk_size=15, crf=0)

@@ -62,6 +62,7 @@ def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
     assert any(odd in warning and "1.2.3.4" in warning for warning in video.warnings)
 
 
+@pytest.mark.slow
 def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_path, monkeypatch):
     """As a worker that joined late, after all were asked."""
     monkeypatch.setattr(hfdask.cluster.placement.Workers, "ask", lambda self: None)
@@ -123,6 +124,7 @@ def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
         assert may == {min(fit, key=lambda worker: len(had) - had[::-1].index(worker))}
 
 
+@pytest.mark.slow
 def test_where_no_worker_fits_the_render_fails_at_once_with_all_differences(project, tmp_path):
     with processes(2) as client:
         workers = list(client.scheduler_info()["workers"])
@@ -188,6 +190,7 @@ def test_the_recommended_configuration_is_known_to_dask_and_leaves_no_advice(pro
             assert hfdask.render(project(), tmp_path / "out.mp4", client=client).frames == 30
 
 
+@pytest.mark.slow
 def test_the_doctor_shows_all_workers_side_by_side_and_marks_what_differs():
     with processes(2) as client:
         address = client.scheduler.address

@@ -61,7 +61,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("kind", ["embedded", "cluster"])
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("cluster", marks=pytest.mark.slow)])
 def test_a_killed_client_leaves_no_process_and_its_chunks_are_used_again(kind, project, tmp_path):
     source, output = project(SLOW), tmp_path / "out" / "video.mp4"
     script = tmp_path / "client.py"

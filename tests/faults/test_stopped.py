@@ -112,6 +112,7 @@ def pause(dask_worker: Worker) -> None:
     dask_worker.status = Status.paused
 
 
+@pytest.mark.slow
 def test_what_waits_on_a_paused_worker_runs_elsewhere(soon):
     """It sends heartbeats as before."""
     with workers(2) as client:

@@ -67,6 +67,7 @@ def rendered_anew(result: hfdask.RenderResult) -> list[int]:
     return [chunk.index for chunk in result.chunks if not chunk.reused]
 
 
+@pytest.mark.slow
 def test_only_chunks_that_show_a_changed_clip_are_rendered_again(project: Callable[..., Path], tmp_path):
     def render(html: str, content: bytes) -> hfdask.RenderResult:
         folder = project(html, **{"film.mp4": content})
