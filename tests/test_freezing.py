@@ -39,7 +39,7 @@ def test_what_is_saved_while_planning_is_not_seen(stage, project, tmp_path):
     editor = Editor(stage, source / "index.html")
     made = hfdask.plan(source, tmp_path / "plan", observer=editor, sweep=2)
     assert (source / "index.html").read_text() == OTHER
-    assert editor.seen == ["compile", "check", "probe", "freeze"]
+    assert editor.seen == ["compile", "check", "probe", "freeze", "freeze"]
     assert (made.hash, made.findings) == (wanted.hash, wanted.findings)
     assert made.manifest.page.fragment
     with pytest.raises(errors.AssetError, match=r"missing\.gif"):  # the next plan sees it

@@ -150,11 +150,7 @@ function gateLibraries() {
       gate(`${name}[${i}]`, settled);
     }
   }
-  for (const [i, animation] of lottieList().entries()) {
-    const loaded = asked.has(animation) ? null : lottieLoaded(animation);
-    if (loaded) gate(`lottie ${i}`, loaded);
-    asked.add(animation);
-  }
+  gateLotties();
   if (driven > 0) {
     flushes++;
     runWhileLoading();
@@ -162,3 +158,14 @@ function gateLibraries() {
     flushWaiters = flushWaiters.filter(({ after }) => flushes < after);
   }
 }
+
+function gateLotties() {
+  if (settled) return;
+  for (const [i, animation] of lottieList().entries()) {
+    const loaded = asked.has(animation) ? null : lottieLoaded(animation);
+    if (loaded) gate(`lottie ${i}`, loaded);
+    asked.add(animation);
+  }
+}
+// Scripts may destroy a player when it has loaded. A dotLottie player does not tell that later, so look before it can have loaded.
+apply(addListener, document, ["DOMContentLoaded", entering(gateLotties)]);
