@@ -29,6 +29,11 @@ def declared(mode: str, content: str = CSS) -> str:
     return f'<div id="host"><template shadowrootmode="{mode}">{content}</template></div>'
 
 
+def declared_late(content: str = CSS) -> str:
+    """Markup that is looked at before the tree is there, as if the parser had paused: a script lets observers run."""
+    return f'<div id="host"><i><script>0</script></i><script>0</script><template shadowrootmode="open">{content}</template></div>'
+
+
 def in_frame(body: str, script: str = "") -> tuple[str, str, dict[str, str | bytes]]:
     inner = f"<!doctype html><style>body {{margin: 0}}</style>{body}<script>{script}</script>"
     frame = '<iframe src="inner.html" style="border:0;position:absolute;left:0;top:0;width:64px;height:64px"></iframe>'
@@ -53,6 +58,8 @@ WAYS: dict[str, tuple[str, str, dict[str, str | bytes]]] = {
     "closed": (HOST, attached("closed"), {}),
     "declared open": (declared("open"), "", {}),
     "declared closed": (declared("closed"), "", {}),
+    "declared after a pause of the parser": (declared_late(), "", {}),
+    "declared after a pause in one after a pause": (declared_late(declared_late()), "", {}),
     "declared in a declared closed one": (declared("closed", declared("closed")), "", {}),
     "nested": (HOST, NESTED, {}),
     "WAAPI": (HOST, attached("closed", f'<b style="{BAR}"></b>', WAAPI), {}),

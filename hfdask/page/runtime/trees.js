@@ -39,7 +39,23 @@ function noteTrees(records) {
   const elements = [...added].filter((node) => node.nodeType === Node.ELEMENT_NODE && node.isConnected);
   if (elements.length < MANY_NODES) for (const element of elements) adoptTreesIn(element);
   else for (const tree of trees()) adoptTreesIn(tree);
+  if (document.readyState === "loading") adoptLateTrees();
 }
+
+// While the page is parsed, markup may give a shadow tree to an element that has been looked at. No record tells that. It can
+// only be an element that was open at the last look: the last one of its tree, or an element around that.
+let wereOpen = [];
+function adoptLateTrees() {
+  for (const element of wereOpen) adoptTreeOf(element);
+  wereOpen = [...openElements(document)];
+}
+function* openElements(tree) {
+  for (let last = tree.lastElementChild; last; last = last.lastElementChild) {
+    yield last;
+    if (last.shadowRoot) yield* openElements(last.shadowRoot);
+  }
+}
+document.addEventListener("DOMContentLoaded", entering(adoptLateTrees));
 
 // Returns the document and its shadow trees. A host that is removed and inserted again is found at its new place.
 function trees() {
