@@ -40,7 +40,7 @@ def cluster() -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "text", "webgl_seek"}))
+@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "text"}))
 def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=3600)
     whole = digests(records(plan, tmp_path / "a"))
@@ -62,7 +62,7 @@ def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
     assert {chunk.worker for chunk in first.chunks}.isdisjoint(chunk.worker for chunk in second.chunks)
 
 
-@pytest.mark.parametrize("name", some([*LIBRARIES, "timers"], {"gsap", "timers"}))
+@pytest.mark.parametrize("name", some([*LIBRARIES, "timers"], {"gsap"}))
 def test_chunks_are_parts_of_the_whole(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=30)
     whole = digests(records(plan, tmp_path / "whole"))

@@ -62,6 +62,7 @@ def test_a_page_that_eats_memory_is_a_typed_error_and_the_next_chunk_renders(lim
     assert 50 * 2**20 < chunk.browser_bytes < limit
 
 
+@pytest.mark.slow
 def test_a_chunk_whose_page_leaks_goes_on_in_a_new_browser(planned, tmp_path, monkeypatch):
     # A frame takes long, so that the memory is measured between frames.
     plan = planned("eat(40); event.detail.waitUntil(pause(200))", chunk_size=15)
@@ -84,6 +85,7 @@ def test_what_a_page_leaks_ends_with_its_chunk(limit, planned, tmp_path):
     assert bytes_now < browsers * limit / 2
 
 
+@pytest.mark.slow
 def test_a_browser_that_stays_large_is_not_used_again(limit, planned, tmp_path, monkeypatch):
     plan = planned("")
     hfdask.render_chunk(plan.url, 0, tmp_path / "0.mp4")
@@ -113,6 +115,7 @@ def oom_score_adj(pid: int | str) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
+@pytest.mark.slow
 def test_chunks_end_when_the_browsers_are_closed_under_them(planned, tmp_path):
     plan = planned("event.detail.waitUntil(pause(100))", chunk_size=30)
 

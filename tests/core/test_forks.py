@@ -83,6 +83,7 @@ def test_a_process_that_was_forked_before_anything_was_used_works(source, tmp_pa
     assert run(tmp_path, source, "forked('render')") == {"render": 6}
 
 
+@pytest.mark.slow
 def test_a_process_that_was_forked_after_a_still_works(source, tmp_path):
     body = """
 hfdask.plan(project, f"{folder}/plan", chunk_size=3)
@@ -103,6 +104,7 @@ forked("check", "still", "plan", "chunk", "compare", "render", "submit")
     assert run(tmp_path, source, body) == {**wanted, "render": "FORKED_PROCESS", "submit": "FORKED_PROCESS"}
 
 
+@pytest.mark.slow
 def test_a_fork_during_a_render_is_refused_and_the_render_goes_on(source, tmp_path):
     body = """
 own = threading.Thread(target=lambda: told([("frames", hfdask.render(project, f"{folder}/own.mp4", chunk_size=2).frames)]))

@@ -135,6 +135,7 @@ def test_where_no_worker_fits_the_render_fails_at_once_with_all_differences(proj
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.slow
 def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp_path):
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}), processes(1) as client:
         client.register_plugin(Sabotage("die", index=2))
@@ -164,6 +165,7 @@ def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkey
     assert note.read_text() != video.chunks[1].worker  # the copy ran elsewhere
 
 
+@pytest.mark.slow
 def test_two_clients_render_the_same_plan_at_once(quiet, project, tmp_path):
     with processes(2) as client, Client(client.scheduler.address, set_as_default=False) as other:
         plan = str(tmp_path / "plan")

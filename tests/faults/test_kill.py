@@ -33,6 +33,7 @@ def browsers_of(*pids: int) -> list[psutil.Process]:
     return [each for each in below(*pids) if re.search("headless|chrom|run-driver", said(each))]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_only_its_chunk(project, tmp_path):
     source = project(SLOW)
     plan = hfdask.plan(source, tmp_path / "plan", fps=10, chunk_size=40)

@@ -89,6 +89,7 @@ def run_of(client: Client, chunks: int, name: str) -> ChunkRun:
     return ChunkRun(client, plan, plan.chunks_url, name=name, retries=2)
 
 
+@pytest.mark.slow
 def test_what_a_stopped_worker_has_runs_elsewhere_and_it_may_go_on(soon):
     """Both the chunk that it runs, and the chunk that waits there."""
     with workers(2) as client:

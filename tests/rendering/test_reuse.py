@@ -203,8 +203,9 @@ def test_settings_that_draw_otherwise_are_seen_by_all(rendering):
     assert redone(rendering(page(scenes()), frame_timeout=20.0, crf=30)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.parametrize("cheats", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cheats", [True, False])
 def test_what_a_key_does_not_know_is_found_by_capturing_again(cheats, rendering):
     """Scene 2 names the file; a script puts its name together, and shifts all that comes after scene 5."""
     read = 'const parts = ["shi", "ft.txt"];' if cheats else 'const parts = ["shift.txt"];'
