@@ -110,7 +110,7 @@ class Inspection {
     this.root = this.compositions.find((e) => e.getAttribute("data-root") === "true") ?? this.compositions[0] ?? null;
     if (this.root && this.role === "entry") this.resize();
     this.starts = new Map();
-    this.ids = new Map(this.elements.filter(({ id }) => id).map((element) => [element.id, element]));
+    this.ids = new Map(this.elements.map((element) => [idOf(element), element]).filter(([id]) => id));
   }
 
   // The host finds lines by an element's tag, its attributes, and its number among equal ones.
@@ -210,7 +210,7 @@ class Inspection {
         src: element.getAttribute("data-composition-src"),
         declared: this.scopes.get(element) ?? null,
       })),
-      ids: [...this.elements.map(({ id }) => id), ...this.compositions.map(nameOf)].filter(Boolean),
+      ids: [...this.elements.map(idOf), ...this.compositions.map(nameOf)].filter(Boolean),
       references: this.references,
       faces: this.faces.map(({ family, sources }) => ({ sources, used: this.asksFor(family) })),
       animations: this.timed,
@@ -804,6 +804,10 @@ function jsonObject(text) {
     return null;
   }
 }
+
+// A form whose field is named "id" hides its own one.
+const { getAttribute } = Element.prototype;
+const idOf = (element) => getAttribute.call(element, "id");
 
 function nameOf(composition) {
   return composition.getAttribute("data-composition-id");

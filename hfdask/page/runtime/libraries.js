@@ -167,5 +167,5 @@ function gateLotties() {
     asked.add(animation);
   }
 }
-// Scripts may destroy a player when it has loaded. A dotLottie player does not tell that later, so look before it can have loaded.
+// Scripts may destroy a player when it has loaded. A dotLottie player gives no sign of that later, so look before it can have loaded.
 apply(addListener, document, ["DOMContentLoaded", entering(gateLotties)]);

@@ -42,7 +42,7 @@ function noteTrees(records) {
   if (document.readyState === "loading") adoptLateTrees();
 }
 
-// While the page is parsed, markup may give a shadow tree to an element that has been looked at. No record tells that. It can
+// While the page is parsed, markup may give a shadow tree to an element that has been looked at, without a record. It can
 // only be an element that was open at the last look: the last one of its tree, or an element around that.
 let wereOpen = [];
 function adoptLateTrees() {
