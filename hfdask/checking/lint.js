@@ -110,7 +110,7 @@ class Inspection {
     this.root = this.compositions.find((e) => e.getAttribute("data-root") === "true") ?? this.compositions[0] ?? null;
     if (this.root && this.role === "entry") this.resize();
     this.starts = new Map();
-    this.ids = new Map(this.elements.map((element) => [idOf(element), element]).filter(([id]) => id));
+    this.ids = new Map(this.elements.filter(idOf).map((element) => /** @type {const} */ ([idOf(element), element])));
   }
 
   // The host finds lines by an element's tag, its attributes, and its number among equal ones.

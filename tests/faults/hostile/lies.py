@@ -35,10 +35,10 @@ STAGE = """<!doctype html><html><head><style>
 <style>p {{ margin: 0; height: 8px; background: #f88; width: 30px }}</style><p></p></div></template>
 <script>
 const scripted = document.getElementById("scripted"), timed = document.getElementById("timed").style;
-const paint = document.querySelector("canvas").getContext("2d"), clock = performance, later = requestAnimationFrame;
+const paint = document.querySelector("canvas").getContext("2d"), now = performance.now.bind(performance), later = requestAnimationFrame;
 scripted.animate({{ transform: ["translateX(0)", "translateX(40px)"] }}, {{ duration: 600, fill: "both" }});
 window.__timelines = {{ main: {{ duration: () => 0.6, seek(time) {{ timed.left = time * 60 + "px" }}, pause() {{}} }} }};
-function draw() {{ const t = clock.now(); paint.fillStyle = t < 300 ? "#fff" : "#888"; paint.fillRect(0, 0, 10, 8); later(draw) }}
+function draw() {{ const t = now(); paint.fillStyle = t < 300 ? "#fff" : "#888"; paint.fillRect(0, 0, 10, 8); later(draw) }}
 later(draw);
 </script>{end}</body></html>"""
 """A page with clips, a mounted template, variables, and all that moves without a library, six frames long."""
