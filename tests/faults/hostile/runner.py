@@ -35,6 +35,9 @@ BROWSER_BYTES = 900 * 2**20
 TREE_BYTES = BROWSER_BYTES + 1500 * 2**20
 GROWTH_BYTES = 400 * 2**20
 """What planning and rendering a case may add to this process for a moment."""
+LONG_CHUNK = 1000
+"""Frames. Chunks with more take long without any fault, so they are planned but not rendered."""
+
 MAX_MESSAGE = 20_000
 """Characters of an error's message."""
 
@@ -114,8 +117,8 @@ class Runner:
         there = folder.with_name("plan")
         try:
             plan = hfdask.plan(folder, there, **{"chunk_size": 4, **LIMITS, **case.options})
-            chunks = range(min(len(plan.manifest.chunks), 3))
-            results = [hfdask.render_chunk(plan.url, k, there / f"{k}.mp4") for k in chunks]
+            short = [chunk.index for chunk in plan.manifest.chunks[:3] if chunk.end - chunk.start <= LONG_CHUNK]
+            results = [hfdask.render_chunk(plan.url, k, there / f"{k}.mp4") for k in short]
             return [result.digest for result in results]
         finally:
             shutil.rmtree(folder.parent, ignore_errors=True)
