@@ -182,7 +182,7 @@ def _check_sound(path: Path, sound: SoundFile | None) -> None:
 
 
 def _check_boxes(path: Path) -> None:
-    """ProjectCheck the file's top-level boxes (ISO/IEC 14496-12, 4.2): the index must come before the data."""
+    """Check the file's top-level boxes (ISO/IEC 14496-12, 4.2): the index must come before the data."""
     order: list[bytes] = []
     try:
         with path.open("rb") as file:

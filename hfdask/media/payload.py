@@ -47,8 +47,24 @@ def check_payload(path: Path, kind: Literal["video", "sound"]) -> bool:
     return bool(head)
 
 
-def read_through(path: Path) -> None:
-    """Read a whole file. FFmpeg reports the same error for a file that the machine cannot read as for a damaged file.
+def why_unopened(path: Path, error: Exception, kinds: str) -> tuple[str, str]:
+    """Say why FFmpeg cannot open a file: the ``reason`` in the details of an error, and its words.
+
+    FFmpeg reports the same error for a file that the machine cannot read as for a damaged file, so the whole file is read.
+
+    Parameters
+    ----------
+    path : Path
+    error : Exception
+        FFmpeg's error.
+    kinds : str
+        The files that can be opened, with an article.
+
+    Returns
+    -------
+    reason : "truncated" or "container"
+        It is ``truncated`` if the file begins as media does.
+    why : str
 
     Raises
     ------
@@ -56,12 +72,9 @@ def read_through(path: Path) -> None:
         If this machine cannot read it.
     """
     with path.open("rb") as file:
+        head = file.read(12)
         while file.read(2**20):
             pass
-
-
-def is_cut(path: Path) -> bool:
-    """Return true if a file that cannot be opened begins as media does, so that it was cut or is damaged."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    return head[4:8] in _BOXES or head.startswith(_STARTS)
+    if head[4:8] in _BOXES or head.startswith(_STARTS):
+        return "truncated", f"it was cut, or is damaged ({error}); copy or record it again"
+    return "container", f"it is not {kinds}, or is damaged ({error})"

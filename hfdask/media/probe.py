@@ -32,7 +32,7 @@ from hfdask.errors import MediaTypeError, VideoReadError, VideoSourceError
 from hfdask.media.color_tags import color_tags
 from hfdask.media.frame_decoder import FrameDecoder
 from hfdask.media.frame_index import Track, read_track
-from hfdask.media.payload import check_payload, is_cut, read_through
+from hfdask.media.payload import check_payload, why_unopened
 from hfdask.media.planes import planes_of
 from hfdask.media.video_file import moving_streams, open_media, read_only
 
@@ -88,27 +88,17 @@ def probe_video(path: Path) -> tuple[VideoSource, FrameIndex]:
     try:
         if not check_payload(path, "video"):
             raise _refused(path, "empty", "it has no bytes; copy it again")
-        with open_media(path) as file:
-            stream = _moving_stream(file, path)
-            read_only(file, stream)
-            track = read_track(file, stream, str(path))
-            return _describe(path, file, stream, track)
-    except (av.FFmpegError, VideoReadError) as error:
         try:
-            read_through(path)
-        except OSError as unread:
-            raise _unreadable(path, unread) from unread
-        if is_cut(path):
-            why = f"it was cut, or is damaged ({error}); copy or record it again"
-            raise _refused(path, "truncated", why) from error
-        why = f"it is not an MP4, MOV, WebM, MKV, AVI or MPEG file, or is damaged ({error})"
-        raise _refused(path, "container", why) from error
+            with open_media(path) as file:
+                stream = _moving_stream(file, path)
+                read_only(file, stream)
+                track = read_track(file, stream, str(path))
+                return _describe(path, file, stream, track)
+        except (av.FFmpegError, VideoReadError) as error:
+            why = why_unopened(path, error, "an MP4, MOV, WebM, MKV, AVI or MPEG file")
+            raise _refused(path, *why) from error
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> VideoReadError:
-    return VideoReadError(f"{path} cannot be read: {error}", path=str(path))
+        raise VideoReadError(f"{path} cannot be read: {error}", path=str(path)) from error
 
 
 def _refused(path: Path, reason: str, why: str) -> VideoSourceError:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.errors import MediaTypeError, SoundReadError, SoundSourceError
-from hfdask.media.payload import check_payload, is_cut, read_through
+from hfdask.media.payload import check_payload, why_unopened
 from hfdask.media.video_file import earliest_start, open_media, packets_of, read_only
 from hfdask.sound.resample import Resampler, stereo
 
@@ -254,17 +254,11 @@ def _opened(path: Path) -> InputContainer:
     try:
         if not check_payload(path, "sound"):
             raise refused(path, "empty", "it has no bytes; copy it again")
-        return open_media(path)
-    except av.FFmpegError as error:
         try:
-            read_through(path)
-        except OSError as unread:
-            raise _unreadable(path, unread) from unread
-        if is_cut(path):
-            why = f"it was cut, or is damaged ({error}); copy or record it again"
-            raise refused(path, "truncated", why) from error
-        why = f"it is not a WAV, MP3, M4A, FLAC, Ogg or video file, or is damaged ({error})"
-        raise refused(path, "container", why) from error
+            return open_media(path)
+        except av.FFmpegError as error:
+            why = why_unopened(path, error, "a WAV, MP3, M4A, FLAC, Ogg or video file")
+            raise refused(path, *why) from error
     except OSError as error:
         raise _unreadable(path, error) from error
 
