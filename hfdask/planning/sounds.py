@@ -154,8 +154,9 @@ def resolve_sounds(
         if group is not None and group < len(told.groups):
             groups.setdefault(group, len(groups))
         number = None if group is None else groups.get(group)
-        tracks.append(_track(within, files[file], number, volumes.get(medium.id, ())))
-        warnings += _idle_warnings(medium.element, medium.sound.chain, medium.sound.automation)
+        track = _track(within, files[file], number, volumes.get(medium.id, ()))
+        tracks.append(track)
+        warnings += _idle_warnings(medium.element, track.treatment.chain, medium.sound.automation)
     if not tracks:
         return None, warnings
     if len(tracks) > MAX_TRACKS:
@@ -163,10 +164,13 @@ def resolve_sounds(
             f"{len(tracks)} elements sound, more than {MAX_TRACKS}; join sounds into one file", features=["tracks"]
         )
     used = [told.groups[number] for number in groups]
-    for each in (*used, *([told.master] if told.master else [])):
-        warnings += _idle_warnings(each.element, each.chain, each.automation)
-    master = Treatment() if told.master is None else _treatment(told.master)
-    return Sounding(tuple(heard), tuple(tracks), tuple(map(_group, used)), master), warnings
+    buses = [*used, *([told.master] if told.master else [])]
+    treatments = [_treatment(bus) for bus in buses]
+    for bus, treatment in zip(buses, treatments, strict=True):
+        warnings += _idle_warnings(bus.element, treatment.chain, bus.automation)
+    master = treatments.pop() if told.master else Treatment()
+    mixed = tuple(SoundGroup(id=bus.id, treatment=each) for bus, each in zip(used, treatments, strict=True))
+    return Sounding(tuple(heard), tuple(tracks), mixed, master), warnings
 
 
 def _source(medium: ToldMedium, sources: Sources) -> FoundFile | None:
@@ -223,10 +227,6 @@ def _keys(points: Iterable[tuple[float, float]], origin: float, pace: float) -> 
     return tuple((round(time, _DIGITS), _gain(volume)) for time, volume in inside)
 
 
-def _group(told: ToldGroup) -> SoundGroup:
-    return SoundGroup(id=told.id, treatment=_treatment(told))
-
-
 def _treatment(told: ToldGroup) -> Treatment:
     chain, lanes = _markup(told.element, told.chain, told.automation)
     return Treatment(chain=chain, lanes=lanes, volume=_gain(told.volume))
@@ -240,10 +240,8 @@ def _markup(element: str, chain: str | None, automation: str | None) -> tuple[Ch
         raise SoundMarkupError(f"{element}: {error.message}", **error.details, element=element) from error
 
 
-def _idle_warnings(element: str, chain: str | None, automation: str | None) -> list[str]:
-    if not (automation and automation.strip()):
-        return []
-    targets = idle_targets(automation, _markup(element, chain, None)[0])
+def _idle_warnings(element: str, chain: Chain, automation: str | None) -> list[str]:
+    targets = idle_targets(automation, chain) if automation and automation.strip() else ()
     return [f"{element}: the lane {target!r} of data-automation changes nothing" for target in targets]
 
 
