@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from clip_samples import CLIP, planned
+from clip_samples import CLIP, MIX, planned
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,18 +34,6 @@ from hfdask.core.video_clip import VideoClip
 from hfdask.core.video_source import Ratio
 from hfdask.media.encode import h264_settings
 from hfdask.planning.content_keys import chunk_keys
-
-MIX = PlannedSound(
-    key="d" * 64,
-    sha256="e" * 64,
-    size=3,
-    samples=240_000,
-    gain=1.0,
-    true_peak=-1.0,
-    loudness=None,
-    clipped=0,
-    tracks=("song",),
-)
 
 
 @dataclass

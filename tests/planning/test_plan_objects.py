@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from clip_samples import CLIP, planned
+from clip_samples import CLIP, MIX, planned
 from document_samples import CONTENTS, FILM, FILM_INDEX, manifest
 
 from hfdask import errors
 from hfdask.core.model import Artifact, Manifest
-from hfdask.core.sound import PlannedSound, SoundSource
+from hfdask.core.sound import SoundSource
 from hfdask.manifest.reading import require_consistent
 from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import Snapshot, Store, packing
@@ -57,17 +57,6 @@ def test_small_videos_do_not_travel_with_other_files():
     assert not packed & {FILM.sha256, FILM.index.sha256}
 
 
-MIX = PlannedSound(
-    key="d" * 64,
-    sha256=hashlib.sha256(b"mix").hexdigest(),
-    size=3,
-    samples=32_000,
-    gain=1.0,
-    true_peak=-1.0,
-    loudness=None,
-    clipped=0,
-    tracks=("song",),
-)
 SONG = SoundSource(name="song.mp3", sha256=hashlib.sha256(b"song").hexdigest(), size=4)
 
 

@@ -1,4 +1,4 @@
-"""Make source videos and clips as plans have them, without any file."""
+"""Make source videos, clips and a mix as plans have them, without any file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fractions import Fraction
 import msgspec
 
 from hfdask.core.model import Video, VideoIndex, canonical_json
+from hfdask.core.sound import PlannedSound
 from hfdask.core.video_clip import VideoClip
 from hfdask.core.video_source import FrameIndex, KeyFrame, Ratio, TimeBase, VideoSource
 
@@ -23,6 +24,18 @@ CLIP = VideoClip(
     ramp=(),
     loop=False,
     muted=True,
+)
+
+MIX = PlannedSound(
+    key="d" * 64,
+    sha256=hashlib.sha256(b"mix").hexdigest(),
+    size=3,
+    samples=32_000,
+    gain=1.0,
+    true_peak=-1.0,
+    loudness=None,
+    clipped=0,
+    tracks=("song",),
 )
 
 SOURCE = VideoSource(
