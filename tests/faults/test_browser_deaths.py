@@ -45,8 +45,6 @@ SIGNALS = [signal.SIGKILL, signal.SIGSTOP]
 STEPS = ["idle", "launched", "opening", "loading", "frame", "picture", "finishing", "closing"]
 PLANNING = ["launched", "opening", "loading", "reporting", "sweep", "fonts", "finishing", "closing", "checking"]
 ALWAYS = {
-    ("zygote-0", signal.SIGKILL, "idle"),
-    ("gpu-process", signal.SIGKILL, "frame"),
     ("driver", signal.SIGSTOP, "idle"),
     ("browser", signal.SIGKILL, "opening"),
 }
