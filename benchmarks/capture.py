@@ -23,7 +23,8 @@ import hfdask
 from hfdask.browser import browser_thread, chromium
 from hfdask.browser.capture import capture
 from hfdask.browser.session import open_page
-from hfdask.media.picture import decode_frame, digest_of, frame_digest
+from hfdask.media.captured import Picture
+from hfdask.media.picture import digest_of
 from hfdask.store import Store, materialiser
 
 # There is no public way to change the flags, since they decide pixels.
@@ -59,7 +60,7 @@ class Shot:
 
 async def _shoot(
     plan: hfdask.Plan, first: int, end: int, damage_test: bool
-) -> tuple[float, list[float], list[bytes | None]]:
+) -> tuple[float, list[float], list[Picture | None]]:
     manifest = plan.manifest
     files = materialiser.files(Store(plan.url), manifest.artifacts)
     thread = browser_thread()
@@ -73,7 +74,7 @@ async def _shoot(
         boot = thread.loop.time() - began
         async for frame in capture(session, first, end, damage_test=damage_test):
             seconds.append(frame.seconds)
-            pictures.append(frame.png)
+            pictures.append(frame.picture and frame.picture.keep())
         await session.finish()
     return boot, seconds, pictures
 
@@ -82,10 +83,10 @@ def shoot(plan: hfdask.Plan, first: int, end: int, browser: str, damage_test: bo
     """Capture frames ``[first, end)`` on a fresh page."""
     boot, seconds, pictures = browser_thread().run(_shoot(plan, first, end, damage_test))
     digests: list[str] = []
-    for png in pictures:
-        digests.append(frame_digest(decode_frame(png)) if png else digests[-1])
-    taken = [png for png in pictures if png]
-    size = sum(map(len, taken))
+    for picture in pictures:
+        digests.append(picture.digest if picture else digests[-1])
+    taken = [picture for picture in pictures if picture]
+    size = sum(len(picture.png) for picture in taken)
     return Shot(browser, damage_test, turn, boot, tuple(seconds), len(taken), size, digest_of(digests))
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Shown
 from hfdask.errors import CaptureError
+from hfdask.media.captured import Picture, PngPicture
 
 # Seconds between attempts at a picture.
 _PAUSES = (0.01, 0.1, 0.5, 1.0)
@@ -28,10 +29,10 @@ States = Callable[[int], Awaitable[Mapping[str, Shown]]]
 
 @dataclass(frozen=True)
 class Frame:
-    """A captured frame. ``png`` is None if nothing changed since the frame before; ``seconds`` is its wall time."""
+    """A captured frame. ``picture`` is None if nothing changed since the frame before; ``seconds`` is its wall time."""
 
     index: int
-    png: bytes | None
+    picture: Picture | None
     seconds: float
 
 
@@ -87,4 +88,4 @@ async def capture(
         began = time.perf_counter()
         async with session.deadline_for_frame(index):
             png = await camera.shoot(index)
-        yield Frame(index, png, time.perf_counter() - began)
+        yield Frame(index, None if png is None else PngPicture(png), time.perf_counter() - began)

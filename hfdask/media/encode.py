@@ -1,4 +1,4 @@
-"""Encode PNG frames to an MP4 file with one closed group of pictures, with the same bytes every time.
+"""Encode captured pictures to an MP4 file with one closed group of pictures, with the same bytes every time.
 
 Chunks are rendered on different machines and joined by copying their packets. So all of them must have the same
 settings, start with their only keyframe, and refer to nothing outside. x264's output depends on the number of threads
@@ -23,8 +23,9 @@ from av.video.stream import VideoStream
 
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import EncodeError, InvalidConfigError
+from hfdask.media.captured import Picture
 from hfdask.media.h264_skip import SkipWriter
-from hfdask.media.picture import YuvConverter, decode_frame, frame_digest, padded, tag_bt709
+from hfdask.media.picture import YuvConverter, padded, tag_bt709
 
 PRESETS = {"draft": ("ultrafast", 28), "standard": ("medium", 18), "high": ("slow", 15)}
 """x264 preset and constant rate factor by quality."""
@@ -183,13 +184,13 @@ class ChunkEncoder:
         context.open()
         return stream
 
-    def encode(self, png: bytes) -> str:
+    def encode(self, picture: Picture) -> str:
         """Encode the next picture, or repeat the previous one if it has the same pixels.
 
         Parameters
         ----------
-        png : bytes
-            A complete PNG of the planned size; an alpha channel is dropped.
+        picture : Picture
+            A picture of the planned size.
 
         Returns
         -------
@@ -199,11 +200,11 @@ class ChunkEncoder:
         Raises
         ------
         MediaError
-            If the PNG is broken.
+            If the picture is a PNG that is broken.
         EncodeError
             If its size is not the planned one, all frames were sent already, or the encoder fails.
         """
-        frame = decode_frame(png)
+        frame = picture.frame
         if (frame.width, frame.height) != (self.width, self.height):
             raise EncodeError(
                 f"frame {self._sent} of {self.path.name} has {frame.width}x{frame.height} pixels "
@@ -211,15 +212,15 @@ class ChunkEncoder:
                 path=str(self.path),
                 frame=self._sent,
             )
-        digest = frame_digest(frame)
+        digest = picture.digest
         if digest == self._last:
             return self.repeat()
         try:
-            picture = self._converter.convert(frame)
+            converted = self._converter.convert(frame)
         except (av.FFmpegError, ValueError) as error:
             raise self._failed("converted", error) from error
-        tag_bt709(picture)
-        self._send(picture)
+        tag_bt709(converted)
+        self._send(converted)
         self._last = digest
         return digest
 

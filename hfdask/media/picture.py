@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import av
@@ -109,6 +110,17 @@ def decode_png(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None
         If the bytes are not one complete PNG, or it has another size.
     """
     return np.ascontiguousarray(decode_frame(data, alpha=alpha, size=size).to_ndarray(), dtype=np.uint8)
+
+
+def encode_png(frame: av.VideoFrame) -> bytes:
+    """Encode a frame of format ``rgb24`` as a PNG file, with the same bytes every time."""
+    coder = av.CodecContext.create("png", "w")
+    assert isinstance(coder, av.VideoCodecContext)
+    coder.width, coder.height, coder.pix_fmt = frame.width, frame.height, "rgb24"
+    coder.time_base = Fraction(1)
+    coder.thread_count = 1
+    coder.options = {"compression_level": "3", "pred": "up"}
+    return b"".join(bytes(packet) for packet in [*coder.encode(frame), *coder.encode(None)])
 
 
 def _pixels_only(data: bytes, width: int, height: int) -> bytes:

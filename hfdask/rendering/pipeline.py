@@ -21,8 +21,8 @@ from hfdask.browser.loop import BrowserThread
 from hfdask.core.model import ChunkRange, Manifest
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, PageTimeoutError, RenderCancelledError
+from hfdask.media.captured import Picture
 from hfdask.media.encode import ChunkEncoder
-from hfdask.media.picture import decode_frame, frame_digest
 from hfdask.rendering.plan_page import PlanPage
 
 CHANNEL_FRAMES = 8
@@ -45,8 +45,8 @@ class ChunkWork:
     damage: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
-    before: tuple[bytes, str] | None = None
-    last: bytes = b""
+    before: Picture | None = None
+    last: Picture | None = None
     warm: bool = False
     opened: bool = False
     browser_bytes: int = 0
@@ -77,18 +77,20 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
 def _encode(
     work: ChunkWork, encoder: ChunkEncoder, frames: Iterator[Frame], clock: StageClock, observer: Observer
 ) -> None:
+    shown = ""  # digest of the frame before
     for frame in frames:
         with clock("encode"):
             if frame.index < work.chunk.start:
-                assert frame.png is not None  # the first captured frame always has a picture
-                work.before = frame.png, frame_digest(decode_frame(frame.png))
-                work.last = frame.png
+                assert frame.picture is not None  # the first captured frame always has a picture
+                work.before = work.last = frame.picture.keep()
+                shown = work.before.digest
                 continue
             # A chunk whose first frame equals the frame before it still has to encode a picture.
-            picture = frame.png or (None if work.digests else work.last)
-            work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
-        work.last = frame.png or work.last
-        work.damage.append(frame.png is not None)
+            picture = frame.picture or (None if work.digests else work.last)
+            digest = encoder.repeat() if picture is None else encoder.encode(picture)
+        work.digests.append(digest)
+        work.damage.append(digest != shown)
+        work.last, shown = frame.picture or work.last, digest
         work.seconds.append(round(frame.seconds, 5))
         observer.progress(len(work.digests), work.chunk.frames)
 

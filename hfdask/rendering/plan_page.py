@@ -16,6 +16,7 @@ from hfdask.core.model import Manifest, Video, decode
 from hfdask.core.video_source import FrameIndex
 from hfdask.fonts.configuration import FontSetup, plan_fonts
 from hfdask.manifest.plan import Plan
+from hfdask.media.captured import Picture
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
 from hfdask.rendering.video_frames import PlannedVideo, VideoFrames, shapes_of
@@ -92,16 +93,16 @@ class PlanPage:
             async with VideoFrames(self.manifest, self.videos, session.videos, frames) as videos:
                 yield videos.states
 
-    def pictures(self, frames: Sequence[int]) -> tuple[list[bytes], bool]:
-        """Return PNGs of single frames, and true if the browser was warm. On any thread but the browser's."""
+    def pictures(self, frames: Sequence[int]) -> tuple[list[Picture], bool]:
+        """Return pictures of single frames, and true if the browser was warm. On any thread but the browser's."""
 
-        async def take() -> tuple[list[bytes], bool]:
+        async def take() -> tuple[list[Picture], bool]:
             pictures = []
             async with self.page() as (session, warm), self.video_states(session, frames) as states:
                 for frame in frames:
                     async for shot in capture(session, frame, frame + 1, videos=states):
-                        assert shot.png is not None  # the first frame of a capture always has a picture
-                        pictures.append(shot.png)
+                        assert shot.picture is not None  # the first frame of a capture always has a picture
+                        pictures.append(shot.picture.keep())
             return pictures, warm
 
         return browser_thread().run(take())

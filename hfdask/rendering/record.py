@@ -27,9 +27,10 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
         messages=clipped(work.messages),
     )
     files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
-    if work.before:
-        files[name + ".before.png"] = work.before[0]
-    files[name + ".last.png"] = work.last
+    if work.before is not None:
+        files[name + ".before.png"] = work.before.png
+    assert work.last is not None  # a chunk has a frame
+    files[name + ".last.png"] = work.last.png
     concurrently(lambda item: output.put(*item), files.items())
 
 
@@ -48,7 +49,7 @@ def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) 
         codec=manifest.encoder.codec,
         capture_mode=manifest.page.capture_mode,
         digest=digest_of(work.digests),
-        before_digest=work.before[1] if work.before else None,
+        before_digest=work.before.digest if work.before else None,
         last_digest=work.digests[-1],
         static_frames=work.damage.count(False),
         stages=clock.rounded(),

@@ -14,7 +14,7 @@ from hfdask.core.model import ChunkRange, ChunkResult, FrameRecord, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import MissingArtifactError, PlanCorruptError
 from hfdask.manifest.records import read_frames, read_record
-from hfdask.media.picture import decode_frame, digest_of, frame_digest
+from hfdask.media.picture import digest_of
 from hfdask.rendering.pipeline import ChunkWork
 from hfdask.rendering.record import worker_name
 from hfdask.store import Store, file_digest
@@ -84,7 +84,7 @@ def take_over(
     before = (chunk.start - 1,) if chunk.start else ()
     with clock("capture"):
         pictures, warm = work.plan_page.pictures((*before, *spots))
-        digests = [frame_digest(decode_frame(picture)) for picture in pictures]
+        digests = [picture.digest for picture in pictures]
     seen = zip(spots, digests[len(before) :], strict=True)
     different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
     if different:
@@ -95,7 +95,7 @@ def take_over(
         return None
     with clock("upload"):
         if before:
-            output.put(name + ".before.png", pictures[0])
+            output.put(name + ".before.png", pictures[0].png)
         taken = msgspec.structs.replace(
             known,
             plan_hash=work.manifest.plan_hash,

@@ -92,7 +92,7 @@ async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
             replace(plan_page, network=recorder, fonts=machine_fonts()).page() as (session, _),
             plan_page.video_states(session, (frame,)) as states,
         ):
-            pictures = [shot.png async for shot in capture(session, frame, frame + 1, videos=states)]
+            pictures = [shot.picture async for shot in capture(session, frame, frame + 1, videos=states)]
             await session.finish()
     assert pictures[0] is not None  # the first frame of a capture always has a picture
-    return pictures[0]
+    return pictures[0].png

@@ -11,7 +11,6 @@ from hfdask.core.model import decode
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
 from hfdask.manifest.plan import Plan
-from hfdask.media.picture import decode_frame, frame_digest
 from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import Location, StorageOptions, shown, split_url
 
@@ -85,7 +84,7 @@ def verify(
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
     with PlanPage.of(plan.location.store(), plan.manifest, chosen) as plan_page:
         pictures, _ = plan_page.pictures(chosen)
-    digests = [frame_digest(decode_frame(picture)) for picture in pictures]
+    digests = [picture.digest for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
     if different:
         raise CertificateError(f"frames {different} of {name} are rendered differently here", frames=different)

@@ -212,7 +212,7 @@ def pictures(plan: hfdask.Plan, world: FontSetup | None) -> list[bytes]:
             open_page(chromium, files, manifest.page, manifest.fps.fraction) as session,
         ):
             await session.load(manifest.entry)
-            return [frame.png or b"" async for frame in capture(session, 0, manifest.frames)]
+            return [frame.picture.png if frame.picture else b"" async for frame in capture(session, 0, manifest.frames)]
 
     return browser_thread().run(run(), 60)
 

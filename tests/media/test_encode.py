@@ -14,6 +14,7 @@ from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid, to_r
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import EncodeError, InvalidConfigError, MediaError
+from hfdask.media.captured import PngPicture
 from hfdask.media.encode import ChunkEncoder, h264_settings, timescale
 from hfdask.media.picture import frame_digest, psnr
 
@@ -157,8 +158,8 @@ def test_same_pictures_same_bytes(tmp_path: Path, quality: str) -> None:
 
 def test_a_repeat_is_the_picture_before(tmp_path: Path) -> None:
     with encoder_for(tmp_path / "b.mp4", 5) as encoder:
-        digests = [encoder.encode(png(picture(0))), encoder.repeat(), encoder.repeat()]
-        digests += [encoder.encode(png(picture(7))), encoder.repeat()]
+        digests = [encoder.encode(PngPicture(png(picture(0)))), encoder.repeat(), encoder.repeat()]
+        digests += [encoder.encode(PngPicture(png(picture(7)))), encoder.repeat()]
     assert digests == [digests[0]] * 3 + [digests[3]] * 2
     frames = decoded(tmp_path / "b.mp4")
     assert [(a == b).all() for a, b in pairwise(frames)] == [True, True, False, True]
@@ -167,7 +168,7 @@ def test_a_repeat_is_the_picture_before(tmp_path: Path) -> None:
 def test_frames_may_come_from_another_thread(tmp_path: Path) -> None:
     with encoder_for(tmp_path / "a.mp4", 2) as encoder:
         for i in range(2):
-            thread = threading.Thread(target=encoder.encode, args=(png(picture(i)),))
+            thread = threading.Thread(target=encoder.encode, args=(PngPicture(png(picture(i))),))
             thread.start()
             thread.join()
     assert psnr(decoded(tmp_path / "a.mp4")[1], picture(1)) > 15
@@ -181,23 +182,23 @@ def test_repeat_needs_a_frame(tmp_path: Path) -> None:
 
 def test_wrong_size_names_the_frame(tmp_path: Path) -> None:
     encoder = encoder_for(tmp_path / "a.mp4")
-    encoder.encode(png(picture(0)))
+    encoder.encode(PngPicture(png(picture(0))))
     with pytest.raises(EncodeError, match=r"frame 1 .* 32x16 pixels instead of 64x48") as caught, encoder:
-        encoder.encode(png(picture(0, 32, 16)))
+        encoder.encode(PngPicture(png(picture(0, 32, 16))))
     assert caught.value.details["frame"] == 1
     assert not (tmp_path / "a.mp4").exists()
 
 
 def test_broken_png_removes_the_file(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="PNG"), encoder_for(tmp_path / "a.mp4") as encoder:
-        encoder.encode(b"garbage")
+        encoder.encode(PngPicture(b"garbage"))
     assert not (tmp_path / "a.mp4").exists()
 
 
 def test_any_exception_removes_the_file(tmp_path: Path) -> None:
     encoder = encoder_for(tmp_path / "a.mp4", 60)
     for i in range(50):
-        encoder.encode(png(picture(i)))
+        encoder.encode(PngPicture(png(picture(i))))
     with pytest.raises(KeyboardInterrupt), encoder:
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
@@ -205,13 +206,13 @@ def test_any_exception_removes_the_file(tmp_path: Path) -> None:
 
 def test_missing_frames_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(EncodeError, match="1 of its 2 frames"), encoder_for(tmp_path / "a.mp4") as encoder:
-        encoder.encode(png(picture(0)))
+        encoder.encode(PngPicture(png(picture(0))))
     assert not (tmp_path / "a.mp4").exists()
 
 
 def test_more_frames_than_planned_are_an_error(tmp_path: Path) -> None:
     encoder = encoder_for(tmp_path / "a.mp4", 1)
-    encoder.encode(png(picture(0)))
+    encoder.encode(PngPicture(png(picture(0))))
     with pytest.raises(EncodeError, match="has all of its 1 frames"), encoder:
         encoder.repeat()
     assert not (tmp_path / "a.mp4").exists()
@@ -219,12 +220,12 @@ def test_more_frames_than_planned_are_an_error(tmp_path: Path) -> None:
 
 def test_closing_twice_is_allowed_and_encoding_after_it_is_not(tmp_path: Path) -> None:
     encoder = encoder_for(tmp_path / "a.mp4", 1)
-    encoder.encode(png(picture(0)))
+    encoder.encode(PngPicture(png(picture(0))))
     encoder.close()
     encoder.close()
     encoder.abort()
     with pytest.raises(EncodeError):
-        encoder.encode(png(picture(0)))
+        encoder.encode(PngPicture(png(picture(0))))
     assert len(decoded(tmp_path / "a.mp4")) == 1
 
 
@@ -236,7 +237,7 @@ def test_impossible_sizes(tmp_path: Path, width: int, height: int, frames: int) 
 
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(EncodeError, match="cannot write"):
-        encoder_for(tmp_path / "no" / "a.mp4").encode(png(picture(0)))
+        encoder_for(tmp_path / "no" / "a.mp4").encode(PngPicture(png(picture(0))))
 
 
 def test_refused_settings(tmp_path: Path) -> None:

@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from media_samples import png
 
 from hfdask.errors import EncodeError
+from hfdask.media.captured import PngPicture
 from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.media.h264_skip import SkipWriter, split_units
-from hfdask.media.picture import YuvConverter, decode_frame, psnr
+from hfdask.media.picture import YuvConverter, psnr
 
 FPS = Fraction(30)
 
 
-def noise(seed: int, width: int, height: int) -> bytes:
+def noise(seed: int, width: int, height: int) -> PngPicture:
     """A picture that moves by some pixels from seed to seed, so that later frames refer to earlier ones."""
     base = np.random.default_rng(7).integers(0, 256, (height, width + 64, 3), np.uint8)
-    return png(np.ascontiguousarray(base[:, seed % 64 : seed % 64 + width]))
+    return PngPicture(png(np.ascontiguousarray(base[:, seed % 64 : seed % 64 + width])))
 
 
 def encode(path, pattern: str, width: int, height: int, quality: str = "standard") -> None:
@@ -45,7 +46,7 @@ def decode(path) -> list[np.ndarray]:
 
 
 def source(number: int, width: int, height: int) -> np.ndarray:
-    return YuvConverter().convert(decode_frame(noise(number, width, height))).to_ndarray()
+    return YuvConverter().convert(noise(number, width, height).frame).to_ndarray()
 
 
 @pytest.mark.parametrize("quality", ["draft", "standard", "high"])

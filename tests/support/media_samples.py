@@ -13,6 +13,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from hfdask.core.model import EncoderSettings
+from hfdask.media.captured import PngPicture
 from hfdask.media.concat import ChunkSource, Join, JoinReport
 from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.media.picture import BITEXACT, Pixels
@@ -68,7 +69,7 @@ def encode(
     height, width = pictures[0].shape[:2]
     settings = h264_settings(quality, crf, None, fps)
     with ChunkEncoder(path, settings, fps, width, height, len(pictures)) as encoder:
-        return [encoder.encode(png(pixels)) for pixels in pictures]
+        return [encoder.encode(PngPicture(png(pixels))) for pixels in pictures]
 
 
 def make_chunks(

@@ -15,7 +15,8 @@ from hfdask.browser.capture import capture
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.browser.video_feed import VideoShape
 from hfdask.core.model import PageSettings
-from hfdask.media.picture import Pixels, decode_png, frame_digest
+from hfdask.media.captured import Picture
+from hfdask.media.picture import Pixels, frame_digest
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -68,15 +69,16 @@ class Page:
     def frames(self, start: int, end: int) -> list[Pixels]:
         """The pictures of the frames [start, end), with the damage test on, as a chunk takes them."""
         pictures: list[Pixels] = []
-        for png in browser_thread().run(self._pngs(start, end), 60):
-            pictures.append(pictures[-1] if png is None else decode_png(png))
+        for picture in browser_thread().run(self._pictures(start, end), 60):
+            pictures.append(pictures[-1] if picture is None else picture.pixels)
         return pictures
 
     def digests(self, start: int, end: int) -> list[str]:
         return [frame_digest(picture) for picture in self.frames(start, end)]
 
-    async def _pngs(self, start: int, end: int) -> list[bytes | None]:
-        return [frame.png async for frame in capture(self.session, start, end)]
+    async def _pictures(self, start: int, end: int) -> list[Picture | None]:
+        shots = capture(self.session, start, end)
+        return [shot.picture and shot.picture.keep() async for shot in shots]
 
 
 def write_site(folder: Path, html: str, files: Mapping[str, str | bytes] | None = None) -> dict[str, Path]:

@@ -15,6 +15,7 @@ from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
 from hfdask.browser.video_feed import Picture, Shown, VideoFeed, VideoShape
 from hfdask.core.planes import ColorSpace, Planes
+from hfdask.media import captured
 from hfdask.media.picture import Pixels, decode_png
 
 FULL = ColorSpace("bt709", "bt709", "bt709", True)
@@ -81,12 +82,12 @@ class Fed:
         async def states(frame: int) -> Mapping[str, Shown]:
             return {name: self.state(name, number) for name, number in numbers(frame).items()}
 
-        async def shoot() -> list[bytes | None]:
+        async def shoot() -> list[captured.Picture | None]:
             shots = capture(self.page.session, start, end, damage_test=damage_test, videos=states)
-            return [shot.png async for shot in shots]
+            return [shot.picture and shot.picture.keep() async for shot in shots]
 
-        pngs = browser_thread().run(shoot(), 120)
-        return [None if png is None else decode_png(png) for png in pngs]
+        pictures = browser_thread().run(shoot(), 120)
+        return [None if picture is None else picture.pixels for picture in pictures]
 
     def picture(self, frame: int, numbers: Mapping[str, int | None]) -> Pixels:
         """Return the picture of a frame, taken right after its seek."""

@@ -1,0 +1,65 @@
+"""A captured picture is the same whether the browser gave a PNG or pixels in shared memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from media_samples import NTSC, picture, png
+
+from hfdask.media.captured import Picture, PixelPicture, PngPicture
+from hfdask.media.encode import ChunkEncoder, h264_settings
+from hfdask.media.picture import Pixels, YuvConverter, decode_png, frame_digest
+
+SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
+
+
+def in_memory(pixels: Pixels) -> Pixels:
+    """The pixels as a page writes them: blue, green, red, and a byte that means nothing."""
+    height, width, _ = pixels.shape
+    memory = np.random.default_rng(1).integers(0, 256, (height, width, 4), np.uint8)
+    memory[..., :3] = pixels[..., ::-1]
+    memory.flags.writeable = False
+    return memory
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_equal_pixels_have_equal_digests_and_equal_video_in_both_forms(width, height):
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    decoded, shared = PngPicture(png(pixels)), PixelPicture(in_memory(pixels))
+    assert shared.digest == decoded.digest == frame_digest(pixels)
+    assert (shared.pixels == pixels).all()
+    converted = [YuvConverter().convert(each.frame).to_ndarray() for each in (decoded, shared)]
+    assert (converted[0] == converted[1]).all()
+    assert (decode_png(shared.png, size=(width, height)) == pixels).all()
+
+
+def test_a_chunk_has_the_same_bytes_from_both_forms(tmp_path):
+    def encoded(name: str, form: type[Picture], pixels: list[Pixels]) -> bytes:
+        path = tmp_path / name
+        with ChunkEncoder(path, h264_settings("draft", None, None, NTSC), NTSC, 64, 48, 4) as encoder:
+            for each in pixels:
+                encoder.encode(PngPicture(png(each)) if form is PngPicture else PixelPicture(in_memory(each)))
+        return path.read_bytes()
+
+    pixels = [picture(number, 64, 48) for number in (0, 1, 1, 7)]
+    assert encoded("a.mp4", PngPicture, pixels) == encoded("b.mp4", PixelPicture, pixels)
+
+
+def test_memory_is_given_back_once_and_as_soon_as_it_was_read():
+    given_back = []
+    memory = in_memory(picture(3))
+    shared = PixelPicture(memory, lambda: given_back.append(1))
+    assert not given_back
+    assert shared.keep() is shared
+    assert given_back == [1]
+    memory.flags.writeable = True
+    memory[:] = 0  # the page draws the next picture there
+    assert (shared.pixels == picture(3)).all()
+    shared.release()
+    assert given_back == [1]
+
+
+def test_a_picture_that_nobody_reads_gives_its_memory_back():
+    given_back = []
+    PixelPicture(in_memory(picture(3)), lambda: given_back.append(1)).release()
+    assert given_back == [1]
