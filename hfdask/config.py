@@ -21,7 +21,7 @@ from hfdask.network.addresses import normal_host
 
 Quality = Literal["draft", "standard", "high"]
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
-CaptureOption = Literal["auto", "beginframe", "screenshot"]
+CaptureOption = Literal["auto", "beginframe", "canvas", "screenshot"]
 PageErrors = Literal["raise", "warn"]
 FontsOption = Literal["embed", "reject"]
 PlanOn = Literal["auto", "driver", "worker"]
@@ -137,7 +137,7 @@ class RenderConfig(_Options):
         1920x1080.
     entry : str
         The entry document, relative to the project.
-    capture : {"auto", "beginframe", "screenshot"}
+    capture : {"auto", "beginframe", "canvas", "screenshot"}
         The way frames are taken; ``auto`` asks the browser.
     page_errors : {"raise", "warn"}
         ``raise`` to end the render if a script of the page does not catch an exception.

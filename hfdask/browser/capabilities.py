@@ -12,16 +12,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.calls import Patience, browser_call, first_line
+from hfdask.browser.capture import capture
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.discovery import find_browser
 from hfdask.browser.loop import BrowserThread, browser_thread
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.model import CaptureMode, PageSettings
-from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError
+from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError, PageTimeoutError
+from hfdask.media.picture import Pixels
 
 # Much more than an empty page should need: on a crowded machine ten seconds are not enough.
 _PROBE_SECONDS = 45.0
@@ -31,8 +34,8 @@ _COMPOSITION = """<!doctype html><title>trial</title>
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def capture_mode(wanted: Literal["auto", "beginframe", "screenshot"]) -> CaptureMode:
-    """Return the mode for a plan: BeginFrame if the browser really supports it, else screenshots.
+def capture_mode(wanted: Literal["auto", "beginframe", "canvas", "screenshot"]) -> CaptureMode:
+    """Return the mode for a plan. For ``auto``: BeginFrame if the browser really supports it, else screenshots.
 
     Raises
     ------
@@ -50,7 +53,21 @@ def capture_mode(wanted: Literal["auto", "beginframe", "screenshot"]) -> Capture
             f"{binary.path} cannot capture by BeginFrame; only a headless-shell build can",
             path=str(binary.path),
         )
+    if wanted == "canvas":
+        if why := canvas_fault(binary.path) if works else "only a headless-shell build can":
+            raise BrowserLaunchError(
+                f"{binary.path} cannot capture from a canvas: {why}; use capture='auto'", path=str(binary.path)
+            )
+        return "canvas"
     return "beginframe" if works else "screenshot"
+
+
+def planning_mode(mode: CaptureMode) -> CaptureMode:
+    """Return the mode in which pages are planned and checked, for plans of this mode.
+
+    A page is planned in the top window even if its pictures are taken of a frame: the same resources and fonts are found.
+    """
+    return "beginframe" if mode == "canvas" else mode
 
 
 @functools.cache
@@ -102,6 +119,72 @@ async def _drawn(cdp: CDPSession, chromium: Chromium) -> bool:
     return base64.b64decode(answer.get("screenshotData", "")).startswith(PNG_SIGNATURE)
 
 
+# A box, and a canvas that moves: browsers have drawn such canvases at the wrong place.
+_TRIAL = """<!doctype html><title>trial</title><style>body{background:#102030}
+canvas{position:absolute;left:8px;top:16px}</style>
+<div data-composition-id="c" data-width="64" data-height="64" data-duration="1" data-no-timeline>
+<canvas width="16" height="8"></canvas><script>const pen = document.querySelector("canvas").getContext("2d");
+addEventListener("hf-seek", ({ detail: { time } }) => {
+  pen.fillStyle = time ? "#0f0" : "#f00"; pen.fillRect(0, 0, 16, 8); pen.fillStyle = "#00f"; pen.fillRect(0, 0, 4, 4);
+  pen.canvas.style.transform = `translate(${60 * time}px, 0)` })</script></div>"""
+
+
+def _trial_pictures() -> list[Pixels]:
+    """Return the first, second and third picture of the trial."""
+    pictures = []
+    for left, color in ((8, (255, 0, 0)), (10, (0, 255, 0)), (12, (0, 255, 0))):
+        picture = np.full((64, 64, 3), (16, 32, 48), np.uint8)
+        picture[16:24, left : left + 16] = color
+        picture[16:20, left : left + 4] = (0, 0, 255)
+        pictures.append(picture)
+    return pictures
+
+
+@functools.cache
+def canvas_fault(path: Path) -> str:
+    """Return why this browser cannot capture from a canvas, in words; empty if it can.
+
+    Raises
+    ------
+    BrowserLaunchError, BrowserCrashError
+    """
+    with tempfile.TemporaryDirectory(prefix="hfdask-") as folder:
+        entry = Path(folder) / "index.html"
+        entry.write_text(_TRIAL)
+        thread = browser_thread()
+        try:
+            pictures = thread.run(_try_canvas(thread, entry))
+        except BrowserCrashError:  # once more, because nothing else retries planning
+            pictures = thread.run(_try_canvas(thread, entry))
+        except (CaptureError, PageTimeoutError) as error:
+            return error.message
+    same = [np.array_equal(seen, right) for seen, right in zip(pictures, _trial_pictures(), strict=True)]
+    return "" if all(same) else "it draws a page with a canvas wrong"
+
+
+async def _try_canvas(thread: BrowserThread, entry: Path) -> list[Pixels]:
+    def enter(chromium: Chromium) -> contextlib.AbstractAsyncContextManager[PageSession]:
+        return open_page(chromium, {entry.name: entry}, _trial_settings("canvas"), Fraction(30))
+
+    async with thread.pool.opened("canvas", None, enter) as (session, _):
+        await session.load(entry.name)
+        shots = capture(session, 0, len(_trial_pictures()))
+        return [shot.picture.pixels async for shot in shots if shot.picture is not None]
+
+
+def _trial_settings(mode: CaptureMode) -> PageSettings:
+    return PageSettings(
+        width=64,
+        height=64,
+        capture_mode=mode,
+        fragment=False,
+        variables={},
+        page_errors="raise",
+        load_timeout=_PROBE_SECONDS,
+        frame_timeout=_PROBE_SECONDS,
+    )
+
+
 def shared_files(mode: CaptureMode) -> Path | None:
     """Return the folder through whose files this process gives pictures to the videos of pages; None if it has to serve them.
 
@@ -117,19 +200,8 @@ def shared_files(mode: CaptureMode) -> Path | None:
 
 
 async def _try_shared_file(thread: BrowserThread, mode: CaptureMode, entry: Path) -> Path | None:
-    settings = PageSettings(
-        width=64,
-        height=64,
-        capture_mode=mode,
-        fragment=False,
-        variables={},
-        page_errors="raise",
-        load_timeout=_PROBE_SECONDS,
-        frame_timeout=_PROBE_SECONDS,
-    )
-
     def enter(chromium: Chromium) -> contextlib.AbstractAsyncContextManager[PageSession]:
-        return open_page(chromium, {entry.name: entry}, settings, Fraction(30), profile=True)
+        return open_page(chromium, {entry.name: entry}, _trial_settings(mode), Fraction(30), profile=True)
 
     async with thread.pool.opened(mode, None, enter, profile=True) as (session, _):
         session.prepare_videos({})

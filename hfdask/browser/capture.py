@@ -1,6 +1,6 @@
-"""Capture frames of an open page as PNGs, only if the picture changed.
+"""Capture frames of an open page, only if the picture changed.
 
-After each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas can have changed.
+A hosted page (`hfdask.browser.host`) reports if it was drawn anew. For other pages, pictures are PNGs: after each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas can have changed.
 Then the compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a
 picture. A picture always damages the frame after it. So the first still frame after a movement gets a picture too,
 which is then found equal, and the tests begin after that.
@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from hfdask.browser.host import Shot
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Shown
 from hfdask.errors import CaptureError
@@ -21,6 +22,9 @@ from hfdask.media.captured import Picture, PngPicture
 
 # Seconds between attempts at a picture.
 _PAUSES = (0.01, 0.1, 0.5, 1.0)
+# Seconds between looks for a picture in its slot, and between frames of the compositor if it does not come.
+_POLL = 0.001
+_PUMP = 0.1
 
 
 States = Callable[[int], Awaitable[Mapping[str, Shown]]]
@@ -75,14 +79,65 @@ class _Camera:
         raise CaptureError("the compositor gave no picture for a frame")
 
 
+async def _from_canvas(
+    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None
+) -> AsyncIterator[Frame]:
+    """Seek each frame while the worker of the host draws the one before."""
+    assert session.host is not None
+    drawing: tuple[int, Shot] | None = None
+    done = time.perf_counter()
+
+    async def finished(index: int, shot: Shot) -> Frame:
+        nonlocal done
+        async with session.deadline_for_frame(index):
+            await _written(session, shot)
+        began, done = done, time.perf_counter()
+        return Frame(index, shot.picture(), done - began)
+
+    for index in range(start, end):
+        shot = await session.host.slot()
+        async with session.deadline_for_frame(index):
+            states = None if videos is None else await videos(index)
+            changed = await session.seek_for(shot, index, must=index == start or not damage_test, videos=states)
+        if drawing:
+            yield await finished(*drawing)
+        drawing = (index, shot) if changed else None
+        if not changed:
+            shot.drop()
+            began, done = done, time.perf_counter()
+            yield Frame(index, None, done - began)
+    if drawing:
+        yield await finished(*drawing)
+
+
+async def _written(session: PageSession, shot: Shot) -> None:
+    """Wait until a picture is in its slot. If that takes long, the page may need another frame of the compositor."""
+    loop = asyncio.get_running_loop()
+    pump_at = loop.time() + _PUMP
+    while not shot.written:
+        await asyncio.sleep(_POLL)
+        if loop.time() > pump_at:
+            await shot.require_working()
+            await session.pump(1)
+            pump_at = loop.time() + _PUMP
+
+
 async def capture(
     session: PageSession, start: int, end: int, *, damage_test: bool = True, videos: States | None = None
 ) -> AsyncIterator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
     With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison. ``videos`` is asked
-    for each frame before its seek.
+    for each frame before its seek. A hosted page has few places for pictures, so read each soon.
     """
+    way = _from_canvas if session.hosted else _by_compositor
+    async for frame in way(session, start, end, damage_test, videos):
+        yield frame
+
+
+async def _by_compositor(
+    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None
+) -> AsyncIterator[Frame]:
     camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
         began = time.perf_counter()

@@ -74,6 +74,8 @@ _ENVIRONMENT = (
     "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH",
 )
+# An experiment of Chromium, so its presence is found out by trial (`hfdask.browser.capabilities`), never by a version.
+_CANVAS_FLAGS = ("--enable-blink-features=CanvasDrawElement",)
 _KILLED_SECONDS = 2.0  # for the driver to notice it
 PROFILE_ROOM = 256 * 2**20
 """Bytes that must be free in memory for a profile and the pictures that pass through it."""
@@ -136,12 +138,15 @@ class Chromium:
     ) -> Chromium:
         """Start a browser; with ``profile``, it also has a context that keeps its files in a folder.
 
+        The mode ``canvas`` always needs that.
+
         Raises
         ------
         BrowserLaunchError
             The message has Chromium's output.
         """
         confined: Confined | None = None
+        profile = profile or mode == "canvas"
         folder = memory_folder(PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
         mark = f"--hfdask={secrets.token_hex(8)}"  # so that the browser is found even if it does not answer
         try:
@@ -170,6 +175,11 @@ class Chromium:
                     f"{binary.path} did not start: {said}; `hfdask doctor` shows more", path=str(binary.path)
                 ) from error
             raise
+
+    @property
+    def draws_on_request(self) -> bool:
+        """True if the compositor draws frames only on request."""
+        return self.mode != "screenshot"
 
     @property
     def alive(self) -> bool:
@@ -263,4 +273,5 @@ def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:
 
 
 def _arguments(mode: CaptureMode) -> list[str]:
-    return [*_FLAGS, *(_BEGIN_FRAME_FLAGS if mode == "beginframe" else ())]
+    on_request = _BEGIN_FRAME_FLAGS if mode != "screenshot" else ()
+    return [*_FLAGS, *on_request, *(_CANVAS_FLAGS if mode == "canvas" else ())]

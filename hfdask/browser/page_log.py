@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from playwright.async_api import CDPSession, ConsoleMessage, Page, Request
+from playwright.async_api import CDPSession, ConsoleMessage, Frame, Page, Request
 
 from hfdask.network.messages import Refusal, redact, redact_text
 from hfdask.page.server import ORIGIN
@@ -46,7 +46,7 @@ _EXPLAINED = {
 
 @dataclass
 class PageLog:
-    """The log of one page.
+    """The log of one page; ``hosted`` is true if it is in a frame of a host's document.
 
     ``failed`` has requests to other origins, ``left_for`` the documents to which the page navigated, ``unreadable`` the
     URLs of fonts that Chromium could not decode.
@@ -57,7 +57,8 @@ class PageLog:
     left_for: list[str] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     in_flight: int = 0
-    opened: bool = False
+    hosted: bool = False
+    _opened: set[int] = field(default_factory=set)
     _heard: int = 0
     _askers: dict[str, str] = field(default_factory=dict)
 
@@ -91,10 +92,10 @@ class PageLog:
     # process asked for.
     def _on_request(self, request: Request) -> None:
         self.in_flight += _is_awaited(request)
-        if request.is_navigation_request() and request.frame.parent_frame is None:
-            if self.opened and not self.left_for:  # the first one is ours
+        if request.is_navigation_request() and (level := _level(request.frame)) <= self.hosted:
+            if level in self._opened and not self.left_for:  # the first one is ours
                 self.left_for.append(legible(redact(request.url)))
-            self.opened = True
+            self._opened.add(level)
 
     def _on_done(self, request: Request) -> None:
         self.in_flight -= _is_awaited(request)
@@ -117,6 +118,11 @@ class PageLog:
 def plain(url: str) -> str:
     """Return a decoded URL for people."""
     return legible(unquote(redact(url)))
+
+
+def _level(frame: Frame) -> int:
+    """Return the number of frames above a frame."""
+    return 0 if frame.parent_frame is None else 1 + _level(frame.parent_frame)
 
 
 def _is_own(url: str) -> bool:

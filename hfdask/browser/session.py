@@ -12,11 +12,11 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -42,6 +42,7 @@ from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
+from hfdask.browser.host import Host, Shot
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
@@ -56,7 +57,7 @@ from hfdask.fonts.families import GENERIC
 from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
 from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
-from hfdask.page.server import ORIGIN, Site
+from hfdask.page.server import HOST_PAGE, ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
 # Seconds to wait for timers, workers and everything else: what goes on for longer is not set-up.
@@ -74,6 +75,9 @@ _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.
 
 # The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
+
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -121,7 +125,7 @@ class PageSession:
         self.settings = settings
         self.fps = fps
         self.site = site
-        self.log = PageLog()
+        self.log = PageLog(hosted=self.hosted)
         self.network = network
         self.videos: VideoFeed | None = None
         self._look: LookIntoVideos | None = None
@@ -129,6 +133,9 @@ class PageSession:
         self._videos_open = False
         self._page = page
         self._cdp = cdp
+        self.host: Host | None = None
+        self._contexts: dict[str, str] = {}  # of the scripts of frames, by the frame's id
+        self._frame = ""  # id of the composition's frame in the host's document
         self._debugger = Debugger(cdp)
         self._deadline = Deadlines(chromium, self.log, network, self._debugger).within
         self.log.attach(page, cdp)
@@ -195,7 +202,7 @@ class PageSession:
         RootNotFoundError, EmptyCompositionError, ScriptError, PageTimeoutError, BrowserCrashError
         """
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
-            await self._page.goto(f"{ORIGIN}/{quote(entry)}", wait_until="commit", timeout=0)
+            await (self._load_hosted if self.hosted else self._go_to)(f"/{quote(entry)}")
             loaded = await self._wait_until_ready(entry)
             if self.videos is not None and not self._videos_open:
                 await self._open_videos()
@@ -203,6 +210,35 @@ class PageSession:
             await self.pump(2)
             self._check((await self._status()).problems, "while it settled at time 0")
         return loaded
+
+    @property
+    def hosted(self) -> bool:
+        """True if the composition is in a frame of a host's document, whose canvas gives its pictures."""
+        return self.settings.capture_mode == "canvas"
+
+    async def _go_to(self, path: str, until: Literal["commit", "domcontentloaded"] = "commit") -> None:
+        await self._page.goto(ORIGIN + path, wait_until=until, timeout=0)
+
+    async def _load_hosted(self, path: str) -> None:
+        self._cdp.on("Runtime.executionContextCreated", self._on_context)
+        self._cdp.on("Runtime.executionContextsCleared", lambda _: self._contexts.clear())
+        await self._cdp.send("Runtime.enable")
+        await self._go_to(HOST_PAGE, "domcontentloaded")
+        self.host = Host(self._cdp, self.settings.width, self.settings.height)
+        assert self.chromium.profile is not None  # a browser of this mode has one
+        await self.host.open(path, self.chromium.profile.folder)
+        await self.host.call("load")
+        # The frame's first, empty document is left alone: a script of ours would make the browser keep its window.
+        while not any(frame.url.startswith(ORIGIN) for frame in self._page.main_frame.child_frames):
+            await self.pump(1)
+            await asyncio.sleep(0.002)
+        tree = (await self._cdp.send("Page.getFrameTree"))["frameTree"]
+        self._frame = tree["childFrames"][0]["frame"]["id"]
+
+    def _on_context(self, event: dict[str, Any]) -> None:
+        about = event["context"].get("auxData", {})
+        if about.get("isDefault"):
+            self._contexts[about["frameId"]] = event["context"]["uniqueId"]
 
     async def _status(self) -> Status:
         return understood(await self._evaluate("__hfdask.status()"), Status, "its state")
@@ -363,11 +399,26 @@ class PageSession:
         ScriptError
             If author code failed, unless the plan only warns of that.
         """
-        asked = str(frame) if videos is None else f"[{frame},{json.dumps({k: v.told() for k, v in videos.items()})}]"
-        expression = f"__hfdask.frame({asked})"
+        expression = f"__hfdask.frame({json.dumps(_asked(frame, videos))})"
         if layout:
             expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
-        sought = await self._sought(expression, frame)
+        return await self._finish_seek(frame, await self._evaluate(expression), videos)
+
+    async def seek_for(self, shot: Shot, frame: int, *, must: bool, videos: Mapping[str, Shown] | None) -> bool:
+        """Do the same in a hosted page and draw it; return true if a picture will be in the slot of ``shot``.
+
+        With ``must`` there is a picture even if nothing changed.
+        """
+        while (armed := await self._settled(shot.seek(_asked(frame, videos), must))).unpainted:
+            await self.pump(1)
+            await asyncio.sleep(0.001)
+        changed = await self._finish_seek(frame, armed.answer, videos)
+        needed = armed.needed if armed.armed else await shot.arm(must or changed)
+        await self.pump(1)
+        return needed or await shot.is_painted()
+
+    async def _finish_seek(self, frame: int, answer: Any, videos: Mapping[str, Shown] | None) -> bool:
+        sought = self._sought(answer, frame)
         if videos is not None and self.videos is not None:
             self.videos.release(videos)
         changed, late = sought.changed, sought.late
@@ -375,7 +426,7 @@ class PageSession:
             if not sought.observed:
                 break
             await self.rest()
-            sought = await self._sought("__hfdask.rest()", frame)
+            sought = self._sought(await self._evaluate("__hfdask.rest()"), frame)
             changed, late = True, late or videos is not None
         if late:
             await self._draw()
@@ -385,10 +436,9 @@ class PageSession:
 
     async def _draw(self) -> None:
         """Let the compositor draw a frame without a picture."""
-        await (self.pump(1) if self.chromium.mode == "beginframe" else self._evaluate("__hfdask.drawn()"))
+        await (self.pump(1) if self.chromium.draws_on_request else self._evaluate("__hfdask.drawn()"))
 
-    async def _sought(self, expression: str, frame: int) -> Sought:
-        answer = await self._evaluate(expression)
+    def _sought(self, answer: Any, frame: int) -> Sought:
         if isinstance(answer, bool):
             return Sought((), answer, False)
         sought = understood(answer, Sought, f"frame {frame}")
@@ -397,7 +447,7 @@ class PageSession:
 
     async def rest(self) -> None:
         """Lay out the page as for a frame, which calls its observers, without drawing it."""
-        if self.chromium.mode == "beginframe":
+        if self.chromium.draws_on_request:
             await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
         else:
             await self._evaluate("__hfdask.drawn()")
@@ -486,25 +536,32 @@ class PageSession:
         return self._deadline(self.settings.frame_timeout, "the page did not report its fonts")
 
     async def _evaluate(self, expression: str) -> Any:
-        evaluation = asyncio.ensure_future(
-            self._cdp.send("Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True})
-        )
-        try:
-            while not (await asyncio.wait({evaluation}, timeout=0.1))[0]:
-                await self.pump(1)  # a promise may need frames of the compositor
-        except BaseException:
-            evaluation.cancel()
-            raise
-        answer = evaluation.result()
+        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        if self.hosted:
+            if self._frame not in self._contexts:
+                raise ScriptError("the page is not there any more")
+            asked["uniqueContextId"] = self._contexts[self._frame]
+        answer = await self._settled(self._cdp.send("Runtime.evaluate", asked))
         if "exceptionDetails" in answer:
             detail = answer["exceptionDetails"]
             text = str(detail.get("exception", {}).get("description") or detail.get("text"))
             raise ScriptError(f"the page runtime failed: {legible(text)[:2000]}", expression=expression[:200])
         return answer["result"].get("value")
 
+    async def _settled(self, call: Coroutine[Any, Any, T]) -> T:
+        """Wait for the answer to a call, which may need frames of the compositor."""
+        evaluation = asyncio.ensure_future(call)
+        try:
+            while not (await asyncio.wait({evaluation}, timeout=0.1))[0]:
+                await self.pump(1)
+        except BaseException:
+            evaluation.cancel()
+            raise
+        return evaluation.result()
+
     async def pump(self, frames: int) -> None:
         """Request some frames, if the compositor only draws on request."""
-        if self.chromium.mode == "beginframe":
+        if self.chromium.draws_on_request:
             for _ in range(frames):
                 await self.begin_frame(screenshot=False)
 
@@ -524,6 +581,11 @@ class PageSession:
     def deadline_for_frame(self, frame: int) -> contextlib.AbstractAsyncContextManager[None]:
         """Limit the time of one frame."""
         return self._deadline(self.settings.frame_timeout, f"frame {frame} was not drawn")
+
+
+def _asked(frame: int, videos: Mapping[str, Shown] | None) -> Any:
+    """Return the argument of ``__hfdask.frame``."""
+    return frame if videos is None else [frame, {name: shown.told() for name, shown in videos.items()}]
 
 
 def _closed_roots(document: dict[str, Any]) -> Iterator[int]:
@@ -550,7 +612,7 @@ async def open_page(
 ) -> AsyncIterator[PageSession]:
     """Open a page with these files and empty storage, and close it at the end of the block.
 
-    The page has a new context, or with ``profile`` the context of the browser's profile. Only ``source`` answers
+    The page has a new context, or with ``profile`` the context of the browser's profile, as hosted pages always have. Only ``source`` answers
     requests to other origins. Without it they cannot be reached.
 
     Raises
@@ -566,7 +628,8 @@ async def open_page(
     session = None
     try:
         async with browser_call("it opened no page", Patience.open):
-            opened = await (_in_profile(chromium, settings) if profile else _in_context(chromium, settings))
+            shared = profile or settings.capture_mode == "canvas"
+            opened = await (_in_profile if shared else _in_context)(chromium, settings)
             session = await _open(opened, chromium, site, settings, fps, network)
         try:
             yield session
@@ -578,6 +641,8 @@ async def open_page(
     finally:
         if session is not None and session.videos is not None:
             session.videos.close()
+        if session is not None and session.host is not None:
+            session.host.close()
         if network is not None:
             await network.close()
 

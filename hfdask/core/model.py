@@ -57,7 +57,7 @@ from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 PROTOCOL = 6
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
-CaptureMode = Literal["beginframe", "screenshot"]
+CaptureMode = Literal["beginframe", "canvas", "screenshot"]
 Json = Any
 
 _T = TypeVar("_T")

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from importlib import resources
 
@@ -26,6 +27,7 @@ _FRAME = (
     "connections.js",
     "tell.js",
     "clock.js",
+    "hosted.js",
     "timers.js",
     "times.js",
     "machine.js",
@@ -66,6 +68,11 @@ _PLAYER = (
 )
 
 
+# A hosted composition is below the top window, and the host's own document needs no runtime.
+_PLACE = """if (config.hosted && window === window.top) return;
+const isTop = config.hosted ? window.parent === window.top : window === window.top;"""
+
+
 @functools.cache
 def _sources() -> tuple[str, str]:
     folder = resources.files("hfdask.page") / "runtime"
@@ -77,6 +84,22 @@ def _sources() -> tuple[str, str]:
 def video_worker() -> str:
     """Return the script of the worker that hands pictures to a page's videos."""
     return (resources.files("hfdask.page") / "video-worker.js").read_text("utf-8")
+
+
+@functools.cache
+def picture_worker() -> str:
+    """Return the script of the worker that draws a page's pictures, for pages that are captured from a canvas."""
+    return (resources.files("hfdask.page") / "picture-worker.js").read_text("utf-8")
+
+
+@functools.cache
+def _host_source() -> str:
+    return (resources.files("hfdask.page") / "host.js").read_text("utf-8")
+
+
+def host_script(options: Mapping[str, object]) -> str:
+    """Return the expression that makes a host in an empty document; its value has the host's functions."""
+    return f'(() => {{ "use strict";\n{_host_source()}\nreturn openHost({json.dumps(options)}); }})()'
 
 
 @functools.cache
@@ -96,7 +119,7 @@ def _names() -> tuple[str, ...]:
 @functools.cache
 def runtime_digest() -> str:
     """Return the sha256 (hex) of the runtime's sources. A plan is locked to it."""
-    return hashlib.sha256("\0".join((*_sources(), video_worker())).encode()).hexdigest()
+    return hashlib.sha256("\0".join((*_sources(), video_worker(), _host_source(), picture_worker())).encode()).hexdigest()
 
 
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
@@ -107,12 +130,13 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
         "variables": page.variables,
         "fragment": page.fragment,
         "durations": page.durations,
+        "hosted": page.capture_mode == "canvas",
         "names": _names(),
         "patience": page.load_timeout * TIMELINE_PATIENCE * 1000,
     }
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
-        f"const config = {json.dumps(config)};\n{frame}\nif (window === window.top) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
+        f"const config = {json.dumps(config)};\n{_PLACE}\n{frame}\nif (isTop) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
     )
 
 

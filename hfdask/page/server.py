@@ -31,6 +31,8 @@ _FED = ("video",)
 
 FILE_LIST = "/.hfdask/files.json"
 SHARED = "/.hfdask/shared"
+HOST_PAGE = "/.hfdask/host.html"
+"""An empty document, for the host of a composition that is captured from a canvas."""
 
 # Types that Python's table lacks, or takes from the host's /etc/mime.types, which must not affect a render.
 _TYPES = {
@@ -113,6 +115,7 @@ class PageServer:
             Application(
                 [
                     (re.escape(FILE_LIST), _FileList, {"server": self}),
+                    (re.escape(HOST_PAGE), _HostPage),
                     (re.escape(SHARED) + r"/(\w+)/(\d+)-(\d+)", _Shared, {"server": self}),
                     (r"/(.*)", _PlanFiles, {"path": "/", "server": self}),
                 ],
@@ -158,6 +161,15 @@ class _FileList(_Guarded):
     def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.write(json.dumps(sorted(self._page_server.site.files)))
+
+
+class _HostPage(_Guarded):
+    """Serve an empty document."""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", content_type(HOST_PAGE))
+        self.set_header("Cache-Control", "no-store")
+        self.write("<!doctype html><title>host</title>")
 
 
 class _Shared(_Guarded):

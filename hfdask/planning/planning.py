@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.capabilities import capture_mode, planning_mode
 from hfdask.browser.environment import current_environment
 from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
@@ -188,7 +188,7 @@ def seal(
         page = PageSettings(
             width=width,
             height=height,
-            capture_mode=mode,
+            capture_mode=planning_mode(mode),
             fragment=found.is_fragment,
             variables=options.variables,
             page_errors=options.page_errors,
@@ -218,7 +218,7 @@ def seal(
             frames=probed.frames,
             chunks=(),
             encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
-            page=probed.page,
+            page=msgspec.structs.replace(probed.page, capture_mode=mode),
             environment=environment,
             timeline=probed.timeline,
             artifacts=artifacts,
@@ -314,7 +314,7 @@ def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tu
 def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
     if options.check == "off":
         return ()
-    with open_lint_page(capture_mode(options.capture)) as page:
+    with open_lint_page(planning_mode(capture_mode(options.capture))) as page:
         report = check_project(found, page, options.variables)
     report.require(options.check)
     return report.findings

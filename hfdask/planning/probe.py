@@ -317,7 +317,7 @@ async def _sweep(
     damage: list[bool | None] = []
     seconds: list[float] = []
     every = math.ceil(len(frames) / MAX_DRAWN)
-    draws = session.chromium.mode == "beginframe"
+    draws = session.chromium.draws_on_request
     for number, frame in enumerate(frames):
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):

@@ -78,6 +78,10 @@ class FakeChromium:
         self.requests = _Requests()
 
     @property
+    def draws_on_request(self) -> bool:
+        return self.mode != "screenshot"
+
+    @property
     def alive(self) -> bool:
         return not self.processes.killed
 

@@ -7,9 +7,13 @@ declare const config: {
   variables: Record<string, unknown>;
   fragment: boolean;
   durations: Record<string, number>;
+  hosted: boolean;
   names: string[];
   patience: number;
 };
+
+/** True in the composition's own window, false in frames below it: `runtime_script`. */
+declare const isTop: boolean;
 
 interface Window {
   // The runtime's, for the host and for frames above.

@@ -235,7 +235,7 @@ const smil = {
 
 adoptDocuments();
 
-if (window !== window.top) {
+if (!isTop) {
   seekAnimations = (frame) => {
     currentTime = frameTime(frame);
     for (const adapter of [waapi, css, smil]) caught(() => adapter.seek(currentTime));

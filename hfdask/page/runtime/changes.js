@@ -63,12 +63,14 @@ const CLIPS = ["none", "inset(-100000px)"];
 let mayClip = false;
 
 function placeSheet() {
+  if (config.hosted) return; // each of its pictures is drawn as a whole
   mayClip = getComputedStyle(document.documentElement).clipPath === "none";
   document.documentElement.append(sheet);
 }
 
 let turn = 0;
 function drawAnew() {
+  if (config.hosted) return;
   for (const clock of childClocks()) clock.drawAnew();
   if (!document.documentElement) return; // a frame that has only begun to load
   if (!sheet.isConnected) placeSheet();

@@ -4,8 +4,11 @@
 // `will-change: contents` keeps animated elements from getting their own layers. The compositor chooses a layer's raster
 // scale and offset by what it showed before, so a frame would differ by a few edge pixels with the frames before it.
 // Controls of videos and sounds are hidden, because they would show the browser's own time.
+// A hosted page is drawn as a whole, without layers. In it, a nested canvas would be drawn at the wrong place without `contain`.
+const WAY = config.hosted ? "canvas{contain:paint!important}" : "html{will-change:contents!important}";
 const BASE =
-  "html{will-change:contents!important}html,body,*{text-rendering:geometricPrecision}" +
+  WAY +
+  "html,body,*{text-rendering:geometricPrecision}" +
   ":is(video,audio)::-webkit-media-controls{display:none!important}";
 // A document without <html>, <head> and <body> tags is a fragment, and gets a page around it (docs/compositions.md, 1.3).
 const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{background:#000;font-family:Inter,sans-serif}";
@@ -14,7 +17,7 @@ function addBaseStyle() {
   const parent = document.head ?? (document.body ? document.documentElement : null);
   if (!parent) return false;
   const style = document.createElement("style");
-  style.textContent = config.fragment && window === window.top ? BASE + FRAGMENT : BASE;
+  style.textContent = config.fragment && isTop ? BASE + FRAGMENT : BASE;
   parent.prepend(style);
   return true;
 }

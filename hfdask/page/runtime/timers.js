@@ -24,13 +24,13 @@ let waitsSince = Infinity; // when a frame that waits for promises of the page b
 
 // A frame below a frame of another origin has the real clock. A frame that is made after the page's load has no separate load.
 const above = clockAbove();
-const isDriven = window === window.top || Boolean(above?.timers.isDriven());
+const isDriven = isTop || Boolean(above?.timers.isDriven());
 let begun = Boolean(above?.timers.hasBegun());
 const madeAt = begun ? above.getTime() : 0;
 
 function clockAbove() {
   try {
-    return window === window.top ? null : window.parent.__HF_VIRTUAL_TIME__;
+    return isTop ? null : window.parent.__HF_VIRTUAL_TIME__;
   } catch {
     return null; // another origin
   }
