@@ -52,6 +52,18 @@ def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     assert video.digest == digest_of(whole)
 
 
+@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "text"}))
+def test_frames_from_a_canvas_do_not_depend_on_chunks_or_the_damage_test(name, tmp_path):
+    plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=3600, capture="canvas")
+    whole = digests(records(plan, tmp_path / "a"))
+    assert len(set(whole)) > 5 or name == "static"
+    assert digests(records(split(plan, tmp_path, 2), tmp_path / "b", damage_test=False)) == whole
+    chunks = records(split(plan, tmp_path, 7), tmp_path / "c")
+    assert digests(chunks) == whole
+    video = hfdask.assemble(tmp_path / "plan-7", chunks, tmp_path / "out.mp4", strict=True)
+    assert (video.digest, chunks[0].capture_mode) == (digest_of(whole), "canvas")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", some(ALL, {"text"}))
 def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
@@ -103,14 +115,15 @@ VIDEO = """<div id="root" data-composition-id="c" data-width="160" data-height="
 requestAnimationFrame(function draw() { pen.clearRect(0, 0, 64, 32); pen.drawImage(film, 0, 0, 64, 32); requestAnimationFrame(draw) })</script></div>"""
 
 
-def test_frames_of_videos_do_not_depend_on_chunks_or_workers(project, cluster, tmp_path):
+@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
+def test_frames_of_videos_do_not_depend_on_chunks_or_workers(capture, project, cluster, tmp_path):
     source = project(VIDEO, **{"film.mp4": cached(bar_code_video, "film.mp4", 15, size=(64, 32)).read_bytes()})
-    plan = hfdask.plan(source, tmp_path / "plan", chunk_size=3600)
+    plan = hfdask.plan(source, tmp_path / "plan", chunk_size=3600, capture=capture)
     whole = digests(records(plan, tmp_path / "whole"))
     assert len(set(whole)) == 24  # 23 frames of a film that moves, and nothing
     assert digests(records(split(plan, tmp_path, 2), tmp_path / "halves", damage_test=False)) == whole
-    first = hfdask.render(source, tmp_path / "a.mp4", chunk_size=11)
-    second = hfdask.render(source, tmp_path / "b.mp4", chunk_size=11, client=cluster)
+    first = hfdask.render(source, tmp_path / "a.mp4", chunk_size=11, capture=capture)
+    second = hfdask.render(source, tmp_path / "b.mp4", chunk_size=11, capture=capture, client=cluster)
     assert first.digest == second.digest == digest_of(whole)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 

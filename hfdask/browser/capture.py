@@ -33,7 +33,17 @@ States = Callable[[int], Awaitable[Mapping[str, Shown]]]
 
 @dataclass(frozen=True)
 class Frame:
-    """A captured frame. ``picture`` is None if nothing changed since the frame before; ``seconds`` is its wall time."""
+    """A captured frame.
+
+    Attributes
+    ----------
+    index : int
+        Its number in the video.
+    picture : Picture or None
+        None if nothing changed since the frame before. A picture of a hosted page may still be equal to that.
+    seconds : float
+        Wall time since the frame before was captured.
+    """
 
     index: int
     picture: Picture | None

@@ -29,6 +29,7 @@ from hfdask.browser.answers import (
     MediaIds,
     OpenedSlots,
     Report,
+    Sentences,
     Sought,
     Status,
     ToldMedia,
@@ -386,6 +387,12 @@ class PageSession:
             parts = await self._evaluate("__hfdask.sight()")
         sight = understood(parts, PageParts, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
+
+    async def unfit(self) -> tuple[str, ...]:
+        """Return the content of the page that a capture from a canvas would draw wrong, in words."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
+            answer = await self._evaluate("__hfdask.unfit()")
+        return understood(answer, Sentences, "its content")
 
     async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from importlib import resources
 
@@ -43,6 +43,8 @@ _FRAME = (
     "animations.js",
 )
 _FONTS = "fonts.js"
+# In the host of a hosted page, whose window the page can reach.
+_HOST = (_PRISTINE, "connections.js", "machine.js")
 _PLAYER = (
     "pending.js",
     "timing.js",
@@ -63,21 +65,24 @@ _PLAYER = (
     "media-names.js",
     "video-feed.js",
     "undriven.js",
+    "unfit.js",
     "sight.js",
     "player.js",
 )
 
 
-# A hosted composition is below the top window, and the host's own document needs no runtime.
-_PLACE = """if (config.hosted && window === window.top) return;
-const isTop = config.hosted ? window.parent === window.top : window === window.top;"""
+# A hosted composition is below the top window.
+_PLACE = "const isTop = config.hosted ? window.parent === window.top : window === window.top;"
 
 
 @functools.cache
 def _sources() -> tuple[str, str]:
+    return _joined(_FRAME), _joined(_PLAYER)
+
+
+def _joined(names: Iterable[str]) -> str:
     folder = resources.files("hfdask.page") / "runtime"
-    frame, player = ("\n".join((folder / name).read_text("utf-8") for name in names) for names in (_FRAME, _PLAYER))
-    return frame, player
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
 
 
 @functools.cache
@@ -119,12 +124,15 @@ def _names() -> tuple[str, ...]:
 @functools.cache
 def runtime_digest() -> str:
     """Return the sha256 (hex) of the runtime's sources. A plan is locked to it."""
-    return hashlib.sha256("\0".join((*_sources(), video_worker(), _host_source(), picture_worker())).encode()).hexdigest()
+    return hashlib.sha256(
+        "\0".join((*_sources(), video_worker(), _host_source(), picture_worker())).encode()
+    ).hexdigest()
 
 
 def runtime_script(page: PageSettings, fps: Fraction) -> str:
     """Return the script to run first in every frame of a page with these settings."""
     frame, player = _sources()
+    host = f"if (config.hosted && window === window.top) {{\n{_joined(_HOST)}\nreturn;\n}}"
     config = {
         "fps": fps.as_integer_ratio(),
         "variables": page.variables,
@@ -136,7 +144,7 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
     }
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
-        f"const config = {json.dumps(config)};\n{_PLACE}\n{frame}\nif (isTop) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
+        f"const config = {json.dumps(config)};\n{host}\n{_PLACE}\n{frame}\nif (isTop) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
     )
 
 

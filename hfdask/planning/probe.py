@@ -88,6 +88,7 @@ class _Look:
     scenes: dict[str, range]
     volumes: Volumes
     late: list[str]
+    unfit: tuple[str, ...]
     messages: list[str]
     world: FontSetup
     fits: bool
@@ -137,6 +138,7 @@ async def probe(
         [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
     )
     warnings += [*seen.late, *video_warnings]
+    warnings += [f"captured from a canvas, {what} may be drawn wrong: use capture='beginframe'" for what in seen.unfit]
     sounding = None
     if listen:
         sounding, faults = resolve_sounds(seen.media, seen.sounds, seen.scenes, seen.volumes, sources, fps)
@@ -224,7 +226,8 @@ async def _look(
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on)
+        unfit: set[str] | None = set() if options.capture == "canvas" else None
+        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on, unfit)
         after, _ = await _told_media(session)
         new, late = changed_media(media, after)
         if new:
@@ -261,6 +264,7 @@ async def _look(
             scenes=scenes,
             volumes=volumes,
             late=late,
+            unfit=tuple(sorted(unfit or ())),
             messages=messages,
             world=world,
             fits=fits,
@@ -305,12 +309,14 @@ async def _sweep(
     typefaces: Typefaces,
     starts: set[int],
     on: dict[int, frozenset[str]] | None,
+    unfit: set[str] | None,
 ) -> Sweep:
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
     of these and of first frames of clips is read for its fonts; of other frames, only changed text. ``on`` gets the
-    videos whose scene can be seen at each frame, unless it is None.
+    videos whose scene can be seen at each frame, and ``unfit`` what a capture from a canvas would draw wrong, unless they
+    are None.
     """
     await typefaces.look()
     moved: list[bool] = []
@@ -329,8 +335,12 @@ async def _sweep(
             on[frame] = await session.scenes_on()
         whole = number % every == 0 or frame in starts or frame == frames[-1]
         await typefaces.look(always=whole)
+        if unfit is not None and whole:
+            unfit.update(await session.unfit())
         if session.in_flight:
             await session.drain(_PATIENCE)
+    if unfit is not None and not frames:
+        unfit.update(await session.unfit())
     if frames:
         await session.drain(_PATIENCE, loaded.abandoned)
     return Sweep(plan_hash="", frames=frames, moved=tuple(moved), damage=tuple(damage), seconds=tuple(seconds))

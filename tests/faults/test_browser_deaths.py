@@ -21,6 +21,7 @@ from hfdask import errors
 from hfdask.browser import browser_thread, capture, chromium, session
 from hfdask.browser.calls import Patience
 from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.host import Shot
 from hfdask.browser.session import PageSession
 from hfdask.checking.page import LintPage, open_lint_page
 
@@ -190,6 +191,33 @@ def test_a_chunk_survives_or_ends_in_an_error_that_another_try_heals(victim, how
         outcome(render, lambda chunk: chunk.digest == quiet.digest)
     assert fault.done
     assert fault.hit or (victim, step) in NOBODY
+    assert render().digest == quiet.digest
+    browser_thread().run(browser_thread().pool.close_idle(), 30)
+    assert until(lambda: not stopped(), 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", SIGNALS)
+@pytest.mark.parametrize("victim", ["browser", "gpu-process", "renderer"])
+def test_a_chunk_from_a_canvas_goes_on_in_another_browser(victim, how, project, tmp_path, monkeypatch):
+    source = project(PAGE, **{"picture.svg": PICTURE})
+    options: dict[str, Any] = {"fps": 10, "frame_timeout": 3, "load_timeout": 6, "check": "off"}
+    plan = hfdask.plan(source, tmp_path / "plan", capture="canvas", **options)
+    quiet = hfdask.render_chunk(plan.url, 0, tmp_path / "quiet.mp4")
+    fault, seek = Fault(victim, how), PageSession.seek_for
+
+    async def faulty(session: PageSession, shot: Shot, frame: int, **given: Any) -> bool:
+        if frame == 5:  # while the worker draws the one before
+            asyncio.get_running_loop().call_later(0.002, fault)
+        return await seek(session, shot, frame, **given)
+
+    monkeypatch.setattr(PageSession, "seek_for", faulty)
+
+    def render() -> hfdask.ChunkResult:
+        return hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", redo=True)
+
+    outcome(render, lambda chunk: chunk.digest == quiet.digest)
+    assert fault.hit
     assert render().digest == quiet.digest
     browser_thread().run(browser_thread().pool.close_idle(), 30)
     assert until(lambda: not stopped(), 5)

@@ -55,10 +55,6 @@ window.Date = VirtualDate;
 define(Performance.prototype, "now", () => virtualMs);
 Object.defineProperty(window.performance, "timeOrigin", { get: () => 0, configurable: true });
 
-function define(object, name, value) {
-  Object.defineProperty(object, name, { value, configurable: true, writable: true });
-}
-
 // requestAnimationFrame: a queue that each seek runs once. Requests of callbacks wait for the next seek, or a page that always
 // requests one more frame would never finish the first. Requests of an observer after the frame's layout still belong to that
 // frame.

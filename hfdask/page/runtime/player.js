@@ -390,6 +390,7 @@ Object.defineProperty(window, "__hfdask", {
     rest: told(rest),
     drawn: told(compositorFrame),
     sight: told(sight),
+    unfit: told(unfit),
     elements: told(elementsThatShow),
     brokenFaces: told(brokenFaces),
     tell,

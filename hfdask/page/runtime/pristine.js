@@ -41,6 +41,10 @@ function propertyOf(object, key) {
   return found && { __proto__: null, ...found };
 }
 
+function define(object, name, value) {
+  Object.defineProperty(object, name, { value, configurable: true, writable: true });
+}
+
 const kept = []; // {object, key, value} or {object, key, get}, each with its `property`
 let sealed = []; // {object, keys} of objects to which the page may add nothing that ours would see
 let documentKeys = []; // what a document inherits, and a page may cover with a property of the document itself

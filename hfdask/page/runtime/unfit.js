@@ -1,0 +1,78 @@
+// Content that a capture from a canvas draws wrong, or not at all (docs/decisions/canvas-capture.md). Planning asks at some frames.
+
+// Returns a sentence for each kind of such content, with one element that has it.
+function unfit() {
+  const found = new Map();
+  for (const page of allDocuments()) {
+    if (/** @type {any} */ (page).activeViewTransition) found.set("a view transition", page.documentElement);
+    for (const element of elementsIn(page)) {
+      for (const what of unfitIn(element)) if (!found.has(what)) found.set(what, element);
+    }
+  }
+  return [...found].map(([what, element]) => `${what} (${cut(describe(element), MAX_NAME)})`).sort();
+}
+
+function* elementsIn(tree) {
+  for (const element of tree.querySelectorAll("*")) {
+    yield element;
+    const root = element.shadowRoot ?? rootOf.get(element);
+    if (root) yield* elementsIn(root);
+  }
+}
+
+function* unfitIn(element) {
+  if (!apply(checkVisibility, element, [{ checkVisibilityCSS: true }])) return;
+  const style = element.ownerDocument.defaultView.getComputedStyle(element);
+  if (style.transformStyle === "preserve-3d" && element.childElementCount) yield "a 3D scene";
+  if (style.backfaceVisibility === "hidden") yield "a hidden back face";
+  if (style.backdropFilter && style.backdropFilter !== "none") yield "a backdrop filter";
+  if (element.localName === "canvas") yield* unfitInCanvas(element, style);
+  if (isElsewhere(element, style)) yield "a picture from another site";
+  if (FRAMES.includes(element.localName) && !element.contentDocument && hasContent(element)) {
+    yield "a frame from another site, or in a sandbox";
+  }
+}
+
+const FRAMES = ["iframe", "frame", "object", "embed"];
+const hasContent = (element) => element.localName !== "embed" && Boolean(element.contentWindow);
+
+// Its bitmap is drawn in the size that it has, at the corner of its border.
+function* unfitInCanvas(canvas, style) {
+  const edges = ["Top", "Right", "Bottom", "Left"].flatMap((side) => [`padding${side}`, `border${side}Width`]);
+  const inner = (size, ...sides) =>
+    Number.parseFloat(style[size]) -
+    (style.boxSizing === "border-box" ? sides.reduce((sum, each) => sum + Number.parseFloat(style[each]), 0) : 0);
+  const width = inner("width", "paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth");
+  const height = inner("height", "paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
+  if (edges.some((edge) => Number.parseFloat(style[edge]) > 0)) yield "a canvas with a border or padding";
+  if (Math.abs(width - canvas.width) > 0.01 || Math.abs(height - canvas.height) > 0.01) yield "a scaled canvas";
+  if (isTainted(canvas)) yield "a canvas with a picture from another site";
+  if (canvas.getRootNode() !== canvas.ownerDocument) yield "a canvas in a shadow tree"; // which no style of ours reaches
+}
+
+function isTainted(canvas) {
+  try {
+    if (canvas.width && canvas.height) apply(closePicture, new VideoPicture(canvas, { timestamp: 0 }), []);
+    return false;
+  } catch (error) {
+    return error.name === "SecurityError";
+  }
+}
+
+// The browser leaves out pictures that a page may not read, even if their server allows it and the element does not ask.
+const PICTURES = ["backgroundImage", "maskImage", "borderImageSource", "listStyleImage", "content"];
+function isElsewhere(element, style) {
+  const base = element.baseURI;
+  const shown = PICTURES.flatMap((property) =>
+    style[property]?.includes("url(") ? urlsIn(style[property], base) : [],
+  );
+  const { currentSrc, poster, href, crossOrigin } = element;
+  if (crossOrigin === null || crossOrigin === undefined) {
+    if (element.localName === "img") shown.push(currentSrc);
+    if (element.localName === "video") shown.push(poster);
+    if (element.localName === "image" && href?.baseVal) shown.push(new URL(href.baseVal, base).href);
+  }
+  return shown.some(
+    (url) => url && !["data:", "blob:"].some((each) => url.startsWith(each)) && !url.startsWith(`${location.origin}/`),
+  );
+}

@@ -1,0 +1,263 @@
+"""Pictures that are taken from a canvas of a host page: the same page, the same frames, and nothing of the host for the page."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from page_samples import GREEN, RED, Page, box, composition, open_html, svg
+from video_pages import open_fed, read
+
+import hfdask
+from hfdask import errors
+from hfdask.browser import browser_thread, capabilities, chromium
+from hfdask.browser.capture import capture
+from hfdask.browser.host import SLOTS
+from hfdask.media.captured import PixelPicture
+
+pytestmark = pytest.mark.browser
+
+MOVES = "@keyframes go { to { transform: translateX(40px) } }"
+MOVING = composition(box('id="box"', "#f00", "inset:0 44px 44px 0;animation:go 1s steps(10) both"), style=MOVES)
+DRAWING = composition(
+    '<canvas width="20" height="20" style="position:absolute;left:10px;top:30px"></canvas>',
+    """const pen = document.querySelector("canvas").getContext("2d");
+    let drawn; requestAnimationFrame(function draw(now) { requestAnimationFrame(draw);
+      const color = now < 500 ? "#00f" : "#0f0"; if (color === drawn) return;
+      pen.fillStyle = drawn = color; pen.fillRect(0, 0, 20, 20) })""",
+)
+
+
+def hosted(folder: Any, html: str, **options: Any) -> Any:
+    return open_html(folder, html, capture_mode="canvas", **options)
+
+
+def run(coroutine: Any) -> Any:
+    return browser_thread().run(coroutine, 60)
+
+
+@pytest.mark.parametrize("html", [MOVING, DRAWING], ids=["styles", "canvas"])
+def test_both_modes_draw_the_same_pixels(html, tmp_path):
+    seen = {}
+    for mode in ("beginframe", "canvas"):
+        with open_html(tmp_path / mode, html, capture_mode=mode) as page:
+            seen[mode] = page.digests(0, 30)
+    assert seen["canvas"] == seen["beginframe"]
+    assert len(set(seen["canvas"])) > 1
+
+
+def shots(page: Page, start: int, end: int, **options: Any) -> list[Any]:
+    async def take() -> list[Any]:
+        return [(shot.picture and shot.picture.keep()) async for shot in capture(page.session, start, end, **options)]
+
+    return run(take())
+
+
+def test_a_frame_has_a_picture_only_if_something_changed(tmp_path):
+    turns = """addEventListener("hf-seek", ({ detail: { time } }) => { if (time >= 0.5) root.style.background = "#0f0" })"""
+    with hosted(tmp_path / "a", composition("", turns)) as page:
+        assert [number for number, shot in enumerate(shots(page, 0, 30)) if shot] == [0, 15]
+        pictures = shots(page, 0, 20, damage_test=False)
+        assert len({picture.digest for picture in pictures}) == 1
+    with hosted(tmp_path / "b", DRAWING) as page:  # no style, no node and no animation changes
+        assert [number for number, shot in enumerate(shots(page, 1, 30)) if shot] == [0, 14]
+
+
+def test_what_is_drawn_while_a_seek_waits_is_in_the_picture(tmp_path):
+    slow = """const pen = document.querySelector("canvas").getContext("2d");
+      addEventListener("hf-seek", ({ detail: { time, waitUntil } }) => {
+        if (time < 0.5 || pen.done) return;
+        pen.done = true; pen.fillStyle = "#0f0"; pen.fillRect(0, 0, 64, 64);
+        waitUntil(fetch("a.txt").then(() => new Promise((done) => { const begun = Date.now(); let left = 40;
+          (function again() { left-- > 0 ? fetch("a.txt", { cache: "no-store" }).then(again) : done() })() }))) })"""
+    with hosted(tmp_path, composition('<canvas width="64" height="64"></canvas>', slow), files={"a.txt": "x"}) as page:
+        assert page.pixel(14) == (0, 0, 0)
+        assert page.pixels(15)[5, 5].tolist() == [*GREEN]
+        assert [shot is None for shot in shots(page, 16, 19)] == [False, True, True]
+
+
+def test_pictures_wait_for_their_reader_and_are_not_overwritten(tmp_path):
+    numbered = """addEventListener("hf-seek", ({ detail: { time } }) => {
+      document.body.style.background = `rgb(${Math.round(time * 30)}, 0, 0)` })"""
+    with hosted(tmp_path, composition("", numbered, style="#root{background:none!important}")) as page:
+
+        async def late() -> tuple[int, list[int]]:
+            held: list[PixelPicture] = []
+
+            async def take() -> None:
+                async for shot in capture(page.session, 0, 12):
+                    assert isinstance(shot.picture, PixelPicture)
+                    held.append(shot.picture)
+
+            taking = asyncio.ensure_future(take())
+            while len(held) < SLOTS - 1:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            waiting, reds = len(held), []
+            while len(reds) < 12:
+                if held:
+                    reds.append(int(held.pop(0).pixels[5, 5, 0]))
+                await asyncio.sleep(0.01)
+            await taking
+            return waiting, reds
+
+        assert run(late()) == (SLOTS, [*range(12)]) or run(late()) == (SLOTS - 1, [*range(12)])
+
+
+SELF = """[parent === window, frameElement, document.referrer, document.hasFocus(), innerWidth, innerHeight, history.length > 0,
+  document.visibilityState, devicePixelRatio, location.href]"""
+
+
+def test_a_hosted_page_sees_itself_as_the_top_window(tmp_path):
+    seen = []
+    for mode in ("beginframe", "canvas"):
+        with open_html(tmp_path / mode, MOVING, capture_mode=mode) as page:
+            seen.append(page.value(SELF))
+    assert seen[0] == seen[1]
+
+
+def test_nothing_of_the_host_can_be_reached(tmp_path):
+    look = """(() => { const frame = document.createElement("iframe"); document.body.append(frame);
+      const plain = new Set(Object.getOwnPropertyNames(frame.contentWindow));
+      frame.remove();
+      return Object.getOwnPropertyNames(top).filter((name) => !plain.has(name) && !/^\\d+$/.test(name)) })()"""
+    with hosted(tmp_path, MOVING) as page:
+        assert page.value(look) == []
+
+
+def test_a_page_that_changes_the_hosts_built_ins_has_the_same_pictures(tmp_path):
+    wreck = """for (const [kind, names] of [["HTMLCanvasElement", ["captureElementImage", "requestPaint"]], ["Worker", ["postMessage"]],
+        ["Promise", ["then"]], ["EventTarget", ["addEventListener"]], ["Array", ["push"]]])
+      for (const name of names) top[kind].prototype[name] = () => { throw new Error("no") };
+    Object.defineProperty(top.HTMLIFrameElement.prototype, "contentWindow", { get: () => ({ __hfdask: {} }) });"""
+    with hosted(tmp_path / "a", MOVING) as page:
+        whole = page.digests(0, 10)
+    with hosted(tmp_path / "b", MOVING.replace("<script>", f"<script>{wreck}")) as page:
+        assert page.digests(0, 10) == whole
+
+
+BREAKS = {
+    "removes the canvas": ("top.document.body.remove()", errors.PageTimeoutError, "frame 1. was not drawn"),
+    "navigates the host": ('top.location.href = "/index.html?2"', errors.NavigationError, "navigated to .*index.html"),
+    "navigates itself": ('location.href = "/index.html?2"', errors.NavigationError, "navigated to .*index.html"),
+    "never answers": ("for (;;);", errors.PageTimeoutError, "frame 15 was not drawn"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_page_that_breaks_its_host_breaks_only_its_own_render(name, tmp_path):
+    script, kind, message = BREAKS[name]
+    script = f"""addEventListener("hf-seek", ({{ detail: {{ time }} }}) => {{ if (time >= 0.5) {{ {script} }} }})"""
+    moving = MOVING.replace("<script>", f"<script>{script}")
+    with pytest.raises(kind, match=message), hosted(tmp_path / "a", moving, frame_timeout=2.0) as page:
+        page.frames(0, 30)
+    with hosted(tmp_path / "b", MOVING) as page:
+        assert page.pixel(0) == RED
+
+
+def test_a_worker_without_room_is_an_error(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(errors.CaptureError, match="no room for 0 MiB of pictures"), hosted(tmp_path, MOVING):
+        pass
+
+
+def test_a_browser_without_the_feature_is_refused(monkeypatch):
+    hfdask.close_browsers()
+    capabilities.canvas_fault.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(chromium, "_CANVAS_FLAGS", ())
+        with pytest.raises(errors.BrowserLaunchError, match="cannot draw elements into a canvas"):
+            capabilities.capture_mode("canvas")
+    capabilities.canvas_fault.cache_clear()
+    hfdask.close_browsers()
+    assert capabilities.capture_mode("canvas") == "canvas"
+
+
+def test_a_browser_that_draws_a_canvas_elsewhere_is_refused(monkeypatch):
+    capabilities.canvas_fault.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(capabilities, "_TRIAL", capabilities._TRIAL.replace("left:8px", "left:9px"))
+        with pytest.raises(errors.BrowserLaunchError, match="draws a page with a canvas wrong"):
+            capabilities.capture_mode("canvas")
+    capabilities.canvas_fault.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "place", ["position:absolute;left:7px;top:9px", "margin:9px 7px", "position:fixed;left:7px;top:9px;rotate:90deg"]
+)
+def test_nested_canvases_are_drawn_at_their_place(place, tmp_path):
+    canvas = f'<div style="opacity:.99;filter:contrast(1)"><canvas width="20" height="10" style="display:block;{place}"></canvas></div>'
+    draw = 'const pen = document.querySelector("canvas").getContext("2d"); pen.fillStyle = "#00f"; pen.fillRect(0, 0, 20, 10)'
+    seen = []
+    for mode in ("beginframe", "canvas"):
+        with open_html(tmp_path / mode, composition(canvas, draw), capture_mode=mode) as page:
+            seen.append(page.pixels(0).astype(int))
+    assert np.abs(seen[0] - seen[1]).max() <= 1
+    assert (seen[1][..., 2] > 200).sum() == 200
+
+
+def test_videos_show_their_frames(tmp_path):
+    video = '<video id="v" src="v.mp4" style="position:absolute;left:0;top:0"></video>'
+    with open_fed(tmp_path, composition(video), ["v"], capture_mode="canvas") as fed:
+        assert [read(fed.picture(frame, {"v": number})) for frame, number in enumerate((3, 7, 7, 200))] == [
+            3,
+            7,
+            7,
+            200,
+        ]
+
+
+UNFIT = {
+    "a 3D scene": '<div style="transform-style:preserve-3d"><p>x</p></div>',
+    "a hidden back face": '<div style="backface-visibility:hidden">x</div>',
+    "a backdrop filter": '<div style="backdrop-filter:blur(2px)">x</div>',
+    "a scaled canvas": '<canvas width="8" height="8" style="width:16px"></canvas>',
+    "a canvas with a border or padding": '<canvas width="8" height="8" style="border:1px solid"></canvas>',
+    "a canvas in a shadow tree": '<div><template shadowrootmode="open"><canvas></canvas></template></div>',
+    "a picture from another site": '<img src="http://elsewhere.example/a.png" width="8" height="8">',
+    "a frame from another site, or in a sandbox": '<iframe sandbox srcdoc="x"></iframe>',
+}
+FIT = """<canvas width="8" height="8"></canvas><img src="a.svg"><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">
+<iframe srcdoc="x"></iframe><div style="background:url(a.svg)">x</div><div style="display:none;backdrop-filter:blur(2px)"></div>"""
+
+
+def test_content_that_is_drawn_wrong_is_found(tmp_path):
+    with open_html(tmp_path / "a", composition("".join(UNFIT.values()))) as page:
+        found = run(page.session.unfit())
+    assert [text.partition(" (<")[0] for text in found] == sorted(UNFIT)
+    with open_html(tmp_path / "b", composition(FIT), {"a.svg": svg("#0f0")}) as page:
+        assert run(page.session.unfit()) == ()
+
+
+def test_a_plan_warns_of_content_that_is_drawn_wrong(project, tmp_path):
+    source = project(
+        composition(
+            UNFIT["a backdrop filter"].replace("<div", '<div id="glass"'), root='data-duration="0.2" data-no-timeline'
+        )
+    )
+    plan = hfdask.plan(source, tmp_path / "plan", capture="canvas")
+    text = "captured from a canvas, a backdrop filter (<div \"glass\">) may be drawn wrong: use capture='beginframe'"
+    assert plan.manifest.warnings == (text,)
+    assert hfdask.plan(source, tmp_path / "other").manifest.warnings == ()
+
+
+def test_stills_videos_and_certificates_are_of_the_same_pictures(project, tmp_path):
+    source = project(MOVING.replace('data-duration="2"', 'data-duration="0.6"'))
+    options: dict[str, Any] = {"capture": "canvas", "chunk_size": 7}
+    video = hfdask.render(source, tmp_path / "a.mp4", plan_dir=tmp_path / "plan", certificate=True, **options)
+    assert {chunk.capture_mode for chunk in video.chunks} == {"canvas"}
+    assert hfdask.verify(tmp_path / "a.mp4", sample=5).checked == (0, 4, 8, 13, 17)
+    again = hfdask.render(source, tmp_path / "b.mp4", plan_dir=tmp_path / "plan", **options)
+    assert all(chunk.reused for chunk in again.chunks)
+    assert again.digest == video.digest
+    for mode in ("canvas", "beginframe"):
+        hfdask.still(source, 0.3, tmp_path / f"{mode}.png", capture=mode)
+    assert (tmp_path / "canvas.png").is_file()
+    assert hfdask.compare(tmp_path / "canvas.png", tmp_path / "beginframe.png").min_psnr == math.inf
