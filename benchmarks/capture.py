@@ -1,31 +1,35 @@
-"""Milliseconds a frame of the capture alone, with Chromium flags added or taken away and the damage test on or off.
+"""Milliseconds a frame of the capture alone, in several modes, with Chromium flags added or taken away, and with the
+damage test on or off.
 
 Facts about capturing (which flag costs what, what the damage test saves) belong to a version of Chromium and have to
-be measured again for the next. Encoding is left out because it shares the cores and would hide the difference. The
-browser as it is and the changed one take turns, round by round, on the same frames; the digest of all pixels shows
-if a change was of speed alone.
+be measured again for the next. Encoding shares the cores and would hide the difference, so it is left out unless it is
+asked for. The browser as it is and the changed one take turns, round by round, on the same frames, and so do the modes;
+the digest of all pixels shows if a change was of speed alone. CPU is of this process and all of its children.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import click
 import msgspec
+import psutil
 from rich.console import Console
 from rich.table import Table
 
 import hfdask
 from hfdask.browser import browser_thread, chromium
 from hfdask.browser.capture import capture
-from hfdask.browser.session import open_page
 from hfdask.media.captured import Picture
+from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import digest_of
-from hfdask.store import Store, materialiser
+from hfdask.rendering.plan_page import PlanPage
 
 # There is no public way to change the flags, since they decide pixels.
 _FLAG_GROUPS = ("_FLAGS", "_BEGIN_FRAME_FLAGS")
@@ -33,9 +37,10 @@ _FLAG_GROUPS = ("_FLAGS", "_BEGIN_FRAME_FLAGS")
 
 @dataclass(frozen=True)
 class Browser:
-    """A variant of the browser: flags more and flags less than hfdask's."""
+    """A variant of the browser: flags more and flags less than hfdask's, and a way of capture."""
 
     name: str
+    mode: str
     more: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
 
@@ -49,8 +54,8 @@ class Shot:
     turn: int
     boot: float
     seconds: tuple[float, ...]
+    cpu: float
     pictures: int
-    png_bytes: int
     digest: str
 
     @property
@@ -58,36 +63,61 @@ class Shot:
         return sum(self.seconds) / len(self.seconds)
 
 
-async def _shoot(
-    plan: hfdask.Plan, first: int, end: int, damage_test: bool
-) -> tuple[float, list[float], list[Picture | None]]:
-    manifest = plan.manifest
-    files = materialiser.files(Store(plan.url), manifest.artifacts)
+def _cpu_seconds() -> float:
+    """CPU time of this process and its living descendants so far."""
+    total = 0.0
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+@dataclass
+class _Take:
+    """What one capture of a range took; pictures are None if nothing changed."""
+
+    boot: float = 0.0
+    cpu: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    pictures: list[Picture | None] = field(default_factory=list)
+
+
+async def _shoot(plan: hfdask.Plan, first: int, end: int, damage_test: bool, encoder: ChunkEncoder | None) -> _Take:
     thread = browser_thread()
     began = thread.loop.time()
-    seconds, pictures = [], []
-    async with (
-        thread.pool.lease(manifest.page.capture_mode) as (browser, _),
-        open_page(browser, files, manifest.page, manifest.fps.fraction) as session,
-    ):
-        await session.load(manifest.entry)
-        boot = thread.loop.time() - began
-        async for frame in capture(session, first, end, damage_test=damage_test):
-            seconds.append(frame.seconds)
-            pictures.append(frame.picture and frame.picture.keep())
-        await session.finish()
-    return boot, seconds, pictures
+    take = _Take()
+    frames = range(first, end)
+    with PlanPage.of(plan.location.store(), plan.manifest, frames) as plan_page:
+        async with plan_page.page() as (session, _), plan_page.video_states(session, frames) as states:
+            take.boot, cpu = thread.loop.time() - began, _cpu_seconds()
+            async for frame in capture(session, first, end, damage_test=damage_test, videos=states):
+                if encoder is not None:
+                    await asyncio.to_thread(
+                        encoder.encode if frame.picture else encoder.repeat, *filter(None, [frame.picture])
+                    )
+                take.seconds.append(frame.seconds)
+                take.pictures.append(frame.picture and frame.picture.keep())
+            take.cpu = _cpu_seconds() - cpu
+            await session.finish()
+    return take
 
 
-def shoot(plan: hfdask.Plan, first: int, end: int, browser: str, damage_test: bool, turn: int) -> Shot:
+def shoot(plan: hfdask.Plan, first: int, end: int, browser: str, damage_test: bool, turn: int, *, encode: bool) -> Shot:
     """Capture frames ``[first, end)`` on a fresh page."""
-    boot, seconds, pictures = browser_thread().run(_shoot(plan, first, end, damage_test))
+    manifest = plan.manifest
+    with tempfile.TemporaryDirectory(prefix="hfdask-capture-") as scratch, contextlib.ExitStack() as stack:
+        encoder = None
+        if encode:
+            path, fps = Path(scratch) / "chunk.mp4", manifest.fps.fraction
+            encoder = ChunkEncoder(path, manifest.encoder, fps, manifest.width, manifest.height, end - first)
+            stack.enter_context(encoder)
+        take = browser_thread().run(_shoot(plan, first, end, damage_test, encoder))
     digests: list[str] = []
-    for picture in pictures:
+    for picture in take.pictures:
         digests.append(picture.digest if picture else digests[-1])
-    taken = [picture for picture in pictures if picture]
-    size = sum(len(picture.png) for picture in taken)
-    return Shot(browser, damage_test, turn, boot, tuple(seconds), len(taken), size, digest_of(digests))
+    taken = [picture for picture in take.pictures if picture]
+    return Shot(browser, damage_test, turn, take.boot, tuple(take.seconds), take.cpu, len(taken), digest_of(digests))
 
 
 def start(browser: Browser, defaults: dict[str, tuple[str, ...]]) -> None:
@@ -99,25 +129,28 @@ def start(browser: Browser, defaults: dict[str, tuple[str, ...]]) -> None:
 
 
 def measure(
-    project: Path, browsers: Sequence[Browser], tests: Sequence[bool], repeat: int, where: tuple[int, int], mode: str
+    project: Path, browsers: Sequence[Browser], tests: Sequence[bool], repeat: int, where: tuple[int, int], encode: bool
 ) -> list[Shot]:
     """Every variant with every setting of the damage test, in turns."""
     defaults = {group: getattr(chromium, group) for group in _FLAG_GROUPS}
     shots = []
     try:
         with tempfile.TemporaryDirectory(prefix="hfdask-capture-") as scratch:
-            plan = hfdask.plan(project, Path(scratch) / "plan", capture=mode)
-            first, end = where[0], min(sum(where), plan.manifest.frames)
+            modes = dict.fromkeys(browser.mode for browser in browsers)
+            plans = {mode: hfdask.plan(project, Path(scratch) / mode, capture=mode) for mode in modes}
+            frames = plans[browsers[0].mode].manifest.frames
+            first, end = where[0], min(sum(where), frames)
             if first >= end:
-                raise click.UsageError(f"the project has {plan.manifest.frames} frames only")
+                raise click.UsageError(f"the project has {frames} frames only")
             for turn in range(repeat):
                 for browser in browsers:
                     start(browser, defaults)
+                    plan, name = plans[browser.mode], browser.name
                     # A browser's first page is slower (code caches, fonts), and is not what chunks see.
-                    shoot(plan, first, min(first + 3, end), browser.name, False, turn)
-                    shots += [shoot(plan, first, end, browser.name, test, turn) for test in tests]
+                    shoot(plan, first, min(first + 3, end), name, False, turn, encode=False)
+                    shots += [shoot(plan, first, end, name, test, turn, encode=encode) for test in tests]
     finally:
-        start(Browser("default"), defaults)
+        start(Browser("default", "auto"), defaults)
     return shots
 
 
@@ -130,10 +163,11 @@ def show(shots: Sequence[Shot]) -> None:
         "mean",
         "median frame",
         "slowest",
+        "CPU",
         "pictures",
-        "kB/picture",
         "boot s",
         "x first row",
+        "CPU x",
         "pixels",
     ):
         table.add_column(name, justify="left" if name == "browser" else "right")
@@ -151,10 +185,11 @@ def show(shots: Sequence[Shot]) -> None:
             f"{median(means):.1f} ({min(means):.1f}-{max(means):.1f})",
             f"{1000 * median(median(shot.seconds) for shot in group):.1f}",
             f"{1000 * max(max(shot.seconds) for shot in group):.0f}",
+            f"{1000 * median(shot.cpu / len(shot.seconds) for shot in group):.1f}",
             f"{group[0].pictures} of {len(group[0].seconds)}",
-            f"{group[0].png_bytes / group[0].pictures / 1000:.0f}",
             f"{median(shot.boot for shot in group):.2f}",
             f"{ratio:.2f}",
+            f"{median(shot.cpu / first.cpu for shot, first in zip(group, base, strict=True)):.2f}",
             "same" if same else "DIFFER",
         )
     Console(width=None if Console().is_terminal else 150).print(table)
@@ -168,7 +203,16 @@ def show(shots: Sequence[Shot]) -> None:
 @click.option("--start", "first", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
 @click.option("--frames", type=click.IntRange(1), default=60, show_default=True, help="Frames to capture.")
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Rounds.")
-@click.option("--capture", "mode", type=click.Choice(["auto", "beginframe", "screenshot"]), default="auto")
+@click.option(
+    "--capture",
+    "modes",
+    type=click.Choice(["auto", "beginframe", "canvas", "screenshot"]),
+    multiple=True,
+    default=["auto"],
+    show_default=True,
+    help="Way of capture; many.",
+)
+@click.option("--encode", is_flag=True, help="Also digest, convert and encode each picture.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write every frame there.")
 def main(
     project: Path,
@@ -178,16 +222,17 @@ def main(
     first: int,
     frames: int,
     repeat: int,
-    mode: str,
+    modes: tuple[str, ...],
+    encode: bool,
     json_file: Path | None,
 ) -> None:
     """Time the capture of PROJECT's frames, with the browser as it is and, given flags, changed."""
-    browsers = [Browser("as it is")]
+    browsers = [Browser(mode if len(modes) > 1 else "as it is", mode) for mode in modes]
     if more or less:
         name = ", ".join([*(f"with {flag}" for flag in more), *(f"without {flag}" for flag in less)])
-        browsers.append(Browser(name, more, less))
+        browsers += [Browser(f"{mode} {name}" if len(modes) > 1 else name, mode, more, less) for mode in modes]
     tests = {"on": [True], "off": [False], "both": [True, False]}[damage_test]
-    shots = measure(project, browsers, tests, repeat, (first, frames), mode)
+    shots = measure(project, browsers, tests, repeat, (first, frames), encode)
     show(shots)
     if json_file:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(shots), indent=1))
