@@ -118,7 +118,7 @@ def _lines(delays: bool) -> str:
 
 _GRADIENTS = """<!doctype html><html><head><meta charset="utf-8"><title>gradients</title><style>
 body { margin: 0; } #root { position: relative; width: 1920px; height: 1080px; overflow: hidden; background: #123; }
-.light { position: absolute; inset: -200px; animation: drift 4s linear both; mix-blend-mode: screen; }
+.light { position: absolute; inset: -200px; animation: drift 4s linear both; }
 @keyframes drift { to { transform: translate(120px, 60px) scale(1.05); } }
 </style></head><body><div id="root" data-composition-id="gradients" data-width="1920" data-height="1080"
  data-duration="4" data-no-timeline>LIGHTS</div></body></html>"""
@@ -129,7 +129,7 @@ def gradients(folder: Path) -> Path:
     lights = "".join(
         f'<div class="light" style="background:radial-gradient(circle at {17 * n % 100}% {29 * n % 100}%,'
         f'hsl({47 * n} 70% 40%),transparent {20 + 7 * n}%);animation-delay:-{n / 10}s"></div>'
-        for n in range(1, 7)
+        for n in range(1, 4)
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(_GRADIENTS.replace("LIGHTS", lights), "utf-8")

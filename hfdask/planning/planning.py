@@ -183,12 +183,12 @@ def seal(
         environment = current_environment()
         findings = _check(found, options)
     with clock("probe"):
-        mode = capture_mode(options.capture)
+        mode = planning_mode(capture_mode(options.capture))
         width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
         page = PageSettings(
             width=width,
             height=height,
-            capture_mode=planning_mode(mode),
+            capture_mode=mode,
             fragment=found.is_fragment,
             variables=options.variables,
             page_errors=options.page_errors,
@@ -218,7 +218,7 @@ def seal(
             frames=probed.frames,
             chunks=(),
             encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
-            page=msgspec.structs.replace(probed.page, capture_mode=mode),
+            page=probed.page,
             environment=environment,
             timeline=probed.timeline,
             artifacts=artifacts,

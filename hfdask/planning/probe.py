@@ -20,7 +20,7 @@ from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
 from hfdask.core.frames import frame_count, parse_fps
-from hfdask.core.model import FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
+from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.video_clip import VideoClip
@@ -36,6 +36,7 @@ from hfdask.fonts.configuration import FontSetup, plan_font_set
 from hfdask.network.fetch import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
+from hfdask.planning.fitness import LEAST_MOVING, frames_to_compare, is_worth_it, why_not_canvas
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
@@ -116,6 +117,8 @@ async def probe(
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
             seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources, listen=listen)
+            page = msgspec.structs.replace(page, gives_up=seen.loaded.gives_up, durations=seen.durations)
+            mode, told = await _way(files, entry, page, fps, options, recorder, seen)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -132,13 +135,15 @@ async def probe(
         *missing_canonical(faces, world),
         *glyph_warnings(seen.lacking, world),
     ]
-    page = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=seen.durations)
     frames = frame_count(report.duration, fps)
     videos, clips, video_warnings = resolve_clips(
         [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
     )
     warnings += [*seen.late, *video_warnings]
-    warnings += [f"captured from a canvas, {what} may be drawn wrong: use capture='beginframe'" for what in seen.unfit]
+    if options.capture == "canvas":
+        warnings += [
+            f"captured from a canvas, {what} may be drawn wrong: use capture='beginframe'" for what in seen.unfit
+        ]
     sounding = None
     if listen:
         sounding, faults = resolve_sounds(seen.media, seen.sounds, seen.scenes, seen.volumes, sources, fps)
@@ -146,9 +151,10 @@ async def probe(
     messages = [
         *seen.messages,
         *(f"gave up waiting for {what}" for what in loaded.abandoned),
+        *told,
     ]
     return Probe(
-        page=page,
+        page=msgspec.structs.replace(page, capture_mode=mode),
         fps=fps,
         frames=frames,
         timeline=_timeline(report),
@@ -165,6 +171,35 @@ async def probe(
         warnings=_once(warnings),
         messages=_once(messages),
     )
+
+
+async def _way(
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    options: RenderConfig,
+    recorder: Recorder,
+    seen: _Look,
+) -> tuple[CaptureMode, list[str]]:
+    """Return the plan's way of capture, and the reason if it was chosen for this page."""
+    if options.capture == "canvas":
+        return "canvas", []
+    if options.capture != "auto" or not _may_choose(page, seen, fps):
+        return page.capture_mode, []
+    if seen.unfit:
+        why = f"a canvas would draw {seen.unfit[0]} wrong"
+    elif any(medium.tag == "video" for medium in seen.media):
+        why = "it has videos"
+    else:
+        why = await why_not_canvas(files, entry, page, fps, recorder, frames_to_compare(seen.sweep))
+    if why:
+        return page.capture_mode, [f"not captured from a canvas: {why}"]
+    return "canvas", ["captured from a canvas: some frames look as in the browser's own pictures"]
+
+
+def _may_choose(page: PageSettings, seen: _Look, fps: Fraction) -> bool:
+    return page.capture_mode == "beginframe" and is_worth_it(seen.sweep, frame_count(seen.report.duration, fps))
 
 
 async def _looks(
@@ -226,7 +261,9 @@ async def _look(
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        unfit: set[str] | None = set() if options.capture == "canvas" else None
+        long = bool(visits) and frame_count(report.duration, rate) >= LEAST_MOVING
+        scans = options.capture == "canvas" or (options.capture == "auto" and long)
+        unfit: set[str] | None = set() if scans else None
         swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on, unfit)
         after, _ = await _told_media(session)
         new, late = changed_media(media, after)

@@ -58,7 +58,9 @@ def shots(page: Page, start: int, end: int, **options: Any) -> list[Any]:
 
 
 def test_a_frame_has_a_picture_only_if_something_changed(tmp_path):
-    turns = """addEventListener("hf-seek", ({ detail: { time } }) => { if (time >= 0.5) root.style.background = "#0f0" })"""
+    turns = (
+        """addEventListener("hf-seek", ({ detail: { time } }) => { if (time >= 0.5) root.style.background = "#0f0" })"""
+    )
     with hosted(tmp_path / "a", composition("", turns)) as page:
         assert [number for number, shot in enumerate(shots(page, 0, 30)) if shot] == [0, 15]
         pictures = shots(page, 0, 20, damage_test=False)
@@ -97,7 +99,8 @@ def test_pictures_wait_for_their_reader_and_are_not_overwritten(tmp_path):
             while len(held) < SLOTS - 1:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.3)
-            waiting, reds = len(held), []
+            waiting = len(held)
+            reds: list[int] = []
             while len(reds) < 12:
                 if held:
                     reds.append(int(held.pop(0).pixels[5, 5, 0]))

@@ -1,0 +1,50 @@
+"""Compare two pictures of one page that were drawn in different ways.
+
+Such pictures may differ at edges: one way draws an edge between two pixels, another snaps it to one, and text is drawn
+or resampled. Anything else is a mistake of one of them. A mean, such as PSNR, cannot tell the one from the other: a small
+picture with many edges has 35 dB, and so has a large one that lacks a button.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hfdask.media.picture import Pixels
+
+CLOSE = 8
+"""Difference of a channel that nobody sees: gradients and blurs differ by 1 to 4."""
+
+SHARP = 96
+"""Difference from everything around it that a pixel of a thin line may have, because it is spread over two pixels."""
+
+
+def beyond_edges(a: Pixels, b: Pixels) -> int:
+    """Count the pixels in which two pictures differ by more than the drawing of edges.
+
+    A pixel is right if it differs by at most `CLOSE`. It also is if it lies between its neighbours in the other picture (3x3
+    pixels, give or take `CLOSE`) in one of the pictures, and roughly (give or take `SHARP`) in both.
+
+    Parameters
+    ----------
+    a, b : ndarray of uint8, shape (height, width, 3)
+        Pictures of one size.
+    """
+    if a.shape != b.shape:
+        return int(max(a[..., 0].size, b[..., 0].size))
+    wrong = np.abs(a.astype(np.int16) - b) > CLOSE
+    if not wrong.any():
+        return 0
+    in_a, in_b = _outside(b, a), _outside(a, b)
+    fits = (np.minimum(in_a, in_b) <= CLOSE) & (np.maximum(in_a, in_b) <= SHARP)
+    return int((wrong & ~fits).any(axis=-1).sum())
+
+
+def _outside(picture: Pixels, other: Pixels) -> npt.NDArray[np.int16]:
+    """Return how far each value is outside of the range of its neighbours in the other picture; 0 inside."""
+    from scipy.ndimage import maximum_filter, minimum_filter  # SciPy takes long to load
+
+    low = minimum_filter(other, size=(3, 3, 1)).astype(np.int16)
+    high = maximum_filter(other, size=(3, 3, 1)).astype(np.int16)
+    outside: npt.NDArray[np.int16] = np.maximum(np.maximum(low - picture, picture - high), 0)
+    return outside
