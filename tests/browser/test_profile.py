@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from aftermath import until
@@ -56,15 +57,17 @@ EMPTY = [0, 0, "", 0, [], [], []]
 @asynccontextmanager
 async def opened(folder: Path, browser: chromium.Chromium, text: str) -> AsyncIterator[PageSession]:
     files = write_site(folder, PAGE, {"a.txt": text})
-    async with open_page(browser, files, SETTINGS, Fraction(30), profile=True) as session:
+    settings = msgspec.structs.replace(SETTINGS, capture_mode=browser.mode)
+    async with open_page(browser, files, settings, Fraction(30), profile=True) as session:
         await session.load("index.html")
         yield session
 
 
-def test_a_page_finds_nothing_of_the_pages_before(tmp_path):
+@pytest.mark.parametrize("mode", ["beginframe", "canvas"])
+def test_a_page_finds_nothing_of_the_pages_before(mode, tmp_path):
     async def visit() -> list[Any]:
         found = []
-        async with browser_thread().pool.lease("beginframe", profile=True) as (browser, _):
+        async with browser_thread().pool.lease(mode, profile=True) as (browser, _):
             for text in ("one", "two", "three"):
                 async with opened(tmp_path / text, browser, text) as session:
                     found.append(await session._evaluate(READ))
