@@ -43,7 +43,7 @@ class Slots:
         return {"token": self.token, "size": self.size, "bucket": bucket, "route": shared_route(self.token)}
 
     def map_file(self, folder: Path) -> bool:
-        """Map the file that a page has made under ``folder``. Return false if there is no such file, or no room for it.
+        """Map the file that a page has made under ``folder``, and remove its name. Return false if there is no such file, or no room for it.
 
         The token distinguishes the file from the page's own files of this size.
         """
@@ -57,6 +57,9 @@ class Slots:
                 except OSError:
                     return False
                 self._memory = mmap.mmap(file.fileno(), self.size)
+                # From here on only its two users have the file. If a script of the page could open and cut it, the next
+                # access would end this process.
+                path.unlink()
                 return True
         return False
 

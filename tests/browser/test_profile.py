@@ -176,11 +176,30 @@ def test_a_file_of_a_page_is_never_taken_for_the_slots(tmp_path):
     made = Slots(2 * mmap.PAGESIZE)
     for name, start in (("a", b"x" * 32), ("b", made.token.encode()), ("c", made.token.encode())):
         (tmp_path / name).write_bytes(start + bytes(made.size - 32 - (name == "c")))
-    assert made.map_file(tmp_path)
-    made.view[HEADER] = 7
-    assert (tmp_path / "b").read_bytes()[HEADER] == 7
+    with (tmp_path / "b").open("rb") as file:
+        assert made.map_file(tmp_path)
+        made.view[HEADER] = 7
+        assert file.read()[HEADER] == 7
     assert not any(set((tmp_path / name).read_bytes()[32:]) - {0} for name in "ac")
     assert not Slots(2 * mmap.PAGESIZE).map_file(tmp_path)
+
+
+FIND = """(async () => { const source = `(async () => {
+  const manager = navigator.storageBuckets, found = [];
+  for (const name of await manager.keys()) {
+    const folder = await (await manager.open(name)).getDirectory();
+    for await (const [file] of folder) found.push(file) }
+  postMessage(found) })()`;
+  const worker = new Worker(URL.createObjectURL(new Blob([source])));
+  return new Promise((done) => { worker.onmessage = ({ data }) => done(data) }) })()"""
+
+
+@pytest.mark.parametrize("mode", ["beginframe", "canvas"])
+def test_no_worker_of_a_page_finds_the_file_of_slots(mode, tmp_path):
+    with open_fed(tmp_path, PAGE, ["v"], capture_mode=mode) as fed:
+        assert read(fed.picture(0, {"v": 5})) == 5
+        assert fed.value(FIND) == []
+        assert read(fed.picture(1, {"v": 6})) == 6
 
 
 def test_slots_without_room_for_their_file_are_served(tmp_path, monkeypatch):
