@@ -138,7 +138,8 @@ class RenderConfig(_Options):
     entry : str
         The entry document, relative to the project.
     capture : {"auto", "beginframe", "canvas", "screenshot"}
-        The way frames are taken; ``auto`` asks the browser.
+        The way frames are taken. ``canvas`` is the fastest, and draws some content wrong, of which the plan warns; ``auto``
+        chooses it for long videos if some frames look the same, else ``beginframe``, else ``screenshot``.
     page_errors : {"raise", "warn"}
         ``raise`` to end the render if a script of the page does not catch an exception.
     check : {"report", "strict", "strict-all", "off"}

@@ -25,7 +25,7 @@ from hfdask.page import host_script, picture_worker
 from hfdask.text import legible
 
 SLOTS = 4
-"""Pictures in memory: one that is drawn, one that is encoded, and two between them."""
+"""Pictures in memory: the picture that is drawn, the picture that is encoded, and two between them."""
 
 _NUMBERS = 64
 """Offset of the numbers of the pictures in the slots, behind the token."""

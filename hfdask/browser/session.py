@@ -49,6 +49,7 @@ from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
 from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
+    BrowserCrashError,
     EmptyCompositionError,
     ProjectError,
     RootNotFoundError,
@@ -640,8 +641,11 @@ async def open_page(
             session = await _open(opened, chromium, site, settings, fps, network)
         try:
             yield session
-        except ProjectError:
-            await _close(opened)  # the page failed, not the browser
+        except ProjectError:  # the page failed, not the browser
+            try:
+                await _close(opened)
+            except BrowserCrashError:  # now and then a page that navigates cannot be closed
+                chromium.kill()
             raise
         # After any other error the whole browser is discarded.
         await _close(opened)

@@ -1,8 +1,8 @@
 """Compare two pictures of one page that were drawn in different ways.
 
 Such pictures may differ at edges: one way draws an edge between two pixels, another snaps it to one, and text is drawn
-or resampled. Anything else is a mistake of one of them. A mean, such as PSNR, cannot tell the one from the other: a small
-picture with many edges has 35 dB, and so has a large one that lacks a button.
+or resampled. Anything else is a mistake of one of them. A mean, such as PSNR, cannot distinguish the two: a small
+picture with many edges has 35 dB, and so has a large picture without its button.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hfdask.media.picture import Pixels
 
 CLOSE = 8
-"""Difference of a channel that nobody sees: gradients and blurs differ by 1 to 4."""
+"""Difference of a channel that cannot be seen: gradients and blurs differ by 1 to 4."""
 
 SHARP = 96
 """Difference from everything around it that a pixel of a thin line may have, because it is spread over two pixels."""

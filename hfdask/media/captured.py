@@ -70,7 +70,7 @@ class PngPicture(Picture):
 
 
 class PixelPicture(Picture):
-    """A picture in memory that belongs to somebody else.
+    """A picture in memory that the page uses again.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 // The host of a composition whose pictures are taken from a canvas (docs/decisions/canvas-capture.md).
 //
 // An empty document of the composition's origin has a canvas, and the composition is in a frame inside of the canvas. The browser
-// does not draw such a frame itself, but it tells when its drawing has changed, and gives a recording of it, which a worker draws
+// does not draw such a frame itself, but it fires an event when the drawing has changed, and gives a recording of it, which a worker draws
 // into the canvas. The recording is drawn as a whole, whatever was drawn before.
 //
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the

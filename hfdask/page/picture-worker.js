@@ -34,7 +34,7 @@ async function draw({ number, slot, image }) {
   if (file.write(pixels, { at: layout.first + slot * layout.step }) !== pixels.length) {
     throw new Error("there is no room for a picture");
   }
-  // The number comes last: it tells the reader that the picture is whole.
+  // The number comes last: a reader knows by it that the picture is whole.
   file.write(new Uint32Array([number]), { at: layout.numbers + 4 * slot });
 }
 

@@ -14,7 +14,8 @@ from video_pages import open_fed, read
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import browser_thread, capabilities, chromium
+from hfdask.browser import browser_thread, capabilities, chromium, session
+from hfdask.browser.calls import Patience
 from hfdask.browser.capture import capture
 from hfdask.browser.host import SLOTS
 from hfdask.media.captured import PixelPicture
@@ -152,7 +153,8 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_page_that_breaks_its_host_breaks_only_its_own_render(name, tmp_path):
+def test_a_page_that_breaks_its_host_breaks_only_its_own_render(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(Patience, "close", 3.0)
     script, kind, message = BREAKS[name]
     script = f"""addEventListener("hf-seek", ({{ detail: {{ time }} }}) => {{ if (time >= 0.5) {{ {script} }} }})"""
     moving = MOVING.replace("<script>", f"<script>{script}")
@@ -160,6 +162,27 @@ def test_a_page_that_breaks_its_host_breaks_only_its_own_render(name, tmp_path):
         page.frames(0, 30)
     with hosted(tmp_path / "b", MOVING) as page:
         assert page.pixel(0) == RED
+
+
+def test_a_page_that_cannot_be_closed_keeps_its_error_and_its_browser_is_not_used_again(tmp_path, monkeypatch):
+    async def refuse(*_: object) -> None:
+        raise errors.BrowserCrashError("it did not close a page")
+
+    fails = composition("", "addEventListener('hf-seek', () => { throw new Error('oops') })")
+    browser: list[chromium.Chromium] = []
+
+    def visit() -> None:
+        with hosted(tmp_path / "a", fails) as page:
+            browser.append(page.session.chromium)
+            page.seek(3)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_close", refuse)
+        with pytest.raises(errors.ScriptError, match="oops"):
+            visit()
+    assert not browser[0].alive
+    with hosted(tmp_path / "b", MOVING) as page:
+        assert page.session.chromium is not browser[0]
 
 
 def test_a_worker_without_room_is_an_error(tmp_path, monkeypatch):
@@ -171,6 +194,7 @@ def test_a_worker_without_room_is_an_error(tmp_path, monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_a_browser_without_the_feature_is_refused(monkeypatch):
     hfdask.close_browsers()
     capabilities.canvas_fault.cache_clear()
@@ -251,6 +275,7 @@ def test_a_plan_warns_of_content_that_is_drawn_wrong(project, tmp_path):
     assert hfdask.plan(source, tmp_path / "other").manifest.warnings == ()
 
 
+@pytest.mark.slow
 def test_stills_videos_and_certificates_are_of_the_same_pictures(project, tmp_path):
     source = project(MOVING.replace('data-duration="2"', 'data-duration="0.6"'))
     options: dict[str, Any] = {"capture": "canvas", "chunk_size": 7}
