@@ -67,7 +67,7 @@ async def why_not_canvas(
         return taken
 
     try:
-        composed, drawn = await pictures("beginframe"), await pictures("canvas")
+        drawn, composed = await pictures("canvas"), await pictures("beginframe")
     except HfdaskError as error:
         return error.message
     for frame, a, b in zip(frames, composed, drawn, strict=True):

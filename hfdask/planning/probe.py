@@ -199,7 +199,9 @@ async def _way(
 
 
 def _may_choose(page: PageSettings, seen: _Look, fps: Fraction) -> bool:
-    return page.capture_mode == "beginframe" and is_worth_it(seen.sweep, frame_count(seen.report.duration, fps))
+    if page.capture_mode != "beginframe" or not any(seen.sweep.moved):
+        return False
+    return is_worth_it(seen.sweep, frame_count(seen.report.duration, fps))
 
 
 async def _looks(

@@ -28,6 +28,7 @@ from hfdask.browser import close_browsers
 from hfdask.browser.discovery import ENV_BROWSER
 from hfdask.browser.pool import BrowserPool
 from hfdask.core.model import CaptureMode
+from hfdask.errors import BrowserLaunchError
 from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import Site
 
@@ -293,6 +294,7 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.knowDurations(": lambda page: None,
     "__hfdask.scenesOn()": lambda page: [],
     "__hfdask.sight()": FakePage.sight,
+    "__hfdask.unfit()": lambda page: [],
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
     "__hfdaskText.changed()": lambda page: False,
@@ -307,6 +309,8 @@ def _base64(page: FakePage) -> str:
 
 
 async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool) -> FakeChromium:
+    if mode == "canvas":
+        raise BrowserLaunchError("the fake browser draws nothing into a canvas")
     chromium = FakeChromium(mode, fonts, profile=profile)
     self._launched.append(chromium)  # type: ignore[arg-type]
     return chromium
