@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import Struct
 from playwright.async_api import CDPSession
 
+from hfdask.browser.answers import understood
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.errors import CaptureError
 from hfdask.media.captured import PixelPicture
@@ -89,7 +90,7 @@ class Host:
         options = {"entry": entry, "width": width, "height": height, "worker": picture_worker(), "slots": slots}
         made = await self._cdp.send("Runtime.evaluate", {"expression": host_script(options)})
         if "exceptionDetails" in made:
-            raise _failed(str(made["exceptionDetails"].get("exception", {}).get("description", "")))
+            raise _failed(made["exceptionDetails"].get("exception", {}).get("description", ""))
         self._object = made["result"]["objectId"]
         if failure := await self.call("opened"):
             raise _failed(failure)
@@ -112,7 +113,7 @@ class Host:
         }
         answer = await self._cdp.send("Runtime.callFunctionOn", asked)
         if "exceptionDetails" in answer:
-            raise _failed(str(answer["exceptionDetails"].get("exception", {}).get("description", "")))
+            raise _failed(answer["exceptionDetails"].get("exception", {}).get("description", ""))
         return answer["result"].get("value")
 
     async def slot(self) -> Shot:
@@ -167,7 +168,7 @@ class Shot:
             True to have a picture even if nothing changed.
         """
         answer = await self._host.call("seek", asked, self._number, self._slot, must)
-        return Armed(**answer)
+        return understood(answer, Armed, "its picture", exactly=True)
 
     async def arm(self, must: bool) -> bool:
         """Ask for the picture of the page as it is; return true if it comes for certain."""
@@ -196,5 +197,5 @@ class Shot:
             raise _failed(failure)
 
 
-def _failed(text: str) -> CaptureError:
-    return CaptureError(f"the page cannot be drawn into a canvas: {legible(text)[:600]}; use capture='beginframe'")
+def _failed(text: object) -> CaptureError:
+    return CaptureError(f"the page cannot be drawn into a canvas: {legible(str(text))[:600]}; use capture='beginframe'")

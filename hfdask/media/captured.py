@@ -100,7 +100,7 @@ class PixelPicture(Picture):
 
     def keep(self) -> Picture:
         """Copy the pixels now, so that their memory can be used again."""
-        assert self.frame is not None
+        _ = self.frame
         return self
 
     def release(self) -> None:
