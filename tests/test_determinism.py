@@ -52,7 +52,7 @@ def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     assert video.digest == digest_of(whole)
 
 
-@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "text"}))
+@pytest.mark.parametrize("name", some(ALL, {"canvas_raf"}))
 def test_frames_from_a_canvas_do_not_depend_on_chunks_or_the_damage_test(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=3600, capture="canvas")
     whole = digests(records(plan, tmp_path / "a"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from page_samples import GREEN, RED, Page, box, composition, open_html, svg
+from slow import sampled
 from video_pages import open_fed, read
 
 import hfdask
@@ -152,7 +153,7 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", sampled(BREAKS, 2))
 def test_a_page_that_breaks_its_host_breaks_only_its_own_render(name, tmp_path, monkeypatch):
     monkeypatch.setattr(Patience, "close", 3.0)
     script, kind, message = BREAKS[name]
@@ -216,9 +217,10 @@ def test_a_browser_that_draws_a_canvas_elsewhere_is_refused(monkeypatch):
     capabilities.canvas_fault.cache_clear()
 
 
-@pytest.mark.parametrize(
-    "place", ["position:absolute;left:7px;top:9px", "margin:9px 7px", "position:fixed;left:7px;top:9px;rotate:90deg"]
-)
+PLACES = ["position:fixed;left:7px;top:9px;rotate:90deg", "position:absolute;left:7px;top:9px", "margin:9px 7px"]
+
+
+@pytest.mark.parametrize("place", sampled(PLACES))
 def test_nested_canvases_are_drawn_at_their_place(place, tmp_path):
     canvas = f'<div style="opacity:.99;filter:contrast(1)"><canvas width="20" height="10" style="display:block;{place}"></canvas></div>'
     draw = 'const pen = document.querySelector("canvas").getContext("2d"); pen.fillStyle = "#00f"; pen.fillRect(0, 0, 20, 10)'

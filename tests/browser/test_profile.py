@@ -194,7 +194,7 @@ FIND = """(async () => { const source = `(async () => {
   return new Promise((done) => { worker.onmessage = ({ data }) => done(data) }) })()"""
 
 
-@pytest.mark.parametrize("mode", ["beginframe", "canvas"])
+@pytest.mark.parametrize("mode", [pytest.param("beginframe", marks=pytest.mark.slow), "canvas"])
 def test_no_worker_of_a_page_finds_the_file_of_slots(mode, tmp_path):
     with open_fed(tmp_path, PAGE, ["v"], capture_mode=mode) as fed:
         assert read(fed.picture(0, {"v": 5})) == 5

@@ -23,13 +23,19 @@ SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5) | dict.
 )
 
 
-@pytest.mark.parametrize("name", sampled(NAMES))
-def test_frames_do_not_depend_on_the_frames_before(name: str) -> None:
+HOSTED = [
+    pytest.param(name, "canvas", marks=() if name in ("canvas_raf", "gsap", "text") else pytest.mark.slow)
+    for name in NAMES
+]
+
+
+@pytest.mark.parametrize(("name", "mode"), [*sampled([(name, "beginframe") for name in NAMES]), *HOSTED])
+def test_frames_do_not_depend_on_the_frames_before(name: str, mode: str) -> None:
     project = Project.find(COMPOSITIONS / name, "index.html")
     files = dict(project.files())
     fps = Fraction(30000, 1001) if name == "fps_ntsc" else Fraction(30)
     width, height = (161, 91) if name == "odd_size" else (320, 180)
-    settings = {"width": width, "height": height, "fragment": project.is_fragment}
+    settings = {"width": width, "height": height, "fragment": project.is_fragment, "capture_mode": mode}
     with open_files(files, fps, **settings) as page:
         assert page.loaded.missing in ([], [name])
         run = page.digests(0, FRAMES)
