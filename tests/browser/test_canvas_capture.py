@@ -15,11 +15,12 @@ from video_pages import open_fed, read
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import browser_thread, capabilities, chromium, session
+from hfdask.browser import browser_thread, capabilities, chromium, host, session
 from hfdask.browser.calls import Patience
 from hfdask.browser.capture import capture
 from hfdask.browser.host import SLOTS
 from hfdask.media.captured import PixelPicture
+from hfdask.page import picture_worker
 
 pytestmark = pytest.mark.browser
 
@@ -184,6 +185,22 @@ def test_a_page_that_cannot_be_closed_keeps_its_error_and_its_browser_is_not_use
     assert not browser[0].alive
     with hosted(tmp_path / "b", MOVING) as page:
         assert page.session.chromium is not browser[0]
+
+
+WORKERS = {
+    "fails": ("throw new Error('no pixels')", errors.CaptureError, "cannot be drawn into a canvas: .*no pixels"),
+    "hangs": ("await new Promise(() => {})", errors.PageTimeoutError, "frame 0 was not drawn within 2 s"),
+}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_that_gives_no_picture_is_an_error(name, tmp_path, monkeypatch):
+    spoilt, kind, message = WORKERS[name]
+    draw = "await shot.copyTo(pixels)"
+    assert draw in picture_worker()
+    monkeypatch.setattr(host, "picture_worker", lambda: picture_worker().replace(draw, spoilt))
+    with pytest.raises(kind, match=message), hosted(tmp_path, MOVING, frame_timeout=2.0) as page:
+        page.frames(0, 3)
 
 
 def test_a_worker_without_room_is_an_error(tmp_path, monkeypatch):
