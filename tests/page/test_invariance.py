@@ -24,8 +24,7 @@ SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5) | dict.
 
 
 HOSTED = [
-    pytest.param(name, "canvas", marks=() if name in ("canvas_raf", "text") else pytest.mark.slow)
-    for name in NAMES
+    pytest.param(name, "canvas", marks=() if name in ("canvas_raf", "text") else pytest.mark.slow) for name in NAMES
 ]
 
 
