@@ -149,7 +149,7 @@ class ChunkRun:
             future.release()
             self._failed(error, attempt)
         else:
-            self._copies.note_finished(result.frames, now - (attempt.began or now))
+            self._copies.note_finished(attempt.index, now - (attempt.began or now))
             self._attempts.withdraw_chunk(attempt.index)
             yield result
             future.release()

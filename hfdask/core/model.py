@@ -54,7 +54,7 @@ from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 6
+PROTOCOL = 7
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -92,6 +92,8 @@ class ChunkRange(Value, frozen=True):
         Frames of the whole video.
     key : str
         Digest of everything that can affect these frames (`hfdask.planning.content_keys`).
+    cost : int
+        Expected work, in works of a frame in which nothing changes (`hfdask.core.costs`); 0 if it is not known.
     frames : int
         Number of frames.
     """
@@ -100,6 +102,7 @@ class ChunkRange(Value, frozen=True):
     start: Frame
     end: Frame
     key: Digest = ""
+    cost: Count = 0
 
     @property
     def frames(self) -> int:
@@ -173,7 +176,8 @@ class Sweep(Value, frozen=True):
     """Observations of planning along the timeline (``sweep.json``). Times differ from run to run.
 
     The lists have an entry for each of ``frames``: if the page moved anything since the entry before, if the compositor
-    had anything new to draw (None if it was not asked; in screenshot mode it never is), and the wall seconds.
+    had anything new to draw (None if it was not asked; in screenshot mode it never is), the bytes of its PNG (None if no
+    picture was taken; if one was, ``damage`` says if it differs from the last one), and the wall seconds.
     """
 
     LIMIT: ClassVar[int] = 2**31
@@ -182,10 +186,11 @@ class Sweep(Value, frozen=True):
     frames: Annotated[tuple[Frame, ...], Meta(max_length=MAX_FRAMES)]
     moved: tuple[bool, ...]
     damage: tuple[bool | None, ...]
+    pictures: tuple[Size | None, ...]
     seconds: tuple[Seconds, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.frames) == len(self.moved) == len(self.damage) == len(self.seconds):
+        if {*map(len, (self.moved, self.damage, self.pictures, self.seconds))} != {len(self.frames)}:
             raise ValueError("its lists do not have one entry for each frame")
 
 

@@ -7,7 +7,7 @@ here. The manifest is written last, so a folder with a `plan.json` is a complete
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Unpack
 
@@ -20,9 +20,9 @@ from hfdask.browser.environment import current_environment
 from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
-from hfdask.core.fields import MAX_FILES, Path, clipped
+from hfdask.core.costs import Range, balanced_ranges, chunk_costs
+from hfdask.core.fields import MAX_CHUNKS, MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
-from hfdask.core.frames import chunk_ranges
 from hfdask.core.model import (
     PROTOCOL,
     Artifact,
@@ -40,13 +40,14 @@ from hfdask.core.model import (
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
-from hfdask.errors import InvalidConfigError, PlanError, ProjectError
+from hfdask.errors import PlanError, ProjectError
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.costs import frame_costs
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
@@ -230,11 +231,12 @@ def seal(
             sound=sound,
             warnings=clipped(probed.warnings),
         )
+        costs = _costs(probed, videos)
         key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
+        again = _chunks(_earlier_ranges(store, options, probed.frames, costs), key)
         finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(probed.frames), key)
+        chunks = _priced(again if used else _chunks(_ranges(options, probed.frames, costs), key), costs)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -301,14 +303,44 @@ def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str])
     return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)
 
 
-def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others."""
-    if options.chunk_size or options.target_chunk_frames or options.max_chunks:
+def _priced(chunks: Iterable[ChunkRange], costs: Sequence[int]) -> tuple[ChunkRange, ...]:
+    """Return the chunks with their expected costs, if those of frames are known."""
+    chunks = tuple(chunks)
+    if not costs:
+        return chunks
+    prices = chunk_costs(costs, [(chunk.start, chunk.end) for chunk in chunks])
+    return tuple(msgspec.structs.replace(chunk, cost=cost) for chunk, cost in zip(chunks, prices, strict=True))
+
+
+def _costs(probed: Probe, videos: Sequence[Video]) -> list[int]:
+    films = ((clip, videos[clip.video]) for clip in probed.clips)
+    pixels = probed.page.width * probed.page.height
+    return frame_costs(probed.sweep, probed.frames, pixels, probed.fps, probed.timeline.clips, films)
+
+
+def _ranges(options: RenderConfig, frames: int, costs: Sequence[int]) -> list[Range]:
+    """Return the ranges of chunks: of equal cost if the costs are known and the options leave it to planning."""
+    even = options.ranges(frames)
+    return balanced_ranges(costs, even, options.workers) if costs and not options.sizes_chunks else even
+
+
+def _earlier_ranges(store: Store, options: RenderConfig, frames: int, costs: Sequence[int]) -> list[Range]:
+    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others.
+
+    In a longer video, other ranges follow them.
+    """
+    if options.sizes_chunks:
         return []
     try:
-        return chunk_ranges(frames, size=read_manifest(store).chunks[0].frames)
-    except (PlanError, InvalidConfigError):
+        earlier = [
+            (chunk.start, min(chunk.end, frames)) for chunk in read_manifest(store).chunks if chunk.start < frames
+        ]
+    except PlanError:
         return []
+    done = earlier[-1][1]
+    added = _ranges(options, frames - done, costs[done:]) if done < frames else []
+    ranges = [*earlier, *((done + start, done + end) for start, end in added)]
+    return ranges if len(ranges) <= MAX_CHUNKS else []
 
 
 def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
