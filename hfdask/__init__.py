@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ChunkRange,
         ChunkResult,
         Clip,
+        Cost,
         EncoderSettings,
         Environment,
         Finding,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from hfdask.manifest.plan import Plan
     from hfdask.manifest.records import frame_record
     from hfdask.media.compare import Comparison, compare
+    from hfdask.planning.explanation import ExplainedChunk, Explanation, explain
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
     from hfdask.rendering.still import still
@@ -81,6 +83,7 @@ _HOMES = {
         "ChunkResult",
         "Clip",
         "ColorSpace",
+        "Cost",
         "EncoderSettings",
         "Environment",
         "Finding",
@@ -110,6 +113,7 @@ _HOMES = {
     "manifest.plan": ["Plan"],
     "manifest.records": ["frame_record"],
     "media.compare": ["Comparison", "compare"],
+    "planning.explanation": ["ExplainedChunk", "Explanation", "explain"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
     "rendering.still": ["still"],
@@ -128,9 +132,12 @@ __all__ = [
     "Clip",
     "ColorSpace",
     "Comparison",
+    "Cost",
     "Diagnosis",
     "EncoderSettings",
     "Environment",
+    "ExplainedChunk",
+    "Explanation",
     "Finding",
     "FleetReport",
     "Font",
@@ -174,6 +181,7 @@ __all__ = [
     "delayed_chunks",
     "diagnose",
     "errors",
+    "explain",
     "frame_record",
     "install_browser",
     "install_fonts",

@@ -131,15 +131,18 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 @main.command()
 @_project
 @click.argument("plan_url")
+@click.option("--explain", is_flag=True, help="Show the chunks, what each is expected to cost, and why.")
 @options_of(hfdask.RenderConfig)
 @_as_json
-def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
+def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
     made = hfdask.plan(project, plan_url, **given(options))
     if as_json:
-        _print_json({"plan_url": made.url, "stages": made.stages, **_builtins(made)})
+        _print_json({"plan_url": made.url, "stages": made.stages, "split": made.split, **_builtins(made)})
         return
     answer(repr(made))
+    if explain:
+        _explain(made, options["workers"])
     _print_findings(made.findings)
     for warning in (*made.manifest.warnings, *made.messages):
         say(f"warning: {warning}")
@@ -299,6 +302,21 @@ def _tell_problems(problems: list[str]) -> None:
 def install_browser() -> None:
     """Get a Chromium headless shell, from Playwright or from the system's packages."""
     answer(hfdask.install_browser(say))
+
+
+def _explain(made: hfdask.Plan, workers: int | None) -> None:
+    explanation = hfdask.explain(made)
+    answer(f"{len(made.manifest.chunks)} chunks of {explanation.split}")
+    table = Table("chunk", "frames", "", "cost", "share", "begins", "seconds, about")
+    for each in explanation.chunks:
+        chunk, seconds = each.chunk, "-" if each.seconds is None else f"{each.seconds:.1f}"
+        place = f"{chunk.start}-{chunk.end - 1}"
+        row = (str(chunk.index), place, str(chunk.frames), str(chunk.cost), f"{each.share:.0%}")
+        table.add_row(*row, str(each.turn), seconds)
+    if explanation.chunks:
+        Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100).print(table)
+    if workers and (wall := explanation.seconds(workers)):
+        answer(f"about {wall:.1f} s on {workers} workers, without planning")
 
 
 def _builtins(made: hfdask.Plan) -> dict[str, Any]:

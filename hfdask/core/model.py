@@ -617,8 +617,15 @@ class ChunkResult(Value, frozen=True):
         Frames that were captured again and compared, before this chunk of another plan was reused.
     browser_bytes : int
         Peak memory of its browser, as measured, in bytes.
+    cpu_seconds : float
+        CPU seconds of its browser's processes and of the thread that encoded it. Playwright's driver, and threads that
+        decode source videos, are left out, because chunks share them.
+    uploaded : int
+        Bytes of its files: video, frame record and pictures at the seams.
     frames : int
         Number of frames.
+    worker_seconds : float
+        Wall seconds that a worker gave to it.
     """
 
     plan_hash: Digest
@@ -644,6 +651,8 @@ class ChunkResult(Value, frozen=True):
     reused: bool = False
     checked: Frame = 0
     browser_bytes: Count = 0
+    cpu_seconds: Seconds = 0.0
+    uploaded: Size = 0
 
     def __post_init__(self) -> None:
         if self.end <= self.start:
@@ -659,6 +668,12 @@ class ChunkResult(Value, frozen=True):
     def frames_url(self) -> str:
         """URL of the chunk's `FrameRecord`."""
         return self.url + ".frames.json"
+
+    @property
+    def worker_seconds(self) -> float:
+        # Capture and encode run at the same time.
+        others = sum(self.stages.get(stage, 0.0) for stage in ("materialise", "boot", "upload"))
+        return others + max(self.stages.get("capture", 0.0), self.stages.get("encode", 0.0))
 
 
 class Seam(Value, frozen=True):
@@ -723,6 +738,35 @@ class Finding(Value, frozen=True):
         ]
 
 
+class Cost(Value, frozen=True):
+    """The work of a render's chunks.
+
+    Planning and assembly are left out, because they run beside the chunks, mostly on the driver. So are workers
+    without work.
+
+    Attributes
+    ----------
+    worker_seconds : float
+        Wall seconds that workers give to chunks.
+    cpu_seconds : float
+        CPU seconds of chunks, as in `ChunkResult.cpu_seconds`.
+    bytes_moved : int
+        Bytes that are written to stores and read from them: files of chunks, their videos again for assembly, and the
+        finished video. The project's files, which each machine fetches once, are left out.
+    """
+
+    worker_seconds: Seconds
+    cpu_seconds: Seconds
+    bytes_moved: Count
+
+    def money(self, price: float) -> float:
+        """Return the price of the worker seconds, in the unit of ``price``, which is for one worker and an hour."""
+        return self.worker_seconds / 3600 * price
+
+    def __str__(self) -> str:
+        return f"{self.worker_seconds:.1f} worker seconds, {self.cpu_seconds:.1f} CPU seconds, {self.bytes_moved / 1e6:.1f} MB moved"
+
+
 class RenderResult(Value, frozen=True):
     """A finished, verified video.
 
@@ -756,6 +800,8 @@ class RenderResult(Value, frozen=True):
         URL of the certificate, if one was requested.
     planned_on, assembled_on : str
         Addresses of the workers that planned and assembled; empty if the driver did.
+    cost : Cost
+        The work of the chunks that this call rendered, without those that it reused.
     """
 
     output: str
@@ -778,6 +824,16 @@ class RenderResult(Value, frozen=True):
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""
+
+    @property
+    def cost(self) -> Cost:
+        rendered = [chunk for chunk in self.chunks if not chunk.reused]
+        read = sum(chunk.size for chunk in self.chunks)
+        return Cost(
+            worker_seconds=sum(chunk.worker_seconds for chunk in rendered),
+            cpu_seconds=sum(chunk.cpu_seconds for chunk in rendered),
+            bytes_moved=sum(chunk.uploaded for chunk in rendered) + read + self.size,
+        )
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one flat dictionary for each chunk, as for ``pandas.DataFrame(result.to_rows())``.

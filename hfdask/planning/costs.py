@@ -22,7 +22,7 @@ from itertools import pairwise
 import numpy as np
 
 from hfdask.core.costs import MOVING, STILL
-from hfdask.core.model import Clip, Sweep, Video
+from hfdask.core.model import Clip, Manifest, Sweep, Video
 from hfdask.core.video_clip import VideoClip, frames_of
 
 FULLNESS = 12.0
@@ -33,6 +33,13 @@ FILM = 3.0
 
 STEPS = tuple(round(MOVING * 2 ** (step / 2)) for step in range(13))
 """Possible costs of a frame that changes: each is about 1.4 times the one before."""
+
+
+def costs_in(manifest: Manifest, sweep: Sweep) -> list[int]:
+    """Return the expected costs of a plan's frames; the chunks of the manifest do not matter."""
+    films = ((clip, manifest.videos[clip.video]) for clip in manifest.clips)
+    pixels = manifest.width * manifest.height
+    return frame_costs(sweep, manifest.frames, pixels, manifest.fps.fraction, manifest.timeline.clips, films)
 
 
 def frame_costs(

@@ -7,7 +7,7 @@ here. The manifest is written last, so a folder with a `plan.json` is a complete
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Unpack
 
@@ -20,13 +20,11 @@ from hfdask.browser.environment import current_environment
 from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
-from hfdask.core.costs import Range, balanced_ranges, chunk_costs
-from hfdask.core.fields import MAX_CHUNKS, MAX_FILES, Path, clipped
+from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
 from hfdask.core.model import (
     PROTOCOL,
     Artifact,
-    ChunkRange,
     Finding,
     Manifest,
     PageSettings,
@@ -40,20 +38,21 @@ from hfdask.core.model import (
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
-from hfdask.errors import PlanError, ProjectError
-from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
+from hfdask.errors import ProjectError
+from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
-from hfdask.manifest.reading import read_manifest, require_consistent
+from hfdask.manifest.reading import require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
-from hfdask.planning.costs import frame_costs
+from hfdask.planning.costs import costs_in
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
+from hfdask.planning.splitting import split
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
-from hfdask.store import Place, Snapshot, StorageOptions, Store
+from hfdask.store import Place, Snapshot, StorageOptions
 
 
 @worked
@@ -68,6 +67,7 @@ def plan(
 ) -> Plan:
     """Freeze a project into a plan.
 
+    Chunks have equal length or equal expected cost, whichever is expected to end sooner (docs/plan-format.md, "Chunks").
     If there is a plan at the URL and some of its chunks can be reused, the new plan keeps its ranges of frames, unless
     the configuration asks for others. The number of workers does not matter then.
 
@@ -231,12 +231,8 @@ def seal(
             sound=sound,
             warnings=clipped(probed.warnings),
         )
-        costs = _costs(probed, videos)
-        key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, probed.frames, costs), key)
-        finished = location.child(CHUNKS).store().names() if again else {}
-        used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = _priced(again if used else _chunks(_ranges(options, probed.frames, costs), key), costs)
+        costs = costs_in(manifest, probed.sweep)
+        chunks, why = split(location, options, probed.frames, costs, chunk_keys(manifest, probed.sight, files))
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -245,7 +241,7 @@ def seal(
             mixer.keep(sound)
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
-    return Plan(location, manifest, clock.rounded(), probed.messages, findings)
+    return Plan(location, manifest, clock.rounded(), probed.messages, findings, why)
 
 
 def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
@@ -296,51 +292,6 @@ def _asked(artifacts: Iterable[Artifact], probed: Probe) -> set[str]:
     """Return the digests of the files that the page itself asks for."""
     own = {each.sha256 for each in artifacts if each.path in probed.sight.served}
     return own | {each.sha256 for each in probed.resources if each.key in probed.asked}
-
-
-def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
-    unnamed = (ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
-    return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)
-
-
-def _priced(chunks: Iterable[ChunkRange], costs: Sequence[int]) -> tuple[ChunkRange, ...]:
-    """Return the chunks with their expected costs, if those of frames are known."""
-    chunks = tuple(chunks)
-    if not costs:
-        return chunks
-    prices = chunk_costs(costs, [(chunk.start, chunk.end) for chunk in chunks])
-    return tuple(msgspec.structs.replace(chunk, cost=cost) for chunk, cost in zip(chunks, prices, strict=True))
-
-
-def _costs(probed: Probe, videos: Sequence[Video]) -> list[int]:
-    films = ((clip, videos[clip.video]) for clip in probed.clips)
-    pixels = probed.page.width * probed.page.height
-    return frame_costs(probed.sweep, probed.frames, pixels, probed.fps, probed.timeline.clips, films)
-
-
-def _ranges(options: RenderConfig, frames: int, costs: Sequence[int]) -> list[Range]:
-    """Return the ranges of chunks: of equal cost if the costs are known and the options leave it to planning."""
-    even = options.ranges(frames)
-    return balanced_ranges(costs, even, options.workers) if costs and not options.sizes_chunks else even
-
-
-def _earlier_ranges(store: Store, options: RenderConfig, frames: int, costs: Sequence[int]) -> list[Range]:
-    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others.
-
-    In a longer video, other ranges follow them.
-    """
-    if options.sizes_chunks:
-        return []
-    try:
-        earlier = [
-            (chunk.start, min(chunk.end, frames)) for chunk in read_manifest(store).chunks if chunk.start < frames
-        ]
-    except PlanError:
-        return []
-    done = earlier[-1][1]
-    added = _ranges(options, frames - done, costs[done:]) if done < frames else []
-    ranges = [*earlier, *((done + start, done + end) for start, end in added)]
-    return ranges if len(ranges) <= MAX_CHUNKS else []
 
 
 def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:

@@ -30,6 +30,7 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
     if work.before:
         files[name + ".before.png"] = work.before[0]
     files[name + ".last.png"] = work.last
+    work.uploaded = sum(len(item) if isinstance(item, bytes) else item.stat().st_size for item in files.values())
     concurrently(lambda item: output.put(*item), files.items())
 
 
@@ -58,6 +59,8 @@ def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) 
         messages=len(work.messages),
         attempt=observer.attempt,
         browser_bytes=work.browser_bytes,
+        cpu_seconds=round(work.cpu_seconds, 4),
+        uploaded=work.uploaded,
     )
 
 

@@ -138,10 +138,7 @@ def test_ranges_of_an_earlier_plan_stay_and_a_longer_video_gets_more(page, tmp_p
 
 
 def test_pixels_do_not_depend_on_ranges_of_equal_cost(page, tmp_path):
-    plans = [
-        hfdask.plan(page, tmp_path / name, **options)
-        for name, options in (("a", {"workers": 2}), ("b", {"chunk_size": 170}))
-    ]
+    plans = [hfdask.plan(page, tmp_path / "a", workers=2), hfdask.plan(page, tmp_path / "b", chunk_size=170)]
     shown = [digests(records(plan, Path(tmp_path / f"chunks-{number}"))) for number, plan in enumerate(plans)]
     assert shown[0] == shown[1]
     assert [chunk.frames for chunk in plans[0].manifest.chunks] != [chunk.frames for chunk in plans[1].manifest.chunks]

@@ -108,6 +108,9 @@ class _Processes:
         self._lost = f"the browser lost {name}"
         self.kill()
 
+    def cpu_seconds(self) -> float:
+        return 0.0
+
     def lost(self) -> str:
         return self._lost
 
