@@ -50,8 +50,11 @@ if TYPE_CHECKING:
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
+    from hfdask.diagnostics.benchmark import Benchmark, Difference, Recommendation, Trial
+    from hfdask.diagnostics.cost_model import CostModel, TrialChunk
     from hfdask.diagnostics.doctor import Diagnosis, diagnose
     from hfdask.diagnostics.fleet import FleetReport, survey
+    from hfdask.diagnostics.sweep import sweep
     from hfdask.errors import HfdaskError
     from hfdask.fonts.install import install_fonts
     from hfdask.manifest.plan import Plan
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from hfdask.planning.explanation import ExplainedChunk, Explanation, explain
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
+    from hfdask.rendering.estimate import Estimate, estimate
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
     from hfdask.text import legible
@@ -106,8 +110,11 @@ _HOMES = {
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
+    "diagnostics.benchmark": ["Benchmark", "Difference", "Recommendation", "Trial"],
+    "diagnostics.cost_model": ["CostModel", "TrialChunk"],
     "diagnostics.doctor": ["Diagnosis", "diagnose"],
     "diagnostics.fleet": ["FleetReport", "survey"],
+    "diagnostics.sweep": ["sweep"],
     "errors": ["HfdaskError"],
     "fonts.install": ["install_fonts"],
     "manifest.plan": ["Plan"],
@@ -116,6 +123,7 @@ _HOMES = {
     "planning.explanation": ["ExplainedChunk", "Explanation", "explain"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
+    "rendering.estimate": ["Estimate", "estimate"],
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
     "text": ["legible"],
@@ -126,6 +134,7 @@ __all__ = [
     "Artifact",
     "AssembleOptions",
     "Assembly",
+    "Benchmark",
     "CheckReport",
     "ChunkRange",
     "ChunkResult",
@@ -133,9 +142,12 @@ __all__ = [
     "ColorSpace",
     "Comparison",
     "Cost",
+    "CostModel",
     "Diagnosis",
+    "Difference",
     "EncoderSettings",
     "Environment",
+    "Estimate",
     "ExplainedChunk",
     "Explanation",
     "Finding",
@@ -156,6 +168,7 @@ __all__ = [
     "Rate",
     "RatePoint",
     "Ratio",
+    "Recommendation",
     "Render",
     "RenderConfig",
     "RenderOptions",
@@ -167,6 +180,8 @@ __all__ = [
     "Sweep",
     "TimeBase",
     "Timeline",
+    "Trial",
+    "TrialChunk",
     "Verification",
     "Video",
     "VideoClip",
@@ -181,6 +196,7 @@ __all__ = [
     "delayed_chunks",
     "diagnose",
     "errors",
+    "estimate",
     "explain",
     "frame_record",
     "install_browser",
@@ -192,6 +208,7 @@ __all__ = [
     "still",
     "submit",
     "survey",
+    "sweep",
     "verify",
 ]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -40,6 +40,12 @@ def costs_in(manifest: Manifest, sweep: Sweep) -> list[int]:
     films = ((clip, manifest.videos[clip.video]) for clip in manifest.clips)
     pixels = manifest.width * manifest.height
     return frame_costs(sweep, manifest.frames, pixels, manifest.fps.fraction, manifest.timeline.clips, films)
+
+
+def picture_bytes(manifest: Manifest, sweep: Sweep) -> np.ndarray:
+    """Return the expected bytes of each frame's PNG."""
+    borders = _borders(manifest.timeline.clips, manifest.fps.fraction, manifest.frames)
+    return _picture_bytes(sweep, manifest.frames, borders)
 
 
 def frame_costs(
@@ -67,9 +73,7 @@ def frame_costs(
     """
     if not sweep.frames:
         return []
-    fullness, shown = np.zeros(frames), np.zeros(frames)
-    for start, end, value in _pictures(sweep, pixels, _borders(clips, fps, frames)):
-        fullness[start:end] = value
+    fullness, shown = _picture_bytes(sweep, frames, _borders(clips, fps, frames)) / pixels, np.zeros(frames)
     for clip, film in films:
         window = frames_of(clip, fps)
         shown[max(0, window.start) : max(0, window.stop)] += min(1.0, math.prod(film.source.natural_size) / pixels)
@@ -106,14 +110,16 @@ def _borders(clips: Iterable[Clip], fps: Fraction, frames: int) -> list[int]:
     return sorted({0, frames, *(place for place in places if 0 < place < frames)})
 
 
-def _pictures(sweep: Sweep, pixels: int, borders: Sequence[int]) -> Iterator[tuple[int, int, float]]:
-    """Yield ranges of frames with the bytes a pixel of the nearest picture, if possible one between the same borders."""
-    known = [(frame, size / pixels) for frame, size in zip(sweep.frames, sweep.pictures, strict=True) if size]
+def _picture_bytes(sweep: Sweep, frames: int, borders: Sequence[int]) -> np.ndarray:
+    """Return the size of the nearest picture for each frame, if possible of one between the same borders."""
+    known = [(frame, size) for frame, size in zip(sweep.frames, sweep.pictures, strict=True) if size]
     places = [frame for frame, _ in known]
+    sizes = np.zeros(frames)
     for start, end in pairwise(borders) if known else ():
         near = known[bisect_left(places, start) : bisect_left(places, end)]
         if not near:
             near = [min(known, key=lambda each: abs(2 * each[0] - (start + end - 1)))]
         middles = [(left + right + 1) // 2 for (left, _), (right, _) in pairwise(near)]
-        for (first, last), (_, value) in zip(pairwise([start, *middles, end]), near, strict=True):
-            yield first, last, value
+        for (first, last), (_, size) in zip(pairwise([start, *middles, end]), near, strict=True):
+            sizes[first:last] = size
+    return sizes
