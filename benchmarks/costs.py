@@ -76,7 +76,7 @@ def compare(console: Console, project: Path, workers: int, simulated: int, repea
     ):
         table.add_column(name, justify="left" if name == "chunks of" else "right")
     for (way, sized_for), results in rows.items():
-        seconds = [[chunk.worker_seconds for chunk in result.chunks] for result in results]
+        seconds = [[chunk.seconds for chunk in result.chunks] for result in results]
         # The plan's expected costs decide the order, the measured seconds the end.
         ends = [expected_end(each, sized_for) for each in seconds]
         table.add_row(
@@ -123,7 +123,7 @@ def facts(project: Path, size: int) -> tuple[list[list[float]], list[float], lis
                     ]
                 )
                 cpu.append(chunk.cpu_seconds)
-                wall.append(chunk.worker_seconds)
+                wall.append(chunk.seconds)
     return terms, cpu, wall
 
 
@@ -132,8 +132,9 @@ def fit(console: Console, projects: Sequence[Path], size: int) -> None:
     terms, cpu, wall = [], [], []
     for project in projects:
         found = facts(project, size)
-        for all_of, some in zip((terms, cpu, wall), found, strict=True):
-            all_of += some
+        terms += found[0]
+        cpu += found[1]
+        wall += found[2]
         console.print(
             f"{project.name}: {len(found[1])} warm chunks, CPU {sum(found[1]):.1f} s, wall {sum(found[2]):.1f} s"
         )

@@ -603,6 +603,8 @@ class ChunkResult(Value, frozen=True):
         Frames that were equal to the frame before, and cost no picture.
     stages : dict of str to float
         Wall seconds by stage: materialise, boot, capture, encode, upload. Capture and encode run at the same time.
+    seconds : float
+        Wall seconds of the whole chunk, until its files were uploaded; 0 if they were not recorded.
     warm : bool
         True if its browser was running before.
     worker, browser : str
@@ -618,14 +620,12 @@ class ChunkResult(Value, frozen=True):
     browser_bytes : int
         Peak memory of its browser, as measured, in bytes.
     cpu_seconds : float
-        CPU seconds of its browser's processes and of the thread that encoded it. Playwright's driver, and threads that
+        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the thread that encoded it. Playwright's driver, and threads that
         decode source videos, are left out, because chunks share them.
     uploaded : int
         Bytes of its files: video, frame record and pictures at the seams.
     frames : int
         Number of frames.
-    worker_seconds : float
-        Wall seconds that a worker gave to it.
     """
 
     plan_hash: Digest
@@ -651,6 +651,7 @@ class ChunkResult(Value, frozen=True):
     reused: bool = False
     checked: Frame = 0
     browser_bytes: Count = 0
+    seconds: Seconds = 0.0
     cpu_seconds: Seconds = 0.0
     uploaded: Size = 0
 
@@ -668,12 +669,6 @@ class ChunkResult(Value, frozen=True):
     def frames_url(self) -> str:
         """URL of the chunk's `FrameRecord`."""
         return self.url + ".frames.json"
-
-    @property
-    def worker_seconds(self) -> float:
-        # Capture and encode run at the same time.
-        others = sum(self.stages.get(stage, 0.0) for stage in ("materialise", "boot", "upload"))
-        return others + max(self.stages.get("capture", 0.0), self.stages.get("encode", 0.0))
 
 
 class Seam(Value, frozen=True):
@@ -830,7 +825,7 @@ class RenderResult(Value, frozen=True):
         rendered = [chunk for chunk in self.chunks if not chunk.reused]
         read = sum(chunk.size for chunk in self.chunks)
         return Cost(
-            worker_seconds=sum(chunk.worker_seconds for chunk in rendered),
+            worker_seconds=sum(chunk.seconds for chunk in rendered),
             cpu_seconds=sum(chunk.cpu_seconds for chunk in rendered),
             bytes_moved=sum(chunk.uploaded for chunk in rendered) + read + self.size,
         )

@@ -164,7 +164,7 @@ def _measured(result: ChunkResult) -> TrialChunk:
     return TrialChunk(
         frames=result.frames,
         changed=result.frames - result.static_frames,
-        seconds=round(result.worker_seconds, 4),
+        seconds=round(result.seconds, 4),
         cold=not result.warm,
     )
 

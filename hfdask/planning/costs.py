@@ -25,10 +25,10 @@ from hfdask.core.costs import MOVING, STILL
 from hfdask.core.model import Clip, Manifest, Sweep, Video
 from hfdask.core.video_clip import VideoClip, frames_of
 
-FULLNESS = 12.0
+FULLNESS = 4.0
 """Cost of a byte of PNG a pixel, in costs of an empty picture (measured: docs/decisions/equal-cost.md)."""
 
-FILM = 3.0
+FILM = 2.0
 """Cost of a source video that fills the picture, in the same unit."""
 
 STEPS = tuple(round(MOVING * 2 ** (step / 2)) for step in range(13))

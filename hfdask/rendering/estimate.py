@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,6 +43,10 @@ SAMPLES = 8
 
 SAMPLE_FRAMES = 12
 """Frames of each."""
+
+
+LOOKAHEAD = 40
+"""Frames that x264 holds back: the last ones of a chunk are encoded after the last capture."""
 
 
 @dataclass(frozen=True)
@@ -127,17 +131,18 @@ def estimate(
         costs = costs_in(plan.manifest, sweep) or [STILL] * plan.manifest.frames
         samples = sample_ranges(costs)
         cold, warm = _render_samples(plan, samples, Path(scratch), min(workers, cores))
-        rates = Rates.of(costs, warm)
-    return _estimate(plan, costs, workers, rates, _startup(cold, warm), sum(end - start for start, end in samples))
+    rates = Rates.of(costs, cold, warm)
+    return _estimate(plan, costs, workers, rates, sum(end - start for start, end in samples))
 
 
-def _estimate(plan: Plan, costs: Sequence[int], workers: int, rates: Rates, startup: float, sampled: int) -> Estimate:
+def _estimate(plan: Plan, costs: Sequence[int], workers: int, rates: Rates, sampled: int) -> Estimate:
     chunks = [rates.chunk(costs[chunk.start : chunk.end]) for chunk in plan.manifest.chunks]
     planning = sum(plan.stages.values())
     video = sum(chunk.video for chunk in chunks)
+    started = min(workers, len(chunks))
     cost = Cost(
-        worker_seconds=sum(chunk.seconds for chunk in chunks) + startup * min(workers, len(chunks)),
-        cpu_seconds=sum(chunk.cpu for chunk in chunks),
+        worker_seconds=sum(chunk.seconds for chunk in chunks) + rates.startup * started,
+        cpu_seconds=sum(chunk.cpu for chunk in chunks) + rates.startup_cpu * started,
         bytes_moved=round(3 * video + rates.other_bytes * len(chunks)),
     )
     return Estimate(
@@ -146,7 +151,7 @@ def _estimate(plan: Plan, costs: Sequence[int], workers: int, rates: Rates, star
         workers=workers,
         cost=cost,
         planning_seconds=planning,
-        wall_seconds=planning + startup + expected_end([chunk.seconds for chunk in chunks], workers),
+        wall_seconds=planning + rates.startup + expected_end([chunk.seconds for chunk in chunks], workers),
         sampled_frames=sampled,
     )
 
@@ -206,13 +211,6 @@ def _render_samples(
     ]
 
 
-def _startup(cold: Iterable[ChunkResult], warm: Sequence[Sample]) -> float:
-    """Return the seconds that a browser takes to start: what the boot of a cold chunk takes longer."""
-    usual = median(each.record.stages.get("boot", 0.0) for each in warm)
-    starts = [each.stages.get("boot", 0.0) - usual for each in cold if not each.warm]
-    return max(0.0, median(starts)) if starts else 0.0
-
-
 @dataclass(frozen=True)
 class ChunkEstimate:
     """Seconds, CPU seconds, and bytes of the video of a chunk."""
@@ -228,74 +226,84 @@ class Rates:
 
     Attributes
     ----------
-    capture, encode, packet : dict of int to float
-        Seconds to capture, seconds to encode, and bytes in the video of a frame, by its expected cost.
+    capture, encode, late, packet : dict of int to float
+        For a frame, by its expected cost: seconds to capture and to encode it, the part of these seconds in which the
+        encoder works after the last capture, and bytes in the video.
     first_packet : dict of int to float
         Bytes of the first frame of a chunk, by its expected cost.
     fixed, fixed_cpu : float
         Seconds and CPU seconds of a chunk besides its frames.
     cpu : float
         CPU seconds of a second of capture and encoding.
+    startup, startup_cpu : float
+        Seconds and CPU seconds of the start of a browser.
     other_bytes : float
         Bytes of a chunk's files besides its video.
     """
 
     capture: dict[int, float]
     encode: dict[int, float]
+    late: dict[int, float]
     packet: dict[int, float]
     first_packet: dict[int, float]
     fixed: float
     fixed_cpu: float
     cpu: float
+    startup: float
+    startup_cpu: float
     other_bytes: float
 
     @classmethod
-    def of(cls, costs: Sequence[int], samples: Sequence[Sample]) -> Rates:
-        """Take the rates from rendered samples."""
-        capture, packet = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
-        encode, first = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
-        fixed, work, cpu, others = [], [], [], []
+    def of(cls, costs: Sequence[int], cold: Sequence[ChunkResult], samples: Sequence[Sample]) -> Rates:
+        """Take the rates from rendered samples; ``cold`` are renderings of the first one with browsers that were started."""
+        capture, encode, late, packet, first = (defaultdict[int, list[float]](list) for _ in range(5))
+        fixed, work = [], []
         for sample in samples:
-            record, seconds = sample.record, sample.frames.seconds
+            record, seconds, stages = sample.record, sample.frames.seconds, sample.record.stages
             levels = costs[record.start : record.end]
             # The first frame of a chunk has a picture in any case.
+            pictures = max(levels[0], MOVING) + sum(levels[1:])
+            around = sum(stages.get(stage, 0.0) for stage in ("materialise", "boot", "upload"))
+            after = max(0.0, record.seconds - around - stages.get("capture", 0.0))
             for level, taken, size in zip(levels[1:], seconds[1:], sample.packets[1:], strict=True):
                 capture[level].append(taken)
+                encode[level].append(stages.get("encode", 0.0) * level / pictures)
+                late[level].append(after * level / pictures)
                 packet[level].append(size)
             first[levels[0]].append(sample.packets[0])
-            encoding = record.stages.get("encode", 0.0)
-            pictures = max(levels[0], MOVING) + sum(levels[1:])
-            for level in levels[1:]:
-                encode[level].append(encoding * level / pictures)
-            around = record.worker_seconds - max(record.stages.get("capture", 0.0), encoding)
-            fixed.append(around + max(0.0, record.stages.get("capture", 0.0) - sum(seconds)))
-            work.append(sum(seconds) + encoding)
-            cpu.append(record.cpu_seconds)
-            others.append(record.uploaded - record.size)
-        fixed_cpu, rate = nnls(np.column_stack([np.ones(len(work)), work]), np.array(cpu))[0]
+            fixed.append(around + max(0.0, stages.get("capture", 0.0) - sum(seconds[1:])))
+            work.append(sum(seconds[1:]) + stages.get("encode", 0.0))
+        cpu = np.array([sample.record.cpu_seconds for sample in samples])
+        fixed_cpu, rate = nnls(np.column_stack([np.ones(len(work)), work]), cpu)[0]
+        started = [each for each in cold if not each.warm]
+        warm = samples[0].record
         return cls(
             capture=_means(capture),
             encode=_means(encode),
+            late=_means(late),
             packet=_means(packet),
             first_packet=_means(first),
             fixed=median(fixed),
             fixed_cpu=float(fixed_cpu),
             cpu=float(rate),
-            other_bytes=float(np.mean(others)),
+            startup=max(0.0, median(each.seconds for each in started) - warm.seconds) if started else 0.0,
+            startup_cpu=max(0.0, median(each.cpu_seconds for each in started) - warm.cpu_seconds) if started else 0.0,
+            other_bytes=float(np.mean([sample.record.uploaded - sample.record.size for sample in samples])),
         )
 
     def chunk(self, costs: Sequence[int]) -> ChunkEstimate:
         """Return what a chunk with frames of these expected costs takes."""
-        counts = {level: costs.count(level) for level in set(costs)}
-        capture, encode, packets = (
-            sum(count * at_level(known, level) for level, count in counts.items())
-            for known in (self.capture, self.encode, self.packet)
-        )
+        capture, encode, packets = (_summed(known, costs) for known in (self.capture, self.encode, self.packet))
         return ChunkEstimate(
-            seconds=self.fixed + max(capture, encode),
+            seconds=self.fixed + max(capture, encode) + _summed(self.late, costs[-LOOKAHEAD:]),
             cpu=self.fixed_cpu + self.cpu * (capture + encode),
             video=packets + at_level(self.first_packet, costs[0]),
         )
+
+
+def _summed(known: Mapping[int, float], costs: Sequence[int]) -> float:
+    """Return the sum over frames of a value that is known by expected cost."""
+    return sum(count * at_level(known, level) for level, count in Counter(costs).items())
 
 
 def _means(known: Mapping[int, Sequence[float]]) -> dict[int, float]:

@@ -53,6 +53,7 @@ def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) 
         last_digest=work.digests[-1],
         static_frames=work.damage.count(False),
         stages=clock.rounded(),
+        seconds=round(clock.elapsed, 4),
         warm=work.warm,
         worker=worker_name(observer),
         browser=manifest.environment.browser,

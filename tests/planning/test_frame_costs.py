@@ -59,7 +59,7 @@ def test_fuller_pictures_cost_more_and_the_nearest_one_counts():
     sweep = swept((0, 4, 9), (True,) * 3, (True,) * 3, (10, 10, 1000))
     costs = costs_of(sweep, 10)
     assert costs == sorted(costs)
-    assert (costs[6], costs[7]) == (MOVING, STEPS[7])  # 1 + 12 bytes a pixel, rounded down to a step
+    assert (costs[6], costs[7]) == (MOVING, STEPS[4])  # 1 + 4 for a byte a pixel, rounded down to a step
 
 
 def test_clips_are_borders_between_pictures():
@@ -85,7 +85,7 @@ def test_a_heavy_scene_is_split_evenly(page, tmp_path):
     chunks = hfdask.plan(page, tmp_path / "plan", workers=2).manifest.chunks
     heavy = [max(0, min(chunk.end, 330) - max(chunk.start, 240)) for chunk in chunks]
     assert len(heavy) == 6
-    assert max(heavy) - min(heavy) <= 2
+    assert max(heavy) < 1.3 * min(heavy)
     assert max(chunk.cost for chunk in chunks) < 1.1 * min(chunk.cost for chunk in chunks)
 
 
