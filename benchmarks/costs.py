@@ -2,17 +2,17 @@
 
     costs.py --workers 2 --simulated 4 --repeat 3        # a film with one heavy scene
     costs.py --fit examples/title examples/film          # costs of frames of projects, in CPU and wall seconds
+    costs.py --estimate examples/title examples/film     # estimates before and after a render, against it
 
 Without projects it takes a generated film: twenty seconds of text, with three seconds in which a canvas draws 6,000
-discs. Equal length and equal cost take turns. A simulated time gives the measured seconds of a run's chunks to workers
-in the order in which the scheduler would start them. ``--fit`` compares the seconds of chunks with what their frames
+discs. Equal length and equal cost take turns. A simulated time gives the CPU seconds of a run's chunks to workers, in
+the order in which the scheduler would start them. ``--fit`` compares the seconds of chunks with what their frames
 do. The constants of `hfdask.planning.costs` came from that.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -35,34 +35,32 @@ from hfdask.manifest.location import SWEEP
 from hfdask.planning.costs import picture_bytes
 
 OPTIONS: dict[str, Any] = {"check": "off", "progress": False}
+PLANNING = ("check", "compile", "probe", "sweep", "freeze", "mix")
 
 
-def run(project: Path, folder: Path, workers: int, sized_for: int, size: int | None) -> hfdask.RenderResult:
-    """Render a project on workers of this process, and say how long its chunks took together."""
-    sizes = {"workers": sized_for} if size is None else {"chunk_size": size}
-    with client_for(None, workers) as client:
-        began = time.perf_counter()
-        plan = hfdask.plan(project, folder / "plan", check="off", **sizes)
-        planned = time.perf_counter() - began
-        result = hfdask.render(project, folder / "out.mp4", client=client, plan_dir=folder / "plan", **OPTIONS, **sizes)
-    assert result.plan_hash == plan.hash
-    result.stages["chunks"] = result.stages["total"] - planned
-    return result
+def run(project: Path, workers: int, options: dict[str, int]) -> hfdask.RenderResult:
+    """Render a project on workers of this process."""
+    with tempfile.TemporaryDirectory(prefix="hfdask-costs-") as scratch, client_for(None, workers) as client:
+        return hfdask.render(project, Path(scratch) / "out.mp4", client=client, **OPTIONS, **options)
+
+
+def chunks_wall(result: hfdask.RenderResult) -> float:
+    """Return the seconds of a render without planning."""
+    return result.stages["total"] - sum(result.stages.get(stage, 0.0) for stage in PLANNING)
 
 
 def compare(console: Console, project: Path, workers: int, simulated: int, repeat: int) -> None:
     """Print the times of both ways, which take turns."""
+    with tempfile.TemporaryDirectory(prefix="hfdask-costs-") as scratch:
+        frames = hfdask.plan(project, Path(scratch) / "plan", check="off").manifest.frames
     rows: dict[tuple[str, int], list[hfdask.RenderResult]] = {}
     for _ in range(repeat):
-        for sized_for in (workers, simulated):
-            for way in ("equal length", "equal cost"):
-                with tempfile.TemporaryDirectory(prefix="hfdask-costs-") as scratch:
-                    folder = Path(scratch)
-                    frames = hfdask.plan(project, folder / "length", check="off").manifest.frames
-                    even = chunk_ranges(frames, workers=sized_for)[0][1]
-                    made = run(project, folder, workers, sized_for, even if way == "equal length" else None)
+        for sized_for in dict.fromkeys((workers, simulated)):
+            length = chunk_ranges(frames, workers=sized_for)[0][1]
+            for way, options in (("equal length", {"chunk_size": length}), ("equal cost", {"workers": sized_for})):
+                made = run(project, workers, options)
                 rows.setdefault((way, sized_for), []).append(made)
-                console.print(f"{way}, {sized_for} workers: {made.stages['total']:.1f} s")
+                console.print(f"{way}, for {sized_for} workers: {chunks_wall(made):.1f} s")
     table = Table(title=f"{project.name}: medians of {repeat}, seconds")
     for name in (
         "chunks of",
@@ -77,18 +75,36 @@ def compare(console: Console, project: Path, workers: int, simulated: int, repea
         table.add_column(name, justify="left" if name == "chunks of" else "right")
     for (way, sized_for), results in rows.items():
         seconds = [[chunk.seconds for chunk in result.chunks] for result in results]
-        # The plan's expected costs decide the order, the measured seconds the end.
-        ends = [expected_end(each, sized_for) for each in seconds]
+        cpu = [[chunk.cpu_seconds for chunk in result.chunks] for result in results]
         table.add_row(
             way,
             str(sized_for),
             str(len(results[0].chunks)),
             f"{median(map(max, seconds)):.1f}",
-            f"{median(result.stages['total'] for result in results):.1f}" if sized_for == workers else "-",
-            f"{median(ends):.1f}",
+            f"{median(map(chunks_wall, results)):.1f}" if sized_for == workers else "-",
+            # CPU seconds, because wall seconds of chunks depend on what else the machine does.
+            f"{median(expected_end(each, sized_for) for each in cpu):.1f}",
             f"{median(map(sum, seconds)):.1f}",
-            f"{median(result.cost.cpu_seconds for result in results):.1f}",
+            f"{median(map(sum, cpu)):.1f}",
         )
+    console.print(table)
+
+
+def estimates(console: Console, projects: Sequence[Path], workers: int) -> None:
+    """Print what estimates before and after a render tell, as shares of what the render then took."""
+    table = Table(title="Estimates / render, before and after it")
+    for name in ("", "worker s", "CPU s", "bytes", "worker s of the render", "CPU s"):
+        table.add_column(name, justify="right" if name else "left")
+    for project in projects:
+        before = hfdask.estimate(project, workers=workers, check="off").cost
+        result = run(project, workers, {"workers": workers}).cost
+        after = hfdask.estimate(project, workers=workers, check="off").cost
+        ratios = (
+            f"{getattr(before, name) / getattr(result, name):.2f}, {getattr(after, name) / getattr(result, name):.2f}"
+            for name in ("worker_seconds", "cpu_seconds", "bytes_moved")
+        )
+        table.add_row(project.name, *ratios, f"{result.worker_seconds:.1f}", f"{result.cpu_seconds:.1f}")
+        console.print(project.name)
     console.print(table)
 
 
@@ -156,8 +172,11 @@ def fit(console: Console, projects: Sequence[Path], size: int) -> None:
 @click.option("--simulated", type=int, default=4, show_default=True, help="Workers to simulate.")
 @click.option("--repeat", type=int, default=3, show_default=True, help="Rounds.")
 @click.option("--fit", "fits", is_flag=True, help="Measure the costs of frames instead.")
+@click.option("--estimate", "estimated", is_flag=True, help="Compare estimates with renders instead.")
 @click.option("--chunk-size", type=int, default=15, show_default=True, help="Frames of a chunk, with --fit.")
-def main(projects: Sequence[Path], workers: int, simulated: int, repeat: int, fits: bool, chunk_size: int) -> None:
+def main(
+    projects: Sequence[Path], workers: int, simulated: int, repeat: int, fits: bool, estimated: bool, chunk_size: int
+) -> None:
     """Compare chunks of equal cost with chunks of equal length."""
     console = Console()
     with tempfile.TemporaryDirectory(prefix="hfdask-costs-") as scratch:
@@ -165,6 +184,8 @@ def main(projects: Sequence[Path], workers: int, simulated: int, repeat: int, fi
         try:
             if fits:
                 fit(console, chosen, chunk_size)
+            elif estimated:
+                estimates(console, chosen, workers)
             else:
                 for project in chosen:
                     compare(console, project, workers, simulated, repeat)

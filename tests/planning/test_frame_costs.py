@@ -10,6 +10,7 @@ import pytest
 from chunked import digests, records
 
 import hfdask
+from hfdask.cli import main as command
 from hfdask.core.costs import CHUNK, MOVING, STILL
 from hfdask.core.model import Clip, Sweep
 from hfdask.planning.costs import STEPS, frame_costs
@@ -142,3 +143,51 @@ def test_pixels_do_not_depend_on_ranges_of_equal_cost(page, tmp_path):
     shown = [digests(records(plan, Path(tmp_path / f"chunks-{number}"))) for number, plan in enumerate(plans)]
     assert shown[0] == shown[1]
     assert [chunk.frames for chunk in plans[0].manifest.chunks] != [chunk.frames for chunk in plans[1].manifest.chunks]
+
+
+def test_an_explanation_has_the_chunks_their_turns_and_shares(page, tmp_path):
+    plan = hfdask.plan(page, tmp_path / "plan", chunk_size=100)
+    told = hfdask.explain(plan)
+    assert told.split == "equal length, as asked for"
+    assert [each.chunk for each in told.chunks] == list(plan.manifest.chunks)
+    assert sum(each.share for each in told.chunks) == pytest.approx(1)
+    dearest = max(told.chunks, key=lambda each: each.chunk.cost)
+    assert (dearest.turn, dearest.chunk.start) == (0, 200)
+    seconds = [each.seconds or 0 for each in told.chunks]
+    assert min(seconds) > 0
+    one, two = told.seconds(1), told.seconds(2)
+    assert one == pytest.approx(sum(seconds))
+    assert two is not None
+    assert max(seconds) <= two < sum(seconds)
+
+
+def test_a_plan_says_why_its_ranges_were_chosen(page, tmp_path):
+    assert hfdask.plan(page, tmp_path / "a", workers=2).split.startswith("equal cost: expected to end in ")
+    assert "did not go through" in hfdask.plan(page, tmp_path / "b", sweep=0).split
+    (page / "index.html").write_text(HEAVY.replace("data-noise", ""))
+    hfdask.render(page, tmp_path / "c.mp4", plan_dir=tmp_path / "c", workers=1, progress=False)
+    assert "earlier plan" in hfdask.plan(page, tmp_path / "c", workers=4).split
+
+
+def test_without_a_sweep_nothing_is_explained_but_the_reason(page, tmp_path):
+    plan = hfdask.plan(page, tmp_path / "plan", sweep=0)
+    assert hfdask.explain(plan).chunks == ()
+    assert hfdask.explain(plan).seconds(2) is None
+
+
+def test_an_opened_plan_can_be_explained_and_a_short_one_has_no_seconds(page, tmp_path):
+    (page / "index.html").write_text(HEAVY.replace('data-duration="20"', 'data-duration="3"'))
+    hfdask.plan(page, tmp_path / "plan")
+    told = hfdask.explain(hfdask.Plan.open(tmp_path / "plan"))
+    assert told.split == ""
+    assert {each.seconds for each in told.chunks} == {None}
+    assert told.seconds(2) is None
+
+
+def test_the_command_explains_a_plan(page, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command(["plan", str(page), str(tmp_path / "plan"), "--workers", "2", "--explain"])
+    out = capsys.readouterr().out
+    assert "6 chunks of equal cost: expected to end in " in out
+    assert "0-2" in out
+    assert "on 2 workers, without planning" in out
