@@ -1,4 +1,4 @@
-"""Compare chunks of equal cost with chunks of equal length, and expected costs with those of renders.
+"""Compare chunks of equal cost with chunks of equal length, and expected costs with measured costs.
 
     costs.py --workers 2 --simulated 4 --repeat 3        # a film with one heavy scene
     costs.py --fit examples/title examples/film          # costs of frames of projects, in CPU and wall seconds
@@ -91,7 +91,7 @@ def compare(console: Console, project: Path, workers: int, simulated: int, repea
 
 
 def estimates(console: Console, projects: Sequence[Path], workers: int) -> None:
-    """Print what estimates before and after a render tell, as shares of what the render then took."""
+    """Print estimates that are made before and after a render, as shares of what the render took."""
     table = Table(title="Estimates / render, before and after it")
     for name in ("", "worker s", "CPU s", "bytes", "worker s of the render", "CPU s"):
         table.add_column(name, justify="right" if name else "left")

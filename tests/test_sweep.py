@@ -1,4 +1,4 @@
-"""Sweeps over chunk sizes, what is told of them, and comparisons with earlier ones."""
+"""Sweeps over chunk sizes, their results, and comparisons with earlier ones."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ Range = tuple[int, int]
 def equal_cost_ranges(costs: Sequence[int], count: int, *, limit: int = MAX_CHUNK_FRAMES) -> list[Range]:
     """Split frames into about ``count`` contiguous half-open ranges of nearly equal cost.
 
-    Each border is where the sum of costs is nearest to its share. So the cost of a range differs from the mean by at
+    At each border the sum of costs is nearest to its share. So the cost of a range differs from the mean by at
     most the cost of one frame, and a frame whose cost changes moves no border by more than that cost.
 
     Parameters
@@ -76,7 +76,7 @@ def _parts(start: int, end: int, limit: int) -> list[Range]:
 
 
 def balanced_ranges(costs: Sequence[int], even: Sequence[Range], workers: int | None) -> list[Range]:
-    """Return ranges of equal cost if they are expected to end sooner than those of equal length, else ``even``.
+    """Return ranges of equal cost if they are expected to end sooner than ranges of equal length, else ``even``.
 
     Each worker gets one to three ranges of equal cost: as many as there are with the cost of 30 moving frames. Without
     a number of workers there are as many ranges as in ``even``. They must be expected to end in at most `GAIN` of the

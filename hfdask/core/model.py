@@ -796,7 +796,7 @@ class RenderResult(Value, frozen=True):
     planned_on, assembled_on : str
         Addresses of the workers that planned and assembled; empty if the driver did.
     cost : Cost
-        The work of the chunks that this call rendered, without those that it reused.
+        The work of the chunks that this call rendered, without reused chunks.
     """
 
     output: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -16,10 +16,6 @@ from hfdask.core.tables import html_table
 from hfdask.core.values import Value
 from hfdask.diagnostics.cost_model import CostModel, TrialChunk
 from hfdask.errors import InvalidConfigError, MissingExtraError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
 
 NEARLY = 0.05
 """Times that differ by less than this share count as equal in a recommendation: they would not repeat."""
@@ -168,8 +164,8 @@ class Benchmark(Value, frozen=True):
         return [trial.row() for trial in self.trials]
 
     @property
-    def table(self) -> DataFrame | list[dict[str, Any]]:
-        """The rows as a pandas DataFrame; without pandas, as a list."""
+    def table(self) -> Any:
+        """The rows as a `pandas.DataFrame`; without pandas, as a list of dictionaries."""
         try:
             import pandas
         except ImportError:
@@ -197,7 +193,7 @@ class Benchmark(Value, frozen=True):
         """A chunk size for each quality and number of workers.
 
         It is the fastest one, by the median of the warm trials. Sizes that take at most 5 % longer count as equally
-        fast: of these hfdask's own choice is taken, else the one that takes the fewest worker seconds.
+        fast: of these hfdask's own choice is taken, else the size with the fewest worker seconds.
         """
         return tuple(
             self._recommendation(quality, workers, some)
@@ -243,14 +239,14 @@ class Benchmark(Value, frozen=True):
             raise InvalidConfigError(f"threshold must be at least 0, not {threshold}", field="threshold")
         if earlier.frames != self.frames:
             raise InvalidConfigError(
-                f"the earlier benchmark is of a video of {earlier.frames} frames, this one of {self.frames}",
+                f"the earlier benchmark is of a video of {earlier.frames} frames, the new benchmark of {self.frames}",
                 field="against",
             )
         before, now = earlier._warm(), self._warm()
         common = [combination for combination in now if combination in before]
         if not common:
             raise InvalidConfigError(
-                "the earlier benchmark has no chunk size, number of workers and quality in common with this one",
+                "the earlier benchmark has no chunk size, number of workers and quality in common with the new one",
                 field="against",
             )
         return tuple(
@@ -273,8 +269,8 @@ class Benchmark(Value, frozen=True):
             )
         }
 
-    def plot(self) -> Figure:
-        """Draw wall seconds by chunk size, and the seconds of chunks against the cost model.
+    def plot(self) -> Any:
+        """Draw wall seconds by chunk size, and the seconds of chunks against the cost model, as a `matplotlib.figure.Figure`.
 
         Raises
         ------

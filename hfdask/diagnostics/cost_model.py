@@ -13,7 +13,7 @@ from hfdask.core.values import Value
 
 
 class TrialChunk(Value, frozen=True):
-    """A chunk of a trial: its frames, those that changed, its wall seconds, and if a browser was started for it."""
+    """A chunk of a trial: its frames, the number of changed frames, its wall seconds, and if a browser was started for it."""
 
     frames: Count
     changed: Count
@@ -27,7 +27,7 @@ class CostModel(Value, frozen=True):
     Attributes
     ----------
     workers, quality : int, str
-        Where it was measured: chunks slow each other down, and encoding depends on the quality.
+        Of the measured trials: chunks slow each other down, and encoding depends on the quality.
     startup, chunk, frame, changed_frame : float
         Seconds, none below 0.
     error : float

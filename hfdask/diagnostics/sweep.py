@@ -70,7 +70,7 @@ def sweep(
         Default: a cluster in this process. Of the cluster of a client, as many workers are used as a combination asks
         for.
     folder : str or path, optional
-        Folder for plans and chunks, any fsspec URL that the workers reach. What is made there is removed. Default: a
+        Folder for plans and chunks, any fsspec URL that the workers reach. All that the sweep makes there is removed. Default: a
         temporary folder of this machine.
     storage_options : mapping, optional
         Arguments of the file systems.
@@ -247,12 +247,12 @@ def _counts(workers: Sequence[int] | int | None, client: Client | None) -> tuple
 
 
 def _some_workers(client: Client, count: int) -> frozenset[str]:
-    """Return workers with so many threads in all; nothing if these are all workers.
+    """Return workers with ``count`` threads in all; nothing if these are all workers.
 
     Raises
     ------
     InvalidConfigError
-        If no workers have exactly so many.
+        If no workers have exactly this number.
     """
     threads = ask(client, client.nthreads)
     chosen: list[str] = []

@@ -69,7 +69,7 @@ def frame_costs(
     clips : iterable of Clip
         Timed elements: at their starts and ends the picture changes most.
     films : iterable of (VideoClip, Video)
-        Source videos, and where they play.
+        Source videos, and the clips that play them.
     """
     if not sweep.frames:
         return []
@@ -85,7 +85,7 @@ def frame_costs(
 def _changing(sweep: Sweep, frames: int) -> np.ndarray:
     """Return for each frame if it is expected to differ from the one before.
 
-    A frame that planning visited tells of all frames since the one that it visited before. If a picture differs from the
+    If a visited frame has moved, so have all frames since the visited frame before it. If a picture differs from the
     last one although nothing has moved, a canvas drew: then all frames between them count.
     """
     changing = np.zeros(frames, dtype=bool)

@@ -51,7 +51,7 @@ class Explanation:
     chunks: tuple[ExplainedChunk, ...]
 
     def seconds(self, workers: int) -> float | None:
-        """Return the seconds that all chunks may take on so many workers; None if planning took no pictures."""
+        """Return the seconds that all chunks may take on this number of workers; None if planning took no pictures."""
         times = [each.seconds for each in self.chunks]
         known = [time for time in times if time is not None]
         return expected_end(known, workers) if known and len(known) == len(times) else None

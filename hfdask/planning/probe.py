@@ -313,7 +313,7 @@ async def _sweep(
     of these and of first frames of clips is read for its fonts; of other frames, only changed text. ``on`` gets the
     videos whose scene can be seen at each frame, unless it is None.
 
-    The sizes of pictures tell how dear frames are (`hfdask.planning.costs`). A picture takes 10 to 25 ms more than a
+    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 25 ms more than a
     drawing, and a short video gains nothing from that.
     """
     await typefaces.look()

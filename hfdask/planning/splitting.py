@@ -1,4 +1,4 @@
-"""Choose the ranges of chunks: those that the options ask for, those of an earlier plan, or those that end soonest."""
+"""Choose the ranges of chunks: as the options ask for, as in an earlier plan, or so that they end soonest."""
 
 from __future__ import annotations
 

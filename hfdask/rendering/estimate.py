@@ -2,8 +2,8 @@
 
 The project is planned, and some short chunks of it are rendered: as many at a time as a render here would have, because
 chunks slow each other down. The places of the samples are spread over the expected cost and over the length of the
-video, so that dear scenes are sampled most. What a frame takes is then known by its expected cost
-(`hfdask.planning.costs`), and what a chunk takes besides its frames from the records of the samples.
+video, so that dear scenes are sampled most. The seconds of a frame follow from its expected cost
+(`hfdask.planning.costs`), and the seconds of a chunk besides its frames from the records of the samples.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LOOKAHEAD = 40
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a render is expected to take, on workers like this machine while the estimate was made.
+    """The expected cost of a render, on workers like this machine while the estimate was made.
 
     Attributes
     ----------
