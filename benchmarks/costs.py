@@ -12,6 +12,7 @@ do. The constants of `hfdask.planning.costs` came from that.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,7 +179,7 @@ def main(
     projects: Sequence[Path], workers: int, simulated: int, repeat: int, fits: bool, estimated: bool, chunk_size: int
 ) -> None:
     """Compare chunks of equal cost with chunks of equal length."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     with tempfile.TemporaryDirectory(prefix="hfdask-costs-") as scratch:
         chosen = list(projects) or [heavy_film(Path(scratch))]
         try:

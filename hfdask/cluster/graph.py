@@ -59,7 +59,8 @@ def chunk_tasks(
     """Return a `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
 
     Waiting chunks run by ``priority``, highest first. Chunks of one render run in order, so that assembly can begin with
-    the first; only very dear ones go before (`hfdask.core.costs.first_to_last`). ``every`` is the number of seconds between progress events; None for no events.
+    the first; only very dear ones go before (`hfdask.core.costs.first_to_last`). ``every`` is the number of seconds between
+    progress events; None for no events.
     """
     token = chunk_token(plan, output_url, damage_test=damage_test)
     name = chunk_name(token, attempt)

@@ -4,8 +4,8 @@ A worker that would render other pixels than the plan takes none. A chunk that f
 worker, and the second copy of a slow chunk goes to another worker, as long as some worker has not had it. A stopped worker
 gets no copies.
 
-A caller that measures can name the only workers to use. Chunks are bound to workers for no other reason, because a bound task does not wait in the scheduler's queue for whichever worker is
-free first.
+A caller that measures can name the only workers to use. Chunks are bound to workers for no other reason, because a bound task
+does not wait in the scheduler's queue for whichever worker is free first.
 """
 
 from __future__ import annotations

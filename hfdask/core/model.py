@@ -620,8 +620,8 @@ class ChunkResult(Value, frozen=True):
     browser_bytes : int
         Peak memory of its browser, as measured, in bytes.
     cpu_seconds : float
-        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the thread that encoded it. Playwright's driver, and threads that
-        decode source videos, are left out, because chunks share them.
+        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the thread that
+        encoded it. Playwright's driver, and threads that decode source videos, are left out.
     uploaded : int
         Bytes of its files: video, frame record and pictures at the seams.
     frames : int
@@ -759,7 +759,8 @@ class Cost(Value, frozen=True):
         return self.worker_seconds / 3600 * price
 
     def __str__(self) -> str:
-        return f"{self.worker_seconds:.1f} worker seconds, {self.cpu_seconds:.1f} CPU seconds, {self.bytes_moved / 1e6:.1f} MB moved"
+        seconds = f"{self.worker_seconds:.1f} worker seconds, {self.cpu_seconds:.1f} CPU seconds"
+        return f"{seconds}, {self.bytes_moved / 1e6:.1f} MB moved"
 
 
 class RenderResult(Value, frozen=True):

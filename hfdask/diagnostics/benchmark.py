@@ -114,7 +114,8 @@ class Difference(Value, frozen=True):
         return self.now / self.before if self.before else float("inf")
 
     def __str__(self) -> str:
-        return f"{_named((self.quality, self.workers, self.chunk_size or 0))}: {self.before:.2f} s before, {self.now:.2f} s now, x {self.ratio:.2f}"
+        named = _named((self.quality, self.workers, self.chunk_size or 0))
+        return f"{named}: {self.before:.2f} s before, {self.now:.2f} s now, x {self.ratio:.2f}"
 
 
 class Benchmark(Value, frozen=True):
@@ -213,7 +214,7 @@ class Benchmark(Value, frozen=True):
         others = [_size(size) for size in equal if size != best]
         reason = f"{_size(best)} took {wall[best]:.2f} s, {_size(slowest)} {wall[slowest]:.2f} s"
         if others:
-            why = "is hfdask's own choice" if best == 0 else f"takes the fewest worker seconds ({work[best]:.1f})"
+            why = "needs no option" if best == 0 else f"takes the fewest worker seconds ({work[best]:.1f})"
             reason += f"; {', '.join(others)} took nearly as long, but {_size(best)} {why}"
         if model.frame + model.changed_frame > 0:
             frames = model.chunk / (model.frame + model.changed_frame)

@@ -11,6 +11,9 @@ from scipy.optimize import nnls
 from hfdask.core.fields import Count, Seconds
 from hfdask.core.values import Value
 
+REPEATS = 5
+"""Fits with new weights; after three, nothing changes any more."""
+
 
 class TrialChunk(Value, frozen=True):
     """A chunk of a trial: its frames, the number of changed frames, its wall seconds, and if a browser was started for it."""
@@ -49,8 +52,10 @@ class CostModel(Value, frozen=True):
     def fit(cls, workers: int, quality: str, chunks: Sequence[TrialChunk]) -> CostModel:
         """Fit the model by non-negative least squares (Lawson and Hanson, `scipy.optimize.nnls`).
 
-        Differences count as shares of a chunk's seconds, or long chunks alone would decide. If all chunks do the same,
-        their seconds cannot be divided among the terms; then the sum is right all the same.
+        Differences count as shares of the model's seconds, or long chunks alone would decide: the fit is repeated with
+        weights from the fit before. Shares of the measured seconds would make the model too quick, because a chunk that
+        was held up would count less. If all chunks do the same, their seconds cannot be divided among the terms; then
+        the sum is right all the same.
 
         Raises
         ------
@@ -61,7 +66,10 @@ class CostModel(Value, frozen=True):
             raise ValueError("a model needs chunks")
         terms = np.array([[each.cold, 1.0, each.frames, each.changed] for each in chunks], dtype=float)
         seconds = np.array([max(each.seconds, 1e-4) for each in chunks])
-        found = nnls(terms / seconds[:, None], np.ones(len(seconds)))[0]
+        expected = np.full(len(seconds), seconds.mean())
+        for _ in range(REPEATS):
+            found = nnls(terms / expected[:, None], seconds / expected)[0]
+            expected = np.maximum(terms @ found, seconds.min())
         startup, chunk, frame, changed_frame = (round(float(value), 6) for value in found)
         return cls(
             workers=workers,
@@ -80,7 +88,7 @@ class CostModel(Value, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"a chunk takes {self.chunk:.2f} s, {1000 * self.frame:.1f} ms a frame and {1000 * self.changed_frame:.1f} ms more if it "
-            f"changes; a browser starts in {self.startup:.2f} s (error {self.error:.0%}, {self.chunks} chunks, quality "
+            f"a chunk takes {self.chunk:.2f} s, {1000 * self.frame:.1f} ms a frame and {1000 * self.changed_frame:.1f} ms more "
+            f"if it changes; a browser starts in {self.startup:.2f} s (error {self.error:.0%}, {self.chunks} chunks, quality "
             f"{self.quality}, {self.workers} at a time)"
         )
