@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ChunkRange,
         ChunkResult,
         Clip,
+        Cost,
         EncoderSettings,
         Environment,
         Finding,
@@ -49,15 +50,20 @@ if TYPE_CHECKING:
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
+    from hfdask.diagnostics.benchmark import Benchmark, Difference, Recommendation, Trial
+    from hfdask.diagnostics.cost_model import CostModel, TrialChunk
     from hfdask.diagnostics.doctor import Diagnosis, diagnose
     from hfdask.diagnostics.fleet import FleetReport, survey
+    from hfdask.diagnostics.sweep import sweep
     from hfdask.errors import HfdaskError
     from hfdask.fonts.install import install_fonts
     from hfdask.manifest.plan import Plan
     from hfdask.manifest.records import frame_record
     from hfdask.media.compare import Comparison, compare
+    from hfdask.planning.explanation import ExplainedChunk, Explanation, explain
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
+    from hfdask.rendering.estimate import Estimate, estimate
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
     from hfdask.text import legible
@@ -81,6 +87,7 @@ _HOMES = {
         "ChunkResult",
         "Clip",
         "ColorSpace",
+        "Cost",
         "EncoderSettings",
         "Environment",
         "Finding",
@@ -103,15 +110,20 @@ _HOMES = {
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
+    "diagnostics.benchmark": ["Benchmark", "Difference", "Recommendation", "Trial"],
+    "diagnostics.cost_model": ["CostModel", "TrialChunk"],
     "diagnostics.doctor": ["Diagnosis", "diagnose"],
     "diagnostics.fleet": ["FleetReport", "survey"],
+    "diagnostics.sweep": ["sweep"],
     "errors": ["HfdaskError"],
     "fonts.install": ["install_fonts"],
     "manifest.plan": ["Plan"],
     "manifest.records": ["frame_record"],
     "media.compare": ["Comparison", "compare"],
+    "planning.explanation": ["ExplainedChunk", "Explanation", "explain"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
+    "rendering.estimate": ["Estimate", "estimate"],
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
     "text": ["legible"],
@@ -122,15 +134,22 @@ __all__ = [
     "Artifact",
     "AssembleOptions",
     "Assembly",
+    "Benchmark",
     "CheckReport",
     "ChunkRange",
     "ChunkResult",
     "Clip",
     "ColorSpace",
     "Comparison",
+    "Cost",
+    "CostModel",
     "Diagnosis",
+    "Difference",
     "EncoderSettings",
     "Environment",
+    "Estimate",
+    "ExplainedChunk",
+    "Explanation",
     "Finding",
     "FleetReport",
     "Font",
@@ -149,6 +168,7 @@ __all__ = [
     "Rate",
     "RatePoint",
     "Ratio",
+    "Recommendation",
     "Render",
     "RenderConfig",
     "RenderOptions",
@@ -160,6 +180,8 @@ __all__ = [
     "Sweep",
     "TimeBase",
     "Timeline",
+    "Trial",
+    "TrialChunk",
     "Verification",
     "Video",
     "VideoClip",
@@ -174,6 +196,8 @@ __all__ = [
     "delayed_chunks",
     "diagnose",
     "errors",
+    "estimate",
+    "explain",
     "frame_record",
     "install_browser",
     "install_fonts",
@@ -184,6 +208,7 @@ __all__ = [
     "still",
     "submit",
     "survey",
+    "sweep",
     "verify",
 ]
 

@@ -209,8 +209,13 @@ class RenderConfig(_Options):
         _require_replacements(self.replace_urls)
         _require_json(self.variables)
 
+    @property
+    def sizes_chunks(self) -> bool:
+        """True if these options say how long chunks are, or how many."""
+        return bool(self.chunk_size or self.target_chunk_frames or self.max_chunks)
+
     def ranges(self, frames: int) -> list[tuple[int, int]]:
-        """Return the chunk ranges of a video of ``frames`` frames."""
+        """Return the chunk ranges of equal length of a video of ``frames`` frames."""
         return chunk_ranges(
             frames,
             size=self.chunk_size,

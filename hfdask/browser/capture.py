@@ -51,7 +51,7 @@ class _Camera:
         moved = await self._session.seek(frame, videos=states)
         if self._tests and self._settled and not moved and not await self._damaged():
             return None
-        png = await self._picture()
+        png = await picture(self._session)
         same, self._last = png == self._last, png
         if same and self._tests:
             await self._damaged()
@@ -63,15 +63,23 @@ class _Camera:
     async def _damaged(self) -> bool:
         return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])
 
-    async def _picture(self) -> bytes:
-        if self._session.chromium.mode == "screenshot":
-            return base64.b64decode(await self._session.screenshot())
-        for pause in _PAUSES:
-            answer = await self._session.begin_frame(screenshot=True)
-            if "screenshotData" in answer:
-                return base64.b64decode(answer["screenshotData"])
-            await asyncio.sleep(pause)  # on a busy machine the picture may come later
-        raise CaptureError("the compositor gave no picture for a frame")
+
+async def picture(session: PageSession) -> bytes:
+    """Return the PNG of the page as it is.
+
+    Raises
+    ------
+    CaptureError
+        If the compositor gives no picture.
+    """
+    if session.chromium.mode == "screenshot":
+        return base64.b64decode(await session.screenshot())
+    for pause in _PAUSES:
+        answer = await session.begin_frame(screenshot=True)
+        if "screenshotData" in answer:
+            return base64.b64decode(answer["screenshotData"])
+        await asyncio.sleep(pause)  # on a busy machine the picture may come later
+    raise CaptureError("the compositor gave no picture for a frame")
 
 
 async def capture(

@@ -54,6 +54,8 @@ class ChunkRun:
         Time of the render's submission, by `time.monotonic`. All of its chunks go before chunks of later renders.
     on_frames : callable
         Called with a chunk's index and the number of its finished frames.
+    only : frozenset of str
+        Addresses of the only workers that may take chunks; empty for all workers.
     """
 
     client: Client
@@ -64,12 +66,13 @@ class ChunkRun:
     damage_test: bool = True
     submitted: float = field(default_factory=time.monotonic)
     on_frames: Callable[[int, int], None] = lambda index, done: None
+    only: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._stopped: BaseException | None = None
         self._failures: dict[int, int] = {}
         self._retry_queue: list[tuple[float, int]] = []
-        self._workers = Workers(self.client, self.plan.manifest.environment)
+        self._workers = Workers(self.client, self.plan.manifest.environment, self.only)
         self._attempts = Attempts(self.client, self._workers, self._compute)
         self._copies = Copies(self.client, self.plan, self._attempts, self._workers)
         self._watch = Watch(self.client)
@@ -149,7 +152,7 @@ class ChunkRun:
             future.release()
             self._failed(error, attempt)
         else:
-            self._copies.note_finished(result.frames, now - (attempt.began or now))
+            self._copies.note_finished(attempt.index, now - (attempt.began or now))
             self._attempts.withdraw_chunk(attempt.index)
             yield result
             future.release()

@@ -8,7 +8,7 @@ plain ``delayed`` does the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from hfdask.cluster.tasks import render_chunk_task
+from hfdask.core.costs import first_to_last
 from hfdask.store import shown
 
 try:
@@ -58,7 +59,8 @@ def chunk_tasks(
     """Return a `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
 
     Waiting chunks run by ``priority``, highest first. Chunks of one render run in order, so that assembly can begin with
-    the first. ``every`` is the number of seconds between progress events; None for no events.
+    the first; only very dear ones go before (`hfdask.core.costs.first_to_last`). ``every`` is the number of seconds between
+    progress events; None for no events.
     """
     token = chunk_token(plan, output_url, damage_test=damage_test)
     name = chunk_name(token, attempt)
@@ -75,7 +77,9 @@ def chunk_tasks(
         key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
     }
     # Without priorities, dask starts the chunks of a render in the reverse order of their numbers as text.
-    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
+    turns = {index: turn for turn, index in enumerate(first_to_last([chunk.cost for chunk in chunks]))}
+    moved = {index: turn for index, turn in turns.items() if index != turn}
+    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority, moved)})
     graph = HighLevelGraph({name: layer}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in calls]
 
@@ -103,6 +107,6 @@ def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
     return Delayed(key, HighLevelGraph({key: MaterializedLayer({key: task})}, {key: set()}), layer=key)
 
 
-def _in_order(priority: float, key: tuple[str, int]) -> float:
+def _in_order(priority: float, moved: Mapping[int, int], key: tuple[str, int]) -> float:
     """Called on the scheduler; a step must show in the sum with seconds since the epoch, which is exact to 0.3 µs."""
-    return priority - 1e-6 * key[1]
+    return priority - 1e-6 * moved.get(key[1], key[1])

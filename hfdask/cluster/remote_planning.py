@@ -78,4 +78,5 @@ def plan_on_worker(
             url=location.manifest,
         ) from error
     stages = {**clock.rounded(), **made.stages}
-    return replace(plan, stages=stages, messages=made.messages, findings=made.findings), made.worker
+    told = replace(plan, stages=stages, messages=made.messages, findings=made.findings, split=made.split)
+    return told, made.worker

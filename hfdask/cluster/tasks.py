@@ -94,6 +94,7 @@ class Planned(Value, frozen=True):
     stages: dict[str, float]
     messages: tuple[str, ...]
     findings: tuple[Finding, ...]
+    split: str
 
 
 def plan_task(location: PlanLocation, handed_over: Location, options: SecretOptions) -> Planned:
@@ -117,7 +118,13 @@ def plan_task(location: PlanLocation, handed_over: Location, options: SecretOpti
         )
         snapshot = held.enter_context(Snapshot(store))
         plan = seal(frozen, files, location, snapshot, config, clock, published=True)
-    return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
+    return Planned(
+        worker=observer.worker,
+        stages=plan.stages,
+        messages=plan.messages,
+        findings=plan.findings,
+        split=plan.split,
+    )
 
 
 @contextmanager

@@ -54,7 +54,7 @@ from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 6
+PROTOCOL = 7
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "screenshot"]
@@ -92,6 +92,8 @@ class ChunkRange(Value, frozen=True):
         Frames of the whole video.
     key : str
         Digest of everything that can affect these frames (`hfdask.planning.content_keys`).
+    cost : int
+        Expected work, in works of a frame in which nothing changes (`hfdask.core.costs`); 0 if it is not known.
     frames : int
         Number of frames.
     """
@@ -100,6 +102,7 @@ class ChunkRange(Value, frozen=True):
     start: Frame
     end: Frame
     key: Digest = ""
+    cost: Count = 0
 
     @property
     def frames(self) -> int:
@@ -173,7 +176,8 @@ class Sweep(Value, frozen=True):
     """Observations of planning along the timeline (``sweep.json``). Times differ from run to run.
 
     The lists have an entry for each of ``frames``: if the page moved anything since the entry before, if the compositor
-    had anything new to draw (None if it was not asked; in screenshot mode it never is), and the wall seconds.
+    had anything new to draw (None if it was not asked; in screenshot mode it never is), the bytes of its PNG (None if no
+    picture was taken; if one was, ``damage`` says if it differs from the last one), and the wall seconds.
     """
 
     LIMIT: ClassVar[int] = 2**31
@@ -182,10 +186,11 @@ class Sweep(Value, frozen=True):
     frames: Annotated[tuple[Frame, ...], Meta(max_length=MAX_FRAMES)]
     moved: tuple[bool, ...]
     damage: tuple[bool | None, ...]
+    pictures: tuple[Size | None, ...]
     seconds: tuple[Seconds, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.frames) == len(self.moved) == len(self.damage) == len(self.seconds):
+        if {*map(len, (self.moved, self.damage, self.pictures, self.seconds))} != {len(self.frames)}:
             raise ValueError("its lists do not have one entry for each frame")
 
 
@@ -598,6 +603,8 @@ class ChunkResult(Value, frozen=True):
         Frames that were equal to the frame before, and cost no picture.
     stages : dict of str to float
         Wall seconds by stage: materialise, boot, capture, encode, upload. Capture and encode run at the same time.
+    seconds : float
+        Wall seconds of the whole chunk, until its files were uploaded; 0 if they were not recorded.
     warm : bool
         True if its browser was running before.
     worker, browser : str
@@ -612,6 +619,11 @@ class ChunkResult(Value, frozen=True):
         Frames that were captured again and compared, before this chunk of another plan was reused.
     browser_bytes : int
         Peak memory of its browser, as measured, in bytes.
+    cpu_seconds : float
+        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the thread that
+        encoded it. Playwright's driver, and threads that decode source videos, are left out.
+    uploaded : int
+        Bytes of its files: video, frame record and pictures at the seams.
     frames : int
         Number of frames.
     """
@@ -639,6 +651,9 @@ class ChunkResult(Value, frozen=True):
     reused: bool = False
     checked: Frame = 0
     browser_bytes: Count = 0
+    seconds: Seconds = 0.0
+    cpu_seconds: Seconds = 0.0
+    uploaded: Size = 0
 
     def __post_init__(self) -> None:
         if self.end <= self.start:
@@ -718,6 +733,36 @@ class Finding(Value, frozen=True):
         ]
 
 
+class Cost(Value, frozen=True):
+    """The work of a render's chunks.
+
+    Planning and assembly are left out, because they run beside the chunks, mostly on the driver. So are workers
+    without work.
+
+    Attributes
+    ----------
+    worker_seconds : float
+        Wall seconds that workers give to chunks.
+    cpu_seconds : float
+        CPU seconds of chunks, as in `ChunkResult.cpu_seconds`.
+    bytes_moved : int
+        Bytes that are written to stores and read from them: files of chunks, their videos again for assembly, and the
+        finished video. The project's files, which each machine fetches once, are left out.
+    """
+
+    worker_seconds: Seconds
+    cpu_seconds: Seconds
+    bytes_moved: Count
+
+    def money(self, price: float) -> float:
+        """Return the price of the worker seconds, in the unit of ``price``, which is for one worker and an hour."""
+        return self.worker_seconds / 3600 * price
+
+    def __str__(self) -> str:
+        seconds = f"{self.worker_seconds:.1f} worker seconds, {self.cpu_seconds:.1f} CPU seconds"
+        return f"{seconds}, {self.bytes_moved / 1e6:.1f} MB moved"
+
+
 class RenderResult(Value, frozen=True):
     """A finished, verified video.
 
@@ -751,6 +796,8 @@ class RenderResult(Value, frozen=True):
         URL of the certificate, if one was requested.
     planned_on, assembled_on : str
         Addresses of the workers that planned and assembled; empty if the driver did.
+    cost : Cost
+        The work of the chunks that this call rendered, without reused chunks.
     """
 
     output: str
@@ -773,6 +820,16 @@ class RenderResult(Value, frozen=True):
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""
+
+    @property
+    def cost(self) -> Cost:
+        rendered = [chunk for chunk in self.chunks if not chunk.reused]
+        read = sum(chunk.size for chunk in self.chunks)
+        return Cost(
+            worker_seconds=sum(chunk.seconds for chunk in rendered),
+            cpu_seconds=sum(chunk.cpu_seconds for chunk in rendered),
+            bytes_moved=sum(chunk.uploaded for chunk in rendered) + read + self.size,
+        )
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one flat dictionary for each chunk, as for ``pandas.DataFrame(result.to_rows())``.

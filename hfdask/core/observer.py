@@ -38,6 +38,7 @@ class StageClock:
     """Add up wall seconds by stage name, and meter them with the observer."""
 
     def __init__(self, observer: Observer) -> None:
+        self._started = time.perf_counter()
         self.seconds: dict[str, float] = {}
         self._observer = observer
 
@@ -49,6 +50,11 @@ class StageClock:
                 yield
         finally:
             self.add(stage, time.perf_counter() - began)
+
+    @property
+    def elapsed(self) -> float:
+        """Wall seconds since the clock was made."""
+        return time.perf_counter() - self._started
 
     def add(self, stage: str, seconds: float) -> None:
         """Count seconds that were measured elsewhere."""

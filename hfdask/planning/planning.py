@@ -7,7 +7,7 @@ here. The manifest is written last, so a folder with a `plan.json` is a complete
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Unpack
 
@@ -22,11 +22,9 @@ from hfdask.checking.page import open_lint_page
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
-from hfdask.core.frames import chunk_ranges
 from hfdask.core.model import (
     PROTOCOL,
     Artifact,
-    ChunkRange,
     Finding,
     Manifest,
     PageSettings,
@@ -40,19 +38,21 @@ from hfdask.core.model import (
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
-from hfdask.errors import InvalidConfigError, PlanError, ProjectError
-from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
+from hfdask.errors import ProjectError
+from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
-from hfdask.manifest.reading import read_manifest, require_consistent
+from hfdask.manifest.reading import require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.costs import costs_in
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
+from hfdask.planning.splitting import split
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
-from hfdask.store import Place, Snapshot, StorageOptions, Store
+from hfdask.store import Place, Snapshot, StorageOptions
 
 
 @worked
@@ -67,6 +67,7 @@ def plan(
 ) -> Plan:
     """Freeze a project into a plan.
 
+    Chunks have equal length or equal expected cost, whichever is expected to end sooner (docs/plan-format.md, "Chunks").
     If there is a plan at the URL and some of its chunks can be reused, the new plan keeps its ranges of frames, unless
     the configuration asks for others. The number of workers does not matter then.
 
@@ -230,11 +231,8 @@ def seal(
             sound=sound,
             warnings=clipped(probed.warnings),
         )
-        key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
-        finished = location.child(CHUNKS).store().names() if again else {}
-        used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(probed.frames), key)
+        costs = costs_in(manifest, probed.sweep)
+        chunks, why = split(location, options, probed.frames, costs, chunk_keys(manifest, probed.sight, files))
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -243,7 +241,7 @@ def seal(
             mixer.keep(sound)
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
-    return Plan(location, manifest, clock.rounded(), probed.messages, findings)
+    return Plan(location, manifest, clock.rounded(), probed.messages, findings, why)
 
 
 def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
@@ -294,21 +292,6 @@ def _asked(artifacts: Iterable[Artifact], probed: Probe) -> set[str]:
     """Return the digests of the files that the page itself asks for."""
     own = {each.sha256 for each in artifacts if each.path in probed.sight.served}
     return own | {each.sha256 for each in probed.resources if each.key in probed.asked}
-
-
-def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
-    unnamed = (ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
-    return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)
-
-
-def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others."""
-    if options.chunk_size or options.target_chunk_frames or options.max_chunks:
-        return []
-    try:
-        return chunk_ranges(frames, size=read_manifest(store).chunks[0].frames)
-    except (PlanError, InvalidConfigError):
-        return []
 
 
 def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:

@@ -15,6 +15,7 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.answers import Lacking, Report, ToldMedium, ToldSounds
+from hfdask.browser.capture import picture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
@@ -45,7 +46,7 @@ from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
 MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
 MAX_DRAWN = 15
-"""Number of frames of a sweep that are also drawn."""
+"""Number of frames of a sweep that are also drawn. Of longer videos than `MAX_SWEPT` frames, their pictures are taken."""
 
 _PATIENCE = Limits().seconds + 5
 
@@ -311,19 +312,31 @@ async def _sweep(
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
     of these and of first frames of clips is read for its fonts; of other frames, only changed text. ``on`` gets the
     videos whose scene can be seen at each frame, unless it is None.
+
+    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 25 ms more than a
+    drawing, and a short video gains nothing from that.
     """
     await typefaces.look()
     moved: list[bool] = []
     damage: list[bool | None] = []
+    pictures: list[int | None] = []
     seconds: list[float] = []
     every = math.ceil(len(frames) / MAX_DRAWN)
     draws = session.chromium.mode == "beginframe"
+    takes = draws and bool(frames) and frames[-1] >= MAX_SWEPT
+    last = b""
     for number, frame in enumerate(frames):
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):
             moved.append(await session.seek(frame, layout=True))
             drawn = draws and (number % every == 0 or frame == frames[-1])
-            damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+            if drawn and takes:
+                before, last = last, await picture(session)
+                damage.append(last != before)
+                pictures.append(len(last))
+            else:
+                damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+                pictures.append(None)
         seconds.append(round(time.perf_counter() - began, 5))
         if on is not None:
             on[frame] = await session.scenes_on()
@@ -333,7 +346,14 @@ async def _sweep(
             await session.drain(_PATIENCE)
     if frames:
         await session.drain(_PATIENCE, loaded.abandoned)
-    return Sweep(plan_hash="", frames=frames, moved=tuple(moved), damage=tuple(damage), seconds=tuple(seconds))
+    return Sweep(
+        plan_hash="",
+        frames=frames,
+        moved=tuple(moved),
+        damage=tuple(damage),
+        pictures=tuple(pictures),
+        seconds=tuple(seconds),
+    )
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:

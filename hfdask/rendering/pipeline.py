@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import queue
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -50,10 +51,13 @@ class ChunkWork:
     warm: bool = False
     opened: bool = False
     browser_bytes: int = 0
+    cpu_seconds: float = 0.0
+    uploaded: int = 0
 
 
 def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
     """Capture and encode the chunk to ``work.path``."""
+    began = time.thread_time()
     thread = browser_thread()
     channel = _Channel(thread)
     future = thread.submit(_capture(work, channel, clock))
@@ -69,6 +73,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
                 encoder.close()
         thread.result(future)
     finally:
+        work.cpu_seconds += time.thread_time() - began
         if future.cancel():
             # Wait until the browser is returned before the next chunk leases one.
             concurrent.futures.wait([future], timeout=10)
@@ -135,6 +140,7 @@ async def _frames(work: ChunkWork, first: int, announce: _Channel | None, clock:
             memory = session.chromium.memory
             memory.measure()
             work.browser_bytes = max(work.browser_bytes, memory.peak)
+            work.cpu_seconds += session.chromium.processes.cpu_seconds()
             clock.add("capture", loop.time() - ready)
 
 

@@ -30,6 +30,7 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
     if work.before:
         files[name + ".before.png"] = work.before[0]
     files[name + ".last.png"] = work.last
+    work.uploaded = sum(len(item) if isinstance(item, bytes) else item.stat().st_size for item in files.values())
     concurrently(lambda item: output.put(*item), files.items())
 
 
@@ -52,12 +53,15 @@ def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) 
         last_digest=work.digests[-1],
         static_frames=work.damage.count(False),
         stages=clock.rounded(),
+        seconds=round(clock.elapsed, 4),
         warm=work.warm,
         worker=worker_name(observer),
         browser=manifest.environment.browser,
         messages=len(work.messages),
         attempt=observer.attempt,
         browser_bytes=work.browser_bytes,
+        cpu_seconds=round(work.cpu_seconds, 4),
+        uploaded=work.uploaded,
     )
 
 
