@@ -32,8 +32,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from render_window import window
 from sleeping import install, realistic_seconds, sleep_instead_of_rendering, sleeping_plan
+
+from hfdask.batch.window import window
 
 _spawn = multiprocessing.get_context("spawn")
 
