@@ -196,7 +196,7 @@ def _scheduler(pipe: Connection) -> None:
     prepare()
 
     async def serve() -> None:
-        async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
+        async with Scheduler(host="127.0.0.1", port=0, dashboard=False, dashboard_address=":0") as scheduler:
             pipe.send(scheduler.address)
             await asyncio.to_thread(pipe.recv)
 

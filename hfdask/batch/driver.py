@@ -184,7 +184,7 @@ class Driver:
 
     def _finished_before(self, row: Row) -> RowResult | None:
         """Return the result of an earlier run, if its video is there and would be the same today."""
-        found = self._manifest.find(self.job.output(row.name).url)
+        found = self._manifest.find(self.job.shown(row.name))
         if found is None or found.failed or (found.key, found.project) != (row.key, self._shared.digest):
             return None
         return found if video_is_there(found, self.job.template.folder, row.name, self._sizes) else None
@@ -198,7 +198,7 @@ class Driver:
             self._end(
                 self._failed(row, first.code, f"as row {row.first}, which has the same values: {first.message}"), row
             )
-        elif first.output == self.job.output(row.name).url:
+        elif first.output == self.job.shown(row.name):
             self._end(self._copied(row, first), row)
         else:
             output = self.job.output(row.name)
@@ -242,7 +242,7 @@ class Driver:
     def _result(self, row: Row, status: Status, **facts: Any) -> RowResult:
         return RowResult(
             row=row.index,
-            output=self.job.output(row.name).url,
+            output=self.job.shown(row.name),
             status=status,
             key=row.key,
             project=self._shared.digest,

@@ -70,13 +70,13 @@ class Batch:
     Attributes
     ----------
     manifest : str
-        URL of the manifest.
+        Path or URL of the manifest.
     warnings : list of str
         Warnings that concern no single row, such as workers that were skipped.
     """
 
     def __init__(self, job: BatchJob, rows: CheckedRows, client: Client, held: ExitStack) -> None:
-        self.manifest = job.manifest.url
+        self.manifest = job.manifest_shown
         self._rows = rows.count
         self._log = ResultLog(rows.count)
         self._client = client

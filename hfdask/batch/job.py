@@ -13,7 +13,7 @@ from hfdask.config import JobConfig, RenderConfig
 from hfdask.errors import InvalidConfigError
 from hfdask.manifest.location import PlanLocation
 from hfdask.project.settings import with_project_file
-from hfdask.store import Location, StorageOptions, split_output
+from hfdask.store import Location, StorageOptions, split_output, split_url
 
 MANIFEST = "batch.jsonl"
 """Default name of a manifest, in the folder of the outputs."""
@@ -100,9 +100,19 @@ class BatchJob:
         """Return the place of a video."""
         return Location.at(self.template.folder, name)
 
+    def shown(self, name: str) -> str:
+        """Return the place of a video as people write it."""
+        return self.template.folder.shown(name)
+
+    @property
+    def manifest_shown(self) -> str:
+        """The place of the manifest as people write it."""
+        store, name = split_url(self.manifest)
+        return store.shown(name)
+
     @property
     def frozen(self) -> PlanLocation:
-        """Return the folder of the frozen project: the same for each run, so that one that was killed leaves nothing for good."""
+        """The folder of the frozen project: the same for each run, so that one that was killed leaves nothing for good."""
         name = self.manifest.url.rpartition("/")[2]
         return PlanLocation.of(Location.at(self.template.folder, f"{FOLDER}/{name}.project"))
 
