@@ -148,7 +148,7 @@ def _peer(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cpu() -> float:
-    """Return the CPU seconds of this process, and of all below it, also of those that have ended."""
+    """Return the CPU seconds of this process, and of all below it, also after their end."""
     own = sum(psutil.Process().cpu_times()[:4])
     living = 0.0
     for process in psutil.Process().children(recursive=True):

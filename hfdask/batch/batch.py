@@ -62,7 +62,7 @@ def render_batch(
     ignore : collection of str
         Columns that are not variables, such as an id that is only for names.
     task_frames : int
-        A video of at most so many frames is rendered as one task, a longer one in chunks.
+        Frames of the longest video that is rendered as one task; longer ones are rendered in chunks.
     storage_options : mapping, optional
         Arguments of the file systems of all URLs.
     config : RenderConfig, optional

@@ -24,7 +24,7 @@ from hfdask.errors import InvalidConfigError, RowsError
 SHOWN = 20
 """Problems that an error lists."""
 
-# A row is data, perhaps of strangers: it cannot open private hosts to the page, and its project is that of all rows.
+# A row is data, perhaps of strangers: it cannot open private hosts to the page, and all rows have one project.
 _OF_ALL_ROWS = frozenset({"variables", "workers", "entry", "allow_hosts", "replace_urls"})
 _KINDS = {name: kind for name, kind in get_type_hints(PlanOptions).items() if name not in _OF_ALL_ROWS}
 
@@ -41,7 +41,7 @@ class Row(Value, frozen=True):
     key : str
         Digest of variables and options.
     variables, options : dict
-        Values of the row, with those of the batch.
+        The row's own values, which win over the batch's.
     first : int
         Number of the first row with the same key; -1 if it is this one.
     """
@@ -147,21 +147,10 @@ class _Check:
         cells = {name: self._cell(name, cell) for name, cell in row.cells.items()}
         self._seen.update(cells)
         name = self.template.name(number, cells, row.texts)
-        present = {column: cell for column, cell in cells.items() if cell is not MISSING}
-        own = {
-            column.removeprefix(self.prefix): cell
-            for column, cell in present.items()
-            if self.prefix and column.startswith(self.prefix)
-        }
-        own_variables = {
-            column: cell
-            for column, cell in present.items()
-            if column not in self.ignore and not (self.prefix and column.startswith(self.prefix))
-        }
-        variables = {**self.options.get("variables", {}), **own_variables}
-        options = {**{each: value for each, value in self.options.items() if each != "variables"}, **self._options(own)}
-        self._require_fit(variables, options)
-        key = _digest({"variables": variables, "options": options})
+        own, variables = self._parted(cells)
+        options = self._options(own)
+        base = {each: value for each, value in self.options.items() if each != "variables"}
+        key = self._key({**self.options.get("variables", {}), **variables}, {**base, **options})
         if problem := self._names.problem_of(number, name, key):
             raise ValueError(problem)
         first = self._first.setdefault(key, number)
@@ -169,10 +158,22 @@ class _Check:
             index=number,
             name=name,
             key=key.hex(),
-            variables=own_variables,
-            options=self._options(own),
+            variables=variables,
+            options=options,
             first=-1 if first == number else first,
         )
+
+    def _parted(self, cells: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a row's options by their names, and its variables."""
+        options, variables = dict[str, Any](), dict[str, Any]()
+        for column, cell in cells.items():
+            if cell is MISSING or column in self.ignore:
+                continue
+            if self.prefix and column.startswith(self.prefix):
+                options[column.removeprefix(self.prefix)] = cell
+            else:
+                variables[column] = cell
+        return options, variables
 
     @staticmethod
     def _cell(name: str, cell: Any) -> Any:
@@ -187,12 +188,12 @@ class _Check:
         for name, cell in own.items():
             if name not in _KINDS:
                 known = ", ".join(sorted(_KINDS))
-                raise ValueError(f"its column {self.prefix + name!r} is no option of a row; those are {known}")
+                raise ValueError(f"its column {self.prefix + name!r} is not an option of a row; options are {known}")
             options[name] = cell if name == "fps" else _read(cell, _KINDS[name], self.prefix + name)
         return options
 
-    def _require_fit(self, variables: dict[str, Any], options: dict[str, Any]) -> None:
-        """Check variables, and options unless another row has had the same."""
+    def _key(self, variables: dict[str, Any], options: dict[str, Any]) -> bytes:
+        """Check variables, and options unless another row has had the same; return their digest."""
         try:
             require_variables(variables)
             if (digest := _digest(options)) not in self._fit:
@@ -200,6 +201,7 @@ class _Check:
                 self._fit.add(digest)
         except InvalidConfigError as error:
             raise ValueError(error.message) from error
+        return _digest({"variables": variables, "options": options})
 
 
 def _read(cell: Any, kind: Any, column: str) -> Any:
@@ -212,5 +214,5 @@ def _read(cell: Any, kind: Any, column: str) -> Any:
 
 
 def _digest(value: Any) -> bytes:
-    """Return a digest of options; those that are not JSON, such as fractions, count by their text."""
+    """Return a digest of options; values that are not JSON, such as fractions, count by their text."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted", enc_hook=str)).digest()[:16]

@@ -52,7 +52,7 @@ class BatchProgress:
 
     @property
     def rate(self) -> float:
-        """Rows a second, without those that were there already."""
+        """Rows a second, without the reused ones."""
         return (self.done - self.reused) / self.seconds if self.seconds > 0 else 0.0
 
     @property
@@ -141,7 +141,7 @@ class Batch:
         return True
 
     def results(self) -> Iterator[RowResult]:
-        """Yield the results that there are so far, by row, also of a batch that was cancelled or has failed."""
+        """Yield the results so far, by row, also of a batch that was cancelled or has failed."""
         return self._log.in_order()
 
     def cancel(self) -> None:

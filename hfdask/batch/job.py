@@ -29,7 +29,7 @@ _OF_ONE_VIDEO = frozenset({"plan_dir", "certificate", "plan_on", "assemble_on"})
 
 @dataclass(frozen=True)
 class BatchJob:
-    """The project, where its videos go, and the options.
+    """The project, the place of its videos, and the options.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class BatchJob:
 
     @property
     def frozen(self) -> PlanLocation:
-        """The folder of the frozen project: the same for each run, so that one that was killed leaves nothing for good."""
+        """The folder of the frozen project: the same for each run, so that a killed run leaves nothing for good."""
         name = self.manifest.url.rpartition("/")[2]
         return PlanLocation.of(Location.at(self.template.folder, f"{FOLDER}/{name}.project"))
 

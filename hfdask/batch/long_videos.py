@@ -57,7 +57,7 @@ class LongVideos:
         self._waiting.append(row)
 
     def take(self, slots: int) -> list[tuple[Row, RenderResult | HfdaskError]]:
-        """Start waiting renders, and return those that have ended, with their results or errors."""
+        """Start waiting renders, and return the ended ones, with their results or errors."""
         ended = [(row, render) for row, render in self._running if render.done()]
         self._running = [(row, render) for row, render in self._running if not render.done()]
         outcomes = []

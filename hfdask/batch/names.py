@@ -169,7 +169,7 @@ class Names:
     _taken: dict[bytes, tuple[int, str, bytes]] = field(default_factory=dict)
 
     def problem_of(self, number: int, name: str, content: bytes) -> str:
-        """Note the name of a row; return the problem if an earlier row has it, or one that may be the same.
+        """Note the name of a row; return the problem if an earlier row has this name, or nearly this one.
 
         Rows with the same ``content`` may have the same name.
         """
@@ -177,7 +177,7 @@ class Names:
         if first == (number, name, content) or first[1:] == (name, content):
             return ""
         if first[1] == name:
-            return f"its name {name!r} is that of row {first[0]}, which has other values"
+            return f"its name {name!r} is already the name of row {first[0]}, which has other values"
         return f"its name {name!r} is the same as {first[1]!r} of row {first[0]} on some file systems"
 
 

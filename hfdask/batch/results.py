@@ -130,7 +130,7 @@ class ResultLog:
             return (None, place) if place >= self._end else self._at(place)
 
     def in_order(self) -> Iterator[RowResult]:
-        """Yield the results that there are, by row."""
+        """Yield the results so far, by row."""
         for row in range(len(self._places)):
             if (result := self.of(row)) is not None:
                 yield result

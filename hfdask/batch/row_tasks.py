@@ -85,7 +85,7 @@ class RowTasks:
                 future.add_done_callback(self._ended.put)
 
     def wait(self, seconds: float) -> list[tuple[RowTask, Any]]:
-        """Wait for tasks to end; return those that have ended for good, with their results or errors.
+        """Wait for tasks to end; return the tasks that need no further attempt, with their results or errors.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class RowTasks:
         self._later.clear()
 
     def _taken(self, seconds: float) -> list[tuple[Future[Any], RowTask]]:
-        """Return the tasks that have ended, after waiting for the first, without those that were withdrawn."""
+        """Return the tasks that have ended, after waiting for the first, without withdrawn ones."""
         futures = []
         with suppress(queue.Empty):
             futures.append(self._ended.get(timeout=seconds))

@@ -61,7 +61,7 @@ class Frozen:
 
 
 def render_row_task(frozen: Frozen, options: SecretOptions, output: Location) -> RowVideo | TooLong:
-    """Render a short video as a whole. ``options`` are those of the row, with its variables."""
+    """Render a short video as a whole. ``options`` are the row's, with its variables."""
     began = time.perf_counter()
     observer = task_observer()
     with tagged(observer), ExitStack() as held:

@@ -25,6 +25,6 @@ def window(slots: int, chunks: int) -> int:
 def task_window(slots: int) -> int:
     """Return the number of videos of one task each to have under way.
 
-    For each slot one that runs and one that waits, so that a free worker never waits for the driver.
+    For each slot one video that runs and another that waits, so that a free worker never waits for the driver.
     """
     return max(FEWEST, 2 * slots)

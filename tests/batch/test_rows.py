@@ -195,9 +195,9 @@ def test_rows_with_equal_values_are_known_as_such():
         ({"hfdask.fps": 1000}, "fps"),
         ({"hfdask.crf": "abc"}, "its column 'hfdask.crf'"),
         ({"hfdask.crf": 99}, "crf"),
-        ({"hfdask.nothing": 1}, "is no option of a row"),
-        ({"hfdask.allow_hosts": ["localhost"]}, "is no option of a row"),
-        ({"hfdask.entry": "../secret.html"}, "is no option of a row"),
+        ({"hfdask.nothing": 1}, "is not an option of a row"),
+        ({"hfdask.allow_hosts": ["localhost"]}, "is not an option of a row"),
+        ({"hfdask.entry": "../secret.html"}, "is not an option of a row"),
     ],
 )
 def test_a_row_that_cannot_be_rendered_is_refused_with_row_and_column(row, why):

@@ -1,4 +1,4 @@
-"""`hfdask batch`: rows from a file, the results as text or JSON, and an exit status that tells if a row failed."""
+"""`hfdask batch`: rows from a file, the results as text or JSON, and an exit status for rows that failed."""
 
 from __future__ import annotations
 
