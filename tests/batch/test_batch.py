@@ -226,7 +226,7 @@ def test_transient_errors_are_tried_again(project, client, tmp_path, asleep, mon
 @pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_cancelling_leaves_nothing_and_the_same_call_goes_on(project, client, tmp_path, nothing_left, long):
     source, rows = project(paced(20)), rows_of(6)
-    options = {"task_frames": 10, "chunk_size": 10} if long else {}
+    options: dict[str, Any] = {"task_frames": 10, "chunk_size": 10} if long else {}
     batch = hfdask.render_batch(source, rows, tmp_path / "out" / "{id}.mp4", client=client, **options)
     assert until(lambda: batch.progress.done >= 1, 60)
     batch.cancel()
@@ -411,7 +411,7 @@ def test_options_that_make_no_sense_are_refused_at_once(project, client, tmp_pat
 
 def test_rows_that_cannot_be_rendered_are_refused_before_anything_runs(project, client, tmp_path, asleep):
     begun = asleep()
-    with pytest.raises(RowsError, match=r"row 3: its name '1\.mp4' is that of row 1"):
+    with pytest.raises(RowsError, match=r"row 3: its name '1\.mp4' is already the name of row 1"):
         hfdask.render_batch(project(), [*rows_of(3), {"id": 1}], tmp_path / "out" / "{id}.mp4", client=client)
     assert begun == []
     assert list((tmp_path / "out").iterdir()) == []

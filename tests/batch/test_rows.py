@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import dask
 import dask.bag
 import dask.dataframe
 import fsspec
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from cluster_processes import in_this_process
+from dask.delayed import delayed
 from distributed import Client
 
 from hfdask.batch import sources
@@ -49,7 +49,7 @@ def test_dask_collections_are_computed_one_partition_after_the_other(client, tmp
         (tmp_path / str(number)).touch()
         return pd.DataFrame([{"id": number}])
 
-    parts = [dask.delayed(part)(number) for number in range(4)]
+    parts = [delayed(part)(number) for number in range(4)]
     frame = dask.dataframe.from_delayed(parts, meta=pd.DataFrame({"id": [0]}))
     with opened_rows(frame, client, None) as found:
         assert next(found).cells == {"id": 0}

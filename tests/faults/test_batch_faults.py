@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,9 @@ def two_workers() -> Iterator[Client]:
 
 
 def driver(client: Client, project: Path, output: str, **options: Any) -> subprocess.Popen[bytes]:
+    address = client.scheduler_info()["address"]
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(DRIVER), client.scheduler.address, project, output, json.dumps(options)],
+        [sys.executable, "-c", textwrap.dedent(DRIVER), address, project, output, json.dumps(options)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
@@ -59,7 +60,9 @@ def noted(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("options", [{}, {"task_frames": 10, "chunk_size": 10}], ids=["tasks", "chunks"])
-def test_after_a_killed_driver_the_same_call_goes_on(project, tmp_path, options):
+def test_after_a_killed_driver_the_same_call_goes_on(
+    project: Callable[..., Path], tmp_path: Path, options: dict[str, Any]
+) -> None:
     source, out = project(paced(15)), tmp_path / "out"
     with two_workers() as client:
         killed = driver(client, source, f"{out}/{{id}}.mp4", **options)
@@ -79,7 +82,7 @@ def test_after_a_killed_driver_the_same_call_goes_on(project, tmp_path, options)
     assert sorted(path.name for path in out.iterdir()) == sorted(["batch.jsonl", *(f"{row}.mp4" for row in range(12))])
 
 
-def test_a_killed_worker_costs_no_row(project, tmp_path):
+def test_a_killed_worker_costs_no_row(project: Callable[..., Path], tmp_path: Path) -> None:
     source, out = project(paced(15)), tmp_path / "out"
     with two_workers() as client:
         batch = hfdask.render_batch(source, ROWS, out / "{id}.mp4", client=client)

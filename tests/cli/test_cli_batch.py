@@ -15,7 +15,6 @@ from aftermath import until
 from click.testing import CliRunner
 from samples import paced
 
-import hfdask.batch.tasks
 from hfdask.cli import main
 from hfdask.config import RenderConfig
 
@@ -87,7 +86,6 @@ def test_the_command_has_the_options_of_a_plan():
     named = {each.name for each in main.commands["batch"].params if isinstance(each, click.Option)}
     assert {item.name for item in fields(RenderConfig)} | {"retries", "strict", "damage_test"} <= named
     assert named.isdisjoint({"plan_dir", "certificate"})
-    assert hfdask.batch.tasks.render_row_task
 
 
 @pytest.mark.slow
