@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -69,15 +69,14 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3.0, help="For which a simulated row sleeps.")
     parser.add_argument("--windows", action="store_true", help="Try windows of one to three rows a slot.")
+    parser.add_argument("--rounds", type=int, default=3, help="Of all windows.")
     options = parser.parse_args()
     if options.windows:
-        for factor in (1.0, 1.25, 1.5, 2.0, 3.0):
-            rows = int(options.workers * 12)
-            _print({"rows a slot": factor, **_simulated(rows, options.workers, options.seconds, factor)})
+        _print(_windows(options.workers, options.seconds, options.rounds))
         return 0
     if options.simulate:
         for rows in options.simulate:
-            _print(_simulated(rows, options.workers, options.seconds, None))
+            _print(_simulated(rows, options.workers, options.seconds))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         _print(_real(Path(folder), options))
@@ -162,22 +161,29 @@ def _cpu() -> float:
 # Simulated workers
 
 
-def _simulated(rows: int, workers: int, seconds: float, factor: float | None) -> dict[str, Any]:
+@contextmanager
+def _cluster(workers: int, seconds: float) -> Iterator[tuple[Role, str, str]]:
+    """Yield the scheduler's process and address, and a scratch folder."""
     with ExitStack() as held:
-        scratch = held.enter_context(tempfile.TemporaryDirectory())
+        scratch = held.enter_context(tempfile.TemporaryDirectory(prefix="hfdask-batch-"))
         scheduler = held.enter_context(Role(_scheduler))
         address = scheduler.hear()
-        hosts = [held.enter_context(Role(_workers, address, workers // HOSTS, seconds, scratch)) for _ in range(HOSTS)]
+        shares = [len(range(first, workers, HOSTS)) for first in range(HOSTS)]
+        hosts = [held.enter_context(Role(_workers, address, share, seconds, scratch)) for share in shares]
         for host in hosts:
             host.hear()
-        idle = scheduler.share_of_a_core(5)
-        cpu = scheduler.cpu()
-        driver = held.enter_context(Role(_drive, address, rows, scratch, factor))
-        answer = driver.hear()
-        cpu = scheduler.cpu() - cpu
-        wall, memory = answer["wall s"], scheduler.memory()
+        yield scheduler, address, scratch
         for role in (*hosts, scheduler):
             role.pipe.send("stop")
+
+
+def _simulated(rows: int, workers: int, seconds: float) -> dict[str, Any]:
+    with _cluster(workers, seconds) as (scheduler, address, scratch):
+        idle, cpu = scheduler.share_of_a_core(5), scheduler.cpu()
+        with Role(_drive, address, rows, scratch, None) as driver:
+            answer = driver.hear()
+        cpu, memory = scheduler.cpu() - cpu, scheduler.memory()
+    wall = answer["wall s"]
     return {
         "rows": rows,
         "workers": workers,
@@ -188,6 +194,18 @@ def _simulated(rows: int, workers: int, seconds: float, factor: float | None) ->
         "scheduler CPU ms a video, without heartbeats": round((cpu - idle * wall) / rows * 1000, 2),
         "scheduler MB at the end": round(memory / 1e6),
     }
+
+
+def _windows(workers: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """Try windows in turn, round by round, on one cluster."""
+    shares: dict[float, list[float]] = {factor: [] for factor in (1.0, 1.25, 1.5, 2.0, 3.0)}
+    rows = workers * 12
+    with _cluster(workers, seconds) as (_, address, scratch):
+        for _ in range(rounds):
+            for factor, found in shares.items():
+                with Role(_drive, address, rows, scratch, factor) as driver:
+                    found.append(round(rows * seconds / workers / driver.hear()["wall s"], 3))
+    return {f"{factor} rows a slot, busy share": [median(found), *found] for factor, found in shares.items()}
 
 
 def _scheduler(pipe: Connection) -> None:
@@ -257,7 +275,7 @@ def _drive(pipe: Connection, address: str, rows: int, scratch: str, factor: floa
         pipe.send(
             {
                 "check s": round(checked, 2),
-                "wall s": round(wall, 1),
+                "wall s": round(wall, 2),
                 "driver CPU ms a video": round((sum(process.cpu_times()[:2]) - cpu) / rows * 1000, 2),
                 "driver MB: start, checked, peak, end": [
                     round(size / 1e6)
