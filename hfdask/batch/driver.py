@@ -88,8 +88,8 @@ class Driver:
             results so far are in the log and in the manifest.
         """
         claim = Claim(self.job.manifest)
-        claim.take(self.stop)
         try:
+            claim.take(self.stop)
             with ExitStack() as held:
                 self._manifest = held.enter_context(Manifest(self.job.manifest))
                 held.callback(self._save)
@@ -290,7 +290,9 @@ class Driver:
             If the job asks for it, or if the row could not fail on its own: the batch was cancelled, or the cluster is gone.
         """
         self._require_going()
-        if self.job.on_error == "raise" or isinstance(error, SchedulerLostError):
+        if isinstance(error, SchedulerLostError):
+            raise error
+        if self.job.on_error == "raise":
             error.details.setdefault("row", row.index)
             error.add_note(f"row {row.index}, {row.name}: the batch ends with the first error, as asked")
             raise error
