@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from hfdask._version import __version__
     from hfdask.assembly.assemble import AssembleOptions, Assembly, assemble
     from hfdask.assembly.certificate import Verification
+    from hfdask.batch.batch import render_batch
+    from hfdask.batch.handle import Batch, BatchProgress
+    from hfdask.batch.results import RowResult
     from hfdask.browser import close_browsers
     from hfdask.browser.install import install_browser
     from hfdask.checking.check import CheckReport, check
@@ -72,6 +75,9 @@ _HOMES = {
     "_version": ["__version__"],
     "assembly.assemble": ["AssembleOptions", "Assembly", "assemble"],
     "assembly.certificate": ["Verification"],
+    "batch.batch": ["render_batch"],
+    "batch.handle": ["Batch", "BatchProgress"],
+    "batch.results": ["RowResult"],
     "browser": ["close_browsers"],
     "browser.install": ["install_browser"],
     "checking.check": ["CheckReport", "check"],
@@ -134,6 +140,8 @@ __all__ = [
     "Artifact",
     "AssembleOptions",
     "Assembly",
+    "Batch",
+    "BatchProgress",
     "Benchmark",
     "CheckReport",
     "ChunkRange",
@@ -174,6 +182,7 @@ __all__ = [
     "RenderOptions",
     "RenderResult",
     "Resource",
+    "RowResult",
     "Seam",
     "SoundReport",
     "SoundSource",
@@ -204,6 +213,7 @@ __all__ = [
     "legible",
     "plan",
     "render",
+    "render_batch",
     "render_chunk",
     "still",
     "submit",

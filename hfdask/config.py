@@ -207,7 +207,7 @@ class RenderConfig(_Options):
             raise InvalidConfigError(f"sweep must be a whole number of at least 0, not {self.sweep!r}", field="sweep")
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
-        _require_json(self.variables)
+        require_variables(self.variables)
 
     @property
     def sizes_chunks(self) -> bool:
@@ -337,8 +337,14 @@ def _shown(value: object) -> str:
     return reprlib.repr(value)
 
 
-def _require_json(variables: dict[str, Any]) -> None:
-    """Check that variables are JSON that a plan and a page can hold."""
+def require_variables(variables: dict[str, Any]) -> None:
+    """Check that variables are JSON that a plan and a page can hold.
+
+    Raises
+    ------
+    InvalidConfigError
+        With the value's place in ``details["field"]``.
+    """
     waiting: list[tuple[str, object, tuple[int, ...]]] = [("variables", variables, ())]
     while waiting:
         where, value, above = waiting.pop()

@@ -8,7 +8,8 @@ of them cross from a worker to the driver.
 
     HfdaskError
     ├── InvalidConfigError              INVALID_CONFIG
-    │   └── VariableError               INVALID_VARIABLES
+    │   ├── VariableError               INVALID_VARIABLES
+    │   └── RowsError                   INVALID_ROWS
     ├── ProjectError
     │   ├── EntryNotFoundError          ENTRY_NOT_FOUND
     │   ├── RootNotFoundError           COMPOSITION_ROOT_NOT_FOUND
@@ -127,6 +128,12 @@ class VariableError(InvalidConfigError):
     """Values for variables do not fit what the composition declares; ``details['problems']`` lists all of them."""
 
     code = "INVALID_VARIABLES"
+
+
+class RowsError(InvalidConfigError):
+    """The rows of a batch cannot be used; ``details['problems']`` lists what is wrong with which row."""
+
+    code = "INVALID_ROWS"
 
 
 class ProjectError(HfdaskError):

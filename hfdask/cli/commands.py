@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import traceback
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import hfdask
+from hfdask.cli.batch import tell_batch, watch_batch
 from hfdask.cli.options import given, options_of
 from hfdask.cli.output import Stopped, answer, say, signals_raised, standard_streams
 from hfdask.errors import (
@@ -41,6 +43,7 @@ Exit status:
   4    no usable browser
   5    the output cannot be written
   6    compare: the videos differ; verify: the certificate does not match; bench --against: slower
+  7    batch: some rows failed
   130  interrupted or cancelled; 128 + N: stopped by signal N
 """
 
@@ -154,6 +157,39 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
         with hfdask.connect(scheduler) as client:
             result = hfdask.render(project, output, client=client, **arguments)
     _print_result(result, as_json)
+
+
+@main.command()
+@_project
+@click.argument("rows", metavar="ROWS")
+@click.option("-o", "--output", required=True, metavar="URL", help="Names of the videos, such as 'out/{id}.mp4'.")
+@click.option(
+    "--manifest", metavar="URL", help="File of the results.  [default: batch.jsonl in the folder of the videos]"
+)
+@click.option("--on-error", type=click.Choice(["collect", "raise"]), help="If a row fails: go on, or end the batch.")
+@click.option("--prefix", metavar="TEXT", help="Columns that begin with it are options.  [default: hfdask.]")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not a variable.")
+@click.option(
+    "--task-frames", type=int, metavar="N", help="Frames of the longest video that is one task.  [default: 300]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
+@options_of(hfdask.JobConfig, only=("damage_test", "strict", "retries"))
+@options_of(hfdask.RenderConfig)
+@_as_json
+def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
+    """Render a video of PROJECT for each row of ROWS, the URL of a JSONL, CSV or Parquet file."""
+    with ExitStack() as held:
+        client = held.enter_context(hfdask.connect(scheduler)) if scheduler is not None else None
+        under_way = hfdask.render_batch(project, rows, output, client=client, **given(options))
+        try:
+            watch_batch(under_way)
+            under_way.wait()
+        finally:
+            under_way.cancel()
+            under_way.wait(raises=False)
+            failed = tell_batch(under_way, as_json)
+    if failed:
+        raise click.exceptions.Exit(7)
 
 
 @main.command()

@@ -71,17 +71,9 @@ def chunk_tasks(
     calls = {
         (name, index): (plan.location, plan.hash, index, output.child(chunks[index].file), *same) for index in wanted
     }
-    if task_spec is None:  # pragma: no cover - another dask
-        return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
-    tasks: dict[Any, Any] = {
-        key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
-    }
-    # Without priorities, dask starts the chunks of a render in the reverse order of their numbers as text.
     turns = {index: turn for turn, index in enumerate(first_to_last([chunk.cost for chunk in chunks]))}
     moved = {index: turn for index, turn in turns.items() if index != turn}
-    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority, moved)})
-    graph = HighLevelGraph({name: layer}, {name: set()})
-    return [Delayed(key, graph, layer=name) for key in calls]
+    return queued_tasks(name, render_chunk_task, calls, priority, moved)
 
 
 def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
@@ -97,6 +89,29 @@ def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bo
         True to skip the capture of frames that did not change.
     """
     return chunk_tasks(plan, output_url or plan.chunks_url, damage_test=damage_test)
+
+
+def queued_tasks(
+    name: str,
+    call: Callable[..., Any],
+    arguments: Mapping[tuple[str, int], tuple[Any, ...]],
+    priority: float,
+    moved: Mapping[int, int] | None = None,
+) -> list[Delayed]:
+    """Return tasks of one layer, by key, that wait in the scheduler's queue until a worker is free.
+
+    Waiting tasks run by ``priority``, highest first; those with the same by the number in their key, or by the number
+    that ``moved`` has for it.
+    """
+    if task_spec is None:  # pragma: no cover - another dask
+        return [delayed(call, pure=False)(*given, dask_key_name=key) for key, given in arguments.items()]
+    tasks: dict[Any, Any] = {
+        key: task_spec.Task(key, call, *given, _data_producer=True) for key, given in arguments.items()
+    }
+    # Without priorities, dask starts the tasks of a layer in the reverse order of their numbers as text.
+    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
+    graph = HighLevelGraph({name: layer}, {name: set()})
+    return [Delayed(key, graph, layer=name) for key in arguments]
 
 
 def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:

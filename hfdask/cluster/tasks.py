@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from hfdask.core.observer import Observer, StageClock
 from hfdask.core.values import Value
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
 from hfdask.manifest.location import MANIFEST, PlanLocation
-from hfdask.planning.planning import seal
+from hfdask.planning.planning import FrozenProject, seal
 from hfdask.rendering.chunk import render_chunk
 from hfdask.store import Location, SecretOptions, Snapshot, materialised, split_url
 
@@ -50,8 +51,8 @@ def render_chunk_task(
 
     ``every`` is the number of seconds between progress events, which have the render's ``token``; None for no events.
     """
-    observer = _observer(index, attempt, token, every)
-    with _tag_worker(observer):
+    observer = task_observer(index, attempt, token, every)
+    with tagged(observer):
         result = render_chunk(
             plan,
             index,
@@ -81,8 +82,8 @@ def assemble_task(
     plan: PlanLocation, chunk_urls: tuple[str, ...], output: Location, options: AssembleOptions
 ) -> RenderResult:
     """Run `hfdask.assemble` as a task. The result has no records of chunks, because the driver has them."""
-    observer = _observer()
-    with _tag_worker(observer):
+    observer = task_observer()
+    with tagged(observer):
         video = assemble(plan, chunk_urls, output, observer=observer, **options)
     return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
 
@@ -99,24 +100,13 @@ class Planned(Value, frozen=True):
 
 def plan_task(location: PlanLocation, handed_over: Location, options: SecretOptions) -> Planned:
     """Plan a project that the driver has frozen; see `hfdask.cluster.remote_planning`."""
-    observer = _observer()
+    observer = task_observer()
     clock = StageClock(observer)
-    with _tag_worker(observer), ExitStack() as held:
-        store = location.store()
-        try:
-            with clock("materialise"):
-                frozen, replace_urls = held.enter_context(received(handed_over))
-                paths = held.enter_context(materialised(store, frozen.artifacts, frozen.artifacts))
-        except MissingArtifactError as error:
-            raise MissingArtifactError(
-                f"worker {observer.worker} does not find {location.url}: set plan_dir to a URL that all workers can reach",
-                url=location.url,
-            ) from error
-        files = {each.path: paths[each.sha256] for each in frozen.artifacts}
-        config = RenderConfig.of(
-            {**options, "replace_urls": {**options.get("replace_urls", {}), **replace_urls(files)}}
-        )
-        snapshot = held.enter_context(Snapshot(store))
+    with (
+        tagged(observer),
+        frozen_project(location, handed_over, options, observer, clock) as (frozen, files, config),
+        Snapshot(location.store()) as snapshot,
+    ):
         plan = seal(frozen, files, location, snapshot, config, clock, published=True)
     return Planned(
         worker=observer.worker,
@@ -128,7 +118,37 @@ def plan_task(location: PlanLocation, handed_over: Location, options: SecretOpti
 
 
 @contextmanager
-def _tag_worker(observer: Observer) -> Iterator[None]:
+def frozen_project(
+    location: PlanLocation, handed_over: Location, options: SecretOptions, observer: Observer, clock: StageClock
+) -> Iterator[tuple[FrozenProject, dict[str, Path], RenderConfig]]:
+    """Fetch a project that the driver has frozen; yield it, its files by path, and the options for this machine.
+
+    Raises
+    ------
+    MissingArtifactError
+        If this machine does not find it.
+    """
+    with ExitStack() as held:
+        try:
+            with clock("materialise"):
+                frozen, replace_urls = held.enter_context(received(handed_over))
+                paths = held.enter_context(materialised(location.store(), frozen.artifacts, frozen.artifacts))
+        except MissingArtifactError as error:
+            raise MissingArtifactError(
+                f"worker {observer.worker} does not find {location.url}: set plan_dir, or for a batch the output, to a URL that all workers can reach",
+                url=location.url,
+            ) from error
+        files = {each.path: paths[each.sha256] for each in frozen.artifacts}
+        yield (
+            frozen,
+            files,
+            RenderConfig.of({**options, "replace_urls": {**options.get("replace_urls", {}), **replace_urls(files)}}),
+        )
+
+
+@contextmanager
+def tagged(observer: Observer) -> Iterator[None]:
+    """Give the errors of a task its worker's address."""
     try:
         yield
     except HfdaskError as error:
@@ -142,7 +162,8 @@ def memory_share(worker: Any) -> int | None:
     return int(limit) // int(worker.state.nthreads) if limit else None
 
 
-def _observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
+def task_observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
+    """Return the observer of the task that this thread runs, and give its browsers their share of the worker's memory."""
     try:
         from distributed import get_worker
 

@@ -14,11 +14,11 @@ from typing import Any
 import dask
 import pytest
 from distributed import Client, LocalCluster
-from render_window import FEWEST, window
 from sleeping import sleep_instead_of_rendering, sleeping_plan
 
 import hfdask.cluster.client_state
 import hfdask.cluster.tasks
+from hfdask.batch.window import FEWEST, window
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.client_state import TOPIC, connection_of
 from hfdask.cluster.tasks import EVENT_SECONDS, EVENTS_A_SECOND, event_seconds

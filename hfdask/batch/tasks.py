@@ -1,0 +1,111 @@
+"""The tasks of a batch that run on workers: a short video as a whole, and the copy of a finished one."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from hfdask.batch.row import render_row
+from hfdask.browser.environment import current_environment, require_environment
+from hfdask.cluster.tasks import frozen_project, tagged, task_observer
+from hfdask.core.model import Environment
+from hfdask.core.observer import StageClock
+from hfdask.core.scratch import scratch_subfolder
+from hfdask.core.values import Value
+from hfdask.manifest.location import PlanLocation
+from hfdask.store import Location, SecretOptions, split_output, split_url
+
+
+class RowVideo(Value, frozen=True):
+    """A finished video of a row; see `hfdask.batch.results.RowResult`."""
+
+    frames: int
+    seconds: float
+    bytes: int
+    digest: str
+    sha256: str
+    worker: str
+    warnings: tuple[str, ...]
+
+
+class TooLong(Value, frozen=True):
+    """A video that has too many frames for one task."""
+
+    frames: int
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What all rows of a batch share on workers.
+
+    Attributes
+    ----------
+    location : PlanLocation
+        Folder of the project's content.
+    handed_over : Location
+        The frozen project there; see `hfdask.cluster.handover`.
+    environment : Environment
+        The software that renders all videos of the batch.
+    limit : int
+        Frames of the longest video that is one task.
+    """
+
+    location: PlanLocation
+    handed_over: Location
+    options: SecretOptions = field(repr=False)
+    environment: Environment
+    limit: int
+    strict: bool
+    damage_test: bool
+
+
+def render_row_task(frozen: Frozen, options: SecretOptions, output: Location) -> RowVideo | TooLong:
+    """Render a short video as a whole. ``options`` are the row's, with its variables."""
+    began = time.perf_counter()
+    observer = task_observer()
+    with tagged(observer), ExitStack() as held:
+        require_environment(frozen.environment)
+        given = SecretOptions({**frozen.options, **options})
+        clock = StageClock(observer)
+        project, files, config = held.enter_context(
+            frozen_project(frozen.location, frozen.handed_over, given, observer, clock)
+        )
+        made = render_row(
+            project,
+            files,
+            output,
+            config,
+            limit=frozen.limit,
+            strict=frozen.strict,
+            damage_test=frozen.damage_test,
+            observer=observer,
+        )
+    if isinstance(made, int):
+        return TooLong(frames=made)
+    video, sha256 = made
+    return RowVideo(
+        frames=video.frames,
+        seconds=round(time.perf_counter() - began, 4),
+        bytes=video.size,
+        digest=video.digest,
+        sha256=sha256,
+        worker=observer.worker,
+        warnings=video.warnings,
+    )
+
+
+def copy_row_task(source: Location, size: int, output: Location) -> str:
+    """Copy a finished video; return the worker's address."""
+    observer = task_observer()
+    with tagged(observer), scratch_subfolder("copy") as folder:
+        store, name = split_url(source)
+        target, target_name = split_output(output)
+        target.put(target_name, store.fetch(name, folder / "video.mp4", size))
+    return observer.worker
+
+
+def environment_task() -> Environment:
+    """Return the software of a worker."""
+    with tagged(task_observer()):
+        return current_environment()
