@@ -97,9 +97,9 @@ class RowTasks:
         self.submit([task for when, task in self._later if when <= now])
         self._later = [each for each in self._later if each[0] > now]
         found = self._taken(seconds)
+        self._free_stuck()
         if not found:
             self._watch.require()
-            self._free_stuck()
             return []
         self._watch.heard()
         values = self._values([future for future, _ in found if future.status == "finished"])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -98,10 +99,14 @@ def _of_mappings(rows: Iterable[Any]) -> Iterator[SourceRow]:
 
 def _of_pandas(frame: Any) -> Iterator[SourceRow]:
     names = [str(name) for name in frame.columns]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RowsError(f"the table has more than one column {twice[0]!r}; rename one", columns=twice)
+    _require_different(names)
     for cells in frame.itertuples(index=False, name=None):
         yield SourceRow(dict(zip(names, cells, strict=True)), {})
+
+
+def _require_different(names: Collection[str]) -> None:
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise RowsError(f"there is more than one column {twice[0]!r}; rename one", columns=twice)
 
 
 def _of_partitions(rows: Any, client: Client) -> Iterator[SourceRow]:
@@ -123,6 +128,7 @@ def _of_partitions(rows: Any, client: Client) -> Iterator[SourceRow]:
 
 def _of_arrow(batches: Iterable[Any]) -> Iterator[SourceRow]:
     for batch in batches:
+        _require_different(batch.schema.names)
         for first in range(0, batch.num_rows, _BATCH):
             for row in batch.slice(first, _BATCH).to_pylist():
                 yield SourceRow(row, {})
@@ -200,8 +206,7 @@ def _of_csv(text: Any) -> Iterator[SourceRow]:
 
 def _kinds(reader: Iterator[list[str]]) -> dict[str, str]:
     names = next(reader, [])
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RowsError(f"there is more than one column {twice[0]!r}; rename one", columns=twice)
+    _require_different(names)
     possible = {name: {"number", "truth"} for name in names}
     number = 0
     for cells in reader:

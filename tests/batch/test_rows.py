@@ -135,8 +135,10 @@ def test_what_is_no_table_is_refused(client, tmp_path):
             read(rows, client)
     with pytest.raises(RowsError, match="row 1 is str, not a mapping"):
         read([{"id": 1}, "x"], client)
-    with pytest.raises(RowsError, match="more than one column 'a'"):
-        read(pd.DataFrame([[1, 2]], columns=["a", "a"]), client)
+    arrays = [pa.array([1]), pa.array([2])]
+    for table in (pd.DataFrame([[1, 2]], columns=["a", "a"]), pa.Table.from_arrays(arrays, names=["a", "a"])):
+        with pytest.raises(RowsError, match="more than one column 'a'"):
+            read(table, client)
     with pytest.raises(MissingArtifactError):
         read(tmp_path / "none.jsonl", client)
 

@@ -21,6 +21,8 @@ from fake_browser import FakeBrowsers
 from samples import paced
 
 import hfdask
+from hfdask.batch import row_tasks
+from hfdask.cluster import liveness
 from hfdask.errors import OutputBusyError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fake_browser", "nothing_left")]
@@ -91,3 +93,24 @@ def test_a_killed_worker_costs_no_row(project: Callable[..., Path], tmp_path: Pa
         table = batch.result(120)
     assert set(table["status"]) == {"rendered"}
     assert len(set(table["digest"])) == 1
+
+
+def test_a_stopped_worker_holds_up_its_rows_only_for_a_while(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_tasks, "QUIET", 1.0)
+    monkeypatch.setattr(row_tasks, "LOOK", 0.5)
+    monkeypatch.setattr(liveness, "LOOK", 0.5)
+    monkeypatch.setattr(liveness, "SILENT", 4.0)
+    source, out = project(paced(15)), tmp_path / "out"
+    with two_workers() as client:
+        batch = hfdask.render_batch(source, ROWS, out / "{id}.mp4", client=client)
+        assert until(lambda: batch.progress.done >= 2, 60)
+        address, pid = next(iter(client.run(os.getpid).items()))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            table = batch.result(120)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert set(table["status"]) == {"rendered"}
+    assert list(table["worker"]).count(address) < 8
