@@ -18,7 +18,7 @@ import msgspec
 from distributed import Worker, WorkerPlugin
 
 import hfdask
-from hfdask.cluster.graph import CHUNK_PREFIX
+from hfdask.cluster.names import CHUNK_PREFIX
 from hfdask.cluster.local import client_for
 
 PLUGIN = "benchmark"
