@@ -9,14 +9,15 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+from bokeh.io import curdoc
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, DataRange1d, HoverTool, NumeralTickFormatter, Range1d
+from bokeh.models import BasicTicker, ColumnDataSource, DataRange1d, HoverTool, NumeralTickFormatter, Range1d
 from bokeh.models.widgets import DataTable, Div, NumberFormatter, StringFormatter, TableColumn, Toggle
 from bokeh.plotting import figure
 from distributed.dashboard.components import add_periodic_callback
-from distributed.dashboard.components.scheduler import BOKEH_THEME, env, individual_doc
+from distributed.dashboard.components.scheduler import BOKEH_THEME, TICKS_1024, env, individual_doc
 from distributed.dashboard.utils import update
 
 from hfdask.cluster.pictures import Picture
@@ -47,12 +48,13 @@ _STAGES = dict(zip(CHUNK_STAGES, ("#8fb8de", "#f0b354", "#3f7fbf", "#6aa874", "#
 
 
 class _Part:
-    """A part of the page. ``build`` makes its model ``root``, and ``update`` brings that up to date."""
+    """A part of the page. ``build`` makes its model ``root``, and ``refresh`` brings that up to date."""
 
     root: Any
 
-    def __init__(self, scheduler: Any, **_: Any) -> None:
+    def __init__(self, scheduler: Any, sizing_mode: str = "stretch_width") -> None:
         self.scheduler = scheduler
+        self.sizing_mode: Any = sizing_mode
         self.build()
 
     @property
@@ -70,9 +72,15 @@ class _Part:
         """Make ``root``."""
         raise NotImplementedError
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         """Bring ``root`` up to date."""
         raise NotImplementedError
+
+    def update(self) -> None:
+        """Refresh the part, if a browser is connected. Bokeh keeps a session for half a minute after its page was closed."""
+        session = getattr(curdoc().session_context, "session", None)  # a document that is being made has none yet
+        if session is None or session.connection_count:
+            self.refresh()
 
     def workers(self) -> list[str]:
         """Return the addresses of the workers that have rendered, in the order of their names."""
@@ -90,7 +98,7 @@ class Headline(_Part):
     def build(self) -> None:
         self.root = Div(text="", sizing_mode="stretch_width", disable_math=True)
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         board, now = self.board, time.monotonic()
         counts = dict.fromkeys(State, 0)
         for video in board.videos.values():
@@ -119,7 +127,7 @@ class ChunkGrid(_Part):
         self.root = fig = figure(
             title="Chunks",
             height=330,
-            sizing_mode="stretch_both",
+            sizing_mode=self.sizing_mode,
             x_range=Range1d(start=-16.5, end=COLUMNS + 0.5),
             y_range=Range1d(start=LINES, end=-0.5),
             tools="",
@@ -146,7 +154,7 @@ class ChunkGrid(_Part):
         fig.axis.visible = False
         fig.grid.visible = False
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         cells, named, hidden = grid(self.board.newest_videos())
         data: dict[str, list[Any]] = {name: [] for name in self.cells.data}
         for cell in cells:
@@ -176,26 +184,39 @@ class ChunkGrid(_Part):
 
 
 class StageBars(_Part):
-    """The stages of the newest finished chunks. Capture and encoding run at the same time."""
+    """The stages of the newest finished chunks. Encoding runs while frames are captured, so it has a thin bar on theirs."""
 
     def build(self) -> None:
-        self.source = ColumnDataSource({name: [] for name in ("y", "video", "chunk", "worker", *CHUNK_STAGES)})
+        fields = ("y", "video", "chunk", "worker", "begin", "end", *CHUNK_STAGES)
+        self.source = ColumnDataSource({name: [] for name in fields})
         self.root = fig = figure(
             title="Stages of the newest chunks, in seconds",
             height=330,
-            sizing_mode="stretch_both",
+            sizing_mode=self.sizing_mode,
             x_range=DataRange1d(start=0),
             y_range=Range1d(start=_BARS - 0.5, end=-0.5),
             tools="",
             toolbar_location=None,
         )
+        one_by_one = [stage for stage in CHUNK_STAGES if stage != "encode"]
         bars = fig.hbar_stack(
-            list(CHUNK_STAGES),
+            one_by_one,
             y="y",
             height=0.8,
-            color=list(_STAGES.values()),
+            color=[_STAGES[stage] for stage in one_by_one],
             source=self.source,
-            legend_label=list(CHUNK_STAGES),
+            legend_label=one_by_one,
+        )
+        bars.append(
+            fig.hbar(
+                y="y",
+                left="begin",
+                right="end",
+                height=0.3,
+                color=_STAGES["encode"],
+                source=self.source,
+                legend_label="encode",
+            )
         )
         tips = [("video", "@video"), ("chunk", "@chunk"), ("worker", "@worker")]
         tips += [(stage, f"@{stage}{{0.00}} s") for stage in CHUNK_STAGES]
@@ -206,7 +227,7 @@ class StageBars(_Part):
         fig.legend.background_fill_alpha = 0.7
         fig.legend.label_text_font_size = "10px"
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         newest = list(self.board.recent)[: -_BARS - 1 : -1]
         data: dict[str, list[Any]] = {
             "y": list(range(len(newest))),
@@ -216,6 +237,8 @@ class StageBars(_Part):
         }
         for stage in CHUNK_STAGES:
             data[stage] = [each.summary.stages.get(stage, 0.0) for each in newest]
+        data["begin"] = [sum(each) for each in zip(data["materialise"], data["boot"], strict=True)]
+        data["end"] = [sum(each) for each in zip(data["begin"], data["encode"], strict=True)]
         update(self.source, data)
 
 
@@ -225,6 +248,7 @@ class _WorkerBars(_Part):
     title = ""
     color = ""
     format = "0.0"
+    ticks: ClassVar[dict[str, Any]] = {}
 
     def value(self, worker: str) -> float:
         """Return the length of a worker's bar."""
@@ -235,7 +259,7 @@ class _WorkerBars(_Part):
         self.root = fig = figure(
             title=self.title,
             height=220,
-            sizing_mode="stretch_both",
+            sizing_mode=self.sizing_mode,
             x_range=DataRange1d(start=0),
             y_range=Range1d(start=_FEWEST - 0.5, end=-0.5),
             tools="",
@@ -248,9 +272,10 @@ class _WorkerBars(_Part):
         )  # fmt: skip
         fig.add_tools(HoverTool(tooltips=[("worker", "@worker"), ("", f"@value{{{self.format}}}")], renderers=[bars]))
         fig.xaxis.formatter = NumeralTickFormatter(format=self.format)
+        fig.xaxis.ticker = BasicTicker(desired_num_ticks=4, **self.ticks)
         fig.yaxis.visible = fig.ygrid.visible = False
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         shown = self.workers()[:_WORKERS]
         data = {
             "y": list(range(len(shown))),
@@ -277,6 +302,7 @@ class BrowserMemory(_WorkerBars):
     title = "Memory of browsers, by worker"
     color = "#a98bc4"
     format = "0.0 b"
+    ticks = TICKS_1024
 
     def value(self, worker: str) -> float:
         now = self.scheduler.workers[worker].metrics.get("hfdask_browser_bytes")
@@ -295,10 +321,15 @@ class SlowFrames(_Part):
             TableColumn(field="ms", title="ms", width=70, formatter=NumberFormatter(format="0.0")),
         ]
         self.root = DataTable(
-            source=self.source, columns=columns, height=220, sizing_mode="stretch_both", index_position=None
+            source=self.source,
+            columns=columns,
+            height=220,
+            sizing_mode=self.sizing_mode,
+            index_position=None,
+            reorderable=False,
         )
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         slow = self.board.slow_frames(_SLOW)
         data = {
             "video": [video for video, _, _, _ in slow],
@@ -319,7 +350,7 @@ class Pictures(_Part):
         self.strip = Div(text="", sizing_mode="stretch_width", disable_math=True)
         self.root = column(self.toggle, self.strip, sizing_mode="stretch_width")
 
-    def update(self) -> None:
+    def refresh(self) -> None:
         if not self.toggle.active:
             self.strip.text = ""
             return
