@@ -84,7 +84,9 @@ def _embedded(slots: int, dashboard: bool) -> _Embedded:
         "options": {"protocol": "inproc://", "dashboard": dashboard, "dashboard_address": "127.0.0.1:0"},
     }
     if dashboard:
-        scheduler["options"]["preload"] = "hfdask.dashboard"  # by name, because it is in a higher layer
+        configured = dask.config.get("distributed.scheduler.preload")
+        others = [configured] if isinstance(configured, str) else configured
+        scheduler["options"]["preload"] = [*others, "hfdask.dashboard"]  # by name, because it is in a higher layer
     worker = {
         "cls": _QuietWorker,
         "options": {"protocol": "inproc://", "nthreads": slots, "memory_limit": 0, "dashboard": False},

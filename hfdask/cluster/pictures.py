@@ -141,8 +141,8 @@ def checked(answer: Any) -> Picture:
         If it is not such a message, or its thumbnail is not a JPEG within the limits.
     """
     try:
-        # Dask may hand over a memoryview of the message.
-        picture = msgspec.convert({**answer, "jpeg": bytes(answer["jpeg"])}, Picture)
+        jpeg = bytes(memoryview(answer["jpeg"]))  # as Dask may hand over a view of the message
+        picture = msgspec.convert({**answer, "jpeg": jpeg}, Picture)
     except (msgspec.ValidationError, TypeError, KeyError, ValueError) as error:
         raise MediaError(f"a worker's answer is not a picture: {error}") from error
     if picture.jpeg:

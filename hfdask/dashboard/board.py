@@ -1,6 +1,6 @@
 """The state of all chunks of a cluster, as the dashboard shows it. It is made from messages, and knows nothing of Dask.
 
-Its size is bounded: the oldest videos are forgotten, first those that have ended.
+Its size is bounded: the oldest videos are forgotten, and ended ones before others.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Finished:
 
 @dataclass(slots=True)
 class WorkerLine:
-    """What a worker has reported: moments and numbers of frames, and the memory of its newest chunk's browser."""
+    """Reports of a worker: moments and numbers of frames, and the memory of its newest chunk's browser."""
 
     reports: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_MOST_REPORTS))
     browser_bytes: int = 0
@@ -181,7 +181,7 @@ class Board:
         return sum(each.summary.static_frames for each in self.recent) / frames if frames else None
 
     def newest_videos(self) -> Iterator[Video]:
-        """Yield the videos: first those that have not ended, then the others, each newest first."""
+        """Yield the videos that are under way, then the others, each newest first."""
         newest = list(reversed(self.videos.values()))
         ended = [video.ended for video in newest]
         yield from (video for video, over in zip(newest, ended, strict=True) if not over)
@@ -209,7 +209,7 @@ class Board:
 
 
 def combined(states: Iterable[State]) -> State:
-    """Return the state that stands for several chunks: the one that people want to know of first."""
+    """Return the state that stands for several chunks, which is the most urgent one."""
     found = set(states)
     order = (State.FAILED, State.RUNNING, State.WAITING, State.WITHDRAWN, State.DONE)
     return next(state for state in order if state in found)

@@ -11,7 +11,7 @@ COLUMNS = 60
 """Cells in a line."""
 
 LINES = 24
-"""Lines of the grid. Videos for which there is no room are counted, not shown."""
+"""Lines of the grid. Videos that do not fit are counted, not shown."""
 
 SMALL = 6
 """Videos with fewer cells share lines, without room for their names."""
@@ -63,7 +63,7 @@ def grid(videos: Iterable[Video]) -> tuple[list[Cell], list[tuple[int, Video]], 
     list of (int, Video)
         The videos that have lines to themselves, with the first of them.
     int
-        Number of videos for which there was no room.
+        Number of videos that do not fit.
     """
     cells: list[Cell] = []
     named: list[tuple[int, Video]] = []

@@ -34,7 +34,7 @@ EVERY = 1000
 _BARS = 24  # chunks with stage bars
 _SLOW = 12
 _NAME = 24  # characters
-_FEWEST = 6  # bars for which there is room at least
+_FEWEST = 6  # a figure has room for this number of bars, or more
 _WORKERS = 40  # bars of workers; Dask's own page of workers has all of them
 
 _STATES = {

@@ -21,7 +21,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The PNGs of which a thumbnail was made."""
     found: list[bytes] = []
     real = pictures._thumbnail
-    monkeypatch.setattr(pictures, "_thumbnail", lambda data: (found.append(data), real(data))[1])
+
+    def noted(png: bytes) -> bytes:
+        found.append(png)
+        return real(png)
+
+    monkeypatch.setattr(pictures, "_thumbnail", noted)
     return found
 
 
@@ -63,7 +68,14 @@ def test_a_later_frame_gets_a_new_number(made, monkeypatch):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"jpeg": b"<svg onload=alert(1)>"}, {"jpeg": None}, {"render": "a\nb"}, {"frame": -1}, {"chunk": "0"}],
+    [
+        {"jpeg": b"<svg onload=alert(1)>"},
+        {"jpeg": None},
+        {"jpeg": 10**12},
+        {"render": "a\nb"},
+        {"frame": -1},
+        {"chunk": "0"},
+    ],
 )
 def test_an_answer_that_is_not_a_picture_is_refused(changed):
     newest = NewestPicture()

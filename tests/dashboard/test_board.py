@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from hfdask.cluster.summary import ChunkSummary, SlowFrames
-from hfdask.core.model import MAX_CHUNKS
+from hfdask.core.fields import MAX_CHUNKS
 from hfdask.dashboard.board import MOST_CHUNKS, MOST_RECENT, MOST_VIDEOS, WINDOW, Board, State, combined
 
 

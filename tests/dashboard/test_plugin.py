@@ -37,7 +37,7 @@ def client() -> Iterator[Client]:
 
 
 def board(client: Client) -> Board:
-    return client.cluster.scheduler.plugins[NAME].board  # type: ignore[no-any-return, union-attr]
+    return client.cluster.scheduler.plugins[NAME].board  # type: ignore[union-attr]
 
 
 def text(url: str) -> str:
@@ -172,7 +172,7 @@ def test_the_embedded_cluster_has_the_page():
 
 
 def test_a_worker_knows_the_question_from_its_first_chunk_on(client):
-    [worker] = client.cluster.workers.values()  # type: ignore[union-attr]
+    [worker] = client.cluster.workers.values()
     newest = newest_of(worker)
     assert newest_of(worker) is newest
     assert worker.handlers["hfdask_picture"] == newest.answer

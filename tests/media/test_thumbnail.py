@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from hfdask.media.thumbnail import thumbnail
 
 
 def decoded(jpeg: bytes) -> np.ndarray:
-    with av.open(io.BytesIO(jpeg)) as container:
+    with av.open(io.BytesIO(jpeg), "r") as container:
         return next(container.decode(video=0)).to_ndarray(format="rgb24")
 
 
@@ -51,7 +52,7 @@ def test_a_broken_picture_has_no_thumbnail():
 def wide() -> bytes:
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt = SIDE + 2, 16, "yuvj420p"
-    encoder.time_base = 1
+    encoder.time_base = Fraction(1)
     return b"".join(bytes(each) for each in encoder.encode(av.VideoFrame(SIDE + 2, 16, "yuvj420p")))
 
 
