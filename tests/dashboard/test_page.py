@@ -90,6 +90,7 @@ def test_the_page_shows_a_render_and_pictures_only_while_it_is_open(client, tab,
         )
         assert len(colours) == 6
         assert len(set(colours)) > 1
+        tab.locator(".slick-cell", has_text=HOSTILE).first.wait_for()
         assert tab.evaluate("window.hit") is None
         assert tab.locator("img[onerror]").count() == 0
         assert said == []
@@ -104,7 +105,7 @@ def test_the_page_shows_a_render_and_pictures_only_while_it_is_open(client, tab,
 
 
 def test_pictures_are_off_on_a_large_cluster_until_a_person_asks(client, tab, project, tmp_path, monkeypatch):
-    monkeypatch.setattr("hfdask.dashboard.page.MOST_WORKERS", 1)
+    monkeypatch.setattr("hfdask.dashboard.workers.MOST_WORKERS", 1)
     url = hfdask.show_dashboard(client)
     with rendering(client, project, tmp_path):
         tab.goto(url)

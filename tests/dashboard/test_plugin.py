@@ -63,6 +63,14 @@ def test_the_page_is_on_a_dashboard_that_runs_already(client):
         assert "Bokeh" in text(status.replace("/status", path))
 
 
+def test_the_page_outlives_the_plugin_and_shows_the_next_one(client):
+    page = hfdask.show_dashboard(client)
+    client.unregister_scheduler_plugin(NAME)
+    assert "Bokeh" in text(page)
+    assert hfdask.show_dashboard(client) == page
+    assert text(page).count('href="hfdask"') == 1
+
+
 def test_a_render_is_recorded_with_names_attempts_and_summaries(client, project, tmp_path):
     hfdask.show_dashboard(client)
     video = hfdask.render(project(), tmp_path / "title.mp4", client=client, chunk_size=10)
