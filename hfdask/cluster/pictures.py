@@ -13,17 +13,15 @@ import math
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from distributed import Client, Worker
 
 from hfdask.cluster.names import PICTURE
 from hfdask.core.fields import ChunkIndex, Frame, Line
 from hfdask.core.thumbnail import require_thumbnail
 from hfdask.errors import MediaError
-
-if TYPE_CHECKING:
-    from distributed import Client, Worker
 
 SECONDS = 2.0
 """Least number of seconds between two thumbnails of a worker."""

@@ -10,10 +10,10 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from distributed import SchedulerPlugin
+from distributed import Client, Scheduler, SchedulerPlugin
 
 from hfdask.cluster.names import SUMMARY, TOPIC, chunk_of
 from hfdask.cluster.summary import ChunkSummary
@@ -22,9 +22,6 @@ from hfdask.dashboard.board import Board, State
 from hfdask.dashboard.filmstrip import Filmstrip
 from hfdask.dashboard.routes import add_pages, page_of
 from hfdask.errors import DashboardError
-
-if TYPE_CHECKING:
-    from distributed import Client, Scheduler
 
 NAME = "hfdask-dashboard"
 
