@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hfdask.checking.check import CheckReport, check
     from hfdask.cluster.graph import delayed_chunks
     from hfdask.cluster.handle import Progress, Render
+    from hfdask.cluster.pictures import newest_pictures
     from hfdask.cluster.plugin import PrepareWorker
     from hfdask.cluster.render import render, submit
     from hfdask.cluster.scheduler import connect
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
+    from hfdask.dashboard.plugin import show_dashboard
     from hfdask.diagnostics.benchmark import Benchmark, Difference, Recommendation, Trial
     from hfdask.diagnostics.cost_model import CostModel, TrialChunk
     from hfdask.diagnostics.doctor import Diagnosis, diagnose
@@ -83,6 +85,7 @@ _HOMES = {
     "checking.check": ["CheckReport", "check"],
     "cluster.graph": ["delayed_chunks"],
     "cluster.handle": ["Progress", "Render"],
+    "cluster.pictures": ["newest_pictures"],
     "cluster.plugin": ["PrepareWorker"],
     "cluster.render": ["render", "submit"],
     "cluster.scheduler": ["connect"],
@@ -116,6 +119,7 @@ _HOMES = {
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
+    "dashboard.plugin": ["show_dashboard"],
     "diagnostics.benchmark": ["Benchmark", "Difference", "Recommendation", "Trial"],
     "diagnostics.cost_model": ["CostModel", "TrialChunk"],
     "diagnostics.doctor": ["Diagnosis", "diagnose"],
@@ -211,10 +215,12 @@ __all__ = [
     "install_browser",
     "install_fonts",
     "legible",
+    "newest_pictures",
     "plan",
     "render",
     "render_batch",
     "render_chunk",
+    "show_dashboard",
     "still",
     "submit",
     "survey",

@@ -68,6 +68,7 @@ of them cross from a worker to the driver.
     ├── DiskFullError                   DISK_FULL
     ├── WorkerLostError                 WORKER_LOST               retryable
     ├── SchedulerLostError              SCHEDULER_LOST            retryable
+    ├── DashboardError                  DASHBOARD_UNAVAILABLE
     ├── ForkedProcessError              FORKED_PROCESS
     └── RenderCancelledError            RENDER_CANCELLED
 """
@@ -495,6 +496,12 @@ class SchedulerLostError(HfdaskError):
 
     code = "SCHEDULER_LOST"
     retryable = True
+
+
+class DashboardError(HfdaskError):
+    """The scheduler cannot show the dashboard's page, because it has no dashboard, no Bokeh or no hfdask."""
+
+    code = "DASHBOARD_UNAVAILABLE"
 
 
 class ForkedProcessError(HfdaskError):

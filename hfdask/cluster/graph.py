@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from hfdask.cluster.names import chunk_name
 from hfdask.cluster.tasks import render_chunk_task
 from hfdask.core.costs import first_to_last
 from hfdask.store import shown
@@ -27,9 +28,6 @@ except ImportError:  # pragma: no cover - another dask
 if TYPE_CHECKING:
     from hfdask.manifest.plan import Plan
 
-CHUNK_PREFIX = "render_chunk"
-"""Name of chunk tasks on every page of the dashboard."""
-
 
 def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str:
     """Return a digest of the plan, the place of its chunks and the way of rendering, for the keys of tasks.
@@ -39,11 +37,6 @@ def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str
     """
     parts = (plan.hash, plan.url, shown(output_url), str(damage_test))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def chunk_name(token: str, attempt: int = 0) -> str:
-    """First part of the keys of a render's chunks; dask's dashboard groups by what is before the first dash."""
-    return f"{CHUNK_PREFIX}-{token}" + (f"-r{attempt}" if attempt else "")
 
 
 def chunk_tasks(

@@ -13,8 +13,10 @@ import msgspec
 
 from hfdask.assembly.assemble import AssembleOptions, assemble
 from hfdask.browser import browser_thread
-from hfdask.cluster.client_state import TOPIC
 from hfdask.cluster.handover import received
+from hfdask.cluster.names import SUMMARY, TOPIC
+from hfdask.cluster.pictures import newest_of
+from hfdask.cluster.summary import ChunkSummary, SlowFrames
 from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, Finding, RenderResult
 from hfdask.core.observer import Observer, StageClock
@@ -63,6 +65,8 @@ def render_chunk_task(
         )
         if observer.cancelled():
             _leave_no_orphan(plan, output)
+        elif isinstance(observer, WorkerObserver):
+            observer.finished(result)
         return result
 
 
@@ -175,7 +179,7 @@ def task_observer(index: int = 0, attempt: int = 0, token: str = "", every: floa
 
 
 class WorkerObserver(Observer):
-    """Send Fine Performance Metrics (``hf-capture`` and so on) and progress events."""
+    """Send Fine Performance Metrics (``hf-capture`` and so on) and progress events, and keep the newest picture."""
 
     def __init__(self, worker: Any, index: int, attempt: int, token: str, every: float | None) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
@@ -188,7 +192,9 @@ class WorkerObserver(Observer):
         self._every = every
         self.attempt = attempt
         self._told = 0.0
-        self._tell(0)
+        self._newest = newest_of(worker)
+        self._slow = SlowFrames()
+        self._tell(0, 0)
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
         """Meter a stage as in the base class. A withdrawn task ends here, and so uploads nothing.
@@ -208,12 +214,23 @@ class WorkerObserver(Observer):
         now = time.monotonic()
         if self._every is not None and (now - self._told >= self._every or done == total):
             self._told = now
-            self._tell(done)
+            self._tell(done, total)
 
-    def _tell(self, done: int) -> None:
+    def _tell(self, done: int, total: int) -> None:
         if self._every is not None:
-            message = {"render": self._token, "chunk": self._index, "attempt": self.attempt, "done": done}
+            message = {"render": self._token, "chunk": self._index, "attempt": self.attempt, "done": done, "of": total}
             self._worker.log_event(TOPIC, message)
+
+    def frame(self, index: int, png: bytes | None, seconds: float) -> None:
+        self._slow.note(index, seconds)
+        if png is not None:
+            self._newest.note(self._token, self._index, index, png)
+
+    def finished(self, result: ChunkResult) -> None:
+        """Give the task the summary of its chunk, which goes to the scheduler together with the end of the task."""
+        task = self._worker.state.tasks.get(self._key)
+        if task is not None:
+            task.metadata[SUMMARY] = msgspec.to_builtins(ChunkSummary.of(result, self._slow))
 
     def cancelled(self) -> bool:
         """Return true if the scheduler has withdrawn this task. It looks at the worker's state and sends no message."""

@@ -29,6 +29,12 @@ class Observer:
     def progress(self, done: int, total: int) -> None:
         """Take note of finished frames of a chunk. It is called from the calling thread."""
 
+    def frame(self, index: int, png: bytes | None, seconds: float) -> None:
+        """Take note of a frame of a chunk: its number in the video, its picture, and the wall seconds of its capture.
+
+        ``png`` is None if the frame equals the one before. It is called from the calling thread, before `progress`.
+        """
+
     def cancelled(self) -> bool:
         """Return true to end the primitive with `RenderCancelledError`. It is asked a few times a second."""
         return False

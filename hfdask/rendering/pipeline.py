@@ -95,6 +95,7 @@ def _encode(
         work.last = frame.png or work.last
         work.damage.append(frame.png is not None)
         work.seconds.append(round(frame.seconds, 5))
+        observer.frame(frame.index, frame.png, frame.seconds)
         observer.progress(len(work.digests), work.chunk.frames)
 
 
