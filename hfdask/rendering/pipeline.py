@@ -30,6 +30,7 @@ CHANNEL_FRAMES = 8
 
 _POLL = 0.1
 _DONE = object()
+_END = object()
 
 
 @dataclass
@@ -57,6 +58,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
     thread = browser_thread()
     channel = _Channel(thread)
     future = thread.submit(_capture(work, channel, clock))
+    future.add_done_callback(channel.end)
     try:
         with observer.meter("boot"):
             channel.take(future, observer)
@@ -150,6 +152,10 @@ class _Channel:
         await self._free.acquire()
         self._items.put(item)
 
+    def end(self, _: object) -> None:
+        """Wake the calling thread after the last item, so that it does not wait for the end of its poll."""
+        self._items.put(_END)
+
     def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
         """Return the next item, or None after the last one. Raise the producer's error, or `RenderCancelledError`."""
         while True:
@@ -158,10 +164,10 @@ class _Channel:
             except queue.Empty:
                 if observer.cancelled():
                     raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
-                if producer.done() and self._items.empty():
-                    self._thread.result(producer)
-                    return None
                 continue
+            if item is _END:
+                self._thread.result(producer)
+                return None
             with contextlib.suppress(RuntimeError):  # the thread was closed, and nothing waits there
                 self._thread.loop.call_soon_threadsafe(self._free.release)
             return item
