@@ -58,6 +58,7 @@ of them cross from a worker to the driver.
     │   └── OutputInvalidError          OUTPUT_INVALID
     ├── CertificateError                CERTIFICATE_MISMATCH
     ├── FontInstallError                FONT_FETCH_FAILED
+    ├── MissingExtraError               EXTRA_MISSING
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
     │   └── OutputBusyError             OUTPUT_BUSY               retryable
     ├── StoreError                      STORE_UNAVAILABLE         retryable
@@ -429,6 +430,12 @@ class FontInstallError(HfdaskError):
     """The canonical font families could not be fetched or stored."""
 
     code = "FONT_FETCH_FAILED"
+
+
+class MissingExtraError(HfdaskError):
+    """A package that only this feature needs is not installed; ``details["extra"]`` names the extra that brings it."""
+
+    code = "EXTRA_MISSING"
 
 
 class OutputNotWritableError(HfdaskError):

@@ -35,9 +35,17 @@ class Observer:
 
 
 class StageClock:
-    """Add up wall seconds by stage name, and meter them with the observer."""
+    """Add up wall seconds by stage name, and meter them with the observer.
+
+    Attributes
+    ----------
+    began : float
+        Time at which the clock was made, in seconds since 1970 by this machine's clock.
+    """
 
     def __init__(self, observer: Observer) -> None:
+        self.began = time.time()
+        self._started = time.perf_counter()
         self.seconds: dict[str, float] = {}
         self._observer = observer
 
@@ -49,6 +57,11 @@ class StageClock:
                 yield
         finally:
             self.add(stage, time.perf_counter() - began)
+
+    @property
+    def elapsed(self) -> float:
+        """Wall seconds since the clock was made."""
+        return time.perf_counter() - self._started
 
     def add(self, stage: str, seconds: float) -> None:
         """Count seconds that were measured elsewhere."""

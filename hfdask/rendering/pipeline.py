@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import queue
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -44,7 +45,12 @@ class ChunkWork:
     damage_test: bool
     digests: list[str] = field(default_factory=list)
     damage: list[bool] = field(default_factory=list)
+    taken: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    seek: list[float] = field(default_factory=list)
+    encode: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     before: tuple[bytes, str] | None = None
     last: bytes = b""
@@ -69,6 +75,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
             _encode(work, encoder, channel.frames(future, observer), clock, observer)
             with clock("encode"):
                 encoder.close()
+            work.sizes = encoder.sizes
         thread.result(future)
     finally:
         if future.cancel():
@@ -88,10 +95,15 @@ def _encode(
                 continue
             # A chunk whose first frame equals the frame before it still has to encode a picture.
             picture = frame.png or (None if work.digests else work.last)
+            began = time.perf_counter()
             work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
+            work.encode.append(round(time.perf_counter() - began, 5))
         work.last = frame.png or work.last
         work.damage.append(frame.png is not None)
+        work.taken.append(frame.taken)
         work.seconds.append(round(frame.seconds, 5))
+        work.decode.append(round(frame.decode, 5))
+        work.seek.append(round(frame.seek, 5))
         observer.progress(len(work.digests), work.chunk.frames)
 
 
