@@ -78,6 +78,8 @@ class Progress:
         return (self.frames - self.done) / self.fps if self.fps > 0 else None
 
 
+_WAKE = 0.5
+
 LEAVE = 5.0
 """Seconds to wait for the end of a render that was cancelled by an interrupt."""
 
@@ -159,9 +161,14 @@ class Render:
         return self._awaited().__await__()
 
     async def _awaited(self) -> RenderResult:
+        ended = asyncio.wrap_future(self._ended)
         try:
-            return await asyncio.wrap_future(self._ended)
+            while not ended.done():
+                # IPython's kernel takes note of an interrupt only when its loop wakes up.
+                await asyncio.wait([ended], timeout=_WAKE)
+            return ended.result()
         except asyncio.CancelledError:
+            ended.cancel()
             await asyncio.to_thread(self.cancel, wait_seconds=LEAVE)
             raise
 
