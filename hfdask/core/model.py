@@ -51,7 +51,7 @@ from hfdask.core.fields import (
 )
 from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
 from hfdask.core.tables import chunk_row
-from hfdask.core.values import Value
+from hfdask.core.values import Value, built
 from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
@@ -894,7 +894,7 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     if len(data) > limit:
         raise PlanCorruptError(f"{what} has {len(data)} bytes, more than the {limit} of its kind", document=what)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=built(kind))
     except RecursionError:
         problem = "it is nested too deeply"
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: invalid UTF-8
