@@ -116,6 +116,7 @@ class Render:
         self._redone: set[int] = set()
         self._warnings: list[str] = []
         self._results: dict[int, ChunkResult] = {}
+        self._found: frozenset[int] = frozenset()
         self._run_of_chunks: ChunkRun | None = None
         self._began = time.monotonic()
         self._started_with = 0
@@ -223,8 +224,8 @@ class Render:
     def _shares(self) -> dict[str, _Share]:
         """Return the finished chunks and frames of each worker, and the chunks that it renders now, by its address."""
         shares: defaultdict[str, _Share] = defaultdict(_Share)
-        for result in list(self._results.values()):
-            if not result.reused:
+        for index, result in list(self._results.items()):
+            if index not in self._found:
                 share = shares[result.worker]
                 share.chunks += 1
                 share.frames += result.frames
@@ -237,8 +238,8 @@ class Render:
     def _stage_seconds(self) -> dict[str, float]:
         """Return the seconds of planning, and of the chunks that this render has finished, by stage."""
         seconds = Counter(self.plan.stages if self.plan else {})
-        for result in list(self._results.values()):
-            if not result.reused:
+        for index, result in list(self._results.items()):
+            if index not in self._found:
                 seconds.update(result.stages)
         return dict(seconds)
 
@@ -333,6 +334,7 @@ class Render:
         for chunk, known in found:
             if known and known.plan_hash == plan.hash:
                 self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
+        self._found = frozenset(self._results)
         self._started_with = self._frames_done()
         self._began = time.monotonic()
         self._set("render")

@@ -30,7 +30,7 @@ class Thumbnail:
 
 
 def thumbnails(
-    path: Path, keys: Sequence[int], frames: int, fps: Fraction, *, count: int = 8, height: int = 72
+    path: Path, keys: Sequence[int], frames: int, fps: Fraction, *, count: int = 8, height: int = 56
 ) -> list[Thumbnail]:
     """Decode some frames of a video, in order.
 

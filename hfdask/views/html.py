@@ -67,8 +67,8 @@ def stage_bars(stages: Mapping[str, float]) -> str:
     longest = max(shown.values(), default=0.0) or 1.0
     rows = "".join(
         f"<tr>{_cell('td', name + (' *' if name in CHUNK_STAGES else ''), name)}"
-        f"<td style='text-align:right;padding:1px 8px 1px 0'>{seconds:.2f} s</td>"
-        f"<td style='width:300px'>{bar(seconds / longest, STAGE_COLOURS.get(name, OTHER))}</td></tr>"
+        f"<td style='text-align:right;padding:1px 10px 1px 0;vertical-align:top'>{seconds:.2f} s</td>"
+        f"<td style='width:300px;padding:3px 0'>{bar(seconds / longest, STAGE_COLOURS.get(name, OTHER))}</td></tr>"
         for name, seconds in shown.items()
     )
     note = "<div style='font-size:85%'>* summed over the chunks, which run side by side</div>"
@@ -90,10 +90,17 @@ def strip(pictures: Iterable[Thumbnail]) -> str:
     return f"<div>{figures}</div>"
 
 
+def short(place: str) -> str:
+    """Return a place as people write it: relative to this process's folder if it is below that, else as it is."""
+    path = place.removeprefix("file://")
+    relative = os.path.relpath(path) if os.path.isabs(path) else path
+    return path if relative.startswith(os.pardir) else relative
+
+
 def link(place: str) -> str:
-    """Return a link to a file under this process's folder, which notebooks can open, or to a web address; else the text."""
-    href = place if place.startswith(("https://", "http://")) else ""
-    if os.path.isabs(place):
-        relative = os.path.relpath(place)
-        href = "" if relative.startswith(os.pardir) else relative
-    return f"<a href='{html.escape(legible(href))}' target='_blank'>{escaped(place)}</a>" if href else escaped(place)
+    """Return a link to a file below this process's folder, which notebooks can open, or to a web address; else the text."""
+    shown = short(place)
+    reachable = shown.startswith(("https://", "http://")) or (os.path.isabs(place) and not os.path.isabs(shown))
+    return (
+        f"<a href='{html.escape(legible(shown))}' target='_blank'>{escaped(shown)}</a>" if reachable else escaped(shown)
+    )

@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
 from hfdask.views.extras import needed
-from hfdask.views.html import bar, escaped, side_by_side, stage_bars, table
+from hfdask.views.html import bar, escaped, short, side_by_side, stage_bars, table
 
 EVERY = 0.5
 """Seconds between two updates."""
@@ -68,7 +68,7 @@ def render_html(
         rows.append((f"and {len(workers) - MAX_WORKERS} more", 0, 0, ""))
     shares = table(rows, ("worker", "chunks", "frames", "renders chunk")) if rows else ""
     return (
-        f"<div class='hfdask-render'><div><b>{escaped(output)}</b></div>{bar(done)}"
+        f"<div class='hfdask-render'><div><b>{escaped(short(output))}</b></div>{bar(done)}"
         f"<div>{escaped(', '.join(facts))}</div>{trouble}"
         f"{side_by_side(shares, stage_bars(stages) if stages else '')}</div>"
     )

@@ -50,9 +50,19 @@ def figure_of(chunks: Any, frames: Any) -> Plot:
     return figure
 
 
+def _fresh(chunks: Any) -> Any:
+    """Return the chunks that this render made, without those of earlier ones.
+
+    A reused chunk that began after the first one of this render was made by another attempt of this render, whose worker
+    was lost before it could report.
+    """
+    made = chunks["began"].notna() & ~chunks["reused"]
+    return chunks[chunks["began"] >= chunks.loc[made, "began"].min()]
+
+
 def _lanes(chunks: Any) -> Iterator[tuple[str, list[Any]]]:
     """Yield a label and chunks that do not overlap: one or more rows for each worker, the busiest worker first."""
-    fresh = chunks[~chunks["reused"] & chunks["began"].notna()]
+    fresh = _fresh(chunks)
     if not len(fresh):
         return
     zero = fresh["began"].min()
@@ -135,7 +145,7 @@ def _frames(cost: Axes, strip: Axes, frames: Any) -> None:
 
 def _fixed(axes: Axes, chunks: Any) -> None:
     """Draw the fixed part of each chunk's seconds below the part of its frames."""
-    fresh = chunks[~chunks["reused"] & chunks["seconds"].notna()]
+    fresh = _fresh(chunks)
     fixed = fresh["materialise"] + fresh["boot"] + fresh["upload"]
     rest = (fresh["seconds"] - fixed).clip(lower=0)
     axes.bar(fresh.index, fixed, 0.9, color=STAGE_COLOURS["boot"], label="fixed: materialise, boot, upload")

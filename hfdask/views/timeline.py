@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hfdask.core.model import Clip, Manifest
 from hfdask.core.video_clip import frames_of
 from hfdask.manifest.plan import Plan
-from hfdask.views.html import escaped, side_by_side, stage_bars, table
+from hfdask.views.html import escaped, short, side_by_side, stage_bars, table
 
 WIDTH, ROW = 720, 18
 LABELS = 170
@@ -31,7 +31,7 @@ def plan_html(plan: Plan) -> str:
     warnings += [(finding.severity, f"{finding.place}: {finding.message}") for finding in plan.findings]
     return (
         f"<div class='hfdask-plan'><div><b>Plan {plan.hash[:12]}</b>: {escaped(about)}</div>"
-        f"<div>{escaped(plan.url)}</div>{_timeline(m)}"
+        f"<div>{escaped(short(plan.url))}</div>{_timeline(m)}"
         f"{side_by_side(_files(m), stage_bars(plan.stages) if plan.stages else '')}"
         f"{table(warnings) if warnings else ''}</div>"
     )

@@ -226,7 +226,7 @@ def test_a_browser_shows_the_report_and_the_video_without_a_request_or_an_error(
             page.goto(f"file://{tmp_path}/{name}.html")
             sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
             assert len(sizes) >= 8
-            assert min(sizes) >= 128
+            assert min(sizes) >= 100
         played = page.evaluate(
             "new Promise(done => { const v = document.querySelector('video');"
             "v.readyState ? done(v.duration) : (v.onloadedmetadata = () => done(v.duration)) })"

@@ -204,6 +204,15 @@ def test_reused_chunks_are_no_part_of_the_plot_s_time(kept, tmp_path):
     assert "all chunks were reused" in texts(again.perf.plot())
 
 
+def test_a_chunk_that_a_lost_worker_of_this_render_made_is_part_of_the_plot_s_time(kept):
+    chunks = list(kept.chunks)
+    made, before = 1e9 + 10, 1e9 - 3600
+    for index, began, reused in ((0, made, False), (1, made + 5, True), (2, before, True)):
+        chunks[index] = msgspec.structs.replace(chunks[index], began=began, reused=reused)
+    workers = msgspec.structs.replace(kept, chunks=tuple(chunks)).perf.plot().axes[0]
+    assert [text.get_text() for text in workers.texts] == ["0", "1"]
+
+
 def test_a_long_video_is_drawn_in_2000_columns(kept):
     frames = pd.concat([kept.perf.frames] * 200, ignore_index=True)
     figure = figure_of(kept.perf.chunks, frames)
