@@ -87,7 +87,7 @@ def show(bundle: Callable[[], dict[str, str]], ended: Future[Any]) -> threading.
     Returns
     -------
     Thread or None
-        The thread that makes the updates. None if IPython runs in a terminal, where an output cannot change.
+        The thread that makes the updates. None if IPython runs in a terminal, because its output cannot change.
 
     Raises
     ------

@@ -31,7 +31,7 @@ class Perf:
     def chunks(self) -> DataFrame:
         """One row for each chunk, by its number.
 
-        The columns are those of `RenderResult.to_rows`, and ``began`` and ``ended`` (UTC, by the worker's clock) and
+        It has the columns of `RenderResult.to_rows`, and ``began`` and ``ended`` (UTC, by the worker's clock) and
         ``seconds``, the wall seconds between them. These are missing if the chunk's record does not have them.
 
         Raises
@@ -107,7 +107,7 @@ class Perf:
         return pandas.DataFrame(columns, index=numbers)
 
     def plot(self) -> Figure:
-        """Draw where the time went.
+        """Draw the timings.
 
         The first plot has the chunks of each worker over time, with their stages. Capture and encode run at the same
         time, so they are one above the other. The second has the cost of each frame, with a strip that shows which

@@ -51,7 +51,7 @@ def figure_of(chunks: Any, frames: Any) -> Plot:
 
 
 def _fresh(chunks: Any) -> Any:
-    """Return the chunks that this render made, without those of earlier ones.
+    """Return the chunks that this render made, without reused chunks of earlier renders.
 
     A reused chunk that began after the first one of this render was made by another attempt of this render, whose worker
     was lost before it could report.

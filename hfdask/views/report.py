@@ -72,7 +72,7 @@ def _sections(result: RenderResult, storage_options: Mapping[str, Any] | None) -
     yield "Video", table((name, text) for name, text in facts(result) if name != "warning")
     yield "Frames", _strip(result, storage_options)
     yield "Seconds by stage", stage_bars(result.stages)
-    yield "Where the time went", f"<img src='{data_uri(plot, 'image/png')}' alt='plots of the timings'>"
+    yield "Timings", f"<img src='{data_uri(plot, 'image/png')}' alt='plots of the timings'>"
     yield "Slowest frames", _slow_frames(perf.frames)
     yield f"Chunks{f', the slowest {MAX_CHUNKS}' if len(result.chunks) > MAX_CHUNKS else ''}", _chunks(perf.chunks)
     yield "Warnings", "".join(f"<p>{escaped(text)}</p>" for text in result.warnings)

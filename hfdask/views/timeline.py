@@ -38,7 +38,7 @@ def plan_html(plan: Plan) -> str:
 
 
 def _timeline(m: Manifest) -> str:
-    """Return the SVG: one row for each clip, video or sound, over lines where chunks begin."""
+    """Return the SVG: one row for each clip, video or sound, over lines at which chunks begin."""
     rows = list(_rows(m))
     left_out = len(rows) - MAX_CLIPS
     rows = rows[:MAX_CLIPS]

@@ -153,7 +153,7 @@ def test_the_report_is_one_file_that_needs_no_other(video, tmp_path):
         page.all("meta")
     )  # fmt: skip
     assert len(page.all("img")) == 12 + 1
-    for heading in ("Frames", "Seconds by stage", "Where the time went", "Slowest frames", "Chunks"):
+    for heading in ("Frames", "Seconds by stage", "Timings", "Slowest frames", "Chunks"):
         assert heading in page.texts
     assert "Warnings" not in page.texts
     slowest = video.perf.frames["seconds"].idxmax()
