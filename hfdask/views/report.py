@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hfdask._version import __version__
@@ -49,16 +49,17 @@ def report_html(result: RenderResult, storage_options: Mapping[str, Any] | None 
     MissingExtraError
         If pandas or matplotlib are not installed.
     """
+    title = escaped(PurePosixPath(result.output).name)
     body = "".join(
-        f"<h2>{title}</h2><div class='scroll'>{content}</div>"
-        for title, content in _sections(result, storage_options)
+        f"<h2>{heading}</h2><div class='scroll'>{content}</div>"
+        for heading, content in _sections(result, storage_options)
         if content
     )
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<meta name='viewport' content='width=device-width'><title>{escaped(result.output)}</title>"
-        f"<style>{_STYLE}</style></head><body><h1>{escaped(result.output)}</h1>{body}"
+        f"<meta name='viewport' content='width=device-width'><title>{title}</title>"
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}"
         f"<footer>hfdask {__version__}, plan {result.plan_hash}</footer></body></html>\n"
     )
 
@@ -69,7 +70,8 @@ def _sections(result: RenderResult, storage_options: Mapping[str, Any] | None) -
     from hfdask.views.plots import figure_of
 
     plot = figure_of(perf.chunks, perf.frames).png()
-    yield "Video", table((name, text) for name, text in facts(result) if name != "warning")
+    about = [(name, text) for name, text in facts(result) if name != "warning"]
+    yield "Video", table([("file", result.output), *about])
     yield "Frames", _strip(result, storage_options)
     yield "Seconds by stage", stage_bars(result.stages)
     yield "Timings", f"<img src='{data_uri(plot, 'image/png')}' alt='plots of the timings'>"
