@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
     from hfdask.text import legible
+    from hfdask.views.perf import Perf
 
 _HOMES = {
     "_version": ["__version__"],
@@ -137,6 +138,7 @@ _HOMES = {
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
     "text": ["legible"],
+    "views.perf": ["Perf"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -172,6 +174,7 @@ __all__ = [
     "Manifest",
     "Observer",
     "PageSettings",
+    "Perf",
     "Plan",
     "PlanOptions",
     "PlannedSound",

@@ -28,11 +28,28 @@ States = Callable[[int], Awaitable[Mapping[str, Shown]]]
 
 @dataclass(frozen=True)
 class Frame:
-    """A captured frame. ``png`` is None if nothing changed since the frame before; ``seconds`` is its wall time."""
+    """A captured frame.
+
+    Attributes
+    ----------
+    index : int
+        Number of the frame.
+    png : bytes or None
+        The picture; None if nothing changed since the frame before.
+    seconds : float
+        Wall seconds of the frame, which include the next two. The rest is the test for damage and the picture.
+    decode, seek : float
+        Wall seconds of waiting for the pictures of source videos, and of the seek.
+    taken : bool
+        True if a picture was taken, even if it equals the one before.
+    """
 
     index: int
     png: bytes | None
     seconds: float
+    decode: float
+    seek: float
+    taken: bool
 
 
 class _Camera:
@@ -45,12 +62,18 @@ class _Camera:
         self._last: bytes | None = None
         self._settled = False
 
-    async def shoot(self, frame: int) -> bytes | None:
-        """Return the picture of a frame, or None if it equals the one before."""
+    async def shoot(self, frame: int) -> Frame:
+        """Capture a frame. It has no picture if its picture equals the one before."""
+        began = time.perf_counter()
         states = None if self._videos is None else await self._videos(frame)
+        decoded = time.perf_counter()
         moved = await self._session.seek(frame, videos=states)
-        if self._tests and self._settled and not moved and not await self._damaged():
-            return None
+        sought = time.perf_counter()
+        taken = moved or not (self._tests and self._settled) or await self._damaged()
+        png = await self._changed_picture() if taken else None
+        return Frame(frame, png, time.perf_counter() - began, decoded - began, sought - decoded, taken)
+
+    async def _changed_picture(self) -> bytes | None:
         png = await picture(self._session)
         same, self._last = png == self._last, png
         if same and self._tests:
@@ -92,7 +115,6 @@ async def capture(
     """
     camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
-        began = time.perf_counter()
         async with session.deadline_for_frame(index):
-            png = await camera.shoot(index)
-        yield Frame(index, png, time.perf_counter() - began)
+            frame = await camera.shoot(index)
+        yield frame

@@ -490,7 +490,9 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     for warning in result.warnings:
         say(f"warning: {warning}")
     if as_json:
-        _print_json(msgspec.to_builtins(result))
+        document = msgspec.to_builtins(result)
+        del document["frame_rows"]  # for Python; the frame records have the same numbers
+        _print_json(document)
         return
     _print_findings(result.findings)
     for what, worker in (("planned", result.planned_on), ("assembled", result.assembled_on)):

@@ -84,6 +84,10 @@ class ChunkRun:
         """Warnings that name skipped workers and the reasons."""
         return self._workers.warnings
 
+    def running(self) -> list[tuple[int, str]]:
+        """List the numbers of the chunks that run now, with the addresses of their workers."""
+        return [(attempt.index, attempt.worker) for attempt in self._attempts.all() if attempt.worker]
+
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
         """Render these chunks, and yield the results as they finish.
 

@@ -7,10 +7,13 @@ joins them meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,7 +31,6 @@ from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
 from hfdask.core.model import ChunkResult, RenderResult
-from hfdask.core.tables import html_table
 from hfdask.errors import (
     DiskFullError,
     EnvironmentMismatchError,
@@ -76,10 +78,26 @@ class Progress:
         return (self.frames - self.done) / self.fps if self.fps > 0 else None
 
 
+_WAKE = 0.5
+
+LEAVE = 5.0
+"""Seconds to wait for the end of a render that was cancelled by an interrupt."""
+
+
+@dataclass
+class _Share:
+    """The part of a render that one worker has done, and the chunks that it renders now."""
+
+    chunks: int = 0
+    frames: int = 0
+    running: list[int] = field(default_factory=list)
+
+
 class Render:
     """A render under way, from `hfdask.submit`.
 
-    It runs in a thread of this process; ``result`` waits for it, ``cancel`` stops it. Keep the client open until then.
+    It runs in a thread of this process; ``result`` and ``await`` wait for it, ``cancel`` stops it. Keep the client open
+    until then. A notebook shows it live: a bar, the workers, and the seconds by stage.
 
     Attributes
     ----------
@@ -98,13 +116,14 @@ class Render:
         self._redone: set[int] = set()
         self._warnings: list[str] = []
         self._results: dict[int, ChunkResult] = {}
+        self._found: frozenset[int] = frozenset()
         self._run_of_chunks: ChunkRun | None = None
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
         self._claim = Claim(job.output)
-        self._finished = threading.Event()
-        self._outcome: RenderResult | BaseException | None = None
+        self._ended: Future[RenderResult] = Future()
+        self._ended.set_running_or_notify_cancel()  # so that a cancelled waiter does not end it
         threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
 
     @property
@@ -115,10 +134,10 @@ class Render:
 
     def done(self) -> bool:
         """Return true if the render has ended, with a video or an error."""
-        return self._finished.is_set()
+        return self._ended.done()
 
     def result(self, timeout: float | None = None) -> RenderResult:
-        """Wait for the finished video.
+        """Wait for the finished video. ``await render`` does the same without blocking an event loop.
 
         Raises
         ------
@@ -126,19 +145,46 @@ class Render:
             The error that ended the render.
         TimeoutError
             After ``timeout`` seconds. The render goes on.
+        KeyboardInterrupt
+            If the wait is interrupted, as by a notebook. The render is cancelled.
         """
-        if not self._finished.wait(timeout):
+        try:
+            over = wait([self._ended], timeout).done
+        except KeyboardInterrupt:
+            self.cancel(wait_seconds=LEAVE)
+            raise
+        if not over:
             raise TimeoutError(f"the render of {self.job.output.url} is not finished after {timeout:g} s")
-        if isinstance(self._outcome, BaseException):
-            raise self._outcome
-        assert self._outcome is not None
-        return self._outcome
+        return self._ended.result()
 
-    def cancel(self) -> None:
-        """Stop the chunks that run. Finished chunks stay, and the same call can go on with them."""
+    def __await__(self) -> Generator[Any, None, RenderResult]:
+        """Wait for the finished video as `result` does. If the waiting task is cancelled, the render is, too."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> RenderResult:
+        ended = asyncio.wrap_future(self._ended)
+        try:
+            while not ended.done():
+                # IPython's kernel takes note of an interrupt only when its loop wakes up.
+                await asyncio.wait([ended], timeout=_WAKE)
+            return ended.result()
+        except asyncio.CancelledError:
+            ended.cancel()
+            await asyncio.to_thread(self.cancel, wait_seconds=LEAVE)
+            raise
+
+    def cancel(self, *, wait_seconds: float = 0.0) -> None:
+        """Stop the chunks that run. Finished chunks stay, and the same call can go on with them.
+
+        Parameters
+        ----------
+        wait_seconds : float
+            Maximum number of seconds to wait for the end. After the end, the output is free for another render.
+        """
         self._stop.set()
         if self._run_of_chunks is not None:
             self._run_of_chunks.stop()
+        wait([self._ended], wait_seconds)
 
     def __repr__(self) -> str:
         p = self.progress
@@ -147,31 +193,71 @@ class Render:
         )
 
     def _repr_html_(self) -> str:
-        p = self.progress
-        rows = [
-            ("stage", p.stage),
-            ("frames", f"{p.done} of {p.frames}"),
-            ("chunks", f"{p.chunks_done} of {p.chunks}"),
-            ("frames a second", f"{p.fps:.1f}"),
-        ]
-        if p.stage == "render" and p.eta is not None:
-            rows.append(("seconds left", f"{p.eta:.0f}"))
-        if isinstance(self._outcome, BaseException):
-            rows.append(("error", str(self._outcome)))
-        return html_table(rows, self.job.output.url)
+        from hfdask.views.live import render_html
+
+        error = self._ended.exception() if self._ended.done() else None
+        return render_html(self.job.output.url, self.progress, self._shares(), self._stage_seconds(), error)
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def show(self) -> threading.Thread | None:
+        """Show the render in a notebook, without blocking it: the output is updated until the render ends.
+
+        Returns
+        -------
+        Thread or None
+            The thread that updates the output; it ends soon after the render. None if IPython runs without a notebook.
+
+        Raises
+        ------
+        MissingExtraError
+            If IPython is not installed.
+        """
+        from hfdask.views.live import show
+
+        return show(self._shown, self._ended)
+
+    def _shown(self) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _shares(self) -> dict[str, _Share]:
+        """Return the finished chunks and frames of each worker, and the chunks that it renders now, by its address."""
+        shares: defaultdict[str, _Share] = defaultdict(_Share)
+        for index, result in list(self._results.items()):
+            if index not in self._found:
+                share = shares[result.worker]
+                share.chunks += 1
+                share.frames += result.frames
+        for index, worker in self._run_of_chunks.running() if self._run_of_chunks is not None else ():
+            share = shares[worker]
+            share.running.append(index)
+            share.frames += self._partial.get(index, 0)
+        return dict(sorted(shares.items()))
+
+    def _stage_seconds(self) -> dict[str, float]:
+        """Return the seconds of planning, and of the chunks that this render has finished, by stage."""
+        seconds = Counter(self.plan.stages if self.plan else {})
+        for index, result in list(self._results.items()):
+            if index not in self._found:
+                seconds.update(result.stages)
+        return dict(seconds)
 
     def _main(self) -> None:
         try:
-            self._outcome = self._run()
-            self._set("done")
+            video = self._run()
         except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
-            error = self._outcome = typed(raised, f"the render of {self.job.output.url}", self._client)
-            trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
-            for text in (*trouble, *self._claim.release()):
-                error.add_note(text)
-            self._set("failed")
-        finally:
-            self._finished.set()
+            error = typed(raised, f"the render of {self.job.output.url}", self._client)
+            try:
+                trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
+                for text in (*trouble, *self._claim.release()):
+                    error.add_note(text)
+                self._set("failed")
+            finally:
+                self._ended.set_exception(error)
+        else:
+            self._set("done")
+            self._ended.set_result(video)
 
     def _run(self) -> RenderResult:
         began = time.perf_counter()
@@ -248,6 +334,7 @@ class Render:
         for chunk, known in found:
             if known and known.plan_hash == plan.hash:
                 self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
+        self._found = frozenset(self._results)
         self._started_with = self._frames_done()
         self._began = time.monotonic()
         self._set("render")

@@ -41,9 +41,16 @@ class Observer:
 
 
 class StageClock:
-    """Add up wall seconds by stage name, and meter them with the observer."""
+    """Add up wall seconds by stage name, and meter them with the observer.
+
+    Attributes
+    ----------
+    began : float
+        Time at which the clock was made, in seconds since 1970 by this machine's clock.
+    """
 
     def __init__(self, observer: Observer) -> None:
+        self.began = time.time()
         self._started = time.perf_counter()
         self.seconds: dict[str, float] = {}
         self._observer = observer

@@ -80,6 +80,11 @@ class Plan:
         """
         return self.location.chunk(self.manifest.chunk(index))
 
+    def _repr_html_(self) -> str:
+        from hfdask.views.timeline import plan_html
+
+        return plan_html(self)
+
     def __repr__(self) -> str:
         m = self.manifest
         return (

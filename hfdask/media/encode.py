@@ -129,6 +129,11 @@ class ChunkEncoder:
     frames : int
         Length of the chunk.
 
+    Attributes
+    ----------
+    sizes : list of int
+        Bytes of the packets that are in the file so far, in the order of the frames.
+
     Raises
     ------
     EncodeError
@@ -150,6 +155,7 @@ class ChunkEncoder:
         self._repeated: deque[bool] = deque()
         self._written = 0
         self._encoded = 0
+        self.sizes: list[int] = []
         self._done = False
         self._container = av.open(str(path), "w", format=settings.container, options=muxer_options(settings))
         try:
@@ -330,6 +336,7 @@ class ChunkEncoder:
         packet.pts = packet.dts = self._written
         packet.duration = 1
         packet.is_keyframe = self._written == 0
+        self.sizes.append(packet.size)
         self._container.mux(packet)
         self._written += 1
 

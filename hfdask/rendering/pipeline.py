@@ -31,6 +31,7 @@ CHANNEL_FRAMES = 8
 
 _POLL = 0.1
 _DONE = object()
+_END = object()
 
 
 @dataclass
@@ -44,7 +45,12 @@ class ChunkWork:
     damage_test: bool
     digests: list[str] = field(default_factory=list)
     damage: list[bool] = field(default_factory=list)
+    taken: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    seek: list[float] = field(default_factory=list)
+    encode: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     before: tuple[bytes, str] | None = None
     last: bytes = b""
@@ -61,6 +67,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
     thread = browser_thread()
     channel = _Channel(thread)
     future = thread.submit(_capture(work, channel, clock))
+    future.add_done_callback(channel.end)
     try:
         with observer.meter("boot"):
             channel.take(future, observer)
@@ -71,6 +78,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
             _encode(work, encoder, channel.frames(future, observer), clock, observer)
             with clock("encode"):
                 encoder.close()
+            work.sizes = encoder.sizes
         thread.result(future)
     finally:
         work.cpu_seconds += time.thread_time() - began
@@ -91,11 +99,16 @@ def _encode(
                 continue
             # A chunk whose first frame equals the frame before it still has to encode a picture.
             picture = frame.png or (None if work.digests else work.last)
+            began = time.perf_counter()
             work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
+            work.encode.append(round(time.perf_counter() - began, 5))
         work.last = frame.png or work.last
         work.damage.append(frame.png is not None)
+        work.taken.append(frame.taken)
         work.seconds.append(round(frame.seconds, 5))
         observer.frame(frame.index, frame.png, frame.seconds)
+        work.decode.append(round(frame.decode, 5))
+        work.seek.append(round(frame.seek, 5))
         observer.progress(len(work.digests), work.chunk.frames)
 
 
@@ -157,6 +170,10 @@ class _Channel:
         await self._free.acquire()
         self._items.put(item)
 
+    def end(self, _: object) -> None:
+        """Wake the calling thread after the last item, so that it does not wait for the end of its poll."""
+        self._items.put(_END)
+
     def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
         """Return the next item, or None after the last one. Raise the producer's error, or `RenderCancelledError`."""
         while True:
@@ -165,10 +182,10 @@ class _Channel:
             except queue.Empty:
                 if observer.cancelled():
                     raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
-                if producer.done() and self._items.empty():
-                    self._thread.result(producer)
-                    return None
                 continue
+            if item is _END:
+                self._thread.result(producer)
+                return None
             with contextlib.suppress(RuntimeError):  # the thread was closed, and nothing waits there
                 self._thread.loop.call_soon_threadsafe(self._free.release)
             return item

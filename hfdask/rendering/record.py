@@ -24,6 +24,11 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
         digests=tuple(work.digests),
         damage=tuple(work.damage),
         seconds=tuple(work.seconds),
+        taken=tuple(work.taken),
+        decode=tuple(work.decode),
+        seek=tuple(work.seek),
+        encode=tuple(work.encode),
+        sizes=tuple(work.sizes),
         messages=clipped(work.messages),
     )
     files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
@@ -53,6 +58,7 @@ def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) 
         last_digest=work.digests[-1],
         static_frames=work.damage.count(False),
         stages=clock.rounded(),
+        began=round(clock.began, 3),
         seconds=round(clock.elapsed, 4),
         warm=work.warm,
         worker=worker_name(observer),

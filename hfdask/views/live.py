@@ -1,0 +1,116 @@
+"""A render under way in a notebook: an output that a thread updates.
+
+Only display messages are used, and no widgets. So every front end shows it, and a notebook that was executed without one keeps the
+last state.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from typing import Any, Protocol
+
+from hfdask.views.extras import needed
+from hfdask.views.html import bar, escaped, short, side_by_side, stage_bars, table
+
+EVERY = 0.5
+"""Seconds between two updates."""
+
+MAX_WORKERS = 24
+"""Workers to list."""
+
+
+class Numbers(Protocol):
+    """The numbers of `hfdask.Progress`."""
+
+    stage: str
+    done: int
+    frames: int
+    chunks_done: int
+    chunks: int
+    fps: float
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the end."""
+
+
+class Share(Protocol):
+    """The part of a worker: finished chunks, frames, and the numbers of chunks that run."""
+
+    chunks: int
+    frames: int
+    running: list[int]
+
+
+def render_html(
+    output: str,
+    progress: Any,
+    workers: Mapping[str, Any],
+    stages: Mapping[str, float],
+    error: BaseException | None,
+) -> str:
+    """Return the HTML of a render under way, or ended."""
+    p: Numbers = progress
+    facts = [p.stage, f"{p.done} of {p.frames} frames", f"{p.chunks_done} of {p.chunks} chunks"]
+    if p.fps:
+        facts.append(f"{p.fps:.1f} frames a second")
+    if p.stage == "render" and p.eta is not None:
+        facts.append(f"{p.eta:.0f} s left")
+    trouble = f"<div style='color:#d55e00'>{escaped(error)}</div>" if error is not None else ""
+    done = p.done / p.frames if p.frames else 0.0
+    rows = [
+        (worker, share.chunks, share.frames, ", ".join(map(str, share.running)))
+        for worker, share in list(workers.items())[:MAX_WORKERS]
+    ]
+    if len(workers) > MAX_WORKERS:
+        rows.append((f"and {len(workers) - MAX_WORKERS} more", 0, 0, ""))
+    shares = table(rows, ("worker", "chunks", "frames", "renders chunk")) if rows else ""
+    return (
+        f"<div class='hfdask-render'><div><b>{escaped(short(output))}</b></div>{bar(done)}"
+        f"<div>{escaped(', '.join(facts))}</div>{trouble}"
+        f"{side_by_side(shares, stage_bars(stages) if stages else '')}</div>"
+    )
+
+
+def show(bundle: Callable[[], dict[str, str]], ended: Future[Any]) -> threading.Thread | None:
+    """Show something in this notebook, and update it until it has ended.
+
+    Parameters
+    ----------
+    bundle : callable
+        Returns the MIME bundle to show.
+    ended : Future
+        Is done at the end. The last update comes after that.
+
+    Returns
+    -------
+    Thread or None
+        The thread that makes the updates. None if IPython runs in a terminal, because its output cannot change.
+
+    Raises
+    ------
+    MissingExtraError
+        If IPython is not installed.
+    """
+    shell = needed("IPython", "notebook").get_ipython()
+    display = needed("IPython.display", "notebook").display
+    if getattr(shell, "kernel", None) is None:
+        display(bundle(), raw=True)
+        return None
+    shown = bundle()
+    handle = display(shown, raw=True, display_id=True)
+
+    def update() -> None:
+        before = shown
+        over = False
+        while not over:
+            over = bool(wait([ended], timeout=EVERY).done)
+            if (now := bundle()) != before:
+                handle.update(now, raw=True)
+                before = now
+
+    thread = threading.Thread(target=update, name="hfdask-live", daemon=True)
+    thread.start()
+    return thread
