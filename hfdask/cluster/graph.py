@@ -102,7 +102,7 @@ def queued_tasks(
         key: task_spec.Task(key, call, *given, _data_producer=True) for key, given in arguments.items()
     }
     # Without priorities, dask starts the tasks of a layer in the reverse order of their numbers as text.
-    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
+    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority, moved or {})})
     graph = HighLevelGraph({name: layer}, {name: set()})
     return [Delayed(key, graph, layer=name) for key in arguments]
 
