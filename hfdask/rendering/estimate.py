@@ -41,8 +41,8 @@ from hfdask.store import StorageOptions
 SAMPLES = 8
 """Number of short chunks that are rendered."""
 
-SAMPLE_FRAMES = 12
-"""Frames of each."""
+SAMPLE_FRAMES = (6, 18)
+"""Frames of each, by turns: from chunks of one length one cannot see what a chunk takes besides its frames."""
 
 
 LOOKAHEAD = 40
@@ -170,8 +170,9 @@ def sample_ranges(costs: Sequence[int]) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     for number in range(SAMPLES):
         middle = int(np.searchsorted(reached, (2 * number + 1) / (2 * SAMPLES)))
-        start = max(ranges[-1][1] if ranges else 0, min(middle - SAMPLE_FRAMES // 2, frames - SAMPLE_FRAMES))
-        end = min(start + SAMPLE_FRAMES, frames)
+        length = SAMPLE_FRAMES[number % len(SAMPLE_FRAMES)]
+        start = max(ranges[-1][1] if ranges else 0, min(middle - length // 2, frames - length))
+        end = min(start + length, frames)
         if end > start:
             ranges.append((start, end))
     return ranges
@@ -226,28 +227,29 @@ class Rates:
 
     Attributes
     ----------
-    capture, encode, late, packet : dict of int to float
-        For a frame, by its expected cost: seconds to capture and to encode it, the part of these seconds in which the
-        encoder works after the last capture, and bytes in the video.
+    frame, packet : dict of int to float
+        Seconds of a frame (to capture or to encode it, whichever is longer, because both go on at the same time), and
+        its bytes in the video, by its expected cost.
     first_packet : dict of int to float
         Bytes of the first frame of a chunk, by its expected cost.
     fixed, fixed_cpu : float
         Seconds and CPU seconds of a chunk besides its frames.
+    late : float
+        Seconds after the last capture, for a second of the frames that the encoder holds back.
     cpu : float
-        CPU seconds of a second of capture and encoding.
+        CPU seconds of a second of frames.
     startup, startup_cpu : float
         Seconds and CPU seconds of the start of a browser.
     other_bytes : float
         Bytes of a chunk's files besides its video.
     """
 
-    capture: dict[int, float]
-    encode: dict[int, float]
-    late: dict[int, float]
+    frame: dict[int, float]
     packet: dict[int, float]
     first_packet: dict[int, float]
     fixed: float
     fixed_cpu: float
+    late: float
     cpu: float
     startup: float
     startup_cpu: float
@@ -256,36 +258,34 @@ class Rates:
     @classmethod
     def of(cls, costs: Sequence[int], cold: Sequence[ChunkResult], samples: Sequence[Sample]) -> Rates:
         """Take the rates from rendered samples; ``cold`` are renderings of the first one with browsers that were started."""
-        capture, encode, late, packet, first = (defaultdict[int, list[float]](list) for _ in range(5))
-        fixed, work = [], []
+        capture, encode, packet, first = (defaultdict[int, list[float]](list) for _ in range(4))
         for sample in samples:
-            record, seconds, stages = sample.record, sample.frames.seconds, sample.record.stages
+            record = sample.record
             levels = costs[record.start : record.end]
             # The first frame of a chunk has a picture in any case.
             pictures = max(levels[0], MOVING) + sum(levels[1:])
-            around = sum(stages.get(stage, 0.0) for stage in ("materialise", "boot", "upload"))
-            after = max(0.0, record.seconds - around - stages.get("capture", 0.0))
-            for level, taken, size in zip(levels[1:], seconds[1:], sample.packets[1:], strict=True):
+            for level, taken, size in zip(levels[1:], sample.frames.seconds[1:], sample.packets[1:], strict=True):
                 capture[level].append(taken)
-                encode[level].append(stages.get("encode", 0.0) * level / pictures)
-                late[level].append(after * level / pictures)
+                encode[level].append(record.stages.get("encode", 0.0) * level / pictures)
                 packet[level].append(size)
             first[levels[0]].append(sample.packets[0])
-            fixed.append(around + max(0.0, stages.get("capture", 0.0) - sum(seconds[1:])))
-            work.append(sum(seconds[1:]) + stages.get("encode", 0.0))
-        cpu = np.array([sample.record.cpu_seconds for sample in samples])
-        fixed_cpu, rate = nnls(np.column_stack([np.ones(len(work)), work]), cpu)[0]
+        captured, encoded = _means(capture), _means(encode)
+        frame = {level: max(captured[level], encoded[level]) for level in captured}
+        # By the means of all samples: the seconds of one sample on a busy machine would hide how they grow with its frames.
+        work = [_summed(frame, costs[each.record.start : each.record.end]) for each in samples]
+        terms = np.column_stack([np.ones(len(work)), work])
+        fixed, rate = nnls(terms, np.array([sample.record.seconds for sample in samples]))[0]
+        fixed_cpu, cpu = nnls(terms, np.array([sample.record.cpu_seconds for sample in samples]))[0]
         started = [each for each in cold if not each.warm]
         warm = samples[0].record
         return cls(
-            capture=_means(capture),
-            encode=_means(encode),
-            late=_means(late),
+            frame=frame,
             packet=_means(packet),
             first_packet=_means(first),
-            fixed=median(fixed),
+            fixed=float(fixed),
             fixed_cpu=float(fixed_cpu),
-            cpu=float(rate),
+            late=max(0.0, float(rate) - 1),
+            cpu=float(cpu),
             startup=max(0.0, median(each.seconds for each in started) - warm.seconds) if started else 0.0,
             startup_cpu=max(0.0, median(each.cpu_seconds for each in started) - warm.cpu_seconds) if started else 0.0,
             other_bytes=float(np.mean([sample.record.uploaded - sample.record.size for sample in samples])),
@@ -293,11 +293,11 @@ class Rates:
 
     def chunk(self, costs: Sequence[int]) -> ChunkEstimate:
         """Return what a chunk with frames of these expected costs takes."""
-        capture, encode, packets = (_summed(known, costs) for known in (self.capture, self.encode, self.packet))
+        frames = _summed(self.frame, costs)
         return ChunkEstimate(
-            seconds=self.fixed + max(capture, encode) + _summed(self.late, costs[-LOOKAHEAD:]),
-            cpu=self.fixed_cpu + self.cpu * (capture + encode),
-            video=packets + at_level(self.first_packet, costs[0]),
+            seconds=self.fixed + frames + self.late * _summed(self.frame, costs[-LOOKAHEAD:]),
+            cpu=self.fixed_cpu + self.cpu * frames,
+            video=_summed(self.packet, costs) + at_level(self.first_packet, costs[0]),
         )
 
 

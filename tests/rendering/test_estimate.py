@@ -59,7 +59,7 @@ def test_samples_are_apart_and_within_the_video(costs):
     assert ranges[0][0] >= 0
     assert ranges[-1][1] <= len(costs)
     assert all(left[1] <= right[0] for left, right in pairwise(ranges))
-    assert all(0 < end - start <= SAMPLE_FRAMES for start, end in ranges)
+    assert all(0 < end - start <= max(SAMPLE_FRAMES) for start, end in ranges)
 
 
 def test_a_dear_scene_gets_more_samples_than_its_length():
@@ -73,35 +73,38 @@ def test_values_between_known_costs_lie_on_a_line(level, value):
     assert at_level({10: 2.0, 20: 4.0}, level) == value
 
 
-def sample(start, frames, *, capture, encode, late, fixed, cpu):
-    """Return a sample whose frames take so long each, with all times as they should be."""
-    stages = {"boot": fixed, "capture": capture * frames, "encode": encode * frames}
+def sample(start, frames, *, frame, late, fixed, cpu):
+    """Return a sample whose frames take ``frame`` seconds each, and ``late`` as a share of that after the last capture."""
     record: Any = SimpleNamespace(
         start=start,
         end=start + frames,
-        stages=stages,
-        seconds=fixed + capture * frames + late * frames,
-        cpu_seconds=cpu,
+        stages={"encode": frame * frames / 2},
+        seconds=fixed + frame * frames * (1 + late),
+        cpu_seconds=cpu + 0.5 * frame * frames,
         uploaded=1500,
         size=1000,
         warm=True,
     )
-    return Sample(record, SimpleNamespace(seconds=(capture,) * frames), (200,) + (50,) * (frames - 1))  # type: ignore[arg-type]
+    frames_record: Any = SimpleNamespace(seconds=(frame,) * frames)
+    return Sample(record, frames_record, (200,) + (50,) * (frames - 1))
 
 
-def test_rates_tell_chunks_apart_by_what_their_frames_cost():
+def test_rates_tell_chunks_apart_by_the_work_of_their_frames():
     costs = [10] * 100 + [40] * 100
+    same: Any = {"late": 0.25, "fixed": 0.3, "cpu": 0.2}
     samples = [
-        sample(0, 10, capture=0.02, encode=0.01, late=0.005, fixed=0.3, cpu=0.5),
-        sample(150, 10, capture=0.08, encode=0.04, late=0.02, fixed=0.3, cpu=1.4),
+        sample(start, frames, frame=seconds, **same)
+        for start, seconds in ((0, 0.02), (150, 0.08))
+        for frames in (6, 18)
     ]
     rates = Rates.of(costs, [], samples)
-    cheap, dear = rates.chunk(costs[:50]), rates.chunk(costs[100:150])
-    # A chunk's first frame is part of what it costs besides its frames.
-    assert cheap.seconds == pytest.approx(0.3 + 0.05 + 50 * 0.02 + 40 * 0.005, rel=0.05)
-    assert dear.seconds == pytest.approx(0.3 + 0.05 + 50 * 0.08 + 40 * 0.02, rel=0.05)
-    assert dear.cpu > 2.5 * cheap.cpu
-    assert cheap.video == 200 + 50 * 50
+    cheap, dear = rates.chunk(costs[:60]), rates.chunk(costs[100:160])
+    # The encoder holds back 40 frames of the 60.
+    assert cheap.seconds == pytest.approx(0.3 + 60 * 0.02 + 0.25 * 40 * 0.02)
+    assert dear.seconds == pytest.approx(0.3 + 60 * 0.08 + 0.25 * 40 * 0.08)
+    assert cheap.cpu == pytest.approx(0.2 + 0.5 * 1.2)
+    assert dear.cpu == pytest.approx(0.2 + 0.5 * 4.8)
+    assert cheap.video == 200 + 60 * 50
 
 
 def test_a_result_knows_its_cost_without_what_it_reused(page, tmp_path):
