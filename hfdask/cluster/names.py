@@ -1,6 +1,6 @@
 """Names that workers, drivers and the dashboard share: of tasks, events and messages.
 
-This module imports nothing, because a scheduler that shows the dashboard needs no browser and no encoder.
+This module imports nothing of hfdask, because a scheduler that shows the dashboard needs no browser and no encoder.
 """
 
 from __future__ import annotations
