@@ -1,6 +1,6 @@
 """Names that workers, drivers and the dashboard share: of tasks, events and messages.
 
-This module imports nothing, because a scheduler that shows the dashboard needs no browser and no encoder.
+This module imports nothing of hfdask, because a scheduler that shows the dashboard needs no browser and no encoder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ SUMMARY = "hfdask"
 PICTURE = "hfdask_picture"
 """Message by which a worker is asked for its newest picture."""
 
-_CHUNK = re.compile(rf"{CHUNK_PREFIX}-(\w+?)(?:-r(\d+))?")
+VIDEO_PREFIX = "render_video"
+"""Name of tasks that render whole short videos, as chunk tasks of one render do its chunks: a number for each."""
+
+_NAME = re.compile(rf"(?:{CHUNK_PREFIX}|{VIDEO_PREFIX})-(\w+?)(?:-r(\d+))?")
 
 
 def chunk_name(token: str, attempt: int = 0) -> str:
@@ -32,5 +35,5 @@ def chunk_of(key: Any) -> tuple[str, int, int] | None:
     """Return the render's token, the number of the chunk and the number of the attempt; None if the key has another name."""
     if type(key) is not tuple or len(key) != 2 or type(key[0]) is not str or type(key[1]) is not int:
         return None
-    found = _CHUNK.fullmatch(key[0])
+    found = _NAME.fullmatch(key[0])
     return (found[1], key[1], int(found[2] or 0)) if found else None

@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
 from hfdask.cluster.summary import ChunkSummary
 from hfdask.text import legible
@@ -18,7 +19,7 @@ MOST_VIDEOS = 1_000
 """Videos that are remembered."""
 
 MOST_CHUNKS = 20_000
-"""Chunks that are remembered, of all videos together. A single video may have as many."""
+"""Chunks that are remembered, of all videos together, and of a single video. A batch of short videos counts as one."""
 
 MOST_RECENT = 200
 """Finished chunks of which the summary is remembered."""
@@ -203,6 +204,11 @@ class Board:
             others = (token for token in self.videos if token != newest and self.videos[token].ended)
             oldest = next(others, None) or next(token for token in self.videos if token != newest)
             self._chunks -= len(self.videos.pop(oldest).chunks)
+        if self._chunks > MOST_CHUNKS:
+            chunks = self.videos[newest].chunks
+            for index in list(islice(chunks, MOST_CHUNKS // 10)):
+                del chunks[index]
+            self._chunks = len(chunks)
 
     def _report(self, worker: str, frames: int, now: float) -> None:
         self.workers.setdefault(worker, WorkerLine()).reports.append((now, frames))

@@ -37,7 +37,8 @@ _STATES = {
 }
 """Dask's states of a task, and the state of its chunk."""
 
-_VIDEO = "video:"
+_SPANS = ("video:", "batch:")
+"""What spans of renders and of batches begin with, before the name."""
 
 logger = logging.getLogger("distributed.hfdask")
 
@@ -125,7 +126,7 @@ class RenderDashboard(SchedulerPlugin):
         task = self.scheduler.tasks.get(key)
         span = ((task.annotations or {}) if task else {}).get("span") or {}
         *_, last = span.get("name") or ("",)
-        return last.removeprefix(_VIDEO) if str(last).startswith(_VIDEO) else ""
+        return next((last.removeprefix(kind) for kind in _SPANS if str(last).startswith(kind)), "")
 
 
 @contextmanager

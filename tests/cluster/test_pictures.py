@@ -90,5 +90,6 @@ def test_keys_of_chunk_tasks_are_read_as_they_are_written():
     token = "0123abcd" * 4
     assert chunk_of((chunk_name(token), 7)) == (token, 7, 0)
     assert chunk_of((chunk_name(token, 12), 7)) == (token, 7, 12)
+    assert chunk_of((f"render_video-{token}-r2", 99_999)) == (token, 99_999, 2)
     for other in ("render_chunk-a", ("sum-abc", 1), ("render_chunk-a", "1"), (1, 2), ("render_chunk-a", 1, 2)):
         assert chunk_of(other) is None

@@ -137,6 +137,10 @@ def test_the_number_of_chunks_is_bounded_but_a_single_video_is_whole():
     assert len(board.videos["long"].chunks) == MAX_CHUNKS
     board.task("next", 0, 0, State.WAITING)
     assert list(board.videos) == ["next"]
+    for index in range(50_000):
+        board.task("batch", index, 0, State.DONE)
+    assert MOST_CHUNKS * 0.9 <= len(board.videos["batch"].chunks) <= MOST_CHUNKS
+    assert list(board.videos["batch"].chunks)[-1] == 49_999
 
 
 def test_a_thousand_chunks_take_less_than_a_megabyte():
