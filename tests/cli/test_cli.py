@@ -138,6 +138,7 @@ def test_values_for_variables_from_a_file(project, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_size_of_a_page_of_its_own(project, tmp_path):
     page = "<script>window.__hf = {duration: 1, seek() {}%s}</script>"
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from samples import BOX
+from slow import sampled
 
 from hfdask.cli import main
 from hfdask.cli.output import say
@@ -114,13 +115,15 @@ def shell(line: str, here: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("line", "status", "said"),
-    [
-        ("hfdask --help | head -1; exit ${PIPESTATUS[0]}", 0, "Usage"),
-        ("hfdask check nope >&- 2>&-", 3, ""),
-        ("hfdask check nope <&- >&-", 3, "ENTRY_NOT_FOUND"),
-        ("hfdask check p --json > /dev/full", 5, "OUTPUT_NOT_WRITABLE"),
-        ("hfdask check p --json | true; exit ${PIPESTATUS[0]}", 1, ""),
-    ],
+    sampled(
+        [
+            ("hfdask --help | head -1; exit ${PIPESTATUS[0]}", 0, "Usage"),
+            ("hfdask check nope >&- 2>&-", 3, ""),
+            ("hfdask check nope <&- >&-", 3, "ENTRY_NOT_FOUND"),
+            ("hfdask check p --json > /dev/full", 5, "OUTPUT_NOT_WRITABLE"),
+            ("hfdask check p --json | true; exit ${PIPESTATUS[0]}", 1, ""),
+        ]
+    ),
 )
 def test_streams_that_are_closed_full_or_left(line, status, said, here):
     done = shell(line, here)

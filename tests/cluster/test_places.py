@@ -232,7 +232,7 @@ def test_what_replaces_urls_is_handed_over(kind, project, two, tmp_path):
     assert [resource.url for resource in resources] == ["https://cdn.example/lib/dist/a.js"]
 
 
-@pytest.mark.parametrize("kind", ["project", "document"])
+@pytest.mark.parametrize("kind", ["project", pytest.param("document", marks=pytest.mark.slow)])
 def test_a_project_and_a_plan_in_a_store(kind, s3, project, two, tmp_path, request):
     source = project(**{"a.txt": "a", "hfdask.toml": "[render]\nfps = 10\n"})
     outside = tmp_path / "elsewhere"

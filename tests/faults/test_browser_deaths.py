@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 import psutil
 import pytest
 from aftermath import below, is_browser, said, until
+from slow import marks_in_corpus
 from web import Page, Web
 
 import hfdask
@@ -45,23 +47,17 @@ SIGNALS = [signal.SIGKILL, signal.SIGSTOP]
 STEPS = ["idle", "launched", "opening", "loading", "frame", "picture", "finishing", "closing"]
 PLANNING = ["launched", "opening", "loading", "reporting", "sweep", "fonts", "finishing", "closing", "checking"]
 ALWAYS = {
-    ("zygote-0", signal.SIGKILL, "idle"),
-    ("gpu-process", signal.SIGKILL, "frame"),
     ("driver", signal.SIGSTOP, "idle"),
     ("browser", signal.SIGKILL, "opening"),
 }
 
 TABLE = [
-    pytest.param(victim, how, step, marks=[] if (victim, how, step) in ALWAYS else [pytest.mark.slow])
-    for step in STEPS
-    for victim in VICTIMS
-    for how in SIGNALS
+    pytest.param(victim, how, step, marks=[] if (victim, how, step) in ALWAYS else marks_in_corpus(number, 3))
+    for number, (step, victim, how) in enumerate(product(STEPS, VICTIMS, SIGNALS))
 ]
 PLANNING_TABLE = [
-    pytest.param(victim, how, step, marks=[pytest.mark.slow])
-    for step in PLANNING
-    for victim in VICTIMS
-    for how in SIGNALS
+    pytest.param(victim, how, step, marks=marks_in_corpus(number, 3))
+    for number, (step, victim, how) in enumerate(product(PLANNING, VICTIMS, SIGNALS))
 ]
 
 

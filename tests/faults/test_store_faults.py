@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from faulty_store import FOR_EVER, READS, WRITES, raising
 from samples import BOX
+from slow import sampled
 
 import hfdask
 from hfdask import errors
@@ -84,7 +85,7 @@ class Place:
 
 @pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("method", [READS, WRITES])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sampled(FAULTS, one_of=2))
 def test_what_befalls_every_file_once_or_thrice_heals(fault, method, times, faulty, faults, source, quiet):
     place = Place(source)
     # To wait for each file that often would take long.

@@ -12,6 +12,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from page_samples import BLUE, composition, open_html
+from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
 from hfdask.browser import browser_thread
@@ -185,7 +186,7 @@ HIDING = {
 COVERED = {code: "" for name, code in HIDING.items() if "cover" in name}
 
 
-@pytest.mark.parametrize("code", HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize("code", sampled(HIDING.values()), ids=HIDING)
 def test_a_video_that_comes_into_sight_shows_its_own_frame(code, tmp_path):
     body = f'''<div id="outer" style="position:absolute;width:64px;height:32px;overflow:hidden"><div id="box" style="{BOX};left:0;top:0;overflow:hidden">
       {VIDEO}</div><p style="height:600px"></p></div><div id="cover" style="{BOX};left:0;top:0;background:#222;will-change:transform;{COVERED.get(code, "display:none")}"></div>'''

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from page_samples import open_files
 from samples import COMPOSITIONS
+from slow import sampled
 
 from hfdask.project.files import Project
 
@@ -22,7 +23,7 @@ SECONDS = dict.fromkeys(("motion", "shadow_trees", "waapi_chains"), 1.5) | dict.
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES))
 def test_frames_do_not_depend_on_the_frames_before(name: str) -> None:
     project = Project.find(COMPOSITIONS / name, "index.html")
     files = dict(project.files())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from font_samples import build_font
 from page_samples import GREEN, RED, SOON, box, composition, open_html, svg
+from slow import sampled
 
 from hfdask.browser import browser_thread
 from hfdask.errors import AssetError, FontUnreadableError, PageTimeoutError, RootNotFoundError, ScriptError
@@ -92,10 +93,12 @@ MADE_OF_SEVERAL = {
 
 @pytest.mark.parametrize(
     "script",
-    [
-        pytest.param(script, id=name, marks=[pytest.mark.slow] if name in MADE_OF_SEVERAL else [])
-        for name, script in PENDING.items()
-    ],
+    sampled(
+        [
+            pytest.param(script, id=name, marks=[pytest.mark.slow] if name in MADE_OF_SEVERAL else [])
+            for name, script in PENDING.items()
+        ]
+    ),
 )
 def test_a_missing_timeline_is_waited_for_while_anything_is_pending(tmp_path: Path, script: str) -> None:
     files = {"data.json": "{}", "red.svg": svg("#f00"), "worker.js": WORKER}
@@ -124,15 +127,17 @@ def test_a_missing_root_is_waited_for_alike(tmp_path: Path, wait: str, what: str
 
 @pytest.mark.parametrize(
     ("script", "pending", "waits"),
-    [
-        (f"setTimeout(() => {{ {REGISTER} }}, 90_000)", ["a timer of 90000 ms"], False),
-        ("(function again() { setTimeout(again, 300) })()", ["a timer of 300 ms"], True),
-        pytest.param("(function again() { setTimeout(again, 0) })()", [], None, marks=pytest.mark.slow),
-        ("setInterval(() => {}, 400)", ["an interval of 400 ms"], True),
-        pytest.param("scheduler.postTask(() => {}, {delay: 60_000})", ["postTask()"], True, marks=pytest.mark.slow),
-        ("new Promise(() => {})", [], False),
-        ("new Worker('data:text/javascript,')", [], False),
-    ],
+    sampled(
+        [
+            (f"setTimeout(() => {{ {REGISTER} }}, 90_000)", ["a timer of 90000 ms"], False),
+            ("(function again() { setTimeout(again, 300) })()", ["a timer of 300 ms"], True),
+            pytest.param("(function again() { setTimeout(again, 0) })()", [], None, marks=pytest.mark.slow),
+            ("setInterval(() => {}, 400)", ["an interval of 400 ms"], True),
+            pytest.param("scheduler.postTask(() => {}, {delay: 60_000})", ["postTask()"], True, marks=pytest.mark.slow),
+            ("new Promise(() => {})", [], False),
+            ("new Worker('data:text/javascript,')", [], False),
+        ]
+    ),
 )
 def test_the_wait_for_a_timeline_ends_in_time_and_tells_what_was_pending(
     tmp_path: Path, script: str, pending: list[str], waits: bool | None

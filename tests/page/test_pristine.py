@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from page_samples import box, composition, open_html
+from slow import sampled
 
 from hfdask import page
 from hfdask.errors import HfdaskError, ScriptError
@@ -41,7 +42,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return page.digests(0, 15)
 
 
-@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+@pytest.mark.parametrize("patch", sampled(PATCHES.values()), ids=PATCHES)
 def test_a_replaced_built_in_changes_no_picture(patch, honest, tmp_path):
     with open_html(tmp_path, composition(MOVING, patch, style=STYLE)) as page:
         assert page.digests(0, 15) == honest

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from font_samples import build_font
 from page_samples import BLACK, BLUE, GREEN, RED, composition, open_html, svg
+from slow import sampled
 
 from hfdask.page import server
 
@@ -61,11 +62,13 @@ PLACES = ["style", "link", "import", "media", "layer"]
 # Each place with the most impatient face, and each kind of face in one place, on every run; all pairs in `make test-all`.
 @pytest.mark.parametrize(
     ("display", "place"),
-    [
-        pytest.param(display, place, marks=[] if display == "optional" or place == "style" else pytest.mark.slow)
-        for display in DISPLAYS
-        for place in PLACES
-    ],
+    sampled(
+        [
+            pytest.param(display, place, marks=[] if display == "optional" or place == "style" else pytest.mark.slow)
+            for display in DISPLAYS
+            for place in PLACES
+        ]
+    ),
 )
 def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, face, late, tmp_path):
     late(by_name(wide=0.5))

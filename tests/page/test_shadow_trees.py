@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from page_samples import BLACK, BLUE, GREEN, RED, WHITE, Page, composition, open_html
 from samples import COMPOSITIONS
+from slow import sampled
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +75,7 @@ WAYS: dict[str, tuple[str, str, dict[str, str | bytes]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", sampled(WAYS))
 def test_animations_in_a_shadow_tree_stand_where_their_time_says(tmp_path: Path, way: str) -> None:
     body, script, files = WAYS[way]
     with open_html(tmp_path, composition(body, script), files) as page:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from slow import sampled
 from sound_samples import RATE, clicks, silence, tone, write_sound
 from video_samples import bar_code_video, cached
 from web import Page, Web
@@ -347,23 +348,25 @@ def test_a_picture_that_shows_the_time_of_a_sound_is_rendered_again(planner):
 
 @pytest.mark.parametrize(
     ("attributes", "content", "error", "message"),
-    [
-        ('src="none.wav"', None, errors.AssetError, "none.wav is not in the project"),
-        ("", b"<!doctype html><p>Not found", errors.NotMediaError, "b.wav holds a text"),
-        ("", b"", errors.SoundSourceError, "b.wav"),
-        ("", b"\x89PNG\r\n\x1a\n", errors.MediaTypeError, "b.wav is a picture"),
-        ("", "silent", errors.MediaTypeError, "b.wav has no sound"),
-        ("data-fx-chain='{'", "song", errors.SoundMarkupError, "data-fx-chain is not JSON"),
-        ('data-fx-chain=\'{"version": 2, "nodes": []}\'', "song", errors.SoundMarkupError, "has version"),
-        (
-            'data-fx-chain=\'{"version": 1, "nodes": [{"type": "wobble"}]}\'',
-            "song",
-            errors.SoundMarkupError,
-            "unknown type",
-        ),
-        ("data-automation='[]'", "song", errors.SoundMarkupError, "data-automation"),
-        ('data-audio-group="g"', "song", errors.SoundMarkupError, "hf-audio-group.*data-fx-chain"),
-    ],
+    sampled(
+        [
+            ('src="none.wav"', None, errors.AssetError, "none.wav is not in the project"),
+            ("", b"<!doctype html><p>Not found", errors.NotMediaError, "b.wav holds a text"),
+            ("", b"", errors.SoundSourceError, "b.wav"),
+            ("", b"\x89PNG\r\n\x1a\n", errors.MediaTypeError, "b.wav is a picture"),
+            ("", "silent", errors.MediaTypeError, "b.wav has no sound"),
+            ("data-fx-chain='{'", "song", errors.SoundMarkupError, "data-fx-chain is not JSON"),
+            ('data-fx-chain=\'{"version": 2, "nodes": []}\'', "song", errors.SoundMarkupError, "has version"),
+            (
+                'data-fx-chain=\'{"version": 1, "nodes": [{"type": "wobble"}]}\'',
+                "song",
+                errors.SoundMarkupError,
+                "unknown type",
+            ),
+            ("data-automation='[]'", "song", errors.SoundMarkupError, "data-automation"),
+            ('data-audio-group="g"', "song", errors.SoundMarkupError, "hf-audio-group.*data-fx-chain"),
+        ]
+    ),
 )
 def test_sounds_that_cannot_be_mixed(attributes, content, error, message, planner):
     known = {"song": song, "silent": cached(bar_code_video, "silent.mp4", 30, size=(64, 32)).read_bytes}

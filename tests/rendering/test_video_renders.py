@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from chunked import digests, in_chunks_of, records
 from media_samples import png, solid
+from slow import sampled
 from video_samples import bar_code_video, cached, spoilt, truncated
 from video_walls import cell_of, number_in, pictures_of
 
@@ -158,7 +159,7 @@ BAD: dict[str, tuple[str, str, Callable[[], dict[str, bytes]], dict[str, Any]]] 
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", sampled(BAD))
 def test_a_bad_source_is_a_typed_error_and_leaves_no_output(kind, project: Callable[..., Path], tmp_path):
     code, html, files, options = BAD[kind]
     (tmp_path / "out").mkdir()
