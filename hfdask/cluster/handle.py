@@ -85,7 +85,7 @@ LEAVE = 5.0
 
 
 @dataclass
-class _Share:
+class WorkerShare:
     """The part of a render that one worker has done, and the chunks that it renders now."""
 
     chunks: int = 0
@@ -221,9 +221,9 @@ class Render:
     def _shown(self) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
-    def _shares(self) -> dict[str, _Share]:
+    def _shares(self) -> dict[str, WorkerShare]:
         """Return the finished chunks and frames of each worker, and the chunks that it renders now, by its address."""
-        shares: defaultdict[str, _Share] = defaultdict(_Share)
+        shares: defaultdict[str, WorkerShare] = defaultdict(WorkerShare)
         for index, result in list(self._results.items()):
             if index not in self._found:
                 share = shares[result.worker]

@@ -55,14 +55,19 @@ def render_chunk_task(
     """
     observer = task_observer(index, attempt, token, every)
     with tagged(observer):
-        result = render_chunk(
-            plan,
-            index,
-            output,
-            damage_test=damage_test,
-            plan_hash=plan_hash,
-            observer=observer,
-        )
+        try:
+            result = render_chunk(
+                plan,
+                index,
+                output,
+                damage_test=damage_test,
+                plan_hash=plan_hash,
+                observer=observer,
+            )
+        except HfdaskError:  # perhaps between two of the chunk's files
+            with suppress(HfdaskError):  # of a failing store: the first error says more
+                _leave_no_orphan(plan, output)
+            raise
         if observer.cancelled():
             _leave_no_orphan(plan, output)
         elif isinstance(observer, WorkerObserver):

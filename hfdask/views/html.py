@@ -6,6 +6,7 @@ import base64
 import html
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from hfdask.core.tables import CHUNK_STAGES
 from hfdask.media.thumbnails import Thumbnail
@@ -100,7 +101,7 @@ def short(place: str) -> str:
 def link(place: str) -> str:
     """Return a link to a file below this process's folder, which notebooks can open, or to a web address; else the text."""
     shown = short(place)
-    reachable = shown.startswith(("https://", "http://")) or (os.path.isabs(place) and not os.path.isabs(shown))
-    return (
-        f"<a href='{html.escape(legible(shown))}' target='_blank'>{escaped(shown)}</a>" if reachable else escaped(shown)
-    )
+    href = shown if shown.startswith(("https://", "http://")) else ""
+    if os.path.isabs(place) and not os.path.isabs(shown):
+        href = quote(shown)
+    return f"<a href='{html.escape(href)}' target='_blank'>{escaped(shown)}</a>" if href else escaped(shown)

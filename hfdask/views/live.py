@@ -9,10 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hfdask.views.extras import needed
 from hfdask.views.html import bar, escaped, short, side_by_side, stage_bars, table
+
+if TYPE_CHECKING:
+    from hfdask.cluster.handle import Progress, WorkerShare
 
 EVERY = 0.5
 """Seconds between two updates."""
@@ -21,38 +24,14 @@ MAX_WORKERS = 24
 """Workers to list."""
 
 
-class Numbers(Protocol):
-    """The numbers of `hfdask.Progress`."""
-
-    stage: str
-    done: int
-    frames: int
-    chunks_done: int
-    chunks: int
-    fps: float
-
-    @property
-    def eta(self) -> float | None:
-        """Seconds until the end."""
-
-
-class Share(Protocol):
-    """The part of a worker: finished chunks, frames, and the numbers of chunks that run."""
-
-    chunks: int
-    frames: int
-    running: list[int]
-
-
 def render_html(
     output: str,
-    progress: Any,
-    workers: Mapping[str, Any],
+    p: Progress,
+    workers: Mapping[str, WorkerShare],
     stages: Mapping[str, float],
     error: BaseException | None,
 ) -> str:
-    """Return the HTML of a render under way, or ended."""
-    p: Numbers = progress
+    """Return the HTML of a render that is under way or has ended, with the shares of its workers by their addresses."""
     facts = [p.stage, f"{p.done} of {p.frames} frames", f"{p.chunks_done} of {p.chunks} chunks"]
     if p.fps:
         facts.append(f"{p.fps:.1f} frames a second")
@@ -61,11 +40,11 @@ def render_html(
     trouble = f"<div style='color:#d55e00'>{escaped(error)}</div>" if error is not None else ""
     done = p.done / p.frames if p.frames else 0.0
     rows = [
-        (worker, share.chunks, share.frames, ", ".join(map(str, share.running)))
-        for worker, share in list(workers.items())[:MAX_WORKERS]
+        (worker, share.chunks, share.frames, ", ".join(map(str, share.running))) for worker, share in workers.items()
     ]
-    if len(workers) > MAX_WORKERS:
-        rows.append((f"and {len(workers) - MAX_WORKERS} more", 0, 0, ""))
+    if others := rows[MAX_WORKERS:]:
+        chunks, frames = sum(row[1] for row in others), sum(row[2] for row in others)
+        rows[MAX_WORKERS:] = [(f"and {len(others)} more", chunks, frames, "")]
     shares = table(rows, ("worker", "chunks", "frames", "renders chunk")) if rows else ""
     return (
         f"<div class='hfdask-render'><div><b>{escaped(short(output))}</b></div>{bar(done)}"

@@ -103,7 +103,7 @@ def test_a_large_video_is_a_strip_and_a_link(video, monkeypatch):
     page = Page(video._repr_html_())
     assert page.all("video") == []
     assert len(page.all("img")) == 8
-    assert page.requests() == ["a&b.mp4"]
+    assert page.requests() == ["a%26b.mp4"]
 
 
 def test_a_video_in_a_store_is_only_named(video):

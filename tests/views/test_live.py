@@ -14,6 +14,7 @@ from jupyter_client.manager import KernelManager
 from samples import SLOW, paced
 
 import hfdask
+from hfdask.cluster.handle import WorkerShare
 from hfdask.views.live import render_html
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -150,7 +151,7 @@ def test_a_terminal_shows_a_render_once_as_text(notebook):
 
 
 def test_texts_are_escaped_and_a_long_list_of_workers_is_cut():
-    share = type("Share", (), {"chunks": 1, "frames": 1200, "running": [7, 8]})
+    share = WorkerShare(chunks=1, frames=1200, running=[7, 8])
     html = render_html(
         "<b>.mp4",
         hfdask.Progress("<stage>", done=5, frames=10, fps=2.0),
@@ -164,3 +165,4 @@ def test_texts_are_escaped_and_a_long_list_of_workers_is_cut():
     assert html.count("7, 8") == 24
     assert "and 76 more" in html
     assert "1,200" in html
+    assert f"{76 * 1200:,}" in html
