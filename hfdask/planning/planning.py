@@ -17,8 +17,7 @@ from msgspec import Meta
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project
-from hfdask.checking.page import open_lint_page
+from hfdask.checking.check import check_frozen
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
@@ -181,7 +180,7 @@ def seal(
     found = Project(FilePath(frozen.folder), frozen.entry, files)
     with clock("check"):
         environment = current_environment()
-        findings = _check(found, options)
+        findings = _check(frozen, found, options, environment.browser)
     with clock("probe"):
         mode = capture_mode(options.capture)
         width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
@@ -311,10 +310,10 @@ def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tu
         return []
 
 
-def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
+def _check(frozen: FrozenProject, found: Project, options: RenderConfig, browser: str) -> tuple[Finding, ...]:
     if options.check == "off":
         return ()
-    with open_lint_page(capture_mode(options.capture)) as page:
-        report = check_project(found, page, options.variables)
+    mode = capture_mode(options.capture)
+    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options.variables)
     report.require(options.check)
     return report.findings
