@@ -309,26 +309,28 @@ async def _sweep(
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
-    of these and of first frames of clips is read for its fonts; of other frames, only changed text. ``on`` gets the
-    videos whose scene can be seen at each frame, unless it is None.
+    is read for its fonts. If frames are skipped, this is only done at the drawn frames and at first frames of clips; at
+    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, unless it is
+    None.
     """
     await typefaces.look()
     moved: list[bool] = []
     damage: list[bool | None] = []
     seconds: list[float] = []
-    every = math.ceil(len(frames) / MAX_DRAWN)
+    every = math.ceil(len(frames) / MAX_DRAWN) or 1
+    spread = {*frames[::every], *frames[-1:]}
+    every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.mode == "beginframe"
-    for number, frame in enumerate(frames):
+    for frame in frames:
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):
             moved.append(await session.seek(frame, layout=True))
-            drawn = draws and (number % every == 0 or frame == frames[-1])
+            drawn = draws and frame in spread
             damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
         seconds.append(round(time.perf_counter() - began, 5))
         if on is not None:
             on[frame] = await session.scenes_on()
-        whole = number % every == 0 or frame in starts or frame == frames[-1]
-        await typefaces.look(always=whole)
+        await typefaces.look(always=every_frame or frame in spread or frame in starts)
         if session.in_flight:
             await session.drain(_PATIENCE)
     if frames:
