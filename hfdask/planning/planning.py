@@ -46,6 +46,7 @@ from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.film import Film
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
@@ -101,10 +102,12 @@ def plan_with(
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
     listen: bool = True,
+    film: Film | None = None,
 ) -> Plan:
     """Plan with the options that a caller gave.
 
-    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound.
+    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound. A ``film`` gets the
+    pictures of a page that can be filmed (`hfdask.planning.film`).
     """
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
@@ -114,7 +117,7 @@ def plan_with(
         with clock("compile"):
             frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, config, clock, listen=listen)
+        return seal(frozen, files, location, snapshot, config, clock, listen=listen, film=film)
 
 
 class FrozenProject(Value, frozen=True):
@@ -164,6 +167,8 @@ def seal(
     *,
     published: bool = False,
     listen: bool = True,
+    film: Film | None = None,
+    whole: int = 0,
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -175,6 +180,10 @@ def seal(
         True if they are already in the plan's store.
     listen : bool
         False for a plan without sound.
+    film : Film, optional
+        Gets the pictures of a page that can be filmed.
+    whole : int
+        A video of at most this number of frames is one chunk, whatever the options are.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
@@ -195,7 +204,9 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock, listen=listen))
+            probed = browser_thread().run(
+                probe(files, found.entry, page, fps, options, clock, listen=listen, film=film)
+            )
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
@@ -230,10 +241,11 @@ def seal(
             warnings=clipped(probed.warnings),
         )
         key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
+        short = probed.frames <= whole
+        again = () if short else _chunks(_earlier_ranges(store, options, probed.frames), key)
         finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(probed.frames), key)
+        chunks = again if used else _chunks([(0, probed.frames)] if short else options.ranges(probed.frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
