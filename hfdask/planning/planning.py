@@ -17,8 +17,7 @@ from msgspec import Meta
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project
-from hfdask.checking.page import open_lint_page
+from hfdask.checking.check import check_frozen
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
@@ -47,6 +46,7 @@ from hfdask.manifest.reading import read_manifest, require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.film import Film
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
@@ -102,10 +102,12 @@ def plan_with(
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
     listen: bool = True,
+    film: Film | None = None,
 ) -> Plan:
     """Plan with the options that a caller gave.
 
-    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound.
+    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound. A ``film`` gets the
+    pictures of a page that can be filmed (`hfdask.planning.film`).
     """
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
@@ -115,7 +117,7 @@ def plan_with(
         with clock("compile"):
             frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, config, clock, listen=listen)
+        return seal(frozen, files, location, snapshot, config, clock, listen=listen, film=film)
 
 
 class FrozenProject(Value, frozen=True):
@@ -165,6 +167,8 @@ def seal(
     *,
     published: bool = False,
     listen: bool = True,
+    film: Film | None = None,
+    whole: int = 0,
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -176,12 +180,16 @@ def seal(
         True if they are already in the plan's store.
     listen : bool
         False for a plan without sound.
+    film : Film, optional
+        Gets the pictures of a page that can be filmed.
+    whole : int
+        A video of at most this number of frames is one chunk, whatever the options are.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
     with clock("check"):
         environment = current_environment()
-        findings = _check(found, options)
+        findings = _check(frozen, found, options, environment.browser)
     with clock("probe"):
         mode = capture_mode(options.capture)
         width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
@@ -196,7 +204,9 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock, listen=listen))
+            probed = browser_thread().run(
+                probe(files, found.entry, page, fps, options, clock, listen=listen, film=film)
+            )
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
@@ -231,10 +241,11 @@ def seal(
             warnings=clipped(probed.warnings),
         )
         key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
+        short = probed.frames <= whole
+        again = () if short else _chunks(_earlier_ranges(store, options, probed.frames), key)
         finished = location.child(CHUNKS).store().names() if again else {}
         used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(probed.frames), key)
+        chunks = again if used else _chunks([(0, probed.frames)] if short else options.ranges(probed.frames), key)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -311,10 +322,10 @@ def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tu
         return []
 
 
-def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
+def _check(frozen: FrozenProject, found: Project, options: RenderConfig, browser: str) -> tuple[Finding, ...]:
     if options.check == "off":
         return ()
-    with open_lint_page(capture_mode(options.capture)) as page:
-        report = check_project(found, page, options.variables)
+    mode = capture_mode(options.capture)
+    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options.variables)
     report.require(options.check)
     return report.findings

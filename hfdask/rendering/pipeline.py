@@ -12,8 +12,7 @@ import contextlib
 import queue
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
@@ -24,6 +23,7 @@ from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, P
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, frame_digest
 from hfdask.rendering.plan_page import PlanPage
+from hfdask.rendering.recording import Recording
 
 CHANNEL_FRAMES = 8
 """Maximum number of pictures that wait for the encoder."""
@@ -32,24 +32,15 @@ _POLL = 0.1
 _DONE = object()
 
 
-@dataclass
-class ChunkWork:
-    """State of a chunk that is being rendered."""
+@dataclass(kw_only=True)
+class ChunkWork(Recording):
+    """State of a chunk that is being rendered; ``opened`` is true once its page was ready."""
 
     manifest: Manifest
     chunk: ChunkRange
     plan_page: PlanPage
-    path: Path
     damage_test: bool
-    digests: list[str] = field(default_factory=list)
-    damage: list[bool] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    before: tuple[bytes, str] | None = None
-    last: bytes = b""
-    warm: bool = False
     opened: bool = False
-    browser_bytes: int = 0
 
 
 def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
@@ -84,12 +75,7 @@ def _encode(
                 work.before = frame.png, frame_digest(decode_frame(frame.png))
                 work.last = frame.png
                 continue
-            # A chunk whose first frame equals the frame before it still has to encode a picture.
-            picture = frame.png or (None if work.digests else work.last)
-            work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
-        work.last = frame.png or work.last
-        work.damage.append(frame.png is not None)
-        work.seconds.append(round(frame.seconds, 5))
+            work.encode(frame, encoder)
         observer.progress(len(work.digests), work.chunk.frames)
 
 
