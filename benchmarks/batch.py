@@ -228,7 +228,7 @@ def _workers(pipe: Connection, address: str, count: int, seconds: float, scratch
     from fake_browser import faked
 
     prepare()
-    install(sleeping_row(lambda variables: seconds, writes=False))
+    install(sleeping_row(lambda variables: seconds))
 
     async def serve() -> None:
         workers: list[Worker] = []

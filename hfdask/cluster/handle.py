@@ -24,7 +24,7 @@ from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.job import Job
-from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
+from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
 from hfdask.core.model import ChunkResult, RenderResult
@@ -201,7 +201,9 @@ class Render:
             )
 
     def _plan(self) -> tuple[Plan, str]:
-        """Plan; return the plan and the worker that made it, if any."""
+        """Plan, unless a worker has done that already; return the plan and the worker that made it, if any."""
+        if (planned := self.job.planned) is not None:
+            return with_report(Plan.open(self.job.plan), planned), planned.worker
         job, where = self.job, self.job.config.plan_on
         slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
         arguments = (job.project, job.plan, job.plan_options)
