@@ -80,6 +80,7 @@ class Driver:
     def __post_init__(self) -> None:
         self._waiting: defaultdict[int, list[Row]] = defaultdict(list)
         self._unsaved: list[RowResult] = []
+        self._planning: dict[int, float] = {}
         self._exhausted = False
         self._slots, self._slots_at = 0, -_SLOTS_ASKED
         self._sizes: dict[str, int] | None = None
@@ -216,8 +217,9 @@ class Driver:
     def _end_task(self, task: RowTask, outcome: Any) -> None:
         row = task.row
         match outcome:
-            case TooLong(planned=planned):
-                self._long.add(row, planned)
+            case TooLong():
+                self._planning[row.index] = outcome.seconds
+                self._long.add(row, outcome.planned)
             case RowVideo():
                 self._end(self._result_of_video(row, outcome), row)
             case HfdaskError():
@@ -268,6 +270,7 @@ class Driver:
         )
 
     def _result_of_render(self, row: Row, made: RenderResult | HfdaskError) -> RowResult:
+        planning = self._planning.pop(row.index, 0.0)
         if isinstance(made, HfdaskError):
             return self._result_of_error(row, made)
         workers = {chunk.worker for chunk in made.chunks}
@@ -275,8 +278,8 @@ class Driver:
             row,
             "rendered",
             frames=made.frames,
-            seconds=made.stages["total"],
-            worker_seconds=round(sum(map(worker_seconds, made.chunks)), 4),
+            seconds=round(planning + made.stages["total"], 4),
+            worker_seconds=round(planning + sum(map(worker_seconds, made.chunks)), 4),
             bytes=made.size,
             digest=made.digest,
             sha256=local_digest(self.job.output(row.name)),

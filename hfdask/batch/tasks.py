@@ -34,6 +34,7 @@ class TooLong(Value, frozen=True):
     """A video that has too many frames for one task: its plan is at the place that the task was given."""
 
     planned: Planned
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, pl
         )
     if isinstance(made, Plan):
         planned = Planned(worker=observer.worker, stages=made.stages, messages=made.messages, findings=made.findings)
-        return TooLong(planned=planned)
+        return TooLong(planned=planned, seconds=round(time.perf_counter() - began, 4))
     return RowVideo(
         frames=made.frames,
         seconds=round(time.perf_counter() - began, 4),
