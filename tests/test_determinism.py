@@ -53,7 +53,8 @@ def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     assert video.digest == digest_of(whole)
 
 
-@pytest.mark.parametrize("name", some(ALL, {"svg"}))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
 def test_a_film_of_planning_is_the_only_chunk_of_its_plan(name, tmp_path):
     video = long_way(COMPOSITIONS / name, tmp_path)
     with loads() as entries:

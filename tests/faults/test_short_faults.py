@@ -77,6 +77,7 @@ class Killer(hfdask.Observer):
                     process.kill()
 
 
+@pytest.mark.slow
 def test_a_film_begins_anew_in_another_browser(project: Callable[..., Path], tmp_path: Path) -> None:
     source = project(SLOW)
     long_way(source, tmp_path, fps=10)
