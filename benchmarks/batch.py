@@ -72,7 +72,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="Of all windows.")
     options = parser.parse_args()
     if options.windows:
-        _print(_windows(options.workers, options.seconds, options.rounds))
+        for shares in _windows(options.workers, options.seconds, options.rounds):
+            _print(shares)
         return 0
     if options.simulate:
         for rows in options.simulate:
@@ -196,8 +197,8 @@ def _simulated(rows: int, workers: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _windows(workers: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Try windows in turn, round by round, on one cluster."""
+def _windows(workers: int, seconds: float, rounds: int) -> Iterator[dict[str, Any]]:
+    """Try windows in turn on one cluster; yield the busy share of the workers after each round: the median, and all rounds."""
     shares: dict[float, list[float]] = {factor: [] for factor in (1.0, 1.25, 1.5, 2.0, 3.0)}
     rows = workers * 12
     with _cluster(workers, seconds) as (_, address, scratch):
@@ -205,7 +206,7 @@ def _windows(workers: int, seconds: float, rounds: int) -> dict[str, Any]:
             for factor, found in shares.items():
                 with Role(_drive, address, rows, scratch, factor) as driver:
                     found.append(round(rows * seconds / workers / driver.hear()["wall s"], 3))
-    return {f"{factor} rows a slot, busy share": [median(found), *found] for factor, found in shares.items()}
+            yield {f"{factor} rows a slot": [median(found), *found] for factor, found in shares.items()}
 
 
 def _scheduler(pipe: Connection) -> None:
@@ -228,7 +229,7 @@ def _workers(pipe: Connection, address: str, count: int, seconds: float, scratch
     from fake_browser import faked
 
     prepare()
-    install(sleeping_row(lambda variables: seconds, writes=False))
+    install(sleeping_row(lambda variables: seconds))
 
     async def serve() -> None:
         workers: list[Worker] = []

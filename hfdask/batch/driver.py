@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -24,7 +24,14 @@ from hfdask.batch.manifest import Manifest, video_is_there
 from hfdask.batch.results import ResultLog, RowResult, Status
 from hfdask.batch.row_tasks import RowTask, RowTasks
 from hfdask.batch.shared import shared_project
-from hfdask.batch.tasks import RowVideo, TooLong, copy_row_task, environment_task, render_row_task
+from hfdask.batch.tasks import (
+    RowVideo,
+    TooLong,
+    copy_row_task,
+    environment_task,
+    local_digest,
+    render_row_task,
+)
 from hfdask.batch.window import task_window
 from hfdask.browser.environment import current_environment
 from hfdask.cluster.claim import Claim
@@ -35,7 +42,7 @@ from hfdask.cluster.single_task import run_task
 from hfdask.core.fields import MAX_TEXT
 from hfdask.core.model import Environment, RenderResult
 from hfdask.errors import HfdaskError, RenderCancelledError, SchedulerLostError
-from hfdask.store import SecretOptions, file_digest
+from hfdask.store import SecretOptions
 
 TASK = "render_video"
 """Name of the tasks of short videos on every page of the dashboard."""
@@ -73,7 +80,8 @@ class Driver:
     def __post_init__(self) -> None:
         self._waiting: defaultdict[int, list[Row]] = defaultdict(list)
         self._unsaved: list[RowResult] = []
-        self._exhausted = self._all_long = False
+        self._planning: dict[int, float] = {}
+        self._exhausted = False
         self._slots, self._slots_at = 0, -_SLOTS_ASKED
         self._sizes: dict[str, int] | None = None
         self._span = f"batch:{PurePath(self.job.manifest.url).parent.name}"
@@ -98,11 +106,12 @@ class Driver:
                 workers = Workers(self.client, environment)
                 held.callback(lambda: self.warnings.extend(workers.warnings))
                 workers.ask()
-                entry = self._shared.project.entry
-                self._long = held.enter_context(LongVideos(self.client, self.job, self._shared.folder, entry))
+                self._long = held.enter_context(LongVideos(self.client, self.job))
                 self._tasks = RowTasks(self.client, self._span, workers, self.job.config.retries)
                 held.callback(self._tasks.withdraw)
                 self._loop()
+            if not self.log.counts["failed"]:
+                self.job.forget_plans()
         finally:
             self.warnings += claim.release()
 
@@ -174,12 +183,10 @@ class Driver:
             self._end(msgspec.structs.replace(earlier, **facts), row)
         elif row.first >= 0:
             self._follow(row, tasks)
-        elif self._all_long:
-            self._long.add(row)
         else:
             variables = {**self.job.options.get("variables", {}), **row.variables}
             options = SecretOptions({**row.options, "variables": variables})
-            arguments = (self._shared.on_workers, options, self.job.output(row.name))
+            arguments = (self._shared.on_workers, options, self.job.output(row.name), self.job.plan_of(row.name))
             tasks.append(RowTask(row, TASK, render_row_task, arguments))
 
     def _finished_before(self, row: Row) -> RowResult | None:
@@ -211,10 +218,9 @@ class Driver:
         row = task.row
         match outcome:
             case TooLong():
-                self._all_long = not self.log.counts["rendered"]
-                self._long.add(row)
+                self._planning[row.index] = outcome.seconds
+                self._long.add(row, outcome.planned)
             case RowVideo():
-                self._all_long = False
                 self._end(self._result_of_video(row, outcome), row)
             case HfdaskError():
                 self._end(self._result_of_error(row, outcome), row)
@@ -264,19 +270,19 @@ class Driver:
         )
 
     def _result_of_render(self, row: Row, made: RenderResult | HfdaskError) -> RowResult:
+        planning = self._planning.pop(row.index, 0.0)
         if isinstance(made, HfdaskError):
             return self._result_of_error(row, made)
-        folder = self.job.template.folder
         workers = {chunk.worker for chunk in made.chunks}
         return self._result(
             row,
             "rendered",
             frames=made.frames,
-            seconds=made.stages["total"],
-            worker_seconds=round(made.cost.worker_seconds, 4),
+            seconds=round(planning + made.stages["total"], 4),
+            worker_seconds=round(planning + made.cost.worker_seconds, 4),
             bytes=made.size,
             digest=made.digest,
-            sha256=file_digest(Path(folder.path, row.name)) if folder.local else "",
+            sha256=local_digest(self.job.output(row.name)),
             worker=workers.pop() if len(workers) == 1 else "",
             warnings=made.warnings,
         )

@@ -100,6 +100,19 @@ class BatchJob:
         """Return the place of a video."""
         return Location.at(self.template.folder, name)
 
+    def plan_of(self, name: str) -> PlanLocation:
+        """Return the folder of the plan of a long video. Only the batch that holds the manifest uses it."""
+        return PlanLocation.of(Location.at(self.template.folder, f"{self._work}.plans/{name}"))
+
+    def forget_plans(self) -> None:
+        """Remove the plans of long videos, when all videos are there."""
+        self.template.folder.delete(f"{self._work}.plans")
+
+    @property
+    def _work(self) -> str:
+        """The beginning of the names of this batch's folders."""
+        return f"{FOLDER}/{self.manifest.url.rpartition('/')[2]}"
+
     def shown(self, name: str) -> str:
         """Return the place of a video as people write it."""
         return self.template.folder.shown(name)
@@ -113,8 +126,7 @@ class BatchJob:
     @property
     def frozen(self) -> PlanLocation:
         """The folder of the frozen project: the same for each run, so that a killed run leaves nothing for good."""
-        name = self.manifest.url.rpartition("/")[2]
-        return PlanLocation.of(Location.at(self.template.folder, f"{FOLDER}/{name}.project"))
+        return PlanLocation.of(Location.at(self.template.folder, f"{self._work}.project"))
 
 
 BATCH_OPTIONS = frozenset(item.name for item in fields(JobConfig)) - _OF_ONE_VIDEO

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from distributed import Client
 
@@ -14,25 +11,18 @@ from hfdask.batch.job import BatchJob
 from hfdask.batch.window import FEWEST, window
 from hfdask.cluster.handle import Render
 from hfdask.cluster.job import Job
+from hfdask.cluster.tasks import Planned
 from hfdask.core.forks import at_work
 from hfdask.core.model import RenderResult
 from hfdask.errors import HfdaskError
 
 
 class LongVideos:
-    """Renders under way, and rows that wait for their turn. Use it as a context manager: at its end all renders have ended.
+    """Renders under way, and rows that wait for their turn. Use it as a context manager: at its end all renders have ended."""
 
-    Parameters
-    ----------
-    project : callable
-        Returns the folder of the frozen project.
-    entry : str
-        Its entry document.
-    """
-
-    def __init__(self, client: Client, job: BatchJob, project: Callable[[], Path], entry: str) -> None:
-        self._client, self._job, self._project, self._entry = client, job, project, entry
-        self._waiting: deque[Row] = deque()
+    def __init__(self, client: Client, job: BatchJob) -> None:
+        self._client, self._job = client, job
+        self._waiting: deque[tuple[Row, Planned]] = deque()
         self._running: list[tuple[Row, Render]] = []
         self._chunks = 0
 
@@ -52,9 +42,9 @@ class LongVideos:
         """Return true if another row can be added without a wait."""
         return len(self) < self._most(slots)
 
-    def add(self, row: Row) -> None:
-        """Render this row, as soon as the window has room for it."""
-        self._waiting.append(row)
+    def add(self, row: Row, planned: Planned) -> None:
+        """Render this row, whose plan is there, as soon as the window has room for it."""
+        self._waiting.append((row, planned))
 
     def take(self, slots: int) -> list[tuple[Row, RenderResult | HfdaskError]]:
         """Start waiting renders, and return the ended ones, with their results or errors."""
@@ -66,23 +56,26 @@ class LongVideos:
                 self._chunks = len(render.plan.manifest.chunks)
             outcomes.append((row, _ended(render)))
         while self._waiting and len(self._running) < self._most(slots):
-            row = self._waiting.popleft()
-            try:
-                self._running.append((row, self._started(row)))
-            except HfdaskError as error:
-                outcomes.append((row, error))
+            row, planned = self._waiting.popleft()
+            self._running.append((row, self._started(row, planned)))
         return outcomes
 
     def _most(self, slots: int) -> int:
         return window(max(slots, 1), self._chunks or FEWEST)
 
-    def _started(self, row: Row) -> Render:
-        job, config = self._job, self._job.config
-        options: dict[str, Any] = {**job.options, **row.options, "entry": self._entry}
-        options["variables"] = {**job.options.get("variables", {}), **row.variables}
-        output = job.output(row.name)
+    def _started(self, row: Row, planned: Planned) -> Render:
+        job = Job(
+            project=self._job.project,
+            output=self._job.output(row.name),
+            plan=self._job.plan_of(row.name),
+            plan_options={},  # they are in the plan
+            config=self._job.config,
+            workers=None,
+            storage_options=self._job.storage_options,
+            planned=planned,
+        )
         with at_work(with_dask=True):
-            return Render(Job.of(self._project(), output, options, config, job.storage_options), self._client)
+            return Render(job, self._client)
 
 
 def _ended(render: Render) -> RenderResult | HfdaskError:

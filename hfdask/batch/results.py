@@ -57,7 +57,7 @@ class RowResult(Value, frozen=True):
     warnings : tuple of str
         Warnings of planning and of the page.
     sha256 : str
-        Of the video's file. Empty if the driver did not see the file.
+        Of the video's file, if it is on a disk. Empty in other stores, which give whole files or none.
     key, project : str
         Digests of the row's values and options, and of the project.
     """

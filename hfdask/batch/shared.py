@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 from distributed import Client
@@ -18,14 +16,13 @@ from hfdask.cluster.handover import handed_over
 from hfdask.cluster.scheduler import in_process
 from hfdask.config import RenderConfig
 from hfdask.core.model import PROTOCOL, Environment
-from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import InvalidConfigError
 from hfdask.planning.planning import FrozenProject, freeze
 from hfdask.project.files import local_project
-from hfdask.store import SecretOptions, Snapshot, concurrently, split_url
+from hfdask.store import SecretOptions, Snapshot, split_url
 
 
-@dataclass
+@dataclass(frozen=True)
 class SharedProject:
     """A frozen project, as the driver sees it.
 
@@ -38,22 +35,7 @@ class SharedProject:
     """
 
     on_workers: Frozen
-    project: FrozenProject
     digest: str
-    _snapshot: Snapshot
-    _held: ExitStack
-    _folder: Path | None = None
-
-    def folder(self) -> Path:
-        """Return a folder of this machine with the frozen files, for renders that take a project; made at the first call."""
-        if self._folder is None:
-            folder = self._held.enter_context(scratch_subfolder("batch"))
-            files = {folder / each.path: self._snapshot.file(each.sha256) for each in self.project.artifacts}
-            for parent in {path.parent for path in files}:
-                parent.mkdir(parents=True, exist_ok=True)
-            concurrently(lambda item: shutil.copyfile(item[1], item[0]), files.items())
-            self._folder = folder
-        return self._folder
 
 
 @contextmanager
@@ -73,10 +55,9 @@ def shared_project(job: BatchJob, client: Client, environment: Environment) -> I
         options = RenderConfig.of(job.options)
         store, name = split_url(place)
         held.callback(store.delete, name)
-        snapshot = held.enter_context(Snapshot(place.store()))
-        with local_project(job.project, job.storage_options) as folder:
+        with Snapshot(place.store()) as snapshot, local_project(job.project, job.storage_options) as folder:
             project = freeze(folder, options, snapshot)
-        snapshot.publish(project.artifacts)
+            snapshot.publish(project.artifacts)
         handover = held.enter_context(handed_over(place, project, options.replace_urls))
         frozen = Frozen(
             location=place,
@@ -87,7 +68,7 @@ def shared_project(job: BatchJob, client: Client, environment: Environment) -> I
             strict=job.config.strict,
             damage_test=job.config.damage_test,
         )
-        yield SharedProject(frozen, project, _digest(project), snapshot, held)
+        yield SharedProject(frozen, _digest(project))
 
 
 def _digest(project: FrozenProject) -> str:

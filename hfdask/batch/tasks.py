@@ -6,15 +6,16 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from hfdask.batch.row import render_row
 from hfdask.browser.environment import current_environment, require_environment
-from hfdask.cluster.tasks import frozen_project, tagged, task_observer
+from hfdask.cluster.tasks import Planned, frozen_project, tagged, task_observer
 from hfdask.core.model import Environment
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.values import Value
 from hfdask.manifest.location import PlanLocation
-from hfdask.store import Location, SecretOptions, split_output, split_url
+from hfdask.manifest.plan import Plan
+from hfdask.rendering.short import render_short
+from hfdask.store import Location, SecretOptions, file_digest, split_output, split_url
 
 
 class RowVideo(Value, frozen=True):
@@ -30,9 +31,10 @@ class RowVideo(Value, frozen=True):
 
 
 class TooLong(Value, frozen=True):
-    """A video that has too many frames for one task."""
+    """A video that has too many frames for one task: its plan is at the place that the task was given."""
 
-    frames: int
+    planned: Planned
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Frozen:
     damage_test: bool
 
 
-def render_row_task(frozen: Frozen, options: SecretOptions, output: Location) -> RowVideo | TooLong:
-    """Render a short video as a whole. ``options`` are the row's, with its variables."""
+def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, plan: Location) -> RowVideo | TooLong:
+    """Render a short video as a whole, or write the plan of a longer one. ``options`` are the row's, with its variables."""
     began = time.perf_counter()
     observer = task_observer()
     with tagged(observer), ExitStack() as held:
@@ -71,28 +73,37 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location) ->
         project, files, config = held.enter_context(
             frozen_project(frozen.location, frozen.handed_over, given, observer, clock)
         )
-        made = render_row(
+        made = render_short(
             project,
             files,
             output,
             config,
             limit=frozen.limit,
+            plan_url=plan,
             strict=frozen.strict,
             damage_test=frozen.damage_test,
             observer=observer,
         )
-    if isinstance(made, int):
-        return TooLong(frames=made)
-    video, sha256 = made
+    if isinstance(made, Plan):
+        planned = Planned(
+            worker=observer.worker, stages=made.stages, messages=made.messages, findings=made.findings, split=made.split
+        )
+        return TooLong(planned=planned, seconds=round(time.perf_counter() - began, 4))
     return RowVideo(
-        frames=video.frames,
+        frames=made.frames,
         seconds=round(time.perf_counter() - began, 4),
-        bytes=video.size,
-        digest=video.digest,
-        sha256=sha256,
+        bytes=made.size,
+        digest=made.digest,
+        sha256=local_digest(output),
         worker=observer.worker,
-        warnings=video.warnings,
+        warnings=made.warnings,
     )
+
+
+def local_digest(output: Location) -> str:
+    """Return the digest of a video on a disk of this machine; empty if it is elsewhere."""
+    store, name = split_url(output)
+    return file_digest(store.in_place(name)) if store.local else ""
 
 
 def copy_row_task(source: Location, size: int, output: Location) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hfdask.browser.session import PageSession
@@ -107,7 +107,7 @@ async def picture(session: PageSession) -> bytes:
 
 async def capture(
     session: PageSession, start: int, end: int, *, damage_test: bool = True, videos: States | None = None
-) -> AsyncIterator[Frame]:
+) -> AsyncGenerator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
     With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison. ``videos`` is asked

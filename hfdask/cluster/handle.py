@@ -13,6 +13,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -27,10 +28,14 @@ from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.job import Job
-from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
+from hfdask.cluster.local import is_embedded
+from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
+from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, RenderResult
+from hfdask.core.observer import Observer
+from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import (
     DiskFullError,
     EnvironmentMismatchError,
@@ -43,6 +48,7 @@ from hfdask.errors import (
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import plan_with
+from hfdask.rendering.film import ChunkFilm
 from hfdask.rendering.reuse import damaged, finished_chunk
 from hfdask.store import Store, concurrently, split_url
 
@@ -113,6 +119,7 @@ class Render:
         self._submitted = time.monotonic()
         self._lock = threading.Lock()
         self._partial: dict[int, int] = {}
+        self._filmed = 0  # frames of a video that planning films
         self._redone: set[int] = set()
         self._warnings: list[str] = []
         self._results: dict[int, ChunkResult] = {}
@@ -287,14 +294,36 @@ class Render:
             )
 
     def _plan(self) -> tuple[Plan, str]:
-        """Plan; return the plan and the worker that made it, if any."""
+        """Plan, unless a worker has done that already; return the plan and the worker that made it, if any."""
+        if (planned := self.job.planned) is not None:
+            return with_report(Plan.open(self.job.plan), planned), planned.worker
         job, where = self.job, self.job.config.plan_on
         slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
-        arguments = (job.project, job.plan, job.plan_options)
         if where == "driver" or (where == "auto" and not needs_worker(self._client)):
-            return plan_with(*arguments, slots=slots, storage_options=job.storage_options), ""
+            return self._plan_here(slots), ""
         self._set("plan on a worker")
-        return plan_on_worker(self._once, *arguments, slots=slots, storage_options=job.storage_options)
+        return plan_on_worker(
+            self._once, job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options
+        )
+
+    def _plan_here(self, slots: int) -> Plan:
+        """Plan in this process. In an embedded cluster, film a short video meanwhile."""
+        job = self.job
+        with ExitStack() as held:
+            film = None
+            if is_embedded(self._client) and not job.keeps_plan and not job.plan.child(CHUNKS).store().names():
+                path = held.enter_context(scratch_subfolder("film")) / "film.mp4"
+                observer = _FilmObserver(self._on_film, self._stop)
+                film = ChunkFilm(path, _is_short, damage_test=job.config.damage_test, observer=observer)
+                held.enter_context(film)
+            plan = plan_with(
+                job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options, film=film
+            )
+            if film is not None and (chunk := film.chunk(plan, Observer())):
+                self._results[chunk.index] = chunk
+            else:
+                self._partial.clear()
+        return plan
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
         """Run a task of this render that is not a chunk, and return its result."""
@@ -332,7 +361,7 @@ class Render:
             lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk, self._warnings.append)), plan.manifest.chunks
         )
         for chunk, known in found:
-            if known and known.plan_hash == plan.hash:
+            if known and known.plan_hash == plan.hash and chunk.index not in self._results:
                 self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
         self._found = frozenset(self._results)
         self._started_with = self._frames_done()
@@ -393,6 +422,10 @@ class Render:
         if self._stop.is_set():
             raise RenderCancelledError(f"the render of {self.job.output.url} was cancelled; finished chunks are kept")
 
+    def _on_film(self, done: int, total: int) -> None:
+        self._partial[0], self._filmed = done, total
+        self._set("render")
+
     def _on_frames(self, index: int, done: int) -> None:
         self._partial[index] = max(done, self._partial.get(index, 0))
         self._set("render")
@@ -411,11 +444,30 @@ class Render:
                 self._progress,
                 stage=stage,
                 done=done,
-                frames=manifest.frames if manifest else 0,
-                chunks=len(manifest.chunks) if manifest else 0,
+                frames=manifest.frames if manifest else self._filmed,
+                chunks=len(manifest.chunks) if manifest else int(self._filmed > 0),
                 chunks_done=len(self._results),
                 fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
             )
+
+
+MAX_FILMED = 300
+"""Most frames of a video that planning films: if it is interrupted, it begins anew."""
+
+
+def _is_short(options: RenderConfig, frames: int) -> bool:
+    return frames <= MAX_FILMED and len(options.ranges(frames)) == 1
+
+
+class _FilmObserver(Observer):
+    def __init__(self, on_frames: Callable[[int, int], None], stop: threading.Event) -> None:
+        self._on_frames, self._stop = on_frames, stop
+
+    def progress(self, done: int, total: int) -> None:
+        self._on_frames(done, total)
+
+    def cancelled(self) -> bool:
+        return self._stop.is_set()
 
 
 # The pictures of chunks do not depend on the causes of these errors.

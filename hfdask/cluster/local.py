@@ -77,6 +77,11 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
         yield embedded
 
 
+def is_embedded(client: Client) -> bool:
+    """Return true if `client_for` made a client's cluster."""
+    return isinstance(client.cluster, _Embedded)
+
+
 def _embedded(slots: int, dashboard: bool) -> _Embedded:
     scheduler: dict[str, Any] = {
         "cls": Scheduler if dashboard else _QuietScheduler,

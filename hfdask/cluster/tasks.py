@@ -144,7 +144,8 @@ def frozen_project(
                 paths = held.enter_context(materialised(location.store(), frozen.artifacts, frozen.artifacts))
         except MissingArtifactError as error:
             raise MissingArtifactError(
-                f"worker {observer.worker} does not find {location.url}: set plan_dir, or for a batch the output, to a URL that all workers can reach",
+                f"worker {observer.worker} does not find {location.url}: set plan_dir, or for a batch the output, to a URL that all "
+                "workers can reach",
                 url=location.url,
             ) from error
         files = {each.path: paths[each.sha256] for each in frozen.artifacts}

@@ -78,11 +78,13 @@ def _parts(start: int, end: int, limit: int) -> list[Range]:
 def balanced_ranges(costs: Sequence[int], even: Sequence[Range], workers: int | None) -> list[Range]:
     """Return ranges of equal cost if they are expected to end sooner than ranges of equal length, else ``even``.
 
-    Each worker gets one to three ranges of equal cost: as many as there are with the cost of 30 moving frames. Without
+    A video of one range stays whole. Each worker gets one to three ranges of equal cost: as many as there are with the cost of 30 moving frames. Without
     a number of workers there are as many ranges as in ``even``. They must be expected to end in at most `GAIN` of the
     time.
     """
     count = len(even)
+    if count == 1:
+        return list(even)
     if workers is not None:
         count = workers * max(1, min(CHUNKS_A_WORKER, sum(costs) // (workers * LEAST)))
     ranges = equal_cost_ranges(costs, count)

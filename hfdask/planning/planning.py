@@ -17,8 +17,7 @@ from msgspec import Meta
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project
-from hfdask.checking.page import open_lint_page
+from hfdask.checking.check import check_frozen
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
@@ -46,6 +45,7 @@ from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.costs import costs_in
+from hfdask.planning.film import Film
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
@@ -103,10 +103,12 @@ def plan_with(
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
     listen: bool = True,
+    film: Film | None = None,
 ) -> Plan:
     """Plan with the options that a caller gave.
 
-    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound.
+    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound. A ``film`` gets the
+    pictures of a page that can be filmed (`hfdask.planning.film`).
     """
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
@@ -116,7 +118,7 @@ def plan_with(
         with clock("compile"):
             frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, config, clock, listen=listen)
+        return seal(frozen, files, location, snapshot, config, clock, listen=listen, film=film)
 
 
 class FrozenProject(Value, frozen=True):
@@ -166,6 +168,8 @@ def seal(
     *,
     published: bool = False,
     listen: bool = True,
+    film: Film | None = None,
+    whole: int = 0,
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -177,12 +181,16 @@ def seal(
         True if they are already in the plan's store.
     listen : bool
         False for a plan without sound.
+    film : Film, optional
+        Gets the pictures of a page that can be filmed.
+    whole : int
+        A video of at most this number of frames is one chunk, whatever the options are.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
     with clock("check"):
         environment = current_environment()
-        findings = _check(found, options)
+        findings = _check(frozen, found, options, environment.browser)
     with clock("probe"):
         mode = capture_mode(options.capture)
         width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
@@ -197,7 +205,9 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock, listen=listen))
+            probed = browser_thread().run(
+                probe(files, found.entry, page, fps, options, clock, listen=listen, film=film)
+            )
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
@@ -232,7 +242,8 @@ def seal(
             warnings=clipped(probed.warnings),
         )
         costs = costs_in(manifest, probed.sweep)
-        chunks, why = split(location, options, probed.frames, costs, chunk_keys(manifest, probed.sight, files))
+        key = chunk_keys(manifest, probed.sight, files)
+        chunks, why = split(location, options, probed.frames, costs, key, whole=whole)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -294,10 +305,10 @@ def _asked(artifacts: Iterable[Artifact], probed: Probe) -> set[str]:
     return own | {each.sha256 for each in probed.resources if each.key in probed.asked}
 
 
-def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
+def _check(frozen: FrozenProject, found: Project, options: RenderConfig, browser: str) -> tuple[Finding, ...]:
     if options.check == "off":
         return ()
-    with open_lint_page(capture_mode(options.capture)) as page:
-        report = check_project(found, page, options.variables)
+    mode = capture_mode(options.capture)
+    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options.variables)
     report.require(options.check)
     return report.findings

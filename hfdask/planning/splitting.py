@@ -21,6 +21,8 @@ def split(
     frames: int,
     costs: Sequence[int],
     key: Callable[[ChunkRange], str],
+    *,
+    whole: int = 0,
 ) -> tuple[tuple[ChunkRange, ...], str]:
     """Return the chunks of a plan, with their keys and expected costs, and the reason for their ranges.
 
@@ -32,7 +34,11 @@ def split(
         Expected cost of each frame; empty if it is not known.
     key : callable
         Computes the key of a chunk.
+    whole : int
+        Frames of the longest video that is one chunk whatever the options say.
     """
+    if frames <= whole:
+        return _chunks([(0, frames)], costs, key), "one chunk, because the video is short"
     again = _chunks(_earlier_ranges(location, options, frames, costs), costs, key)
     finished = location.child(CHUNKS).store().names() if again else {}
     if any(f"{chunk.file}.json" in finished for chunk in again):
@@ -74,7 +80,8 @@ def _earlier_ranges(location: PlanLocation, options: RenderConfig, frames: int, 
 
 
 def _chunks(ranges: Sequence[Range], costs: Sequence[int], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
-    prices = chunk_costs(costs, ranges) if costs else [0] * len(ranges)
+    # A single chunk has nothing to be compared with.
+    prices = chunk_costs(costs, ranges) if costs and len(ranges) > 1 else [0] * len(ranges)
     unnamed = (
         ChunkRange(index=index, start=start, end=end, cost=cost)
         for index, ((start, end), cost) in enumerate(zip(ranges, prices, strict=True))

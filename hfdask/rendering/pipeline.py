@@ -13,8 +13,7 @@ import queue
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
@@ -25,6 +24,7 @@ from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, P
 from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import decode_frame, frame_digest
 from hfdask.rendering.plan_page import PlanPage
+from hfdask.rendering.recording import Recording
 
 CHANNEL_FRAMES = 8
 """Maximum number of pictures that wait for the encoder."""
@@ -34,31 +34,15 @@ _DONE = object()
 _END = object()
 
 
-@dataclass
-class ChunkWork:
-    """State of a chunk that is being rendered."""
+@dataclass(kw_only=True)
+class ChunkWork(Recording):
+    """State of a chunk that is being rendered; ``opened`` is true once its page was ready."""
 
     manifest: Manifest
     chunk: ChunkRange
     plan_page: PlanPage
-    path: Path
     damage_test: bool
-    digests: list[str] = field(default_factory=list)
-    damage: list[bool] = field(default_factory=list)
-    taken: list[bool] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    decode: list[float] = field(default_factory=list)
-    seek: list[float] = field(default_factory=list)
-    encode: list[float] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    before: tuple[bytes, str] | None = None
-    last: bytes = b""
-    warm: bool = False
     opened: bool = False
-    browser_bytes: int = 0
-    cpu_seconds: float = 0.0
-    uploaded: int = 0
 
 
 def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
@@ -97,18 +81,8 @@ def _encode(
                 work.before = frame.png, frame_digest(decode_frame(frame.png))
                 work.last = frame.png
                 continue
-            # A chunk whose first frame equals the frame before it still has to encode a picture.
-            picture = frame.png or (None if work.digests else work.last)
-            began = time.perf_counter()
-            work.digests.append(encoder.repeat() if picture is None else encoder.encode(picture))
-            work.encode.append(round(time.perf_counter() - began, 5))
-        work.last = frame.png or work.last
-        work.damage.append(frame.png is not None)
-        work.taken.append(frame.taken)
-        work.seconds.append(round(frame.seconds, 5))
+            work.encode(frame, encoder)
         observer.frame(frame.index, frame.png, frame.seconds)
-        work.decode.append(round(frame.decode, 5))
-        work.seek.append(round(frame.seek, 5))
         observer.progress(len(work.digests), work.chunk.frames)
 
 

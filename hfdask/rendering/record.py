@@ -7,16 +7,33 @@ import socket
 from pathlib import Path
 
 from hfdask.core.fields import clipped
-from hfdask.core.model import ChunkResult, FrameRecord, canonical_json
+from hfdask.core.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.media.picture import digest_of
-from hfdask.rendering.pipeline import ChunkWork
+from hfdask.rendering.recording import Recording
 from hfdask.store import Store, concurrently, file_digest
 
 
-def upload(work: ChunkWork, output: Store, name: str) -> None:
+def commit(
+    work: Recording,
+    manifest: Manifest,
+    chunk: ChunkRange,
+    output: Store,
+    name: str,
+    clock: StageClock,
+    observer: Observer,
+) -> ChunkResult:
+    """Upload the files of a chunk that was just rendered, then its record; return that."""
+    with clock("upload"):
+        _upload(work, chunk, output, name)
+    result = _result_of(work, manifest, chunk, clock, observer, output.url_of(name))
+    with clock("upload"):
+        output.put(name + ".json", pretty_json(result))
+    return result
+
+
+def _upload(work: Recording, chunk: ChunkRange, output: Store, name: str) -> None:
     """Upload everything except the record, which commits the chunk."""
-    chunk = work.chunk
     output.delete(name + ".json")  # of a chunk that is replaced: no record may exist before its files
     record = FrameRecord(
         key=chunk.key,
@@ -27,7 +44,7 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
         taken=tuple(work.taken),
         decode=tuple(work.decode),
         seek=tuple(work.seek),
-        encode=tuple(work.encode),
+        encode=tuple(work.encode_seconds),
         sizes=tuple(work.sizes),
         messages=clipped(work.messages),
     )
@@ -39,9 +56,10 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
     concurrently(lambda item: output.put(*item), files.items())
 
 
-def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) -> ChunkResult:
+def _result_of(
+    work: Recording, manifest: Manifest, chunk: ChunkRange, clock: StageClock, observer: Observer, url: str
+) -> ChunkResult:
     """Make the record of a chunk that was just rendered."""
-    chunk, manifest = work.chunk, work.manifest
     return ChunkResult(
         plan_hash=manifest.plan_hash,
         key=chunk.key,

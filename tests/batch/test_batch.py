@@ -64,7 +64,7 @@ def asleep(monkeypatch) -> Callable[..., Begun]:
             begun.append(variables["id"])
             began(variables["id"])
 
-        monkeypatch.setattr(hfdask.batch.tasks, "render_row", sleeping_row(lambda variables: seconds, note))
+        monkeypatch.setattr(hfdask.batch.tasks, "render_short", sleeping_row(lambda variables: seconds, note))
         return begun
 
     return replace

@@ -11,7 +11,7 @@ from cluster_processes import in_this_process
 import hfdask
 from hfdask.cluster.tasks import WorkerObserver, render_chunk_task
 from hfdask.errors import RenderCancelledError, StoreError
-from hfdask.rendering.record import upload
+from hfdask.rendering.record import _upload
 from hfdask.store import Location, Store
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
@@ -25,12 +25,12 @@ def test_a_chunk_that_is_withdrawn_before_its_record_leaves_files_only_to_its_pl
     withdrawn = threading.Event()
 
     def upload_and_withdraw(*arguments):
-        upload(*arguments)
+        _upload(*arguments)
         withdrawn.set()
         if not plan_stays:
             shutil.rmtree(tmp_path / "plan")
 
-    monkeypatch.setattr("hfdask.rendering.chunk.upload", upload_and_withdraw)
+    monkeypatch.setattr("hfdask.rendering.record._upload", upload_and_withdraw)
     monkeypatch.setattr(WorkerObserver, "cancelled", lambda self: withdrawn.is_set())
     output = Location.at(Store(tmp_path / "out"), "0.mp4")
     with in_this_process() as client:
@@ -49,7 +49,7 @@ def test_a_chunk_whose_upload_fails_because_its_plan_is_removed_leaves_no_file(p
         shutil.rmtree(tmp_path / "plan")
         raise StoreError("the last file could not be moved into place")
 
-    monkeypatch.setattr("hfdask.rendering.chunk.upload", upload_and_fail)
+    monkeypatch.setattr("hfdask.rendering.record._upload", upload_and_fail)
     output = Location.at(Store(tmp_path / "out"), "0.mp4")
     with in_this_process() as client:
         task = client.submit(render_chunk_task, plan.location, plan.hash, 0, output, True, 0, "", None)

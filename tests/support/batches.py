@@ -19,21 +19,19 @@ from hfdask.store import Location, split_url
 
 POLL = 0.02
 
-RenderRow = Callable[..., Any]
+RenderShort = Callable[..., Any]
 
 
 def sleeping_row(
     seconds: Callable[[Mapping[str, Any]], float],
     began: Callable[[Mapping[str, Any]], None] = lambda variables: None,
-    *,
-    writes: bool = True,
-) -> RenderRow:
-    """A stand-in for `hfdask.batch.tasks.render_row`: sleep, then write the row's values in place of a video.
+) -> RenderShort:
+    """A stand-in for `hfdask.batch.tasks.render_short`: sleep, then write the row's values in place of a video.
 
     ``seconds`` and ``began`` are called with the variables of the row.
     """
 
-    def render_row(
+    def render_short(
         frozen: FrozenProject,
         files: Mapping[str, Path],
         output: Location,
@@ -41,7 +39,7 @@ def sleeping_row(
         *,
         observer: Observer,
         **_: Any,
-    ) -> tuple[RenderResult, str]:
+    ) -> RenderResult:
         began(options.variables)
         end = time.monotonic() + seconds(options.variables)
         while (left := end - time.monotonic()) > 0:
@@ -49,17 +47,16 @@ def sleeping_row(
             if observer.cancelled():
                 raise RenderCancelledError("the row was cancelled")
         content = repr(sorted(options.variables.items())).encode()
-        if writes:
-            store, name = split_url(output)
-            store.put(name, content)
-        return _result(output.url, content), hashlib.sha256(content).hexdigest()
+        store, name = split_url(output)
+        store.put(name, content)
+        return _result(output.url, content)
 
-    return render_row
+    return render_short
 
 
-def install(render_row: RenderRow) -> None:
+def install(render_short: RenderShort) -> None:
     """Let this process's workers run this instead of rendering."""
-    vars(hfdask.batch.tasks)["render_row"] = render_row
+    vars(hfdask.batch.tasks)["render_short"] = render_short
 
 
 def _result(output: str, content: bytes) -> RenderResult:

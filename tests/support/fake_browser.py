@@ -295,7 +295,6 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.sight()": FakePage.sight,
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
-    "__hfdaskText.changed()": lambda page: False,
     **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "samples", "lacking")},
     "hfdaskLint.inspect(": lambda page: _NOTHING_FOUND,
     "Content-Security-Policy": lambda page: None,
