@@ -44,8 +44,8 @@ def test_a_chunk_that_is_withdrawn_before_its_record_leaves_files_only_to_its_pl
 def test_a_chunk_whose_upload_fails_because_its_plan_is_removed_leaves_no_file(project, tmp_path, monkeypatch):
     plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=30)
 
-    def upload_and_fail(work, output, name):
-        upload(work, output, name)
+    def upload_and_fail(*arguments):
+        _upload(*arguments)
         shutil.rmtree(tmp_path / "plan")
         raise StoreError("the last file could not be moved into place")
 
