@@ -18,7 +18,7 @@ from hfdask.batch.sources import SourceRow
 from hfdask.batch.values import MISSING, json_value
 from hfdask.config import PlanOptions, RenderConfig, require_variables
 from hfdask.core.scratch import nameless_file
-from hfdask.core.values import Value
+from hfdask.core.values import Value, built
 from hfdask.errors import InvalidConfigError, RowsError
 
 SHOWN = 20
@@ -73,7 +73,7 @@ class CheckedRows:
     def take(self) -> Row | None:
         """Read the next row; None if there is no other one."""
         line = self._file.readline()
-        return msgspec.json.decode(line, type=Row) if line else None
+        return msgspec.json.decode(line, type=built(Row)) if line else None
 
 
 def checked_rows(

@@ -19,6 +19,7 @@ import msgspec
 
 from hfdask.batch.results import RowResult
 from hfdask.core.scratch import scratch_folder
+from hfdask.core.values import built
 from hfdask.errors import InvalidConfigError, MissingArtifactError
 from hfdask.store import Location, Store, disk_full_at, file_digest, split_url
 
@@ -177,7 +178,7 @@ def video_is_there(result: RowResult, folder: Store, name: str, sizes: dict[str,
 
 def _decoded(line: bytes) -> RowResult | None:
     try:
-        return msgspec.json.decode(line, type=RowResult)
+        return msgspec.json.decode(line, type=built(RowResult))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 

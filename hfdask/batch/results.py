@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from hfdask.core.fields import MAX_PATH, MAX_TEXT
 from hfdask.core.scratch import nameless_file
-from hfdask.core.values import Value
+from hfdask.core.values import Value, built
 from hfdask.errors import InvalidConfigError
 
 Status = Literal["rendered", "reused", "copied", "failed"]
@@ -139,7 +139,7 @@ class ResultLog:
         self._file.seek(place)
         line = self._file.readline()
         self._file.seek(self._end)
-        return msgspec.json.decode(line, type=RowResult), place + len(line)
+        return msgspec.json.decode(line, type=built(RowResult)), place + len(line)
 
 
 def data_frame(results: Iterable[RowResult]) -> Any:

@@ -21,6 +21,7 @@ from distributed import Client, Worker
 from hfdask.cluster.names import PICTURE
 from hfdask.core.fields import ChunkIndex, Frame, Line
 from hfdask.core.thumbnail import require_thumbnail
+from hfdask.core.values import built
 from hfdask.errors import MediaError
 
 SECONDS = 2.0
@@ -140,7 +141,7 @@ def checked(answer: Any) -> Picture:
     """
     try:
         jpeg = bytes(memoryview(answer["jpeg"]))  # as Dask may hand over a view of the message
-        picture = msgspec.convert({**answer, "jpeg": jpeg}, Picture)
+        picture = msgspec.convert({**answer, "jpeg": jpeg}, built(Picture))
     except (msgspec.ValidationError, TypeError, KeyError, ValueError) as error:
         raise MediaError(f"a worker's answer is not a picture: {error}") from error
     if picture.jpeg:

@@ -18,6 +18,7 @@ from distributed import Client, Scheduler, SchedulerPlugin
 from hfdask.cluster.names import SUMMARY, TOPIC, chunk_of
 from hfdask.cluster.summary import ChunkSummary
 from hfdask.core.fields import ChunkIndex, Count, Frame, Line
+from hfdask.core.values import built
 from hfdask.dashboard.board import Board, State
 from hfdask.dashboard.filmstrip import Filmstrip
 from hfdask.dashboard.routes import add_pages, page_of
@@ -95,7 +96,9 @@ class RenderDashboard(SchedulerPlugin):
         if summary is not None:
             token, index, _ = named
             with _logged("a chunk's summary"):
-                self.board.finished(token, index, msgspec.convert(summary, ChunkSummary), worker, time.monotonic())
+                self.board.finished(
+                    token, index, msgspec.convert(summary, built(ChunkSummary)), worker, time.monotonic()
+                )
         self._note_task(key, finish, worker)
 
     def log_event(self, topic: str, msg: Any) -> None:
@@ -103,7 +106,7 @@ class RenderDashboard(SchedulerPlugin):
         if topic != TOPIC:
             return
         with _logged("a progress event"):
-            event = msgspec.convert(msg, _Progress)
+            event = msgspec.convert(msg, built(_Progress))
             if event.worker in self.scheduler.workers:
                 self.board.progress(
                     event.render, event.chunk, event.attempt, event.done, event.of, event.worker, time.monotonic()
