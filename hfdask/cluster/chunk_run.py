@@ -78,6 +78,7 @@ class ChunkRun:
         self._watch = Watch(self.client)
         self._connection = connection_of(self.client)
         self._since = self._every = 0.0
+        self.token = chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
 
     @property
     def warnings(self) -> list[str]:
@@ -100,8 +101,7 @@ class ChunkRun:
         missing = set(wanted)
         if not wanted:
             return
-        token = chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
-        self._connection.listen(token, self._on_event)
+        self._connection.listen(self.token, self._on_event)
         try:
             self._since = self._connection.scheduler_time(self.submitted)
             self._every = event_seconds(worker_slots(self.client))
@@ -120,7 +120,7 @@ class ChunkRun:
             raise cause_of(error, f"the render of {self.name}", self.client) from error
         finally:
             self._attempts.withdraw_all()
-            self._connection.leave(token, self._on_event)
+            self._connection.leave(self.token, self._on_event)
 
     def stop(self, error: BaseException | None = None) -> None:
         """End the run from another thread, as cancelled or with an error; finished chunks stay."""

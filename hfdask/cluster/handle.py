@@ -8,6 +8,7 @@ joins them meanwhile.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import Counter, defaultdict
@@ -29,6 +30,7 @@ from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import is_embedded
+from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
 from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
@@ -123,6 +125,8 @@ class Render:
         self._redone: set[int] = set()
         self._warnings: list[str] = []
         self._results: dict[int, ChunkResult] = {}
+        self._pictures: dict[str, Picture] = {}
+        self._looked = -math.inf
         self._found: frozenset[int] = frozenset()
         self._run_of_chunks: ChunkRun | None = None
         self._began = time.monotonic()
@@ -203,7 +207,8 @@ class Render:
         from hfdask.views.live import render_html
 
         error = self._ended.exception() if self._ended.done() else None
-        return render_html(self.job.output.url, self.progress, self._shares(), self._stage_seconds(), error)
+        shares, stages = self._shares(), self._stage_seconds()
+        return render_html(self.job.output.url, self.progress, shares, stages, error, self._pictures)
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -226,7 +231,21 @@ class Render:
         return show(self._shown, self._ended)
 
     def _shown(self) -> dict[str, str]:
+        self._look()
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _look(self) -> None:
+        """Ask the workers that render for their newest pictures, from time to time."""
+        run, now = self._run_of_chunks, time.monotonic()
+        if run is None or self._ended.done():
+            self._pictures = {}
+        elif now - self._looked >= SECONDS and (workers := {worker for _, worker in run.running() if worker}):
+            try:
+                found = pictures_of(self._client, workers)
+            except HfdaskError:  # the render itself will tell of workers that are lost
+                return
+            self._looked = now if found else self._looked
+            self._pictures = {worker: picture for worker, picture in found.items() if picture.render == run.token}
 
     def _shares(self) -> dict[str, WorkerShare]:
         """Return the finished chunks and frames of each worker, and the chunks that it renders now, by its address."""

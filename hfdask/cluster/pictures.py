@@ -118,12 +118,17 @@ def newest_pictures(client: Client) -> dict[str, bytes]:
     WorkerLostError
         If workers send heartbeats, but no answer.
     """
-    from hfdask.cluster.client_state import connection_of
     from hfdask.cluster.scheduler import worker_addresses
 
-    answers, _ = connection_of(client).ask_workers(_question(PICTURE), workers=worker_addresses(client))
-    found = {worker: checked(answer) for worker, answer in sorted(answers.items()) if answer}
-    return {worker: picture.jpeg for worker, picture in found.items()}
+    return {worker: picture.jpeg for worker, picture in pictures_of(client, worker_addresses(client)).items()}
+
+
+def pictures_of(client: Client, workers: set[str]) -> dict[str, Picture]:
+    """Return the newest picture of each of these workers that has rendered; errors are those of `newest_pictures`."""
+    from hfdask.cluster.client_state import connection_of
+
+    answers, _ = connection_of(client).ask_workers(_question(PICTURE), workers=workers)
+    return {worker: checked(answer) for worker, answer in sorted(answers.items()) if answer}
 
 
 def checked(answer: Any) -> Picture:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hfdask.views.extras import needed
@@ -16,6 +17,7 @@ from hfdask.views.html import bar, escaped, short, side_by_side, stage_bars, tab
 
 if TYPE_CHECKING:
     from hfdask.cluster.handle import Progress, WorkerShare
+    from hfdask.cluster.pictures import Picture
 
 EVERY = 0.5
 """Seconds between two updates."""
@@ -30,8 +32,12 @@ def render_html(
     workers: Mapping[str, WorkerShare],
     stages: Mapping[str, float],
     error: BaseException | None,
+    pictures: Mapping[str, Picture] = MappingProxyType({}),
 ) -> str:
-    """Return the HTML of a render that is under way or has ended, with the shares of its workers by their addresses."""
+    """Return the HTML of a render that is under way or has ended.
+
+    It has the shares of its workers, and their newest pictures, by their addresses.
+    """
     facts = [p.stage, f"{p.done} of {p.frames} frames", f"{p.chunks_done} of {p.chunks} chunks"]
     if p.fps:
         facts.append(f"{p.fps:.1f} frames a second")
@@ -49,8 +55,19 @@ def render_html(
     return (
         f"<div class='hfdask-render'><div><b>{escaped(short(output))}</b></div>{bar(done)}"
         f"<div>{escaped(', '.join(facts))}</div>{trouble}"
-        f"{side_by_side(shares, stage_bars(stages) if stages else '')}</div>"
+        f"{side_by_side(shares, stage_bars(stages) if stages else '')}{_newest(pictures)}</div>"
     )
+
+
+def _newest(pictures: Mapping[str, Picture]) -> str:
+    figures = "".join(
+        "<figure style='display:inline-block;margin:0 6px 4px 0;font-size:80%'>"
+        f"<img src='{picture.url}' style='max-width:200px' alt='frame {picture.frame}'><br>{escaped(worker)}: frame {picture.frame}"
+        "</figure>"
+        for worker, picture in list(pictures.items())[:MAX_WORKERS]
+        if picture.jpeg
+    )
+    return f"<div style='margin-top:6px'>{figures}</div>" if figures else ""
 
 
 def show(bundle: Callable[[], dict[str, str]], ended: Future[Any]) -> threading.Thread | None:

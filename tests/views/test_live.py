@@ -99,9 +99,10 @@ def test_a_cell_that_submits_does_not_wait_and_shows_the_render(notebook):
     assert reply["status"] == "ok"
     assert shown[-1]["text/plain"].startswith("<Render plan: 0/0 frames")
     assert {"display_data"} <= {each["kind"] for each in shown} <= {"display_data", "update_display_data"}
-    reply, shown = notebook.run("while not render.progress.done: time.sleep(0.1)\ntime.sleep(1.2)")
+    reply, shown = notebook.run("while not render._pictures and not render.done(): time.sleep(0.1)\ntime.sleep(1.2)")
     assert "of 120 frames" in shown[-1]["text/html"]  # updates come while another cell runs
     assert re.search(r"inproc://.*>0, 1</td>|inproc://.*>1, 0</td>", shown[-1]["text/html"])
+    assert re.search(r"src='data:image/jpeg;base64,[^']+'.*<br>inproc://.*: frame \d+</figure>", shown[-1]["text/html"])
     reply, shown = notebook.run("render.cancel(wait_seconds=30)\nrender.done()")
     assert [each["text/plain"] for each in shown if each["kind"] == "execute_result"] == ["True"]
 
