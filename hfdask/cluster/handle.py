@@ -242,7 +242,7 @@ class Render:
         elif now - self._looked >= SECONDS and (workers := {worker for _, worker in run.running() if worker}):
             try:
                 found = pictures_of(self._client, workers)
-            except HfdaskError:  # the render itself will tell of workers that are lost
+            except HfdaskError:  # the render itself ends with an error if its workers are lost
                 return
             self._looked = now if found else self._looked
             self._pictures = {worker: picture for worker, picture in found.items() if picture.render == run.token}

@@ -124,7 +124,7 @@ def newest_pictures(client: Client) -> dict[str, bytes]:
 
 
 def pictures_of(client: Client, workers: set[str]) -> dict[str, Picture]:
-    """Return the newest picture of each of these workers that has rendered; errors are those of `newest_pictures`."""
+    """Return the newest picture of each of these workers that has rendered; errors as in `newest_pictures`."""
     from hfdask.cluster.client_state import connection_of
 
     answers, _ = connection_of(client).ask_workers(_question(PICTURE), workers=workers)

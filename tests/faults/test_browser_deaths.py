@@ -250,6 +250,7 @@ def test_a_frame_of_another_origin_that_loses_its_process_is_not_drawn_without(n
     browser_thread().run(browser_thread().pool.close_idle(), 30)
 
 
+@pytest.mark.slow
 def test_a_warm_browser_that_has_lost_a_process_is_replaced_and_nobody_notices(planned, tmp_path):
     quiet = hfdask.render_chunk(planned.url, 0, tmp_path / "quiet.mp4")
     for victim in VICTIMS[:-2]:

@@ -32,6 +32,7 @@ def _page(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_an_estimate_is_near_what_a_render_then_takes(page, tmp_path):
     told = hfdask.estimate(page, workers=1, check="off")
     result = hfdask.render(page, tmp_path / "out.mp4", workers=1, check="off", progress=False)
