@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from hfdask.browser.environment import current_environment, require_environment
-from hfdask.cluster.tasks import Planned, frozen_project, tagged, task_observer
+from hfdask.cluster.tasks import Planned, WorkerObserver, frozen_project, tagged, task_observer
 from hfdask.core.model import Environment
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
@@ -89,6 +89,9 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, pl
             worker=observer.worker, stages=made.stages, messages=made.messages, findings=made.findings, split=made.split
         )
         return TooLong(planned=planned, seconds=round(time.perf_counter() - began, 4))
+    if isinstance(observer, WorkerObserver):
+        for chunk in made.chunks:
+            observer.finished(chunk)
     return RowVideo(
         frames=made.frames,
         seconds=round(time.perf_counter() - began, 4),

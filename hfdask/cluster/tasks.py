@@ -14,7 +14,7 @@ import msgspec
 from hfdask.assembly.assemble import AssembleOptions, assemble
 from hfdask.browser import browser_thread
 from hfdask.cluster.handover import received
-from hfdask.cluster.names import SUMMARY, TOPIC
+from hfdask.cluster.names import SUMMARY, TOPIC, chunk_of
 from hfdask.cluster.pictures import newest_of
 from hfdask.cluster.summary import ChunkSummary, SlowFrames
 from hfdask.config import RenderConfig
@@ -193,6 +193,8 @@ class WorkerObserver(Observer):
         self.worker = str(worker.contact_address or worker.address)  # as the scheduler calls it
         self._worker = worker
         self._key = getattr(thread_state, "key", None)
+        if not token and (own := chunk_of(self._key)):  # a row of a batch
+            token, index, attempt = own
         self._index = index
         self._token = token
         self._every = every

@@ -89,6 +89,19 @@ def test_a_render_is_recorded_with_names_attempts_and_summaries(client, project,
     assert sum(frames for _, frames in line.reports) == video.frames
 
 
+def test_rows_of_a_batch_are_cells_of_one_block_with_summaries_and_pictures(client, project, tmp_path):
+    hfdask.show_dashboard(client)
+    rows = [{"id": number, "title": f"Video {number}"} for number in range(3)]
+    hfdask.render_batch(project(), rows, tmp_path / "{id}.mp4", client=client, ignore=["id"]).wait()
+    [shown] = board(client).videos.values()
+    assert shown.ended
+    assert {index: chunk.state for index, chunk in shown.chunks.items()} == dict.fromkeys(range(3), State.DONE)
+    summaries = {each.chunk: each.summary for each in board(client).recent}
+    assert {index: summary.frames for index, summary in summaries.items()} == dict.fromkeys(range(3), 30)
+    [picture] = hfdask.newest_pictures(client).values()
+    require_thumbnail(picture)
+
+
 def test_a_page_that_fails_is_recorded_as_failed(client, project, tmp_path, monkeypatch):
     hfdask.show_dashboard(client)
 
