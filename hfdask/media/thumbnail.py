@@ -41,13 +41,14 @@ def thumbnail(png: bytes) -> bytes:
     )
     small.pts = 0
     for quantiser in _QUANTISERS:
-        jpeg = _encoded(small, quantiser)
+        jpeg = encoded_jpeg(small, quantiser)
         if len(jpeg) <= BYTES:
             return jpeg
     raise MediaError(f"the smallest thumbnail has {len(jpeg)} bytes instead of {BYTES}", size=len(jpeg))
 
 
-def _encoded(frame: av.VideoFrame, quantiser: int) -> bytes:
+def encoded_jpeg(frame: av.VideoFrame, quantiser: int) -> bytes:
+    """Encode a frame in ``yuvj420p`` as JPEG; a lower quantiser, from 1 to 31, is better and larger."""
     encoder = av.CodecContext.create("mjpeg", "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height = frame.width, frame.height

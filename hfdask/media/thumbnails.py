@@ -9,13 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.codec.context import CodecContext
 from av.container import InputContainer
-from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace
 
 from hfdask.errors import VideoReadError
+from hfdask.media.thumbnail import encoded_jpeg
 from hfdask.media.video_file import open_media
+
+_QUANTISER = 4
 
 AHEAD = 240
 """Frames to decode for a picture at most. In a chunk that is longer, the picture may be of an earlier frame."""
@@ -98,10 +99,5 @@ def jpeg(picture: av.VideoFrame, height: int) -> bytes:
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.JPEG,
     )
-    encoder = CodecContext.create("mjpeg", "w")
-    assert isinstance(encoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
-    encoder.time_base = Fraction(1)
-    encoder.options = {"qmin": "4", "qmax": "4"}
-    small.pts, small.time_base = 0, Fraction(1)
-    return b"".join(bytes(packet) for packet in (*encoder.encode(small), *encoder.encode(None)))
+    small.pts = 0
+    return encoded_jpeg(small, _QUANTISER)
