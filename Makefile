@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types format bench docs notebooks setup clean
+.PHONY: demo test test-all test-corpus lint types format bench docs notebooks setup clean
 
 demo: setup
 	mkdir -p out
@@ -15,7 +15,11 @@ test: setup lint types
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: setup lint types
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not corpus" --cov --cov-report=term
+
+# The rest of two tables of cases, of which `make test-all` takes a sample: about an hour.
+test-corpus: setup
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m corpus
 
 bench: setup
 	$(BIN)/python benchmarks/render.py examples/title

@@ -60,6 +60,35 @@ window.__timelines = { text_gsap: tl };
 </script>"""
 
 
+_HEAVY = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>heavy</title><style>
+html, body { margin: 0; background: #10131a; }
+#root { position: relative; width: 1280px; height: 720px; overflow: hidden; color: #f2eee4; font: 64px sans-serif; }
+p { position: absolute; left: 80px; top: 40px; }
+canvas { position: absolute; inset: 0; }
+</style></head><body>
+<div id="root" data-composition-id="heavy" data-width="1280" data-height="720" data-fps="30" data-duration="20"
+  data-no-timeline>
+<p>Twenty seconds of text</p>
+<canvas id="discs" class="clip" data-start="7" data-duration="3" width="1280" height="720"></canvas>
+</div><script>
+const pen = document.getElementById("discs").getContext("2d");
+addEventListener("hf-seek", ({ detail: { time } }) => {
+  if (time < 7 || time >= 10) return;
+  pen.clearRect(0, 0, 1280, 720);
+  for (let disc = 0; disc < 6000; disc++) {
+    const angle = disc * 2.39996 + time;
+    const radius = 4 * Math.sqrt(disc) + 40 * Math.sin(time * 2 + disc);
+    pen.fillStyle = `hsl(${(disc * 7 + time * 90) % 360} 80% 60% / .5)`;
+    pen.beginPath();
+    pen.arc(640 + radius * Math.cos(angle), 360 + radius * Math.sin(angle), 6, 0, 7);
+    pen.fill();
+  }
+});
+</script></body></html>
+"""
+
+
 def static_page(folder: Path, seconds: float) -> Path:
     """A page on which nothing ever changes."""
     style = "#words { position: absolute; inset: 0; }"
@@ -77,6 +106,14 @@ def gsap_text_animation(folder: Path, library: Path) -> Path:
     made = _write(folder, "text_gsap", TEXT_FRAMES / FPS, style=style, script=_GSAP_MOTION)
     shutil.copy(library, made / "gsap.min.js")
     return made
+
+
+def heavy_film(folder: Path) -> Path:
+    """Twenty seconds of text that stands still, with three seconds in which a canvas draws 6,000 discs a frame."""
+    project = folder / "heavy"
+    project.mkdir(parents=True)
+    (project / "index.html").write_text(_HEAVY)
+    return project
 
 
 def _write(

@@ -18,8 +18,8 @@ import msgspec
 from distributed import Worker, WorkerPlugin
 
 import hfdask
-from hfdask.cluster.graph import CHUNK_PREFIX
 from hfdask.cluster.local import client_for
+from hfdask.cluster.names import CHUNK_PREFIX
 
 PLUGIN = "benchmark"
 

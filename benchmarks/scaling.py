@@ -32,8 +32,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from render_window import window
 from sleeping import install, realistic_seconds, sleep_instead_of_rendering, sleeping_plan
+
+from hfdask.batch.window import window
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -92,16 +93,16 @@ def simulate(workers: int, submitters: list[Submitter], compress: float) -> dict
     """Run everything once; the answer is what was measured."""
     with ExitStack() as roles:
         scratch = roles.enter_context(tempfile.TemporaryDirectory(prefix="hfdask-scaling-"))
-        scheduler = roles.enter_context(_Role(_scheduler))
+        scheduler = roles.enter_context(Role(_scheduler))
         address = scheduler.hear()
         shares = [len(range(first, workers, HOSTS)) for first in range(HOSTS)]
-        hosts = [roles.enter_context(_Role(_workers, address, share, compress, scratch)) for share in shares if share]
+        hosts = [roles.enter_context(Role(_workers, address, share, compress, scratch)) for share in shares if share]
         for host in hosts:
             host.hear()
         idle = scheduler.share_of_a_core(10.0)
         before, hosts_before, memory = scheduler.cpu(), sum(host.cpu() for host in hosts), scheduler.memory()
         began = time.time()
-        drivers = [roles.enter_context(_Role(_submit, address, submitter, compress)) for submitter in submitters]
+        drivers = [roles.enter_context(Role(_submit, address, submitter, compress)) for submitter in submitters]
         peak = memory
         while not all(driver.pipe.poll() for driver in drivers):
             peak = max(peak, scheduler.memory())
@@ -138,7 +139,7 @@ def simulate(workers: int, submitters: list[Submitter], compress: float) -> dict
     }
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Allow many open files and silence the log, in every process of the simulation."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     logging.disable(logging.CRITICAL)
@@ -183,7 +184,7 @@ def _busy(workers: int, chunks: int, renders: int, size: int, planning: float) -
     return sum(max(0.0, min(end, until) - max(begin, since)) for begin, end in spans) / (until - since) / workers
 
 
-class _Role:
+class Role:
     """A separate process, with a pipe to it."""
 
     def __init__(self, target: Any, *args: Any) -> None:
@@ -193,7 +194,7 @@ class _Role:
         there.close()
         self._seen = psutil.Process(self.process.pid)
 
-    def __enter__(self) -> _Role:
+    def __enter__(self) -> Role:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -219,7 +220,7 @@ class _Role:
 def _scheduler(pipe: Connection) -> None:
     from distributed import Scheduler
 
-    _prepare()
+    prepare()
 
     async def serve() -> None:
         async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
@@ -247,7 +248,7 @@ def _workers(pipe: Connection, address: str, count: int, compress: float, scratc
 
     import hfdask.cluster.client_state
 
-    _prepare()
+    prepare()
     runs: list[tuple[str, int, str, float, float]] = []
     install(
         sleep_instead_of_rendering(
@@ -277,7 +278,7 @@ def _submit(pipe: Connection, address: str, who: Submitter, compress: float) -> 
     from hfdask.cluster import chunk_run as chunks
     from hfdask.cluster.tasks import event_seconds
 
-    _prepare()
+    prepare()
     chunks.event_seconds = lambda slots: event_seconds(slots) / compress
     videos: list[dict[str, Any]] = []
     turn, numbers = threading.Lock(), iter(range(who.renders))

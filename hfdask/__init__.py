@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from hfdask._version import __version__
     from hfdask.assembly.assemble import AssembleOptions, Assembly, assemble
     from hfdask.assembly.certificate import Verification
+    from hfdask.batch.batch import render_batch
+    from hfdask.batch.handle import Batch, BatchProgress
+    from hfdask.batch.results import RowResult
     from hfdask.browser import close_browsers
     from hfdask.browser.install import install_browser
     from hfdask.checking.check import CheckReport, check
     from hfdask.cluster.graph import delayed_chunks
     from hfdask.cluster.handle import Progress, Render
+    from hfdask.cluster.pictures import newest_pictures
     from hfdask.cluster.plugin import PrepareWorker
     from hfdask.cluster.render import render, submit
     from hfdask.cluster.scheduler import connect
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
         ChunkRange,
         ChunkResult,
         Clip,
+        Cost,
         EncoderSettings,
         Environment,
         Finding,
@@ -49,28 +54,40 @@ if TYPE_CHECKING:
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
+    from hfdask.dashboard.plugin import show_dashboard
+    from hfdask.diagnostics.benchmark import Benchmark, Difference, Recommendation, Trial
+    from hfdask.diagnostics.cost_model import CostModel, TrialChunk
     from hfdask.diagnostics.doctor import Diagnosis, diagnose
     from hfdask.diagnostics.fleet import FleetReport, survey
+    from hfdask.diagnostics.sweep import sweep
     from hfdask.errors import HfdaskError
     from hfdask.fonts.install import install_fonts
     from hfdask.manifest.plan import Plan
     from hfdask.manifest.records import frame_record
+    from hfdask.media.captured import Picture
     from hfdask.media.compare import Comparison, compare
+    from hfdask.planning.explanation import ExplainedChunk, Explanation, explain
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
+    from hfdask.rendering.estimate import Estimate, estimate
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
     from hfdask.text import legible
+    from hfdask.views.perf import Perf
 
 _HOMES = {
     "_version": ["__version__"],
     "assembly.assemble": ["AssembleOptions", "Assembly", "assemble"],
     "assembly.certificate": ["Verification"],
+    "batch.batch": ["render_batch"],
+    "batch.handle": ["Batch", "BatchProgress"],
+    "batch.results": ["RowResult"],
     "browser": ["close_browsers"],
     "browser.install": ["install_browser"],
     "checking.check": ["CheckReport", "check"],
     "cluster.graph": ["delayed_chunks"],
     "cluster.handle": ["Progress", "Render"],
+    "cluster.pictures": ["newest_pictures"],
     "cluster.plugin": ["PrepareWorker"],
     "cluster.render": ["render", "submit"],
     "cluster.scheduler": ["connect"],
@@ -81,6 +98,7 @@ _HOMES = {
         "ChunkResult",
         "Clip",
         "ColorSpace",
+        "Cost",
         "EncoderSettings",
         "Environment",
         "Finding",
@@ -103,18 +121,26 @@ _HOMES = {
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
+    "dashboard.plugin": ["show_dashboard"],
+    "diagnostics.benchmark": ["Benchmark", "Difference", "Recommendation", "Trial"],
+    "diagnostics.cost_model": ["CostModel", "TrialChunk"],
     "diagnostics.doctor": ["Diagnosis", "diagnose"],
     "diagnostics.fleet": ["FleetReport", "survey"],
+    "diagnostics.sweep": ["sweep"],
     "errors": ["HfdaskError"],
     "fonts.install": ["install_fonts"],
     "manifest.plan": ["Plan"],
     "manifest.records": ["frame_record"],
+    "media.captured": ["Picture"],
     "media.compare": ["Comparison", "compare"],
+    "planning.explanation": ["ExplainedChunk", "Explanation", "explain"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
+    "rendering.estimate": ["Estimate", "estimate"],
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
     "text": ["legible"],
+    "views.perf": ["Perf"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -122,15 +148,24 @@ __all__ = [
     "Artifact",
     "AssembleOptions",
     "Assembly",
+    "Batch",
+    "BatchProgress",
+    "Benchmark",
     "CheckReport",
     "ChunkRange",
     "ChunkResult",
     "Clip",
     "ColorSpace",
     "Comparison",
+    "Cost",
+    "CostModel",
     "Diagnosis",
+    "Difference",
     "EncoderSettings",
     "Environment",
+    "Estimate",
+    "ExplainedChunk",
+    "Explanation",
     "Finding",
     "FleetReport",
     "Font",
@@ -141,6 +176,8 @@ __all__ = [
     "Manifest",
     "Observer",
     "PageSettings",
+    "Perf",
+    "Picture",
     "Plan",
     "PlanOptions",
     "PlannedSound",
@@ -149,17 +186,21 @@ __all__ = [
     "Rate",
     "RatePoint",
     "Ratio",
+    "Recommendation",
     "Render",
     "RenderConfig",
     "RenderOptions",
     "RenderResult",
     "Resource",
+    "RowResult",
     "Seam",
     "SoundReport",
     "SoundSource",
     "Sweep",
     "TimeBase",
     "Timeline",
+    "Trial",
+    "TrialChunk",
     "Verification",
     "Video",
     "VideoClip",
@@ -174,16 +215,22 @@ __all__ = [
     "delayed_chunks",
     "diagnose",
     "errors",
+    "estimate",
+    "explain",
     "frame_record",
     "install_browser",
     "install_fonts",
     "legible",
+    "newest_pictures",
     "plan",
     "render",
+    "render_batch",
     "render_chunk",
+    "show_dashboard",
     "still",
     "submit",
     "survey",
+    "sweep",
     "verify",
 ]
 

@@ -208,10 +208,15 @@ class RenderConfig(_Options):
             raise InvalidConfigError(f"sweep must be a whole number of at least 0, not {self.sweep!r}", field="sweep")
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
-        _require_json(self.variables)
+        require_variables(self.variables)
+
+    @property
+    def sizes_chunks(self) -> bool:
+        """True if these options say how long chunks are, or how many."""
+        return bool(self.chunk_size or self.target_chunk_frames or self.max_chunks)
 
     def ranges(self, frames: int) -> list[tuple[int, int]]:
-        """Return the chunk ranges of a video of ``frames`` frames."""
+        """Return the chunk ranges of equal length of a video of ``frames`` frames."""
         return chunk_ranges(
             frames,
             size=self.chunk_size,
@@ -333,8 +338,14 @@ def _shown(value: object) -> str:
     return reprlib.repr(value)
 
 
-def _require_json(variables: dict[str, Any]) -> None:
-    """Check that variables are JSON that a plan and a page can hold."""
+def require_variables(variables: dict[str, Any]) -> None:
+    """Check that variables are JSON that a plan and a page can hold.
+
+    Raises
+    ------
+    InvalidConfigError
+        With the value's place in ``details["field"]``.
+    """
     waiting: list[tuple[str, object, tuple[int, ...]]] = [("variables", variables, ())]
     while waiting:
         where, value, above = waiting.pop()

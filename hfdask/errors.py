@@ -8,7 +8,8 @@ of them cross from a worker to the driver.
 
     HfdaskError
     ├── InvalidConfigError              INVALID_CONFIG
-    │   └── VariableError               INVALID_VARIABLES
+    │   ├── VariableError               INVALID_VARIABLES
+    │   └── RowsError                   INVALID_ROWS
     ├── ProjectError
     │   ├── EntryNotFoundError          ENTRY_NOT_FOUND
     │   ├── RootNotFoundError           COMPOSITION_ROOT_NOT_FOUND
@@ -58,6 +59,7 @@ of them cross from a worker to the driver.
     │   └── OutputInvalidError          OUTPUT_INVALID
     ├── CertificateError                CERTIFICATE_MISMATCH
     ├── FontInstallError                FONT_FETCH_FAILED
+    ├── MissingExtraError               EXTRA_MISSING
     ├── OutputNotWritableError          OUTPUT_NOT_WRITABLE
     │   └── OutputBusyError             OUTPUT_BUSY               retryable
     ├── StoreError                      STORE_UNAVAILABLE         retryable
@@ -66,6 +68,7 @@ of them cross from a worker to the driver.
     ├── DiskFullError                   DISK_FULL
     ├── WorkerLostError                 WORKER_LOST               retryable
     ├── SchedulerLostError              SCHEDULER_LOST            retryable
+    ├── DashboardError                  DASHBOARD_UNAVAILABLE
     ├── ForkedProcessError              FORKED_PROCESS
     └── RenderCancelledError            RENDER_CANCELLED
 """
@@ -126,6 +129,12 @@ class VariableError(InvalidConfigError):
     """Values for variables do not fit what the composition declares; ``details['problems']`` lists all of them."""
 
     code = "INVALID_VARIABLES"
+
+
+class RowsError(InvalidConfigError):
+    """The rows of a batch cannot be used; ``details['problems']`` lists what is wrong with which row."""
+
+    code = "INVALID_ROWS"
 
 
 class ProjectError(HfdaskError):
@@ -431,6 +440,12 @@ class FontInstallError(HfdaskError):
     code = "FONT_FETCH_FAILED"
 
 
+class MissingExtraError(HfdaskError):
+    """A package that only this feature needs is not installed; ``details["extra"]`` names the extra that brings it."""
+
+    code = "EXTRA_MISSING"
+
+
 class OutputNotWritableError(HfdaskError):
     """The output cannot be written to its folder or URL."""
 
@@ -481,6 +496,12 @@ class SchedulerLostError(HfdaskError):
 
     code = "SCHEDULER_LOST"
     retryable = True
+
+
+class DashboardError(HfdaskError):
+    """The scheduler cannot show the dashboard's page, because it has no dashboard, no Bokeh or no hfdask."""
+
+    code = "DASHBOARD_UNAVAILABLE"
 
 
 class ForkedProcessError(HfdaskError):

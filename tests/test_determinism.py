@@ -10,6 +10,7 @@ from chunked import digests, records, split
 from cluster_processes import in_processes
 from distributed import Client
 from samples import COMPOSITIONS, EXAMPLES
+from short_videos import Rows, loads, long_way
 from video_samples import bar_code_video, cached
 
 import hfdask
@@ -62,6 +63,17 @@ def test_frames_from_a_canvas_do_not_depend_on_chunks_or_the_damage_test(name, t
     assert digests(chunks) == whole
     video = hfdask.assemble(tmp_path / "plan-7", chunks, tmp_path / "out.mp4", strict=True)
     assert (video.digest, chunks[0].capture_mode) == (digest_of(whole), "canvas")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
+def test_a_film_of_planning_is_the_only_chunk_of_its_plan(name, tmp_path):
+    video = long_way(COMPOSITIONS / name, tmp_path)
+    with loads() as entries:
+        filmed = Rows(COMPOSITIONS / name, tmp_path).render()
+    assert len(entries) == (2 if name == "own_page" else 1)  # its script sets its size, so planning loads it again
+    assert filmed.plan_hash == video.plan_hash
+    assert (tmp_path / "short.mp4").read_bytes() == (tmp_path / "long.mp4").read_bytes()
 
 
 @pytest.mark.slow

@@ -13,7 +13,9 @@ from samples import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 SAID = {
+    "batch": "7 rendered, 1 copied, 0 failed",
     "chunk_sizes": "84 frames; hfdask takes chunks of 30 frames by itself",
+    "cluster": "some chunks were finished before: True\nthe same frames: True",
     "timing": "120 frames in 4 chunks",
 }
 MAX_BYTES = 300_000
@@ -46,7 +48,7 @@ def texts(notebook: NotebookNode) -> str:
     return "\n".join([*shown, *(output.get("text", "") for output in outputs)])
 
 
-def test_there_is_one_for_timing_and_one_for_chunk_sizes():
+def test_there_is_one_for_each_thing_to_show():
     assert [path.stem for path in NOTEBOOKS] == sorted(SAID)
 
 
@@ -72,6 +74,12 @@ def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine(path, too
     assert PLACE.findall(texts(notebook)) == []
     assert notebook.metadata == tool.METADATA
     assert {name for cell in notebook.cells for name in cell.metadata} == {"tags"}
+
+
+def test_addresses_and_temporary_folders_are_replaced_in_outputs(tool):
+    folder = f"{tool.tempfile.gettempdir()}/tmpabc"
+    text = f"<b>file://{folder}/a.mp4</b> tcp://127.0.0.1:4711 {folder}/b inproc://1.2.3.4/5/6, tcp://127.0.0.1:4711"
+    assert tool.anonymous(text) == "<b>a.mp4</b> (address 0) b (address 1) (address 0)"
 
 
 @each

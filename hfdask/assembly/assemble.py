@@ -20,6 +20,7 @@ from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
+from hfdask.core.frame_table import packed
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.scratch import atomic_file, scratch_subfolder
@@ -283,6 +284,7 @@ class Assembly:
             sound=sound,
             warnings=tuple(dict.fromkeys(warnings)),
             certificate=output.shown(name + SUFFIX) if self._certificate else None,
+            frame_rows=packed(self._frames),
         )
 
     def _prove_seams(self) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from hfdask.core.model import Clip
+from hfdask.core.values import built
 from hfdask.core.video_clip import MAX_POINTS
 from hfdask.errors import ScriptError
 from hfdask.text import all_legible, all_well_formed, legible
@@ -286,7 +287,7 @@ def understood(answer: Any, kind: type[T], what: str, *, exactly: bool = False) 
     if type(answer) is dict and type(answer.get("failed")) is str:
         raise ScriptError(f"the page did not report {what}: {legible(answer['failed'])[:2000]}")
     try:
-        return msgspec.convert((all_well_formed if exactly else all_legible)(answer), kind)
+        return msgspec.convert((all_well_formed if exactly else all_legible)(answer), built(kind))
     except (msgspec.ValidationError, RecursionError) as error:
         raise ScriptError(
             f"the page's report of {what} is invalid: {error}; one of its scripts has replaced a built-in of the browser",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hfdask.browser.host import Shot
@@ -38,16 +38,24 @@ class Frame:
     Attributes
     ----------
     index : int
-        Its number in the video.
+        Number of the frame.
     picture : Picture or None
         None if nothing changed since the frame before. A picture of a hosted page may still be equal to that.
     seconds : float
-        Wall time since the frame before was captured.
+        Wall seconds of the frame, which include the next two. The rest is the test for damage and the picture. Frames of
+        hosted pages overlap, so there it is the time since the frame before was captured, if that is longer.
+    decode, seek : float
+        Wall seconds of waiting for the pictures of source videos, and of the seek.
+    taken : bool
+        True if a picture was taken, even if it equals the one before.
     """
 
     index: int
     picture: Picture | None
     seconds: float
+    decode: float
+    seek: float
+    taken: bool
 
 
 class _Camera:
@@ -60,13 +68,20 @@ class _Camera:
         self._last: bytes | None = None
         self._settled = False
 
-    async def shoot(self, frame: int) -> bytes | None:
-        """Return the picture of a frame, or None if it equals the one before."""
+    async def shoot(self, frame: int) -> Frame:
+        """Capture a frame. It has no picture if its picture equals the one before."""
+        began = time.perf_counter()
         states = None if self._videos is None else await self._videos(frame)
+        decoded = time.perf_counter()
         moved = await self._session.seek(frame, videos=states)
-        if self._tests and self._settled and not moved and not await self._damaged():
-            return None
-        png = await self._picture()
+        sought = time.perf_counter()
+        taken = moved or not (self._tests and self._settled) or await self._damaged()
+        png = await self._changed_picture() if taken else None
+        captured = None if png is None else PngPicture(png)
+        return Frame(frame, captured, time.perf_counter() - began, decoded - began, sought - decoded, taken)
+
+    async def _changed_picture(self) -> bytes | None:
+        png = await picture(self._session)
         same, self._last = png == self._last, png
         if same and self._tests:
             await self._damaged()
@@ -78,15 +93,23 @@ class _Camera:
     async def _damaged(self) -> bool:
         return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])
 
-    async def _picture(self) -> bytes:
-        if self._session.chromium.mode == "screenshot":
-            return base64.b64decode(await self._session.screenshot())
-        for pause in _PAUSES:
-            answer = await self._session.begin_frame(screenshot=True)
-            if "screenshotData" in answer:
-                return base64.b64decode(answer["screenshotData"])
-            await asyncio.sleep(pause)  # on a busy machine the picture may come later
-        raise CaptureError("the compositor gave no picture for a frame")
+
+async def picture(session: PageSession) -> bytes:
+    """Return the PNG of the page as it is.
+
+    Raises
+    ------
+    CaptureError
+        If the compositor gives no picture.
+    """
+    if session.chromium.mode == "screenshot":
+        return base64.b64decode(await session.screenshot())
+    for pause in _PAUSES:
+        answer = await session.begin_frame(screenshot=True)
+        if "screenshotData" in answer:
+            return base64.b64decode(answer["screenshotData"])
+        await asyncio.sleep(pause)  # on a busy machine the picture may come later
+    raise CaptureError("the compositor gave no picture for a frame")
 
 
 async def _from_canvas(
@@ -94,28 +117,33 @@ async def _from_canvas(
 ) -> AsyncIterator[Frame]:
     """Seek each frame while the worker of the host draws the one before."""
     assert session.host is not None
-    drawing: tuple[int, Shot] | None = None
+    drawing: tuple[int, Shot, float, float] | None = None
     done = time.perf_counter()
 
-    async def finished(index: int, shot: Shot) -> Frame:
+    def frame(index: int, picture: Picture | None, decode: float, seek: float) -> Frame:
         nonlocal done
+        before, done = done, time.perf_counter()
+        return Frame(index, picture, max(done - before, decode + seek), decode, seek, taken=picture is not None)
+
+    async def finished(index: int, shot: Shot, decode: float, seek: float) -> Frame:
         async with session.deadline_for_frame(index):
             await _written(session, shot)
-        began, done = done, time.perf_counter()
-        return Frame(index, shot.picture(), done - began)
+        return frame(index, shot.picture(), decode, seek)
 
     for index in range(start, end):
         shot = await session.host.slot()
+        began = time.perf_counter()
         async with session.deadline_for_frame(index):
             states = None if videos is None else await videos(index)
+            decoded = time.perf_counter()
             changed = await session.seek_for(shot, index, must=index == start or not damage_test, videos=states)
+        times = decoded - began, time.perf_counter() - decoded
         if drawing:
             yield await finished(*drawing)
-        drawing = (index, shot) if changed else None
+        drawing = (index, shot, *times) if changed else None
         if not changed:
             shot.drop()
-            began, done = done, time.perf_counter()
-            yield Frame(index, None, done - began)
+            yield frame(index, None, *times)
     if drawing:
         yield await finished(*drawing)
 
@@ -134,7 +162,7 @@ async def _written(session: PageSession, shot: Shot) -> None:
 
 async def capture(
     session: PageSession, start: int, end: int, *, damage_test: bool = True, videos: States | None = None
-) -> AsyncIterator[Frame]:
+) -> AsyncGenerator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
     With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison. ``videos`` is asked
@@ -150,7 +178,6 @@ async def _by_compositor(
 ) -> AsyncIterator[Frame]:
     camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
-        began = time.perf_counter()
         async with session.deadline_for_frame(index):
-            png = await camera.shoot(index)
-        yield Frame(index, None if png is None else PngPicture(png), time.perf_counter() - began)
+            frame = await camera.shoot(index)
+        yield frame

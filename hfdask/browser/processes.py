@@ -40,6 +40,7 @@ class Processes:
         self._seen: dict[psutil.Process, None] = {}
         self._watched: dict[psutil.Process, str] = {}
         self._descriptors: set[int] = set()
+        self._counted: dict[psutil.Process, float] = {}
         self._loop = asyncio.get_running_loop()
         self._lost = ""
         self._watch(self.main, "its first process")
@@ -53,6 +54,16 @@ class Processes:
         found = [self.main, *_below(self.main)]
         self._seen = {process: None for process in (*self._seen, *found) if process.is_running()}
         return found
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds of the browser since the last call; at first, since it was started.
+
+        What processes did that have ended since then is left out.
+        """
+        now = {process: _quietly(process.cpu_times, None) for process in self.all()}
+        spent = {process: times.user + times.system for process, times in now.items() if times is not None}
+        before, self._counted = self._counted, spent
+        return sum(max(0.0, seconds - before.get(process, 0.0)) for process, seconds in spent.items())
 
     def find_helpers(self) -> None:
         """Find and watch the processes that every page depends on; call it when there is a page."""

@@ -7,6 +7,9 @@ scripts. Conditions on several documents are checked here: files, ids, libraries
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,9 +19,10 @@ from hfdask.browser.capabilities import capture_mode
 from hfdask.checking import report as texts
 from hfdask.checking.documents import ProjectCheck
 from hfdask.checking.page import LintPage, open_lint_page
+from hfdask.checking.values import check_values
 from hfdask.config import CheckLevel, RenderConfig
 from hfdask.core.forks import worked
-from hfdask.core.model import Finding, pretty_json
+from hfdask.core.model import CaptureMode, Finding, pretty_json
 from hfdask.core.values import Value
 from hfdask.errors import CheckFailedError
 from hfdask.project.files import Project, local_project
@@ -123,7 +127,51 @@ def check(
 
 def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:
     """Check a project in an open page."""
-    walk = ProjectCheck(found, page, variables)
+    return _read(found, page).report(variables)
+
+
+def check_frozen(
+    frozen: Hashable, found: Project, mode: CaptureMode, browser: str, variables: dict[str, Any]
+) -> CheckReport:
+    """Check a project whose files do not change any more; the files of some projects are remembered and read only once.
+
+    ``frozen`` stands for the names and contents of the files, ``browser`` for the browser and its version.
+    """
+    return _read_once(_Reading((frozen, mode, browser), found, mode)).report(variables)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A project that was read: what is found in its files, and what its entry document declares."""
+
+    project: Project
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    declared: tuple[dict[str, Any], ...]
+
+    def report(self, variables: dict[str, Any]) -> CheckReport:
+        """Return all findings, also about these values."""
+        entry = self.project.entry
+        found = dict.fromkeys([*self.findings, *check_values(entry, self.declared, variables)])
+        findings = sorted(found, key=lambda f: (f.file != entry, f.file, f.line or 0, f.code))
+        return CheckReport(project=str(self.project.folder), files=self.files, findings=tuple(findings))
+
+
+def _read(found: Project, page: LintPage) -> _Read:
+    walk = ProjectCheck(found, page)
     walk.run()
-    findings = sorted(dict.fromkeys(walk.findings), key=lambda f: (f.file != found.entry, f.file, f.line or 0, f.code))
-    return CheckReport(project=str(found.folder), files=tuple(sorted(walk.read)), findings=tuple(findings))
+    declared = walk.declared.get(found.entry, [])
+    return _Read(found, tuple(sorted(walk.read)), tuple(walk.findings), tuple(declared))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    key: Hashable
+    project: Project = field(compare=False)
+    mode: CaptureMode = field(compare=False)
+
+
+@lru_cache(maxsize=8)
+def _read_once(reading: _Reading) -> _Read:
+    with open_lint_page(reading.mode) as page:
+        return _read(reading.project, page)

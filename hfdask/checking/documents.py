@@ -22,7 +22,7 @@ from hfdask.checking.assets import (
 )
 from hfdask.checking.page import LintPage
 from hfdask.checking.positions import Positions
-from hfdask.checking.rules import RULES
+from hfdask.checking.rules import finding_of
 from hfdask.checking.scripts import ScriptFacts, ScriptFinding, read_script
 from hfdask.core.frames import parse_fps
 from hfdask.core.model import Finding
@@ -66,16 +66,16 @@ class PageFacts:
 class ProjectCheck:
     """One check of one project; `run` it once."""
 
-    def __init__(self, project: Project, page: LintPage, variables: dict[str, Any]) -> None:
+    def __init__(self, project: Project, page: LintPage) -> None:
         self.project = project
         self.files = dict(project.files())
         self.page = page
-        self.variables = variables
         self.findings: list[Finding] = []
         self.read: set[str] = set()
         self.together = PageFacts()
         self.size = (1920, 1080)
-        self.declared: dict[str, list[str]] = {}
+        self.declared: dict[str, list[dict[str, Any]]] = {}
+        """The variables that a document declares: ``id``, ``type``, and the ``values`` of an enum."""
         self._facts: dict[str, dict[str, Any]] = {}
         self._places: dict[str, Positions] = {}
         self._sheets: dict[str, dict[str, str]] = {}
@@ -103,18 +103,7 @@ class ProjectCheck:
         **detail: Any,
     ) -> None:
         """Report a finding of a known code."""
-        rule = RULES[code]
-        self.findings.append(
-            Finding(
-                code=code,
-                severity="error" if (severity or rule.severity) == "error" else "warning",
-                file=file,
-                line=line,
-                element=element or None,
-                message=rule.message.format(**detail),
-                remedy=rule.remedy.format(**detail),
-            )
-        )
+        self.findings.append(finding_of(code, file, line, element, severity, **detail))
 
     def _hit(
         self,
@@ -204,7 +193,6 @@ class ProjectCheck:
 
     def _inspect(self, html: str, path: str, role: str) -> dict[str, Any]:
         options: dict[str, Any] = {"role": role, "width": self.size[0], "height": self.size[1]}
-        options["overrides"] = self.variables if role == "entry" else {}
         facts = self.page.inspect(html, **options)
         if role == "entry":
             self._page_base, self._imports = base_of(facts["base"], path), facts["imports"]
@@ -263,7 +251,7 @@ class ProjectCheck:
                 problem="has no element with a data-composition-id",
             )
         for name in host["values"] or {}:
-            if name not in self.declared[target]:
+            if name not in {each["id"] for each in self.declared[target]}:
                 self.add("undeclared_variable", path, line, tag, id=name)
 
     def _frame(self, use: dict[str, Any], path: str, above: tuple[str, ...]) -> None:

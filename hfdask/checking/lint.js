@@ -47,7 +47,7 @@ async function moduleError(source) {
   return null;
 }
 
-function inspect(html, { role, width, height, sheets, overrides }) {
+function inspect(html, { role, width, height, sheets }) {
   const frame = document.createElement("iframe");
   frame.style.cssText = `position:absolute;border:0;width:${width}px;height:${height}px`;
   document.body.append(frame);
@@ -56,7 +56,7 @@ function inspect(html, { role, width, height, sheets, overrides }) {
     doc.open();
     doc.write(html);
     doc.close();
-    return new Inspection(doc, { role, width, height, sheets, overrides }).run();
+    return new Inspection(doc, { role, width, height, sheets }).run();
   } finally {
     frame.remove();
   }
@@ -93,7 +93,6 @@ class Inspection {
     this.width = options.width;
     this.height = options.height;
     this.sheets = options.sheets;
-    this.overrides = options.overrides;
     this.findings = [];
     this.urls = [];
     this.faces = [];
@@ -217,7 +216,13 @@ class Inspection {
       fps: this.root?.getAttribute("data-fps")
         ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") }
         : null,
-      variables: this.declared.map(({ id }) => id),
+      variables: this.declared.map(({ id, type, options }) => ({
+        id,
+        type,
+        values: Array.isArray(options)
+          ? options.map((option) => option?.value).filter((value) => value !== undefined)
+          : null,
+      })),
       media: [...this.doc.querySelectorAll(MEDIA)].map((element) => element.id).filter(Boolean),
       inPoints: this.inPoints(),
       effects: this.effects(),
@@ -497,7 +502,6 @@ class Inspection {
         if (id !== null && !known.has(id)) this.add("unknown_variable_binding", element, { name, id });
       }
     }
-    for (const [id, value] of Object.entries(this.overrides ?? {})) this.checkOverride(id, value, known.get(id));
   }
 
   declarations(carrier) {
@@ -518,21 +522,6 @@ class Inspection {
       if (typeof url === "string" && url) this.url(url, carrier, "variable");
     }
     return null;
-  }
-
-  checkOverride(id, value, item) {
-    const kinds = { string: "string", color: "string", number: "number", boolean: "boolean" };
-    const wanted = kinds[item?.type];
-    if (!item) this.add("undeclared_variable", null, { id });
-    else if (wanted && typeof value !== wanted)
-      this.add("variable_type_mismatch", null, { id, wanted: `a ${item.type}` });
-    else if (
-      item.type === "enum" &&
-      Array.isArray(item.options) &&
-      !item.options.some((option) => option?.value === value)
-    ) {
-      this.add("variable_type_mismatch", null, { id, wanted: "one of its options" });
-    }
   }
 
   url(text, element, kind, sheet = null) {

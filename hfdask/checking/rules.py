@@ -7,7 +7,9 @@ warning means that something is slow, fails in other renderers or editors, or is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from hfdask.core.model import Finding
 
 Severity = Literal["error", "warning"]
 
@@ -337,3 +339,24 @@ COST = {
 
 RULES: dict[str, Rule] = {**ROOT, **SCRIPTS, **TIMING, **ASSETS, **MEDIA, **VARIABLES, **COST}
 """Every code that a check can report."""
+
+
+def finding_of(
+    code: str,
+    file: str,
+    line: int | None = None,
+    element: str | None = None,
+    severity: str | None = None,
+    **detail: Any,
+) -> Finding:
+    """Return a finding of a known code; ``severity`` is the rule's by default."""
+    rule = RULES[code]
+    return Finding(
+        code=code,
+        severity="error" if (severity or rule.severity) == "error" else "warning",
+        file=file,
+        line=line,
+        element=element or None,
+        message=rule.message.format(**detail),
+        remedy=rule.remedy.format(**detail),
+    )

@@ -10,6 +10,8 @@ import json
 import signal
 import sys
 import traceback
+from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import hfdask
+from hfdask.cli.batch import tell_batch, watch_batch
 from hfdask.cli.options import given, options_of
 from hfdask.cli.output import Stopped, answer, say, signals_raised, standard_streams
 from hfdask.errors import (
@@ -39,7 +42,8 @@ Exit status:
   3    the composition cannot be rendered as it is; check --strict: findings
   4    no usable browser
   5    the output cannot be written
-  6    compare: the videos differ; verify: the certificate does not match
+  6    compare: the videos differ; verify: the certificate does not match; bench --against: slower
+  7    batch: some rows failed
   130  interrupted or cancelled; 128 + N: stopped by signal N
 """
 
@@ -110,6 +114,33 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 _project = click.argument("project", type=click.Path())
 
 
+_BENCH_OPTIONS = [
+    field.name
+    for field in fields(hfdask.RenderConfig)
+    if field.name not in ("quality", "chunk_size", "target_chunk_frames", "max_chunks", "workers")
+]
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(_: click.Context, parameter: click.Parameter, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in _parts(text)]
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a list of whole numbers", param=parameter) from error
+
+
+def _sizes(context: click.Context, parameter: click.Parameter, text: str) -> list[int | None]:
+    sizes: list[int | None] = []
+    for part in _parts(text):
+        sizes += [None] if part == "own" else _numbers(context, parameter, part) or []
+    return sizes
+
+
 @main.command()
 @_project
 @click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
@@ -130,16 +161,52 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 
 @main.command()
 @_project
-@click.argument("plan_url")
+@click.argument("rows", metavar="ROWS")
+@click.option("-o", "--output", required=True, metavar="URL", help="Names of the videos, such as 'out/{id}.mp4'.")
+@click.option(
+    "--manifest", metavar="URL", help="File of the results.  [default: batch.jsonl in the folder of the videos]"
+)
+@click.option("--on-error", type=click.Choice(["collect", "raise"]), help="If a row fails: go on, or end the batch.")
+@click.option("--prefix", metavar="TEXT", help="Columns that begin with it are options.  [default: hfdask.]")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not a variable.")
+@click.option(
+    "--task-frames", type=int, metavar="N", help="Frames of the longest video that is one task.  [default: 300]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
+@options_of(hfdask.JobConfig, only=("damage_test", "strict", "retries"))
 @options_of(hfdask.RenderConfig)
 @_as_json
-def plan(project: str, plan_url: str, as_json: bool, **options: Any) -> None:
+def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
+    """Render a video of PROJECT for each row of ROWS, the URL of a JSONL, CSV or Parquet file."""
+    with ExitStack() as held:
+        client = held.enter_context(hfdask.connect(scheduler)) if scheduler is not None else None
+        under_way = hfdask.render_batch(project, rows, output, client=client, **given(options))
+        try:
+            watch_batch(under_way)
+            under_way.wait()
+        finally:
+            under_way.cancel()
+            under_way.wait(raises=False)
+            failed = tell_batch(under_way, as_json)
+    if failed:
+        raise click.exceptions.Exit(7)
+
+
+@main.command()
+@_project
+@click.argument("plan_url")
+@click.option("--explain", is_flag=True, help="Show the chunks, what each is expected to cost, and why.")
+@options_of(hfdask.RenderConfig)
+@_as_json
+def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
     made = hfdask.plan(project, plan_url, **given(options))
     if as_json:
-        _print_json({"plan_url": made.url, "stages": made.stages, **_builtins(made)})
+        _print_json({"plan_url": made.url, "stages": made.stages, "split": made.split, **_builtins(made)})
         return
     answer(repr(made))
+    if explain:
+        _explain(made, options["workers"])
     _print_findings(made.findings)
     for warning in (*made.manifest.warnings, *made.messages):
         say(f"warning: {warning}")
@@ -206,6 +273,84 @@ def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: 
         Console(file=sys.stdout, width=width).print(report)
     if report.failing(level or "report"):
         raise click.exceptions.Exit(3)
+
+
+@main.command()
+@_project
+@click.option("--price", type=float, metavar="PRICE", help="Price of a worker for an hour.")
+@options_of(hfdask.RenderConfig)
+@_as_json
+def estimate(project: str, price: float | None, as_json: bool, **options: Any) -> None:
+    """Estimate what a render of PROJECT will take, from some frames that are rendered here."""
+    result = hfdask.estimate(project, **given(options))
+    money = None if price is None else result.money(price)
+    if as_json:
+        _print_json({**msgspec.to_builtins(result), "money": money})
+    else:
+        answer(str(result) + ("" if money is None else f", price {money:.4g}"))
+
+
+@main.command()
+@_project
+@click.option(
+    "--chunk-sizes",
+    default="own,30,60,120",
+    metavar="LIST",
+    callback=_sizes,
+    help="Frames of a chunk; own lets hfdask choose.",
+    show_default=True,
+)
+@click.option(
+    "--at-a-time", "workers", metavar="LIST", callback=_numbers, help="Chunks at a time.  [default: all slots]"
+)
+@click.option("--qualities", default="standard", metavar="LIST", help="Encoder presets.", show_default=True)
+@click.option("--repeats", type=int, default=3, show_default=True, help="Renders of each with running browsers.")
+@click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: measure this machine.")
+@click.option("--folder", metavar="URL", help="Folder that the workers reach.  [default: a temporary one]")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there, as JSON."
+)
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An earlier result: exit with 6 if anything became slower.",
+)
+@click.option("--threshold", type=float, default=0.2, show_default=True, help="Share by which it may be slower.")
+@options_of(hfdask.RenderConfig, only=_BENCH_OPTIONS)
+@_as_json
+def bench(
+    project: str,
+    scheduler: str | None,
+    output: Path | None,
+    against: Path | None,
+    threshold: float,
+    qualities: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure renders of PROJECT with every combination of chunk size, chunks at a time and quality."""
+    earlier = None if against is None else hfdask.Benchmark.from_json(against.read_bytes())
+    arguments = {**given(options), "chunk_sizes": options["chunk_sizes"], "quality": _parts(qualities)}
+    if scheduler is None:
+        result = hfdask.sweep(project, **arguments)
+    else:
+        with hfdask.connect(scheduler) as client:
+            result = hfdask.sweep(project, client=client, **arguments)
+    if output is not None:
+        try:
+            output.write_text(result.to_json())
+        except OSError as error:
+            raise OutputNotWritableError(f"cannot write {output}: {error.strerror}") from error
+    differences = () if earlier is None else result.against(earlier, threshold)
+    if as_json:
+        changes = [{**msgspec.to_builtins(each), "ratio": each.ratio} for each in differences]
+        _print_json({"benchmark": msgspec.to_builtins(result), "differences": changes})
+    else:
+        _show_benchmark(result)
+        for each in differences:
+            answer(f"{'slower: ' if each.slower else ''}{each}")
+    if any(each.slower for each in differences):
+        raise click.exceptions.Exit(6)
 
 
 @main.command()
@@ -301,6 +446,31 @@ def install_browser() -> None:
     answer(hfdask.install_browser(say))
 
 
+def _show_benchmark(result: hfdask.Benchmark) -> None:
+    rows = result.summary()
+    table = Table(*(name.replace("_", " ") for name in rows[0]))
+    for row in rows:
+        cells = (f"{value:.2f}" if isinstance(value, float) else value for value in row.values())
+        table.add_row(*("-" if cell is None else str(cell) for cell in cells))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)
+    answer(str(result))
+
+
+def _explain(made: hfdask.Plan, workers: int | None) -> None:
+    explanation = hfdask.explain(made)
+    answer(f"{len(made.manifest.chunks)} chunks of {explanation.split}")
+    table = Table("chunk", "frames", "", "cost", "share", "begins", "seconds, about")
+    for each in explanation.chunks:
+        chunk, seconds = each.chunk, "-" if each.seconds is None else f"{each.seconds:.1f}"
+        place = f"{chunk.start}-{chunk.end - 1}"
+        row = (str(chunk.index), place, str(chunk.frames), str(chunk.cost), f"{each.share:.0%}")
+        table.add_row(*row, str(each.turn), seconds)
+    if explanation.chunks:
+        Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100).print(table)
+    if workers and (wall := explanation.seconds(workers)):
+        answer(f"about {wall:.1f} s on {workers} workers, without planning")
+
+
 def _builtins(made: hfdask.Plan) -> dict[str, Any]:
     return {"plan": msgspec.to_builtins(made.manifest), "findings": msgspec.to_builtins(made.findings)}
 
@@ -320,7 +490,9 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     for warning in result.warnings:
         say(f"warning: {warning}")
     if as_json:
-        _print_json(msgspec.to_builtins(result))
+        document = msgspec.to_builtins(result)
+        del document["frame_rows"]  # for Python; the frame records have the same numbers
+        _print_json(document)
         return
     _print_findings(result.findings)
     for what, worker in (("planned", result.planned_on), ("assembled", result.assembled_on)):

@@ -54,6 +54,8 @@ class ChunkRun:
         Time of the render's submission, by `time.monotonic`. All of its chunks go before chunks of later renders.
     on_frames : callable
         Called with a chunk's index and the number of its finished frames.
+    only : frozenset of str
+        Addresses of the only workers that may take chunks; empty for all workers.
     """
 
     client: Client
@@ -64,22 +66,28 @@ class ChunkRun:
     damage_test: bool = True
     submitted: float = field(default_factory=time.monotonic)
     on_frames: Callable[[int, int], None] = lambda index, done: None
+    only: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._stopped: BaseException | None = None
         self._failures: dict[int, int] = {}
         self._retry_queue: list[tuple[float, int]] = []
-        self._workers = Workers(self.client, self.plan.manifest.environment)
+        self._workers = Workers(self.client, self.plan.manifest.environment, self.only)
         self._attempts = Attempts(self.client, self._workers, self._compute)
         self._copies = Copies(self.client, self.plan, self._attempts, self._workers)
         self._watch = Watch(self.client)
         self._connection = connection_of(self.client)
         self._since = self._every = 0.0
+        self.token = chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
 
     @property
     def warnings(self) -> list[str]:
         """Warnings that name skipped workers and the reasons."""
         return self._workers.warnings
+
+    def running(self) -> list[tuple[int, str]]:
+        """List the numbers of the chunks that run now, with the addresses of their workers."""
+        return [(attempt.index, attempt.worker) for attempt in self._attempts.all() if attempt.worker]
 
     def results(self, indices: Iterable[int]) -> Iterator[ChunkResult]:
         """Render these chunks, and yield the results as they finish.
@@ -93,8 +101,7 @@ class ChunkRun:
         missing = set(wanted)
         if not wanted:
             return
-        token = chunk_token(self.plan, self.output_url, damage_test=self.damage_test)
-        self._connection.listen(token, self._on_event)
+        self._connection.listen(self.token, self._on_event)
         try:
             self._since = self._connection.scheduler_time(self.submitted)
             self._every = event_seconds(worker_slots(self.client))
@@ -113,7 +120,7 @@ class ChunkRun:
             raise cause_of(error, f"the render of {self.name}", self.client) from error
         finally:
             self._attempts.withdraw_all()
-            self._connection.leave(token, self._on_event)
+            self._connection.leave(self.token, self._on_event)
 
     def stop(self, error: BaseException | None = None) -> None:
         """End the run from another thread, as cancelled or with an error; finished chunks stay."""
@@ -149,7 +156,7 @@ class ChunkRun:
             future.release()
             self._failed(error, attempt)
         else:
-            self._copies.note_finished(result.frames, now - (attempt.began or now))
+            self._copies.note_finished(attempt.index, now - (attempt.began or now))
             self._attempts.withdraw_chunk(attempt.index)
             yield result
             future.release()

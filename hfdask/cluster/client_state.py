@@ -20,12 +20,10 @@ from distributed.client import ClosedClientError
 
 from hfdask.browser.environment import environment_differences
 from hfdask.cluster.liveness import Heartbeats
+from hfdask.cluster.names import TOPIC
 from hfdask.cluster.scheduler import Turns, ask, worker_addresses
 from hfdask.core.model import Environment
 from hfdask.errors import SchedulerLostError, WorkerLostError
-
-TOPIC = "hfdask-progress"
-"""Events of all chunks of all renders: the scheduler keeps the last thousand, and every driver hears all of them."""
 
 WORKERS_ANSWER = 30.0
 """Seconds in which all workers must answer, some of which may start a browser for it."""

@@ -26,13 +26,13 @@ class Copies:
     def __init__(self, client: Client, plan: Plan, attempts: Attempts, workers: Workers) -> None:
         self._client, self._attempts, self._workers = client, attempts, workers
         self._connection = connection_of(client)
-        self._frames = {chunk.index: chunk.frames for chunk in plan.manifest.chunks}
+        self._work = {chunk.index: chunk.cost or chunk.frames for chunk in plan.manifest.chunks}
         self._durations: list[tuple[int, float]] = []
         self._look_at = self._stuck_look_at = 0.0
 
-    def note_finished(self, frames: int, seconds: float) -> None:
+    def note_finished(self, index: int, seconds: float) -> None:
         """Remember how long a chunk took, for comparison with the running chunks."""
-        self._durations.append((frames, seconds))
+        self._durations.append((self._work[index], seconds))
 
     def submit(self, total: int, waiting: Collection[int]) -> None:
         """Look at all running chunks, and submit copies.
@@ -55,7 +55,7 @@ class Copies:
         if any(attempt.began is None and not (attempt.workers or attempt.stuck) for attempt in attempts):
             return  # no worker is free
         alone = [attempt for attempt in attempts if sum(other.index == attempt.index for other in attempts) == 1]
-        running = {attempt.index: (self._frames[attempt.index], now - (attempt.began or now)) for attempt in alone}
+        running = {attempt.index: (self._work[attempt.index], now - (attempt.began or now)) for attempt in alone}
         if late := needs_backup(running, self._durations, total):
             late = late[: max(0, worker_slots(self._client) - len(attempts))]  # asks the scheduler
             for attempt in alone:

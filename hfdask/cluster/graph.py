@@ -8,14 +8,16 @@ plain ``delayed`` does the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from hfdask.cluster.names import chunk_name
 from hfdask.cluster.tasks import render_chunk_task
+from hfdask.core.costs import first_to_last
 from hfdask.store import shown
 
 try:
@@ -26,9 +28,6 @@ except ImportError:  # pragma: no cover - another dask
 if TYPE_CHECKING:
     from hfdask.manifest.plan import Plan
 
-CHUNK_PREFIX = "render_chunk"
-"""Name of chunk tasks on every page of the dashboard."""
-
 
 def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str:
     """Return a digest of the plan, the place of its chunks and the way of rendering, for the keys of tasks.
@@ -38,11 +37,6 @@ def chunk_token(plan: Plan, output_url: str, *, damage_test: bool = True) -> str
     """
     parts = (plan.hash, plan.url, shown(output_url), str(damage_test))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-def chunk_name(token: str, attempt: int = 0) -> str:
-    """First part of the keys of a render's chunks; dask's dashboard groups by what is before the first dash."""
-    return f"{CHUNK_PREFIX}-{token}" + (f"-r{attempt}" if attempt else "")
 
 
 def chunk_tasks(
@@ -58,7 +52,8 @@ def chunk_tasks(
     """Return a `Delayed` for each of the ``indices`` (default: all chunks), each giving a `ChunkResult`.
 
     Waiting chunks run by ``priority``, highest first. Chunks of one render run in order, so that assembly can begin with
-    the first. ``every`` is the number of seconds between progress events; None for no events.
+    the first; only very dear ones go before (`hfdask.core.costs.first_to_last`). ``every`` is the number of seconds between
+    progress events; None for no events.
     """
     token = chunk_token(plan, output_url, damage_test=damage_test)
     name = chunk_name(token, attempt)
@@ -69,15 +64,9 @@ def chunk_tasks(
     calls = {
         (name, index): (plan.location, plan.hash, index, output.child(chunks[index].file), *same) for index in wanted
     }
-    if task_spec is None:  # pragma: no cover - another dask
-        return [delayed(render_chunk_task, pure=False)(*call, dask_key_name=key) for key, call in calls.items()]
-    tasks: dict[Any, Any] = {
-        key: task_spec.Task(key, render_chunk_task, *call, _data_producer=True) for key, call in calls.items()
-    }
-    # Without priorities, dask starts the chunks of a render in the reverse order of their numbers as text.
-    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority)})
-    graph = HighLevelGraph({name: layer}, {name: set()})
-    return [Delayed(key, graph, layer=name) for key in calls]
+    turns = {index: turn for turn, index in enumerate(first_to_last([chunk.cost for chunk in chunks]))}
+    moved = {index: turn for index, turn in turns.items() if index != turn}
+    return queued_tasks(name, render_chunk_task, calls, priority, moved)
 
 
 def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bool = True) -> list[Delayed]:
@@ -95,6 +84,29 @@ def delayed_chunks(plan: Plan, output_url: str | None = None, *, damage_test: bo
     return chunk_tasks(plan, output_url or plan.chunks_url, damage_test=damage_test)
 
 
+def queued_tasks(
+    name: str,
+    call: Callable[..., Any],
+    arguments: Mapping[tuple[str, int], tuple[Any, ...]],
+    priority: float,
+    moved: Mapping[int, int] | None = None,
+) -> list[Delayed]:
+    """Return tasks of one layer, by key, that wait in the scheduler's queue until a worker is free.
+
+    Waiting tasks run by ``priority``, highest first; those with the same by the number in their key, or by the number
+    that ``moved`` has for it.
+    """
+    if task_spec is None:  # pragma: no cover - another dask
+        return [delayed(call, pure=False)(*given, dask_key_name=key) for key, given in arguments.items()]
+    tasks: dict[Any, Any] = {
+        key: task_spec.Task(key, call, *given, _data_producer=True) for key, given in arguments.items()
+    }
+    # Without priorities, dask starts the tasks of a layer in the reverse order of their numbers as text.
+    layer = MaterializedLayer(tasks, annotations={"priority": partial(_in_order, priority, moved or {})})
+    graph = HighLevelGraph({name: layer}, {name: set()})
+    return [Delayed(key, graph, layer=name) for key in arguments]
+
+
 def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
     """Return a single task that waits in the scheduler's queue until a worker is free."""
     if task_spec is None:  # pragma: no cover - another dask
@@ -103,6 +115,6 @@ def queued_task(key: str, call: Callable[..., Any], *args: Any) -> Delayed:
     return Delayed(key, HighLevelGraph({key: MaterializedLayer({key: task})}, {key: set()}), layer=key)
 
 
-def _in_order(priority: float, key: tuple[str, int]) -> float:
+def _in_order(priority: float, moved: Mapping[int, int], key: tuple[str, int]) -> float:
     """Called on the scheduler; a step must show in the sum with seconds since the epoch, which is exact to 0.3 µs."""
-    return priority - 1e-6 * key[1]
+    return priority - 1e-6 * moved.get(key[1], key[1])

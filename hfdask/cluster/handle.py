@@ -7,10 +7,15 @@ joins them meanwhile.
 
 from __future__ import annotations
 
+import asyncio
+import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -24,11 +29,15 @@ from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.job import Job
-from hfdask.cluster.remote_planning import needs_worker, plan_on_worker
+from hfdask.cluster.local import is_embedded
+from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
+from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
+from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, RenderResult
-from hfdask.core.tables import html_table
+from hfdask.core.observer import Observer
+from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import (
     DiskFullError,
     EnvironmentMismatchError,
@@ -41,6 +50,7 @@ from hfdask.errors import (
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import plan_with
+from hfdask.rendering.film import ChunkFilm
 from hfdask.rendering.reuse import damaged, finished_chunk
 from hfdask.store import Store, concurrently, split_url
 
@@ -76,10 +86,26 @@ class Progress:
         return (self.frames - self.done) / self.fps if self.fps > 0 else None
 
 
+_WAKE = 0.5
+
+LEAVE = 5.0
+"""Seconds to wait for the end of a render that was cancelled by an interrupt."""
+
+
+@dataclass
+class WorkerShare:
+    """The part of a render that one worker has done, and the chunks that it renders now."""
+
+    chunks: int = 0
+    frames: int = 0
+    running: list[int] = field(default_factory=list)
+
+
 class Render:
     """A render under way, from `hfdask.submit`.
 
-    It runs in a thread of this process; ``result`` waits for it, ``cancel`` stops it. Keep the client open until then.
+    It runs in a thread of this process; ``result`` and ``await`` wait for it, ``cancel`` stops it. Keep the client open
+    until then. A notebook shows it live: a bar, the workers, and the seconds by stage.
 
     Attributes
     ----------
@@ -95,16 +121,20 @@ class Render:
         self._submitted = time.monotonic()
         self._lock = threading.Lock()
         self._partial: dict[int, int] = {}
+        self._filmed = 0  # frames of a video that planning films
         self._redone: set[int] = set()
         self._warnings: list[str] = []
         self._results: dict[int, ChunkResult] = {}
+        self._pictures: dict[str, Picture] = {}
+        self._looked = -math.inf
+        self._found: frozenset[int] = frozenset()
         self._run_of_chunks: ChunkRun | None = None
         self._began = time.monotonic()
         self._started_with = 0
         self._stop = threading.Event()
         self._claim = Claim(job.output)
-        self._finished = threading.Event()
-        self._outcome: RenderResult | BaseException | None = None
+        self._ended: Future[RenderResult] = Future()
+        self._ended.set_running_or_notify_cancel()  # so that a cancelled waiter does not end it
         threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
 
     @property
@@ -115,10 +145,10 @@ class Render:
 
     def done(self) -> bool:
         """Return true if the render has ended, with a video or an error."""
-        return self._finished.is_set()
+        return self._ended.done()
 
     def result(self, timeout: float | None = None) -> RenderResult:
-        """Wait for the finished video.
+        """Wait for the finished video. ``await render`` does the same without blocking an event loop.
 
         Raises
         ------
@@ -126,19 +156,46 @@ class Render:
             The error that ended the render.
         TimeoutError
             After ``timeout`` seconds. The render goes on.
+        KeyboardInterrupt
+            If the wait is interrupted, as by a notebook. The render is cancelled.
         """
-        if not self._finished.wait(timeout):
+        try:
+            over = wait([self._ended], timeout).done
+        except KeyboardInterrupt:
+            self.cancel(wait_seconds=LEAVE)
+            raise
+        if not over:
             raise TimeoutError(f"the render of {self.job.output.url} is not finished after {timeout:g} s")
-        if isinstance(self._outcome, BaseException):
-            raise self._outcome
-        assert self._outcome is not None
-        return self._outcome
+        return self._ended.result()
 
-    def cancel(self) -> None:
-        """Stop the chunks that run. Finished chunks stay, and the same call can go on with them."""
+    def __await__(self) -> Generator[Any, None, RenderResult]:
+        """Wait for the finished video as `result` does. If the waiting task is cancelled, the render is, too."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> RenderResult:
+        ended = asyncio.wrap_future(self._ended)
+        try:
+            while not ended.done():
+                # IPython's kernel takes note of an interrupt only when its loop wakes up.
+                await asyncio.wait([ended], timeout=_WAKE)
+            return ended.result()
+        except asyncio.CancelledError:
+            ended.cancel()
+            await asyncio.to_thread(self.cancel, wait_seconds=LEAVE)
+            raise
+
+    def cancel(self, *, wait_seconds: float = 0.0) -> None:
+        """Stop the chunks that run. Finished chunks stay, and the same call can go on with them.
+
+        Parameters
+        ----------
+        wait_seconds : float
+            Maximum number of seconds to wait for the end. After the end, the output is free for another render.
+        """
         self._stop.set()
         if self._run_of_chunks is not None:
             self._run_of_chunks.stop()
+        wait([self._ended], wait_seconds)
 
     def __repr__(self) -> str:
         p = self.progress
@@ -147,31 +204,86 @@ class Render:
         )
 
     def _repr_html_(self) -> str:
-        p = self.progress
-        rows = [
-            ("stage", p.stage),
-            ("frames", f"{p.done} of {p.frames}"),
-            ("chunks", f"{p.chunks_done} of {p.chunks}"),
-            ("frames a second", f"{p.fps:.1f}"),
-        ]
-        if p.stage == "render" and p.eta is not None:
-            rows.append(("seconds left", f"{p.eta:.0f}"))
-        if isinstance(self._outcome, BaseException):
-            rows.append(("error", str(self._outcome)))
-        return html_table(rows, self.job.output.url)
+        from hfdask.views.live import render_html
+
+        error = self._ended.exception() if self._ended.done() else None
+        shares, stages = self._shares(), self._stage_seconds()
+        return render_html(self.job.output.url, self.progress, shares, stages, error, self._pictures)
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def show(self) -> threading.Thread | None:
+        """Show the render in a notebook, without blocking it: the output is updated until the render ends.
+
+        Returns
+        -------
+        Thread or None
+            The thread that updates the output; it ends soon after the render. None if IPython runs without a notebook.
+
+        Raises
+        ------
+        MissingExtraError
+            If IPython is not installed.
+        """
+        from hfdask.views.live import show
+
+        return show(self._shown, self._ended)
+
+    def _shown(self) -> dict[str, str]:
+        self._look()
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _look(self) -> None:
+        """Ask the workers that render for their newest pictures, from time to time."""
+        run, now = self._run_of_chunks, time.monotonic()
+        if run is None or self._ended.done():
+            self._pictures = {}
+        elif now - self._looked >= SECONDS and (workers := {worker for _, worker in run.running() if worker}):
+            try:
+                found = pictures_of(self._client, workers)
+            except HfdaskError:  # the render itself ends with an error if its workers are lost
+                return
+            self._looked = now if found else self._looked
+            self._pictures = {worker: picture for worker, picture in found.items() if picture.render == run.token}
+
+    def _shares(self) -> dict[str, WorkerShare]:
+        """Return the finished chunks and frames of each worker, and the chunks that it renders now, by its address."""
+        shares: defaultdict[str, WorkerShare] = defaultdict(WorkerShare)
+        for index, result in list(self._results.items()):
+            if index not in self._found:
+                share = shares[result.worker]
+                share.chunks += 1
+                share.frames += result.frames
+        for index, worker in self._run_of_chunks.running() if self._run_of_chunks is not None else ():
+            share = shares[worker]
+            share.running.append(index)
+            share.frames += self._partial.get(index, 0)
+        return dict(sorted(shares.items()))
+
+    def _stage_seconds(self) -> dict[str, float]:
+        """Return the seconds of planning, and of the chunks that this render has finished, by stage."""
+        seconds = Counter(self.plan.stages if self.plan else {})
+        for index, result in list(self._results.items()):
+            if index not in self._found:
+                seconds.update(result.stages)
+        return dict(seconds)
 
     def _main(self) -> None:
         try:
-            self._outcome = self._run()
-            self._set("done")
+            video = self._run()
         except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
-            error = self._outcome = typed(raised, f"the render of {self.job.output.url}", self._client)
-            trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
-            for text in (*trouble, *self._claim.release()):
-                error.add_note(text)
-            self._set("failed")
-        finally:
-            self._finished.set()
+            error = typed(raised, f"the render of {self.job.output.url}", self._client)
+            try:
+                trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
+                for text in (*trouble, *self._claim.release()):
+                    error.add_note(text)
+                self._set("failed")
+            finally:
+                self._ended.set_exception(error)
+        else:
+            self._set("done")
+            self._ended.set_result(video)
 
     def _run(self) -> RenderResult:
         began = time.perf_counter()
@@ -201,14 +313,36 @@ class Render:
             )
 
     def _plan(self) -> tuple[Plan, str]:
-        """Plan; return the plan and the worker that made it, if any."""
+        """Plan, unless a worker has done that already; return the plan and the worker that made it, if any."""
+        if (planned := self.job.planned) is not None:
+            return with_report(Plan.open(self.job.plan), planned), planned.worker
         job, where = self.job, self.job.config.plan_on
         slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
-        arguments = (job.project, job.plan, job.plan_options)
         if where == "driver" or (where == "auto" and not needs_worker(self._client)):
-            return plan_with(*arguments, slots=slots, storage_options=job.storage_options), ""
+            return self._plan_here(slots), ""
         self._set("plan on a worker")
-        return plan_on_worker(self._once, *arguments, slots=slots, storage_options=job.storage_options)
+        return plan_on_worker(
+            self._once, job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options
+        )
+
+    def _plan_here(self, slots: int) -> Plan:
+        """Plan in this process. In an embedded cluster, film a short video meanwhile."""
+        job = self.job
+        with ExitStack() as held:
+            film = None
+            if is_embedded(self._client) and not job.keeps_plan and not job.plan.child(CHUNKS).store().names():
+                path = held.enter_context(scratch_subfolder("film")) / "film.mp4"
+                observer = _FilmObserver(self._on_film, self._stop)
+                film = ChunkFilm(path, _is_short, damage_test=job.config.damage_test, observer=observer)
+                held.enter_context(film)
+            plan = plan_with(
+                job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options, film=film
+            )
+            if film is not None and (chunk := film.chunk(plan, Observer())):
+                self._results[chunk.index] = chunk
+            else:
+                self._partial.clear()
+        return plan
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
         """Run a task of this render that is not a chunk, and return its result."""
@@ -246,8 +380,9 @@ class Render:
             lambda chunk: (chunk, finished_chunk(store, chunk.file, chunk, self._warnings.append)), plan.manifest.chunks
         )
         for chunk, known in found:
-            if known and known.plan_hash == plan.hash:
+            if known and known.plan_hash == plan.hash and chunk.index not in self._results:
                 self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
+        self._found = frozenset(self._results)
         self._started_with = self._frames_done()
         self._began = time.monotonic()
         self._set("render")
@@ -306,6 +441,10 @@ class Render:
         if self._stop.is_set():
             raise RenderCancelledError(f"the render of {self.job.output.url} was cancelled; finished chunks are kept")
 
+    def _on_film(self, done: int, total: int) -> None:
+        self._partial[0], self._filmed = done, total
+        self._set("render")
+
     def _on_frames(self, index: int, done: int) -> None:
         self._partial[index] = max(done, self._partial.get(index, 0))
         self._set("render")
@@ -324,11 +463,30 @@ class Render:
                 self._progress,
                 stage=stage,
                 done=done,
-                frames=manifest.frames if manifest else 0,
-                chunks=len(manifest.chunks) if manifest else 0,
+                frames=manifest.frames if manifest else self._filmed,
+                chunks=len(manifest.chunks) if manifest else int(self._filmed > 0),
                 chunks_done=len(self._results),
                 fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
             )
+
+
+MAX_FILMED = 300
+"""Most frames of a video that planning films: if it is interrupted, it begins anew."""
+
+
+def _is_short(options: RenderConfig, frames: int) -> bool:
+    return frames <= MAX_FILMED and len(options.ranges(frames)) == 1
+
+
+class _FilmObserver(Observer):
+    def __init__(self, on_frames: Callable[[int, int], None], stop: threading.Event) -> None:
+        self._on_frames, self._stop = on_frames, stop
+
+    def progress(self, done: int, total: int) -> None:
+        self._on_frames(done, total)
+
+    def cancelled(self) -> bool:
+        return self._stop.is_set()
 
 
 # The pictures of chunks do not depend on the causes of these errors.

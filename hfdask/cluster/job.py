@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from hfdask.cluster.claim import FOLDER
+from hfdask.cluster.tasks import Planned
 from hfdask.config import JobConfig, RenderConfig
 from hfdask.errors import InvalidConfigError
 from hfdask.manifest.location import PlanLocation
@@ -20,7 +21,8 @@ from hfdask.store import Location, StorageOptions, split_output
 class Job:
     """The project to render, its output, and the options.
 
-    ``plan_options`` are the caller's options of the plan; ``workers`` is the caller's value, else the project's.
+    ``plan_options`` are the caller's options of the plan; ``workers`` is the caller's value, else the project's. ``planned`` is what
+    a worker has reported of the plan, if it is at its place already.
     """
 
     project: str | os.PathLike[str]
@@ -30,6 +32,7 @@ class Job:
     config: JobConfig
     workers: int | None
     storage_options: StorageOptions | None = field(default=None, repr=False)
+    planned: Planned | None = None
 
     @classmethod
     def of(

@@ -77,12 +77,21 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
         yield embedded
 
 
+def is_embedded(client: Client) -> bool:
+    """Return true if `client_for` made a client's cluster."""
+    return isinstance(client.cluster, _Embedded)
+
+
 def _embedded(slots: int, dashboard: bool) -> _Embedded:
-    scheduler = {
+    scheduler: dict[str, Any] = {
         "cls": Scheduler if dashboard else _QuietScheduler,
         # Importing bokeh, which the dashboard needs, takes longer than all the rest of the start.
         "options": {"protocol": "inproc://", "dashboard": dashboard, "dashboard_address": "127.0.0.1:0"},
     }
+    if dashboard:
+        configured = dask.config.get("distributed.scheduler.preload")
+        others = [configured] if isinstance(configured, str) else configured
+        scheduler["options"]["preload"] = [*others, "hfdask.dashboard"]  # by name, because it is in a higher layer
     worker = {
         "cls": _QuietWorker,
         "options": {"protocol": "inproc://", "nthreads": slots, "memory_limit": 0, "dashboard": False},

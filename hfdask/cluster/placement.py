@@ -4,8 +4,8 @@ A worker that would render other pixels than the plan takes none. A chunk that f
 worker, and the second copy of a slow chunk goes to another worker, as long as some worker has not had it. A stopped worker
 gets no copies.
 
-Chunks are bound to workers for no other reason, because a bound task does not wait in the scheduler's queue for whichever worker is
-free first.
+A caller that measures can name the only workers to use. Chunks are bound to workers for no other reason, because a bound task
+does not wait in the scheduler's queue for whichever worker is free first.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ class Workers:
         Workers that are known to have stopped.
     """
 
-    def __init__(self, client: Client, planned: Environment) -> None:
+    def __init__(self, client: Client, planned: Environment, only: frozenset[str] = frozenset()) -> None:
         self.warnings: list[str] = []
         self.silent: set[str] = set()
         self._client = client
         self._planned = planned
+        self._only = only
         self._unfit: dict[str, dict[str, Any]] = {}
         self._had: dict[int, list[str]] = {}
 
@@ -70,7 +71,8 @@ class Workers:
 
     def eligible(self) -> set[str]:
         """Return the present workers that would render the planned pixels. Asks the scheduler."""
-        return worker_addresses(self._client) - set(self._unfit)
+        fit = worker_addresses(self._client) - set(self._unfit)
+        return fit & self._only if self._only else fit
 
     def record_attempt(self, index: int, worker: str) -> None:
         """Remember that a worker had this chunk, so that a new attempt goes elsewhere."""
@@ -85,7 +87,7 @@ class Workers:
         Once all workers have had a chunk, the first of them may have it again.
         """
         had = {index: self._had.get(index, []) for index in indices}
-        if not (self._unfit or self.silent or any(had.values())):
+        if not (self._unfit or self._only or self.silent or any(had.values())):
             return dict.fromkeys(had, frozenset())
         all_fit = self.eligible()
         fit = (all_fit - self.silent) or all_fit
@@ -93,7 +95,8 @@ class Workers:
 
     def _bound(self, fit: set[str], had: list[str]) -> frozenset[str]:
         fresh = next(filter(None, (fit.difference(had[oldest:]) for oldest in range(len(had)))), fit)
-        return frozenset() if fresh == fit and not self._unfit and not self.silent else frozenset(fresh)
+        free = fresh == fit and not (self._unfit or self._only or self.silent)
+        return frozenset() if free else frozenset(fresh)
 
 
 def _listed(differences: dict[str, Any]) -> str:

@@ -78,4 +78,9 @@ def plan_on_worker(
             url=location.manifest,
         ) from error
     stages = {**clock.rounded(), **made.stages}
-    return replace(plan, stages=stages, messages=made.messages, findings=made.findings), made.worker
+    return replace(with_report(plan, made), stages=stages), made.worker
+
+
+def with_report(plan: Plan, made: Planned) -> Plan:
+    """Add to a plan that was opened what the worker that made it has reported."""
+    return replace(plan, stages=made.stages, messages=made.messages, findings=made.findings, split=made.split)

@@ -11,7 +11,7 @@ from distributed import Client
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from hfdask.cluster.handle import Render
+from hfdask.cluster.handle import LEAVE, Render
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import client_for
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
@@ -106,7 +106,7 @@ def render(
             _watch(handle, progress)
             return handle.result()
         except BaseException:
-            handle.cancel()
+            handle.cancel(wait_seconds=LEAVE)
             raise
 
 
@@ -119,6 +119,9 @@ def _parted(config: RenderConfig | None, options: Mapping[str, Any]) -> tuple[di
 
 def _watch(handle: Render, show: bool | None) -> None:
     console = Console(stderr=True)
+    if show is not False and console.is_jupyter and (view := handle.show()) is not None:
+        view.join()
+        return
     if not (console.is_terminal or console.is_jupyter if show is None else show):
         while not handle.done():
             time.sleep(0.02)

@@ -6,21 +6,25 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hfdask.assembly.assemble import AssembleOptions, assemble
 from hfdask.browser import browser_thread
-from hfdask.cluster.client_state import TOPIC
 from hfdask.cluster.handover import received
+from hfdask.cluster.names import SUMMARY, TOPIC, chunk_of
+from hfdask.cluster.pictures import newest_of
+from hfdask.cluster.summary import ChunkSummary, SlowFrames
 from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, Finding, RenderResult
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.values import Value
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
 from hfdask.manifest.location import MANIFEST, PlanLocation
-from hfdask.planning.planning import seal
+from hfdask.media.captured import Picture
+from hfdask.planning.planning import FrozenProject, seal
 from hfdask.rendering.chunk import render_chunk
 from hfdask.store import Location, SecretOptions, Snapshot, materialised, split_url
 
@@ -50,18 +54,25 @@ def render_chunk_task(
 
     ``every`` is the number of seconds between progress events, which have the render's ``token``; None for no events.
     """
-    observer = _observer(index, attempt, token, every)
-    with _tag_worker(observer):
-        result = render_chunk(
-            plan,
-            index,
-            output,
-            damage_test=damage_test,
-            plan_hash=plan_hash,
-            observer=observer,
-        )
+    observer = task_observer(index, attempt, token, every)
+    with tagged(observer):
+        try:
+            result = render_chunk(
+                plan,
+                index,
+                output,
+                damage_test=damage_test,
+                plan_hash=plan_hash,
+                observer=observer,
+            )
+        except HfdaskError:  # perhaps between two of the chunk's files
+            with suppress(HfdaskError):  # of a failing store: the first error says more
+                _leave_no_orphan(plan, output)
+            raise
         if observer.cancelled():
             _leave_no_orphan(plan, output)
+        elif isinstance(observer, WorkerObserver):
+            observer.finished(result)
         return result
 
 
@@ -81,8 +92,8 @@ def assemble_task(
     plan: PlanLocation, chunk_urls: tuple[str, ...], output: Location, options: AssembleOptions
 ) -> RenderResult:
     """Run `hfdask.assemble` as a task. The result has no records of chunks, because the driver has them."""
-    observer = _observer()
-    with _tag_worker(observer):
+    observer = task_observer()
+    with tagged(observer):
         video = assemble(plan, chunk_urls, output, observer=observer, **options)
     return msgspec.structs.replace(video, chunks=(), assembled_on=observer.worker)
 
@@ -94,34 +105,61 @@ class Planned(Value, frozen=True):
     stages: dict[str, float]
     messages: tuple[str, ...]
     findings: tuple[Finding, ...]
+    split: str
 
 
 def plan_task(location: PlanLocation, handed_over: Location, options: SecretOptions) -> Planned:
     """Plan a project that the driver has frozen; see `hfdask.cluster.remote_planning`."""
-    observer = _observer()
+    observer = task_observer()
     clock = StageClock(observer)
-    with _tag_worker(observer), ExitStack() as held:
-        store = location.store()
-        try:
-            with clock("materialise"):
-                frozen, replace_urls = held.enter_context(received(handed_over))
-                paths = held.enter_context(materialised(store, frozen.artifacts, frozen.artifacts))
-        except MissingArtifactError as error:
-            raise MissingArtifactError(
-                f"worker {observer.worker} does not find {location.url}: set plan_dir to a URL that all workers can reach",
-                url=location.url,
-            ) from error
-        files = {each.path: paths[each.sha256] for each in frozen.artifacts}
-        config = RenderConfig.of(
-            {**options, "replace_urls": {**options.get("replace_urls", {}), **replace_urls(files)}}
-        )
-        snapshot = held.enter_context(Snapshot(store))
+    with (
+        tagged(observer),
+        frozen_project(location, handed_over, options, observer, clock) as (frozen, files, config),
+        Snapshot(location.store()) as snapshot,
+    ):
         plan = seal(frozen, files, location, snapshot, config, clock, published=True)
-    return Planned(worker=observer.worker, stages=plan.stages, messages=plan.messages, findings=plan.findings)
+    return Planned(
+        worker=observer.worker,
+        stages=plan.stages,
+        messages=plan.messages,
+        findings=plan.findings,
+        split=plan.split,
+    )
 
 
 @contextmanager
-def _tag_worker(observer: Observer) -> Iterator[None]:
+def frozen_project(
+    location: PlanLocation, handed_over: Location, options: SecretOptions, observer: Observer, clock: StageClock
+) -> Iterator[tuple[FrozenProject, dict[str, Path], RenderConfig]]:
+    """Fetch a project that the driver has frozen; yield it, its files by path, and the options for this machine.
+
+    Raises
+    ------
+    MissingArtifactError
+        If this machine does not find it.
+    """
+    with ExitStack() as held:
+        try:
+            with clock("materialise"):
+                frozen, replace_urls = held.enter_context(received(handed_over))
+                paths = held.enter_context(materialised(location.store(), frozen.artifacts, frozen.artifacts))
+        except MissingArtifactError as error:
+            raise MissingArtifactError(
+                f"worker {observer.worker} does not find {location.url}: set plan_dir, or for a batch the output, to a URL that all "
+                "workers can reach",
+                url=location.url,
+            ) from error
+        files = {each.path: paths[each.sha256] for each in frozen.artifacts}
+        yield (
+            frozen,
+            files,
+            RenderConfig.of({**options, "replace_urls": {**options.get("replace_urls", {}), **replace_urls(files)}}),
+        )
+
+
+@contextmanager
+def tagged(observer: Observer) -> Iterator[None]:
+    """Give the errors of a task its worker's address."""
     try:
         yield
     except HfdaskError as error:
@@ -135,7 +173,8 @@ def memory_share(worker: Any) -> int | None:
     return int(limit) // int(worker.state.nthreads) if limit else None
 
 
-def _observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
+def task_observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
+    """Return the observer of the task that this thread runs, and give its browsers their share of the worker's memory."""
     try:
         from distributed import get_worker
 
@@ -147,7 +186,7 @@ def _observer(index: int = 0, attempt: int = 0, token: str = "", every: float | 
 
 
 class WorkerObserver(Observer):
-    """Send Fine Performance Metrics (``hf-capture`` and so on) and progress events."""
+    """Send Fine Performance Metrics (``hf-capture`` and so on) and progress events, and keep the newest picture."""
 
     def __init__(self, worker: Any, index: int, attempt: int, token: str, every: float | None) -> None:
         from distributed.worker import thread_state  # type: ignore[attr-defined]  # not in __all__
@@ -155,12 +194,16 @@ class WorkerObserver(Observer):
         self.worker = str(worker.contact_address or worker.address)  # as the scheduler calls it
         self._worker = worker
         self._key = getattr(thread_state, "key", None)
+        if not token and (own := chunk_of(self._key)):  # a row of a batch
+            token, index, attempt = own
         self._index = index
         self._token = token
         self._every = every
         self.attempt = attempt
         self._told = 0.0
-        self._tell(0)
+        self._newest = newest_of(worker)
+        self._slow = SlowFrames()
+        self._tell(0, 0)
 
     def meter(self, stage: str) -> AbstractContextManager[object]:
         """Meter a stage as in the base class. A withdrawn task ends here, and so uploads nothing.
@@ -180,12 +223,23 @@ class WorkerObserver(Observer):
         now = time.monotonic()
         if self._every is not None and (now - self._told >= self._every or done == total):
             self._told = now
-            self._tell(done)
+            self._tell(done, total)
 
-    def _tell(self, done: int) -> None:
+    def _tell(self, done: int, total: int) -> None:
         if self._every is not None:
-            message = {"render": self._token, "chunk": self._index, "attempt": self.attempt, "done": done}
+            message = {"render": self._token, "chunk": self._index, "attempt": self.attempt, "done": done, "of": total}
             self._worker.log_event(TOPIC, message)
+
+    def frame(self, index: int, picture: Picture | None, seconds: float) -> None:
+        self._slow.note(index, seconds)
+        if picture is not None:
+            self._newest.note(self._token, self._index, index, picture)
+
+    def finished(self, result: ChunkResult) -> None:
+        """Give the task the summary of its chunk, which goes to the scheduler together with the end of the task."""
+        task = self._worker.state.tasks.get(self._key)
+        if task is not None:
+            task.metadata[SUMMARY] = msgspec.to_builtins(ChunkSummary.of(result, self._slow))
 
     def cancelled(self) -> bool:
         """Return true if the scheduler has withdrawn this task. It looks at the worker's state and sends no message."""

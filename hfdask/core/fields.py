@@ -106,6 +106,9 @@ Frame = Annotated[int, Meta(ge=0, le=MAX_FRAMES)]
 ChunkIndex = Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
 Side = Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Moment = Annotated[float, Meta(ge=0, le=1e11)]
+"""Seconds since 1970."""
+
 Timeout = Annotated[float, Meta(gt=0, le=3600)]
 RatePart = Annotated[int, Meta(ge=1, le=10**9)]
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +36,7 @@ from hfdask.core.fields import (
     HeaderValue,
     Line,
     Method,
+    Moment,
     Path,
     RatePart,
     Seconds,
@@ -48,13 +50,16 @@ from hfdask.core.fields import (
     misfit,
 )
 from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
-from hfdask.core.tables import chunk_row, facts, html_table
-from hfdask.core.values import Value
+from hfdask.core.tables import chunk_row
+from hfdask.core.values import Value, built
 from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 6
+if TYPE_CHECKING:
+    from hfdask.views.perf import Perf
+
+PROTOCOL = 7
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]
@@ -92,6 +97,8 @@ class ChunkRange(Value, frozen=True):
         Frames of the whole video.
     key : str
         Digest of everything that can affect these frames (`hfdask.planning.content_keys`).
+    cost : int
+        Expected work, in works of a frame in which nothing changes (`hfdask.core.costs`); 0 if it is not known.
     frames : int
         Number of frames.
     """
@@ -100,6 +107,7 @@ class ChunkRange(Value, frozen=True):
     start: Frame
     end: Frame
     key: Digest = ""
+    cost: Count = 0
 
     @property
     def frames(self) -> int:
@@ -173,7 +181,8 @@ class Sweep(Value, frozen=True):
     """Observations of planning along the timeline (``sweep.json``). Times differ from run to run.
 
     The lists have an entry for each of ``frames``: if the page moved anything since the entry before, if the compositor
-    had anything new to draw (None if it was not asked; in screenshot mode it never is), and the wall seconds.
+    had anything new to draw (None if it was not asked; in screenshot mode it never is), the bytes of its PNG (None if no
+    picture was taken; if one was, ``damage`` says if it differs from the last one), and the wall seconds.
     """
 
     LIMIT: ClassVar[int] = 2**31
@@ -182,10 +191,11 @@ class Sweep(Value, frozen=True):
     frames: Annotated[tuple[Frame, ...], Meta(max_length=MAX_FRAMES)]
     moved: tuple[bool, ...]
     damage: tuple[bool | None, ...]
+    pictures: tuple[Size | None, ...]
     seconds: tuple[Seconds, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.frames) == len(self.moved) == len(self.damage) == len(self.seconds):
+        if {*map(len, (self.moved, self.damage, self.pictures, self.seconds))} != {len(self.frames)}:
             raise ValueError("its lists do not have one entry for each frame")
 
 
@@ -522,9 +532,25 @@ class FrameRecord(Value, frozen=True):
     damage : tuple of bool
         True if the compositor drew anything new. The other frames are static.
     seconds : tuple of float
-        Wall seconds to capture the frames.
+        Wall seconds to capture the frames. The next two lists are parts of it, and the rest is for the picture.
+    decode : tuple of float
+        Wall seconds of waiting for decoded frames of source videos. They are decoded ahead.
+    seek : tuple of float
+        Wall seconds in which the page went to the frames.
+    encode : tuple of float
+        Wall seconds in which pictures were decoded, digested and encoded, while later ones were captured. The encoder
+        looks ahead, so a part of a frame's encoding may be counted for a later frame.
+    taken : tuple of bool
+        True if a picture was taken. It may have turned out to be equal to the one before: then ``damage`` is false.
+    sizes : tuple of int
+        Bytes of the frames' packets, as the encoder gave them.
     messages : tuple of str
         What the page said.
+
+    Notes
+    -----
+    ``decode``, ``seek``, ``encode``, ``taken`` and ``sizes`` are empty in records of chunks that were rendered before
+    these lists existed.
     """
 
     LIMIT: ClassVar[int] = 2**28
@@ -535,9 +561,16 @@ class FrameRecord(Value, frozen=True):
     damage: Annotated[tuple[bool, ...], Meta(max_length=MAX_RECORD_FRAMES)]
     seconds: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_RECORD_FRAMES)]
     messages: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
+    decode: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_RECORD_FRAMES)] = ()
+    seek: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_RECORD_FRAMES)] = ()
+    encode: Annotated[tuple[Seconds, ...], Meta(max_length=MAX_RECORD_FRAMES)] = ()
+    taken: Annotated[tuple[bool, ...], Meta(max_length=MAX_RECORD_FRAMES)] = ()
+    sizes: Annotated[tuple[Size, ...], Meta(max_length=MAX_RECORD_FRAMES)] = ()
 
     def __post_init__(self) -> None:
-        if not len(self.digests) == len(self.damage) == len(self.seconds):
+        frames = len(self.digests)
+        later = {len(each) for each in (self.decode, self.seek, self.encode, self.taken, self.sizes)}
+        if not frames == len(self.damage) == len(self.seconds) or later not in ({0}, {frames}):
             raise ValueError("its lists do not have one entry for each frame")
 
 
@@ -598,6 +631,10 @@ class ChunkResult(Value, frozen=True):
         Frames that were equal to the frame before, and cost no picture.
     stages : dict of str to float
         Wall seconds by stage: materialise, boot, capture, encode, upload. Capture and encode run at the same time.
+    began : float
+        Time at which the worker began, in seconds since 1970 by its own clock; 0 if it was not recorded.
+    seconds : float
+        Wall seconds of the whole chunk, until its files were uploaded; 0 if they were not recorded.
     warm : bool
         True if its browser was running before.
     worker, browser : str
@@ -612,6 +649,11 @@ class ChunkResult(Value, frozen=True):
         Frames that were captured again and compared, before this chunk of another plan was reused.
     browser_bytes : int
         Peak memory of its browser, as measured, in bytes.
+    cpu_seconds : float
+        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the thread that
+        encoded it. Playwright's driver, and threads that decode source videos, are left out.
+    uploaded : int
+        Bytes of its files: video, frame record and pictures at the seams.
     frames : int
         Number of frames.
     """
@@ -639,6 +681,10 @@ class ChunkResult(Value, frozen=True):
     reused: bool = False
     checked: Frame = 0
     browser_bytes: Count = 0
+    began: Moment = 0.0
+    seconds: Seconds = 0.0
+    cpu_seconds: Seconds = 0.0
+    uploaded: Size = 0
 
     def __post_init__(self) -> None:
         if self.end <= self.start:
@@ -718,6 +764,36 @@ class Finding(Value, frozen=True):
         ]
 
 
+class Cost(Value, frozen=True):
+    """The work of a render's chunks.
+
+    Planning and assembly are left out, because they run beside the chunks, mostly on the driver. So are workers
+    without work.
+
+    Attributes
+    ----------
+    worker_seconds : float
+        Wall seconds that workers give to chunks.
+    cpu_seconds : float
+        CPU seconds of chunks, as in `ChunkResult.cpu_seconds`.
+    bytes_moved : int
+        Bytes that are written to stores and read from them: files of chunks, their videos again for assembly, and the
+        finished video. The project's files, which each machine fetches once, are left out.
+    """
+
+    worker_seconds: Seconds
+    cpu_seconds: Seconds
+    bytes_moved: Count
+
+    def money(self, price: float) -> float:
+        """Return the price of the worker seconds, in the unit of ``price``, which is for one worker and an hour."""
+        return self.worker_seconds / 3600 * price
+
+    def __str__(self) -> str:
+        seconds = f"{self.worker_seconds:.1f} worker seconds, {self.cpu_seconds:.1f} CPU seconds"
+        return f"{seconds}, {self.bytes_moved / 1e6:.1f} MB moved"
+
+
 class RenderResult(Value, frozen=True):
     """A finished, verified video.
 
@@ -751,6 +827,10 @@ class RenderResult(Value, frozen=True):
         URL of the certificate, if one was requested.
     planned_on, assembled_on : str
         Addresses of the workers that planned and assembled; empty if the driver did.
+    cost : Cost
+        The work of the chunks that this call rendered, without reused chunks.
+    frame_rows : bytes
+        The numbers of all frames, for ``perf.frames``; empty if there are more than 500,000 frames.
     """
 
     output: str
@@ -773,6 +853,49 @@ class RenderResult(Value, frozen=True):
     certificate: str | None = None
     planned_on: str = ""
     assembled_on: str = ""
+    frame_rows: bytes = b""
+
+    @property
+    def perf(self) -> Perf:
+        """Timings of the chunks and the frames, as data frames and as plots."""
+        from hfdask.views.perf import Perf
+
+        return Perf(self)
+
+    def report(self, url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> str:
+        """Write one HTML file that shows this render: pictures, stages, chunks, slow frames, warnings. It works offline.
+
+        Parameters
+        ----------
+        url : str or path
+            The file: any fsspec URL.
+        storage_options : mapping, optional
+            Arguments of the file systems of this URL and of the video's.
+
+        Returns
+        -------
+        str
+            The file's place.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas or matplotlib are not installed.
+        OutputNotWritableError, StoreError, StoreRefusedError
+        """
+        from hfdask.views.report import write_report
+
+        return write_report(self, url, storage_options)
+
+    @property
+    def cost(self) -> Cost:
+        rendered = [chunk for chunk in self.chunks if not chunk.reused]
+        read = sum(chunk.size for chunk in self.chunks)
+        return Cost(
+            worker_seconds=sum(chunk.seconds for chunk in rendered),
+            cpu_seconds=sum(chunk.cpu_seconds for chunk in rendered),
+            bytes_moved=sum(chunk.uploaded for chunk in rendered) + read + self.size,
+        )
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one flat dictionary for each chunk, as for ``pandas.DataFrame(result.to_rows())``.
@@ -782,8 +905,16 @@ class RenderResult(Value, frozen=True):
         """
         return [chunk_row(chunk) for chunk in self.chunks]
 
+    def __repr__(self) -> str:
+        return (
+            f"<RenderResult {self.output}: {self.frames} frames of {self.width}x{self.height} at {self.fps} fps "
+            f"in {len(self.chunks)} chunks, {self.size / 1e6:.2f} MB>"
+        )
+
     def _repr_html_(self) -> str:
-        return html_table(facts(self), self.output)
+        from hfdask.views.result import result_html
+
+        return result_html(self)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -817,7 +948,7 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     if len(data) > limit:
         raise PlanCorruptError(f"{what} has {len(data)} bytes, more than the {limit} of its kind", document=what)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=built(kind))
     except RecursionError:
         problem = "it is nested too deeply"
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: invalid UTF-8

@@ -12,6 +12,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hfdask.media.captured import Picture
 
 
 class Observer:
@@ -29,15 +33,29 @@ class Observer:
     def progress(self, done: int, total: int) -> None:
         """Take note of finished frames of a chunk. It is called from the calling thread."""
 
+    def frame(self, index: int, picture: Picture | None, seconds: float) -> None:
+        """Take note of a frame of a chunk: its number in the video, its picture, and the wall seconds of its capture.
+
+        ``picture`` is None if the frame equals the one before. It is called from the calling thread, before `progress`.
+        """
+
     def cancelled(self) -> bool:
         """Return true to end the primitive with `RenderCancelledError`. It is asked a few times a second."""
         return False
 
 
 class StageClock:
-    """Add up wall seconds by stage name, and meter them with the observer."""
+    """Add up wall seconds by stage name, and meter them with the observer.
+
+    Attributes
+    ----------
+    began : float
+        Time at which the clock was made, in seconds since 1970 by this machine's clock.
+    """
 
     def __init__(self, observer: Observer) -> None:
+        self.began = time.time()
+        self._started = time.perf_counter()
         self.seconds: dict[str, float] = {}
         self._observer = observer
 
@@ -49,6 +67,11 @@ class StageClock:
                 yield
         finally:
             self.add(stage, time.perf_counter() - began)
+
+    @property
+    def elapsed(self) -> float:
+        """Wall seconds since the clock was made."""
+        return time.perf_counter() - self._started
 
     def add(self, stage: str, seconds: float) -> None:
         """Count seconds that were measured elsewhere."""

@@ -18,8 +18,10 @@ import stat
 import tempfile
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
@@ -69,6 +71,13 @@ def scratch_subfolder(kind: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def nameless_file(owner: object) -> IO[bytes]:
+    """Return a file without a name, which is gone when its owner is, or when this process ends in any way."""
+    file = tempfile.TemporaryFile(dir=scratch_folder())  # noqa: SIM115 - its owner's end closes it
+    weakref.finalize(owner, file.close)
+    return file
 
 
 @contextlib.contextmanager

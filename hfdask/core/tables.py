@@ -53,9 +53,6 @@ def facts(result: RenderResult) -> Iterator[tuple[str, str]]:
     different = [str(seam.frame) for seam in result.seams if not seam.equal]
     where = f": frames {', '.join(different)}" if different else ""
     yield "seams", f"{len(result.seams)}, {len(different)} of them different{where}"
-    for stage, seconds in result.stages.items():
-        summed = ", chunks summed" if stage in CHUNK_STAGES else ""
-        yield stage, f"{seconds:.2f} s{summed}"
     if result.findings:
         yield "findings", str(len(result.findings))
     for warning in result.warnings:

@@ -24,6 +24,8 @@ class Plan:
         Messages of the page during planning, besides ``manifest.warnings``. Empty for a plan that was only opened.
     findings : tuple of Finding
         Findings of the check during planning. They are not part of the plan.
+    split : str
+        How the frames were split into chunks, and why. Empty for a plan that was only opened.
     storage_options : mapping or None
         Arguments of the plan's file system, which include credentials that were in its URL.
     """
@@ -33,6 +35,7 @@ class Plan:
     stages: dict[str, float] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    split: str = ""
 
     @classmethod
     def open(cls, url: Place, storage_options: StorageOptions | None = None) -> Plan:
@@ -76,6 +79,11 @@ class Plan:
             If the plan has no chunk of this number.
         """
         return self.location.chunk(self.manifest.chunk(index))
+
+    def _repr_html_(self) -> str:
+        from hfdask.views.timeline import plan_html
+
+        return plan_html(self)
 
     def __repr__(self) -> str:
         m = self.manifest

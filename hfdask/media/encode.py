@@ -130,6 +130,11 @@ class ChunkEncoder:
     frames : int
         Length of the chunk.
 
+    Attributes
+    ----------
+    sizes : list of int
+        Bytes of the packets that are in the file so far, in the order of the frames.
+
     Raises
     ------
     EncodeError
@@ -151,6 +156,7 @@ class ChunkEncoder:
         self._repeated: deque[bool] = deque()
         self._written = 0
         self._encoded = 0
+        self.sizes: list[int] = []
         self._done = False
         self._container = av.open(str(path), "w", format=settings.container, options=muxer_options(settings))
         try:
@@ -331,6 +337,7 @@ class ChunkEncoder:
         packet.pts = packet.dts = self._written
         packet.duration = 1
         packet.is_keyframe = self._written == 0
+        self.sizes.append(packet.size)
         self._container.mux(packet)
         self._written += 1
 

@@ -57,6 +57,18 @@ def moving_streams(file: InputContainer) -> list[VideoStream]:
     return [stream for stream in file.streams.video if not stream.disposition & _PICTURE]
 
 
+def packet_sizes(path: Path) -> tuple[int, ...]:
+    """Return the bytes of each frame of a video file's first stream, in the order of the file.
+
+    Raises
+    ------
+    av.FFmpegError
+        If it cannot be read.
+    """
+    with open_media(path) as file:
+        return tuple(packet.size for packet in packets_of(file, file.streams.video[0]))
+
+
 def earliest_start(file: InputContainer) -> Fraction:
     """Return the time, in seconds of the file's clock, at which its first stream of pictures or sound begins."""
     starts = [

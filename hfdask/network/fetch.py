@@ -79,13 +79,9 @@ class Fetcher:
         self._left = self.limits.total
         self._requests_left = self.limits.requests
         self._sessions = AsyncExitStack()
+        self._clients: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Fetcher:
-        # The check of the socket is decisive; the earlier check of all addresses of a name only gives a better message.
-        guard = {"resolver": _PublicResolver(), "socket_factory": public_socket}
-        trust = ssl.create_default_context()
-        self._guarded = await self._sessions.enter_async_context(_session(trust, **guard))
-        self._open = await self._sessions.enter_async_context(_session(trust))
         return self
 
     async def __aexit__(
@@ -138,7 +134,7 @@ class Fetcher:
 
     async def _once(self, request: Request) -> Fetched:
         url = normal_url(request.url)
-        session, proxy = self._client(url)
+        session, proxy = await self._client(url)
         try:
             async with session.request(
                 request.method,
@@ -154,7 +150,7 @@ class Fetcher:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _explained(error) from None  # the text of these may hold the whole URL
 
-    def _client(self, url: URL) -> tuple[aiohttp.ClientSession, str | None]:
+    async def _client(self, url: URL) -> tuple[aiohttp.ClientSession, str | None]:
         """Return the client for a URL, and the proxy to use."""
         host = normal_host(url.raw_host or "")
         allowed = host in self._allowed
@@ -162,7 +158,17 @@ class Fetcher:
             require_public_host(url)
         proxies = getproxies()
         proxy = None if proxy_bypass(host) else proxies.get(url.scheme) or proxies.get("all")
-        return self._open if allowed or proxy else self._guarded, proxy
+        return await self._session(guarded=not (allowed or proxy)), proxy
+
+    async def _session(self, *, guarded: bool) -> aiohttp.ClientSession:
+        """Return a client, made at its first use: the trusted certificates take longer to read than a short page to load."""
+        if guarded not in self._clients:
+            # The check of the socket is decisive; the earlier check of all addresses of a name only gives a better
+            # message.
+            guard = {"resolver": _PublicResolver(), "socket_factory": public_socket} if guarded else {}
+            self._clients[guarded] = _session(ssl.create_default_context(), **guard)
+            await self._sessions.enter_async_context(self._clients[guarded])
+        return self._clients[guarded]
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

@@ -127,6 +127,11 @@ class Recorder:
         """Return all records, in an order that does not depend on time."""
         return tuple(sorted((resource for resource, _ in self._resources.values()), key=lambda each: each.key))
 
+    @property
+    def used(self) -> bool:
+        """True if anything was asked."""
+        return bool(self._answers)
+
     async def answer(self, request: Request) -> Answer:
         """Return the answer to a request, and fetch it if it is the first of its kind; see `Source`."""
         if request.kind != "media":

@@ -55,11 +55,9 @@ class Typefaces:
         Without a change of text, a style or an animation can still bring a new font. To find that costs a walk through
         the page.
         """
+        wanted = "(__hfdaskText.changed(), true)" if always else "__hfdaskText.changed()"
         async with self._session.deadline_for_fonts():
-            changed = understood(await self._value("__hfdaskText.changed()"), bool, "its text")
-            if not (changed or always):
-                return
-            await self._ask("__hfdaskText.fresh()")
+            await self._ask(f"({wanted} ? __hfdaskText.fresh() : [])")
 
     async def finish(self) -> tuple[Use, ...]:
         """Return all uses that were found. This adds elements to the page, so no frame can be captured afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -64,9 +64,13 @@ class Mixer:
     def __init__(self, store: Store, snapshot: Snapshot, environment: Environment) -> None:
         self._store = store
         self._snapshot = snapshot
-        self._made_with = {
-            "pyav": environment.pyav,
-            "ffmpeg": environment.ffmpeg,
+        self._environment = environment
+
+    @cached_property
+    def _made_with(self) -> dict[str, str]:
+        return {
+            "pyav": self._environment.pyav,
+            "ffmpeg": self._environment.ffmpeg,
             **{name: line(version(name)) for name in _LIBRARIES},
         }
 

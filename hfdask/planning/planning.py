@@ -7,7 +7,7 @@ here. The manifest is written last, so a folder with a `plan.json` is a complete
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Unpack
 
@@ -17,16 +17,13 @@ from msgspec import Meta
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode, planning_mode
 from hfdask.browser.environment import current_environment
-from hfdask.checking.check import check_project
-from hfdask.checking.page import open_lint_page
+from hfdask.checking.check import check_frozen
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.fields import MAX_FILES, Path, clipped
 from hfdask.core.forks import worked
-from hfdask.core.frames import chunk_ranges
 from hfdask.core.model import (
     PROTOCOL,
     Artifact,
-    ChunkRange,
     Finding,
     Manifest,
     PageSettings,
@@ -40,19 +37,22 @@ from hfdask.core.model import (
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
-from hfdask.errors import InvalidConfigError, PlanError, ProjectError
-from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
+from hfdask.errors import ProjectError
+from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
-from hfdask.manifest.reading import read_manifest, require_consistent
+from hfdask.manifest.reading import require_consistent
 from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.costs import costs_in
+from hfdask.planning.film import Film
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
+from hfdask.planning.splitting import split
 from hfdask.project.files import Project, freeze_files, local_project
 from hfdask.project.settings import with_project_file
-from hfdask.store import Place, Snapshot, StorageOptions, Store
+from hfdask.store import Place, Snapshot, StorageOptions
 
 
 @worked
@@ -67,6 +67,7 @@ def plan(
 ) -> Plan:
     """Freeze a project into a plan.
 
+    Chunks have equal length or equal expected cost, whichever is expected to end sooner (docs/plan-format.md, "Chunks").
     If there is a plan at the URL and some of its chunks can be reused, the new plan keeps its ranges of frames, unless
     the configuration asks for others. The number of workers does not matter then.
 
@@ -102,10 +103,12 @@ def plan_with(
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
     listen: bool = True,
+    film: Film | None = None,
 ) -> Plan:
     """Plan with the options that a caller gave.
 
-    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound.
+    ``slots`` is the default of ``workers``, 0 for none. Without ``listen``, the plan has no sound. A ``film`` gets the
+    pictures of a page that can be filmed (`hfdask.planning.film`).
     """
     clock = StageClock(observer or Observer())
     location = PlanLocation.of(plan_url, storage_options)
@@ -115,7 +118,7 @@ def plan_with(
         with clock("compile"):
             frozen = freeze(folder, config, snapshot)
         files = {each.path: snapshot.file(each.sha256) for each in frozen.artifacts}
-        return seal(frozen, files, location, snapshot, config, clock, listen=listen)
+        return seal(frozen, files, location, snapshot, config, clock, listen=listen, film=film)
 
 
 class FrozenProject(Value, frozen=True):
@@ -165,6 +168,8 @@ def seal(
     *,
     published: bool = False,
     listen: bool = True,
+    film: Film | None = None,
+    whole: int = 0,
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -176,12 +181,16 @@ def seal(
         True if they are already in the plan's store.
     listen : bool
         False for a plan without sound.
+    film : Film, optional
+        Gets the pictures of a page that can be filmed.
+    whole : int
+        A video of at most this number of frames is one chunk, whatever the options are.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
     with clock("check"):
         environment = current_environment()
-        findings = _check(found, options)
+        findings = _check(frozen, found, options, environment.browser)
     with clock("probe"):
         mode = planning_mode(capture_mode(options.capture))
         width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
@@ -196,7 +205,9 @@ def seal(
             frame_timeout=float(options.frame_timeout),
         )
         try:
-            probed = browser_thread().run(probe(files, found.entry, page, fps, options, clock, listen=listen))
+            probed = browser_thread().run(
+                probe(files, found.entry, page, fps, options, clock, listen=listen, film=film)
+            )
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
@@ -230,11 +241,9 @@ def seal(
             sound=sound,
             warnings=clipped(probed.warnings),
         )
+        costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)
-        again = _chunks(_earlier_ranges(store, options, probed.frames), key)
-        finished = location.child(CHUNKS).store().names() if again else {}
-        used = any(f"{chunk.file}.json" in finished for chunk in again)
-        chunks = again if used else _chunks(options.ranges(probed.frames), key)
+        chunks, why = split(location, options, probed.frames, costs, key, whole=whole)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -243,7 +252,7 @@ def seal(
             mixer.keep(sound)
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
-    return Plan(location, manifest, clock.rounded(), probed.messages, findings)
+    return Plan(location, manifest, clock.rounded(), probed.messages, findings, why)
 
 
 def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
@@ -296,25 +305,10 @@ def _asked(artifacts: Iterable[Artifact], probed: Probe) -> set[str]:
     return own | {each.sha256 for each in probed.resources if each.key in probed.asked}
 
 
-def _chunks(ranges: Iterable[tuple[int, int]], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
-    unnamed = (ChunkRange(index=index, start=start, end=end) for index, (start, end) in enumerate(ranges))
-    return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)
-
-
-def _earlier_ranges(store: Store, options: RenderConfig, frames: int) -> list[tuple[int, int]]:
-    """Return the ranges of the existing plan for a video of ``frames`` frames, unless the options ask for others."""
-    if options.chunk_size or options.target_chunk_frames or options.max_chunks:
-        return []
-    try:
-        return chunk_ranges(frames, size=read_manifest(store).chunks[0].frames)
-    except (PlanError, InvalidConfigError):
-        return []
-
-
-def _check(found: Project, options: RenderConfig) -> tuple[Finding, ...]:
+def _check(frozen: FrozenProject, found: Project, options: RenderConfig, browser: str) -> tuple[Finding, ...]:
     if options.check == "off":
         return ()
-    with open_lint_page(planning_mode(capture_mode(options.capture))) as page:
-        report = check_project(found, page, options.variables)
+    mode = planning_mode(capture_mode(options.capture))
+    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options.variables)
     report.require(options.check)
     return report.findings

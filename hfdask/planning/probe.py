@@ -15,6 +15,7 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.answers import Lacking, Report, ToldMedium, ToldSounds
+from hfdask.browser.capture import picture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
@@ -33,9 +34,9 @@ from hfdask.errors import (
     VariableError,
 )
 from hfdask.fonts.configuration import FontSetup, plan_font_set
-from hfdask.network.fetch import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
+from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
 from hfdask.planning.fitness import LEAST_MOVING, frames_to_compare, is_worth_it, why_not_canvas
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
@@ -46,9 +47,7 @@ from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
 MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
 MAX_DRAWN = 15
-"""Number of frames of a sweep that are also drawn."""
-
-_PATIENCE = Limits().seconds + 5
+"""Number of frames of a sweep that are also drawn. Of longer videos than `MAX_SWEPT` frames, their pictures are taken."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,22 @@ async def probe(
     clock: StageClock,
     *,
     listen: bool = True,
+    film: Film | None = None,
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
     ``page`` and ``fps`` have what is assumed. Without ``listen``, its sound does not matter.
 
-    Then go through its timeline in the same page, which is never captured. A browser that dies is replaced once,
-    because nothing else retries planning.
+    Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
+    ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
     """
     fps = fps if options.fps is None else parse_fps(options.fps)
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
-            seen, page, fps = await _looks(files, entry, page, fps, options, clock, recorder, sources, listen=listen)
+            seen, page, fps = await _looks(
+                files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film
+            )
             page = msgspec.structs.replace(page, gives_up=seen.loaded.gives_up, durations=seen.durations)
             mode, told = await _way(files, entry, page, fps, options, recorder, seen)
     report, loaded, world = seen.report, seen.loaded, seen.world
@@ -215,10 +217,13 @@ async def _looks(
     sources: Sources,
     *,
     listen: bool,
+    film: Film | None,
 ) -> tuple[_Look, PageSettings, Fraction]:
     for attempt in range(2):
         last = bool(attempt)
-        look = partial(_look, files, entry, page, fps, options, clock, recorder, sources, last=last, listen=listen)
+        look = partial(
+            _look, files, entry, page, fps, options, clock, recorder, sources, last=last, listen=listen, film=film
+        )
         try:
             seen = await look()
         except (BrowserCrashError, CaptureError):
@@ -241,11 +246,12 @@ async def _look(
     *,
     last: bool,
     listen: bool,
+    film: Film | None,
 ) -> _Look:
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
 
-    async with browser_thread().pool.opened(page.capture_mode, None, enter) as (session, _):
+    async with browser_thread().pool.opened(page.capture_mode, None, enter) as (session, warm):
         await session.debug()
         typefaces = Typefaces(session)
         await typefaces.begin()
@@ -263,10 +269,12 @@ async def _look(
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        long = bool(visits) and frame_count(report.duration, rate) >= LEAST_MOVING
-        scans = options.capture == "canvas" or (options.capture == "auto" and long)
-        unfit: set[str] | None = set() if scans else None
-        swept = await _sweep(session, visits, loaded, typefaces, _starts(report, rate), on, unfit)
+        unfit = set[str]() if _may_be_canvas(report, rate, visits, options) else None
+        # A film is captured as the page was planned, so not if the plan may say otherwise.
+        wanted = fits and options.sweep in (None, 1) and unfit is None
+        if film is not None and not (wanted and can_be_filmed(session, loaded, media, recorder)):
+            film = None
+        swept, filmed = await _walk(session, report, visits, rate, options, loaded, typefaces, on, unfit, film)
         after, _ = await _told_media(session)
         new, late = changed_media(media, after)
         if new:
@@ -284,10 +292,12 @@ async def _look(
                 unvisited = () if visits else frames_to_sweep(frames, None)
                 volumes = await read_volumes(session, heard, scenes, frames, rate, unvisited)
             if scenes or volumes:
-                await session.drain(_PATIENCE, loaded.abandoned)
-        clock.move("probe", "sweep", time.perf_counter() - began)
+                await session.drain(PATIENCE, loaded.abandoned)
+        clock.move("probe", "capture" if filmed else "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
+        if film is not None and filmed and not (late or recorder.used):
+            await film.end(session, warm=warm)
         uses = await typefaces.finish() if fits or last else ()
         world, messages = session.chromium.fonts, session.log.messages
         return _Look(
@@ -308,6 +318,12 @@ async def _look(
             world=world,
             fits=fits,
         )
+
+
+def _may_be_canvas(report: Report, fps: Fraction, visits: tuple[int, ...], options: RenderConfig) -> bool:
+    """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
+    long = bool(visits) and frame_count(report.duration, fps) >= LEAST_MOVING
+    return options.capture == "canvas" or (options.capture == "auto" and long)
 
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:
@@ -341,6 +357,26 @@ def _starts(report: Report, fps: Fraction) -> set[int]:
     return {math.ceil(Fraction(clip.start) * fps - Fraction(1, 10**6)) for clip in report.clips}
 
 
+async def _walk(
+    session: PageSession,
+    report: Report,
+    visits: tuple[int, ...],
+    fps: Fraction,
+    options: RenderConfig,
+    loaded: Loaded,
+    typefaces: Typefaces,
+    on: dict[int, frozenset[str]] | None,
+    unfit: set[str] | None,
+    film: Film | None,
+) -> tuple[Sweep, bool]:
+    """Go through the timeline; return a record of it, and true if the pictures were taken and can be used."""
+    if visits and film is not None:
+        frames = frame_count(report.duration, fps)
+        if await film.begin(session.settings, options, fps, frames):
+            return await film_page(session, frames, loaded, typefaces, film)
+    return await _sweep(session, visits, loaded, typefaces, _starts(report, fps), on, unfit), False
+
+
 async def _sweep(
     session: PageSession,
     frames: tuple[int, ...],
@@ -353,36 +389,57 @@ async def _sweep(
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
-    of these and of first frames of clips is read for its fonts; of other frames, only changed text. ``on`` gets the
-    videos whose scene can be seen at each frame, and ``unfit`` what a capture from a canvas would draw wrong, unless they
-    are None.
+    is read for its fonts. If frames are skipped, this is only done at the drawn frames and at first frames of clips; at
+    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``unfit`` what
+    a capture from a canvas would draw wrong, unless they are None.
+
+    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 25 ms more than a
+    drawing, and a short video gains nothing from that.
     """
     await typefaces.look()
     moved: list[bool] = []
     damage: list[bool | None] = []
+    pictures: list[int | None] = []
     seconds: list[float] = []
-    every = math.ceil(len(frames) / MAX_DRAWN)
+    every = math.ceil(len(frames) / MAX_DRAWN) or 1
+    spread = {*frames[::every], *frames[-1:]}
+    every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.draws_on_request
-    for number, frame in enumerate(frames):
+    takes = draws and bool(frames) and frames[-1] >= MAX_SWEPT
+    last = b""
+    for frame in frames:
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):
             moved.append(await session.seek(frame, layout=True))
-            drawn = draws and (number % every == 0 or frame == frames[-1])
-            damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+            drawn = draws and frame in spread
+            if drawn and takes:
+                before, last = last, await picture(session)
+                damage.append(last != before)
+                pictures.append(len(last))
+            else:
+                damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+                pictures.append(None)
         seconds.append(round(time.perf_counter() - began, 5))
         if on is not None:
             on[frame] = await session.scenes_on()
-        whole = number % every == 0 or frame in starts or frame == frames[-1]
-        await typefaces.look(always=whole)
+        whole = frame in spread or frame in starts
+        await typefaces.look(always=every_frame or whole)
         if unfit is not None and whole:
             unfit.update(await session.unfit())
         if session.in_flight:
-            await session.drain(_PATIENCE)
+            await session.drain(PATIENCE)
     if unfit is not None and not frames:
         unfit.update(await session.unfit())
     if frames:
-        await session.drain(_PATIENCE, loaded.abandoned)
-    return Sweep(plan_hash="", frames=frames, moved=tuple(moved), damage=tuple(damage), seconds=tuple(seconds))
+        await session.drain(PATIENCE, loaded.abandoned)
+    return Sweep(
+        plan_hash="",
+        frames=frames,
+        moved=tuple(moved),
+        damage=tuple(damage),
+        pictures=tuple(pictures),
+        seconds=tuple(seconds),
+    )
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:

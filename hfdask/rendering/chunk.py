@@ -14,14 +14,14 @@ import msgspec
 
 from hfdask.browser.environment import require_environment
 from hfdask.core.forks import worked
-from hfdask.core.model import ChunkResult, pretty_json
+from hfdask.core.model import ChunkResult
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.rendering.pipeline import ChunkWork, render
 from hfdask.rendering.plan_page import PlanPage
-from hfdask.rendering.record import result_of, upload
+from hfdask.rendering.record import commit
 from hfdask.rendering.reuse import finished_chunk, take_over
 from hfdask.store import Place, StorageOptions, disk_full_at, split_output
 
@@ -89,14 +89,9 @@ def render_chunk(
             require_environment(manifest.environment)
             plan_page = held.enter_context(PlanPage.of(store, manifest, range(max(0, chunk.start - 1), chunk.end)))
         path = held.enter_context(scratch_subfolder("chunk")) / "chunk.mp4"
-        work = ChunkWork(manifest, chunk, plan_page, path, damage_test)
+        work = ChunkWork(manifest=manifest, chunk=chunk, plan_page=plan_page, path=path, damage_test=damage_test)
         if known and (taken := take_over(work, known, output, name, clock, observer)):
             return taken
         with disk_full_at(path):
             render(work, clock, observer)
-        with clock("upload"):
-            upload(work, output, name)
-        result = result_of(work, clock, observer, output.url_of(name))
-        with clock("upload"):
-            output.put(name + ".json", pretty_json(result))
-        return result
+        return commit(work, manifest, chunk, output, name, clock, observer)

@@ -10,10 +10,10 @@ import asyncio
 import concurrent.futures
 import contextlib
 import queue
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
@@ -21,42 +21,36 @@ from hfdask.browser.loop import BrowserThread
 from hfdask.core.model import ChunkRange, Manifest
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, PageTimeoutError, RenderCancelledError
-from hfdask.media.captured import Picture
 from hfdask.media.encode import ChunkEncoder
 from hfdask.rendering.plan_page import PlanPage
+from hfdask.rendering.recording import Recording
 
 CHANNEL_FRAMES = 8
 """Maximum number of pictures that wait for the encoder."""
 
 _POLL = 0.1
 _DONE = object()
+_END = object()
 
 
-@dataclass
-class ChunkWork:
-    """State of a chunk that is being rendered."""
+@dataclass(kw_only=True)
+class ChunkWork(Recording):
+    """State of a chunk that is being rendered; ``opened`` is true once its page was ready."""
 
     manifest: Manifest
     chunk: ChunkRange
     plan_page: PlanPage
-    path: Path
     damage_test: bool
-    digests: list[str] = field(default_factory=list)
-    damage: list[bool] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    before: Picture | None = None
-    last: Picture | None = None
-    warm: bool = False
     opened: bool = False
-    browser_bytes: int = 0
 
 
 def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
     """Capture and encode the chunk to ``work.path``."""
+    began = time.thread_time()
     thread = browser_thread()
     channel = _Channel(thread)
     future = thread.submit(_capture(work, channel, clock))
+    future.add_done_callback(channel.end)
     try:
         with observer.meter("boot"):
             channel.take(future, observer)
@@ -67,8 +61,10 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
             _encode(work, encoder, channel.frames(future, observer), clock, observer)
             with clock("encode"):
                 encoder.close()
+            work.sizes = encoder.sizes
         thread.result(future)
     finally:
+        work.cpu_seconds += time.thread_time() - began
         if future.cancel():
             # Wait until the browser is returned before the next chunk leases one.
             concurrent.futures.wait([future], timeout=10)
@@ -77,21 +73,14 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
 def _encode(
     work: ChunkWork, encoder: ChunkEncoder, frames: Iterator[Frame], clock: StageClock, observer: Observer
 ) -> None:
-    shown = ""  # digest of the frame before
     for frame in frames:
         with clock("encode"):
             if frame.index < work.chunk.start:
                 assert frame.picture is not None  # the first captured frame always has a picture
                 work.before = work.last = frame.picture.keep()
-                shown = work.before.digest
                 continue
-            # A chunk whose first frame equals the frame before it still has to encode a picture.
-            picture = frame.picture or (None if work.digests else work.last)
-            digest = encoder.repeat() if picture is None else encoder.encode(picture)
-        work.digests.append(digest)
-        work.damage.append(digest != shown)
-        work.last, shown = frame.picture or work.last, digest
-        work.seconds.append(round(frame.seconds, 5))
+            work.encode(frame, encoder)
+        observer.frame(frame.index, frame.picture, frame.seconds)
         observer.progress(len(work.digests), work.chunk.frames)
 
 
@@ -137,6 +126,7 @@ async def _frames(work: ChunkWork, first: int, announce: _Channel | None, clock:
             memory = session.chromium.memory
             memory.measure()
             work.browser_bytes = max(work.browser_bytes, memory.peak)
+            work.cpu_seconds += session.chromium.processes.cpu_seconds()
             clock.add("capture", loop.time() - ready)
 
 
@@ -152,6 +142,10 @@ class _Channel:
         await self._free.acquire()
         self._items.put(item)
 
+    def end(self, _: object) -> None:
+        """Wake the calling thread after the last item, so that it does not wait for the end of its poll."""
+        self._items.put(_END)
+
     def take(self, producer: concurrent.futures.Future[None], observer: Observer) -> object:
         """Return the next item, or None after the last one. Raise the producer's error, or `RenderCancelledError`."""
         while True:
@@ -160,10 +154,10 @@ class _Channel:
             except queue.Empty:
                 if observer.cancelled():
                     raise RenderCancelledError("the chunk was cancelled while it was rendered") from None
-                if producer.done() and self._items.empty():
-                    self._thread.result(producer)
-                    return None
                 continue
+            if item is _END:
+                self._thread.result(producer)
+                return None
             with contextlib.suppress(RuntimeError):  # the thread was closed, and nothing waits there
                 self._thread.loop.call_soon_threadsafe(self._free.release)
             return item

@@ -54,14 +54,19 @@ class PlanPage:
         MissingArtifactError, ArtifactDigestError, PlanCorruptError, StoreError
         """
         with materialised(store, manifest.objects, manifest.objects_for(frames)) as paths:
-            there = (each for each in manifest.resources if each.sha256 in paths)
-            yield cls(
-                manifest=manifest,
-                files={each.path: paths.get(each.sha256, _ABSENT) for each in manifest.artifacts},
-                network=Replay({each.key: (each, paths[each.sha256]) for each in there}),
-                videos={number: _planned(manifest.videos[number], paths) for number in manifest.shown_videos(frames)},
-                fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
-            )
+            yield cls.at(paths, manifest, frames)
+
+    @classmethod
+    def at(cls, paths: Mapping[str, Path], manifest: Manifest, frames: Collection[int]) -> PlanPage:
+        """Return what these frames need, given local, verified files of at least these objects by digest."""
+        there = (each for each in manifest.resources if each.sha256 in paths)
+        return cls(
+            manifest=manifest,
+            files={each.path: paths.get(each.sha256, _ABSENT) for each in manifest.artifacts},
+            network=Replay({each.key: (each, paths[each.sha256]) for each in there}),
+            videos={number: _planned(manifest.videos[number], paths) for number in manifest.shown_videos(frames)},
+            fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
+        )
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[tuple[PageSession, bool]]:
@@ -76,6 +81,8 @@ class PlanPage:
     async def _loaded(self, chromium: Chromium) -> AsyncIterator[PageSession]:
         manifest = self.manifest
         has_videos = bool(manifest.clips)
+        if chromium.pages:
+            chromium.processes.cpu_seconds()  # what it did for others does not count
         async with open_page(
             chromium, self.files, manifest.page, manifest.fps.fraction, self.network, profile=has_videos
         ) as session:

@@ -7,16 +7,33 @@ import socket
 from pathlib import Path
 
 from hfdask.core.fields import clipped
-from hfdask.core.model import ChunkResult, FrameRecord, canonical_json
+from hfdask.core.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.media.picture import digest_of
-from hfdask.rendering.pipeline import ChunkWork
+from hfdask.rendering.recording import Recording
 from hfdask.store import Store, concurrently, file_digest
 
 
-def upload(work: ChunkWork, output: Store, name: str) -> None:
+def commit(
+    work: Recording,
+    manifest: Manifest,
+    chunk: ChunkRange,
+    output: Store,
+    name: str,
+    clock: StageClock,
+    observer: Observer,
+) -> ChunkResult:
+    """Upload the files of a chunk that was just rendered, then its record; return that."""
+    with clock("upload"):
+        _upload(work, chunk, output, name)
+    result = _result_of(work, manifest, chunk, clock, observer, output.url_of(name))
+    with clock("upload"):
+        output.put(name + ".json", pretty_json(result))
+    return result
+
+
+def _upload(work: Recording, chunk: ChunkRange, output: Store, name: str) -> None:
     """Upload everything except the record, which commits the chunk."""
-    chunk = work.chunk
     output.delete(name + ".json")  # of a chunk that is replaced: no record may exist before its files
     record = FrameRecord(
         key=chunk.key,
@@ -24,6 +41,11 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
         digests=tuple(work.digests),
         damage=tuple(work.damage),
         seconds=tuple(work.seconds),
+        taken=tuple(work.taken),
+        decode=tuple(work.decode),
+        seek=tuple(work.seek),
+        encode=tuple(work.encode_seconds),
+        sizes=tuple(work.sizes),
         messages=clipped(work.messages),
     )
     files: dict[str, bytes | Path] = {name: work.path, name + ".frames.json": canonical_json(record)}
@@ -31,12 +53,14 @@ def upload(work: ChunkWork, output: Store, name: str) -> None:
         files[name + ".before.png"] = work.before.png
     assert work.last is not None  # a chunk has a frame
     files[name + ".last.png"] = work.last.png
+    work.uploaded = sum(len(item) if isinstance(item, bytes) else item.stat().st_size for item in files.values())
     concurrently(lambda item: output.put(*item), files.items())
 
 
-def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) -> ChunkResult:
+def _result_of(
+    work: Recording, manifest: Manifest, chunk: ChunkRange, clock: StageClock, observer: Observer, url: str
+) -> ChunkResult:
     """Make the record of a chunk that was just rendered."""
-    chunk, manifest = work.chunk, work.manifest
     return ChunkResult(
         plan_hash=manifest.plan_hash,
         key=chunk.key,
@@ -53,12 +77,16 @@ def result_of(work: ChunkWork, clock: StageClock, observer: Observer, url: str) 
         last_digest=work.digests[-1],
         static_frames=work.damage.count(False),
         stages=clock.rounded(),
+        began=round(clock.began, 3),
+        seconds=round(clock.elapsed, 4),
         warm=work.warm,
         worker=worker_name(observer),
         browser=manifest.environment.browser,
         messages=len(work.messages),
         attempt=observer.attempt,
         browser_bytes=work.browser_bytes,
+        cpu_seconds=round(work.cpu_seconds, 4),
+        uploaded=work.uploaded,
     )
 
 

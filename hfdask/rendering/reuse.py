@@ -103,6 +103,8 @@ def take_over(
             url=output.url_of(name),
             before_digest=digests[0] if before else None,
             stages=clock.rounded(),
+            began=round(clock.began, 3),
+            seconds=round(clock.elapsed, 4),
             warm=warm,
             worker=worker_name(observer),
             attempt=observer.attempt,

@@ -125,10 +125,18 @@ class Snapshot:
 
     Content is kept by digest, in the plan's folder if that is local, else in the machine's cache, so that chunks on
     this machine need not fetch it again.
+
+    Parameters
+    ----------
+    store : Store
+        The plan's folder.
+    given : mapping of str to Path, optional
+        Verified local files by digest that the plan has besides what is added. They are used in place.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, given: Mapping[str, Path] | None = None) -> None:
         self._store = store
+        self._given = given or {}
         self._cache = None if store.local else Cache()
         self._stack = ExitStack()
         self._keep: Callable[[Iterable[str]], None] = lambda _: None
@@ -173,7 +181,9 @@ class Snapshot:
         return digest, size
 
     def file(self, digest: str) -> Path:
-        """Return the local file of content that was added."""
+        """Return the local file of content that was added or given."""
+        if digest in self._given:
+            return self._given[digest]
         return self._cache.path(digest) if self._cache else Path(self._store.path) / object_name(digest)
 
     def adopt(self, earlier: PlanObject) -> bool:

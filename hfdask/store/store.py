@@ -59,6 +59,10 @@ LONGEST = 2**28
 READS = 5
 """Reads of a file before its content counts as wrong: a proxy or a cut connection may damage single reads."""
 
+REMOVALS = 10
+"""Attempts to remove a folder in which another process is at work."""
+
+_OTHERS_AT_WORK = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
@@ -398,15 +402,22 @@ class Store:
         """Remove a file or folder if it exists."""
 
         def remove() -> None:
-            try:
-                if not getattr(self.fs, "async_impl", False) and self._ask("isfile", name):
-                    in_time(self._connections, "rm_file", self._at(name))  # FTP's `rm` takes a file for a folder, too
-                elif self._ask("exists", name):
-                    in_time(self._connections, "rm", self._at(name), recursive=True)
-            except FileNotFoundError:
-                return  # another process has removed it
+            if not getattr(self.fs, "async_impl", False) and self._ask("isfile", name):
+                in_time(self._connections, "rm_file", self._at(name))  # FTP's `rm` takes a file for a folder, too
+            elif self._ask("exists", name):
+                in_time(self._connections, "rm", self._at(name), recursive=True)
 
-        self._do(name, remove, writing=True)
+        def remove_all() -> None:
+            """Remove it, also if another process removes or adds files of the folder at the same time."""
+            for left in reversed(range(REMOVALS)):
+                try:
+                    return remove()
+                except OSError as error:
+                    at_work = isinstance(error, FileNotFoundError) or error.errno in _OTHERS_AT_WORK
+                    if not (at_work and left):
+                        raise
+
+        self._do(name, remove_all, writing=True)
 
     def require_writable(self) -> None:
         """Prove that a file can be written in this folder.

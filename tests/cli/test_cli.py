@@ -35,6 +35,7 @@ def test_render_prints_one_document(project, tmp_path):
     assert {"probe", "boot", "capture", "encode", "upload", "assemble", "total"} <= set(document["stages"])
     assert len(document["digest"]) == 32
     assert len(document["chunks"]) == 3
+    assert "frame_rows" not in document
 
 
 def test_render_says_what_it_did(project, tmp_path):

@@ -228,7 +228,7 @@ def test_the_plan_of_a_finished_video_is_removed(project, tmp_path):
 def test_get_worker_is_not_needed():
     with pytest.raises(ValueError, match="worker"):
         get_worker()
-    assert type(hfdask.cluster.tasks._observer(0, 0, "", None)).__name__ == "Observer"
+    assert type(hfdask.cluster.tasks.task_observer(0, 0, "", None)).__name__ == "Observer"
 
 
 def listening() -> set[str]:

@@ -7,18 +7,19 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dask
 import pytest
+from aftermath import until
 from distributed import Client, LocalCluster
-from render_window import FEWEST, window
 from sleeping import sleep_instead_of_rendering, sleeping_plan
 
 import hfdask.cluster.client_state
 import hfdask.cluster.tasks
+from hfdask.batch.window import FEWEST, window
 from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.client_state import TOPIC, connection_of
 from hfdask.cluster.tasks import EVENT_SECONDS, EVENTS_A_SECOND, event_seconds
@@ -79,8 +80,8 @@ def _noting(chunks: Begun, seconds: float, fail: Callable[[str, int], None] = la
 _turns = iter(range(10**6))
 
 
-def run_of(client: Client, video: str, chunks: int, **options: Any) -> ChunkRun:
-    plan = sleeping_plan(f"{next(_turns)}/{video}", chunks)
+def run_of(client: Client, video: str, chunks: int, costs: Sequence[int] = (), **options: Any) -> ChunkRun:
+    plan = sleeping_plan(f"{next(_turns)}/{video}", chunks, costs)
     return ChunkRun(client, plan, plan.chunks_url, name=video, retries=2, **options)
 
 
@@ -102,6 +103,21 @@ def test_chunks_of_a_render_begin_in_order(client, begun):
     indices = [index for _, index in begun]
     assert sorted(indices) == list(range(12))
     assert all(abs(index - place) < SLOTS for place, index in enumerate(indices)), indices
+
+
+def test_dear_chunks_of_a_render_begin_first_and_the_others_in_order(client, begun):
+    start(run_of(client, "video", 8, costs=[100, 100, 100, 500, 100, 90, 900, 100])).join()
+    order = [index for _, index in begun]
+    assert set(order[:2]) == {3, 6}
+    # Two chunks run at a time, so neighbours may change places.
+    others = [0, 1, 2, 4, 5, 7]
+    assert all(abs(others.index(index) - place) <= 1 for place, index in enumerate(order[2:]))
+
+
+def test_only_the_named_workers_take_chunks(client, begun):
+    only = frozenset([min(client.nthreads())])
+    results = list(run_of(client, "video", 6, only=only).results(range(6)))
+    assert {result.worker for result in results} == only
 
 
 def test_the_render_that_was_submitted_first_goes_first_within_the_same_second(client, begun):
@@ -195,7 +211,7 @@ def test_a_finished_render_leaves_nothing_with_scheduler_or_client(client, begun
         del run
     gc.collect()
     assert [run() for run in runs] == [None] * 3
-    assert client.run_on_scheduler(topics) == {TOPIC: 0}
+    assert until(lambda: client.run_on_scheduler(topics) == {TOPIC: 0}, 10)  # the message may be on its way
     assert not client.futures
 
 

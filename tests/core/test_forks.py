@@ -150,7 +150,7 @@ thread.join()
 def test_pools_that_fork_after_a_render(pool, source, tmp_path):
     body = f"""
 FORK = multiprocessing.get_context("fork")
-hfdask.render(project, f"{{folder}}/own.mp4")
+hfdask.render(project, f"{{folder}}/own.mp4", chunk_size=2)
 with {pool} as pool:
     told(pool.map(called, ["check", "render"]))
 """

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 import psutil
 import pytest
 from aftermath import below, is_browser, said, until
+from slow import marks_in_corpus
 from web import Page, Web
 
 import hfdask
@@ -51,16 +53,12 @@ ALWAYS = {
 }
 
 TABLE = [
-    pytest.param(victim, how, step, marks=[] if (victim, how, step) in ALWAYS else [pytest.mark.slow])
-    for step in STEPS
-    for victim in VICTIMS
-    for how in SIGNALS
+    pytest.param(victim, how, step, marks=[] if (victim, how, step) in ALWAYS else marks_in_corpus(number, 3))
+    for number, (step, victim, how) in enumerate(product(STEPS, VICTIMS, SIGNALS))
 ]
 PLANNING_TABLE = [
-    pytest.param(victim, how, step, marks=[pytest.mark.slow])
-    for step in PLANNING
-    for victim in VICTIMS
-    for how in SIGNALS
+    pytest.param(victim, how, step, marks=marks_in_corpus(number, 3))
+    for number, (step, victim, how) in enumerate(product(PLANNING, VICTIMS, SIGNALS))
 ]
 
 
@@ -280,6 +278,7 @@ def test_a_frame_of_another_origin_that_loses_its_process_is_not_drawn_without(n
     browser_thread().run(browser_thread().pool.close_idle(), 30)
 
 
+@pytest.mark.slow
 def test_a_warm_browser_that_has_lost_a_process_is_replaced_and_nobody_notices(planned, tmp_path):
     quiet = hfdask.render_chunk(planned.url, 0, tmp_path / "quiet.mp4")
     for victim in VICTIMS[:-2]:

@@ -80,7 +80,9 @@ RESULT = ChunkResult(
     browser="1.2",
     messages=1,
 )
-SWEEP = Sweep(plan_hash=DIGEST, frames=(0, 5), moved=(True, False), damage=(None, True), seconds=(0.1, 0.2))
+SWEEP = Sweep(
+    plan_hash=DIGEST, frames=(0, 5), moved=(True, False), damage=(None, True), pictures=(None, 10), seconds=(0.1, 0.2)
+)
 CERTIFICATE = Certificate(
     video="v.mp4",
     sha256=sha256(b"video"),

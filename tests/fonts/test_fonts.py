@@ -98,6 +98,33 @@ def test_a_plan_carries_exactly_the_fonts_that_its_page_uses(project, tmp_path):
         assert (tmp_path / "plan" / object_name(font.sha256)).stat().st_size == font.size
 
 
+MEASURED = """<p style="font:20px Inter">text</p><script>
+addEventListener("hf-seek", () => {
+  const ruler = document.createElement("div");
+  ruler.style.cssText = "position:absolute;visibility:hidden";
+  ruler.innerHTML = "<b style=\\"font:20px 'House Font'\\">text</b>";
+  document.body.append(ruler);
+  document.querySelector("p").style.width = ruler.firstChild.getBoundingClientRect().width + "px";
+  ruler.remove();
+})</script>"""
+
+
+def test_a_plan_carries_fonts_of_text_that_is_only_measured(project, tmp_path):
+    """The script removes the text before anything is asked about the page."""
+    assert families(hfdask.plan(project(page(MEASURED)), tmp_path / "plan")) == [("Inter", True), ("House Font", False)]
+
+
+BRIEF = """<p style="font:20px Inter">text</p><script>
+addEventListener("hf-seek", ({ detail: { time } }) => {
+  document.querySelector("p").style.fontFamily = time === 0.1 ? "Roboto" : "Inter";
+})</script>"""
+
+
+def test_a_plan_carries_a_font_of_a_single_frame(project, tmp_path):
+    source = project(page(BRIEF, seconds=2))
+    assert ("Roboto", True) in families(hfdask.plan(source, tmp_path / "plan"))
+
+
 def test_two_plans_of_a_project_are_equal(project, tmp_path):
     source = project(page(TEXTS))
     assert hfdask.plan(source, tmp_path / "a").hash == hfdask.plan(source, tmp_path / "b").hash

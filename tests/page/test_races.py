@@ -303,6 +303,7 @@ RACY_SCRIPT = """const add = c => { list.append(Object.assign(document.createEle
     fetch('green.svg').then(() => add('white')) })"""
 
 
+@pytest.mark.slow
 def test_a_page_of_races_is_the_same_ten_times_in_chunks(face, late, tmp_path):
     narrow = build_font(tmp_path / "late.ttf", "Late", width=300).read_bytes()
     files = {**FILES, "wide.ttf": face, "late.ttf": narrow, "inner.html": "<body style='background:#0f0'>"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from page_samples import BLUE, RED, Page, composition, open_html
+from slow import sampled
 
 pytestmark = pytest.mark.browser
 
@@ -44,7 +45,7 @@ def left(page: Page, frame: int) -> tuple[int, int]:
     return red.index(RED), blue.index(BLUE)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", sampled(WAYS, one_of=2))
 def test_the_scroll_position_drives_its_animations_and_time_the_others(tmp_path: Path, way: str) -> None:
     style, script = WAYS[way]
     expected = {0: (0, 0), 15: (10, 10), 30: (20, 20), 45: (30, 30)}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from samples import BOX
+from slow import sampled
 
 import hfdask
 from hfdask import errors
@@ -111,21 +112,23 @@ def test_a_missing_timeline_with_a_length_is_a_warning(project, tmp_path):
 
 @pytest.mark.parametrize(
     ("html", "name", "kind"),
-    [
-        ('<img src="lost.png">', "lost.png (as image)", errors.AssetError),
-        ('<script src="lost.js"></script>', "lost.js (as script)", errors.AssetError),
-        ('<link rel="stylesheet" href="lost.css">', "lost.css (as style)", errors.AssetError),
-        (
-            '<img src="https://nowhere.invalid/a.png?token=secret">',
-            "https://nowhere.invalid/a.png (as image)",
-            errors.AssetFetchError,
-        ),
-        (
-            '<img src="http://127.0.0.1:1/a.png?token=secret">',
-            "http://127.0.0.1:1/a.png (as image)",
-            errors.AssetRefusedError,
-        ),
-    ],
+    sampled(
+        [
+            ('<img src="lost.png">', "lost.png (as image)", errors.AssetError),
+            ('<script src="lost.js"></script>', "lost.js (as script)", errors.AssetError),
+            ('<link rel="stylesheet" href="lost.css">', "lost.css (as style)", errors.AssetError),
+            (
+                '<img src="https://nowhere.invalid/a.png?token=secret">',
+                "https://nowhere.invalid/a.png (as image)",
+                errors.AssetFetchError,
+            ),
+            (
+                '<img src="http://127.0.0.1:1/a.png?token=secret">',
+                "http://127.0.0.1:1/a.png (as image)",
+                errors.AssetRefusedError,
+            ),
+        ]
+    ),
 )
 def test_a_missing_asset(html, name, kind, render, project):
     error = render(project(STATIC + html), kind)

@@ -22,6 +22,7 @@ def sweep(*moved: bool) -> Sweep:
         frames=tuple(range(0, 10 * len(moved), 10)),
         moved=moved,
         damage=(None,) * len(moved),
+        pictures=(None,) * len(moved),
         seconds=(0.0,) * len(moved),
     )
 

@@ -266,7 +266,7 @@ def test_planning_twice_gives_the_same_plan(planner, project, tmp_path):
     assert other not in hashes
 
 
-@pytest.mark.parametrize("place", ["folder", "memory"])
+@pytest.mark.parametrize("place", sampled(["folder", "memory"], one_of=2))
 def test_a_picture_that_changes_mixes_nothing_again(place, planner, monkeypatch, tmp_path):
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
     if place == "memory":
@@ -283,7 +283,7 @@ def test_a_picture_that_changes_mixes_nothing_again(place, planner, monkeypatch,
     assert planner.mixes == 2
 
 
-@pytest.mark.parametrize("fault", ["lost", "damaged", "record", "other versions"])
+@pytest.mark.parametrize("fault", sampled(["lost", "damaged", "record", "other versions"]))
 def test_a_mix_that_is_not_as_it_was_is_made_again(fault, planner, monkeypatch):
     sound = planner(audio()).sound
     store = hfdask.Plan.open(planner.url).location.store()

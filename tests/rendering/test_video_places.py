@@ -165,6 +165,7 @@ def hiding_script() -> str:
     return f'addEventListener("hf-seek", ({{ detail: {{ time }} }}) => {{ {code} }})'
 
 
+@pytest.mark.slow
 def test_a_video_that_comes_into_sight_shows_the_frame_of_its_time(project: Callable[..., Path], tmp_path):
     cells = hidden_cells()
     folder = project(STYLE + wall(cells, SECONDS, script=hiding_script()), **{"film.mp4": film()})

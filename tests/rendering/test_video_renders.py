@@ -107,6 +107,7 @@ def test_the_page_after_a_killed_browser_goes_on_at_the_same_frame(project: Call
     assert digests(again) == digests(whole)
 
 
+@pytest.mark.slow
 def test_pages_captured_by_screenshots_show_each_frame(project: Callable[..., Path], tmp_path):
     folder = project(page(), **{"film.mp4": film()})
     plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600, capture="screenshot")

@@ -685,3 +685,36 @@ def test_objects_need_no_more_than_their_protocol(tmp_path):
     publish(store, {"a": content}, tmp_path, [each])  # type: ignore[list-item]
     with materialised(store, [each], [each]) as files:
         assert files[each.sha256].read_bytes() == content
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("b"), OSError(errno.ENOTEMPTY, "not empty")], ids=["gone", "new"])
+def test_a_folder_in_which_another_process_is_at_work_is_removed_as_a_whole(tmp_path, monkeypatch, error):
+    store = Store(tmp_path)
+    for name in ("a", "b", "c"):
+        store.put(f"folder/{name}", b"")
+    tries = []
+
+    def rm(self, path, recursive):
+        tries.append(path)
+        if len(tries) == 1:
+            os.remove(f"{path}/a")
+            raise error
+        remove(self, path, recursive=recursive)
+
+    remove = type(store.fs).rm
+    monkeypatch.setattr(type(store.fs), "rm", rm)
+    store.delete("folder")
+    assert len(tries) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.put("folder/a", b"")
+
+    def rm(self, path, recursive):
+        raise OSError(errno.ENOTEMPTY, "not empty", path)
+
+    monkeypatch.setattr(type(store.fs), "rm", rm)
+    with pytest.raises(errors.HfdaskError):
+        store.delete("folder")

@@ -113,6 +113,9 @@ class _Processes:
         self._lost = f"the browser lost {name}"
         self.kill()
 
+    def cpu_seconds(self) -> float:
+        return 0.0
+
     def lost(self) -> str:
         return self._lost
 
@@ -273,10 +276,11 @@ class _Devtools:
 
     async def _value(self, page: FakePage, expression: str) -> Any:
         if sought := _SEEK.search(expression):
-            await asyncio.sleep(page.seek_seconds)
             asked = json.loads(sought[1])
             frame, videos = (asked, None) if isinstance(asked, int) else asked
-            return page.seek(float(frame / self._page.context.fps), videos)
+            time = float(frame / self._page.context.fps)
+            await asyncio.sleep(page.seek_seconds(time))
+            return page.seek(time, videos)
         for known, answer in _ANSWERS.items():
             if known in expression:
                 return answer(page)
@@ -297,7 +301,6 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.unfit()": lambda page: [],
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
-    "__hfdaskText.changed()": lambda page: False,
     **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "samples", "lacking")},
     "hfdaskLint.inspect(": lambda page: _NOTHING_FOUND,
     "Content-Security-Policy": lambda page: None,

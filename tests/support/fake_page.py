@@ -3,8 +3,8 @@
 It understands a root's ``data-composition-id``, size, duration and ``data-fps``, and clips with ``data-start`` and
 ``data-duration``. Each visible clip is a square, coloured by its markup; squares move if "animation" or "canvas" stands in it.
 The square of a ``<video>`` moves with the number of its source frame.
-The background is coloured by the rest of the document. ``data-seek-ms`` of the root makes each frame take so long, ``data-noise`` makes
-the background noise, for files of some size. Nothing else of a page is here: no style, no script, no text.
+The background is coloured by the rest of the document. ``data-seek-ms`` of the root makes each frame take so long, and of a clip each
+frame that shows it. ``data-noise`` makes the background noise, for files of some size; of a clip, the picture while it shows. Nothing else of a page is here: no style, no script, no text.
 """
 
 from __future__ import annotations
@@ -60,10 +60,14 @@ class FakePage:
         self.root = parser.root
         self.clips = tuple(parser.clips)
         self.rest = parser.rest()
-        self.seek_seconds = float(self.root.get("data-seek-ms") or 0) / 1000
+        self._seek_seconds = _seek_seconds(self.root)
         self._width, self._height = (int(self.root.get(f"data-{side}") or 0) for side in ("width", "height"))
         self._numbers: dict[str, int] = {}  # of source frames, by render id
         self._drawn = self._state = self._state_at(0.0)
+
+    def seek_seconds(self, time: float) -> float:
+        """Return the seconds that a seek to a time takes."""
+        return self._seek_seconds + sum(_seek_seconds(clip.given) for clip in self.clips if clip.shows(time))
 
     def seek(self, time: float, videos: Mapping[str, Mapping[str, Any]] | None = None) -> bool:
         """Go to a time, with the states of videos by render id; return true if anything looks different."""
@@ -158,6 +162,8 @@ class FakePage:
 def _picture(width: int, height: int, rest: str, state: tuple[tuple[int, str, float], ...]) -> bytes:
     pixels = _background(width, height, rest).copy()
     for place, text, time in state:
+        if "data-noise" in text:
+            pixels = np.random.default_rng([round(time * 1e6)]).integers(0, 256, (height, width, 3), np.uint8)
         top = place * SIDE % max(1, height - SIDE)
         left = round(time * 100) % max(1, width - SIDE)
         pixels[top : top + SIDE, left : left + SIDE] = _colour(text)
@@ -169,6 +175,10 @@ def _background(width: int, height: int, rest: str) -> np.ndarray:
     if "data-noise" in rest:
         return np.random.default_rng(list(_colour(rest))).integers(0, 256, (height, width, 3), np.uint8)
     return np.full((height, width, 3), _colour(rest), np.uint8)
+
+
+def _seek_seconds(given: Mapping[str, str | None]) -> float:
+    return float(given.get("data-seek-ms") or 0) / 1000
 
 
 def _colour(text: str) -> tuple[int, ...]:
@@ -216,11 +226,11 @@ class _Parser(HTMLParser):
         self._spans.append((begin, end))
 
     def rest(self) -> str:
-        """The document without its clips."""
+        """The document without its clips, and without the root's duration, which changes no frame."""
         text = self._html
         for begin, end in sorted(self._spans, reverse=True):
             text = text[:begin] + text[end:]
-        return re.sub(r"\s+", " ", text)
+        return re.sub(r"\s+(data-duration=\S+)?", " ", text)
 
     def _at(self) -> int:
         line, column = self.getpos()

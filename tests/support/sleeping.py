@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -45,8 +45,8 @@ POLL = 0.5
 """Seconds between looks for a cancellation. A real chunk looks more often, but has a separate machine."""
 
 
-def sleeping_plan(url: str, chunks: int) -> Plan:
-    """Return a plan of ``chunks`` empty chunks; ``url`` is its name, too, and nothing is stored there."""
+def sleeping_plan(url: str, chunks: int, costs: Sequence[int] = ()) -> Plan:
+    """Return a plan of ``chunks`` empty chunks of these costs; ``url`` is its name, too, and nothing is stored there."""
     frames = chunks * FRAMES
     manifest = Manifest(
         protocol=PROTOCOL,
@@ -56,7 +56,10 @@ def sleeping_plan(url: str, chunks: int) -> Plan:
         width=1920,
         height=1080,
         frames=frames,
-        chunks=tuple(ChunkRange(index=i, start=i * FRAMES, end=(i + 1) * FRAMES, key="0" * 64) for i in range(chunks)),
+        chunks=tuple(
+            ChunkRange(index=i, start=i * FRAMES, end=(i + 1) * FRAMES, key="0" * 64, cost=costs[i] if costs else 0)
+            for i in range(chunks)
+        ),
         encoder=h264_settings("draft", None, None, Fraction(30)),
         page=PageSettings(
             width=1920,

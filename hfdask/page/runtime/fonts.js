@@ -20,14 +20,35 @@ for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]
   }
 }
 
-const texts = new MutationObserver(() => (touched = true));
+const texts = new MutationObserver(noteTexts);
 let touched = true;
 texts.observe(document, { subtree: true, childList: true, characterData: true });
+
+function noteTexts(records) {
+  touched ||= records.length > 0;
+  for (const { target, removedNodes } of records) for (const node of removedNodes) noteRemoved(node, target);
+}
+
+// Scripts add text to measure it, and remove it at once. It is never drawn, but its font sets what they draw.
+const MAX_REMOVED = 100;
+const MAX_REMOVALS = 2000;
+const MAX_MARKUP = 2000;
+const LOADING = "audio,embed,frame,iframe,img,image,input,link,object,picture,script,style,template,video";
+const removed = new Map(); // markup -> the first such element, and the node that it was in
+let removals = 0;
+function noteRemoved(node, owner) {
+  if (!(node instanceof Element) || node.isConnected || removed.size >= MAX_REMOVED || removals >= MAX_REMOVALS) return;
+  removals += 1;
+  if (!node.textContent.trim() || node.matches(LOADING) || node.querySelector(LOADING)) return;
+  const markup = node.outerHTML;
+  if (markup.length <= MAX_MARKUP && !removed.has(markup)) removed.set(markup, { element: node, owner });
+}
 
 // Whether text came, went or became another since the last call.
 function changed() {
   for (const suspect of suspects) suspect.seen ||= isSeen(suspect.element);
-  const answer = touched || texts.takeRecords().length > 0;
+  noteTexts(texts.takeRecords());
+  const answer = touched;
   touched = false;
   return answer;
 }
@@ -130,7 +151,7 @@ function* lineBoxes(element) {
   }
 }
 
-// At the page's end: an element for each face of a line and each font of a canvas, which have no text.
+// At the page's end: an element for each face of a line and each font of a canvas, which have no text, and text that was removed.
 function samples() {
   const found = [];
   for (const [face, box] of lines) {
@@ -146,7 +167,20 @@ function samples() {
       found.push(sample(owner, [...words].join(" "), (set) => set("font", font)));
     }
   }
+  for (const { element, owner } of removed.values()) if (!element.isConnected) found.push(...showAgain(element, owner));
   return found;
+}
+
+// Puts a removed element back. Returns the elements in it that draw text.
+function showAgain(top, owner) {
+  const elements = [top, ...top.querySelectorAll("*")];
+  for (const element of elements) {
+    for (const name of ["background-image", "border-image", "list-style-image", "mask-image"]) {
+      element.style?.setProperty(name, "none", "important"); // so that nothing more is loaded
+    }
+  }
+  (owner.isConnected ? owner : document.documentElement).append(top);
+  return elements.filter((element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE));
 }
 
 function* canvases(view) {

@@ -9,10 +9,11 @@ import corpus
 import pytest
 from case import Case
 from runner import Runner
+from slow import marks_in_corpus
 
 pytestmark = pytest.mark.browser
 
-# One of each kind, quick ones; all the others go with `make test-all`.
+# One of each kind, quick ones. One of eight goes with `make test-all`, the others with `make test-corpus`.
 ALWAYS = {
     "lie:known_matches_huge_end",
     "mischief:dialogs",
@@ -30,7 +31,10 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 def some_slow(cases: list[Case]) -> list[object]:
-    return [pytest.param(case, id=case.id, marks=[] if case.id in ALWAYS else [pytest.mark.slow]) for case in cases]
+    return [
+        pytest.param(case, id=case.id, marks=[] if case.id in ALWAYS else marks_in_corpus(number, 8))
+        for number, case in enumerate(cases)
+    ]
 
 
 @pytest.mark.parametrize("case", some_slow(corpus.cases()))

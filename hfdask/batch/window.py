@@ -1,4 +1,8 @@
-"""How many renders of a batch are under way at a time: one pure rule."""
+"""How many rows of a batch are under way at a time: pure rules.
+
+Two submitters share a cluster in proportion to their windows, because a task goes before all that was submitted later. So
+a window is as small as it can be while all slots are busy.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +20,12 @@ def window(slots: int, chunks: int) -> int:
     thread, a plan, and its waiting chunks on the scheduler. And of a batch that is interrupted, few videos are half done.
     """
     return max(FEWEST, math.ceil(3 * slots / chunks))
+
+
+def task_window(slots: int) -> int:
+    """Return the number of videos of one task each to have under way.
+
+    For each slot one video that runs, and for every second slot another that waits, so that a free worker does not wait for the
+    driver. Measured: docs/decisions/batches.md.
+    """
+    return max(FEWEST, math.ceil(1.5 * slots))

@@ -1,0 +1,1 @@
+"""Batches: one project and a table of values, one video for each row."""

@@ -1,0 +1,91 @@
+"""Capture the pictures of a short video while planning goes through its timeline, so that its page is loaded once.
+
+A chunk loads a fresh page and brings it through its frames in order. Planning does the same. So if planning takes the
+picture of each frame before it asks anything about it, these are the chunk's pictures, also of a page that keeps
+state from frame to frame. What planning asks in between changes nothing that is drawn.
+
+A chunk has more than planning at its beginning: the answers of other sites, the pictures of videos, the lengths of
+sounds, and a list of things to give up waiting for. Pages that could show any of these are not filmed. A chunk has
+fewer fonts, but draws the same (docs/decisions/fonts.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import aclosing
+from fractions import Fraction
+from typing import Protocol
+
+from hfdask.browser.answers import ToldMedium
+from hfdask.browser.capture import Frame, capture
+from hfdask.browser.session import Loaded, PageSession
+from hfdask.config import RenderConfig
+from hfdask.core.model import PageSettings, Sweep
+from hfdask.network.fetch import Limits
+from hfdask.network.record import Recorder
+from hfdask.planning.font_usage import Typefaces
+
+PATIENCE = Limits().seconds + 5
+"""Seconds to wait for files that a page asks for late."""
+
+
+class Film(Protocol):
+    """Takes the pictures of a page. It is used on the browser thread."""
+
+    @property
+    def damage_test(self) -> bool:
+        """True to capture only frames that change."""
+        ...
+
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
+        """Prepare for all frames of a page; return false to take none. It may be called again, for a new page."""
+        ...
+
+    async def take(self, frame: Frame) -> None:
+        """Take the next frame."""
+        ...
+
+    async def end(self, session: PageSession, *, warm: bool) -> None:
+        """Note that the pictures are complete, and a chunk would have the same ones; ``warm`` is true for a warm browser."""
+        ...
+
+
+def can_be_filmed(session: PageSession, loaded: Loaded, media: Iterable[ToldMedium], recorder: Recorder) -> bool:
+    """Return true if a chunk's page would begin like this one, which has been loaded.
+
+    A chunk knows the length of a sound from the beginning. That makes a difference only to scripts that read it.
+    """
+    ready = not (recorder.used or loaded.gives_up or session.videos is not None or session.in_flight)
+    return ready and all(each.tag == "audio" and not (each.auto or each.sound.is_read) for each in media)
+
+
+async def film_page(
+    session: PageSession, frames: int, loaded: Loaded, typefaces: Typefaces, film: Film
+) -> tuple[Sweep, bool]:
+    """Film all frames; return a record of them, and false if the page loaded something after a frame was captured."""
+    await typefaces.look()
+    drawn: list[bool] = []
+    pictures: list[int | None] = []
+    seconds: list[float] = []
+    alone = True
+    async with aclosing(capture(session, 0, frames, damage_test=film.damage_test)) as shots:
+        async for shot in shots:
+            await film.take(shot)
+            drawn.append(shot.picture is not None)
+            pictures.append(None if shot.picture is None else len(shot.picture.png))
+            seconds.append(round(shot.seconds, 5))
+            await typefaces.look()
+            if session.in_flight:
+                alone = False
+                await session.drain(PATIENCE)
+    await session.drain(PATIENCE, loaded.abandoned)
+    visited = tuple(range(frames))
+    sweep = Sweep(
+        plan_hash="",
+        frames=visited,
+        moved=tuple(drawn),
+        damage=tuple(drawn),
+        pictures=tuple(pictures),
+        seconds=tuple(seconds),
+    )
+    return sweep, alone

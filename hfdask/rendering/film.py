@@ -1,0 +1,142 @@
+"""Encode the pictures that planning takes of a short video, and keep them as the plan's only chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+from hfdask.browser.capture import Frame
+from hfdask.browser.session import PageSession
+from hfdask.config import RenderConfig
+from hfdask.core.model import ChunkResult, PageSettings
+from hfdask.core.observer import Observer, StageClock
+from hfdask.errors import RenderCancelledError
+from hfdask.manifest.location import CHUNKS
+from hfdask.manifest.plan import Plan
+from hfdask.media.encode import ChunkEncoder, h264_settings
+from hfdask.rendering.record import commit
+from hfdask.rendering.recording import Recording
+from hfdask.store import disk_full_at
+
+
+class ChunkFilm:
+    """The film of a plan that is being made (`hfdask.planning.film`). Use it as a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        File for the encoded pictures.
+    wanted : callable
+        Called with the plan's options and the number of frames; returns true to film the page.
+    damage_test : bool
+        True to capture only frames that change.
+    observer : Observer, optional
+        Follows the frames, and can cancel. It is called from the browser thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        wanted: Callable[[RenderConfig, int], bool],
+        *,
+        damage_test: bool = True,
+        observer: Observer | None = None,
+    ) -> None:
+        self.damage_test = damage_test
+        self._path, self._wanted = path, wanted
+        self._observer = observer or Observer()
+        self._clock = StageClock(Observer())  # other threads do the work, and only the caller's time is metered
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hfdask-encode")
+        self._recording = Recording(path=path)
+        self._encoder: ChunkEncoder | None = None
+        self._encoding: Future[None] | None = None
+        self._frames = 0
+        self._complete = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown()
+        self._abort()
+
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
+        """Start anew, with the frames of a page that was just loaded."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
+        self._encoding = None
+        if not self._wanted(options, frames):
+            return False
+        self._frames = frames
+        settings = h264_settings(options.quality, options.crf, options.bitrate, fps)
+        self._recording = Recording(path=self._path)
+        with disk_full_at(self._path):
+            self._encoder = ChunkEncoder(self._path, settings, fps, page.width, page.height, frames)
+        return True
+
+    async def take(self, frame: Frame) -> None:
+        """Encode a frame while the next one is captured.
+
+        Raises
+        ------
+        RenderCancelledError, EncodeError, DiskFullError
+        """
+        if self._observer.cancelled():
+            raise RenderCancelledError("the video was cancelled while it was rendered")
+        await self._encoded()
+        self._observer.frame(frame.index, frame.picture, frame.seconds)
+        self._observer.progress(frame.index + 1, self._frames)
+        self._encoding = self._thread.submit(self._encode, frame)
+
+    async def end(self, session: PageSession, *, warm: bool) -> None:
+        """Finish the file."""
+        await self._encoded()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        recording = self._recording
+        recording.messages += session.log.messages
+        memory = session.chromium.memory
+        memory.measure()
+        recording.warm, recording.browser_bytes = warm, memory.peak
+        recording.cpu_seconds += session.chromium.processes.cpu_seconds()
+        self._clock.add("capture", sum(recording.seconds))
+        self._complete = True
+
+    def chunk(self, plan: Plan, observer: Observer) -> ChunkResult | None:
+        """Store the film as the only chunk of a plan; return None if it is not complete, or the plan has more chunks."""
+        manifest = plan.manifest
+        frames = len(self._recording.digests)
+        if not self._complete or [(chunk.start, chunk.end) for chunk in manifest.chunks] != [(0, frames)]:
+            return None
+        store = plan.location.child(CHUNKS).store()
+        return commit(
+            self._recording, manifest, manifest.chunks[0], store, manifest.chunks[0].file, self._clock, observer
+        )
+
+    async def _encoded(self) -> None:
+        """Wait for the frame that is being encoded."""
+        encoding, self._encoding = self._encoding, None
+        if encoding is not None:
+            await asyncio.wrap_future(encoding)
+
+    def _encode(self, frame: Frame) -> None:
+        assert self._encoder is not None
+        began = time.thread_time()
+        with self._clock("encode"), disk_full_at(self._path):
+            self._recording.encode(frame, self._encoder)
+        self._recording.cpu_seconds += time.thread_time() - began
+
+    def _close(self) -> None:
+        assert self._encoder is not None
+        with self._clock("encode"), disk_full_at(self._path):
+            self._encoder.close()
+        self._recording.sizes = self._encoder.sizes
+
+    def _abort(self) -> None:
+        self._complete = False
+        if self._encoder is not None:
+            self._encoder.abort()
+            self._encoder = None

@@ -1,0 +1,82 @@
+"""Waiting for a render: with or without an event loop, until it ends or the wait is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from aftermath import until
+from cluster_processes import in_this_process
+from samples import SLOW, paced
+
+import hfdask
+from hfdask.errors import EntryNotFoundError, RenderCancelledError
+
+pytestmark = pytest.mark.usefixtures("fake_browser")
+
+LONG = SLOW.replace('data-seek-ms="30"', 'data-seek-ms="100"')
+
+
+def require_cancelled(render: hfdask.Render) -> None:
+    assert render.done()
+    with pytest.raises(RenderCancelledError):
+        render.result()
+
+
+def test_many_renders_are_awaited_together(project, tmp_path):
+    source = project()
+
+    async def all_of_them(client) -> list[hfdask.RenderResult]:
+        return await asyncio.gather(
+            *(hfdask.submit(source, tmp_path / f"{n}.mp4", client=client, sweep=0) for n in range(3))
+        )
+
+    with in_this_process() as client:
+        videos = asyncio.run(all_of_them(client))
+    assert [Path(video.output).name for video in videos] == ["0.mp4", "1.mp4", "2.mp4"]
+    assert len({video.digest for video in videos}) == 1
+
+
+def test_an_awaited_render_raises_its_error(project, tmp_path):
+    async def waited(render: hfdask.Render) -> None:
+        await render
+
+    with in_this_process() as client:
+        render = hfdask.submit(tmp_path / "nothing", tmp_path / "out.mp4", client=client)
+        with pytest.raises(EntryNotFoundError):
+            asyncio.run(waited(render))
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_render_whose_waiting_task_is_cancelled_is_cancelled(project, tmp_path):
+    async def for_a_moment(render: hfdask.Render) -> None:
+        await asyncio.wait_for(render, 1)
+
+    with in_this_process() as client:
+        render = hfdask.submit(project(LONG), tmp_path / "out.mp4", client=client, sweep=0)
+        with pytest.raises(TimeoutError):
+            asyncio.run(for_a_moment(render))
+        require_cancelled(render)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_an_interrupted_wait_cancels_the_render(project, tmp_path):
+    with in_this_process() as client:
+        render = hfdask.submit(project(LONG), tmp_path / "out.mp4", client=client, sweep=0)
+        assert until(lambda: render.progress.done, 60)
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            render.result()
+        require_cancelled(render)
+
+
+def test_a_wait_that_is_over_before_the_render_changes_nothing(project, tmp_path):
+    with in_this_process() as client:
+        render = hfdask.submit(project(paced(20)), tmp_path / "out.mp4", client=client)
+        with pytest.raises(TimeoutError, match="is not finished after 0 s"):
+            render.result(0)
+        assert render.result(60).frames == 30
