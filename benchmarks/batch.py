@@ -35,7 +35,7 @@ import hfdask
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from scaling import Role, prepare
+from scaling import Role, prepare, serve_workers
 
 HOSTS = 4
 """Processes among which simulated workers are divided."""
@@ -225,24 +225,13 @@ def _scheduler(pipe: Connection) -> None:
 def _workers(pipe: Connection, address: str, count: int, seconds: float, scratch: str) -> None:
     """All workers on one loop, each with a thread that sleeps."""
     from batches import install, sleeping_row
-    from distributed import Worker
     from fake_browser import faked
 
     prepare()
     install(sleeping_row(lambda variables: seconds))
 
-    async def serve() -> None:
-        workers: list[Worker] = []
-        for first in range(0, count, 20):
-            more = [Worker(address, nthreads=1, local_directory=scratch, dashboard=False) for _ in range(20)]
-            workers += more[: count - first]
-            await asyncio.gather(*workers[first:])
-        pipe.send("ready")
-        await asyncio.to_thread(pipe.recv)
-        await asyncio.gather(*(worker.close(nanny=False) for worker in workers))
-
     with faked():
-        asyncio.run(serve())
+        asyncio.run(serve_workers(pipe, address, count, scratch))
 
 
 def _drive(pipe: Connection, address: str, rows: int, scratch: str, factor: float | None) -> None:

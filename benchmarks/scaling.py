@@ -242,10 +242,22 @@ def _scheduler(pipe: Connection) -> None:
     asyncio.run(serve())
 
 
-def _workers(pipe: Connection, address: str, count: int, compress: float, scratch: str) -> None:
-    """All workers on one loop; each chunk's times go to the pipe at the end."""
+async def serve_workers(pipe: Connection, address: str, count: int, scratch: str) -> None:
+    """Run workers, each with a thread, on one loop until the pipe says something."""
     from distributed import Worker
 
+    workers: list[Worker] = []
+    for first in range(0, count, 20):
+        more = [Worker(address, nthreads=1, local_directory=scratch, dashboard=False) for _ in range(20)]
+        workers += more[: count - first]
+        await asyncio.gather(*workers[first:])
+    pipe.send("ready")
+    await asyncio.to_thread(pipe.recv)
+    await asyncio.gather(*(worker.close(nanny=False) for worker in workers))
+
+
+def _workers(pipe: Connection, address: str, count: int, compress: float, scratch: str) -> None:
+    """All workers on one loop; each chunk's times go to the pipe at the end."""
     import hfdask.cluster.client_state
 
     prepare()
@@ -257,18 +269,8 @@ def _workers(pipe: Connection, address: str, count: int, compress: float, scratc
     )
     hfdask.cluster.client_state.environment_differences = lambda planned: {}
 
-    async def serve() -> None:
-        workers = []
-        for first in range(0, count, 20):
-            more = [Worker(address, nthreads=1, local_directory=scratch, dashboard=False) for _ in range(20)]
-            workers += more[: count - first]
-            await asyncio.gather(*workers[first:])
-        pipe.send("ready")
-        await asyncio.to_thread(pipe.recv)
-        await asyncio.gather(*(worker.close(nanny=False) for worker in workers))
-        pipe.send(runs)
-
-    asyncio.run(serve())
+    asyncio.run(serve_workers(pipe, address, count, scratch))
+    pipe.send(runs)
 
 
 def _submit(pipe: Connection, address: str, who: Submitter, compress: float) -> None:

@@ -14,6 +14,7 @@ from samples import BOX
 
 import hfdask
 from hfdask.cli import main as command
+from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.diagnostics.benchmark import Benchmark, Trial
 from hfdask.diagnostics.cost_model import CostModel, TrialChunk
 from hfdask.errors import InvalidConfigError, MissingExtraError, PlanCorruptError
@@ -25,11 +26,8 @@ SLOW = BOX.replace('data-duration="1" data-no-timeline', 'data-duration="1" data
 
 
 @pytest.fixture(name="page")
-def _page(tmp_path):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "index.html").write_text(SLOW)
-    return folder
+def _page(project):
+    return project(SLOW)
 
 
 def trial(size, wall, turn=1, workers=2, chunks=4, cold=False, quality="standard"):
@@ -94,7 +92,7 @@ def test_a_sweep_of_a_client_uses_as_many_workers_as_it_measures(page):
         Client(cluster) as client,
     ):
         seen = []
-        original = hfdask.diagnostics.sweep.ChunkRun
+        original = ChunkRun
 
         def watched(*arguments, **options):
             seen.append(options["only"])

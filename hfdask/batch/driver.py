@@ -36,6 +36,7 @@ from hfdask.batch.window import task_window
 from hfdask.browser.environment import current_environment
 from hfdask.cluster.claim import Claim
 from hfdask.cluster.client_state import connection_of
+from hfdask.cluster.names import VIDEO_PREFIX
 from hfdask.cluster.placement import Workers
 from hfdask.cluster.scheduler import in_process, worker_slots
 from hfdask.cluster.single_task import run_task
@@ -44,10 +45,8 @@ from hfdask.core.model import Environment, RenderResult
 from hfdask.errors import HfdaskError, RenderCancelledError, SchedulerLostError
 from hfdask.store import SecretOptions
 
-TASK = "render_video"
-"""Name of the tasks of short videos on every page of the dashboard."""
-
 COPY = "copy_video"
+"""Name of the tasks that copy videos on every page of the dashboard."""
 
 _TICK = 0.2
 _SLOTS_ASKED = 2.0
@@ -187,7 +186,7 @@ class Driver:
             variables = {**self.job.options.get("variables", {}), **row.variables}
             options = SecretOptions({**row.options, "variables": variables})
             arguments = (self._shared.on_workers, options, self.job.output(row.name), self.job.plan_of(row.name))
-            tasks.append(RowTask(row, TASK, render_row_task, arguments))
+            tasks.append(RowTask(row, VIDEO_PREFIX, render_row_task, arguments))
 
     def _finished_before(self, row: Row) -> RowResult | None:
         """Return the result of an earlier run, if its video is there and would be the same today."""

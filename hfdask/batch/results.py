@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from hfdask.core.fields import MAX_PATH, MAX_TEXT
+from hfdask.core.fields import MAX_PATH, MAX_TEXTS, Text
 from hfdask.core.scratch import nameless_file
 from hfdask.core.values import Value, built
 from hfdask.errors import InvalidConfigError
@@ -71,9 +71,9 @@ class RowResult(Value, frozen=True):
     bytes: _Count = 0
     digest: _Hex = ""
     code: Annotated[str, Meta(max_length=100)] = ""
-    message: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
+    message: Text = ""
     worker: Annotated[str, Meta(max_length=500)] = ""
-    warnings: Annotated[tuple[Annotated[str, Meta(max_length=MAX_TEXT)], ...], Meta(max_length=MAX_TEXT)] = ()
+    warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] = ()
     sha256: _Hex = ""
     key: _Hex = ""
     project: _Hex = ""

@@ -20,6 +20,7 @@ from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.failures import cause_of
 from hfdask.cluster.graph import queued_tasks
 from hfdask.cluster.liveness import LOOK, QUIET
+from hfdask.cluster.names import layer_name
 from hfdask.cluster.placement import Workers
 from hfdask.cluster.retries import FETCH, retry_delay
 from hfdask.cluster.scheduler import Watch, ask, cancel, workers_of
@@ -70,7 +71,7 @@ class RowTasks:
             alike[task.name, task.number, workers].append(task)
         for (name, number, workers), same in alike.items():
             now = time.monotonic()
-            layer = f"{name}-{self._token}" + (f"-r{number}" if number else "")
+            layer = layer_name(name, self._token, number)
             graph = queued_tasks(
                 layer,
                 same[0].call,

@@ -85,10 +85,7 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, pl
             observer=observer,
         )
     if isinstance(made, Plan):
-        planned = Planned(
-            worker=observer.worker, stages=made.stages, messages=made.messages, findings=made.findings, split=made.split
-        )
-        return TooLong(planned=planned, seconds=round(time.perf_counter() - began, 4))
+        return TooLong(planned=Planned.of(made, observer.worker), seconds=round(time.perf_counter() - began, 4))
     if isinstance(observer, WorkerObserver):
         for chunk in made.chunks:
             observer.finished(chunk)

@@ -26,9 +26,14 @@ VIDEO_PREFIX = "render_video"
 _NAME = re.compile(rf"(?:{CHUNK_PREFIX}|{VIDEO_PREFIX})-(\w+?)(?:-r(\d+))?")
 
 
+def layer_name(prefix: str, token: str, attempt: int = 0) -> str:
+    """Return the first part of the keys of tasks; dask's dashboard groups by the text before the first dash."""
+    return f"{prefix}-{token}" + (f"-r{attempt}" if attempt else "")
+
+
 def chunk_name(token: str, attempt: int = 0) -> str:
-    """Return the first part of the keys of a render's chunks; dask's dashboard groups by the text before the first dash."""
-    return f"{CHUNK_PREFIX}-{token}" + (f"-r{attempt}" if attempt else "")
+    """Return the first part of the keys of a render's chunks."""
+    return layer_name(CHUNK_PREFIX, token, attempt)
 
 
 def chunk_of(key: Any) -> tuple[str, int, int] | None:

@@ -23,6 +23,7 @@ from hfdask.core.observer import Observer, StageClock
 from hfdask.core.values import Value
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
 from hfdask.manifest.location import MANIFEST, PlanLocation
+from hfdask.manifest.plan import Plan
 from hfdask.media.captured import Picture
 from hfdask.planning.planning import FrozenProject, seal
 from hfdask.rendering.chunk import render_chunk
@@ -107,6 +108,11 @@ class Planned(Value, frozen=True):
     findings: tuple[Finding, ...]
     split: str
 
+    @classmethod
+    def of(cls, plan: Plan, worker: str) -> Planned:
+        """Return what a worker reports of a plan that it has made."""
+        return cls(worker=worker, stages=plan.stages, messages=plan.messages, findings=plan.findings, split=plan.split)
+
 
 def plan_task(location: PlanLocation, handed_over: Location, options: SecretOptions) -> Planned:
     """Plan a project that the driver has frozen; see `hfdask.cluster.remote_planning`."""
@@ -118,13 +124,7 @@ def plan_task(location: PlanLocation, handed_over: Location, options: SecretOpti
         Snapshot(location.store()) as snapshot,
     ):
         plan = seal(frozen, files, location, snapshot, config, clock, published=True)
-    return Planned(
-        worker=observer.worker,
-        stages=plan.stages,
-        messages=plan.messages,
-        findings=plan.findings,
-        split=plan.split,
-    )
+    return Planned.of(plan, observer.worker)
 
 
 @contextmanager

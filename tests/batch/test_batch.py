@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import dask
 import msgspec
 import pandas as pd
 import pytest
 from aftermath import until
 from batches import sleeping_row
-from cluster_processes import in_processes, in_this_process
-from distributed import Client, LocalCluster, get_worker
+from cluster_processes import in_processes, in_this_process, over_tcp
+from distributed import Client, get_worker
 from samples import BOX, paced
 
 import hfdask
@@ -328,19 +326,7 @@ def test_two_submitters_share_the_workers(project, client, tmp_path, asleep):
 
 
 def test_a_worker_with_other_software_gets_no_rows(project, tmp_path, asleep):
-    with (
-        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=False,
-            protocol="tcp",
-            dashboard_address=":0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with over_tcp() as cluster, Client(cluster, set_as_default=False) as client:
         fit, other = (worker.address for worker in cluster.workers.values())
         ran = Counter[str]()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import threading
 import time
 import weakref
@@ -11,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import dask
 import pytest
 from aftermath import until
+from cluster_processes import over_tcp
 from distributed import Client, LocalCluster
 from sleeping import sleep_instead_of_rendering, sleeping_plan
 
@@ -31,19 +30,7 @@ SLOTS = 2
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    # Workers in this process, but reached like those on other machines.
-    with (
-        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
-        LocalCluster(
-            n_workers=SLOTS,
-            threads_per_worker=1,
-            processes=False,
-            protocol="tcp",
-            dashboard_address=":0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
+    with over_tcp(SLOTS) as cluster:
         yield cluster
 
 

@@ -25,6 +25,7 @@ from hfdask.browser.calls import Patience
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.host import Shot
 from hfdask.browser.session import PageSession
+from hfdask.checking.check import _read_once
 from hfdask.checking.page import LintPage, open_lint_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left", "impatient")]
@@ -230,6 +231,7 @@ def test_planning_survives_or_ends_in_an_error_that_another_try_heals(victim, ho
 
     def plan() -> hfdask.Plan:
         check = "report" if step == "checking" else "off"
+        _read_once.cache_clear()  # the same files were checked before
         return hfdask.plan(source, tmp_path / "again", fps=10, frame_timeout=3, load_timeout=6, check=check)
 
     with at(step, fault):

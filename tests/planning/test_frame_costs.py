@@ -24,11 +24,8 @@ HEAVY = """<div id="root" data-composition-id="c" data-width="160" data-height="
 
 
 @pytest.fixture(name="page")
-def _page(tmp_path):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "index.html").write_text(HEAVY)
-    return folder
+def _page(project):
+    return project(HEAVY)
 
 
 def swept(frames, moved, damage=None, pictures=None):
@@ -125,11 +122,11 @@ def test_ranges_do_not_depend_on_how_busy_the_machine_is(page, tmp_path):
     assert loaded.manifest == quiet.manifest
 
 
-def test_ranges_of_an_earlier_plan_stay_and_a_longer_video_gets_more(page, tmp_path):
+def test_ranges_of_an_earlier_plan_stay_and_a_longer_video_gets_more(page, tmp_path, project):
     where = {"plan_dir": tmp_path / "plan", "progress": False, "damage_test": True}
     first = hfdask.render(page, tmp_path / "a.mp4", workers=2, **where)
     html = HEAVY.replace('data-duration="20"', 'data-duration="24"')
-    (page / "index.html").write_text(html)
+    project(html)
     second = hfdask.plan(page, tmp_path / "plan", workers=4)
     before = [(chunk.start, chunk.end) for chunk in first.chunks]
     after = [(chunk.start, chunk.end) for chunk in second.manifest.chunks]
@@ -161,10 +158,10 @@ def test_an_explanation_has_the_chunks_their_turns_and_shares(page, tmp_path):
     assert max(seconds) <= two < sum(seconds)
 
 
-def test_a_plan_says_why_its_ranges_were_chosen(page, tmp_path):
+def test_a_plan_says_why_its_ranges_were_chosen(page, tmp_path, project):
     assert hfdask.plan(page, tmp_path / "a", workers=2).split.startswith("equal cost: expected to end in ")
     assert "did not go through" in hfdask.plan(page, tmp_path / "b", sweep=0).split
-    (page / "index.html").write_text(HEAVY.replace("data-noise", ""))
+    project(HEAVY.replace("data-noise", ""))
     hfdask.render(page, tmp_path / "c.mp4", plan_dir=tmp_path / "c", workers=1, progress=False)
     assert "earlier plan" in hfdask.plan(page, tmp_path / "c", workers=4).split
 
@@ -175,8 +172,8 @@ def test_without_a_sweep_nothing_is_explained_but_the_reason(page, tmp_path):
     assert hfdask.explain(plan).seconds(2) is None
 
 
-def test_an_opened_plan_can_be_explained_and_a_short_one_has_no_seconds(page, tmp_path):
-    (page / "index.html").write_text(HEAVY.replace('data-duration="20"', 'data-duration="3"'))
+def test_an_opened_plan_can_be_explained_and_a_short_one_has_no_seconds(page, tmp_path, project):
+    project(HEAVY.replace('data-duration="20"', 'data-duration="3"'))
     hfdask.plan(page, tmp_path / "plan")
     told = hfdask.explain(hfdask.Plan.open(tmp_path / "plan"))
     assert told.split == ""

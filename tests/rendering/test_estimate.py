@@ -25,11 +25,8 @@ UNEVEN = """<div id="root" data-composition-id="c" data-width="160" data-height=
 
 
 @pytest.fixture(name="page")
-def _page(tmp_path):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "index.html").write_text(UNEVEN)
-    return folder
+def _page(project):
+    return project(UNEVEN)
 
 
 @pytest.mark.slow
@@ -43,8 +40,8 @@ def test_an_estimate_is_near_what_a_render_then_takes(page, tmp_path):
     assert told.sampled_frames < told.frames
 
 
-def test_a_video_shorter_than_a_sample_can_be_estimated(page):
-    (page / "index.html").write_text(UNEVEN.replace('data-duration="4"', 'data-duration="0.1"'))
+def test_a_video_shorter_than_a_sample_can_be_estimated(page, project):
+    project(UNEVEN.replace('data-duration="4"', 'data-duration="0.1"'))
     told = hfdask.estimate(page, check="off")
     assert (told.frames, told.chunks, told.sampled_frames) == (3, 1, 3)
 
