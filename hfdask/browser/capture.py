@@ -30,6 +30,9 @@ _PUMP = 0.1
 States = Callable[[int], Awaitable[Mapping[str, Shown]]]
 """Gives the states of a page's videos at a frame, by render id."""
 
+Visit = Callable[[int], Awaitable[None]]
+"""Called with a captured frame's number while the page is at that frame, and if its picture is taken. It must change nothing."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -113,7 +116,7 @@ async def picture(session: PageSession) -> bytes:
 
 
 async def _from_canvas(
-    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None
+    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None, visit: Visit | None
 ) -> AsyncIterator[Frame]:
     """Seek each frame while the worker of the host draws the one before."""
     assert session.host is not None
@@ -138,6 +141,8 @@ async def _from_canvas(
             decoded = time.perf_counter()
             changed = await session.seek_for(shot, index, must=index == start or not damage_test, videos=states)
         times = decoded - began, time.perf_counter() - decoded
+        if visit is not None and changed:
+            await visit(index)
         if drawing:
             yield await finished(*drawing)
         drawing = (index, shot, *times) if changed else None
@@ -161,7 +166,13 @@ async def _written(session: PageSession, shot: Shot) -> None:
 
 
 async def capture(
-    session: PageSession, start: int, end: int, *, damage_test: bool = True, videos: States | None = None
+    session: PageSession,
+    start: int,
+    end: int,
+    *,
+    damage_test: bool = True,
+    videos: States | None = None,
+    visit: Visit | None = None,
 ) -> AsyncGenerator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
@@ -169,15 +180,17 @@ async def capture(
     for each frame before its seek. A hosted page has few places for pictures, so read each soon.
     """
     way = _from_canvas if session.hosted else _by_compositor
-    async for frame in way(session, start, end, damage_test, videos):
+    async for frame in way(session, start, end, damage_test, videos, visit):
         yield frame
 
 
 async def _by_compositor(
-    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None
+    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None, visit: Visit | None
 ) -> AsyncIterator[Frame]:
     camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
         async with session.deadline_for_frame(index):
             frame = await camera.shoot(index)
+        if visit is not None and frame.taken:
+            await visit(index)
         yield frame

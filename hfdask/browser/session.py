@@ -543,12 +543,22 @@ class PageSession:
         """Limit the time of questions about the page's text."""
         return self._deadline(self.settings.frame_timeout, "the page did not report its fonts")
 
+    def in_page(self, expression: str) -> dict[str, Any]:
+        """Return parameters of ``Runtime.evaluate`` to evaluate an expression in the composition's document.
+
+        Raises
+        ------
+        ScriptError
+            If the document is gone.
+        """
+        if not self.hosted:
+            return {"expression": expression}
+        if self._frame not in self._contexts:
+            raise ScriptError("the page is not there any more")
+        return {"expression": expression, "uniqueContextId": self._contexts[self._frame]}
+
     async def _evaluate(self, expression: str) -> Any:
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        if self.hosted:
-            if self._frame not in self._contexts:
-                raise ScriptError("the page is not there any more")
-            asked["uniqueContextId"] = self._contexts[self._frame]
+        asked = {**self.in_page(expression), "awaitPromise": True, "returnByValue": True}
         answer = await self._settled(self._cdp.send("Runtime.evaluate", asked))
         if "exceptionDetails" in answer:
             detail = answer["exceptionDetails"]

@@ -19,7 +19,12 @@ from hfdask.media.picture import Pixels, decode_frame, encode_png, frame_digest
 
 
 class Picture(ABC):
-    """A picture of a frame. Read it in one thread at a time."""
+    """A picture of a frame. Read it in one thread at a time.
+
+    ``received`` is the number of bytes of the file that the browser gave; None if it gave pixels.
+    """
+
+    received: int | None = None
 
     @property
     @abstractmethod
@@ -57,6 +62,7 @@ class PngPicture(Picture):
 
     def __init__(self, png: bytes) -> None:
         self._png = png
+        self.received = len(png)
 
     @property
     def png(self) -> bytes:

@@ -11,7 +11,7 @@ fewer fonts, but draws the same (docs/decisions/fonts.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from fractions import Fraction
 from typing import Protocol
@@ -60,21 +60,38 @@ def can_be_filmed(session: PageSession, loaded: Loaded, media: Iterable[ToldMedi
 
 
 async def film_page(
-    session: PageSession, frames: int, loaded: Loaded, typefaces: Typefaces, film: Film
+    session: PageSession,
+    frames: int,
+    loaded: Loaded,
+    typefaces: Typefaces,
+    film: Film,
+    look: Callable[[int], Awaitable[None]],
 ) -> tuple[Sweep, bool]:
-    """Film all frames; return a record of them, and false if the page loaded something after a frame was captured."""
+    """Film all frames; return a record of them, and false if the page loaded something after a frame was captured.
+
+    ``look`` is called at frames that change, to look at more than their text.
+    """
     await typefaces.look()
     drawn: list[bool] = []
     pictures: list[int | None] = []
     seconds: list[float] = []
     alone = True
-    async with aclosing(capture(session, 0, frames, damage_test=film.damage_test)) as shots:
+
+    async def visit(frame: int) -> None:
+        nonlocal alone
+        await typefaces.look()
+        await look(frame)
+        if session.in_flight:
+            alone = False
+            await session.drain(PATIENCE)
+
+    shots = capture(session, 0, frames, damage_test=film.damage_test, visit=visit)
+    async with aclosing(shots):
         async for shot in shots:
             await film.take(shot)
             drawn.append(shot.picture is not None)
-            pictures.append(None if shot.picture is None else len(shot.picture.png))
+            pictures.append(None if shot.picture is None else shot.picture.received)
             seconds.append(round(shot.seconds, 5))
-            await typefaces.look()
             if session.in_flight:
                 alone = False
                 await session.drain(PATIENCE)

@@ -103,7 +103,8 @@ class Typefaces:
         return (await self._evaluated(f"__hfdask.tell({expression})", by_value=True)).get("value")
 
     async def _evaluated(self, expression: str, *, by_value: bool) -> dict[str, Any]:
-        answer = await self._session.send("Runtime.evaluate", {"expression": expression, "returnByValue": by_value})
+        asked = {**self._session.in_page(expression), "returnByValue": by_value}
+        answer = await self._session.send("Runtime.evaluate", asked)
         if "exceptionDetails" in answer:
             said = str(answer["result"].get("description"))
             raise ScriptError(f"reading the page's text failed: {legible(said)[:2000]}")

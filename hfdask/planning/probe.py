@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -104,6 +104,7 @@ async def probe(
     *,
     listen: bool = True,
     film: Film | None = None,
+    fits_canvas: bool = False,
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
@@ -111,16 +112,29 @@ async def probe(
 
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
     ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
+
+    With ``fits_canvas``, pages like this one have been captured in both ways and looked alike (`hfdask.planning.fitness`).
     """
     fps = fps if options.fps is None else parse_fps(options.fps)
+    fits_canvas &= options.capture == "auto" and page.capture_mode == "beginframe"
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
             seen, page, fps = await _looks(
-                files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film
+                files,
+                entry,
+                page,
+                fps,
+                options,
+                clock,
+                recorder,
+                sources,
+                listen=listen,
+                film=film,
+                fits_canvas=fits_canvas,
             )
             page = msgspec.structs.replace(page, gives_up=seen.loaded.gives_up, durations=seen.durations)
-            mode, told = await _way(files, entry, page, fps, options, recorder, seen)
+            mode, told = await _way(files, entry, page, fps, options, recorder, seen, fits_canvas=fits_canvas)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -183,16 +197,20 @@ async def _way(
     options: RenderConfig,
     recorder: Recorder,
     seen: _Look,
+    *,
+    fits_canvas: bool,
 ) -> tuple[CaptureMode, list[str]]:
     """Return the plan's way of capture, and the reason if it was chosen for this page."""
     if options.capture == "canvas":
         return "canvas", []
-    if options.capture != "auto" or not _may_choose(page, seen, fps):
+    if options.capture != "auto" or not (fits_canvas or _may_choose(page, seen, fps)):
         return page.capture_mode, []
     if seen.unfit:
         why = f"a canvas would draw {seen.unfit[0]} wrong"
     elif any(medium.tag == "video" for medium in seen.media):
         why = "it has videos"
+    elif fits_canvas:
+        return "canvas", ["captured from a canvas, like the other videos of the batch"]
     else:
         why = await why_not_canvas(files, entry, page, fps, recorder, frames_to_compare(seen.sweep))
     if why:
@@ -218,20 +236,41 @@ async def _looks(
     *,
     listen: bool,
     film: Film | None,
+    fits_canvas: bool,
 ) -> tuple[_Look, PageSettings, Fraction]:
+    # A film is captured as the plan will say.
+    hosted = film is not None and (fits_canvas or options.capture == "canvas")
     for attempt in range(2):
-        last = bool(attempt)
         look = partial(
-            _look, files, entry, page, fps, options, clock, recorder, sources, last=last, listen=listen, film=film
+            _look,
+            files,
+            entry,
+            options=options,
+            clock=clock,
+            recorder=recorder,
+            sources=sources,
+            last=bool(attempt),
+            listen=listen,
+            fits_canvas=fits_canvas,
         )
-        try:
-            seen = await look()
-        except (BrowserCrashError, CaptureError):
-            seen = await look()
+        seen = None
+        if hosted:
+            seen = await _twice(partial(look, msgspec.structs.replace(page, capture_mode="canvas"), fps, film=film))
+        if seen is None:
+            hosted = False
+            seen = await _twice(partial(look, page, fps, film=None if hosted else film))
+            assert seen is not None  # the page is in the top window
         page, fps = _canvas(seen.report, page, options), _rate(seen.report.fps, options)[0]
         if seen.fits:
             break
     return seen, page, fps
+
+
+async def _twice(look: Callable[[], Awaitable[_Look | None]]) -> _Look | None:
+    try:
+        return await look()
+    except (BrowserCrashError, CaptureError):
+        return await look()
 
 
 async def _look(
@@ -239,15 +278,18 @@ async def _look(
     entry: str,
     page: PageSettings,
     fps: Fraction,
+    *,
     options: RenderConfig,
     clock: StageClock,
     recorder: Recorder,
     sources: Sources,
-    *,
     last: bool,
     listen: bool,
     film: Film | None,
-) -> _Look:
+    fits_canvas: bool,
+) -> _Look | None:
+    """Load the page and go through its timeline; return None if it is hosted, has its size and rate, and cannot be filmed."""
+
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
 
@@ -269,11 +311,19 @@ async def _look(
         visits = _visits(report, rate, options.sweep) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        unfit = set[str]() if _may_be_canvas(report, rate, visits, options) else None
+        unfit = set[str]() if fits_canvas or _may_be_canvas(report, rate, visits, options) else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
-        wanted = fits and options.sweep in (None, 1) and unfit is None
-        if film is not None and not (wanted and can_be_filmed(session, loaded, media, recorder)):
+        wanted = fits and bool(visits) and options.sweep in (None, 1) and (unfit is None or session.hosted)
+        if film is not None and not (
+            wanted
+            and can_be_filmed(session, loaded, media, recorder)
+            and await film.begin(session.settings, options, rate, frame_count(report.duration, rate))
+        ):
             film = None
+        if session.hosted and film is None:
+            if fits:
+                return None
+            visits = ()
         swept, filmed = await _walk(session, report, visits, rate, options, loaded, typefaces, on, unfit, film)
         after, _ = await _told_media(session)
         new, late = changed_media(media, after)
@@ -296,7 +346,7 @@ async def _look(
         clock.move("probe", "capture" if filmed else "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
-        if film is not None and filmed and not (late or recorder.used):
+        if film is not None and filmed and not (late or recorder.used or (fits_canvas and unfit)):
             await film.end(session, warm=warm)
         uses = await typefaces.finish() if fits or last else ()
         world, messages = session.chromium.fonts, session.log.messages
@@ -370,11 +420,21 @@ async def _walk(
     film: Film | None,
 ) -> tuple[Sweep, bool]:
     """Go through the timeline; return a record of it, and true if the pictures were taken and can be used."""
-    if visits and film is not None:
-        frames = frame_count(report.duration, fps)
-        if await film.begin(session.settings, options, fps, frames):
-            return await film_page(session, frames, loaded, typefaces, film)
-    return await _sweep(session, visits, loaded, typefaces, _starts(report, fps), on, unfit), False
+    whole = {*_spread(visits), *_starts(report, fps)}
+    if film is None:
+        return await _sweep(session, visits, loaded, typefaces, whole, on, unfit), False
+
+    async def look(frame: int) -> None:
+        if unfit is not None and frame in whole:
+            unfit.update(await session.unfit())
+
+    return await film_page(session, frame_count(report.duration, fps), loaded, typefaces, film, look)
+
+
+def _spread(frames: tuple[int, ...]) -> set[int]:
+    """Return the frames of a sweep that are also drawn."""
+    every = math.ceil(len(frames) / MAX_DRAWN) or 1
+    return {*frames[::every], *frames[-1:]}
 
 
 async def _sweep(
@@ -382,7 +442,7 @@ async def _sweep(
     frames: tuple[int, ...],
     loaded: Loaded,
     typefaces: Typefaces,
-    starts: set[int],
+    whole: set[int],
     on: dict[int, frozenset[str]] | None,
     unfit: set[str] | None,
 ) -> Sweep:
@@ -401,8 +461,7 @@ async def _sweep(
     damage: list[bool | None] = []
     pictures: list[int | None] = []
     seconds: list[float] = []
-    every = math.ceil(len(frames) / MAX_DRAWN) or 1
-    spread = {*frames[::every], *frames[-1:]}
+    spread = _spread(frames)
     every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.draws_on_request
     takes = draws and bool(frames) and frames[-1] >= MAX_SWEPT
@@ -422,9 +481,8 @@ async def _sweep(
         seconds.append(round(time.perf_counter() - began, 5))
         if on is not None:
             on[frame] = await session.scenes_on()
-        whole = frame in spread or frame in starts
-        await typefaces.look(always=every_frame or whole)
-        if unfit is not None and whole:
+        await typefaces.look(always=every_frame or frame in whole)
+        if unfit is not None and frame in whole:
             unfit.update(await session.unfit())
         if session.in_flight:
             await session.drain(PATIENCE)
