@@ -159,7 +159,7 @@ def kill_marked(mark: str) -> None:
 def _below(process: psutil.Process) -> list[psutil.Process]:
     """Return the descendants of a process, in a time that does not depend on the number of other processes.
 
-    Where Linux lists the children of each thread, only these lists are read (proc_pid_children(5)). A list may lack a process
+    If Linux lists the children of each thread, only these lists are read (proc_pid_children(5)). A list may lack a process
     while another one ends, so use `_all_below` to end processes.
     """
     if not _LISTS_CHILDREN:

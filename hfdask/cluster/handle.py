@@ -34,7 +34,6 @@ from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
 from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
 from hfdask.cluster.scheduler import in_process, typed, worker_slots
 from hfdask.cluster.single_task import run_task
-from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.core.observer import Observer
 from hfdask.core.scratch import scratch_subfolder
@@ -50,7 +49,7 @@ from hfdask.errors import (
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import plan_with
-from hfdask.rendering.film import ChunkFilm
+from hfdask.rendering.film import ChunkFilm, is_short
 from hfdask.rendering.reuse import damaged, finished_chunk
 from hfdask.store import Store, concurrently, split_url
 
@@ -333,7 +332,7 @@ class Render:
             if is_embedded(self._client) and not job.keeps_plan and not job.plan.child(CHUNKS).store().names():
                 path = held.enter_context(scratch_subfolder("film")) / "film.mp4"
                 observer = _FilmObserver(self._on_film, self._stop)
-                film = ChunkFilm(path, _is_short, damage_test=job.config.damage_test, observer=observer)
+                film = ChunkFilm(path, is_short, damage_test=job.config.damage_test, observer=observer)
                 held.enter_context(film)
             plan = plan_with(
                 job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options, film=film
@@ -468,14 +467,6 @@ class Render:
                 chunks_done=len(self._results),
                 fps=fresh / elapsed if stage == "render" and fresh and elapsed > 0 else self._progress.fps,
             )
-
-
-MAX_FILMED = 300
-"""Most frames of a video that planning films: if it is interrupted, it begins anew."""
-
-
-def _is_short(options: RenderConfig, frames: int) -> bool:
-    return frames <= MAX_FILMED and len(options.ranges(frames)) == 1
 
 
 class _FilmObserver(Observer):

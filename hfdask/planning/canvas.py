@@ -22,18 +22,31 @@ DEFAULT_FPS = Fraction(30)
 # Two patterns in turn: one for both would take quadratic time for a tag that names the attribute again and again.
 _TAG = re.compile(r"<[a-z][^<>]*>", re.IGNORECASE)
 _IS_ROOT = re.compile(r"\sdata-composition-id\b", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""\sdata-(width|height|fps)\s*=\s*(["']?)([0-9/]{1,20})\2(?=[\s/>])""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""\sdata-(width|height|fps|duration)\s*=\s*(["']?)([0-9./]{1,20})\2(?=[\s/>])""", re.IGNORECASE
+)
 
 
 def declared_canvas(html: str) -> tuple[int, int, Fraction]:
     """Return width, height and frame rate of the first root in a document's markup; defaults for what it lacks."""
-    root = next((tag[0] for tag in _TAG.finditer(html) if _IS_ROOT.search(tag[0])), "")
-    declared = {name.lower(): value for name, _, value in _ATTRIBUTE.findall(root)}
+    declared = _declared(html)
     width, height = (_side(declared.get(name, ""), default) for name, default in zip(SIDES, DEFAULT_SIZE, strict=True))
     fps = DEFAULT_FPS
     with suppress(InvalidConfigError):
         fps = parse_fps(declared.get("fps", ""))
     return width, height, fps
+
+
+def declared_duration(html: str) -> float:
+    """Return the duration in seconds of the first root in a document's markup; 0 if it declares none."""
+    with suppress(ValueError):
+        return float(_declared(html).get("duration", ""))
+    return 0.0
+
+
+def _declared(html: str) -> dict[str, str]:
+    root = next((tag[0] for tag in _TAG.finditer(html) if _IS_ROOT.search(tag[0])), "")
+    return {name.lower(): value for name, _, value in _ATTRIBUTE.findall(root)}
 
 
 def _side(text: str, default: int) -> int:

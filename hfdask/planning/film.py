@@ -37,6 +37,10 @@ class Film(Protocol):
         """True to capture only frames that change."""
         ...
 
+    def wants(self, options: RenderConfig, frames: int) -> bool:
+        """Return true if it takes the pictures of a page with this number of frames."""
+        ...
+
     async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
         """Prepare for all frames of a page; return false to take none. It may be called again, for a new page."""
         ...
@@ -66,10 +70,11 @@ async def film_page(
     typefaces: Typefaces,
     film: Film,
     look: Callable[[int], Awaitable[None]],
+    see: Callable[[Frame], None] | None,
 ) -> tuple[Sweep, bool]:
     """Film all frames; return a record of them, and false if the page loaded something after a frame was captured.
 
-    ``look`` is called at frames that change, to look at more than their text.
+    ``look`` is called at frames that change, to look at more than their text, and ``see`` with each frame before it is taken.
     """
     await typefaces.look()
     drawn: list[bool] = []
@@ -88,6 +93,8 @@ async def film_page(
     shots = capture(session, 0, frames, damage_test=film.damage_test, visit=visit)
     async with aclosing(shots):
         async for shot in shots:
+            if see is not None:
+                see(shot)
             await film.take(shot)
             drawn.append(shot.picture is not None)
             pictures.append(None if shot.picture is None else shot.picture.received)

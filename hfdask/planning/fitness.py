@@ -8,15 +8,18 @@ reason against the canvas, and never an error of planning.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import capture
+from hfdask.browser.capture import Frame, capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.model import CaptureMode, PageSettings, Sweep
@@ -26,52 +29,146 @@ from hfdask.media.captured import Picture
 from hfdask.network.messages import Source
 from hfdask.planning.costs import changing_frames
 
-LEAST_CHANGING = 200
-"""Number of changing frames from which on the comparison costs less than it spares."""
+LEAST_PIXELS = 150_000_000
+"""Pixels of all changing frames from which on the comparison costs less than it spares: 72 frames of 1920x1080."""
 
 COMPARED = 5
 """Number of frames that are compared."""
 
 
-def is_worth_it(sweep: Sweep, frames: int) -> bool:
-    """Return true if enough of the frames of a video change, as far as a sweep shows."""
-    return int(changing_frames(sweep, frames).sum()) >= LEAST_CHANGING
+def is_worth_it(sweep: Sweep, frames: int, pixels: int) -> bool:
+    """Return true if enough of the frames of a video change, as far as a sweep shows; ``pixels`` is the size of one."""
+    return int(changing_frames(sweep, frames).sum()) * pixels >= LEAST_PIXELS
 
 
 def frames_to_compare(sweep: Sweep, frames: int) -> tuple[int, ...]:
     """Choose some of the frames that change, evenly spread; at least one must."""
     changing = changing_frames(sweep, frames).nonzero()[0]
-    return tuple(sorted({int(changing[(2 * k + 1) * len(changing) // (2 * COMPARED)]) for k in range(COMPARED)}))
+    return tuple(sorted({int(changing[place]) for place in _places(len(changing))}))
 
 
-async def why_not_canvas(
-    files: Mapping[str, Path], entry: str, page: PageSettings, fps: Fraction, source: Source, frames: Sequence[int]
-) -> str:
-    """Capture frames in both ways, and return why the pictures must not be taken from a canvas; empty if they may.
+def _places(count: int) -> list[int]:
+    return [(2 * k + 1) * count // (2 * COMPARED) for k in range(COMPARED)]
 
-    On the browser thread only.
-    """
 
-    async def pictures(mode: CaptureMode) -> list[Picture]:
-        settings, taken = msgspec.structs.replace(page, capture_mode=mode), []
+Opening = Callable[[CaptureMode], AbstractAsyncContextManager[tuple[PageSession, bool]]]
+"""Opens the page for a way of capture, in a leased browser."""
+
+
+def opening(files: Mapping[str, Path], entry: str, page: PageSettings, fps: Fraction, source: Source) -> Opening:
+    """Return what opens a page, and loads it."""
+
+    @asynccontextmanager
+    async def opened(mode: CaptureMode) -> AsyncIterator[tuple[PageSession, bool]]:
+        settings = msgspec.structs.replace(page, capture_mode=mode)
 
         def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
             return open_page(chromium, files, settings, fps, source)
 
-        async with browser_thread().pool.opened(mode, None, enter) as (session, _):
+        async with browser_thread().pool.opened(mode, None, enter) as (session, warm):
             await session.load(entry)
-            for frame in frames:
-                async for shot in capture(session, frame, frame + 1):
-                    assert shot.picture is not None  # the first frame of a capture always has a picture
-                    taken.append(shot.picture.keep())
-            await session.finish()
-        return taken
+            yield session, warm
 
+    return opened
+
+
+async def why_not_canvas(opened: Opening, frames: Sequence[int]) -> str:
+    """Capture frames in both ways, and return why the pictures must not be taken from a canvas; empty if they may.
+
+    On the browser thread only.
+    """
     try:
-        drawn, composed = await pictures("canvas"), await pictures("beginframe")
+        drawn = {frame: picture async for frame, picture in _pictures(opened, "canvas", _each(frames))}
+        composed = {frame: picture async for frame, picture in _pictures(opened, "beginframe", _each(frames))}
     except HfdaskError as error:
         return error.message
-    for frame, a, b in zip(frames, composed, drawn, strict=True):
-        if wrong := await asyncio.to_thread(beyond_edges, a.pixels, b.pixels):
+    return await _difference(drawn, composed)
+
+
+async def _each(frames: Iterable[int]) -> AsyncIterator[int]:
+    for frame in frames:
+        yield frame
+
+
+async def _pictures(
+    opened: Opening, mode: CaptureMode, frames: AsyncIterator[int]
+) -> AsyncIterator[tuple[int, Picture]]:
+    async with opened(mode) as (session, _):
+        async for frame in frames:
+            async for shot in capture(session, frame, frame + 1):
+                assert shot.picture is not None  # the first frame of a capture always has a picture
+                yield frame, shot.picture.keep()
+        await session.finish()
+
+
+async def _difference(drawn: Mapping[int, Picture], composed: Mapping[int, Picture]) -> str:
+    for frame, picture in composed.items():
+        if wrong := await asyncio.to_thread(beyond_edges, picture.pixels, drawn[frame].pixels):
             return f"frame {frame} differs in {wrong} pixels that are not at edges"
     return ""
+
+
+class FilmTrial:
+    """Compare a film from a canvas with the browser's own pictures, which are taken of a second page meanwhile.
+
+    Use it as a context manager, on the browser thread. The second page is opened as soon as the film is worth it.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens the second page.
+    frames, pixels : int
+        Frames of the film, and pixels of one.
+    """
+
+    def __init__(self, opened: Opening, frames: int, pixels: int) -> None:
+        self._opened = opened
+        self._enough = math.ceil(LEAST_PIXELS / pixels)
+        self._due = deque(_places(frames))
+        self._changes = 0
+        self._drawn: dict[int, Picture] = {}
+        self._asked: asyncio.Queue[int | None] = asyncio.Queue()
+        self._composed: asyncio.Task[dict[int, Picture]] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._composed is not None:
+            self._composed.cancel()
+            await asyncio.wait([self._composed])
+
+    @property
+    def worth_it(self) -> bool:
+        """True if enough frames have changed."""
+        return self._changes >= self._enough
+
+    def see(self, frame: Frame) -> None:
+        """Note the next frame of the film, before anything else reads its picture."""
+        if frame.picture is None:
+            return
+        self._changes += 1
+        if self._due and frame.index >= self._due[0]:
+            self._drawn[frame.index] = frame.picture.keep()
+            self._asked.put_nowait(frame.index)
+            while self._due and frame.index >= self._due[0]:
+                self._due.popleft()
+        if self.worth_it and self._composed is None:
+            self._composed = asyncio.create_task(self._compose())
+
+    async def why_not(self) -> str:
+        """Return why the film must not be used, after its last frame; empty if it may."""
+        if self._composed is None:
+            return "too little of it changes"
+        self._asked.put_nowait(None)
+        try:
+            return await _difference(self._drawn, await self._composed)
+        except HfdaskError as error:
+            return error.message
+
+    async def _compose(self) -> dict[int, Picture]:
+        return {frame: picture async for frame, picture in _pictures(self._opened, "beginframe", self._frames())}
+
+    async def _frames(self) -> AsyncIterator[int]:
+        while (frame := await self._asked.get()) is not None:
+            yield frame

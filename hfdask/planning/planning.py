@@ -42,7 +42,7 @@ from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import require_consistent
 from hfdask.media.encode import h264_settings
-from hfdask.planning.canvas import declared_canvas
+from hfdask.planning.canvas import declared_canvas, declared_duration
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.costs import costs_in
 from hfdask.planning.film import Film
@@ -193,7 +193,8 @@ def seal(
         findings = _check(frozen, found, options, environment.browser)
     with clock("probe"):
         mode = planning_mode(capture_mode(options.capture))
-        width, height, fps = declared_canvas(files[found.entry].read_text("utf-8", errors="replace"))
+        markup = files[found.entry].read_text("utf-8", errors="replace")
+        width, height, fps = declared_canvas(markup)
         page = PageSettings(
             width=width,
             height=height,
@@ -206,7 +207,17 @@ def seal(
         )
         try:
             probed = browser_thread().run(
-                probe(files, found.entry, page, fps, options, clock, listen=listen, film=film)
+                probe(
+                    files,
+                    found.entry,
+                    page,
+                    fps,
+                    options,
+                    clock,
+                    seconds=declared_duration(markup),
+                    listen=listen,
+                    film=film,
+                )
             )
         except ProjectError as error:
             for line in Finding.summary(findings):  # may well say why
@@ -243,7 +254,9 @@ def seal(
         )
         costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)
-        chunks, why = split(location, options, probed.frames, costs, key, whole=whole)
+        chunks, why = split(
+            location, options, probed.frames, costs, key, whole=probed.frames if probed.filmed else whole
+        )
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)

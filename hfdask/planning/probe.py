@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,8 +28,10 @@ from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.video_clip import VideoClip
 from hfdask.errors import (
     BrowserCrashError,
+    BrowserError,
     CaptureError,
     InvalidConfigError,
+    ProjectError,
     TimelineError,
     UnsupportedFeatureError,
     VariableError,
@@ -37,7 +40,15 @@ from hfdask.fonts.configuration import FontSetup, plan_font_set
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
-from hfdask.planning.fitness import LEAST_CHANGING, frames_to_compare, is_worth_it, why_not_canvas
+from hfdask.planning.fitness import (
+    LEAST_PIXELS,
+    FilmTrial,
+    Opening,
+    frames_to_compare,
+    is_worth_it,
+    opening,
+    why_not_canvas,
+)
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
@@ -70,11 +81,16 @@ class Probe:
     font_files: dict[str, Path]
     warnings: tuple[str, ...]
     messages: tuple[str, ...]
+    filmed: bool
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Results of one load; ``fits`` is true if the page had been loaded with its size and rate."""
+    """Results of one load.
+
+    ``fits`` is true if the page had been loaded with its size and rate, ``filmed`` if the film was taken and can be used,
+    and ``unlike`` says why a film from a canvas cannot.
+    """
 
     report: Report
     loaded: Loaded
@@ -92,6 +108,8 @@ class _Look:
     messages: list[str]
     world: FontSetup
     fits: bool
+    filmed: bool
+    unlike: str
 
 
 async def probe(
@@ -102,39 +120,27 @@ async def probe(
     options: RenderConfig,
     clock: StageClock,
     *,
+    seconds: float = 0.0,
     listen: bool = True,
     film: Film | None = None,
-    fits_canvas: bool = False,
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    ``page`` and ``fps`` have what is assumed. Without ``listen``, its sound does not matter.
+    ``page``, ``fps`` and the duration in ``seconds`` have what is assumed. Without ``listen``, its sound does not matter.
 
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
     ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
-
-    With ``fits_canvas``, pages like this one have been captured in both ways and looked alike (`hfdask.planning.fitness`).
     """
     fps = fps if options.fps is None else parse_fps(options.fps)
-    fits_canvas &= options.capture == "auto" and page.capture_mode == "beginframe"
+    hosted = film is not None and _may_film_canvas(page, fps, seconds, options, film)
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
-            seen, page, fps = await _looks(
-                files,
-                entry,
-                page,
-                fps,
-                options,
-                clock,
-                recorder,
-                sources,
-                listen=listen,
-                film=film,
-                fits_canvas=fits_canvas,
+            seen, page, fps, unlike = await _looks(
+                files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film, hosted=hosted
             )
             page = msgspec.structs.replace(page, gives_up=seen.loaded.gives_up, durations=seen.durations)
-            mode, told = await _way(files, entry, page, fps, options, recorder, seen, fits_canvas=fits_canvas)
+            mode, told = await _way(opening(files, entry, page, fps, recorder), page, fps, options, seen, unlike)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -186,42 +192,44 @@ async def probe(
         font_files=font_files,
         warnings=_once(warnings),
         messages=_once(messages),
+        filmed=seen.filmed,
     )
 
 
+def _may_film_canvas(page: PageSettings, fps: Fraction, seconds: float, options: RenderConfig, film: Film) -> bool:
+    """Return true to load the page in a host at first, because a film from its canvas is wanted, or will probably do."""
+    frames = frame_count(seconds, fps) if 0 < seconds < math.inf else 0
+    likely = page.capture_mode == "beginframe" and frames * page.width * page.height >= LEAST_PIXELS
+    return options.capture == "canvas" or (options.capture == "auto" and likely and film.wants(options, frames))
+
+
 async def _way(
-    files: Mapping[str, Path],
-    entry: str,
-    page: PageSettings,
-    fps: Fraction,
-    options: RenderConfig,
-    recorder: Recorder,
-    seen: _Look,
-    *,
-    fits_canvas: bool,
+    opened: Opening, page: PageSettings, fps: Fraction, options: RenderConfig, seen: _Look, unlike: str
 ) -> tuple[CaptureMode, list[str]]:
-    """Return the plan's way of capture, and the reason if it was chosen for this page."""
+    """Return the plan's way of capture, and the reason if it was chosen for this page; ``unlike`` is known already."""
     if options.capture == "canvas":
         return "canvas", []
-    if options.capture != "auto" or not (fits_canvas or _may_choose(page, seen, fps)):
+    if options.capture != "auto" or not (unlike or _may_choose(page, seen, fps)):
         return page.capture_mode, []
-    if seen.unfit:
+    if unlike:
+        why = unlike
+    elif seen.unfit:
         why = f"a canvas would draw {seen.unfit[0]} wrong"
     elif any(medium.tag == "video" for medium in seen.media):
         why = "it has videos"
-    elif fits_canvas:
-        return "canvas", ["captured from a canvas, like the other videos of the batch"]
+    elif page.capture_mode == "canvas":  # its film was compared
+        why = ""
     else:
-        why = await why_not_canvas(
-            files, entry, page, fps, recorder, frames_to_compare(seen.sweep, frame_count(seen.report.duration, fps))
-        )
+        why = await why_not_canvas(opened, frames_to_compare(seen.sweep, frame_count(seen.report.duration, fps)))
     if why:
         return page.capture_mode, [f"not captured from a canvas: {why}"]
     return "canvas", ["captured from a canvas: some frames look as in the browser's own pictures"]
 
 
 def _may_choose(page: PageSettings, seen: _Look, fps: Fraction) -> bool:
-    return page.capture_mode == "beginframe" and is_worth_it(seen.sweep, frame_count(seen.report.duration, fps))
+    if page.capture_mode != "beginframe" or not seen.sweep.frames:
+        return page.capture_mode == "canvas"
+    return is_worth_it(seen.sweep, frame_count(seen.report.duration, fps), page.width * page.height)
 
 
 async def _looks(
@@ -236,10 +244,14 @@ async def _looks(
     *,
     listen: bool,
     film: Film | None,
-    fits_canvas: bool,
-) -> tuple[_Look, PageSettings, Fraction]:
-    # A film is captured as the plan will say.
-    hosted = film is not None and (fits_canvas or options.capture == "canvas")
+    hosted: bool,
+) -> tuple[_Look, PageSettings, Fraction, str]:
+    """Load the page until it has the size and the rate that it was loaded with.
+
+    With ``hosted`` it is filmed from a canvas, if it can be. If it cannot, it is loaded once more, in the top window. The last
+    result says why, if the plan chooses.
+    """
+    unlike = ""
     for attempt in range(2):
         look = partial(
             _look,
@@ -251,19 +263,37 @@ async def _looks(
             sources=sources,
             last=bool(attempt),
             listen=listen,
-            fits_canvas=fits_canvas,
         )
-        seen = None
-        if hosted:
-            seen = await _twice(partial(look, msgspec.structs.replace(page, capture_mode="canvas"), fps, film=film))
-        if seen is None:
-            hosted = False
-            seen = await _twice(partial(look, page, fps, film=None if hosted else film))
-            assert seen is not None  # the page is in the top window
+        drawn: _Look | None = None
+        if hosted and film is not None:
+            drawn, unlike = await _filmed_from_canvas(look, page, fps, film, chooses=options.capture == "auto")
+            hosted = drawn is not None
+        seen = drawn or await _in_top_window(partial(look, page, fps, film=film, chosen=bool(unlike)))
         page, fps = _canvas(seen.report, page, options), _rate(seen.report.fps, options)[0]
         if seen.fits:
             break
-    return seen, page, fps
+    if seen.filmed and hosted:
+        page = msgspec.structs.replace(page, capture_mode="canvas")
+    return seen, page, fps, unlike
+
+
+async def _filmed_from_canvas(
+    look: Callable[..., Awaitable[_Look | None]], page: PageSettings, fps: Fraction, film: Film, *, chooses: bool
+) -> tuple[_Look | None, str]:
+    """Load the page in a host; return None if it cannot be filmed there, and why if the plan chooses the way of capture."""
+    try:
+        seen = await _twice(partial(look, msgspec.structs.replace(page, capture_mode="canvas"), fps, film=film))
+    except (ProjectError, BrowserError) as error:
+        if not chooses:
+            raise
+        return None, error.message
+    return (None, seen.unlike) if seen is not None and seen.unlike else (seen, "")
+
+
+async def _in_top_window(look: Callable[[], Awaitable[_Look | None]]) -> _Look:
+    seen = await _twice(look)
+    assert seen is not None  # only a hosted page can fail to be filmed
+    return seen
 
 
 async def _twice(look: Callable[[], Awaitable[_Look | None]]) -> _Look | None:
@@ -286,9 +316,12 @@ async def _look(
     last: bool,
     listen: bool,
     film: Film | None,
-    fits_canvas: bool,
+    chosen: bool = False,
 ) -> _Look | None:
-    """Load the page and go through its timeline; return None if it is hosted, has its size and rate, and cannot be filmed."""
+    """Load the page and go through its timeline; return None if it is hosted, has its size and rate, and cannot be filmed.
+
+    ``chosen`` is true if the plan captures in the mode of ``page``.
+    """
 
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
@@ -309,44 +342,40 @@ async def _look(
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
         visits = _visits(report, rate, options.sweep) if fits or last else ()
+        frames = frame_count(report.duration, rate) if visits else 0
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        unfit = set[str]() if fits_canvas or _may_be_canvas(report, rate, visits, options) else None
+        unfit = set[str]() if not chosen and _may_be_canvas(report, page, rate, visits, options) else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         wanted = fits and bool(visits) and options.sweep in (None, 1) and (unfit is None or session.hosted)
-        if film is not None and not (
+        if film is None or not (
             wanted
             and can_be_filmed(session, loaded, media, recorder)
-            and await film.begin(session.settings, options, rate, frame_count(report.duration, rate))
+            and await film.begin(session.settings, options, rate, frames)
         ):
-            film = None
-        if session.hosted and film is None:
-            if fits:
+            if session.hosted and (fits or last):
                 return None
-            visits = ()
-        swept, filmed = await _walk(session, report, visits, rate, options, loaded, typefaces, on, unfit, film)
-        after, _ = await _told_media(session)
-        new, late = changed_media(media, after)
-        if new:
-            durations |= await resolve_durations(session, new, sources)
-            added = {medium.id for medium in new}
-            after, sounds = await _told_media(session)
-            media = (*media, *(medium for medium in after if medium.id in added))
+            film = None
+        trial = None
+        if film is not None and session.hosted and options.capture == "auto":
+            known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=durations)
+            second = opening(files, entry, known, fps, recorder)
+            trial = FilmTrial(second, frames, page.width * page.height)
+        swept, filmed, unlike = await _walk(session, report, visits, rate, loaded, typefaces, on, unfit, film, trial)
+        media, sounds, added, late = await _media_at_end(session, media, sounds, sources)
+        durations |= added
         scenes: dict[str, range] = {}
         volumes: Volumes = {}
         if (fits or last) and 0 < report.duration < math.inf:
-            frames = frame_count(report.duration, rate)
-            if any(medium.auto for medium in media):
-                scenes = await scene_windows(session, media, on or {}, frames, rate)
-            if listen and (heard := audible(media, sources)):
-                unvisited = () if visits else frames_to_sweep(frames, None)
-                volumes = await read_volumes(session, heard, scenes, frames, rate, unvisited)
+            heard = audible(media, sources) if listen else ()
+            scenes, volumes = await _scenes_and_volumes(session, report, rate, media, heard, on or {}, bool(visits))
             if scenes or volumes:
                 await session.drain(PATIENCE, loaded.abandoned)
         clock.move("probe", "capture" if filmed else "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
-        if film is not None and filmed and not (late or recorder.used or (fits_canvas and unfit)):
+        filmed &= not (late or recorder.used or unlike)
+        if film is not None and filmed:
             await film.end(session, warm=warm)
         uses = await typefaces.finish() if fits or last else ()
         world, messages = session.chromium.fonts, session.log.messages
@@ -367,13 +396,53 @@ async def _look(
             messages=messages,
             world=world,
             fits=fits,
+            filmed=filmed,
+            unlike=unlike,
         )
 
 
-def _may_be_canvas(report: Report, fps: Fraction, visits: tuple[int, ...], options: RenderConfig) -> bool:
+async def _media_at_end(
+    session: PageSession, media: tuple[ToldMedium, ...], sounds: ToldSounds, sources: Sources
+) -> tuple[tuple[ToldMedium, ...], ToldSounds, dict[str, float], list[str]]:
+    """Add media that came while the page was brought through its timeline; return their durations, too, and warnings."""
+    after, _ = await _told_media(session)
+    new, late = changed_media(media, after)
+    if not new:
+        return media, sounds, {}, late
+    durations = await resolve_durations(session, new, sources)
+    added = {medium.id for medium in new}
+    after, sounds = await _told_media(session)
+    return (*media, *(medium for medium in after if medium.id in added)), sounds, durations, late
+
+
+async def _scenes_and_volumes(
+    session: PageSession,
+    report: Report,
+    fps: Fraction,
+    media: tuple[ToldMedium, ...],
+    heard: Sequence[ToldMedium],
+    on: Mapping[int, frozenset[str]],
+    visited: bool,
+) -> tuple[dict[str, range], Volumes]:
+    """Return when the scenes of media without a start can be seen, and the volumes of the heard ones."""
+    frames = frame_count(report.duration, fps)
+    scenes: dict[str, range] = {}
+    volumes: Volumes = {}
+    if any(medium.auto for medium in media):
+        scenes = await scene_windows(session, media, on, frames, fps)
+    if heard:
+        volumes = await read_volumes(
+            session, heard, scenes, frames, fps, () if visited else frames_to_sweep(frames, None)
+        )
+    return scenes, volumes
+
+
+def _may_be_canvas(
+    report: Report, page: PageSettings, fps: Fraction, visits: tuple[int, ...], options: RenderConfig
+) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
-    long = bool(visits) and frame_count(report.duration, fps) >= LEAST_CHANGING
-    return options.capture == "canvas" or (options.capture == "auto" and long)
+    pixels = page.width * page.height * frame_count(report.duration, fps) if visits else 0
+    return options.capture == "canvas" or (options.capture == "auto" and pixels >= LEAST_PIXELS)
 
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:
@@ -412,23 +481,36 @@ async def _walk(
     report: Report,
     visits: tuple[int, ...],
     fps: Fraction,
-    options: RenderConfig,
     loaded: Loaded,
     typefaces: Typefaces,
     on: dict[int, frozenset[str]] | None,
     unfit: set[str] | None,
     film: Film | None,
-) -> tuple[Sweep, bool]:
-    """Go through the timeline; return a record of it, and true if the pictures were taken and can be used."""
+    trial: FilmTrial | None,
+) -> tuple[Sweep, bool, str]:
+    """Go through the timeline; return a record of it, true if the pictures were taken, and why they are not as planned."""
     whole = {*_spread(visits), *_starts(report, fps)}
     if film is None:
-        return await _sweep(session, visits, loaded, typefaces, whole, on, unfit), False
+        return await _sweep(session, visits, loaded, typefaces, whole, on, unfit), False, ""
 
     async def look(frame: int) -> None:
         if unfit is not None and frame in whole:
             unfit.update(await session.unfit())
 
-    return await film_page(session, frame_count(report.duration, fps), loaded, typefaces, film, look)
+    async with contextlib.nullcontext() if trial is None else trial:
+        swept, alone = await film_page(
+            session,
+            frame_count(report.duration, fps),
+            loaded,
+            typefaces,
+            film,
+            look,
+            None if trial is None else trial.see,
+        )
+        unlike = ""
+        if trial is not None and alone:
+            unlike = f"a canvas would draw {min(unfit)} wrong" if unfit else await trial.why_not()
+    return swept, alone, unlike
 
 
 def _spread(frames: tuple[int, ...]) -> set[int]:

@@ -23,6 +23,21 @@ from hfdask.rendering.record import commit
 from hfdask.rendering.recording import Recording
 from hfdask.store import disk_full_at
 
+MAX_FILMED = 300
+"""Most frames of a video that planning films: if it is interrupted, it begins anew."""
+
+_START = 45
+_SPEED_UP = 1.6
+"""Frames that a film takes in the seconds until chunks begin, and its time in chunks of one slot (docs/decisions/short-videos.md)."""
+
+
+def is_short(options: RenderConfig, frames: int) -> bool:
+    """Return true if a film of a video ends sooner than its chunks would. A film uses one browser, chunks use all slots."""
+    if options.sizes_chunks:
+        return frames <= MAX_FILMED and len(options.ranges(frames)) == 1
+    in_chunks = _SPEED_UP / (options.workers or 1)
+    return frames <= (MAX_FILMED if in_chunks >= 1 else min(MAX_FILMED, _START / (1 - in_chunks)))
+
 
 class ChunkFilm:
     """The film of a plan that is being made (`hfdask.planning.film`). Use it as a context manager.
@@ -65,11 +80,15 @@ class ChunkFilm:
         self._thread.shutdown()
         self._abort()
 
+    def wants(self, options: RenderConfig, frames: int) -> bool:
+        """Return true if it takes the pictures of a page with this number of frames."""
+        return self._wanted(options, frames)
+
     async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
         """Start anew, with the frames of a page that was just loaded."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
         self._encoding = None
-        if not self._wanted(options, frames):
+        if not self.wants(options, frames):
             return False
         self._frames = frames
         settings = h264_settings(options.quality, options.crf, options.bitrate, fps)

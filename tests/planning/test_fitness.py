@@ -6,11 +6,13 @@ import re
 
 import pytest
 from page_samples import composition
+from short_videos import Rows, loads, long_way
 
 import hfdask
+from hfdask.browser.capabilities import capture_mode
 from hfdask.core.model import Sweep
 from hfdask.planning import fitness, probe
-from hfdask.planning.fitness import frames_to_compare, is_worth_it
+from hfdask.planning.fitness import LEAST_PIXELS, frames_to_compare, is_worth_it
 
 MOVES = """<p style="position:absolute;animation:go 1s linear both">text</p>
 <style>@keyframes go { to { transform: translateX(20px) } }</style>"""
@@ -29,10 +31,11 @@ def sweep(*moved: bool, differs: bool | None = None) -> Sweep:
 
 def test_a_comparison_is_worth_it_if_many_frames_move():
     half = sweep(*(number % 2 == 0 for number in range(90)))
-    assert not is_worth_it(half, 399)
-    assert is_worth_it(half, 400)
-    assert not is_worth_it(sweep(), 10**6)
-    assert not is_worth_it(sweep(False, False), 10**6)
+    assert not is_worth_it(half, 399, LEAST_PIXELS // 200)
+    assert is_worth_it(half, 400, LEAST_PIXELS // 200)
+    assert not is_worth_it(half, 400, LEAST_PIXELS // 201)
+    assert not is_worth_it(sweep(), 10**6, 10**6)
+    assert not is_worth_it(sweep(False, False), 10**6, 10**6)
 
 
 def test_frames_that_move_are_compared():
@@ -43,15 +46,15 @@ def test_frames_that_move_are_compared():
 
 def test_frames_that_only_a_canvas_changes_count():
     drawing = (True, *[False] * 39)
-    assert is_worth_it(sweep(*drawing, differs=True), 400)
+    assert is_worth_it(sweep(*drawing, differs=True), 400, LEAST_PIXELS // 200)
     assert frames_to_compare(sweep(*drawing, differs=True), 400) == (39, 117, 195, 273, 351)
-    assert not is_worth_it(sweep(*drawing, differs=False), 400)
+    assert not is_worth_it(sweep(*drawing, differs=False), 400, 10**6)
 
 
 @pytest.fixture
 def any_length(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (fitness, probe):
-        monkeypatch.setattr(module, "LEAST_CHANGING", 5)
+        monkeypatch.setattr(module, "LEAST_PIXELS", 5 * 64 * 64)
 
 
 def planned(project, tmp_path, body: str, script: str = "", **options) -> tuple[str, list[str]]:
@@ -98,3 +101,51 @@ def test_a_page_that_does_not_keeps_its_pictures_and_the_reason_is_told(name, pr
 @pytest.mark.browser
 def test_short_videos_are_not_compared(project, tmp_path):
     assert planned(project, tmp_path, "") == ("beginframe", [])
+
+
+SLIDES = """<style>@keyframes go { to { transform: translateX(40px) } }</style>
+<div style="width: 20px; height: 20px; background: #c33; animation: go 0.4s linear both"></div>"""
+
+
+def rendered(project, tmp_path, body: str, script: str = "", **options) -> tuple[hfdask.RenderResult, str, int]:
+    """Render a page that is filmed while it is planned; return the video, its way of capture, and the number of loads."""
+    source = project(composition(body + MOVES, script, root='data-duration="0.4" data-no-timeline'))
+    rows = Rows(source, tmp_path)
+    with loads() as entries:
+        video = rows.render(check="off", **options)
+    return video, video.chunks[0].capture_mode, len(entries)
+
+
+@pytest.mark.browser
+def test_a_film_from_a_canvas_is_what_a_chunk_would_be(project, tmp_path, any_length):
+    video, mode, pages = rendered(project, tmp_path, SLIDES)
+    assert (mode, pages) == ("canvas", 2)  # the film's page, and the page that it is compared with
+    plan = hfdask.plan(tmp_path / "project", tmp_path / "plan", check="off", chunk_size=12)
+    assert plan.manifest.page.capture_mode == "canvas"
+    chunk = hfdask.render_chunk(plan.url, 0, plan.chunk_url(0))
+    assert chunk.digest == video.chunks[0].digest
+
+
+@pytest.mark.browser
+def test_a_film_that_a_canvas_draws_otherwise_is_taken_again(project, tmp_path, any_length):
+    body, script, _ = UNFIT["seen"]
+    video, mode, pages = rendered(project, tmp_path, body, script)
+    assert (mode, pages) == ("beginframe", 3)
+    whole, _, _ = rendered(project, tmp_path / "asked", body, script, capture="beginframe")
+    assert video.digest == whole.digest
+
+
+@pytest.mark.browser
+def test_a_film_in_which_too_little_changes_is_taken_again(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "LEAST_PIXELS", 5 * 64 * 64)  # but `fitness` asks for more
+    _, mode, pages = rendered(project, tmp_path, "")
+    assert (mode, pages) == ("beginframe", 2)
+
+
+@pytest.mark.browser
+def test_a_film_from_a_canvas_can_be_asked_for(project, tmp_path):
+    capture_mode("canvas")  # tries the browser with another page
+    _, mode, pages = rendered(project, tmp_path, SLIDES, capture="canvas")
+    assert (mode, pages) == ("canvas", 1)
+    long_way(tmp_path / "project", tmp_path, capture="canvas", check="off")
+    assert (tmp_path / "long.mp4").read_bytes() == (tmp_path / "short.mp4").read_bytes()

@@ -14,7 +14,9 @@ from video_samples import bar_code_video, cached
 import hfdask
 from hfdask import errors
 from hfdask.checking.page import LintPage
+from hfdask.config import RenderConfig
 from hfdask.core.observer import Observer
+from hfdask.rendering.film import is_short
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -253,3 +255,15 @@ def test_a_certified_film_can_be_verified(project, tmp_path):
 def test_a_short_result_is_sent_as_any_other(project, tmp_path):
     video = Rows(project(), tmp_path).render()
     assert msgspec.json.decode(msgspec.json.encode(video), type=hfdask.RenderResult) == video
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 300), (2, 225), (4, 75), (16, 50)])
+def test_the_more_slots_the_shorter_is_a_film(workers, most):
+    options = RenderConfig(workers=workers)
+    assert is_short(options, most)
+    assert not is_short(options, most + 1)
+
+
+def test_a_film_is_not_taken_of_a_video_for_which_chunks_are_asked():
+    assert not is_short(RenderConfig(workers=2, chunk_size=30), 60)
+    assert is_short(RenderConfig(workers=2, chunk_size=60), 60)
