@@ -21,7 +21,7 @@ from hfdask.browser.capture import Frame, capture
 from hfdask.browser.session import Loaded, PageSession
 from hfdask.config import RenderConfig
 from hfdask.core.model import PageSettings, Sweep
-from hfdask.network.fetch import Limits
+from hfdask.network.messages import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.font_usage import Typefaces
 
