@@ -17,7 +17,7 @@ def show_findings(report: hfdask.CheckReport) -> None:
 
 
 def show_survey(report: hfdask.FleetReport) -> None:
-    """Print the facts of all workers, and mark those that differ."""
+    """Print the facts of all workers, and mark facts that differ."""
     table = Table("", *report.workers)
     for name in dict.fromkeys(name for found in report.workers.values() for name in found.facts):
         style = "bold red" if name in report.differing else None
