@@ -1,4 +1,4 @@
-"""Capture the pictures of a short video while planning goes through its timeline, so that its page is loaded once.
+"""Capture pictures while planning goes through the timeline, so that the page of a short video or a still is loaded once.
 
 A chunk loads a fresh page and brings it through its frames in order. Planning does the same. So if planning takes the
 picture of each frame before it asks anything about it, these are the chunk's pictures, also of a page that keeps
@@ -37,8 +37,8 @@ class Film(Protocol):
         """True to capture only frames that change."""
         ...
 
-    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
-        """Prepare for all frames of a page; return false to take none. It may be called again, for a new page."""
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
+        """Return the frames to take of a page with this number of frames. It may be called again, for a new page."""
         ...
 
     async def take(self, frame: Frame) -> None:
@@ -60,15 +60,15 @@ def can_be_filmed(session: PageSession, loaded: Loaded, media: Iterable[ToldMedi
 
 
 async def film_page(
-    session: PageSession, frames: int, loaded: Loaded, typefaces: Typefaces, film: Film
+    session: PageSession, frames: range, loaded: Loaded, typefaces: Typefaces, film: Film
 ) -> tuple[Sweep, bool]:
-    """Film all frames; return a record of them, and false if the page loaded something after a frame was captured."""
+    """Film these frames; return a record of them, and false if the page loaded something after a frame was captured."""
     await typefaces.look()
     drawn: list[bool] = []
     pictures: list[int | None] = []
     seconds: list[float] = []
     alone = True
-    async with aclosing(capture(session, 0, frames, damage_test=film.damage_test)) as shots:
+    async with aclosing(capture(session, frames.start, frames.stop, damage_test=film.damage_test)) as shots:
         async for shot in shots:
             await film.take(shot)
             drawn.append(shot.picture is not None)
@@ -79,10 +79,9 @@ async def film_page(
                 alone = False
                 await session.drain(PATIENCE)
     await session.drain(PATIENCE, loaded.abandoned)
-    visited = tuple(range(frames))
     sweep = Sweep(
         plan_hash="",
-        frames=visited,
+        frames=tuple(frames),
         moved=tuple(drawn),
         damage=tuple(drawn),
         pictures=tuple(pictures),

@@ -271,8 +271,7 @@ async def _look(
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         unfit = set[str]() if _may_be_canvas(report, rate, visits, options) else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
-        wanted = fits and options.sweep in (None, 1) and unfit is None
-        if film is not None and not (wanted and can_be_filmed(session, loaded, media, recorder)):
+        if not (fits and unfit is None and can_be_filmed(session, loaded, media, recorder)):
             film = None
         swept, filmed = await _walk(session, report, visits, rate, options, loaded, typefaces, on, unfit, film)
         after, _ = await _told_media(session)
@@ -347,9 +346,14 @@ def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -
 
 
 def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
-    if report.unsupported or report.duration <= 0:
-        return ()  # an error that is raised when the page is closed
+    if not _has_frames(report):
+        return ()
     return frames_to_sweep(frame_count(report.duration, fps), step, _starts(report, fps))
+
+
+def _has_frames(report: Report) -> bool:
+    """Return false for pages of which an error is raised when they are closed."""
+    return not report.unsupported and report.duration > 0
 
 
 def _starts(report: Report, fps: Fraction) -> set[int]:
@@ -370,10 +374,10 @@ async def _walk(
     film: Film | None,
 ) -> tuple[Sweep, bool]:
     """Go through the timeline; return a record of it, and true if the pictures were taken and can be used."""
-    if visits and film is not None:
-        frames = frame_count(report.duration, fps)
-        if await film.begin(session.settings, options, fps, frames):
-            return await film_page(session, frames, loaded, typefaces, film)
+    if film is not None and _has_frames(report):
+        taken = await film.begin(session.settings, options, fps, frame_count(report.duration, fps))
+        if taken:
+            return await film_page(session, taken, loaded, typefaces, film)
     return await _sweep(session, visits, loaded, typefaces, _starts(report, fps), on, unfit), False
 
 

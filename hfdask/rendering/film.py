@@ -65,18 +65,18 @@ class ChunkFilm:
         self._thread.shutdown()
         self._abort()
 
-    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
         """Start anew, with the frames of a page that was just loaded."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
         self._encoding = None
-        if not self._wanted(options, frames):
-            return False
+        if options.sweep not in (None, 1) or not self._wanted(options, frames):
+            return range(0)
         self._frames = frames
         settings = h264_settings(options.quality, options.crf, options.bitrate, fps)
         self._recording = Recording(path=self._path)
         with disk_full_at(self._path):
             self._encoder = ChunkEncoder(self._path, settings, fps, page.width, page.height, frames)
-        return True
+        return range(frames)
 
     async def take(self, frame: Frame) -> None:
         """Encode a frame while the next one is captured.
