@@ -20,7 +20,7 @@ from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
-from hfdask.core.frames import frame_count, parse_fps
+from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES, frame_count, parse_fps
 from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
@@ -47,7 +47,9 @@ from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
 MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
 MAX_DRAWN = 15
-"""Number of frames of a sweep that are also drawn. Of longer videos than `MAX_SWEPT` frames, their pictures are taken."""
+"""Number of frames of a sweep that are also drawn."""
+PICTURED = MIN_AUTO_CHUNK_FRAMES
+"""Frames for each picture that is taken of videos of more than `MAX_SWEPT` frames: the shortest chunk has about one."""
 
 
 @dataclass(frozen=True)
@@ -397,7 +399,7 @@ async def _sweep(
     the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``unfit`` what
     a capture from a canvas would draw wrong, unless they are None.
 
-    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 25 ms more than a
+    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
     drawing, and a short video gains nothing from that.
     """
     await typefaces.look()
@@ -409,14 +411,14 @@ async def _sweep(
     spread = {*frames[::every], *frames[-1:]}
     every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.draws_on_request
-    takes = draws and bool(frames) and frames[-1] >= MAX_SWEPT
+    pictured = set(_pictured(sorted(spread))) if draws else set[int]()
     last = b""
     for frame in frames:
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):
             moved.append(await session.seek(frame, layout=True))
             drawn = draws and frame in spread
-            if drawn and takes:
+            if frame in pictured:
                 before, last = last, await picture(session)
                 damage.append(last != before)
                 pictures.append(len(last))
@@ -444,6 +446,13 @@ async def _sweep(
         pictures=tuple(pictures),
         seconds=tuple(seconds),
     )
+
+
+def _pictured(drawn: list[int]) -> list[int]:
+    """Return the drawn frames whose pictures are taken."""
+    if not drawn or drawn[-1] < MAX_SWEPT:
+        return []
+    return sorted({*drawn[:: math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))], drawn[-1]})
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:
