@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hfdask.batch.results import RowResult
     from hfdask.browser import close_browsers
     from hfdask.browser.install import install_browser
+    from hfdask.browser.starting import start_browser
     from hfdask.checking.check import CheckReport, check
     from hfdask.cluster.graph import delayed_chunks
     from hfdask.cluster.handle import Progress, Render
@@ -84,6 +85,7 @@ _HOMES = {
     "batch.results": ["RowResult"],
     "browser": ["close_browsers"],
     "browser.install": ["install_browser"],
+    "browser.starting": ["start_browser"],
     "checking.check": ["CheckReport", "check"],
     "cluster.graph": ["delayed_chunks"],
     "cluster.handle": ["Progress", "Render"],
@@ -227,6 +229,7 @@ __all__ = [
     "render_batch",
     "render_chunk",
     "show_dashboard",
+    "start_browser",
     "still",
     "submit",
     "survey",

@@ -16,7 +16,6 @@ import msgspec
 from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.errors import InvalidConfigError
-from hfdask.media.encode import h264_settings
 from hfdask.network.addresses import normal_host
 
 Quality = Literal["draft", "standard", "high"]
@@ -196,6 +195,8 @@ class RenderConfig(_Options):
     def __post_init__(self) -> None:
         self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
+        from hfdask.media.encode import h264_settings  # imports PyAV, which the help of a command does not need
+
         h264_settings(self.quality, self.crf, self.bitrate, rate)
         self.ranges(1)
         for name in ("load_timeout", "frame_timeout"):

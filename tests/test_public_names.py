@@ -89,6 +89,10 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 assert "render" in dir(hfdask)
 hfdask.assemble
 assert not {"dask", "distributed", "playwright"} & set(sys.modules)
+hfdask.still
+assert not {"aiohttp", "dask", "distributed", "rich", "scipy"} & set(sys.modules)
+hfdask.render
+assert not {"aiohttp", "bokeh", "matplotlib", "pandas", "s3fs", "scipy"} & set(sys.modules)
 from hfdask import *
 assert render and errors and __version__
 try:

@@ -7,7 +7,9 @@ import base64
 import contextlib
 import functools
 import tempfile
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -70,13 +72,27 @@ def planning_mode(mode: CaptureMode) -> CaptureMode:
     return "beginframe" if mode == "canvas" else mode
 
 
-@functools.cache
-def _has_begin_frame(path: Path) -> bool:
+_lock = threading.Lock()
+_trials: dict[Path, tuple[BrowserThread, Future[bool]]] = {}
+
+
+def begin_trial(path: Path) -> Future[bool]:
+    """Begin to find out if a browser supports BeginFrame, unless that is known or under way."""
     thread = browser_thread()
+    with _lock:
+        owner, trial = _trials.get(path, (None, None))
+        is_known = trial is not None and trial.done() and not trial.cancelled() and trial.exception() is None
+        if trial is None or not (is_known or (owner is thread and not trial.done())):
+            trial = thread.begin(_try_begin_frame(thread))
+            _trials[path] = thread, trial
+        return trial
+
+
+def _has_begin_frame(path: Path) -> bool:
     try:
-        return thread.run(_try_begin_frame(thread))
+        return browser_thread().result(begin_trial(path))
     except (BrowserCrashError, CaptureError):  # once more, because nothing else retries planning
-        return thread.run(_try_begin_frame(thread))
+        return browser_thread().result(begin_trial(path))
 
 
 async def _try_begin_frame(thread: BrowserThread) -> bool:

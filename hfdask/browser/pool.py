@@ -12,19 +12,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright
 
 from hfdask.browser.calls import Patience, first_line
-from hfdask.browser.chromium import Chromium
 from hfdask.browser.discovery import find_browser
 from hfdask.browser.memory import browser_limit
 from hfdask.browser.playwright_driver import Driver
-from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, BrowserMemoryError, HfdaskError, ProjectError
-from hfdask.fonts.configuration import FontSetup, machine_fonts
+
+if TYPE_CHECKING:  # the driver starts while these are imported (`hfdask.browser.starting`)
+    from hfdask.browser.chromium import Chromium
+    from hfdask.core.model import CaptureMode
+    from hfdask.fonts.configuration import FontSetup
 
 MAX_PAGES = 50
 """Pages that a browser opens before it is replaced."""
@@ -84,6 +86,8 @@ class BrowserPool:
         BrowserCrashError
             Instead of errors that the loss of a process has caused.
         """
+        from hfdask.fonts.configuration import machine_fonts
+
         world = await asyncio.to_thread(machine_fonts) if fonts is None else fonts
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
@@ -152,6 +156,8 @@ class BrowserPool:
             await self._idle.pop(0).close()
 
     async def _launch(self, mode: CaptureMode, fonts: FontSetup, profile: bool) -> Chromium:
+        from hfdask.browser.chromium import Chromium
+
         binary = find_browser()
         try:
             chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile)

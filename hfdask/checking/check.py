@@ -10,10 +10,9 @@ import os
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console, ConsoleOptions, RenderResult
 
 from hfdask.browser.capabilities import capture_mode
 from hfdask.checking import report as texts
@@ -28,6 +27,9 @@ from hfdask.errors import CheckFailedError
 from hfdask.project.files import Project, local_project
 from hfdask.project.settings import with_project_file
 from hfdask.store import StorageOptions
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 
 class CheckReport(Value, frozen=True):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-
-from rich.padding import Padding
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from hfdask.core.model import Finding
 from hfdask.core.tables import html_table
+
+if TYPE_CHECKING:
+    from rich.padding import Padding
+    from rich.text import Text
 
 _ALIKE = 5
 """Maximum number of findings of one code in one file that are shown in full."""
@@ -28,11 +30,15 @@ def count(findings: Sequence[Finding]) -> str:
 
 
 def _indented(text: Text, by: int) -> Padding:
+    from rich.padding import Padding
+
     return Padding(text, (0, 0, 0, by), expand=False)
 
 
 def by_file(findings: Sequence[Finding], files: int) -> Iterator[Text | Padding]:
     """Return the findings for a terminal, grouped by file."""
+    from rich.text import Text
+
     for file, group in groupby(findings, key=lambda finding: finding.file):
         yield Text(file, style="bold underline")
         shown: dict[str, int] = {}
@@ -48,6 +54,8 @@ def by_file(findings: Sequence[Finding], files: int) -> Iterator[Text | Padding]
 
 
 def _one(finding: Finding) -> Iterator[Padding]:
+    from rich.text import Text
+
     where = f"line {finding.line}  " if finding.line else ""
     yield _indented(Text.assemble(where, (finding.severity, _COLOURS[finding.severity]), "  ", finding.code), 2)
     if finding.element:

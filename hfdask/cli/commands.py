@@ -6,23 +6,21 @@ message, and the exit status gives its kind.
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 import hfdask
-from hfdask.cli.batch import tell_batch, watch_batch
-from hfdask.cli.options import given, options_of
+from hfdask.cli.options import Configured, given, options_of
 from hfdask.cli.output import Stopped, answer, say, signals_raised, standard_streams
 from hfdask.errors import (
     BrowserError,
@@ -64,12 +62,16 @@ def exit_status(error: HfdaskError) -> int:
 class _Commands(click.Group):
     """Turn the errors of every command into one line and an exit status."""
 
+    command_class = Configured
     debug = False
+    is_program = False
+    """True if this process runs nothing but a command."""
 
-    def main(self, *args: Any, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
+        self.is_program = args is None
         with standard_streams(), signals_raised():
             try:
-                return super().main(*args, **extra)
+                return super().main(args, *others, **extra)
             except (Exception, Stopped) as error:
                 status = _told(error)
                 if self.debug:
@@ -83,7 +85,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt as error:
             raise Stopped(signal.SIGINT) from error
         finally:
-            hfdask.close_browsers()
+            if "hfdask.browser" in sys.modules:  # else there are none, and asking would import it
+                hfdask.close_browsers()
 
 
 def _told(error: BaseException) -> int:
@@ -110,15 +113,29 @@ def main(debug: bool) -> None:
     """Write a video as a web page; render it on a Dask cluster."""
 
 
+def _begin(name: str, *, browser: bool = True) -> None:
+    """Import a public name and all that it needs, while a browser starts, if it needs one.
+
+    Imports make no garbage, but several hundred thousand objects that stay. The collector of a program never looks at
+    them: that takes 70 ms each time, in which no other thread runs.
+    """
+    if not main.is_program:
+        return
+    gc.disable()
+    try:
+        if browser:
+            hfdask.start_browser()
+        getattr(hfdask, name)
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+_BENCHED = ("quality", "chunk_size", "target_chunk_frames", "max_chunks", "workers")
+"""Fields that `bench` varies itself."""
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")
 _project = click.argument("project", type=click.Path())
-
-
-_BENCH_OPTIONS = [
-    field.name
-    for field in fields(hfdask.RenderConfig)
-    if field.name not in ("quality", "chunk_size", "target_chunk_frames", "max_chunks", "workers")
-]
 
 
 def _parts(text: str) -> list[str]:
@@ -141,16 +158,16 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str) -> lis
     return sizes
 
 
-@main.command()
+@main.command(configured=lambda: options_of(hfdask.JobConfig, hfdask.RenderConfig))
 @_project
 @click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
-@options_of(hfdask.JobConfig, hfdask.RenderConfig)
 @_as_json
 def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render PROJECT to a video."""
     arguments = given(options)
+    _begin("render", browser=scheduler is None)
     if scheduler is None:
         result = hfdask.render(project, output, **arguments)
     else:
@@ -159,7 +176,12 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
     _print_result(result, as_json)
 
 
-@main.command()
+@main.command(
+    configured=lambda: [
+        *options_of(hfdask.JobConfig, only=("damage_test", "strict", "retries")),
+        *options_of(hfdask.RenderConfig),
+    ]
+)
 @_project
 @click.argument("rows", metavar="ROWS")
 @click.option("-o", "--output", required=True, metavar="URL", help="Names of the videos, such as 'out/{id}.mp4'.")
@@ -173,11 +195,12 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
     "--task-frames", type=int, metavar="N", help="Frames of the longest video that is one task.  [default: 300]"
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
-@options_of(hfdask.JobConfig, only=("damage_test", "strict", "retries"))
-@options_of(hfdask.RenderConfig)
 @_as_json
 def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render a video of PROJECT for each row of ROWS, the URL of a JSONL, CSV or Parquet file."""
+    from hfdask.cli.batch import tell_batch, watch_batch
+
+    _begin("render_batch", browser=scheduler is None)
     with ExitStack() as held:
         client = held.enter_context(hfdask.connect(scheduler)) if scheduler is not None else None
         under_way = hfdask.render_batch(project, rows, output, client=client, **given(options))
@@ -192,21 +215,23 @@ def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: 
         raise click.exceptions.Exit(7)
 
 
-@main.command()
+@main.command(configured=lambda: options_of(hfdask.RenderConfig))
 @_project
 @click.argument("plan_url")
 @click.option("--explain", is_flag=True, help="Show the chunks, what each is expected to cost, and why.")
-@options_of(hfdask.RenderConfig)
 @_as_json
 def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
+    from hfdask.cli.tables import show_explanation
+
+    _begin("plan")
     made = hfdask.plan(project, plan_url, **given(options))
     if as_json:
         _print_json({"plan_url": made.url, "stages": made.stages, "split": made.split, **_builtins(made)})
         return
     answer(repr(made))
     if explain:
-        _explain(made, options["workers"])
+        show_explanation(made, options["workers"])
     _print_findings(made.findings)
     for warning in (*made.manifest.warnings, *made.messages):
         say(f"warning: {warning}")
@@ -222,6 +247,7 @@ def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: A
 def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:
     """Render chunk INDEX of the plan at PLAN_URL."""
     where = output or hfdask.Plan.open(plan_url).chunk_url(index)
+    _begin("render_chunk", browser=False)
     result = hfdask.render_chunk(plan_url, index, where, redo=redo, damage_test=damage_test)
     if as_json:
         _print_json(msgspec.to_builtins(result))
@@ -242,14 +268,14 @@ def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, 
     _print_result(hfdask.assemble(plan_url, urls, output, strict=strict), as_json)
 
 
-@main.command()
+@main.command(configured=lambda: options_of(hfdask.RenderConfig))
 @_project
 @click.option("-t", "--time", "seconds", type=float, required=True, metavar="SECONDS", help="Time of the frame.")
 @click.option("-o", "--output", required=True, metavar="URL", help="The picture, a PNG.")
-@options_of(hfdask.RenderConfig)
 @_as_json
 def still(project: str, seconds: float, output: str, as_json: bool, **options: Any) -> None:
     """Write the frame of PROJECT at a time as a PNG."""
+    _begin("still")
     frame = hfdask.still(project, seconds, output, **given(options))
     if as_json:
         _print_json({"output": output, "frame": frame, "time": seconds})
@@ -257,31 +283,32 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
         answer(f"{output}: frame {frame}")
 
 
-@main.command()
+@main.command(configured=lambda: options_of(hfdask.RenderConfig, only=("variables", "entry")))
 @_project
 @click.option("--strict", "level", flag_value="strict", help="Exit with 3 if there are errors.")
 @click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 if there are findings.")
-@options_of(hfdask.RenderConfig, only=("variables", "entry"))
 @_as_json
 def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: bool, **options: Any) -> None:
     """Report problems in PROJECT: what would break, differ between chunks, or be slow."""
+    from hfdask.cli.tables import show_findings
+
+    _begin("check")
     report = hfdask.check(project, **given(options))
     if as_json:
         answer(report.to_json().rstrip("\n"))
     else:
-        width = None if sys.stdout.isatty() else 10_000  # do not wrap lines in a log
-        Console(file=sys.stdout, width=width).print(report)
+        show_findings(report)
     if report.failing(level or "report"):
         raise click.exceptions.Exit(3)
 
 
-@main.command()
+@main.command(configured=lambda: options_of(hfdask.RenderConfig))
 @_project
 @click.option("--price", type=float, metavar="PRICE", help="Price of a worker for an hour.")
-@options_of(hfdask.RenderConfig)
 @_as_json
 def estimate(project: str, price: float | None, as_json: bool, **options: Any) -> None:
     """Estimate what a render of PROJECT will take, from some frames that are rendered here."""
+    _begin("estimate")
     result = hfdask.estimate(project, **given(options))
     money = None if price is None else result.money(price)
     if as_json:
@@ -290,7 +317,7 @@ def estimate(project: str, price: float | None, as_json: bool, **options: Any) -
         answer(str(result) + ("" if money is None else f", price {money:.4g}"))
 
 
-@main.command()
+@main.command(configured=lambda: options_of(hfdask.RenderConfig, without=_BENCHED))
 @_project
 @click.option(
     "--chunk-sizes",
@@ -316,7 +343,6 @@ def estimate(project: str, price: float | None, as_json: bool, **options: Any) -
     help="An earlier result: exit with 6 if anything became slower.",
 )
 @click.option("--threshold", type=float, default=0.2, show_default=True, help="Share by which it may be slower.")
-@options_of(hfdask.RenderConfig, only=_BENCH_OPTIONS)
 @_as_json
 def bench(
     project: str,
@@ -329,6 +355,8 @@ def bench(
     **options: Any,
 ) -> None:
     """Measure renders of PROJECT with every combination of chunk size, chunks at a time and quality."""
+    from hfdask.cli.tables import show_benchmark
+
     earlier = None if against is None else hfdask.Benchmark.from_json(against.read_bytes())
     arguments = {**given(options), "chunk_sizes": options["chunk_sizes"], "quality": _parts(qualities)}
     if scheduler is None:
@@ -346,7 +374,7 @@ def bench(
         changes = [{**msgspec.to_builtins(each), "ratio": each.ratio} for each in differences]
         _print_json({"benchmark": msgspec.to_builtins(result), "differences": changes})
     else:
-        _show_benchmark(result)
+        show_benchmark(result)
         for each in differences:
             answer(f"{'slower: ' if each.slower else ''}{each}")
     if any(each.slower for each in differences):
@@ -414,17 +442,14 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
 
 
 def _survey(scheduler: str, as_json: bool) -> None:
+    from hfdask.cli.tables import show_survey
+
     with hfdask.connect(scheduler) as client:
         report = hfdask.survey(client)
     if as_json:
         _print_json(report.as_dict())
     else:
-        table = Table("", *report.workers)
-        for name in dict.fromkeys(name for found in report.workers.values() for name in found.facts):
-            style = "bold red" if name in report.differing else None
-            mark = "\u2260 " if name in report.differing else "  "
-            table.add_row(mark + name, *(found.facts.get(name, "-") for found in report.workers.values()), style=style)
-        Console(width=None if sys.stdout.isatty() else 40 + 40 * len(report.workers)).print(table)
+        show_survey(report)
         for worker, found in report.workers.items():
             for text in found.warnings:
                 say(f"warning: {worker}: {text}")
@@ -444,31 +469,6 @@ def _tell_problems(problems: list[str]) -> None:
 def install_browser() -> None:
     """Get a Chromium headless shell, from Playwright or from the system's packages."""
     answer(hfdask.install_browser(say))
-
-
-def _show_benchmark(result: hfdask.Benchmark) -> None:
-    rows = result.summary()
-    table = Table(*(name.replace("_", " ") for name in rows[0]))
-    for row in rows:
-        cells = (f"{value:.2f}" if isinstance(value, float) else value for value in row.values())
-        table.add_row(*("-" if cell is None else str(cell) for cell in cells))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)
-    answer(str(result))
-
-
-def _explain(made: hfdask.Plan, workers: int | None) -> None:
-    explanation = hfdask.explain(made)
-    answer(f"{len(made.manifest.chunks)} chunks of {explanation.split}")
-    table = Table("chunk", "frames", "", "cost", "share", "begins", "seconds, about")
-    for each in explanation.chunks:
-        chunk, seconds = each.chunk, "-" if each.seconds is None else f"{each.seconds:.1f}"
-        place = f"{chunk.start}-{chunk.end - 1}"
-        row = (str(chunk.index), place, str(chunk.frames), str(chunk.cost), f"{each.share:.0%}")
-        table.add_row(*row, str(each.turn), seconds)
-    if explanation.chunks:
-        Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100).print(table)
-    if workers and (wall := explanation.seconds(workers)):
-        answer(f"about {wall:.1f} s on {workers} workers, without planning")
 
 
 def _builtins(made: hfdask.Plan) -> dict[str, Any]:

@@ -12,23 +12,44 @@ import click
 
 import hfdask
 
-_Command = Callable[..., None]
+
+class Configured(click.Command):
+    """A command that makes some of its options only when they are asked for, because their classes take long to import.
+
+    Parameters
+    ----------
+    configured : callable, optional
+        Returns options that come after the command's own.
+    """
+
+    def __init__(self, *args: Any, configured: Callable[[], list[click.Option]] | None = None, **extra: Any) -> None:
+        self._configured = configured
+        super().__init__(*args, **extra)
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """All parameters."""
+        if self._configured is not None:
+            options, self._configured = self._configured(), None
+            self._params += options
+        return self._params
+
+    @params.setter
+    def params(self, params: list[click.Parameter]) -> None:
+        self._params = params
 
 
 def options_of(
-    *classes: type[hfdask.RenderConfig | hfdask.JobConfig], only: Collection[str] = ()
-) -> Callable[[_Command], _Command]:
-    """Give a command an option for each field of these classes, or for those in ``only``; defaults are None or empty."""
-
-    def decorate(command: _Command) -> _Command:
-        for cls in reversed(classes):
-            for name, hint in reversed(get_type_hints(cls, include_extras=True).items()):
-                if not only or name in only:
-                    for option in reversed(_options(name, hint, getattr(cls, name, None))):
-                        command = option(command)
-        return command
-
-    return decorate
+    *classes: type[hfdask.RenderConfig | hfdask.JobConfig], only: Collection[str] = (), without: Collection[str] = ()
+) -> list[click.Option]:
+    """Return an option for each field of these classes, or for those in ``only``; defaults are None or empty."""
+    return [
+        option
+        for cls in classes
+        for name, hint in get_type_hints(cls, include_extras=True).items()
+        if (not only or name in only) and name not in without
+        for option in _options(name, hint, getattr(cls, name, None))
+    ]
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +63,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _options(name: str, hint: Any, default: Any) -> list[Callable[[_Command], _Command]]:
+def _options(name: str, hint: Any, default: Any) -> list[click.Option]:
     kind, told = get_args(hint)
     if get_origin(kind) in (Union, types.UnionType):
         kind = get_args(kind)[0] if len(get_args(kind)) == 2 else str  # the other one is None
@@ -60,9 +81,10 @@ def _options(name: str, hint: Any, default: Any) -> list[Callable[[_Command], _C
         extra["type"] = kind if kind in (int, float) else None
         extra["multiple"] = several
         extra["callback"] = {"JSON": _json, "PREFIX=PLACE": _pairs}.get(told.metavar)
-    options: list[Callable[[_Command], _Command]] = [click.option(flag, name, **extra)]
+    options = [click.Option([flag, name], **extra)]
     if name == "variables":
-        options.append(click.option(f"{flag}-file", callback=_json_file, metavar="FILE", help="The same, from a file."))
+        same = "The same, from a file."
+        options.append(click.Option([f"{flag}-file"], callback=_json_file, metavar="FILE", help=same))
     return options
 
 

@@ -31,7 +31,7 @@ from hfdask.network.addresses import (
     require_public_address,
     require_public_host,
 )
-from hfdask.network.messages import Request
+from hfdask.network.messages import Limits, Request
 from hfdask.page.server import ORIGIN
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -45,19 +45,6 @@ _DROPPED = frozenset(
     {"host", "connection", "content-length", "accept-encoding", "cookie", "origin", "referer", "range"}
     | {"upgrade-insecure-requests", "if-none-match", "if-modified-since", "cache-control", "pragma"}
 )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one planning: unpacked bytes of a response and of all, seconds of a response with its retries."""
-
-    response: int = 64_000_000
-    total: int = 256_000_000
-    requests: int = 10_000
-    seconds: float = 20.0
-    redirects: int = 5
-    attempts: int = 3
-    back_off: float = 0.3
 
 
 @dataclass(frozen=True)

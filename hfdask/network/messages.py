@@ -48,6 +48,19 @@ def redact_text(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Limits of one planning: unpacked bytes of a response and of all, seconds of a response with its retries."""
+
+    response: int = 64_000_000
+    total: int = 256_000_000
+    requests: int = 10_000
+    seconds: float = 20.0
+    redirects: int = 5
+    attempts: int = 3
+    back_off: float = 0.3
+
+
+@dataclass(frozen=True)
 class Request:
     """A request to another origin; ``kind`` is CDP's resource type in lower case."""
 

@@ -13,16 +13,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from hfdask.core.fields import kept_headers
 from hfdask.core.model import Resource
 from hfdask.core.places import local_path
 from hfdask.errors import AssetError, AssetRefusedError, InvalidConfigError
-from hfdask.network.addresses import normal_url
-from hfdask.network.fetch import Fetched, Fetcher, Limits
-from hfdask.network.messages import Answer, Request, redact
+from hfdask.network.addresses import normal_host, normal_url
+from hfdask.network.messages import Answer, Limits, Request, redact
 from hfdask.page.server import content_type
+
+if TYPE_CHECKING:
+    from hfdask.network.fetch import Fetched, Fetcher
 
 _OPEN_TO_ALL = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
@@ -104,13 +107,14 @@ class Recorder:
         self.bodies: dict[str, bytes] = {}
         self.asked: set[str] = set()
         """Keys of requests, except of those for what elements play."""
-        self._fetcher = Fetcher(allow_hosts, limits)
+        self._limits = limits or Limits()
+        self._allowed = frozenset(normal_host(host) for host in allow_hosts)
+        self._fetcher: Fetcher | None = None
         self._replacements = replacements(replace_urls or {})
         self._answers: dict[str, asyncio.Task[Answer]] = {}
         self._resources: dict[str, tuple[Resource, Answer]] = {}
 
     async def __aenter__(self) -> Recorder:
-        await self._fetcher.__aenter__()
         return self
 
     async def __aexit__(
@@ -120,7 +124,8 @@ class Recorder:
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-        await self._fetcher.__aexit__(kind, error, trace)
+        if self._fetcher is not None:
+            await self._fetcher.__aexit__(kind, error, trace)
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -149,7 +154,7 @@ class Recorder:
             rest = each.rest(request.url)
             if rest is not None:
                 return self._keep(request, await self._replaced(request, each, rest))
-        first, last = await self._fetcher.fetch(request)
+        first, last = await self._fetched(request)
         if first is last:
             return self._keep(request, _kept(last))
         # One redirect replaces a chain of them. Its query, which may be a signature that changes each time, is a digest
@@ -162,17 +167,24 @@ class Recorder:
         headers = {**_kept(first).headers, "location": final.url}
         return self._keep(request, Answer(307 if same else 303, headers, b""))
 
+    async def _fetched(self, request: Request) -> tuple[Fetched, Fetched]:
+        if self._fetcher is None:
+            from hfdask.network.fetch import Fetcher  # imports an HTTP client, which most projects do not need
+
+            self._fetcher = Fetcher(self._allowed, self._limits)
+        return await self._fetcher.fetch(request)
+
     async def _replaced(self, request: Request, each: Replacement, rest: str) -> Answer:
         if each.remote:
             url = each.url(rest)
             if normal_url(url).origin() != normal_url(each.target).origin():
                 raise AssetRefusedError(f"it is outside of the replacement of {redact(each.prefix)}")
-            _, last = await self._fetcher.fetch(replace(request, url=url))
+            _, last = await self._fetched(replace(request, url=url))
             answer = _kept(last)
             return replace(answer, headers={**answer.headers, **_OPEN_TO_ALL})
         file = each.file(rest)
-        if file.stat().st_size > self._fetcher.limits.response:
-            raise AssetRefusedError(f"{file.name} is longer than {self._fetcher.limits.response / 1e6:g} MB")
+        if file.stat().st_size > self._limits.response:
+            raise AssetRefusedError(f"{file.name} is longer than {self._limits.response / 1e6:g} MB")
         return Answer(200, {"content-type": content_type(file.name), **_OPEN_TO_ALL}, file.read_bytes())
 
     def _keep(self, request: Request, answer: Answer) -> Answer:

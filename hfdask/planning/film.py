@@ -1,4 +1,4 @@
-"""Capture the pictures of a short video while planning goes through its timeline, so that its page is loaded once.
+"""Capture pictures while planning goes through the timeline, so that the page of a short video or a still is loaded once.
 
 A chunk loads a fresh page and brings it through its frames in order. Planning does the same. So if planning takes the
 picture of each frame before it asks anything about it, these are the chunk's pictures, also of a page that keeps
@@ -21,7 +21,7 @@ from hfdask.browser.capture import Frame, capture
 from hfdask.browser.session import Loaded, PageSession
 from hfdask.config import RenderConfig
 from hfdask.core.model import PageSettings, Sweep
-from hfdask.network.fetch import Limits
+from hfdask.network.messages import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.font_usage import Typefaces
 
@@ -38,11 +38,11 @@ class Film(Protocol):
         ...
 
     def wants(self, options: RenderConfig, frames: int) -> bool:
-        """Return true if it takes the pictures of a page with this number of frames."""
+        """Return true if it takes all pictures of a page with this number of frames."""
         ...
 
-    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
-        """Prepare for all frames of a page; return false to take none. It may be called again, for a new page."""
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
+        """Return the frames to take of a page with this number of frames. It may be called again, for a new page."""
         ...
 
     async def take(self, frame: Frame) -> None:
@@ -65,14 +65,14 @@ def can_be_filmed(session: PageSession, loaded: Loaded, media: Iterable[ToldMedi
 
 async def film_page(
     session: PageSession,
-    frames: int,
+    frames: range,
     loaded: Loaded,
     typefaces: Typefaces,
     film: Film,
     look: Callable[[int], Awaitable[None]],
     see: Callable[[Frame], None] | None,
 ) -> tuple[Sweep, bool]:
-    """Film all frames; return a record of them, and false if the page loaded something after a frame was captured.
+    """Film these frames; return a record of them, and false if the page loaded something after a frame was captured.
 
     ``look`` is called at frames that change, to look at more than their text, and ``see`` with each frame before it is taken.
     """
@@ -90,7 +90,7 @@ async def film_page(
             alone = False
             await session.drain(PATIENCE)
 
-    shots = capture(session, 0, frames, damage_test=film.damage_test, visit=visit)
+    shots = capture(session, frames.start, frames.stop, damage_test=film.damage_test, visit=visit)
     async with aclosing(shots):
         async for shot in shots:
             if see is not None:
@@ -103,10 +103,9 @@ async def film_page(
                 alone = False
                 await session.drain(PATIENCE)
     await session.drain(PATIENCE, loaded.abandoned)
-    visited = tuple(range(frames))
     sweep = Sweep(
         plan_hash="",
-        frames=visited,
+        frames=tuple(frames),
         moved=tuple(drawn),
         damage=tuple(drawn),
         pictures=tuple(pictures),

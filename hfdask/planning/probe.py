@@ -21,7 +21,7 @@ from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
-from hfdask.core.frames import frame_count, parse_fps
+from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES, frame_count, parse_fps
 from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
@@ -58,7 +58,9 @@ from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
 MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
 MAX_DRAWN = 15
-"""Number of frames of a sweep that are also drawn. Of longer videos than `MAX_SWEPT` frames, their pictures are taken."""
+"""Number of frames of a sweep that are also drawn."""
+PICTURED = MIN_AUTO_CHUNK_FRAMES
+"""Frames for each picture that is taken of videos of more than `MAX_SWEPT` frames: the shortest chunk has about one."""
 
 
 @dataclass(frozen=True)
@@ -342,17 +344,15 @@ async def _look(
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
         visits = _visits(report, rate, options.sweep) if fits or last else ()
-        frames = frame_count(report.duration, rate) if visits else 0
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         unfit = set[str]() if not chosen and _may_be_canvas(report, page, rate, visits, options) else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
-        wanted = fits and bool(visits) and options.sweep in (None, 1) and (unfit is None or session.hosted)
-        if film is None or not (
-            wanted
-            and can_be_filmed(session, loaded, media, recorder)
-            and await film.begin(session.settings, options, rate, frames)
-        ):
+        usable = fits and (unfit is None or session.hosted) and _has_frames(report)
+        taken = range(0)
+        if film is not None and usable and can_be_filmed(session, loaded, media, recorder):
+            taken = await film.begin(session.settings, options, rate, frame_count(report.duration, rate))
+        if not taken:
             if session.hosted and (fits or last):
                 return None
             film = None
@@ -360,10 +360,11 @@ async def _look(
         if film is not None and session.hosted and options.capture == "auto":
             known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=durations)
             second = opening(files, entry, known, fps, recorder)
-            trial = FilmTrial(second, frames, page.width * page.height)
-        swept, filmed, unlike = await _walk(session, report, visits, rate, loaded, typefaces, on, unfit, film, trial)
-        media, sounds, added, late = await _media_at_end(session, media, sounds, sources)
-        durations |= added
+            trial = FilmTrial(second, len(taken), page.width * page.height)
+        swept, filmed, unlike = await _walk(
+            session, report, visits, rate, loaded, typefaces, on, unfit, film, taken, trial
+        )
+        media, sounds, late = await _media_at_end(session, media, sounds, sources, durations)
         scenes: dict[str, range] = {}
         volumes: Volumes = {}
         if (fits or last) and 0 < report.duration < math.inf:
@@ -402,17 +403,21 @@ async def _look(
 
 
 async def _media_at_end(
-    session: PageSession, media: tuple[ToldMedium, ...], sounds: ToldSounds, sources: Sources
-) -> tuple[tuple[ToldMedium, ...], ToldSounds, dict[str, float], list[str]]:
-    """Add media that came while the page was brought through its timeline; return their durations, too, and warnings."""
+    session: PageSession,
+    media: tuple[ToldMedium, ...],
+    sounds: ToldSounds,
+    sources: Sources,
+    durations: dict[str, float],
+) -> tuple[tuple[ToldMedium, ...], ToldSounds, list[str]]:
+    """Add media that came while the page was brought through its timeline, and their durations; return warnings, too."""
     after, _ = await _told_media(session)
     new, late = changed_media(media, after)
-    if not new:
-        return media, sounds, {}, late
-    durations = await resolve_durations(session, new, sources)
-    added = {medium.id for medium in new}
-    after, sounds = await _told_media(session)
-    return (*media, *(medium for medium in after if medium.id in added)), sounds, durations, late
+    if new:
+        durations |= await resolve_durations(session, new, sources)
+        added = {medium.id for medium in new}
+        after, sounds = await _told_media(session)
+        media = (*media, *(medium for medium in after if medium.id in added))
+    return media, sounds, late
 
 
 async def _scenes_and_volumes(
@@ -466,9 +471,14 @@ def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -
 
 
 def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
-    if report.unsupported or report.duration <= 0:
-        return ()  # an error that is raised when the page is closed
+    if not _has_frames(report):
+        return ()
     return frames_to_sweep(frame_count(report.duration, fps), step, _starts(report, fps))
+
+
+def _has_frames(report: Report) -> bool:
+    """Return false for pages of which an error is raised when they are closed."""
+    return not report.unsupported and report.duration > 0
 
 
 def _starts(report: Report, fps: Fraction) -> set[int]:
@@ -486,6 +496,7 @@ async def _walk(
     on: dict[int, frozenset[str]] | None,
     unfit: set[str] | None,
     film: Film | None,
+    taken: range,
     trial: FilmTrial | None,
 ) -> tuple[Sweep, bool, str]:
     """Go through the timeline; return a record of it, true if the pictures were taken, and why they are not as planned."""
@@ -498,15 +509,8 @@ async def _walk(
             unfit.update(await session.unfit())
 
     async with contextlib.nullcontext() if trial is None else trial:
-        swept, alone = await film_page(
-            session,
-            frame_count(report.duration, fps),
-            loaded,
-            typefaces,
-            film,
-            look,
-            None if trial is None else trial.see,
-        )
+        see = None if trial is None else trial.see
+        swept, alone = await film_page(session, taken, loaded, typefaces, film, look, see)
         unlike = ""
         if trial is not None and alone:
             unlike = f"a canvas would draw {min(unfit)} wrong" if unfit else await trial.why_not()
@@ -535,7 +539,7 @@ async def _sweep(
     the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``unfit`` what
     a capture from a canvas would draw wrong, unless they are None.
 
-    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 25 ms more than a
+    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
     drawing, and a short video gains nothing from that.
     """
     await typefaces.look()
@@ -546,14 +550,14 @@ async def _sweep(
     spread = _spread(frames)
     every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.draws_on_request
-    takes = draws and bool(frames) and frames[-1] >= MAX_SWEPT
+    pictured = set(_pictured(sorted(spread))) if draws else set[int]()
     last = b""
     for frame in frames:
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):
             moved.append(await session.seek(frame, layout=True))
             drawn = draws and frame in spread
-            if drawn and takes:
+            if frame in pictured:
                 before, last = last, await picture(session)
                 damage.append(last != before)
                 pictures.append(len(last))
@@ -580,6 +584,13 @@ async def _sweep(
         pictures=tuple(pictures),
         seconds=tuple(seconds),
     )
+
+
+def _pictured(drawn: list[int]) -> list[int]:
+    """Return the drawn frames whose pictures are taken."""
+    if not drawn or drawn[-1] < MAX_SWEPT:
+        return []
+    return sorted({*drawn[:: math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))], drawn[-1]})
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:

@@ -81,21 +81,21 @@ class ChunkFilm:
         self._abort()
 
     def wants(self, options: RenderConfig, frames: int) -> bool:
-        """Return true if it takes the pictures of a page with this number of frames."""
-        return self._wanted(options, frames)
+        """Return true if it takes all pictures of a page with this number of frames."""
+        return options.sweep in (None, 1) and self._wanted(options, frames)
 
-    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> bool:
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
         """Start anew, with the frames of a page that was just loaded."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
         self._encoding = None
         if not self.wants(options, frames):
-            return False
+            return range(0)
         self._frames = frames
         settings = h264_settings(options.quality, options.crf, options.bitrate, fps)
         self._recording = Recording(path=self._path)
         with disk_full_at(self._path):
             self._encoder = ChunkEncoder(self._path, settings, fps, page.width, page.height, frames)
-        return True
+        return range(frames)
 
     async def take(self, frame: Frame) -> None:
         """Encode a frame while the next one is captured.

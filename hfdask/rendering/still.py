@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import replace
+from fractions import Fraction
 from typing import Unpack
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import capture
+from hfdask.browser.capture import Frame, capture
+from hfdask.browser.session import PageSession
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.forks import worked
 from hfdask.core.frames import frame_at
+from hfdask.core.model import PageSettings
 from hfdask.errors import InvalidConfigError
 from hfdask.fonts.configuration import machine_fonts
 from hfdask.manifest.plan import Plan
@@ -71,7 +74,8 @@ def still(
     ):
         # Only one frame is shown, so late files are fetched at that frame and the timeline is not swept.
         merged = RenderConfig.of(with_project_file(source, given))
-        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0}, listen=False)
+        film = _StillFilm(time)
+        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0}, listen=False, film=film)
         manifest = frozen.manifest
         inside = 0 <= time <= manifest.timeline.duration
         frame = frame_at(time, manifest.fps.fraction) if inside else manifest.frames
@@ -80,8 +84,40 @@ def still(
                 f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
                 field="time",
             )
-        folder.put(name, browser_thread().run(_picture(frozen, frame, merged)))
+        folder.put(name, film.png or browser_thread().run(_picture(frozen, frame, merged)))
     return frame
+
+
+class _StillFilm:
+    """Takes the picture while the page is planned. ``png`` stays empty if a chunk could have another one."""
+
+    damage_test = True
+
+    def __init__(self, time: float) -> None:
+        self.png = b""
+        self._time = time
+        self._taken = b""
+
+    def wants(self, options: RenderConfig, frames: int) -> bool:
+        """Return false: one frame is not worth a comparison."""
+        return False
+
+    async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
+        """Return the frame of the time, if there is one."""
+        self.png = b""
+        if not 0 <= self._time < frames / fps:
+            return range(0)
+        frame = frame_at(self._time, fps)
+        return range(frame, min(frame + 1, frames))
+
+    async def take(self, frame: Frame) -> None:
+        """Take the picture."""
+        assert frame.picture is not None  # the first frame of a capture always has a picture
+        self._taken = frame.picture.png
+
+    async def end(self, session: PageSession, *, warm: bool) -> None:
+        """Keep the picture."""
+        self.png = self._taken
 
 
 async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:

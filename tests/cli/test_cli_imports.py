@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from test_errors import all_errors
 
 import hfdask
@@ -32,3 +35,23 @@ def test_the_command_line_uses_public_names_only():
                 used[node.module] |= {alias.name for alias in node.names}
     assert {"render", "RenderConfig"} <= used["hfdask"] <= {*hfdask.__all__}
     assert {"HfdaskError"} <= used["hfdask.errors"] <= {kind.__name__ for kind in all_errors()}
+
+
+_LARGE = {"aiohttp", "dask", "distributed", "fsspec", "playwright", "rich", "tornado"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spared"),
+    [
+        (["--version"], {*_LARGE, "av", "numpy"}),
+        (["--help"], {*_LARGE, "av", "numpy"}),
+        (["no-such-command"], {*_LARGE, "av", "numpy"}),
+        (["render", "--help"], _LARGE),
+    ],
+)
+def test_a_command_that_only_answers_about_itself_imports_no_large_package(arguments, spared):
+    code = f"import sys\nfrom hfdask.cli import main\ntry: main({arguments})\nfinally: print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    imported = done.stderr.split()
+    assert "click" in imported
+    assert not spared & {*imported}

@@ -12,7 +12,8 @@ from chunked import digests, records
 import hfdask
 from hfdask.cli import main as command
 from hfdask.core.costs import CHUNK, MOVING, STILL
-from hfdask.core.model import Clip, Sweep
+from hfdask.core.model import Clip, Sweep, decode
+from hfdask.manifest.location import SWEEP
 from hfdask.planning.costs import STEPS, frame_costs
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
@@ -100,6 +101,20 @@ def test_sizes_that_are_asked_for_win(options, lengths, page, tmp_path):
     chunks = hfdask.plan(page, tmp_path / "plan", **options).manifest.chunks
     assert {chunk.frames for chunk in chunks} == lengths
     assert all(bool(chunk.cost) == (options.get("sweep") != 0) for chunk in chunks)
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(3, 0), (4, 4), (6, 6), (10, 8), (16, 15), (60, 14)])
+def test_planning_takes_as_many_pictures_as_a_video_of_this_length_needs(seconds, count, page, tmp_path, project):
+    """About one for each thirty frames, which is the shortest chunk, and never more than are drawn."""
+    project(HEAVY.replace('data-duration="20"', f'data-duration="{seconds}"'))
+    hfdask.plan(page, tmp_path / "plan")
+    sweep = decode((tmp_path / "plan" / SWEEP).read_bytes(), Sweep, SWEEP)
+    pictured = [frame for frame, size in zip(sweep.frames, sweep.pictures, strict=True) if size]
+    drawn = [frame for frame, damage in zip(sweep.frames, sweep.damage, strict=True) if damage is not None]
+    assert len(pictured) == count
+    assert {*pictured} <= {*drawn}
+    assert 13 <= len(drawn) <= 16  # of some 90 visited frames
+    assert not pictured or (pictured[0], pictured[-1]) == (0, 30 * seconds - 1)
 
 
 def test_ranges_do_not_depend_on_how_busy_the_machine_is(page, tmp_path):
