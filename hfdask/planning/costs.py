@@ -79,10 +79,10 @@ def frame_costs(
         shown[max(0, window.start) : max(0, window.stop)] += min(1.0, math.prod(film.source.natural_size) / pixels)
     costs = MOVING * (1 + FULLNESS * fullness + FILM * shown)
     steps = np.array(STEPS)[np.searchsorted(STEPS, costs, side="right") - 1]
-    return [int(cost) for cost in np.where(_changing(sweep, frames) | (shown > 0), steps, STILL)]
+    return [int(cost) for cost in np.where(changing_frames(sweep, frames) | (shown > 0), steps, STILL)]
 
 
-def _changing(sweep: Sweep, frames: int) -> np.ndarray:
+def changing_frames(sweep: Sweep, frames: int) -> np.ndarray:
     """Return for each frame if it is expected to differ from the one before.
 
     If a visited frame has moved, so have all frames since the visited frame before it. If a picture differs from the

@@ -24,23 +24,24 @@ from hfdask.errors import HfdaskError
 from hfdask.media.alike import beyond_edges
 from hfdask.media.captured import Picture
 from hfdask.network.messages import Source
+from hfdask.planning.costs import changing_frames
 
-LEAST_MOVING = 200
-"""Number of moving frames from which on the comparison costs less than it spares."""
+LEAST_CHANGING = 200
+"""Number of changing frames from which on the comparison costs less than it spares."""
 
 COMPARED = 5
 """Number of frames that are compared."""
 
 
 def is_worth_it(sweep: Sweep, frames: int) -> bool:
-    """Return true if enough of the frames of a video move, as far as a sweep shows."""
-    return bool(sweep.moved) and frames * sum(sweep.moved) >= LEAST_MOVING * len(sweep.moved)
+    """Return true if enough of the frames of a video change, as far as a sweep shows."""
+    return int(changing_frames(sweep, frames).sum()) >= LEAST_CHANGING
 
 
-def frames_to_compare(sweep: Sweep) -> tuple[int, ...]:
-    """Choose some of the frames in which something moved, evenly spread."""
-    moving = [frame for frame, moved in zip(sweep.frames, sweep.moved, strict=True) if moved]
-    return tuple(sorted({moving[(2 * k + 1) * len(moving) // (2 * COMPARED)] for k in range(COMPARED)}))
+def frames_to_compare(sweep: Sweep, frames: int) -> tuple[int, ...]:
+    """Choose some of the frames that change, evenly spread; at least one must."""
+    changing = changing_frames(sweep, frames).nonzero()[0]
+    return tuple(sorted({int(changing[(2 * k + 1) * len(changing) // (2 * COMPARED)]) for k in range(COMPARED)}))
 
 
 async def why_not_canvas(

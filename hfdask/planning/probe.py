@@ -37,7 +37,7 @@ from hfdask.fonts.configuration import FontSetup, plan_font_set
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
-from hfdask.planning.fitness import LEAST_MOVING, frames_to_compare, is_worth_it, why_not_canvas
+from hfdask.planning.fitness import LEAST_CHANGING, frames_to_compare, is_worth_it, why_not_canvas
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
@@ -194,16 +194,16 @@ async def _way(
     elif any(medium.tag == "video" for medium in seen.media):
         why = "it has videos"
     else:
-        why = await why_not_canvas(files, entry, page, fps, recorder, frames_to_compare(seen.sweep))
+        why = await why_not_canvas(
+            files, entry, page, fps, recorder, frames_to_compare(seen.sweep, frame_count(seen.report.duration, fps))
+        )
     if why:
         return page.capture_mode, [f"not captured from a canvas: {why}"]
     return "canvas", ["captured from a canvas: some frames look as in the browser's own pictures"]
 
 
 def _may_choose(page: PageSettings, seen: _Look, fps: Fraction) -> bool:
-    if page.capture_mode != "beginframe" or not any(seen.sweep.moved):
-        return False
-    return is_worth_it(seen.sweep, frame_count(seen.report.duration, fps))
+    return page.capture_mode == "beginframe" and is_worth_it(seen.sweep, frame_count(seen.report.duration, fps))
 
 
 async def _looks(
@@ -322,7 +322,7 @@ async def _look(
 
 def _may_be_canvas(report: Report, fps: Fraction, visits: tuple[int, ...], options: RenderConfig) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
-    long = bool(visits) and frame_count(report.duration, fps) >= LEAST_MOVING
+    long = bool(visits) and frame_count(report.duration, fps) >= LEAST_CHANGING
     return options.capture == "canvas" or (options.capture == "auto" and long)
 
 

@@ -16,13 +16,13 @@ MOVES = """<p style="position:absolute;animation:go 1s linear both">text</p>
 <style>@keyframes go { to { transform: translateX(20px) } }</style>"""
 
 
-def sweep(*moved: bool) -> Sweep:
+def sweep(*moved: bool, differs: bool | None = None) -> Sweep:
     return Sweep(
         plan_hash="",
         frames=tuple(range(0, 10 * len(moved), 10)),
         moved=moved,
-        damage=(None,) * len(moved),
-        pictures=(None,) * len(moved),
+        damage=(differs,) * len(moved),
+        pictures=(None if differs is None else 1000,) * len(moved),
         seconds=(0.0,) * len(moved),
     )
 
@@ -37,14 +37,21 @@ def test_a_comparison_is_worth_it_if_many_frames_move():
 
 def test_frames_that_move_are_compared():
     half = sweep(*(number % 2 == 1 for number in range(40)))
-    assert frames_to_compare(half) == (50, 130, 210, 290, 370)
-    assert frames_to_compare(sweep(False, True, False)) == (10,)
+    assert frames_to_compare(half, 400) == (41, 121, 201, 281, 361)
+    assert frames_to_compare(sweep(True, False, False), 30) == (0,)
+
+
+def test_frames_that_only_a_canvas_changes_count():
+    drawing = (True, *[False] * 39)
+    assert is_worth_it(sweep(*drawing, differs=True), 400)
+    assert frames_to_compare(sweep(*drawing, differs=True), 400) == (39, 117, 195, 273, 351)
+    assert not is_worth_it(sweep(*drawing, differs=False), 400)
 
 
 @pytest.fixture
 def any_length(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (fitness, probe):
-        monkeypatch.setattr(module, "LEAST_MOVING", 5)
+        monkeypatch.setattr(module, "LEAST_CHANGING", 5)
 
 
 def planned(project, tmp_path, body: str, script: str = "", **options) -> tuple[str, list[str]]:
