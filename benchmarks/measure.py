@@ -1,4 +1,4 @@
-"""Runs of one render each, ours or another renderer's, and what is read off their records."""
+"""Runs of one render each, by the package or by a command, and what is read off their records."""
 
 from __future__ import annotations
 
@@ -76,24 +76,49 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Peer:
-    """Another renderer: a command with the placeholders ``{project}`` and ``{output}``."""
+class Renderer:
+    """A renderer: a command with the placeholders ``{project}`` and ``{output}``."""
 
     name: str
     command: tuple[str, ...]
 
     @classmethod
-    def parse(cls, text: str, number: int) -> Peer:
-        """Read ``COMMAND`` or ``NAME=COMMAND``."""
+    def parse(cls, text: str, name: str) -> Renderer:
+        """Read ``COMMAND`` or ``NAME=COMMAND``; ``name`` is for commands without one."""
         named = re.match(r"([A-Za-z0-9_.-]+)=(.*)", text, re.DOTALL)
-        name, command = named.groups() if named else (f"peer {number}", text)
+        name, command = named.groups() if named else (name, text)
         parts = tuple(shlex.split(command))
         if not any("{project}" in part for part in parts) or not any("{output}" in part for part in parts):
             raise ValueError(f"{text!r} needs the placeholders {{project}} and {{output}}")
         return cls(name, parts)
 
-    def filled(self, project: Path, output: Path) -> list[str]:
-        return [part.replace("{project}", str(project)).replace("{output}", str(output)) for part in self.command]
+    @property
+    def shown(self) -> str:
+        """The command for a report, without folders of this machine."""
+        return " ".join(Path(part).name if part.startswith("/") else part for part in self.command)
+
+    def run(self, project: Path, output: Path, turn: int, timeout: float) -> Run:
+        """Render a project. If the command prints hfdask's JSON, the run has its frames and stages."""
+        output.unlink(missing_ok=True)
+        command = [part.replace("{project}", str(project)).replace("{output}", str(output)) for part in self.command]
+        try:
+            usage = measure(command, timeout=timeout)
+        except OSError as failure:
+            nothing = Usage(127, False, 0, 0, 0, 0, 0, "pss", 0, 0, 0, 0, "", str(failure))
+            return Run(self.name, project.name, turn, nothing, error=str(failure))
+        error = _error(usage, output)
+        told = {} if error else _result_in(usage.out)
+        return Run(
+            who=self.name,
+            label=project.name,
+            turn=turn,
+            usage=replace(usage, out=usage.out if error else ""),
+            size=0 if error else output.stat().st_size,
+            frames=told.get("frames", 0),
+            static_frames=told.get("static_frames", 0),
+            stages=told.get("stages", {}),
+            error=error,
+        )
 
 
 def run_ours(case: Case, output: Path, turn: int, timeout: float) -> Run:
@@ -116,20 +141,21 @@ def run_ours(case: Case, output: Path, turn: int, timeout: float) -> Run:
         frames=result["frames"],
         static_frames=result["static_frames"],
         stages=_stages(result["stages"], usage.wall),
-        chunks=tuple(_chunk(record, answer["spans"][str(record["index"])]) for record in result["chunks"]),
+        chunks=tuple(
+            _chunk(record, answer["spans"][str(record["index"])])
+            for record in result["chunks"]
+            if str(record["index"]) in answer["spans"]
+        ),
     )
 
 
-def run_peer(peer: Peer, case: Case, output: Path, turn: int, timeout: float) -> Run:
-    """Render the case's project with another renderer."""
-    output.unlink(missing_ok=True)
+def _result_in(out: str) -> dict[str, Any]:
+    """Return the document that `hfdask render --json` printed; empty if the output is anything else."""
     try:
-        usage = measure(peer.filled(case.project, output), timeout=timeout)
-    except OSError as failure:
-        nothing = Usage(127, False, 0, 0, 0, 0, 0, "pss", 0, 0, 0, 0, "", str(failure))
-        return Run(peer.name, case.label, turn, nothing, error=str(failure))
-    error = _error(usage, output)
-    return Run(peer.name, case.label, turn, usage, size=0 if error else output.stat().st_size, error=error)
+        document = json.loads(out)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) and "stages" in document else {}
 
 
 def _chunk(record: dict[str, Any], span: Sequence[float]) -> Chunk:

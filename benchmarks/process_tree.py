@@ -11,6 +11,8 @@ account. Against this gap every process's last seen ``cpu_times`` are summed as 
 have worked up to one interval after it was last seen), and the greater of both is reported, with both kept. Work that
 the command has others do, such as a container daemon, is not seen.
 
+The samples also show which processes worked: a share for each kind of process. It lacks the time of each after its last sample.
+
 Memory is the peak over samples of the sum of PSS, in which a page that n processes share counts 1/n for each. If
 the kernel has no PSS, RSS is summed and flagged, because it counts shared pages once for each process.
 """
@@ -28,6 +30,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 import psutil
@@ -44,7 +47,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Usage:
-    """Cost of one command. Seconds and bytes; ``left_behind`` processes had to be killed at its end."""
+    """Cost of one command. Seconds and bytes; ``left_behind`` processes had to be killed at its end.
+
+    ``cpu_by_kind`` is the share of the CPU seconds that samples saw, by `kind_of` process.
+    """
 
     status: int
     timed_out: bool
@@ -60,6 +66,7 @@ class Usage:
     left_behind: int
     out: str = field(repr=False)
     err: str = field(repr=False)
+    cpu_by_kind: dict[str, float] = field(default_factory=dict)
 
 
 def measure(command: Sequence[str], *, timeout: float) -> Usage:
@@ -97,7 +104,25 @@ def measure(command: Sequence[str], *, timeout: float) -> Usage:
             left_behind=left if in_time else 0,
             out=_text(out),
             err=_text(err),
+            cpu_by_kind=sampler.by_kind(),
         )
+
+
+def kind_of(command: Sequence[str]) -> str:
+    """Name the kind of a process by its command line: its part in Chromium, or the program.
+
+    Chromium's children name their part, such as ``renderer`` or ``gpu-process``. The process that started them is the ``browser``.
+    """
+    # A child of Chromium's zygote has its arguments in one string.
+    arguments = " ".join(command).split()
+    for argument in arguments:
+        if argument.startswith("--type="):
+            return argument.removeprefix("--type=")
+    program = Path(arguments[0]).name.lower()
+    if "chrom" in program or "headless" in program:
+        return "browser"
+    known = (name for name in ("python", "node", "ffmpeg", "bash") if program.startswith(name))
+    return next(known, program or "other")
 
 
 class _Sampler(threading.Thread):
@@ -106,6 +131,7 @@ class _Sampler(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="sampler", daemon=True)
         self.cpu: dict[psutil.Process, float] = {}
+        self._kinds: dict[psutil.Process, str] = {}
         self.memory = 0
         self.kind = "pss"
         self.samples = 0
@@ -126,12 +152,24 @@ class _Sampler(threading.Thread):
         self._end.set()
         self.join()
 
+    def by_kind(self) -> dict[str, float]:
+        """Sum the CPU seconds that were seen, the kind that took most first."""
+        sums: dict[str, float] = {}
+        for process, seconds in self.cpu.items():
+            kind = self._kinds.get(process, "other")
+            sums[kind] = sums.get(kind, 0.0) + seconds
+        return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
     def _sample(self) -> int:
         total = 0
         for process in self._me.children(recursive=True):
             with contextlib.suppress(psutil.Error), process.oneshot():
                 times = process.cpu_times()
                 self.cpu[process] = times.user + times.system
+                # Read each time: a process is its parent's copy until it starts its own program.
+                command = process.cmdline()
+                if command:  # a process that has ended has none
+                    self._kinds[process] = kind_of(command)
                 total += self._memory_of(process)
         return total
 

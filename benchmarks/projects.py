@@ -121,14 +121,14 @@ def _write(
 ) -> Path:
     project = folder / name
     project.mkdir(parents=True)
-    font, family = _font(project)
+    font, family = copy_font(project)
     fields = {"name": name, "fps": FPS, "seconds": f"{seconds:g}", "root": root, "script": script}
     page = _PAGE.format(**fields, style=style, lines=_lines(delays), font=font, family=family)
     (project / "index.html").write_text(page)
     return project
 
 
-def _font(project: Path) -> tuple[str, str]:
+def copy_font(project: Path) -> tuple[str, str]:
     """Copy the system's bold sans serif into the project; return its rule and name, or the generic name if there is none."""
     try:
         command = ["fc-match", "--format=%{file}", "sans-serif:bold"]
@@ -168,6 +168,7 @@ def gradients(folder: Path) -> Path:
         f'hsl({47 * n} 70% 40%),transparent {20 + 7 * n}%);animation-delay:-{n / 10}s"></div>'
         for n in range(1, 4)
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.html").write_text(_GRADIENTS.replace("LIGHTS", lights), "utf-8")
-    return folder
+    project = folder / "gradients"
+    project.mkdir(parents=True)
+    (project / "index.html").write_text(_GRADIENTS.replace("LIGHTS", lights), "utf-8")
+    return project

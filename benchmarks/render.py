@@ -1,9 +1,8 @@
-"""Time whole renders, each in a fresh process, next to the goals and, if asked, next to another renderer.
+"""Time whole renders, each in a fresh process, next to the goals. `peer.py` compares them with another renderer's.
 
 Whole renders, because that is what a user waits for; fresh processes, because a warm browser or a filled cache would
 flatter; the whole process tree, because most of the work is done by children. Every case has its turn in every round
-(A B C A B C ...), so that a slow minute of the machine falls on all of them, and a peer's run follows the run of ours
-that it is compared with.
+(A B C A B C ...), so that a slow minute of the machine falls on all of them.
 
 Machines are noisy: other tenants, clock rates, caches. Compare numbers of one run of this script only, and best as
 ratios; numbers of two runs, of one machine even, can differ by a third without any cause in the code.
@@ -12,7 +11,6 @@ ratios; numbers of two runs, of one machine even, can differ by a third without 
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -25,85 +23,42 @@ from typing import Any
 
 import click
 import msgspec
-from measure import Case, Peer, Run, run_ours, run_peer
+from measure import Case, Run, run_ours
 from projects import gsap_text_animation, static_page, text_animation
 from report import (
-    Agreement,
     Goal,
     fixed_costs,
     fixed_goal,
-    pair_ratios,
-    picture_goal,
     show_cases,
     show_fixed,
     show_goals,
-    show_peers,
     static_goal,
     summarise,
     text_goal,
 )
 from rich.console import Console
 
-import hfdask
-
 GSAP = Path(__file__).parent.parent / "examples" / "gsap" / "vendor" / "gsap.min.js"
 
 
 @dataclass
 class Bench:
-    """All runs so far. ``pairs`` are runs of ours with the peer's that followed, by peer and case."""
+    """All runs so far."""
 
     folder: Path
     console: Console
     timeout: float
-    peers: Sequence[Peer]
     runs: list[Run] = field(default_factory=list)
-    pairs: dict[tuple[str, str], list[tuple[Run, Run]]] = field(default_factory=dict)
-    agreements: dict[tuple[str, str], Agreement] = field(default_factory=dict)
 
-    def turn(self, case: Case, number: int, *, with_peers: bool) -> None:
-        """Render a case once, and then with each peer."""
-        output = self.folder / "ours.mp4"
-        ours = self._note(run_ours(case, output, number, self.timeout))
-        for place, peer in enumerate(self.peers if with_peers else ()):
-            picture = self.folder / f"peer-{place}.mp4"
-            theirs = self._note(run_peer(peer, case, picture, number, self.timeout))
-            key = (peer.name, case.label)
-            self.pairs.setdefault(key, []).append((ours, theirs))
-            if key not in self.agreements and not ours.error and not theirs.error:
-                self.agreements[key] = agreement(peer, case, output, picture)
-
-    def of_case(self, case: Case) -> list[Run]:
-        return [run for run in self.runs if run.who == "hfdask" and run.label == case.label]
-
-    def _note(self, run: Run) -> Run:
+    def turn(self, case: Case, number: int) -> None:
+        """Render a case once."""
+        run = run_ours(case, self.folder / "ours.mp4", number, self.timeout)
         self.runs.append(run)
         told = run.error or f"{run.usage.wall:.2f} s, CPU {run.usage.cpu:.2f} s"
-        self.console.print(f"{run.turn + 1}: {run.who}, {run.label}: {told}", markup=False, highlight=False)
-        return run
+        self.console.print(f"{number + 1}: {run.label}: {told}", markup=False, highlight=False)
 
-
-def agreement(peer: Peer, case: Case, ours: Path, theirs: Path) -> Agreement:
-    """Compare the pictures of two videos."""
-    try:
-        near = hfdask.compare(ours, theirs)
-    except hfdask.HfdaskError as error:
-        return Agreement(peer.name, case.label, error=error.message)
-    return Agreement(
-        peer=peer.name,
-        label=case.label,
-        mean_psnr=_finite(near.mean_psnr),
-        min_psnr=_finite(near.min_psnr),
-        mean_ssim=near.mean_ssim,
-        worst_frame=near.worst_frame,
-        frames_ours=near.frames_a,
-        frames_peer=near.frames_b,
-        identical=near.identical,
-    )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    def of_case(self, case: Case) -> list[Run]:
+        return [run for run in self.runs if run.label == case.label]
 
 
 def _numbers(_: click.Context, parameter: click.Parameter, text: str) -> list[int | None]:
@@ -116,13 +71,6 @@ def _numbers(_: click.Context, parameter: click.Parameter, text: str) -> list[in
     return list(dict.fromkeys(values))
 
 
-def _peers(_: click.Context, parameter: click.Parameter, texts: Sequence[str]) -> list[Peer]:
-    try:
-        return [Peer.parse(text, number) for number, text in enumerate(texts, 1)]
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=parameter) from error
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("projects", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--workers", default="1,2", callback=_numbers, show_default=True, help="Chunks at a time, a list.")
@@ -130,14 +78,6 @@ def _peers(_: click.Context, parameter: click.Parameter, texts: Sequence[str]) -
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Rounds.")
 @click.option("--fps", help="Frames a second.  [default: the project's]")
 @click.option("--quality", type=click.Choice(["draft", "standard", "high"]), help="Preset.  [default: standard]")
-@click.option(
-    "--peer",
-    "peers",
-    multiple=True,
-    callback=_peers,
-    metavar="[NAME=]COMMAND",
-    help="Another renderer, with {project} and {output}; many.",
-)
 @click.option("--generated/--no-generated", default=True, help="Render the generated projects that have goals.")
 @click.option("--static-seconds", type=float, default=60.0, show_default=True, help="Length of the static page.")
 @click.option("--timeout", type=float, default=900.0, show_default=True, help="Seconds that a run may take.")
@@ -150,7 +90,7 @@ def main(projects: Sequence[Path], json_file: Path | None, **settings: Any) -> N
     if len({project.resolve().name for project in projects}) < len(projects):
         raise click.UsageError("projects are told apart by the names of their folders, and two have the same")
     with tempfile.TemporaryDirectory(prefix="hfdask-bench-") as scratch:
-        bench = Bench(Path(scratch), console, settings["timeout"], settings["peers"])
+        bench = Bench(Path(scratch), console, settings["timeout"])
         given = [
             Case(project.resolve(), workers, size, options)
             for project in projects
@@ -158,16 +98,15 @@ def main(projects: Sequence[Path], json_file: Path | None, **settings: Any) -> N
             for size in settings["chunk_size"]
         ]
         generated = _generated(bench.folder, settings, options) if settings["generated"] else []
-        paired = {*_primary(given), *(case.label for case in generated)}
         for number in range(settings["repeat"]):
             for case in (*given, *generated):
-                bench.turn(case, number, with_peers=case.label in paired)
+                bench.turn(case, number)
         document = _evaluate(bench, given, generated)
     document = {"environment": environment, "settings": _plain(settings, projects), **document}
     _show(document)
     if json_file:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
-    sys.exit(1 if any(run.error and run.who == "hfdask" for run in bench.runs) else 0)
+    sys.exit(1 if any(run.error for run in bench.runs) else 0)
 
 
 def _generated(folder: Path, settings: dict[str, Any], options: dict[str, Any]) -> list[Case]:
@@ -179,16 +118,6 @@ def _generated(folder: Path, settings: dict[str, Any], options: dict[str, Any]) 
     return [Case(project, max(settings["workers"]), None, options) for project in made]
 
 
-def _primary(cases: Sequence[Case]) -> list[str]:
-    """Labels of the case of each project that peers are compared with: most workers, and our choice of chunks."""
-    best: dict[Path, Case] = {}
-    for case in cases:
-        known = best.get(case.project)
-        if known is None or (case.workers, case.chunk_size is None) > (known.workers, known.chunk_size is None):
-            best[case.project] = case
-    return [case.label for case in best.values()]
-
-
 def _evaluate(bench: Bench, given: Sequence[Case], generated: Sequence[Case]) -> dict[str, Any]:
     costs: dict[str, Any] = {}
     for (name, workers), cases in groupby(given, lambda case: (case.name, case.workers)):
@@ -198,24 +127,12 @@ def _evaluate(bench: Bench, given: Sequence[Case], generated: Sequence[Case]) ->
     for case in generated:
         runs = bench.of_case(case)
         goals.append(static_goal(runs) if case.name == "static" else text_goal(case.name, runs))
-    goals += [picture_goal(near) for near in bench.agreements.values()]
-    peers = [
-        {
-            "peer": peer,
-            "label": label,
-            "pairs": len(pairs),
-            "ratios": pair_ratios(pairs),
-            "agreement": bench.agreements.get((peer, label)),
-        }
-        for (peer, label), pairs in bench.pairs.items()
-    ]
-    groups: dict[tuple[str, str], list[Run]] = {}
+    groups: dict[str, list[Run]] = {}
     for run in bench.runs:
-        groups.setdefault((run.label, run.who), []).append(run)
+        groups.setdefault(run.label, []).append(run)
     return {
         "cases": [summarise(runs) for runs in groups.values()],
         "fixed_costs": costs,
-        "peers": peers,
         "goals": goals,
         "runs": bench.runs,
     }
@@ -226,8 +143,6 @@ def _show(document: dict[str, Any]) -> None:
     show_cases(console, document["cases"])
     if document["fixed_costs"]:
         show_fixed(console, document["fixed_costs"])
-    if document["peers"]:
-        show_peers(console, document["peers"])
     show_goals(console, document["goals"])
 
 

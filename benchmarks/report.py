@@ -1,12 +1,7 @@
-"""Summaries of runs: medians with their range, fixed costs, pairs with a peer, goals; as tables and as data.
-
-Absolute seconds of one machine at one hour say little, so ratios are formed pair by pair, of runs that followed each
-other, before their median is taken.
-"""
+"""Summaries of runs: medians with their range, fixed costs, goals; as tables and as data."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -25,8 +20,6 @@ TEXT_GOAL = 3.5
 """Seconds of capture and encode of the 120-frame text animation on 2 cores."""
 FIXED_GOAL = 0.5
 """Seconds that a warm chunk takes besides its frames."""
-PICTURE_GOAL = 35.0
-"""Mean PSNR in dB against a peer."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +48,12 @@ class Goal:
     unit: str
     limit: float
     value: float | None
-    at_least: bool = False
 
     @property
     def met(self) -> bool | None:
         if self.value is None:
             return None
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """The difference of our picture and a peer's; PSNR is None if all frames are equal or there is an ``error``."""
-
-    peer: str
-    label: str
-    mean_psnr: float | None = None
-    min_psnr: float | None = None
-    mean_ssim: float | None = None
-    worst_frame: int | None = None
-    frames_ours: int = 0
-    frames_peer: int = 0
-    identical: bool = False
-    error: str = ""
+        return self.value <= self.limit
 
 
 def summarise(runs: Sequence[Run]) -> dict[str, Any]:
@@ -85,7 +61,6 @@ def summarise(runs: Sequence[Run]) -> dict[str, Any]:
     good = [run for run in runs if not run.error]
     cpu_per_frame = [run.usage.cpu / run.frames for run in good if run.frames]
     return {
-        "who": runs[0].who,
         "label": runs[0].label,
         "runs": len(runs),
         "failed": len(runs) - len(good),
@@ -135,17 +110,6 @@ def _outside(chunk: Chunk) -> float:
     return chunk.wall - chunk.fixed - max(chunk.stages.get("capture", 0.0), chunk.stages.get("encode", 0.0))
 
 
-def pair_ratios(pairs: Sequence[tuple[Run, Run]]) -> dict[str, Spread | None]:
-    """Ours divided by the peer's, of each pair of neighbouring runs that both went well."""
-    good = [(ours, theirs) for ours, theirs in pairs if not ours.error and not theirs.error]
-    return {
-        "wall": Spread.of(a.usage.wall / b.usage.wall for a, b in good),
-        "cpu": Spread.of(a.usage.cpu / b.usage.cpu for a, b in good if b.usage.cpu),
-        "memory": Spread.of(a.usage.memory / b.usage.memory for a, b in good if b.usage.memory),
-        "size": Spread.of(a.size / b.size for a, b in good if b.size),
-    }
-
-
 def static_goal(runs: Sequence[Run]) -> Goal:
     spread = Spread.of(1000 * run.usage.wall / run.frames for run in runs if not run.error)
     return Goal("static page, whole render", "ms/frame", STATIC_GOAL, spread.median if spread else None)
@@ -166,15 +130,10 @@ def fixed_goal(label: str, costs: dict[str, Any]) -> list[Goal]:
     ]
 
 
-def picture_goal(agreement: Agreement) -> Goal:
-    value = math.inf if agreement.identical else agreement.mean_psnr
-    return Goal(f"picture against {agreement.peer}: {agreement.label}", "dB", PICTURE_GOAL, value, at_least=True)
-
-
 def show_cases(console: Console, cases: Sequence[dict[str, Any]]) -> None:
     table = Table(title="Whole renders: median (min-max)")
-    for name in ("", "who", "wall s", "frames/s", "CPU s", "CPU ms/frame", "peak MB", "output MB", "static"):
-        table.add_column(name, justify="left" if name in ("", "who") else "right")
+    for name in ("", "wall s", "frames/s", "CPU s", "CPU ms/frame", "peak MB", "output MB", "static"):
+        table.add_column(name, justify="right" if name else "left")
     stages = Table(title="Seconds by stage (boot, capture and encode are sums over chunks)")
     for name in ("", *STAGES):
         stages.add_column(name, justify="right" if name else "left")
@@ -192,7 +151,7 @@ def show_cases(console: Console, cases: Sequence[dict[str, Any]]) -> None:
             _cell(case["size"], "{:.2f}", 1e-6),
             _cell(case["static_frames"], "{:.0f}"),
         ]
-        table.add_row(case["label"] + failed, case["who"], *row)
+        table.add_row(case["label"] + failed, *row)
         if any(case["stages"].values()):
             stages.add_row(case["label"], *(_cell(case["stages"][name]) for name in STAGES))
     console.print(table, stages)
@@ -223,27 +182,6 @@ def show_fixed(console: Console, costs: dict[str, dict[str, Any]]) -> None:
     console.print(table)
 
 
-def show_peers(console: Console, peers: Sequence[dict[str, Any]]) -> None:
-    table = Table(title="Ours / peer, pair by pair; and agreement of the pictures")
-    for name in ("", "peer", "pairs", "wall", "CPU", "memory", "size", "PSNR dB", "SSIM", "frames"):
-        table.add_column(name, justify="left" if name in ("", "peer") else "right")
-    for peer in peers:
-        near: Agreement | None = peer["agreement"]
-        picture = ["-", "-", "-"]
-        if near and near.error:
-            picture = [near.error, "-", "-"]
-        elif near:
-            lengths = (
-                str(near.frames_ours)
-                if near.frames_ours == near.frames_peer
-                else f"{near.frames_ours} against {near.frames_peer}"
-            )
-            picture = ["equal" if near.identical else f"{near.mean_psnr:.1f}", f"{near.mean_ssim:.4f}", lengths]
-        ratios = [_cell(peer["ratios"][name]) for name in ("wall", "cpu", "memory", "size")]
-        table.add_row(peer["label"], peer["peer"], str(peer["pairs"]), *ratios, *picture)
-    console.print(table)
-
-
 def show_goals(console: Console, goals: Sequence[Goal]) -> None:
     table = Table(title="Goals")
     for name in ("", "measured", "goal", ""):
@@ -251,7 +189,7 @@ def show_goals(console: Console, goals: Sequence[Goal]) -> None:
     for goal in goals:
         verdict = {True: "[green]met[/]", False: "[red]not met[/]", None: "not measured"}[goal.met]
         value = "-" if goal.value is None else f"{goal.value:.2f} {goal.unit}"
-        table.add_row(goal.name, value, f"{'>=' if goal.at_least else '<='} {goal.limit:g} {goal.unit}", verdict)
+        table.add_row(goal.name, value, f"<= {goal.limit:g} {goal.unit}", verdict)
     console.print(table)
 
 
