@@ -202,6 +202,7 @@ def seal(
             page_errors=options.page_errors,
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
+            transparent=options.encoder(fps).alpha,
         )
         try:
             probed = browser_thread().run(
@@ -211,6 +212,7 @@ def seal(
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
+    options.require_length(probed.frames)
     mixer = Mixer(store, snapshot, environment)
     with clock("freeze"):
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
