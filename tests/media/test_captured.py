@@ -9,7 +9,7 @@ from media_samples import NTSC, picture, png
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import Picture, PixelPicture, PngPicture
-from hfdask.media.picture import Pixels, Converter, decode_png, frame_digest
+from hfdask.media.picture import Converter, Pixels, decode_png, frame_digest
 
 SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
 
