@@ -52,6 +52,13 @@ VARIANTS = [
     if not alpha or codec.transparent is not None
 ]
 
+WITH_SOUND = [
+    each
+    for each in VARIANTS
+    if each.format.sound is not None and each.codec == each.format.codecs[0] and not each.alpha
+]
+"""One of each format that has sound."""
+
 
 class ArrayPicture(Picture):
     """A picture of pixels that a test has made."""
