@@ -244,7 +244,7 @@ def seal(
         )
         costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)
-        chunks, why = split(location, options, probed.frames, costs, key, whole=whole)
+        chunks, why = split(location, options, probed.frames, costs, key, manifest.encoder.container, whole=whole)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
