@@ -20,7 +20,7 @@ from hfdask.errors import InvalidConfigError
 from hfdask.formats.table import OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
-Quality = Literal["draft", "standard", "high"]
+Quality = Literal["draft", "looks", "standard", "high"]
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
 CaptureOption = Literal["auto", "beginframe", "canvas", "screenshot"]
 PageErrors = Literal["raise", "warn"]
@@ -131,10 +131,12 @@ class RenderConfig(_Options):
         Codec of the video, if the format has several. Default: the first one in docs/formats.md.
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
-    quality : {"standard", "draft", "high"}
-        x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
+    quality : {"looks", "standard", "draft", "high"}
+        Speed and rate factor of the encoder. For H.264: medium and CRF 16, medium and 18, ultrafast and 28, slow and 15. Other
+        codecs look alike at the same quality; ProRes and PNG are the same at each.
     crf : int, optional
-        0 (lossless) to 51 instead of the preset's; not together with ``bitrate``.
+        Constant rate factor, 0 to 51 for H.264 and H.265, 0 to 63 for AV1 and VP9, instead of the quality's; not together with
+        ``bitrate``.
     bitrate : str, optional
         Video bit rate such as ``"8M"`` instead of a CRF.
     chunk_size, target_chunk_frames, max_chunks, workers : int, optional
@@ -180,8 +182,8 @@ class RenderConfig(_Options):
     format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
     codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
-    quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
-    crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
+    quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
+    crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
     chunk_size: Annotated[int | None, Help("Frames per chunk.", "FRAMES")] = None
     target_chunk_frames: Annotated[int | None, Help("Approximate frames per chunk.", "FRAMES")] = None

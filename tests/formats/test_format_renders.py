@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
@@ -18,7 +19,7 @@ from sound_plans import renders_sound
 import hfdask
 from hfdask import errors
 from hfdask.cli import main
-from hfdask.config import RenderConfig
+from hfdask.config import Quality, RenderConfig
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.table import FORMATS
 from hfdask.media.picture import decode_png
@@ -222,7 +223,7 @@ def test_a_plan_with_other_options_of_an_encoder_is_refused(project, tmp_path):
 def test_every_format_has_each_quality():
     for format in FORMATS.values():
         for codec in format.codecs:
-            for quality in ("draft", "standard", "high"):
+            for quality in get_args(Quality):
                 RenderConfig(format=format.name, codec=codec.name, quality=quality)
 
 
