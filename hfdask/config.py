@@ -15,10 +15,12 @@ import msgspec
 
 from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
+from hfdask.core.model import EncoderSettings
 from hfdask.errors import InvalidConfigError
+from hfdask.formats.table import OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
-Quality = Literal["draft", "standard", "high"]
+Quality = Literal["draft", "looks", "standard", "high"]
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
 CaptureOption = Literal["auto", "beginframe", "canvas", "screenshot"]
 PageErrors = Literal["raise", "warn"]
@@ -47,6 +49,9 @@ class PlanOptions(TypedDict, total=False):
     """The fields of `RenderConfig` as keywords."""
 
     fps: int | str | Fraction | None
+    format: str | None
+    codec: str | None
+    alpha: bool | None
     quality: Quality
     crf: int | None
     bitrate: str | None
@@ -119,10 +124,19 @@ class RenderConfig(_Options):
     ----------
     fps : int or str or Fraction, optional
         Frames a second, 1 to 240, whole or rational (``"30000/1001"``). Default: the root's ``data-fps``, else 30.
-    quality : {"standard", "draft", "high"}
-        x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
+    format : str, optional
+        Format of the output, see docs/formats.md. Default: the ending of the output's name; for a plan without an output,
+        ``mp4``.
+    codec : str, optional
+        Codec of the video, if the format has several. Default: the first one in docs/formats.md.
+    alpha : bool, optional
+        True to keep the page's alpha, false to draw it on white. Default: true if the format can.
+    quality : {"looks", "standard", "draft", "high"}
+        Speed and rate factor of the encoder. For H.264: medium and CRF 16, medium and 18, ultrafast and 28, slow and 15. Other
+        codecs look alike at the same quality; ProRes and PNG are the same at each.
     crf : int, optional
-        0 (lossless) to 51 instead of the preset's; not together with ``bitrate``.
+        Constant rate factor, 0 to 51 for H.264 and H.265, 0 to 63 for AV1 and VP9, instead of the quality's; not together with
+        ``bitrate``.
     bitrate : str, optional
         Video bit rate such as ``"8M"`` instead of a CRF.
     chunk_size, target_chunk_frames, max_chunks, workers : int, optional
@@ -165,8 +179,11 @@ class RenderConfig(_Options):
     fps: Annotated[
         int | str | Fraction | None, Help("Frames per second: 1 to 240, or a rational such as 30000/1001.", "RATE")
     ] = None
-    quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
-    crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
+    format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
+    codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
+    alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
+    quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
+    crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
     chunk_size: Annotated[int | None, Help("Frames per chunk.", "FRAMES")] = None
     target_chunk_frames: Annotated[int | None, Help("Approximate frames per chunk.", "FRAMES")] = None
@@ -195,9 +212,11 @@ class RenderConfig(_Options):
     def __post_init__(self) -> None:
         self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
-        from hfdask.media.encode import h264_settings  # imports PyAV, which the help of a command does not need
-
-        h264_settings(self.quality, self.crf, self.bitrate, rate)
+        if self.encoder(rate).alpha and self.capture == "canvas":
+            raise InvalidConfigError(
+                f"a canvas gives no alpha, which {self.output_format} keeps; use capture='auto', or alpha=False",
+                field="capture",
+            )
         self.ranges(1)
         for name in ("load_timeout", "frame_timeout"):
             seconds = getattr(self, name)
@@ -210,6 +229,42 @@ class RenderConfig(_Options):
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
         require_variables(self.variables)
+
+    @property
+    def output_format(self) -> str:
+        """The name of the output's format, also if none was given."""
+        return format_named(self.format, self.codec).name
+
+    def require_output(self, name: str) -> None:
+        """Check the file name of an output.
+
+        Raises
+        ------
+        InvalidConfigError
+            If it belongs to another format, or to none, and no format was given.
+        """
+        if self.format is None:
+            endings = " or ".join(OUTPUT_SUFFIXES)
+            raise InvalidConfigError(
+                f"the output's name must end in {endings}, not {name!r}; or give a format", field="output"
+            )
+        format_named(self.format).require_name(name)
+
+    def require_video(self, frames: int, width: float, height: float) -> None:
+        """Check the length and the size of a video, in frames and pixels.
+
+        Raises
+        ------
+        InvalidConfigError
+            If the format cannot have it.
+        """
+        format_named(self.format, self.codec).require_video(frames, width, height, self.codec)
+
+    def encoder(self, fps: Fraction) -> EncoderSettings:
+        """Return the settings of the encoder of a video at this rate."""
+        return encoder_settings(
+            self.quality, self.crf, self.bitrate, fps, format=self.format, codec=self.codec, alpha=self.alpha
+        )
 
     @property
     def sizes_chunks(self) -> bool:

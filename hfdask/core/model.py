@@ -28,7 +28,7 @@ from hfdask.core.fields import (
     ChunkIndex,
     Count,
     Digest,
-    EncoderOption,
+    EncoderName,
     FontName,
     Frame,
     FrameDigest,
@@ -59,7 +59,7 @@ from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 if TYPE_CHECKING:
     from hfdask.views.perf import Perf
 
-PROTOCOL = 7
+PROTOCOL = 8
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]
@@ -99,6 +99,8 @@ class ChunkRange(Value, frozen=True):
         Digest of everything that can affect these frames (`hfdask.planning.content_keys`).
     cost : int
         Expected work, in works of a frame in which nothing changes (`hfdask.core.costs`); 0 if it is not known.
+    container : str
+        Container of the chunk's file, and the ending of its name.
     frames : int
         Number of frames.
     """
@@ -108,6 +110,7 @@ class ChunkRange(Value, frozen=True):
     end: Frame
     key: Digest = ""
     cost: Count = 0
+    container: EncoderName = "mp4"
 
     @property
     def frames(self) -> int:
@@ -116,7 +119,7 @@ class ChunkRange(Value, frozen=True):
     @property
     def file(self) -> str:
         """File name of the chunk."""
-        return f"{self.start:06d}-{self.key[:16]}.mp4"
+        return f"{self.start:06d}-{self.key[:16]}.{self.container}"
 
 
 class Artifact(Value, frozen=True):
@@ -202,23 +205,30 @@ class Sweep(Value, frozen=True):
 class EncoderSettings(Value, frozen=True):
     """All settings that affect the encoder's bytes. A worker uses these and derives nothing.
 
-    ``options`` go to the codec unchanged. ``threads`` is fixed because x264's output depends on it. ``timescale`` is
-    the denominator of the time base of the chunks and of the assembled track.
+    ``codec`` is FFmpeg's encoder, and ``options`` go to it unchanged: `hfdask.formats` knows all of them. ``threads``
+    is fixed because an encoder's output may depend on it. ``timescale`` is the denominator of the time base of the chunks
+    and of the assembled track. ``container`` is the chunks'.
     """
 
-    codec: Literal["libx264"]
-    pixel_format: Literal["yuv420p"]
-    options: dict[EncoderOption, Line]
+    codec: EncoderName
+    pixel_format: EncoderName
+    options: dict[EncoderName, Line]
     threads: Annotated[int, Meta(ge=1, le=1)]
     timescale: Annotated[int, Meta(ge=1, lt=2**31)]
-    container: Literal["mp4"]
+    container: EncoderName
+
+    @property
+    def alpha(self) -> bool:
+        """True if the video keeps the alpha of its pictures."""
+        return self.pixel_format.startswith(("yuva", "rgba"))
 
 
 class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
-    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id.
+    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. Without a
+    background of its own, a page is white, or ``transparent``.
     """
 
     width: Side
@@ -231,6 +241,7 @@ class PageSettings(Value, frozen=True):
     frame_timeout: Timeout
     gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
     durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = msgspec.field(default_factory=dict)
+    transparent: bool = False
 
     def __post_init__(self) -> None:
         if why := misfit(self.variables):
@@ -390,6 +401,8 @@ class Manifest(Value, frozen=True):
         Number of frames.
     chunks : tuple of ChunkRange
         Ranges of the frames.
+    format : str
+        Format of the output, see `hfdask.formats`.
     encoder : EncoderSettings
         All settings that affect the encoder's bytes.
     page : PageSettings
@@ -428,6 +441,7 @@ class Manifest(Value, frozen=True):
     height: Side
     frames: Frame
     chunks: Annotated[tuple[ChunkRange, ...], Meta(max_length=MAX_CHUNKS)]
+    format: EncoderName
     encoder: EncoderSettings
     page: PageSettings
     environment: Environment
@@ -654,6 +668,8 @@ class ChunkResult(Value, frozen=True):
         encoded it. Playwright's driver, and threads that decode source videos, are left out.
     uploaded : int
         Bytes of its files: video, frame record and pictures at the seams.
+    transparent : bool
+        True if a pixel of its pictures is not opaque; false if its format has no alpha.
     frames : int
         Number of frames.
     """
@@ -685,6 +701,7 @@ class ChunkResult(Value, frozen=True):
     seconds: Seconds = 0.0
     cpu_seconds: Seconds = 0.0
     uploaded: Size = 0
+    transparent: bool = False
 
     def __post_init__(self) -> None:
         if self.end <= self.start:

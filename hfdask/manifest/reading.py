@@ -15,8 +15,8 @@ from hfdask.core.model import PROTOCOL, Manifest, decode
 from hfdask.core.sound import sample_count
 from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError, PlanHashError, ProtocolError
 from hfdask.fonts.families import CANONICAL
+from hfdask.formats.table import known_settings
 from hfdask.manifest.location import MANIFEST
-from hfdask.media.encode import known_settings
 from hfdask.store import Store
 
 _CANONICAL = frozenset(name for canonical in CANONICAL for name in canonical.files())
@@ -95,8 +95,15 @@ def require_consistent(manifest: Manifest, where: str) -> None:
     require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
     require((page.width, page.height) == (manifest.width, manifest.height), "the page's size is not the video's")
     require(
-        known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality option makes"
+        known_settings(manifest.format, manifest.encoder, fps),
+        f"{manifest.encoder.codec} in {manifest.format} has settings that no option makes",
     )
+    require(
+        page.transparent == manifest.encoder.alpha, "its page is transparent and its encoder is not, or the reverse"
+    )
+    require(not (page.transparent and page.capture_mode == "canvas"), "a canvas gives no alpha")
+    containers = {chunk.container for chunk in manifest.chunks}
+    require(containers == {manifest.encoder.container}, "a chunk has another container than the encoder")
     paths = {artifact.path for artifact in manifest.artifacts}
     require(len(paths) == len(manifest.artifacts), "two artifacts have the same path")
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")

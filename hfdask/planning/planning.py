@@ -41,7 +41,6 @@ from hfdask.errors import ProjectError
 from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import require_consistent
-from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas, declared_duration
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.costs import costs_in
@@ -204,6 +203,7 @@ def seal(
             page_errors=options.page_errors,
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
+            transparent=options.encoder(fps).alpha,
         )
         try:
             probed = browser_thread().run(
@@ -239,7 +239,8 @@ def seal(
             height=probed.page.height,
             frames=probed.frames,
             chunks=(),
-            encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
+            format=options.output_format,
+            encoder=options.encoder(probed.fps),
             page=probed.page,
             environment=environment,
             timeline=probed.timeline,
@@ -254,9 +255,8 @@ def seal(
         )
         costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)
-        chunks, why = split(
-            location, options, probed.frames, costs, key, whole=probed.frames if probed.filmed else whole
-        )
+        whole = probed.frames if probed.filmed else whole
+        chunks, why = split(location, options, probed.frames, costs, key, manifest.encoder.container, whole=whole)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)

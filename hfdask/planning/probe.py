@@ -201,7 +201,8 @@ async def probe(
 def _may_film_canvas(page: PageSettings, fps: Fraction, seconds: float, options: RenderConfig, film: Film) -> bool:
     """Return true to load the page in a host at first, because a film from its canvas is wanted, or will probably do."""
     frames = frame_count(seconds, fps) if 0 < seconds < math.inf else 0
-    likely = page.capture_mode == "beginframe" and frames * page.width * page.height >= LEAST_PIXELS
+    possible = page.capture_mode == "beginframe" and not page.transparent
+    likely = possible and frames * page.width * page.height >= LEAST_PIXELS
     return options.capture == "canvas" or (options.capture == "auto" and likely and film.wants(options, frames))
 
 
@@ -215,6 +216,8 @@ async def _way(
         return page.capture_mode, []
     if unlike:
         why = unlike
+    elif page.transparent:
+        why = "it gives no alpha"
     elif seen.unfit:
         why = f"a canvas would draw {seen.unfit[0]} wrong"
     elif any(medium.tag == "video" for medium in seen.media):
@@ -343,7 +346,7 @@ async def _look(
             media, sounds = await _told_media(session)
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
-        visits = _visits(report, rate, options.sweep) if fits or last else ()
+        visits = _visits(report, rate, options) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         unfit = set[str]() if not chosen and _may_be_canvas(report, page, rate, visits, options) else None
@@ -447,7 +450,8 @@ def _may_be_canvas(
 ) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
     pixels = page.width * page.height * frame_count(report.duration, fps) if visits else 0
-    return options.capture == "canvas" or (options.capture == "auto" and pixels >= LEAST_PIXELS)
+    chooses = options.capture == "auto" and not options.encoder(fps).alpha
+    return options.capture == "canvas" or (chooses and pixels >= LEAST_PIXELS)
 
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:
@@ -470,10 +474,19 @@ def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -
     return tuple(sorted(chosen))
 
 
-def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
+def _visits(report: Report, fps: Fraction, options: RenderConfig) -> tuple[int, ...]:
+    """Return the frames that a sweep visits of a page that a video can be made of.
+
+    Raises
+    ------
+    InvalidConfigError
+        If the format cannot have such a video.
+    """
     if not _has_frames(report):
         return ()
-    return frames_to_sweep(frame_count(report.duration, fps), step, _starts(report, fps))
+    frames = frame_count(report.duration, fps)
+    options.require_video(frames, *_size(report, options))
+    return frames_to_sweep(frames, options.sweep, _starts(report, fps))
 
 
 def _has_frames(report: Report) -> bool:

@@ -16,9 +16,9 @@ from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, PageSettings
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import RenderCancelledError
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
-from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.rendering.record import commit
 from hfdask.rendering.recording import Recording
 from hfdask.store import disk_full_at
@@ -91,10 +91,9 @@ class ChunkFilm:
         if not self.wants(options, frames):
             return range(0)
         self._frames = frames
-        settings = h264_settings(options.quality, options.crf, options.bitrate, fps)
         self._recording = Recording(path=self._path)
         with disk_full_at(self._path):
-            self._encoder = ChunkEncoder(self._path, settings, fps, page.width, page.height, frames)
+            self._encoder = ChunkEncoder(self._path, options.encoder(fps), fps, page.width, page.height, frames)
         return range(frames)
 
     async def take(self, frame: Frame) -> None:
@@ -152,7 +151,7 @@ class ChunkFilm:
         assert self._encoder is not None
         with self._clock("encode"), disk_full_at(self._path):
             self._encoder.close()
-        self._recording.sizes = self._encoder.sizes
+        self._recording.sizes, self._recording.transparent = self._encoder.sizes, self._encoder.transparent
 
     def _abort(self) -> None:
         self._complete = False

@@ -21,7 +21,7 @@ from hfdask.browser.loop import BrowserThread
 from hfdask.core.model import ChunkRange, Manifest
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, PageTimeoutError, RenderCancelledError
-from hfdask.media.encode import ChunkEncoder
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.rendering.plan_page import PlanPage
 from hfdask.rendering.recording import Recording
 
@@ -61,7 +61,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
             _encode(work, encoder, channel.frames(future, observer), clock, observer)
             with clock("encode"):
                 encoder.close()
-            work.sizes = encoder.sizes
+            work.sizes, work.transparent = encoder.sizes, encoder.transparent
         thread.result(future)
     finally:
         work.cpu_seconds += time.thread_time() - began

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hfdask.browser.capture import Frame
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.media.captured import Picture
-from hfdask.media.encode import ChunkEncoder
 
 
 @dataclass(kw_only=True)
@@ -29,6 +29,8 @@ class Recording:
         Messages of the page.
     before, last : Picture or None
         The frame before the chunk, and the last picture.
+    transparent : bool
+        True if a pixel is not opaque.
     warm : bool
         True if the browser was warm.
     browser_bytes : int
@@ -51,6 +53,7 @@ class Recording:
     messages: list[str] = field(default_factory=list)
     before: Picture | None = None
     last: Picture | None = None
+    transparent: bool = False
     warm: bool = False
     browser_bytes: int = 0
     cpu_seconds: float = 0.0

@@ -206,6 +206,7 @@ class _Page:
     def __init__(self, context: _Context) -> None:
         self.context = context
         self.shown = FakePage(_BLANK)
+        self.bare = False
 
     def on(self, event: str, listener: Callable[..., object]) -> None:
         """Nothing ever happens."""
@@ -262,9 +263,12 @@ class _Devtools:
             case "HeadlessExperimental.beginFrame":
                 answer = {"hasDamage": not given.get("noDisplayUpdates") and page.draw()}
                 if "screenshot" in given:
-                    answer["screenshotData"] = _base64(page)
+                    answer["screenshotData"] = _base64(page, bare=self._page.bare)
             case "Page.captureScreenshot":
-                answer = {"data": _base64(page)}
+                answer = {"data": _base64(page, bare=self._page.bare)}
+            case "Emulation.setDefaultBackgroundColorOverride":
+                self._page.bare = given["color"]["a"] == 0
+                answer = {}
             case "Fetch.fulfillRequest" | "Fetch.failRequest":
                 self._chromium.requests.answered(given["requestId"])
                 answer = {}
@@ -307,8 +311,8 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
 }
 
 
-def _base64(page: FakePage) -> str:
-    return base64.b64encode(page.picture()).decode()
+def _base64(page: FakePage, *, bare: bool) -> str:
+    return base64.b64encode(page.picture(bare=bare)).decode()
 
 
 async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool) -> FakeChromium:
