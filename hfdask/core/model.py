@@ -213,7 +213,7 @@ class EncoderSettings(Value, frozen=True):
     codec: EncoderName
     pixel_format: EncoderName
     options: dict[EncoderName, Line]
-    threads: Annotated[int, Meta(ge=1, le=1)]
+    threads: Annotated[int, Meta(ge=1, le=16)]
     timescale: Annotated[int, Meta(ge=1, lt=2**31)]
     container: EncoderName
 

@@ -77,6 +77,8 @@ class Codec:
         FFmpeg's decoder that shows the alpha; empty for the usual one.
     decoded : mapping of str to str
         Pixel formats that decoders give, if they differ from the encoder's.
+    threads : int
+        Threads of the encoder: a part of the settings, because its output may depend on it.
     min_side : int
         Pixels of the least side of a picture.
     opening : callable
@@ -98,6 +100,7 @@ class Codec:
     repeater: Callable[[VideoCodecContext], Repeater] | None = None
     decoder: str = ""
     decoded: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
     min_side: int = 1
     opening: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -136,7 +139,7 @@ class Codec:
             codec=self.encoder,
             pixel_format=pixels,
             options={**self.options(speed), **self._rate(crf, bitrate, factor)},
-            threads=1,
+            threads=self.threads,
             timescale=self.clock or timescale(fps),
             container=self.container,
         )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,15 @@ def test_a_render_whose_waiting_task_is_cancelled_is_cancelled(project, tmp_path
         require_cancelled(render)
 
 
-@pytest.mark.usefixtures("nothing_left")
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt. A shell ignores it for what it starts in the background."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("nothing_left", "interruptible")
 def test_an_interrupted_wait_cancels_the_render(project, tmp_path):
     with in_this_process() as client:
         render = hfdask.submit(project(LONG), tmp_path / "out.mp4", client=client, sweep=0)

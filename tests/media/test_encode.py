@@ -43,7 +43,7 @@ def test_qualities() -> None:
         assert (settings.options["preset"], settings.options["crf"]) == (preset, crf)
         assert ("deblock" in settings.options["x264-params"]) == (preset != "ultrafast")
         assert (settings.codec, settings.pixel_format, settings.container) == ("libx264", "yuv420p", "mp4")
-        assert settings.threads == 1
+        assert settings.threads == 2
 
 
 def test_crf_and_bitrate_replace_the_quality() -> None:
@@ -89,7 +89,7 @@ def test_settings_reach_the_encoder(tmp_path: Path) -> None:
     data = (tmp_path / "a.mp4").read_bytes()
     for option in (
         b"crf=20.0",
-        b"threads=1",
+        b"threads=2",
         b"bframes=0",
         b"scenecut=0",
         b"aq=3:0.80",
