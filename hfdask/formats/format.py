@@ -17,7 +17,7 @@ from hfdask.media.sound_file import Encoding, SoundFile
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What a plan says of its video, to verify the finished one.
+    """The facts of a plan's video, to verify the finished one.
 
     Attributes
     ----------

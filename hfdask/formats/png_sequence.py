@@ -26,7 +26,7 @@ SOUND = "sound.wav"
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name)  # with the earliest date that there is, so that the bytes are the same every time
+    entry = zipfile.ZipInfo(name)  # with the earliest possible date, so that the bytes are the same every time
     entry.external_attr = 0o644 << 16
     return entry
 
