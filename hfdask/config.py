@@ -246,7 +246,8 @@ class RenderConfig(_Options):
         if self.format is None:
             endings = " or ".join(OUTPUT_SUFFIXES)
             raise InvalidConfigError(
-                f"the output's name must end in {endings}, not {name!r}; or give a format", field="output"
+                f"the output's name must end in {endings}, not {name!r}; for a folder of pictures, give the format png",
+                field="output",
             )
         format_named(self.format).require_name(name)
 

@@ -18,12 +18,13 @@ import msgspec
 
 from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
+from hfdask.assembly.place import require_place
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.frame_table import packed
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
-from hfdask.core.scratch import atomic_file, scratch_subfolder
+from hfdask.core.scratch import atomic_file, atomic_folder, scratch_subfolder
 from hfdask.errors import (
     ArtifactDigestError,
     ChunkMismatchError,
@@ -44,7 +45,7 @@ from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.sound_file import SoundFile
-from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, split_output, split_url
+from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, publish_folder, split_output, split_url
 
 AHEAD = 8
 """Chunks that are fetched ahead."""
@@ -162,7 +163,8 @@ class Assembly:
         self._strict, self._certificate = strict, certificate
         self._observer = observer or Observer()
         self._clock = StageClock(self._observer)
-        self._output, self._name = split_output(output_url, self.location.options_for(output_url))
+        options = self.location.options_for(output_url)
+        self._output, self._name = split_output(output_url, options, may_be_folder=True)
         self._results: dict[int, ChunkResult] = {}
         self._seams: dict[int, Seam] = {}
         self._frames: list[FrameRecord] = []
@@ -174,6 +176,7 @@ class Assembly:
             require_sealed(self.manifest, self._store.url)
         self._format = FORMATS[self.manifest.format]
         self._format.require_name(self._name)
+        require_place(self._format, self._output, self._name, certificate=certificate)
 
     def __enter__(self) -> Assembly:
         manifest = self.manifest
@@ -182,7 +185,8 @@ class Assembly:
             self._scratch = held.enter_context(scratch_subfolder("assemble"))
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
-                self._path = held.enter_context(atomic_file(folder, self._name))
+                make = atomic_folder if self._format.is_folder(self._name) else atomic_file
+                self._path = held.enter_context(make(folder, self._name))
             encoding = self._format.sound if manifest.sound else None
             sound = self._sound_file if encoding else None
             self._join = held.enter_context(
@@ -252,14 +256,15 @@ class Assembly:
             results = _in_order(self._results.values(), manifest)
             seams = [self._seams[after.index] for after in results[1:]]
             with disk_full_at(self._path):
-                self._verify(self._join.finish())
-            size = self._path.stat().st_size
+                joined = self._join.finish()
+                self._verify(joined)
+            size = joined.size
             self._require_going()
             if self._certificate:
                 record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
                 output.put(name + SUFFIX, record)
             try:
-                output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
+                self._publish()
             except BaseException:
                 if self._certificate:
                     with suppress(HfdaskError):  # of a failing store: the first error says more
@@ -293,6 +298,16 @@ class Assembly:
             certificate=output.shown(name + SUFFIX) if self._certificate else None,
             frame_rows=packed(self._frames),
         )
+
+    def _publish(self) -> None:
+        """Give the finished output its name."""
+        output, name = self._output, self._name
+        if self._format.is_folder(name):
+            publish_folder(output, name, self._path)
+        elif output.local:
+            os.replace(self._path, output.path + "/" + name)
+        else:
+            output.put(name, self._path)
 
     def _prove_seams(self) -> None:
         """Compare every seam of which both sides have been added."""

@@ -227,8 +227,8 @@ class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
-    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. Without a
-    background of its own, a page is white, or ``transparent``.
+    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. If a
+    page has no background, it is white, or ``transparent``.
     """
 
     width: Side

@@ -17,7 +17,7 @@ from hfdask.media.sound_file import Encoding, SoundFile
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What a plan says of its video, to verify the finished one.
+    """The facts of a plan's video, to verify the finished one.
 
     Attributes
     ----------
@@ -57,6 +57,8 @@ class Format(ABC):
         How its sound is encoded. None if it has no sound.
     max_frames : int, optional
         Frames of its longest output.
+    in_folders : bool
+        True if an output whose name has no ending is a folder of files.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Format(ABC):
     codecs: tuple[Codec, ...]
     sound: Encoding | None
     max_frames: int | None = None
+    in_folders: bool = False
 
     @abstractmethod
     def join(
@@ -97,6 +100,14 @@ class Format(ABC):
             If something differs. The message says what, and ``details["check"]`` names it.
         """
 
+    def is_folder(self, name: str) -> bool:
+        """Return true if an output of this name is a folder."""
+        return self.in_folders and not PurePosixPath(name).suffix
+
+    def owns(self, name: str) -> bool:
+        """Return true if an output that is a folder may have a file of this name."""
+        return False
+
     def require_video(self, frames: int, width: float, height: float, codec: str | None) -> None:
         """Check the length and the size of a video in pixels, as soon as they are known.
 
@@ -125,8 +136,8 @@ class Format(ABC):
         ------
         InvalidConfigError
         """
-        if PurePosixPath(name).suffix.lower() not in self.suffixes:
-            endings = " or ".join(self.suffixes)
+        if PurePosixPath(name).suffix.lower() not in self.suffixes and not self.is_folder(name):
+            endings = " or ".join(self.suffixes) + (", or have no ending for a folder," if self.in_folders else "")
             raise InvalidConfigError(
                 f"the output's name must end in {endings} for the format {self.name}, not {name!r}", field="output"
             )

@@ -1,4 +1,4 @@
-"""The formats and codecs that there are."""
+"""Tables of all formats and codecs, and what options mean for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTPUT_SUFFIXES = tuple(_SUFFIXES)
 
 
 def format_named(name: str | None, codec: str | None = None) -> Format:
-    """Return a format: the named one, else the first one that has a codec, else the default.
+    """Return the format of this name; without a name, the first format that has the codec; without both, the default.
 
     Raises
     ------
