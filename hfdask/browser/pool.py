@@ -100,6 +100,7 @@ class BrowserPool:
                 await self._make_room()
                 chromium = await self._launch(mode, world, profile)
             async with self._returned(chromium), chromium.memory.bounded(limit):
+                self._require_open()
                 yield chromium, warm
         finally:
             self._lent -= 1

@@ -46,7 +46,7 @@ def test_a_browser_is_tried_once_if_several_threads_ask(launched):
     assert launched == ["beginframe"]
 
 
-def test_a_trial_that_was_cancelled_is_made_again(launched):
+def test_a_trial_that_was_interrupted_is_made_again(launched):
     hfdask.start_browser()
     hfdask.close_browsers()
     assert capabilities.capture_mode("auto") == "beginframe"
@@ -100,4 +100,5 @@ def test_a_command_that_fails_at_once_leaves_no_browser(nothing_left, tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
     assert not any(map(is_browser, running(below())))
