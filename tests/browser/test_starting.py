@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from aftermath import below, is_browser, running
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import capabilities
+from hfdask.browser import browser_thread, capabilities
 from hfdask.browser.pool import BrowserPool
+from hfdask.core import scratch
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -57,6 +59,15 @@ def test_a_missing_browser_is_an_error_of_the_call_that_needs_it(monkeypatch, pr
     hfdask.start_browser()
     with pytest.raises(errors.BrowserNotFoundError, match="nowhere"):
         hfdask.still(project(), 0, tmp_path / "still.png")
+
+
+def test_the_driver_keeps_its_compiled_code_in_this_user_s_folder(launched):
+    folder = scratch.shared_folder() / "driver"
+    shutil.rmtree(folder, ignore_errors=True)
+    thread = browser_thread()
+    thread.run(thread.pool.driver())
+    hfdask.close_browsers()
+    assert any(file.is_file() for file in folder.rglob("*"))
 
 
 @pytest.mark.browser
