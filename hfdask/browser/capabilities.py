@@ -83,7 +83,7 @@ def begin_trial(path: Path) -> Future[bool]:
         owner, trial = _trials.get(path, (None, None))
         is_known = trial is not None and trial.done() and not trial.cancelled() and trial.exception() is None
         if trial is None or not (is_known or (owner is thread and not trial.done())):
-            trial = thread.begin(_try_begin_frame(thread))
+            trial = thread.submit(_try_begin_frame(thread))
             _trials[path] = thread, trial
         return trial
 

@@ -32,7 +32,6 @@ class BrowserThread:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
         self.pool = BrowserPool()
-        self._begun: list[concurrent.futures.Future[Any]] = []
         self._taking = threading.Lock()
         self._ended = False
         self._thread = threading.Thread(target=self._main, name="hfdask-browser", daemon=True)
@@ -71,23 +70,6 @@ class BrowserThread:
                 return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         coroutine.close()
         raise _closed()
-
-    def begin(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine whose result is wanted later, if at all. Closing the browsers cancels it.
-
-        Raises
-        ------
-        BrowserCrashError
-            If the thread was closed.
-        """
-        future = self.submit(coroutine)
-        self._begun = [*(each for each in self._begun if not each.done()), future]
-        return future
-
-    def drop_begun(self) -> None:
-        """Cancel what was begun and is not finished."""
-        for future in self._begun:
-            future.cancel()
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Run a coroutine on the loop and wait for its result.
@@ -205,7 +187,6 @@ def close_browsers() -> None:
     with _lock:
         thread, _thread = _thread, None
     if thread is not None:
-        thread.drop_begun()
         try:
             thread.run(thread.pool.close(), timeout=_CLOSE_SECONDS)
         except (TimeoutError, BrowserCrashError):

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
 import os
+import runpy
 import time
 from collections.abc import AsyncIterator
 
@@ -133,12 +136,23 @@ def browser_limit(share: int | None, at_a_time: int) -> int:
             )
         return int(told)
     if share is None:
-        # Dask knows containers' limits; nothing else of it is used here.
-        from dask.system import CPU_COUNT
-        from distributed.system import MEMORY_LIMIT
+        from dask.system import CPU_COUNT  # Dask knows containers' limits; nothing else of it is used here
 
-        share = MEMORY_LIMIT // max(CPU_COUNT, at_a_time)
+        share = _machine_memory() // max(CPU_COUNT, at_a_time)
     return max(LEAST, int(_OF_SHARE * share))
+
+
+@functools.cache
+def _machine_memory() -> int:
+    """Return the bytes of this machine or container by Dask's rules.
+
+    They are in a module that needs no other one of its package, and to import the package takes a third of a second.
+    """
+    package = importlib.util.find_spec("distributed")
+    assert package is not None
+    assert package.origin is not None
+    rules = runpy.run_path(os.path.join(os.path.dirname(package.origin), "system.py"))
+    return int(rules["memory_limit"]())
 
 
 def _megabytes(count: int) -> str:

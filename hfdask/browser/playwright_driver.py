@@ -20,7 +20,7 @@ from playwright.async_api import Playwright, async_playwright
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.processes import is_stopped_or_gone
-from hfdask.core.scratch import scratch_folder
+from hfdask.core.scratch import scratch_folder, shared_folder
 from hfdask.errors import BrowserLaunchError
 from hfdask.text import legible
 
@@ -40,7 +40,9 @@ _NEEDED = frozenset(
 def _environment_in_scratch() -> dict[str, Any]:
     assert _environment is not None
     known = {name: value for name, value in _environment().items() if name in _NEEDED}
-    return {**known, "TMPDIR": str(scratch_folder())}
+    # Node keeps what it compiles of the driver there, which takes a quarter off its start.
+    compiled = str(shared_folder() / "driver")
+    return {**known, "TMPDIR": str(scratch_folder()), "NODE_COMPILE_CACHE": compiled}
 
 
 class Driver:

@@ -92,7 +92,7 @@ class BrowserPool:
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
         try:
-            limit = browser_limit(self.share, self._most_lent)
+            limit = await asyncio.to_thread(browser_limit, self.share, self._most_lent)
             self._require_open()
             chromium = await self._take(mode, world, profile)
             warm = chromium is not None
@@ -100,6 +100,7 @@ class BrowserPool:
                 await self._make_room()
                 chromium = await self._launch(mode, world, profile)
             async with self._returned(chromium), chromium.memory.bounded(limit):
+                self._require_open()
                 yield chromium, warm
         finally:
             self._lent -= 1

@@ -22,6 +22,6 @@ def start_browser() -> None:
 
     with suppress(BrowserNotFoundError):
         binary = find_browser()
-        thread.begin(asyncio.to_thread(browser_version, binary.path))
+        thread.submit(asyncio.to_thread(browser_version, binary.path))
         if binary.headless_shell:
             begin_trial(binary.path)

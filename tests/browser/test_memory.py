@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -139,6 +141,12 @@ def test_the_limit_is_given_or_a_share_of_what_there_is(monkeypatch):
     assert browser_limit(None, 10 * CPU_COUNT) <= max(LEAST, browser_limit(None, 1) // 10)
     monkeypatch.setenv(BYTES_VARIABLE, "1000000")
     assert browser_limit(8 * 2**30, 1) == 1000000
+
+
+def test_the_share_of_a_machine_is_known_without_the_package_that_has_the_rules():
+    code = "import sys; from hfdask.browser.memory import browser_limit as limit; print(limit(None, 1), 'distributed' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(browser_limit(None, 1)), "False"]
 
 
 @pytest.mark.parametrize("text", ["1GB", "-5", "0", "1e9"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from aftermath import below, is_browser, running
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import capabilities
+from hfdask.browser import browser_thread, capabilities
 from hfdask.browser.pool import BrowserPool
+from hfdask.core import scratch
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -46,7 +48,7 @@ def test_a_browser_is_tried_once_if_several_threads_ask(launched):
     assert launched == ["beginframe"]
 
 
-def test_a_trial_that_was_cancelled_is_made_again(launched):
+def test_a_trial_that_was_interrupted_is_made_again(launched):
     hfdask.start_browser()
     hfdask.close_browsers()
     assert capabilities.capture_mode("auto") == "beginframe"
@@ -57,6 +59,15 @@ def test_a_missing_browser_is_an_error_of_the_call_that_needs_it(monkeypatch, pr
     hfdask.start_browser()
     with pytest.raises(errors.BrowserNotFoundError, match="nowhere"):
         hfdask.still(project(), 0, tmp_path / "still.png")
+
+
+def test_the_driver_keeps_its_compiled_code_in_this_user_s_folder(launched):
+    folder = scratch.shared_folder() / "driver"
+    shutil.rmtree(folder, ignore_errors=True)
+    thread = browser_thread()
+    thread.run(thread.pool.driver())
+    hfdask.close_browsers()
+    assert any(file.is_file() for file in folder.rglob("*"))
 
 
 @pytest.mark.browser
@@ -100,4 +111,5 @@ def test_a_command_that_fails_at_once_leaves_no_browser(nothing_left, tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
     assert not any(map(is_browser, running(below())))
