@@ -92,6 +92,11 @@ class Renderer:
             raise ValueError(f"{text!r} needs the placeholders {{project}} and {{output}}")
         return cls(name, parts)
 
+    @property
+    def shown(self) -> str:
+        """The command for a report, without folders of this machine."""
+        return " ".join(Path(part).name if part.startswith("/") else part for part in self.command)
+
     def run(self, project: Path, output: Path, turn: int, timeout: float) -> Run:
         """Render a project. If the command prints hfdask's JSON, the run has its frames and stages."""
         output.unlink(missing_ok=True)

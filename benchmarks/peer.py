@@ -194,7 +194,7 @@ def main(
                 machine=_machine(),
                 date=datetime.datetime.now(datetime.UTC).date().isoformat(),
                 load=os.getloadavg()[0],
-                renderers={renderer.name: " ".join(renderer.command) for renderer in renderers},
+                renderers={renderer.name: renderer.shown for renderer in renderers},
                 shows={project.name: project.shows for project in projects},
             )
             folder = videos or scratch

@@ -166,6 +166,11 @@ def test_a_command_without_its_placeholders_is_refused(text):
         Renderer.parse(text, "peer")
 
 
+def test_a_report_has_no_folders_of_the_machine(outcome):
+    assert "- quick: `" in outcome.page
+    assert "/renderer.py" not in outcome.page
+
+
 def test_showcases_have_every_file_that_they_name(tmp_path):
     for case in SHOWCASES:
         if case.missing:
