@@ -157,6 +157,7 @@ def _prepare(given: Sequence[Path], names: str | None, folder: Path) -> list[Pro
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Replace the tables of this file, between its two marks.",
 )
+@click.option("--note", default="", help="A sentence for the report, such as how busy the machine was.")
 @click.option("--results", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Show an earlier JSON.")
 def main(
     given: Sequence[Path],
@@ -168,6 +169,7 @@ def main(
     videos: Path | None,
     json_file: Path | None,
     markdown_file: Path | None,
+    note: str,
     results: Path | None,
 ) -> None:
     try:
@@ -201,7 +203,7 @@ def main(
             folder.mkdir(parents=True, exist_ok=True)
             limits = {"rounds": rounds, "timeout": timeout}
             compete(contest, projects, renderers, copies=scratch / "copies", videos=folder, keep=keep, **limits)
-    tables = markdown(contest)
+    tables = markdown(contest, note)
     Console(width=None if sys.stdout.isatty() else 180).print(Markdown(tables))
     if markdown_file:
         write_block(markdown_file, tables)

@@ -124,17 +124,17 @@ class Contest:
         return {name: median(run.stages.get(name, 0.0) for run in runs) for name in names}
 
 
-def markdown(contest: Contest) -> str:
+def markdown(contest: Contest, note: str = "") -> str:
     """Describe a contest in Markdown: a table for each peer, then who used the CPU, and our stages."""
-    return "\n\n".join("\n".join(lines) for lines in _parts(contest))
+    return "\n\n".join("\n".join(lines) for lines in _parts(contest, note))
 
 
-def _parts(contest: Contest) -> Iterator[list[str]]:
+def _parts(contest: Contest, note: str) -> Iterator[list[str]]:
     failed = [run for run in contest.runs if run.error]
     yield [
-        f"Measured {contest.date} on {contest.machine}. {contest.rounds} rounds in turn; the load average was"
-        f" {contest.load:.1f} before the first. Numbers are medians, and in brackets the ratio ours / peer, the median of"
-        " pairs of the same round.",
+        f"Measured {contest.date} on {contest.machine}, in {contest.rounds} round{'s' * (contest.rounds > 1)}; the load average was {contest.load:.1f} before"
+        " the first. Numbers are medians, and in brackets the ratio ours / peer, the median of pairs of the same round.",
+        *([note] if note else []),
         "",
         *(f"- {name}: `{command}`" for name, command in contest.renderers.items()),
         *(f"- round {run.turn + 1} of {run.label} by {run.who} failed" for run in failed),
@@ -180,7 +180,7 @@ def _processes(contest: Contest) -> list[str]:
     for (project, who), kinds in seconds.items():
         others = sum(value for kind, value in kinds.items() if kind not in shown)
         rows.append([project, who, *(_number(kinds.get(kind), form=".1f") for kind in shown), f"{others:.1f}"])
-    return ["CPU seconds by kind of process:", "", *_table(("project", "renderer", *shown, "others"), rows)]
+    return ["CPU seconds by kind of process:", "", *_table(("project", "rendered by", *shown, "others"), rows)]
 
 
 def _stages(contest: Contest) -> list[str]:

@@ -134,7 +134,7 @@ def test_cpu_that_no_sample_saw_is_shown():
 
 def test_kinds_with_a_small_share_are_summed():
     text = markdown(a_contest(a_run("a", "p", 0, 50, renderer=90, node=8, npm=2), a_run("b", "p", 0, 1)))
-    assert "| project | renderer | renderer | node | unseen | others |" in text
+    assert "| project | rendered by | renderer | node | unseen | others |" in text
     assert "| p | a | 90.0 | 8.0 | 0.0 | 2.0 |" in text
 
 
