@@ -84,12 +84,16 @@ def test_a_frame_is_a_whole_number_of_ticks(fps: Fraction) -> None:
     assert 90_000 <= ticks < 2**31
 
 
+def test_two_threads_encode(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp4", [picture(0, 640, 360), picture(1, 640, 360)])  # a small picture has too few rows for two
+    assert b"threads=2" in (tmp_path / "a.mp4").read_bytes()
+
+
 def test_settings_reach_the_encoder(tmp_path: Path) -> None:
     encode(tmp_path / "a.mp4", [picture(0), picture(1)], quality="high", crf=20)
     data = (tmp_path / "a.mp4").read_bytes()
     for option in (
         b"crf=20.0",
-        b"threads=2",
         b"bframes=0",
         b"scenecut=0",
         b"aq=3:0.80",
