@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -41,14 +41,33 @@ def is_worth_it(sweep: Sweep, frames: int, pixels: int) -> bool:
     return int(changing_frames(sweep, frames).sum()) * pixels >= LEAST_PIXELS
 
 
-def frames_to_compare(sweep: Sweep, frames: int) -> tuple[int, ...]:
-    """Choose some of the frames that change, evenly spread; at least one must."""
-    changing = changing_frames(sweep, frames).nonzero()[0]
-    return tuple(sorted({int(changing[place]) for place in _places(len(changing))}))
+def _middles(frames: int) -> list[int]:
+    """Return the middle frames of `COMPARED` equal parts of a video."""
+    return [(2 * k + 1) * frames // (2 * COMPARED) for k in range(COMPARED)]
 
 
-def _places(count: int) -> list[int]:
-    return [(2 * k + 1) * count // (2 * COMPARED) for k in range(COMPARED)]
+class Samples:
+    """Pictures to compare, taken on the way through a timeline: one in each of `COMPARED` equal parts of a video.
+
+    Of the pictures that were offered it keeps those of frames that changed, and of these the ones nearest to the middles.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._middles = _middles(frames)
+        self._frames = frames
+        self._kept: dict[int, tuple[tuple[bool, int], int, Picture]] = {}
+
+    def offer(self, frame: int, picture: Picture, *, changed: bool) -> None:
+        """Keep a picture if it suits better than the one that is there."""
+        part = min(frame * COMPARED // self._frames, COMPARED - 1)
+        unsuited = (not changed, abs(frame - self._middles[part]))
+        if part not in self._kept or unsuited < self._kept[part][0]:
+            self._kept[part] = unsuited, frame, picture
+
+    @property
+    def pictures(self) -> dict[int, Picture]:
+        """The kept pictures by frame, in order."""
+        return {frame: picture for _, (_, frame, picture) in sorted(self._kept.items())}
 
 
 Opening = Callable[[CaptureMode], AbstractAsyncContextManager[tuple[PageSession, bool]]]
@@ -72,14 +91,20 @@ def opening(files: Mapping[str, Path], entry: str, page: PageSettings, fps: Frac
     return opened
 
 
-async def why_not_canvas(opened: Opening, frames: Sequence[int]) -> str:
-    """Capture frames in both ways, and return why the pictures must not be taken from a canvas; empty if they may.
+async def why_not_canvas(opened: Opening, composed: Mapping[int, Picture]) -> str:
+    """Return why pictures must not be taken from a canvas; empty if they may. On the browser thread only.
 
-    On the browser thread only.
+    Parameters
+    ----------
+    opened : callable
+        Opens the page.
+    composed : mapping of int to Picture
+        Pictures of some frames that were captured by BeginFrame.
     """
+    if not composed:
+        return "no picture was taken for a comparison"
     try:
-        drawn = {frame: picture async for frame, picture in _pictures(opened, "canvas", _each(frames))}
-        composed = {frame: picture async for frame, picture in _pictures(opened, "beginframe", _each(frames))}
+        drawn = {frame: picture async for frame, picture in _pictures(opened, "canvas", _each(composed))}
     except HfdaskError as error:
         return error.message
     return await _difference(drawn, composed)
@@ -124,7 +149,7 @@ class FilmTrial:
     def __init__(self, opened: Opening, frames: int, pixels: int) -> None:
         self._opened = opened
         self._enough = math.ceil(LEAST_PIXELS / pixels)
-        self._due = deque(_places(frames))
+        self._due = deque(_middles(frames))
         self._changes = 0
         self._drawn: dict[int, Picture] = {}
         self._asked: asyncio.Queue[int | None] = asyncio.Queue()

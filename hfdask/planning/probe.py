@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -37,14 +37,16 @@ from hfdask.errors import (
     VariableError,
 )
 from hfdask.fonts.configuration import FontSetup, plan_font_set
+from hfdask.media.captured import PngPicture
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
 from hfdask.planning.fitness import (
+    COMPARED,
     LEAST_PIXELS,
     FilmTrial,
     Opening,
-    frames_to_compare,
+    Samples,
     is_worth_it,
     opening,
     why_not_canvas,
@@ -87,6 +89,19 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class _ForCanvas:
+    """What decides about a capture from a canvas: pictures to compare, and content that it would draw wrong."""
+
+    samples: Samples
+    unfit: set[str] = field(default_factory=set)
+
+    @property
+    def unlike(self) -> str:
+        """Why the content is unfit; empty if it is not."""
+        return f"a canvas would draw {min(self.unfit)} wrong" if self.unfit else ""
+
+
+@dataclass(frozen=True)
 class _Look:
     """Results of one load.
 
@@ -106,7 +121,7 @@ class _Look:
     scenes: dict[str, range]
     volumes: Volumes
     late: list[str]
-    unfit: tuple[str, ...]
+    canvas: _ForCanvas
     messages: list[str]
     world: FontSetup
     fits: bool
@@ -166,7 +181,8 @@ async def probe(
     warnings += [*seen.late, *video_warnings]
     if options.capture == "canvas":
         warnings += [
-            f"captured from a canvas, {what} may be drawn wrong: use capture='beginframe'" for what in seen.unfit
+            f"captured from a canvas, {what} may be drawn wrong: use capture='beginframe'"
+            for what in sorted(seen.canvas.unfit)
         ]
     sounding = None
     if listen:
@@ -218,14 +234,14 @@ async def _way(
         why = unlike
     elif page.transparent:
         why = "it gives no alpha"
-    elif seen.unfit:
-        why = f"a canvas would draw {seen.unfit[0]} wrong"
+    elif seen.canvas.unfit:
+        why = seen.canvas.unlike
     elif any(medium.tag == "video" for medium in seen.media):
         why = "it has videos"
     elif page.capture_mode == "canvas":  # its film was compared
         why = ""
     else:
-        why = await why_not_canvas(opened, frames_to_compare(seen.sweep, frame_count(seen.report.duration, fps)))
+        why = await why_not_canvas(opened, seen.canvas.samples.pictures)
     if why:
         return page.capture_mode, [f"not captured from a canvas: {why}"]
     return "canvas", ["captured from a canvas: some frames look as in the browser's own pictures"]
@@ -349,9 +365,10 @@ async def _look(
         visits = _visits(report, rate, options) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        unfit = set[str]() if not chosen and _may_be_canvas(report, page, rate, visits, options) else None
+        may = not chosen and _may_be_canvas(report, page, rate, visits, options)
+        canvas = _ForCanvas(Samples(visits[-1] + 1 if visits else 1)) if may else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
-        usable = fits and (unfit is None or session.hosted) and _has_frames(report)
+        usable = fits and (canvas is None or session.hosted) and _has_frames(report)
         taken = range(0)
         if film is not None and usable and can_be_filmed(session, loaded, media, recorder):
             taken = await film.begin(session.settings, options, rate, frame_count(report.duration, rate))
@@ -365,7 +382,7 @@ async def _look(
             second = opening(files, entry, known, fps, recorder)
             trial = FilmTrial(second, len(taken), page.width * page.height)
         swept, filmed, unlike = await _walk(
-            session, report, visits, rate, loaded, typefaces, on, unfit, film, taken, trial
+            session, report, visits, rate, loaded, typefaces, on, canvas, film, taken, trial
         )
         media, sounds, late = await _media_at_end(session, media, sounds, sources, durations)
         scenes: dict[str, range] = {}
@@ -382,7 +399,6 @@ async def _look(
         if film is not None and filmed:
             await film.end(session, warm=warm)
         uses = await typefaces.finish() if fits or last else ()
-        world, messages = session.chromium.fonts, session.log.messages
         return _Look(
             report=report,
             loaded=loaded,
@@ -396,9 +412,9 @@ async def _look(
             scenes=scenes,
             volumes=volumes,
             late=late,
-            unfit=tuple(sorted(unfit or ())),
-            messages=messages,
-            world=world,
+            canvas=canvas or _ForCanvas(Samples(1)),
+            messages=session.log.messages,
+            world=session.chromium.fonts,
             fits=fits,
             filmed=filmed,
             unlike=unlike,
@@ -507,7 +523,7 @@ async def _walk(
     loaded: Loaded,
     typefaces: Typefaces,
     on: dict[int, frozenset[str]] | None,
-    unfit: set[str] | None,
+    canvas: _ForCanvas | None,
     film: Film | None,
     taken: range,
     trial: FilmTrial | None,
@@ -515,18 +531,18 @@ async def _walk(
     """Go through the timeline; return a record of it, true if the pictures were taken, and why they are not as planned."""
     whole = {*_spread(visits), *_starts(report, fps)}
     if film is None:
-        return await _sweep(session, visits, loaded, typefaces, whole, on, unfit), False, ""
+        return await _sweep(session, visits, loaded, typefaces, whole, on, canvas), False, ""
 
     async def look(frame: int) -> None:
-        if unfit is not None and frame in whole:
-            unfit.update(await session.unfit())
+        if canvas is not None and frame in whole:
+            canvas.unfit.update(await session.unfit())
 
     async with contextlib.nullcontext() if trial is None else trial:
         see = None if trial is None else trial.see
         swept, alone = await film_page(session, taken, loaded, typefaces, film, look, see)
         unlike = ""
         if trial is not None and alone:
-            unlike = f"a canvas would draw {min(unfit)} wrong" if unfit else await trial.why_not()
+            unlike = (canvas.unlike if canvas else "") or await trial.why_not()
     return swept, alone, unlike
 
 
@@ -543,14 +559,14 @@ async def _sweep(
     typefaces: Typefaces,
     whole: set[int],
     on: dict[int, frozenset[str]] | None,
-    unfit: set[str] | None,
+    canvas: _ForCanvas | None,
 ) -> Sweep:
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
     is read for its fonts. If frames are skipped, this is only done at the drawn frames and at first frames of clips; at
-    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``unfit`` what
-    a capture from a canvas would draw wrong, unless they are None.
+    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``canvas`` what
+    decides about a capture from a canvas, unless they are None.
 
     The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
     drawing, and a short video gains nothing from that.
@@ -563,7 +579,7 @@ async def _sweep(
     spread = _spread(frames)
     every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.draws_on_request
-    pictured = set(_pictured(sorted(spread))) if draws else set[int]()
+    pictured = set(_pictured(sorted(spread), least=0 if canvas is None else COMPARED)) if draws else set[int]()
     last = b""
     for frame in frames:
         began = time.perf_counter()
@@ -574,6 +590,8 @@ async def _sweep(
                 before, last = last, await picture(session)
                 damage.append(last != before)
                 pictures.append(len(last))
+                if canvas is not None:
+                    canvas.samples.offer(frame, PngPicture(last), changed=moved[-1] or last != before)
             else:
                 damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
                 pictures.append(None)
@@ -581,12 +599,12 @@ async def _sweep(
         if on is not None:
             on[frame] = await session.scenes_on()
         await typefaces.look(always=every_frame or frame in whole)
-        if unfit is not None and frame in whole:
-            unfit.update(await session.unfit())
+        if canvas is not None and frame in whole:
+            canvas.unfit.update(await session.unfit())
         if session.in_flight:
             await session.drain(PATIENCE)
-    if unfit is not None and not frames:
-        unfit.update(await session.unfit())
+    if canvas is not None and not frames:
+        canvas.unfit.update(await session.unfit())
     if frames:
         await session.drain(PATIENCE, loaded.abandoned)
     return Sweep(
@@ -599,11 +617,12 @@ async def _sweep(
     )
 
 
-def _pictured(drawn: list[int]) -> list[int]:
-    """Return the drawn frames whose pictures are taken."""
-    if not drawn or drawn[-1] < MAX_SWEPT:
+def _pictured(drawn: list[int], *, least: int) -> list[int]:
+    """Return the drawn frames whose pictures are taken, ``least`` of them if there are so many."""
+    if not drawn or (drawn[-1] < MAX_SWEPT and not least):
         return []
-    return sorted({*drawn[:: math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))], drawn[-1]})
+    step = math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))
+    return sorted({*drawn[:: max(1, min(step, len(drawn) // least if least else step))], drawn[-1]})
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:

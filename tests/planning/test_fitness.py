@@ -11,8 +11,9 @@ from short_videos import Rows, loads, long_way
 import hfdask
 from hfdask.browser.capabilities import capture_mode
 from hfdask.core.model import Sweep
+from hfdask.media.captured import PngPicture
 from hfdask.planning import fitness, probe
-from hfdask.planning.fitness import LEAST_PIXELS, frames_to_compare, is_worth_it
+from hfdask.planning.fitness import LEAST_PIXELS, Samples, is_worth_it
 
 MOVES = """<p style="position:absolute;animation:go 1s linear both">text</p>
 <style>@keyframes go { to { transform: translateX(20px) } }</style>"""
@@ -38,16 +39,21 @@ def test_a_comparison_is_worth_it_if_many_frames_move():
     assert not is_worth_it(sweep(False, False), 10**6, 10**6)
 
 
-def test_frames_that_move_are_compared():
-    half = sweep(*(number % 2 == 1 for number in range(40)))
-    assert frames_to_compare(half, 400) == (41, 121, 201, 281, 361)
-    assert frames_to_compare(sweep(True, False, False), 30) == (0,)
+def test_frames_that_change_are_compared_one_in_each_fifth():
+    samples = Samples(100)
+    for frame in range(0, 100, 5):
+        samples.offer(frame, PngPicture(b"%d" % frame), changed=frame not in (10, 50))
+    assert [(frame, picture.png) for frame, picture in samples.pictures.items()] == [
+        (5, b"5"), (30, b"30"), (45, b"45"), (70, b"70"), (90, b"90")
+    ]  # fmt: skip
+    still = Samples(12)
+    still.offer(11, PngPicture(b"a"), changed=False)
+    assert list(still.pictures) == [11]
 
 
 def test_frames_that_only_a_canvas_changes_count():
     drawing = (True, *[False] * 39)
     assert is_worth_it(sweep(*drawing, differs=True), 400, LEAST_PIXELS // 200)
-    assert frames_to_compare(sweep(*drawing, differs=True), 400) == (39, 117, 195, 273, 351)
     assert not is_worth_it(sweep(*drawing, differs=False), 400, 10**6)
 
 
