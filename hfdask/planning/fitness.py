@@ -49,7 +49,7 @@ def _middles(frames: int) -> list[int]:
 class Samples:
     """Pictures to compare, taken on the way through a timeline: one in each of `COMPARED` equal parts of a video.
 
-    Of the pictures that were offered it keeps those of frames that changed, and of these the ones nearest to the middles.
+    It prefers pictures of frames that changed, and then pictures that are near to the middle of their part.
     """
 
     def __init__(self, frames: int) -> None:
@@ -58,7 +58,7 @@ class Samples:
         self._kept: dict[int, tuple[tuple[bool, int], int, Picture]] = {}
 
     def offer(self, frame: int, picture: Picture, *, changed: bool) -> None:
-        """Keep a picture if it suits better than the one that is there."""
+        """Keep a picture if it suits better than the kept one."""
         part = min(frame * COMPARED // self._frames, COMPARED - 1)
         unsuited = (not changed, abs(frame - self._middles[part]))
         if part not in self._kept or unsuited < self._kept[part][0]:

@@ -97,7 +97,7 @@ class _ForCanvas:
 
     @property
     def unlike(self) -> str:
-        """Why the content is unfit; empty if it is not."""
+        """Say why the content is unfit; empty if it is not."""
         return f"a canvas would draw {min(self.unfit)} wrong" if self.unfit else ""
 
 
@@ -618,7 +618,7 @@ async def _sweep(
 
 
 def _pictured(drawn: list[int], *, least: int) -> list[int]:
-    """Return the drawn frames whose pictures are taken, ``least`` of them if there are so many."""
+    """Return the drawn frames whose pictures are taken, at least ``least`` of them if possible."""
     if not drawn or (drawn[-1] < MAX_SWEPT and not least):
         return []
     step = math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))
