@@ -55,6 +55,8 @@ class Format(ABC):
         Its codecs; the first one is the default.
     sound : Encoding or None
         How its sound is encoded. None if it has no sound.
+    other_sounds : tuple of Encoding
+        Other ways in which its sound can be encoded.
     max_frames : int, optional
         Frames of its longest output.
     in_folders : bool
@@ -65,6 +67,7 @@ class Format(ABC):
     suffixes: tuple[str, ...]
     codecs: tuple[Codec, ...]
     sound: Encoding | None
+    other_sounds: tuple[Encoding, ...] = ()
     max_frames: int | None = None
     in_folders: bool = False
 
@@ -171,6 +174,23 @@ class Format(ABC):
             raise InvalidConfigError(
                 f"the codecs of {self.name} are {', '.join(found)}, not {name!r}; choose one, or another format",
                 field="codec",
+            )
+        return found[name]
+
+    def sound_named(self, name: str | None) -> Encoding | None:
+        """Return an encoding of the sound by its name, or the default.
+
+        Raises
+        ------
+        InvalidConfigError
+        """
+        if name is None:
+            return self.sound
+        found = {each.name: each for each in (self.sound, *self.other_sounds) if each is not None}
+        if name not in found:
+            raise InvalidConfigError(
+                f"the codecs of sound in {self.name} are {', '.join(found) or 'none'}, not {name!r}; choose one, or another format",
+                field="sound_codec",
             )
         return found[name]
 
