@@ -298,3 +298,13 @@ def test_a_folder_under_way_is_removed_if_the_render_fails(project, tmp_path, mo
         hfdask.render(project(CLEAR), tmp_path / "out" / "frames", format="png", plan_dir=tmp_path / "plan")
     assert list((tmp_path / "out").glob("**/*.png")) == []
     assert not (tmp_path / "out" / "frames").exists()
+
+
+def test_a_batch_has_the_format_of_its_names_and_no_folders(project, tmp_path):
+    source, rows = project(CLEAR), [{"id": 1}, {"id": 2}]
+    hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}.webm", ignore=["id"]).wait()
+    for number in (1, 2):
+        with av.open(str(tmp_path / "out" / f"{number}.webm")) as container:
+            assert container.streams.video[0].metadata["ALPHA_MODE"] == "1"
+    with pytest.raises(errors.InvalidConfigError, match="a batch writes files"):
+        hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}", ignore=["id"], format="png")
