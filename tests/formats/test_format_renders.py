@@ -194,6 +194,20 @@ def test_what_only_planning_knows_is_refused_while_planning(project, tmp_path):
     assert [path.name for path in tmp_path.glob("*") if path.is_file()] == []
 
 
+def test_an_encoder_that_this_ffmpeg_lacks_is_named_while_planning(project, tmp_path, monkeypatch):
+    real = av.Codec
+
+    def lacking(name: str, mode: str = "r") -> av.Codec:
+        if name == "libsvtav1":
+            raise av.codec.codec.UnknownCodecError(name)
+        return real(name, mode)
+
+    monkeypatch.setattr(av, "Codec", lacking)
+    with pytest.raises(errors.InvalidConfigError, match="has no encoder libsvtav1"):
+        hfdask.render(project(), tmp_path / "out.mp4", codec="av1")
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_a_plan_is_assembled_only_to_a_name_of_its_format(project, tmp_path):
     plan = hfdask.plan(project(CLEAR), tmp_path / "plan", format="webm", chunk_size=30)
     chunks = [hfdask.render_chunk(plan.url, 0, plan.chunk_url(0))]
