@@ -354,8 +354,8 @@ def bench(
 
 
 @main.command()
-@click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("a", type=click.Path(exists=True, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, path_type=Path))
 @click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Minimum mean PSNR in dB.")
 @click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Minimum mean SSIM.")
 @_as_json

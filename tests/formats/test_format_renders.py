@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -271,6 +272,8 @@ def test_a_sequence_of_pictures_can_be_a_folder_with_the_sound_beside_them(proje
     files = pictures_in(folder)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert files == {name: archive.read(name) for name in archive.namelist()}
+    compared = CliRunner().invoke(main, ["compare", str(folder), str(tmp_path / "out.zip"), "--json"])
+    assert (compared.exit_code, json.loads(compared.stdout)["identical"]) == (0, True)
     assert [*files] == [*(f"frame_{number:06d}.png" for number in range(1, 31)), "sound.wav"]
     assert result.size == sum(map(len, files.values()))
     assert result.output == str(folder)
