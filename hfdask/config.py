@@ -17,7 +17,7 @@ from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import InvalidConfigError
-from hfdask.formats.table import OUTPUT_SUFFIXES, encoder_settings, format_named
+from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
 Quality = Literal["draft", "looks", "standard", "high"]
@@ -52,6 +52,7 @@ class PlanOptions(TypedDict, total=False):
     format: str | None
     codec: str | None
     alpha: bool | None
+    sound_codec: str | None
     quality: Quality
     crf: int | None
     bitrate: str | None
@@ -131,6 +132,8 @@ class RenderConfig(_Options):
         Codec of the video, if the format has several. Default: the first one in docs/formats.md.
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
+    sound_codec : str, optional
+        Codec of the sound, if the format has several: ``pcm`` or ``aac`` in MOV. Default: the first one in docs/formats.md.
     quality : {"looks", "standard", "draft", "high"}
         Speed and rate factor of the encoder. For H.264: medium and CRF 16, medium and 18, ultrafast and 28, slow and 15. Other
         codecs look alike at the same quality; ProRes and PNG are the same at each.
@@ -179,9 +182,12 @@ class RenderConfig(_Options):
     fps: Annotated[
         int | str | Fraction | None, Help("Frames per second: 1 to 240, or a rational such as 30000/1001.", "RATE")
     ] = None
-    format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
-    codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
+    format: Annotated[
+        str | None, Help(f"Format ({', '.join(FORMATS)}) instead of the ending of the output's name.", "FORMAT")
+    ] = None
+    codec: Annotated[str | None, Help(f"Codec ({', '.join(CODECS)}) instead of the format's default.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
+    sound_codec: Annotated[str | None, Help("Codec of the sound instead of the format's default.", "CODEC")] = None
     quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
     crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
@@ -212,6 +218,7 @@ class RenderConfig(_Options):
     def __post_init__(self) -> None:
         self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
+        format_named(self.format, self.codec).sound_named(self.sound_codec)
         if self.encoder(rate).alpha and self.capture == "canvas":
             raise InvalidConfigError(
                 f"a canvas gives no alpha, which {self.output_format} keeps; use capture='auto', or alpha=False",

@@ -425,6 +425,8 @@ class Manifest(Value, frozen=True):
         Files that only sound: no page asks for them, and no chunk needs them.
     sound : PlannedSound or None
         The mix of all sounds; None if the composition makes no sound.
+    sound_codec : str or None
+        Codec of the sound in the output; None for the format's default.
     warnings : tuple of str
         Warnings of planning.
     objects : tuple
@@ -454,6 +456,7 @@ class Manifest(Value, frozen=True):
     only_heard: Annotated[tuple[SoundSource, ...], Meta(max_length=MAX_FILES)]
     sound: PlannedSound | None
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
+    sound_codec: EncoderName | None = None
 
     def chunk(self, index: int) -> ChunkRange:
         """Return the chunk of this number, from 0.

@@ -55,6 +55,8 @@ class Format(ABC):
         Its codecs; the first one is the default.
     sound : Encoding or None
         How its sound is encoded. None if it has no sound.
+    other_sounds : tuple of Encoding
+        Other ways in which its sound can be encoded.
     max_frames : int, optional
         Frames of its longest output.
     in_folders : bool
@@ -65,6 +67,7 @@ class Format(ABC):
     suffixes: tuple[str, ...]
     codecs: tuple[Codec, ...]
     sound: Encoding | None
+    other_sounds: tuple[Encoding, ...] = ()
     max_frames: int | None = None
     in_folders: bool = False
 
@@ -109,7 +112,7 @@ class Format(ABC):
         return False
 
     def require_video(self, frames: int, width: float, height: float, codec: str | None) -> None:
-        """Check the length and the size of a video in pixels, as soon as they are known.
+        """Check the length and the size of a video in pixels, as soon as they are known, and that this FFmpeg has the encoder.
 
         Raises
         ------
@@ -121,10 +124,15 @@ class Format(ABC):
                 "frames a second",
                 field="format",
             )
-        least = self.codec_named(codec).min_side
-        if min(width, height) < least:
+        chosen = self.codec_named(codec)
+        if not chosen.available:
             raise InvalidConfigError(
-                f"{width:g}x{height:g} pixels are too few for {self.codec_named(codec).name}, which takes sides from {least} pixels on; "
+                f"this FFmpeg has no encoder {chosen.encoder}; install PyAV from PyPI (pip install av), or choose another codec",
+                field="codec",
+            )
+        if min(width, height) < chosen.min_side:
+            raise InvalidConfigError(
+                f"{width:g}x{height:g} pixels are too few for {chosen.name}, which takes sides from {chosen.min_side} pixels on; "
                 "choose another codec",
                 field="codec",
             )
@@ -171,6 +179,23 @@ class Format(ABC):
             raise InvalidConfigError(
                 f"the codecs of {self.name} are {', '.join(found)}, not {name!r}; choose one, or another format",
                 field="codec",
+            )
+        return found[name]
+
+    def sound_named(self, name: str | None) -> Encoding | None:
+        """Return an encoding of the sound by its name, or the default.
+
+        Raises
+        ------
+        InvalidConfigError
+        """
+        if name is None:
+            return self.sound
+        found = {each.name: each for each in (self.sound, *self.other_sounds) if each is not None}
+        if name not in found:
+            raise InvalidConfigError(
+                f"the codecs of sound in {self.name} are {', '.join(found) or 'none'}, not {name!r}; choose one, or another format",
+                field="sound_codec",
             )
         return found[name]
 

@@ -106,3 +106,15 @@ def known_settings(format: str, settings: EncoderSettings, fps: Fraction) -> boo
     return known is not None and any(
         codec.encoder == settings.codec and codec.knows(settings, fps) for codec in known.codecs
     )
+
+
+def known_sound(format: str, name: str | None) -> bool:
+    """Return true if a format of this name has a codec of sound of this name; None stands for its default."""
+    known = FORMATS.get(format)
+    if known is None:
+        return False
+    try:
+        known.sound_named(name)
+    except InvalidConfigError:
+        return False
+    return True

@@ -251,6 +251,7 @@ def seal(
             clips=probed.clips,
             only_heard=_only_heard(heard, videos, artifacts, probed),
             sound=sound,
+            sound_codec=options.sound_codec,
             warnings=clipped(probed.warnings),
         )
         costs = costs_in(manifest, probed.sweep)
