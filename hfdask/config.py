@@ -15,6 +15,7 @@ import msgspec
 
 from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
+from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
 from hfdask.errors import InvalidConfigError
 from hfdask.media.encode import h264_settings
 from hfdask.network.addresses import normal_host
@@ -27,7 +28,8 @@ FontsOption = Literal["embed", "reject"]
 PlanOn = Literal["auto", "driver", "worker"]
 AssembleOn = Literal["driver", "worker"]
 
-_WITH_GRAMMARS = ("fps", "plan_dir")
+WITH_GRAMMARS = ("fps", "scale", "plan_dir")
+"""Options that are numbers or text, and are not checked by their types alone."""
 
 MAX_NAMES = 5000
 """Variables of a page: each is a property of its style, and to set many takes minutes."""
@@ -59,6 +61,8 @@ class PlanOptions(TypedDict, total=False):
     strict_variables: bool
     width: int | None
     height: int | None
+    resolution: str | None
+    scale: int | float | str | Fraction | None
     entry: str
     capture: CaptureOption
     page_errors: PageErrors
@@ -102,7 +106,7 @@ class _Options:
 
     def _require_types(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
-            if name in _WITH_GRAMMARS:
+            if name in WITH_GRAMMARS:
                 continue
             value = getattr(self, name)
             try:
@@ -135,6 +139,11 @@ class RenderConfig(_Options):
     width, height : int, optional
         Size in pixels of a page without a composition root. Default: its ``__hf.width`` and ``__hf.height``, else
         1920x1080.
+    resolution : str, optional
+        Size of the video: ``"1920x1080"``, or a name such as ``"4k"``, ``"1440p"``, ``"1080p"``, ``"720p"`` or
+        ``"1080p-portrait"``. The composition must have the same shape. Default: the size of the composition.
+    scale : number or str, optional
+        The same as a factor from 1/2 to 8, such as 2, 1.5 or ``"2/3"``; not together with ``resolution``.
     entry : str
         The entry document, relative to the project.
     capture : {"auto", "beginframe", "canvas", "screenshot"}
@@ -179,6 +188,12 @@ class RenderConfig(_Options):
     strict_variables: Annotated[bool, Help("Fail if such values do not fit their declarations.")] = False
     width: Annotated[int | None, Help("Width of a page without a composition root.", "PIXELS")] = None
     height: Annotated[int | None, Help("Height of a page without a composition root.", "PIXELS")] = None
+    resolution: Annotated[
+        str | None, Help("Size of the video: 4k, 1440p, 1080p, 720p, or WIDTHxHEIGHT of the same shape.", "SIZE")
+    ] = None
+    scale: Annotated[
+        int | float | str | Fraction | None, Help("Size of the video as a factor, such as 2 or 2/3.", "FACTOR")
+    ] = None
     entry: Annotated[str, Help("Entry document.", "FILE")] = "index.html"
     capture: Annotated[CaptureOption, Help("Capture method.")] = "auto"
     page_errors: Annotated[PageErrors, Help("How to treat exceptions that scripts do not catch.")] = "raise"
@@ -198,6 +213,7 @@ class RenderConfig(_Options):
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
         h264_settings(self.quality, self.crf, self.bitrate, rate)
         self.ranges(1)
+        self._require_size()
         for name in ("load_timeout", "frame_timeout"):
             seconds = getattr(self, name)
             if not 0 < seconds <= 3600:
@@ -209,6 +225,24 @@ class RenderConfig(_Options):
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
         require_variables(self.variables)
+
+    def _require_size(self) -> None:
+        if self.resolution is not None:
+            parse_resolution(self.resolution, 16, 9)
+        if self.scale is not None:
+            parse_scale(self.scale)
+            if self.resolution is not None:
+                raise InvalidConfigError("give either resolution or scale, not both", field="scale")
+
+    def scale_for(self, width: int, height: int) -> Fraction:
+        """Return the exact scale of a composition of this size in pixels.
+
+        Raises
+        ------
+        InvalidConfigError
+            If ``resolution`` or ``scale`` does not fit it.
+        """
+        return scale_of(width, height, self.resolution, self.scale)
 
     @property
     def sizes_chunks(self) -> bool:

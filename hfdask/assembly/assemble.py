@@ -448,7 +448,7 @@ def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, location:
 def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, location: PlanLocation) -> Pixels:
     """Read a picture at the edge of a chunk. A picture of another size than the video's is not decoded."""
     store, name = split_url(result.url + suffix, location.options_for(result.url))
-    size = (manifest.page.width, manifest.page.height)
+    size = (manifest.width, manifest.height)
     try:
         data = store.read(name, limit=_PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1])
         return decode_png(data, size=size)

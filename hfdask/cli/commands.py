@@ -261,7 +261,7 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
 @_project
 @click.option("--strict", "level", flag_value="strict", help="Exit with 3 if there are errors.")
 @click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 if there are findings.")
-@options_of(hfdask.RenderConfig, only=("variables", "entry"))
+@options_of(hfdask.RenderConfig, only=("variables", "entry", "resolution", "scale"))
 @_as_json
 def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: bool, **options: Any) -> None:
     """Report problems in PROJECT: what would break, differ between chunks, or be slow."""

@@ -49,6 +49,7 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.sizes import MAX_SCALE, MIN_SCALE, UNSCALED, Scale
 from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
 from hfdask.core.tables import chunk_row
 from hfdask.core.values import Value, built
@@ -59,7 +60,7 @@ from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 if TYPE_CHECKING:
     from hfdask.views.perf import Perf
 
-PROTOCOL = 7
+PROTOCOL = 8
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]
@@ -217,6 +218,7 @@ class EncoderSettings(Value, frozen=True):
 class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
+    ``width`` and ``height`` are the composition's, at which the page is laid out. It is drawn ``scale`` times as large.
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
     It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id.
     """
@@ -231,10 +233,22 @@ class PageSettings(Value, frozen=True):
     frame_timeout: Timeout
     gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
     durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = msgspec.field(default_factory=dict)
+    scale: Scale = UNSCALED
 
     def __post_init__(self) -> None:
+        scale = self.scale.fraction
+        if not MIN_SCALE <= scale <= MAX_SCALE or any(
+            (scale * side).denominator > 1 for side in (self.width, self.height)
+        ):
+            raise ValueError(f"a scale of {scale} does not fit a page of {self.width}x{self.height} pixels")
         if why := misfit(self.variables):
             raise ValueError(f"its variables cannot be used: {why}")
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the page's pictures."""
+        scale = self.scale.fraction
+        return int(scale * self.width), int(scale * self.height)
 
 
 class Environment(Value, frozen=True):
@@ -385,7 +399,7 @@ class Manifest(Value, frozen=True):
     fps : Rate
         Frames a second, as the fraction ``num / den``.
     width, height : int
-        Size in pixels.
+        Size of the video in pixels. The page may be laid out at another size, see `PageSettings`.
     frames : int
         Number of frames.
     chunks : tuple of ChunkRange

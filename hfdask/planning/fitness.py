@@ -57,7 +57,7 @@ async def why_not_canvas(
         def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
             return open_page(chromium, files, settings, fps, source)
 
-        async with browser_thread().pool.opened(mode, None, enter) as (session, _):
+        async with browser_thread().pool.opened(mode, None, enter, scale=page.scale) as (session, _):
             await session.load(entry)
             for frame in frames:
                 async for shot in capture(session, frame, frame + 1):

@@ -35,9 +35,10 @@ from hfdask.core.model import (
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
-from hfdask.errors import ProjectError
+from hfdask.errors import InvalidConfigError, ProjectError
 from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import require_consistent
@@ -203,6 +204,7 @@ def seal(
             page_errors=options.page_errors,
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
+            scale=_assumed_scale(options, width, height),
         )
         try:
             probed = browser_thread().run(
@@ -224,8 +226,8 @@ def seal(
             plan_hash="",
             entry=found.entry,
             fps=Rate.of(probed.fps),
-            width=probed.page.width,
-            height=probed.page.height,
+            width=probed.page.pixels[0],
+            height=probed.page.pixels[1],
             frames=probed.frames,
             chunks=(),
             encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
@@ -253,6 +255,14 @@ def seal(
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
     return Plan(location, manifest, clock.rounded(), probed.messages, findings, why)
+
+
+def _assumed_scale(options: RenderConfig, width: int, height: int) -> Scale:
+    """Return the scale if the page has the size that its markup declares. If that does not fit, the loaded page decides."""
+    try:
+        return Scale.of(options.scale_for(width, height))
+    except InvalidConfigError:
+        return UNSCALED
 
 
 def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
@@ -309,6 +319,6 @@ def _check(frozen: FrozenProject, found: Project, options: RenderConfig, browser
     if options.check == "off":
         return ()
     mode = planning_mode(capture_mode(options.capture))
-    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options.variables)
+    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options)
     report.require(options.check)
     return report.findings

@@ -24,6 +24,7 @@ from hfdask.core.frames import frame_count, parse_fps
 from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
+from hfdask.core.sizes import Scale
 from hfdask.core.video_clip import VideoClip
 from hfdask.errors import (
     BrowserCrashError,
@@ -251,7 +252,7 @@ async def _look(
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
 
-    async with browser_thread().pool.opened(page.capture_mode, None, enter) as (session, warm):
+    async with browser_thread().pool.opened(page.capture_mode, None, enter, scale=page.scale) as (session, warm):
         await session.debug()
         typefaces = Typefaces(session)
         await typefaces.begin()
@@ -469,7 +470,8 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
             field = f"data-{name}" if report.has_root else name
             raise InvalidConfigError(f"{what} is {value}; it must be from {MIN_SIDE} to {MAX_SIDE} pixels", field=field)
     width, height = _size(report, options)
-    return msgspec.structs.replace(page, width=int(width), height=int(height))
+    scale = Scale.of(options.scale_for(int(width), int(height)))
+    return msgspec.structs.replace(page, width=int(width), height=int(height), scale=scale)
 
 
 def _size(report: Report, options: RenderConfig) -> tuple[float, float]:

@@ -75,7 +75,7 @@ class ChunkFilm:
         settings = h264_settings(options.quality, options.crf, options.bitrate, fps)
         self._recording = Recording(path=self._path)
         with disk_full_at(self._path):
-            self._encoder = ChunkEncoder(self._path, settings, fps, page.width, page.height, frames)
+            self._encoder = ChunkEncoder(self._path, settings, fps, *page.pixels, frames)
         return True
 
     async def take(self, frame: Frame) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from html.parser import HTMLParser
 from itertools import accumulate
@@ -80,9 +81,9 @@ class FakePage:
         before, self._drawn = self._drawn, self._state
         return before != self._drawn
 
-    def picture(self) -> bytes:
-        """The PNG of the page as it is."""
-        return _picture(self._width, self._height, self.rest, self._state)
+    def picture(self, scale: Fraction = Fraction(1)) -> bytes:
+        """The PNG of the page as it is; with a scale, the pixel that is nearest to each."""
+        return _picture(self._width, self._height, self.rest, self._state, scale)
 
     def report(self) -> dict[str, Any]:
         """Return what the page runtime would report of the timeline."""
@@ -159,7 +160,7 @@ class FakePage:
 
 
 @lru_cache(maxsize=64)
-def _picture(width: int, height: int, rest: str, state: tuple[tuple[int, str, float], ...]) -> bytes:
+def _picture(width: int, height: int, rest: str, state: tuple[tuple[int, str, float], ...], scale: Fraction) -> bytes:
     pixels = _background(width, height, rest).copy()
     for place, text, time in state:
         if "data-noise" in text:
@@ -167,7 +168,8 @@ def _picture(width: int, height: int, rest: str, state: tuple[tuple[int, str, fl
         top = place * SIDE % max(1, height - SIDE)
         left = round(time * 100) % max(1, width - SIDE)
         pixels[top : top + SIDE, left : left + SIDE] = _colour(text)
-    return png(pixels)
+    rows, columns = (np.arange(int(side * scale)) * scale.denominator // scale.numerator for side in (height, width))
+    return png(np.ascontiguousarray(pixels[rows][:, columns]))
 
 
 @lru_cache(maxsize=8)
