@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from hfdask.core.observer import Observer
     from hfdask.core.planes import ColorSpace
+    from hfdask.core.sizes import Scale
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
     from hfdask.rendering.estimate import Estimate, estimate
+    from hfdask.rendering.sheet import contact_sheet
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
     from hfdask.text import legible
@@ -118,6 +120,7 @@ _HOMES = {
     ],
     "core.observer": ["Observer"],
     "core.planes": ["ColorSpace"],
+    "core.sizes": ["Scale"],
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
@@ -137,6 +140,7 @@ _HOMES = {
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
     "rendering.estimate": ["Estimate", "estimate"],
+    "rendering.sheet": ["contact_sheet"],
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
     "text": ["legible"],
@@ -193,6 +197,7 @@ __all__ = [
     "RenderResult",
     "Resource",
     "RowResult",
+    "Scale",
     "Seam",
     "SoundReport",
     "SoundSource",
@@ -212,6 +217,7 @@ __all__ = [
     "close_browsers",
     "compare",
     "connect",
+    "contact_sheet",
     "delayed_chunks",
     "diagnose",
     "errors",

@@ -12,6 +12,7 @@ import av
 from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
 
+from hfdask.core.frames import evenly_spaced
 from hfdask.errors import VideoReadError
 from hfdask.media.thumbnail import encoded_jpeg
 from hfdask.media.video_file import open_media
@@ -55,8 +56,7 @@ def thumbnails(
     VideoReadError
         If the file is gone, or is not this video.
     """
-    count = min(count, frames)
-    wanted = [(2 * number + 1) * frames // (2 * count) for number in range(count)]
+    wanted = evenly_spaced(frames, count)
     try:
         with open_media(path) as file:
             return [Thumbnail(number, jpeg(picture, height)) for number, picture in _near(file, wanted, keys, fps)]

@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 
 from hfdask.core.costs import MOVING, STILL
+from hfdask.core.frames import first_frame
 from hfdask.core.model import Clip, Manifest, Sweep, Video
 from hfdask.core.video_clip import VideoClip, frames_of
 
@@ -111,7 +112,7 @@ def _changing(sweep: Sweep, frames: int) -> np.ndarray:
 def _borders(clips: Iterable[Clip], fps: Fraction, frames: int) -> list[int]:
     """Return the frames at which clips begin or have ended, with the first frame and the end of the video."""
     times = (time for clip in clips for time in (clip.start, clip.end) if time is not None and math.isfinite(time))
-    places = (math.ceil(Fraction(time) * fps - Fraction(1, 10**6)) for time in times)
+    places = (first_frame(time, fps) for time in times)
     return sorted({0, frames, *(place for place in places if 0 < place < frames)})
 
 

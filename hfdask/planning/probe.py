@@ -20,7 +20,7 @@ from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
-from hfdask.core.frames import frame_count, parse_fps
+from hfdask.core.frames import first_frame, frame_count, parse_fps
 from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
@@ -355,7 +355,7 @@ def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
 
 def _starts(report: Report, fps: Fraction) -> set[int]:
     """Return the first frames of clips."""
-    return {math.ceil(Fraction(clip.start) * fps - Fraction(1, 10**6)) for clip in report.clips}
+    return {first_frame(clip.start, fps) for clip in report.clips}
 
 
 async def _walk(
