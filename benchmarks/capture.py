@@ -26,8 +26,8 @@ from rich.table import Table
 import hfdask
 from hfdask.browser import browser_thread, chromium
 from hfdask.browser.capture import capture
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.media.captured import Picture
-from hfdask.media.encode import ChunkEncoder
 from hfdask.media.picture import digest_of
 from hfdask.rendering.plan_page import PlanPage
 

@@ -15,9 +15,10 @@ import msgspec
 
 from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
+from hfdask.core.model import EncoderSettings
 from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
 from hfdask.errors import InvalidConfigError
-from hfdask.media.encode import h264_settings
+from hfdask.formats.table import OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
 Quality = Literal["draft", "standard", "high"]
@@ -50,6 +51,8 @@ class PlanOptions(TypedDict, total=False):
     """The fields of `RenderConfig` as keywords."""
 
     fps: int | str | Fraction | None
+    format: str | None
+    codec: str | None
     quality: Quality
     crf: int | None
     bitrate: str | None
@@ -124,6 +127,11 @@ class RenderConfig(_Options):
     ----------
     fps : int or str or Fraction, optional
         Frames a second, 1 to 240, whole or rational (``"30000/1001"``). Default: the root's ``data-fps``, else 30.
+    format : str, optional
+        Format of the output, see docs/formats.md. Default: the ending of the output's name; for a plan without an output,
+        ``mp4``.
+    codec : str, optional
+        Codec of the video, if the format has several. Default: the first one in docs/formats.md.
     quality : {"standard", "draft", "high"}
         x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
     crf : int, optional
@@ -175,6 +183,8 @@ class RenderConfig(_Options):
     fps: Annotated[
         int | str | Fraction | None, Help("Frames per second: 1 to 240, or a rational such as 30000/1001.", "RATE")
     ] = None
+    format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
+    codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
     quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
     crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
@@ -211,7 +221,7 @@ class RenderConfig(_Options):
     def __post_init__(self) -> None:
         self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
-        h264_settings(self.quality, self.crf, self.bitrate, rate)
+        self.encoder(rate)
         self.ranges(1)
         self._require_size()
         for name in ("load_timeout", "frame_timeout"):
@@ -243,6 +253,30 @@ class RenderConfig(_Options):
             If ``resolution`` or ``scale`` does not fit it.
         """
         return scale_of(width, height, self.resolution, self.scale)
+
+    @property
+    def output_format(self) -> str:
+        """The name of the output's format, also if none was given."""
+        return format_named(self.format, self.codec).name
+
+    def require_output(self, name: str) -> None:
+        """Check the file name of an output.
+
+        Raises
+        ------
+        InvalidConfigError
+            If it belongs to another format, or to none, and no format was given.
+        """
+        if self.format is None:
+            endings = " or ".join(OUTPUT_SUFFIXES)
+            raise InvalidConfigError(
+                f"the output's name must end in {endings}, not {name!r}; or give a format", field="output"
+            )
+        format_named(self.format).require_name(name)
+
+    def encoder(self, fps: Fraction) -> EncoderSettings:
+        """Return the settings of the encoder of a video at this rate."""
+        return encoder_settings(self.quality, self.crf, self.bitrate, fps, format=self.format, codec=self.codec)
 
     @property
     def sizes_chunks(self) -> bool:

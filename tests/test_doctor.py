@@ -16,7 +16,7 @@ from hfdask.core import scratch
 from hfdask.diagnostics import doctor
 from hfdask.diagnostics.doctor import Diagnosis
 from hfdask.media import video_file
-from hfdask.sound.encode import Encoding
+from hfdask.media.sound_file import Encoding
 
 FACT = "pictures of videos"
 

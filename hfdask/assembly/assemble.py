@@ -36,11 +36,12 @@ from hfdask.errors import (
     RenderCancelledError,
     SeamError,
 )
+from hfdask.formats.format import Planned
+from hfdask.formats.join import ChunkSource, JoinReport
+from hfdask.formats.table import FORMATS
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.manifest.records import read_frames, read_record
-from hfdask.media.concat import ChunkSource, Join, JoinReport
-from hfdask.media.conformance import verify
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.sound_file import SoundFile
 from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, split_output, split_url
@@ -171,6 +172,8 @@ class Assembly:
             self._store = self.location.store()
             self.manifest = read_manifest(self._store, plan_hash)
             require_sealed(self.manifest, self._store.url)
+        self._format = FORMATS[self.manifest.format]
+        self._format.require_name(self._name)
 
     def __enter__(self) -> Assembly:
         manifest = self.manifest
@@ -181,7 +184,9 @@ class Assembly:
             with disk_full_at(folder / self._name), _writable(folder):
                 self._path = held.enter_context(atomic_file(folder, self._name))
             sound = self._sound_file if manifest.sound else None
-            self._join = held.enter_context(Join(self._path, manifest.fps.fraction, manifest.encoder, metadata, sound))
+            self._join = held.enter_context(
+                self._format.join(self._path, manifest.fps.fraction, manifest.encoder, metadata, sound)
+            )
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
             if manifest.sound:
@@ -230,7 +235,7 @@ class Assembly:
         fetched = self._fetched.pop(index, None)
         if fetched is not None:
             wait([fetched])
-            (self._scratch / f"{index}.mp4").unlink(missing_ok=True)
+            (self._scratch / f"{index}.chunk").unlink(missing_ok=True)
 
     def finish(self) -> RenderResult:
         """Close, verify and publish the video.
@@ -325,18 +330,16 @@ class Assembly:
 
     def _verify(self, joined: JoinReport) -> None:
         manifest = self.manifest
-        verify(
-            self._path,
+        planned = Planned(
             frames=manifest.frames,
             fps=manifest.fps.fraction,
             width=manifest.width,
             height=manifest.height,
-            keyframes=[chunk.start for chunk in manifest.chunks],
-            codec=manifest.encoder.codec,
-            pixel_format=manifest.encoder.pixel_format,
-            digest=joined.digest,
-            sound=self._sound_file() if self._sound is not None else None,
+            starts=tuple(chunk.start for chunk in manifest.chunks),
+            settings=manifest.encoder,
         )
+        sound = self._sound_file() if self._sound is not None else None
+        self._format.verify(self._path, planned, joined, sound)
 
 
 @contextmanager
@@ -422,7 +425,7 @@ def _frames_of(result: ChunkResult, location: PlanLocation) -> FrameRecord:
 def _source(result: ChunkResult, location: PlanLocation, folder: Path) -> ChunkSource:
     store, name = split_url(result.url, location.options_for(result.url))
     try:
-        path = store.fetch(name, folder / f"{result.index}.mp4", result.size, result.sha256)
+        path = store.fetch(name, folder / f"{result.index}.chunk", result.size, result.sha256)
     except MissingArtifactError as error:
         raise ChunkMissingError(
             f"{result.url} is missing; render chunk {result.index} again", chunk=result.index

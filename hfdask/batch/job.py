@@ -11,6 +11,7 @@ from hfdask.batch.names import Template
 from hfdask.cluster.claim import FOLDER
 from hfdask.config import JobConfig, RenderConfig
 from hfdask.errors import InvalidConfigError
+from hfdask.formats.table import with_format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.project.settings import with_project_file
 from hfdask.store import Location, StorageOptions, split_output, split_url
@@ -78,9 +79,9 @@ class BatchJob:
             raise InvalidConfigError(
                 f"task_frames must be a whole number from 1 to 3600, not {task_frames!r}", field="task_frames"
             )
-        given = with_project_file(project, options, storage_options)
-        RenderConfig.of(given)
         template = Template.of(output, storage_options)
+        given = with_project_file(project, with_format_of(template.sample, options), storage_options)
+        RenderConfig.of(given).require_output(template.sample)
         template.folder.require_writable()
         beside = Location.at(template.folder, MANIFEST)
         where = Location.at(*split_output(beside if manifest is None else manifest, storage_options))

@@ -12,7 +12,6 @@ import string
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from hfdask.batch.values import MISSING
@@ -53,7 +52,7 @@ class Template:
         Raises
         ------
         InvalidConfigError
-            If it is not a pattern, has no field, leaves its folder, or does not end in ``.mp4``.
+            If it is not a pattern, has no field, or leaves its folder.
         """
         text = os.fspath(output)
         parts = _parsed(text)
@@ -68,13 +67,15 @@ class Template:
         template._require_inside(text)
         return template
 
+    @property
+    def sample(self) -> str:
+        """A name, with a letter in place of each field."""
+        return "".join(literal + ("x" if column is not None else "") for literal, column in self.parts)
+
     def _require_inside(self, text: str) -> None:
-        """Check the literal parts, with a letter in place of each field."""
-        name = "".join(literal + ("x" if column is not None else "") for literal, column in self.parts)
-        if problem := _problem_of(name):
+        """Check the literal parts."""
+        if problem := _problem_of(self.sample):
             raise InvalidConfigError(f"{text!r}: {problem}", field="output")
-        if PurePosixPath(name).suffix.lower() != ".mp4":
-            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
 
     def name(self, number: int, cells: Mapping[str, Any], texts: Mapping[str, str]) -> str:
         """Return the name of a row's video, relative to the folder.

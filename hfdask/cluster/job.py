@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from hfdask.cluster.claim import FOLDER
 from hfdask.cluster.tasks import Planned
 from hfdask.config import JobConfig, RenderConfig
-from hfdask.errors import InvalidConfigError
+from hfdask.formats.table import with_format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.project.settings import with_project_file
 from hfdask.store import Location, StorageOptions, split_output
@@ -44,16 +43,16 @@ class Job:
         storage_options: StorageOptions | None,
     ) -> Job:
         """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
-        workers = RenderConfig.of(with_project_file(project, plan_options, storage_options)).workers
         store, name = split_output(output, storage_options)
-        if PurePosixPath(name).suffix.lower() != ".mp4":
-            raise InvalidConfigError(f"the output's name must end in .mp4, not {name!r}", field="output")
+        plan_options = with_format_of(name, plan_options)
+        options = RenderConfig.of(with_project_file(project, plan_options, storage_options))
+        options.require_output(name)
         store.require_writable()
         place = Location.at(store, name)
         plan = Location.at(store, f"{FOLDER}/{name}")
         if config.plan_dir:
             plan = Location.of(config.plan_dir, place.options_for(config.plan_dir))
-        return cls(project, place, PlanLocation.of(plan), plan_options, config, workers, storage_options)
+        return cls(project, place, PlanLocation.of(plan), plan_options, config, options.workers, storage_options)
 
     @property
     def keeps_plan(self) -> bool:

@@ -96,7 +96,8 @@ HeaderName = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(sorted(HEADERS))})\Z")
 _VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]{0,8192}\Z")
 HeaderValue = Annotated[str, Meta(pattern=_VALUE.pattern)]
 
-EncoderOption = Annotated[str, Meta(pattern=r"^(?:preset|x264-params|crf|b)\Z")]
+EncoderName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}\Z")]
+"""Name of a format, an encoder, a pixel format, a container, or an option of an encoder."""
 
 Size = Annotated[int, Meta(ge=0, le=2**40)]
 """Bytes of a file."""

@@ -28,7 +28,7 @@ from hfdask.core.fields import (
     ChunkIndex,
     Count,
     Digest,
-    EncoderOption,
+    EncoderName,
     FontName,
     Frame,
     FrameDigest,
@@ -203,16 +203,17 @@ class Sweep(Value, frozen=True):
 class EncoderSettings(Value, frozen=True):
     """All settings that affect the encoder's bytes. A worker uses these and derives nothing.
 
-    ``options`` go to the codec unchanged. ``threads`` is fixed because x264's output depends on it. ``timescale`` is
-    the denominator of the time base of the chunks and of the assembled track.
+    ``codec`` is FFmpeg's encoder, and ``options`` go to it unchanged: `hfdask.formats` knows all of them. ``threads``
+    is fixed because an encoder's output may depend on it. ``timescale`` is the denominator of the time base of the chunks
+    and of the assembled track. ``container`` is the chunks'.
     """
 
-    codec: Literal["libx264"]
-    pixel_format: Literal["yuv420p"]
-    options: dict[EncoderOption, Line]
+    codec: EncoderName
+    pixel_format: EncoderName
+    options: dict[EncoderName, Line]
     threads: Annotated[int, Meta(ge=1, le=1)]
     timescale: Annotated[int, Meta(ge=1, lt=2**31)]
-    container: Literal["mp4"]
+    container: EncoderName
 
 
 class PageSettings(Value, frozen=True):
@@ -404,6 +405,8 @@ class Manifest(Value, frozen=True):
         Number of frames.
     chunks : tuple of ChunkRange
         Ranges of the frames.
+    format : str
+        Format of the output, see `hfdask.formats`.
     encoder : EncoderSettings
         All settings that affect the encoder's bytes.
     page : PageSettings
@@ -442,6 +445,7 @@ class Manifest(Value, frozen=True):
     height: Side
     frames: Frame
     chunks: Annotated[tuple[ChunkRange, ...], Meta(max_length=MAX_CHUNKS)]
+    format: EncoderName
     encoder: EncoderSettings
     page: PageSettings
     environment: Environment

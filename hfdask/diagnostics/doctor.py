@@ -26,8 +26,9 @@ from hfdask.errors import BrowserError, HfdaskError
 from hfdask.fonts.configuration import machine_fonts
 from hfdask.fonts.families import CANONICAL
 from hfdask.fonts.install import fonts_folder
+from hfdask.media.sound_file import AAC
 from hfdask.media.video_file import usual_decoders
-from hfdask.sound.encode import AAC, can_encode
+from hfdask.sound.encode import can_encode
 from hfdask.store.cache import Cache
 
 LITTLE_DISK = 10**9

@@ -15,8 +15,8 @@ from hfdask.core.model import PROTOCOL, Manifest, decode
 from hfdask.core.sound import sample_count
 from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError, PlanHashError, ProtocolError
 from hfdask.fonts.families import CANONICAL
+from hfdask.formats.table import known_settings
 from hfdask.manifest.location import MANIFEST
-from hfdask.media.encode import known_settings
 from hfdask.store import Store
 
 _CANONICAL = frozenset(name for canonical in CANONICAL for name in canonical.files())
@@ -95,7 +95,8 @@ def require_consistent(manifest: Manifest, where: str) -> None:
     require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
     require(page.pixels == (manifest.width, manifest.height), "the size of the page's pictures is not the video's")
     require(
-        known_settings(manifest.encoder, fps), f"{manifest.encoder.codec} has settings that no quality option makes"
+        known_settings(manifest.format, manifest.encoder, fps),
+        f"{manifest.encoder.codec} in {manifest.format} has settings that no option makes",
     )
     paths = {artifact.path for artifact in manifest.artifacts}
     require(len(paths) == len(manifest.artifacts), "two artifacts have the same path")

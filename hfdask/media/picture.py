@@ -210,6 +210,11 @@ def padded(size: int) -> int:
     return size + size % 2
 
 
+def video_side(size: int, pixel_format: str) -> int:
+    """Return the side of a video in this pixel format, in pixels: if pixels share their colour, the next even number."""
+    return padded(size) if "420" in pixel_format else size
+
+
 class YuvConverter:
     """Convert RGB pictures to limited-range BT.709 ``yuv420p``, the same on every CPU.
 

@@ -7,8 +7,8 @@ pictures. So a container gets them between the packets of a video, or alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +20,25 @@ from av.packet import Packet
 from hfdask.core.sound import SAMPLE_RATE
 
 _MAX_TIMESCALE = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A codec with its settings, and the container of its file.
+
+    ``bit_rate`` is in bits a second. ``extension`` is the file's, without a dot.
+    """
+
+    codec: str
+    container: str
+    extension: str
+    bit_rate: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+# With noise substitution, each decoder would make other noise, and other noise again after a seek.
+AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
+"""AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,6 @@ from hfdask.errors import InvalidConfigError, ProjectError
 from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import require_consistent
-from hfdask.media.encode import h264_settings
 from hfdask.planning.canvas import declared_canvas
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.costs import costs_in
@@ -230,7 +229,8 @@ def seal(
             height=probed.page.pixels[1],
             frames=probed.frames,
             chunks=(),
-            encoder=h264_settings(options.quality, options.crf, options.bitrate, probed.fps),
+            format=options.output_format,
+            encoder=options.encoder(probed.fps),
             page=probed.page,
             environment=environment,
             timeline=probed.timeline,

@@ -16,9 +16,9 @@ from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, PageSettings
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import RenderCancelledError
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
-from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.rendering.record import commit
 from hfdask.rendering.recording import Recording
 from hfdask.store import disk_full_at
@@ -72,10 +72,9 @@ class ChunkFilm:
         if not self._wanted(options, frames):
             return False
         self._frames = frames
-        settings = h264_settings(options.quality, options.crf, options.bitrate, fps)
         self._recording = Recording(path=self._path)
         with disk_full_at(self._path):
-            self._encoder = ChunkEncoder(self._path, settings, fps, *page.pixels, frames)
+            self._encoder = ChunkEncoder(self._path, options.encoder(fps), fps, *page.pixels, frames)
         return True
 
     async def take(self, frame: Frame) -> None:

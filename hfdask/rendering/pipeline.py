@@ -21,7 +21,7 @@ from hfdask.browser.loop import BrowserThread
 from hfdask.core.model import ChunkRange, Manifest
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import BrowserCrashError, BrowserMemoryError, CaptureError, PageTimeoutError, RenderCancelledError
-from hfdask.media.encode import ChunkEncoder
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.rendering.plan_page import PlanPage
 from hfdask.rendering.recording import Recording
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hfdask.browser.capture import Frame
+from hfdask.formats.encode import ChunkEncoder
 from hfdask.media.captured import Picture
-from hfdask.media.encode import ChunkEncoder
 
 
 @dataclass(kw_only=True)

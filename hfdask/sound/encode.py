@@ -9,8 +9,8 @@ The same mix gives the same bytes on all CPUs of one kind (docs/decisions/encode
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from hfdask.core.sound import CEILING, SAMPLE_RATE, PlannedSound
 from hfdask.errors import EncodeError, PlanCorruptError, ProjectError
-from hfdask.media.sound_file import SoundFile
+from hfdask.media.sound_file import AAC, Encoding, SoundFile
 from hfdask.sound.loudness import Meter
 from hfdask.sound.reader import read_sound
 from hfdask.sound.streams import Stream
@@ -40,25 +40,6 @@ Block = NDArray[np.float32]
 
 INAUDIBLE = 10 ** (-80 / 10)
 """Energy of a sample that an encoded sound may be off the mix in any case."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """A codec with its settings, and the container of its file.
-
-    ``bit_rate`` is in bits a second. ``extension`` is the file's, without a dot.
-    """
-
-    codec: str
-    container: str
-    extension: str
-    bit_rate: int | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
-# With noise substitution, each decoder would make other noise, and other noise again after a seek.
-AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
-"""AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 
 
 def can_encode(encoding: Encoding) -> bool:

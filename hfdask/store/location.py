@@ -7,6 +7,7 @@ its text, of a task's key, or of a document.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from hfdask.errors import InvalidConfigError, OutputNotWritableError
 from hfdask.store.redaction import SecretOptions, StorageOptions, shown
 from hfdask.store.store import Store, plain_url
 
-_ENDINGS = frozenset({".mp4", ".png"})
+_ENDING = re.compile(r"\.[a-z0-9]{2,5}")
 """Endings of outputs, which are not names by themselves."""
 
 
@@ -128,7 +129,7 @@ def split_output(url: Place, storage_options: StorageOptions | None = None) -> t
     """
     url, storage_options = _spelled(url, storage_options)
     folder, name = _parts(url)
-    if not name or name.lower() in _ENDINGS:
+    if not name or _ENDING.fullmatch(name.lower()):
         raise OutputNotWritableError(
             f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
         )

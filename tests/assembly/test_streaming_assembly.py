@@ -21,6 +21,7 @@ import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.core.model import ChunkResult
 from hfdask.core.scratch import atomic_file
+from hfdask.formats.join import FileJoin
 
 module = import_module("hfdask.assembly.assemble")  # its name in the package is the function's
 Assembly = module.Assembly
@@ -53,13 +54,13 @@ def cluster() -> Iterator[Client]:
 def appended(monkeypatch) -> list[tuple[int, int]]:
     """First frames of chunks as they are written, and how many fetched files there were then."""
     seen: list[tuple[int, int]] = []
-    original = module.Join.append
+    original = FileJoin.append
 
     def append(self, chunk, *args):
         original(self, chunk, *args)
-        seen.append((chunk.start, len(list(chunk.path.parent.glob("*.mp4")))))
+        seen.append((chunk.start, len(list(chunk.path.parent.glob("*.chunk")))))
 
-    monkeypatch.setattr(module.Join, "append", append)
+    monkeypatch.setattr(FileJoin, "append", append)
     return seen
 
 
@@ -223,7 +224,7 @@ def test_an_error_of_the_assembly_ends_the_render_at_once(project, cluster, tmp_
         raise errors.OutputNotWritableError("no")
 
     monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", render_chunk)
-    monkeypatch.setattr(module.Join, "append", append)
+    monkeypatch.setattr(FileJoin, "append", append)
     with pytest.raises(errors.OutputNotWritableError):
         hfdask.render(project(), tmp_path / "out" / "out.mp4", client=cluster, chunk_size=5)
     assert calls[:2] == [0, 1]

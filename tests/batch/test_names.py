@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hfdask.batch.checked import checked_rows
+from hfdask.batch.job import BatchJob
 from hfdask.batch.names import LONGEST_NAME, Template
 from hfdask.batch.sources import SourceRow
 from hfdask.errors import InvalidConfigError, RowsError
@@ -41,8 +42,6 @@ def test_the_folder_is_what_is_before_the_first_field():
         ("out/{id:04}.mp4", "without format"),
         ("out/{id!r}.mp4", "without format"),
         ("out/{id.mp4", "expected '}'"),
-        ("out/{id}.mov", "must end in .mp4"),
-        ("out/{id}.mp4/x", "must end in .mp4"),
         ("out/{id}/../x.mp4", "leaves the folder"),
         ("out/{id}//x.mp4", "is empty"),
         ("out/{id}/.mp4", "hidden"),
@@ -51,6 +50,14 @@ def test_the_folder_is_what_is_before_the_first_field():
 def test_a_pattern_that_names_no_videos_is_refused(output, why):
     with pytest.raises(InvalidConfigError, match=why):
         Template.of(output, None)
+
+
+@pytest.mark.parametrize("output", ["{id}.avi", "{id}.mp4/x", "{id}"])
+def test_a_pattern_without_the_ending_of_a_format_is_refused(output, tmp_path):
+    job: dict[str, Any] = {"manifest": None, "on_error": "collect", "task_frames": 30, "storage_options": None}
+    with pytest.raises(InvalidConfigError, match=r"must end in \.mp4") as caught:
+        BatchJob.of(tmp_path, f"{tmp_path}/{output}", {}, {}, **job)
+    assert caught.value.details["field"] == "output"
 
 
 @pytest.mark.parametrize(

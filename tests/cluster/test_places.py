@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.browser.discovery import find_browser
 from hfdask.cli import main
+from hfdask.formats.join import FileJoin
 from hfdask.store import Store
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
@@ -137,8 +137,7 @@ class DieOnce(WorkerPlugin):
         self.note = note
 
     def setup(self, worker: Worker) -> None:
-        module = sys.modules["hfdask.assembly.assemble"]
-        original = module.Join.append
+        original = FileJoin.append
 
         def append(join, chunk, *args):
             original(join, chunk, *args)
@@ -146,7 +145,7 @@ class DieOnce(WorkerPlugin):
                 Path(self.note).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        module.Join.append = append
+        FileJoin.append = append
 
 
 @pytest.mark.slow

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from media_samples import NTSC, picture, png
 
+from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import Picture, PixelPicture, PngPicture
-from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.media.picture import Pixels, YuvConverter, decode_png, frame_digest
 
 SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
@@ -36,7 +37,7 @@ def test_equal_pixels_have_equal_digests_and_equal_video_in_both_forms(width, he
 def test_a_chunk_has_the_same_bytes_from_both_forms(tmp_path):
     def encoded(name: str, form: type[Picture], pixels: list[Pixels]) -> bytes:
         path = tmp_path / name
-        with ChunkEncoder(path, h264_settings("draft", None, None, NTSC), NTSC, 64, 48, 4) as encoder:
+        with ChunkEncoder(path, encoder_settings("draft", None, None, NTSC), NTSC, 64, 48, 4) as encoder:
             for each in pixels:
                 encoder.encode(PngPicture(png(each)) if form is PngPicture else PixelPicture(in_memory(each)))
         return path.read_bytes()

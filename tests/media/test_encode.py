@@ -14,8 +14,10 @@ from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid, to_r
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import EncodeError, InvalidConfigError, MediaError
+from hfdask.formats.codec import timescale
+from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
-from hfdask.media.encode import ChunkEncoder, h264_settings, timescale
 from hfdask.media.picture import frame_digest, psnr
 
 RATES = [parse_fps(rate) for rate in ("1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001")]
@@ -27,7 +29,7 @@ def decoded(path: Path) -> list[np.ndarray]:
 
 
 def encoder_for(path: Path, frames: int = 2, width: int = WIDTH, height: int = HEIGHT) -> ChunkEncoder:
-    return ChunkEncoder(path, h264_settings("draft", None, None, NTSC), NTSC, width, height, frames)
+    return ChunkEncoder(path, encoder_settings("draft", None, None, NTSC), NTSC, width, height, frames)
 
 
 def test_qualities() -> None:
@@ -36,7 +38,7 @@ def test_qualities() -> None:
         ("standard", "medium", "18"),
         ("high", "slow", "15"),
     ):
-        settings = h264_settings(quality, None, None, NTSC)
+        settings = encoder_settings(quality, None, None, NTSC)
         assert (settings.options["preset"], settings.options["crf"]) == (preset, crf)
         assert ("deblock" in settings.options["x264-params"]) == (preset != "ultrafast")
         assert (settings.codec, settings.pixel_format, settings.container) == ("libx264", "yuv420p", "mp4")
@@ -44,9 +46,9 @@ def test_qualities() -> None:
 
 
 def test_crf_and_bitrate_replace_the_quality() -> None:
-    assert h264_settings("high", 0, None, NTSC).options["crf"] == "0"
+    assert encoder_settings("high", 0, None, NTSC).options["crf"] == "0"
     for bitrate, bits in (("8M", "8000000"), ("500k", "500000"), ("2.5M", "2500000"), ("64000", "64000")):
-        options = h264_settings("high", None, bitrate, NTSC).options
+        options = encoder_settings("high", None, bitrate, NTSC).options
         assert options["b"] == bits
         assert "crf" not in options
 
@@ -70,7 +72,7 @@ def test_crf_and_bitrate_replace_the_quality() -> None:
 )
 def test_settings_are_validated(quality: str, crf: int | None, bitrate: str | None, field: str) -> None:
     with pytest.raises(InvalidConfigError) as caught:
-        h264_settings(quality, crf, bitrate, NTSC)
+        encoder_settings(quality, crf, bitrate, NTSC)
     assert caught.value.details["field"] == field
 
 
@@ -241,7 +243,7 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 
 def test_refused_settings(tmp_path: Path) -> None:
-    settings = h264_settings("draft", None, None, NTSC)
+    settings = encoder_settings("draft", None, None, NTSC)
     settings.options["preset"] = "warp"
     with pytest.raises(EncodeError, match="refused"):
         ChunkEncoder(tmp_path / "a.mp4", settings, NTSC, 64, 48, 1)

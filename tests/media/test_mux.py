@@ -9,20 +9,20 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, to_rgb
+from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, to_rgb, verify
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
-from hfdask.media.concat import ChunkSource, Join, JoinReport
-from hfdask.media.conformance import verify
-from hfdask.media.encode import h264_settings
+from hfdask.formats.join import ChunkSource, JoinReport
+from hfdask.formats.mp4 import MP4
+from hfdask.formats.table import encoder_settings
 from hfdask.media.picture import frame_digest
 
 RATES = ["1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001", "60000/1001", "7/3"]
 
 
 def join_draft(chunks: list[ChunkSource], output: Path, fps: Fraction = NTSC, **metadata: str) -> JoinReport:
-    return join(chunks, output, fps, h264_settings("draft", None, None, fps), metadata)
+    return join(chunks, output, fps, encoder_settings("draft", None, None, fps), metadata)
 
 
 def pictures_of(path: Path) -> list[str]:
@@ -111,7 +111,7 @@ def test_a_refused_first_chunk_leaves_no_trace(tmp_path: Path) -> None:
     chunks = make_chunks(tmp_path, (4, 3))
     join_draft(chunks, tmp_path / "whole.mp4")
     encode(tmp_path / "other.mp4", [picture(i, 32, 32) for i in range(3)])
-    with Join(tmp_path / "out.mp4", NTSC, h264_settings("draft", None, None, NTSC), {}) as joined:
+    with MP4.join(tmp_path / "out.mp4", NTSC, encoder_settings("draft", None, None, NTSC), {}) as joined:
         with pytest.raises(ChunkMismatchError, match="holds 3 frames instead of 4"):
             joined.append(ChunkSource(tmp_path / "other.mp4", 0, 4))
         for chunk in chunks:
@@ -156,7 +156,7 @@ def write_video(path: Path, codec: str, pixel_format: str, *, gop: int = 12, col
     ("codec", "pixel_format", "colour", "match"),
     [
         ("mpeg4", "yuv420p", 1, "is mpeg4 instead of h264"),
-        ("libx264", "yuv444p", 1, "yuv444p pixels instead of yuv420p"),
+        ("libx264", "yuv444p", 1, "yuv444p pixels, the first chunk yuv420p"),
         ("libx264", "yuv420p", 5, "colour tags"),
     ],
 )
@@ -195,7 +195,7 @@ def test_packets_are_written_while_later_chunks_are_missing(tmp_path: Path) -> N
     for chunk in chunks:
         encode(chunk.path, noise[chunk.start : chunk.start + 20])
     output = tmp_path / "out.mp4"
-    with Join(output, NTSC, h264_settings("draft", None, None, NTSC), {}) as joined:
+    with MP4.join(output, NTSC, encoder_settings("draft", None, None, NTSC), {}) as joined:
         joined.append(chunks[0])
         assert output.stat().st_size > 0.5 * chunks[0].path.stat().st_size  # FFmpeg keeps 256 KiB back
         joined.append(chunks[1])
@@ -210,7 +210,7 @@ def test_an_unfinished_file_is_removed(tmp_path: Path) -> None:
         assert output.exists()
         raise KeyboardInterrupt
 
-    with Join(output, NTSC, h264_settings("draft", None, None, NTSC), {}) as joined:
+    with MP4.join(output, NTSC, encoder_settings("draft", None, None, NTSC), {}) as joined:
         joined.append(chunks[0])
         with pytest.raises(KeyboardInterrupt):
             joined.append(chunks[1], cancelled)
@@ -235,7 +235,7 @@ def test_missing_chunk(tmp_path: Path) -> None:
 def test_timescale_of_another_rate(tmp_path: Path) -> None:
     chunks = make_chunks(tmp_path, (4,))
     with pytest.raises(ChunkMismatchError, match="not a whole number"):
-        join(chunks, tmp_path / "out.mp4", Fraction(7 * 11, 3), h264_settings("draft", None, None, NTSC), {})
+        join(chunks, tmp_path / "out.mp4", Fraction(7 * 11, 3), encoder_settings("draft", None, None, NTSC), {})
 
 
 def test_output_not_writable(tmp_path: Path) -> None:

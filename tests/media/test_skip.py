@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from media_samples import png
 
 from hfdask.errors import EncodeError
+from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
-from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.media.h264_skip import SkipWriter, split_units
 from hfdask.media.picture import YuvConverter, psnr
 
@@ -28,7 +29,7 @@ def noise(seed: int, width: int, height: int) -> PngPicture:
 
 def encode(path, pattern: str, width: int, height: int, quality: str = "standard") -> None:
     """`n` is a new picture and `r` a repeated one."""
-    with ChunkEncoder(path, h264_settings(quality, None, None, FPS), FPS, width, height, len(pattern)) as encoder:
+    with ChunkEncoder(path, encoder_settings(quality, None, None, FPS), FPS, width, height, len(pattern)) as encoder:
         for number, kind in enumerate(pattern):
             if kind == "n":
                 encoder.encode(noise(number, width, height))

@@ -9,16 +9,15 @@ from typing import Any
 
 import av
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, make_chunks
+from media_samples import HEIGHT, NTSC, WIDTH, make_chunks, verify
 from mix_samples import clicks, mixed, played, signal_to_noise, tone
 
 from hfdask.core.sound import SAMPLE_RATE, sample_count
 from hfdask.errors import OutputInvalidError
-from hfdask.media.concat import Join
-from hfdask.media.conformance import verify
-from hfdask.media.encode import h264_settings
-from hfdask.media.sound_file import SoundCopy, SoundFile, movie_timescale
-from hfdask.sound.encode import Encoding, encode_sound
+from hfdask.formats.mp4 import MP4
+from hfdask.formats.table import encoder_settings
+from hfdask.media.sound_file import Encoding, SoundCopy, SoundFile, movie_timescale
+from hfdask.sound.encode import encode_sound
 
 LENGTHS = (4, 3)
 SAMPLES = sample_count(sum(LENGTHS), NTSC)
@@ -32,9 +31,9 @@ def sound(tmp_path: Path) -> SoundFile:
 
 def joined(folder: Path, sound: SoundFile | None, fps: Fraction = NTSC) -> tuple[Path, dict[str, Any]]:
     """Return a video with this sound, and what `verify` takes."""
-    output, settings = folder / "out.mp4", h264_settings("draft", None, None, fps)
+    output, settings = folder / "out.mp4", encoder_settings("draft", None, None, fps)
     chunks = make_chunks(folder, LENGTHS, fps)
-    with Join(output, fps, settings, {}, None if sound is None else lambda: sound) as join:
+    with MP4.join(output, fps, settings, {}, None if sound is None else lambda: sound) as join:
         for chunk in chunks:
             join.append(chunk)
         digest = join.finish().digest
@@ -162,7 +161,7 @@ def test_packets_of_the_sound_lie_between_the_pictures_of_their_time_also_in_lon
     mix = tone(sample_count(frames, fps), 440, 0.3)
     sound = encode_sound(tmp_path / "mix.flac", mixed(tmp_path / "mix.flac", mix), tmp_path).file
     [chunk] = make_chunks(tmp_path, (frames,), fps)
-    with Join(tmp_path / "out.mp4", fps, h264_settings("draft", None, None, fps), {}, lambda: sound) as join:
+    with MP4.join(tmp_path / "out.mp4", fps, encoder_settings("draft", None, None, fps), {}, lambda: sound) as join:
         join.append(chunk)
         join.finish()
     with av.open(str(tmp_path / "out.mp4")) as file:
@@ -177,7 +176,7 @@ def test_packets_of_the_sound_lie_between_the_pictures_of_their_time_also_in_lon
 def test_the_clock_of_the_file_is_never_coarser_than_that_of_the_pictures(rate: str, tmp_path: Path) -> None:
     """At the last rate, samples and frames have no common clock that fits. The length is right all the same."""
     fps = Fraction(rate)
-    settings = h264_settings("draft", None, None, fps)
+    settings = encoder_settings("draft", None, None, fps)
     clock = movie_timescale(settings.timescale)
     assert clock % settings.timescale == 0
     assert clock % SAMPLE_RATE == 0 or rate == "1000003/10007"

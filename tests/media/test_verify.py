@@ -9,11 +9,10 @@ from typing import Any
 import av
 import pytest
 from blake3 import blake3
-from media_samples import HEIGHT, NTSC, WIDTH, join, make_chunks, picture
+from media_samples import HEIGHT, NTSC, WIDTH, join, make_chunks, picture, verify
 
 from hfdask.errors import OutputInvalidError
-from hfdask.media.conformance import verify
-from hfdask.media.encode import h264_settings
+from hfdask.formats.table import encoder_settings
 
 PLAN: dict[str, Any] = {
     "frames": 7,
@@ -30,7 +29,7 @@ PLAN: dict[str, Any] = {
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     output = tmp_path / "out.mp4"
-    join(make_chunks(tmp_path, (4, 3)), output, NTSC, h264_settings("draft", None, None, NTSC), {})
+    join(make_chunks(tmp_path, (4, 3)), output, NTSC, encoder_settings("draft", None, None, NTSC), {})
     return output
 
 

@@ -11,8 +11,8 @@ from mix_samples import clicks, mixed
 from page_samples import open_html
 
 from hfdask.core.sound import SAMPLE_RATE, sample_count
-from hfdask.media.concat import Join
-from hfdask.media.encode import h264_settings
+from hfdask.formats.mp4 import MP4
+from hfdask.formats.table import encoder_settings
 from hfdask.sound.encode import encode_sound
 
 pytestmark = pytest.mark.browser
@@ -35,8 +35,8 @@ DECODED = """(async () => {
 def video_with(folder: Path, fps: Fraction, frames: int, places: tuple[int, ...]) -> bytes:
     sound = clicks(sample_count(frames, fps), *places) * 0.5
     encoded = encode_sound(folder / "mix.flac", mixed(folder / "mix.flac", sound), folder)
-    settings = h264_settings("draft", None, None, fps)
-    with Join(folder / "out.mp4", fps, settings, {}, lambda: encoded.file) as join:
+    settings = encoder_settings("draft", None, None, fps)
+    with MP4.join(folder / "out.mp4", fps, settings, {}, lambda: encoded.file) as join:
         for chunk in make_chunks(folder, (frames // 2, frames - frames // 2), fps, (64, 64)):
             join.append(chunk)
         join.finish()

@@ -32,7 +32,7 @@ from hfdask.core.model import (
 from hfdask.core.sound import PlannedSound, SoundSource
 from hfdask.core.video_clip import VideoClip
 from hfdask.core.video_source import Ratio
-from hfdask.media.encode import h264_settings
+from hfdask.formats.table import encoder_settings
 from hfdask.planning.content_keys import chunk_keys
 
 
@@ -90,7 +90,8 @@ class World:
             height=90,
             frames=50,
             chunks=tuple(ChunkRange(index=k, start=5 * k, end=5 * k + 5) for k in range(10)),
-            encoder=h264_settings("draft", None, None, self.fps.fraction),
+            format="mp4",
+            encoder=encoder_settings("draft", None, None, self.fps.fraction),
             page=page,
             environment=Environment(platform="", browser="", pyav="", ffmpeg="", runtime=""),
             timeline=Timeline(

@@ -16,7 +16,8 @@ from mix_samples import CLICK, Samples, clicks, mixed, noise, played, signal_to_
 import hfdask.sound.encode as module
 from hfdask.core.sound import CEILING, SAMPLE_RATE, PlannedSound, sample_count
 from hfdask.errors import DiskFullError, EncodeError, PlanCorruptError, RenderCancelledError
-from hfdask.sound.encode import AAC, EncodedSound, Encoding, encode_sound
+from hfdask.media.sound_file import AAC, Encoding
+from hfdask.sound.encode import EncodedSound, encode_sound
 from hfdask.sound.loudness import Meter
 
 MILLISECOND = SAMPLE_RATE // 1000

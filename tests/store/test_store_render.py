@@ -17,6 +17,7 @@ from store_servers import SECRET
 
 import hfdask
 from hfdask import errors
+from hfdask.formats.join import FileJoin
 from hfdask.store import Store, file_digest
 
 pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
@@ -144,7 +145,7 @@ def test_a_disk_that_is_full(project, tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("hfdask.rendering.pipeline"), "_encode", fail)
     with pytest.raises(errors.DiskFullError):
         hfdask.render_chunk(plan.url, 0, tmp_path / "out" / "0.mp4")
-    monkeypatch.setattr(import_module("hfdask.assembly.assemble").Join, "append", fail)
+    monkeypatch.setattr(FileJoin, "append", fail)
     with pytest.raises(errors.DiskFullError):
         hfdask.assemble(plan.url, [whole], tmp_path / "out" / "video.mp4")
     assert not list((tmp_path / "out").rglob("*"))

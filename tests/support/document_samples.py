@@ -24,7 +24,7 @@ from hfdask.core.model import (
     Timeline,
 )
 from hfdask.core.video_clip import RatePoint
-from hfdask.media.encode import h264_settings
+from hfdask.formats.table import encoder_settings
 
 DIGEST, FRAME = "a" * 64, "b" * 32
 FILM, FILM_INDEX = planned(b"film")
@@ -60,7 +60,8 @@ def manifest() -> Manifest:
         height=90,
         frames=20,
         chunks=(ChunkRange(index=0, start=0, end=10, key=DIGEST), ChunkRange(index=1, start=10, end=20, key="c" * 64)),
-        encoder=h264_settings("draft", None, None, rate),
+        format="mp4",
+        encoder=encoder_settings("draft", None, None, rate),
         page=PageSettings(
             width=160,
             height=90,

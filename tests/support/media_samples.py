@@ -9,14 +9,21 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from hfdask.core.model import EncoderSettings
+from hfdask.formats import conformance
+from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.format import Planned
+from hfdask.formats.h264 import H264
+from hfdask.formats.join import ChunkSource, JoinReport
+from hfdask.formats.mp4 import MP4
+from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
-from hfdask.media.concat import ChunkSource, Join, JoinReport
-from hfdask.media.encode import ChunkEncoder, h264_settings
 from hfdask.media.picture import BITEXACT, Pixels
+from hfdask.media.sound_file import SoundFile
 
 NTSC = Fraction(30000, 1001)
 WIDTH, HEIGHT = 64, 48
@@ -67,7 +74,7 @@ def encode(
     crf: int | None = None,
 ) -> list[str]:
     height, width = pictures[0].shape[:2]
-    settings = h264_settings(quality, crf, None, fps)
+    settings = encoder_settings(quality, crf, None, fps)
     with ChunkEncoder(path, settings, fps, width, height, len(pictures)) as encoder:
         return [encoder.encode(PngPicture(png(pixels))) for pixels in pictures]
 
@@ -90,7 +97,37 @@ def make_chunks(
 def join(
     chunks: Sequence[ChunkSource], output: Path, fps: Fraction, settings: EncoderSettings, metadata: Mapping[str, str]
 ) -> JoinReport:
-    with Join(output, fps, settings, metadata) as joined:
+    with MP4.join(output, fps, settings, metadata) as joined:
         for chunk in chunks:
             joined.append(chunk)
         return joined.finish()
+
+
+def verify(
+    path: Path,
+    *,
+    frames: int,
+    fps: Fraction,
+    width: int,
+    height: int,
+    keyframes: Sequence[int],
+    codec: str,
+    pixel_format: str,
+    digest: str,
+    sound: SoundFile | None = None,
+) -> None:
+    """Check an MP4 file of H.264 as after assembly, against a plan with these values."""
+    settings = msgspec.structs.replace(
+        encoder_settings("draft", None, None, fps), codec=codec, pixel_format=pixel_format
+    )
+    planned = Planned(frames=frames, fps=fps, width=width, height=height, starts=tuple(keyframes), settings=settings)
+    joined = JoinReport(
+        frames=frames,
+        chunks=len(keyframes),
+        keyframes=tuple(keyframes),
+        duration=frames / fps,
+        size=0,
+        digest=digest,
+    )
+    conformance.require_index_first(path)
+    conformance.verify(path, H264, planned, joined, sound)

@@ -27,9 +27,9 @@ from hfdask.core.model import (
 )
 from hfdask.core.observer import Observer
 from hfdask.errors import RenderCancelledError
+from hfdask.formats.table import encoder_settings
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
-from hfdask.media.encode import h264_settings
 from hfdask.store import Place
 
 FRAMES = 60
@@ -60,7 +60,8 @@ def sleeping_plan(url: str, chunks: int, costs: Sequence[int] = ()) -> Plan:
             ChunkRange(index=i, start=i * FRAMES, end=(i + 1) * FRAMES, key="0" * 64, cost=costs[i] if costs else 0)
             for i in range(chunks)
         ),
-        encoder=h264_settings("draft", None, None, Fraction(30)),
+        format="mp4",
+        encoder=encoder_settings("draft", None, None, Fraction(30)),
         page=PageSettings(
             width=1920,
             height=1080,

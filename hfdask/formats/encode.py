@@ -1,14 +1,12 @@
-"""Encode captured pictures to an MP4 file with one closed group of pictures, with the same bytes every time.
+"""Encode captured pictures to a chunk's file with one closed group of pictures, with the same bytes every time.
 
 Chunks are rendered on different machines and joined by copying their packets. So all of them must have the same
-settings, start with their only keyframe, and refer to nothing outside. x264's output depends on the number of threads
-and, by default, on the CPU's instruction sets; both are fixed here. A frame takes a whole number of the file's ticks,
-so no timestamp is ever rounded.
+settings, start with a keyframe, and refer to nothing outside. The settings of an encoder (`hfdask.formats.codec`) fix
+all that could differ from machine to machine.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable
 from fractions import Fraction
@@ -22,93 +20,14 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from hfdask.core.model import EncoderSettings
-from hfdask.errors import EncodeError, InvalidConfigError
+from hfdask.errors import EncodeError
+from hfdask.formats.codec import Repeater
+from hfdask.formats.mux import muxer_options
+from hfdask.formats.table import codec_of
 from hfdask.media.captured import Picture
-from hfdask.media.h264_skip import SkipWriter
-from hfdask.media.picture import YuvConverter, padded, tag_bt709
+from hfdask.media.picture import YuvConverter, tag_bt709, video_side
 
-PRESETS = {"draft": ("ultrafast", 28), "standard": ("medium", 18), "high": ("slow", 15)}
-"""x264 preset and constant rate factor by quality."""
-
-MIN_TIMESCALE = 90_000
 MAX_SIDE = 16_384
-
-_BITRATE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([kM]?)")
-_UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
-
-
-def h264_settings(quality: str, crf: int | None, bitrate: str | None, fps: Fraction) -> EncoderSettings:
-    """Return complete settings of an H.264 video in MP4: a worker adds only the length of its chunk.
-
-    Parameters
-    ----------
-    quality : {"draft", "standard", "high"}
-        Names an x264 preset and a constant rate factor.
-    crf : int, optional
-        Constant rate factor, 0 (lossless) to 51, instead of the quality's.
-    bitrate : str, optional
-        Average bits a second, such as ``"8M"`` or ``"500k"``, instead of a rate factor.
-    fps : Fraction
-        Frames a second; decides the time base.
-
-    Raises
-    ------
-    InvalidConfigError
-        For values out of range, or both ``crf`` and ``bitrate``; ``details["field"]`` names the option.
-    """
-    if quality not in PRESETS:
-        raise InvalidConfigError(f"quality must be one of {', '.join(PRESETS)}, not {quality!r}", field="quality")
-    preset, default_crf = PRESETS[quality]
-    options = {"preset": preset, "x264-params": _x264_params(preset)}
-    if bitrate is not None:
-        if crf is not None:
-            raise InvalidConfigError("crf and bitrate exclude each other; give one", field="bitrate")
-        options["b"] = str(_bits(bitrate))
-    else:
-        options["crf"] = str(_rate_factor(default_crf if crf is None else crf))
-    return EncoderSettings(
-        codec="libx264",
-        pixel_format="yuv420p",
-        options=options,
-        threads=1,
-        timescale=timescale(fps),
-        container="mp4",
-    )
-
-
-def known_settings(settings: EncoderSettings, fps: Fraction) -> bool:
-    """Return true if `h264_settings` could have made these settings.
-
-    An untrusted plan must not use other options of x264, some of which name files to write.
-    """
-    options = settings.options
-    preset = options.get("preset")
-    quality = next((name for name, (known, _) in PRESETS.items() if known == preset), None)
-    if quality is None or options.keys() not in ({"preset", "x264-params", "crf"}, {"preset", "x264-params", "b"}):
-        return False
-    try:
-        crf = int(options["crf"]) if "crf" in options else None
-        return settings == h264_settings(quality, crf, options.get("b"), fps)
-    except (InvalidConfigError, ValueError):
-        return False
-
-
-def timescale(fps: Fraction) -> int:
-    """Return ticks per second such that a frame takes a whole number of them: the least such number from 90 000 on."""
-    return fps.numerator * -(-MIN_TIMESCALE // fps.numerator)
-
-
-def muxer_options(settings: EncoderSettings) -> dict[str, str]:
-    """Return options for a file whose track and movie clocks count in the settings' ticks.
-
-    With its default clock of milliseconds, the container would round the movie's duration. The bit-exact flag
-    leaves out library versions.
-    """
-    return {
-        "video_track_timescale": str(settings.timescale),
-        "movie_timescale": str(settings.timescale),
-        "fflags": "+bitexact",
-    }
 
 
 class ChunkEncoder:
@@ -126,7 +45,7 @@ class ChunkEncoder:
     fps : Fraction
         Frames a second.
     width, height : int
-        Size of the pictures in pixels. Odd sides are padded by one pixel.
+        Size of the pictures in pixels. Odd sides are padded by one pixel if the pixel format needs that.
     frames : int
         Length of the chunk.
 
@@ -156,12 +75,16 @@ class ChunkEncoder:
         self._repeated: deque[bool] = deque()
         self._written = 0
         self._encoded = 0
+        self._converted: av.VideoFrame | None = None
+        self._before = b""
         self.sizes: list[int] = []
         self._done = False
-        self._container = av.open(str(path), "w", format=settings.container, options=muxer_options(settings))
+        self._codec = codec_of(settings)
+        options = muxer_options(settings.container, settings.timescale)
+        self._container = av.open(str(path), "w", format=settings.container, options=options)
         try:
             self._stream = self._open_stream(settings, fps)
-            self._skips = SkipWriter.of(bytes(self._stream.codec_context.extradata or b""))
+            self._repeater = self._codec.repeater(self._stream.codec_context) if self._codec.repeater else None
         except (av.FFmpegError, ValueError) as error:
             self.abort()
             raise EncodeError(f"{settings.codec} refused its settings: {error}", path=str(path)) from error
@@ -178,7 +101,8 @@ class ChunkEncoder:
             raise ValueError(f"{settings.codec} is not a video codec")
         stream.time_base = Fraction(1, settings.timescale)
         context = stream.codec_context
-        context.width, context.height = padded(self.width), padded(self.height)
+        context.width = video_side(self.width, settings.pixel_format)
+        context.height = video_side(self.height, settings.pixel_format)
         context.pix_fmt = settings.pixel_format
         context.time_base = self._time_base
         context.thread_count = settings.threads
@@ -186,6 +110,8 @@ class ChunkEncoder:
         # joined.
         context.gop_size = max(2, self.frames)
         context.max_b_frames = 0
+        if self._codec.tag:
+            context.codec_tag = self._codec.tag
         tag_bt709(context)
         context.open()
         return stream
@@ -228,12 +154,14 @@ class ChunkEncoder:
         tag_bt709(converted)
         self._send(converted)
         self._last = digest
+        if self._repeater is None:
+            self._converted = converted
         return digest
 
     def repeat(self) -> str:
-        """Write the previous picture once more and return its digest; nothing is decoded, converted or encoded.
+        """Write the previous picture once more and return its digest; nothing is decoded or converted.
 
-        The decoded frame is the previous decoded frame, see `hfdask.media.h264_skip`.
+        If the codec has a way, nothing is encoded either, and the decoded frame is the previous decoded frame.
 
         Raises
         ------
@@ -242,9 +170,13 @@ class ChunkEncoder:
         """
         if self._last is None:
             raise EncodeError(f"{self.path.name} has no frame to repeat yet", path=str(self.path))
-        self._count()
-        self._repeated.append(True)
-        self._write_repeated()
+        if self._repeater is None:
+            assert self._converted is not None
+            self._send(self._converted)
+        else:
+            self._count()
+            self._repeated.append(True)
+            self._write_repeated(self._repeater)
         return self._last
 
     def close(self) -> None:
@@ -322,22 +254,28 @@ class ChunkEncoder:
             self._repeated.popleft()
             # The encoder counts only its own pictures; after a repeated one its numbers are behind.
             behind = self._written > self._encoded
-            self._mux(Packet(self._skips.numbered(bytes(packet), self._written)) if behind else packet)
+            if self._repeater is None or not behind:
+                self._mux(packet)
+            else:
+                self._mux(Packet(self._repeater.numbered(packet, self._written)))
             self._encoded += 1
-            self._write_repeated()
+            if self._repeater is not None:
+                self._write_repeated(self._repeater)
 
-    def _write_repeated(self) -> None:
+    def _write_repeated(self, repeater: Repeater) -> None:
         while self._repeated and self._repeated[0]:
             self._repeated.popleft()
-            self._mux(Packet(self._skips.picture(self._written)))
+            self._mux(Packet(repeater.repeated(self._written, self._before)))
 
     def _mux(self, packet: Packet[Any]) -> None:
         packet.stream = self._stream
         packet.time_base = self._time_base
         packet.pts = packet.dts = self._written
         packet.duration = 1
-        packet.is_keyframe = self._written == 0
+        packet.is_keyframe = self._codec.intra or self._written == 0
         self.sizes.append(packet.size)
+        if self._codec.intra:
+            self._before = bytes(packet)
         self._container.mux(packet)
         self._written += 1
 
@@ -347,37 +285,3 @@ class ChunkEncoder:
             path=str(self.path),
             frame=self._sent,
         )
-
-
-def _x264_params(preset: str) -> str:
-    quantiser = ["aq-mode=3"]
-    if preset != "ultrafast":  # ultrafast leaves both features off, and these would switch them on
-        quantiser += ["aq-strength=0.8", "deblock=1,1"]
-    colour = ["colorprim=bt709", "transfer=bt709", "colormatrix=bt709"]
-    structure = [
-        "scenecut=0",
-        "open-gop=0",
-        "bframes=0",
-        "ref=1",
-        "rc-lookahead=10",
-        "repeat-headers=1",
-        "cpu-independent=1",
-    ]
-    return ":".join(quantiser + colour + structure)
-
-
-def _rate_factor(crf: int) -> int:
-    if not isinstance(crf, int) or isinstance(crf, bool) or not 0 <= crf <= 51:
-        raise InvalidConfigError(f"crf must be a whole number from 0 to 51, not {crf!r}", field="crf")
-    return crf
-
-
-def _bits(bitrate: str) -> int:
-    match = _BITRATE.fullmatch(str(bitrate).strip())
-    bits = Fraction(match[1]) * _UNITS[match[2]] if match else Fraction(0)
-    if not 1_000 <= bits <= 2_000_000_000:
-        raise InvalidConfigError(
-            f"bitrate must be bits a second between 1k and 2000M, such as 8M or 500k, not {bitrate!r}",
-            field="bitrate",
-        )
-    return int(bits)

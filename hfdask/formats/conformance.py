@@ -2,7 +2,7 @@
 
 A file that plays can still be wrong: a rate that is off by a thousandth, a frame shown twice, colours that a player
 guesses, an index at the end that keeps browsers waiting. So the finished file is opened again, as by a player, and all
-of its properties are compared with the plan. Its packets were decoded when they were copied (`hfdask.media.concat`).
+of its properties are compared with the plan. Its packets were decoded when they were copied (`hfdask.formats.join`).
 Here they are only compared by their digest.
 """
 
@@ -22,7 +22,10 @@ from blake3 import blake3
 
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.errors import OutputInvalidError
-from hfdask.media.picture import padded
+from hfdask.formats.codec import Codec
+from hfdask.formats.format import Planned
+from hfdask.formats.join import JoinReport, add_packet, frame_tick
+from hfdask.media.picture import video_side
 from hfdask.media.sound_file import SoundFile
 
 DURATION_TOLERANCE = Fraction(1, 1000)
@@ -44,73 +47,48 @@ class _Scan:
     digest: str = ""
 
 
-def verify(
-    path: Path,
-    *,
-    frames: int,
-    fps: Fraction,
-    width: int,
-    height: int,
-    keyframes: Sequence[int],
-    codec: str,
-    pixel_format: str,
-    digest: str,
-    sound: SoundFile | None = None,
-) -> None:
-    """Check a finished MP4 file against its plan.
+def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    """Check a finished file of one video track, and one sound track if there is ``sound``, against its plan.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    frames : int
-        Number of frames.
-    fps : Fraction
-        Frames a second. Frame ``i`` must be shown at exactly ``i / fps`` seconds.
-    width, height : int
-        Size of the composition in pixels; the video's sides are the next even numbers.
-    keyframes : sequence of int
-        Numbers of all keyframes: the starts of the chunks.
-    codec : str
-        Codec or encoder, such as ``h264`` or ``libx264``.
-    pixel_format : str
-        FFmpeg's name of the pixel format.
-    digest : str
-        BLAKE3 (hex) of the bytes of all packets of the video.
-    sound : SoundFile, optional
-        The sound that was copied. Without it, the file must have no sound.
+    path, planned, joined, sound
+        As in `hfdask.formats.format.Format.verify`.
+    codec : Codec
+        The codec of the video.
 
     Raises
     ------
     OutputInvalidError
         If something differs. The message says what, and ``details["check"]`` names it.
     """
-    _check_boxes(path)
     try:
         with av.open(str(path)) as container:
             if len(container.streams.video) != 1:
                 raise _invalid(path, "streams", f"it has {len(container.streams.video)} video tracks")
             video = container.streams.video[0]
-            _check_stream(path, video, (padded(width), padded(height)), codec, pixel_format)
-            _check_rates(path, container, video, frames, fps)
+            _check_stream(path, video, codec, planned)
+            _check_rates(path, container, video, planned.frames, planned.fps)
             scan = _scan(container, video)
-            _check_frames(path, scan, frames, fps, keyframes)
-            if scan.digest != digest:
+            _check_frames(path, scan, planned, joined.keyframes)
+            if scan.digest != joined.digest:
                 raise _invalid(path, "packets", "its packets differ from the chunks' packets")
         _check_sound(path, sound)
     except av.FFmpegError as error:
         raise _invalid(path, "file", f"it cannot be read: {error}") from error
 
 
-def _check_stream(path: Path, video: VideoStream, size: tuple[int, int], codec: str, pixel_format: str) -> None:
-    context = video.codec_context
-    wanted = av.Codec(codec, "w").canonical_name
+def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned) -> None:
+    context, settings = video.codec_context, planned.settings
+    wanted = av.Codec(settings.codec, "w").canonical_name
     if context.codec.canonical_name != wanted:
         raise _invalid(path, "codec", f"its codec is {context.codec.canonical_name} instead of {wanted}")
+    size = tuple(video_side(side, settings.pixel_format) for side in (planned.width, planned.height))
     if (context.width, context.height) != size:
         raise _invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
-    if context.pix_fmt != pixel_format:
-        raise _invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixel_format}")
+    pixels = codec.decoded.get(settings.pixel_format, settings.pixel_format)
+    if not codec.decoder and context.pix_fmt != pixels:
+        raise _invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
     for tag, value in BT709.items():
         if int(getattr(context, tag)) != value:
             raise _invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")
@@ -133,7 +111,7 @@ def _scan(container: InputContainer, video: VideoStream) -> _Scan:
     scan, digest = _Scan([], []), blake3()
     for packet in container.demux(video):
         if packet.size:
-            digest.update(memoryview(packet))
+            add_packet(digest, packet)
             scan.times.append(Fraction(packet.pts or 0) * packet.time_base)
             if packet.is_keyframe:
                 scan.keys.append(scan.times[-1])
@@ -141,13 +119,16 @@ def _scan(container: InputContainer, video: VideoStream) -> _Scan:
     return scan
 
 
-def _check_frames(path: Path, scan: _Scan, frames: int, fps: Fraction, keyframes: Sequence[int]) -> None:
-    if len(scan.times) != frames:
-        raise _invalid(path, "frames", f"it has {len(scan.times)} frames instead of {frames}")
-    for number, time in enumerate(sorted(scan.times)):
-        if time != number / fps:
-            raise _invalid(path, "timestamps", f"frame {number} is shown at {time} s instead of {number / fps} s")
-    found = [time * fps for time in sorted(scan.keys)]
+def _check_frames(path: Path, scan: _Scan, planned: Planned, keyframes: Sequence[int]) -> None:
+    if len(scan.times) != planned.frames:
+        raise _invalid(path, "frames", f"it has {len(scan.times)} frames instead of {planned.frames}")
+    timescale = planned.settings.timescale
+    times = [Fraction(frame_tick(number, planned.fps, timescale), timescale) for number in range(planned.frames)]
+    for number, (time, right) in enumerate(zip(sorted(scan.times), times, strict=True)):
+        if time != right:
+            raise _invalid(path, "timestamps", f"frame {number} is shown at {time} s instead of {right} s")
+    numbers = {time: number for number, time in enumerate(times)}
+    found = [numbers[time] for time in sorted(scan.keys)]
     if found != sorted(keyframes):
         names = ", ".join(map(str, found))
         raise _invalid(path, "keyframes", f"its keyframes are {names} instead of {sorted(keyframes)}")
@@ -181,8 +162,13 @@ def _check_sound(path: Path, sound: SoundFile | None) -> None:
             raise _invalid(path, "sound_packets", "its sound differs from the encoded sound")
 
 
-def _check_boxes(path: Path) -> None:
-    """Check the file's top-level boxes (ISO/IEC 14496-12, 4.2): the index must come before the data."""
+def require_index_first(path: Path) -> None:
+    """Check the top-level boxes (ISO/IEC 14496-12, 4.2) of an MP4 or MOV file: the index must come before the data.
+
+    Raises
+    ------
+    OutputInvalidError
+    """
     order: list[bytes] = []
     try:
         with path.open("rb") as file:

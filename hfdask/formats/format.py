@@ -1,0 +1,144 @@
+"""The contract of a format: what the file or the folder is that people get."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+
+from hfdask.core.model import EncoderSettings
+from hfdask.errors import InvalidConfigError
+from hfdask.formats.codec import Codec
+from hfdask.formats.join import Join, JoinReport
+from hfdask.media.sound_file import Encoding, SoundFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What a plan says of its video, to verify the finished one.
+
+    Attributes
+    ----------
+    frames : int
+        Number of frames.
+    fps : Fraction
+        Frames a second.
+    width, height : int
+        Size of the composition in pixels.
+    starts : tuple of int
+        First frames of the chunks.
+    settings : EncoderSettings
+        The settings of the chunks.
+    """
+
+    frames: int
+    fps: Fraction
+    width: int
+    height: int
+    starts: tuple[int, ...]
+    settings: EncoderSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format(ABC):
+    """A format of outputs.
+
+    Attributes
+    ----------
+    name : str
+        The value of the option ``format``.
+    suffixes : tuple of str
+        Endings of its outputs, in lower case with a dot.
+    codecs : tuple of Codec
+        Its codecs; the first one is the default.
+    sound : Encoding or None
+        How its sound is encoded. None if it has no sound.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    codecs: tuple[Codec, ...]
+    sound: Encoding | None
+
+    @abstractmethod
+    def join(
+        self,
+        output: Path,
+        fps: Fraction,
+        settings: EncoderSettings,
+        metadata: Mapping[str, str],
+        sound: Callable[[], SoundFile] | None = None,
+    ) -> Join:
+        """Return the writer of an output, to which chunks are appended; see `hfdask.formats.join.Join`."""
+
+    @abstractmethod
+    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+        """Check a finished output against its plan, before it is published.
+
+        Parameters
+        ----------
+        path : Path
+            The output.
+        planned : Planned
+            What the plan says.
+        joined : JoinReport
+            What was written.
+        sound : SoundFile, optional
+            The sound that was copied. Without it, the output must have no sound.
+
+        Raises
+        ------
+        OutputInvalidError
+            If something differs. The message says what, and ``details["check"]`` names it.
+        """
+
+    def require_name(self, name: str) -> None:
+        """Check the name of an output.
+
+        Raises
+        ------
+        InvalidConfigError
+        """
+        if PurePosixPath(name).suffix.lower() not in self.suffixes:
+            endings = " or ".join(self.suffixes)
+            raise InvalidConfigError(
+                f"the output's name must end in {endings} for the format {self.name}, not {name!r}", field="output"
+            )
+
+    def settings(
+        self,
+        quality: str,
+        crf: int | None,
+        bitrate: str | None,
+        fps: Fraction,
+        *,
+        codec: str | None = None,
+        alpha: bool | None = None,
+    ) -> EncoderSettings:
+        """Return complete settings of a video's encoder; see `hfdask.formats.table.encoder_settings`."""
+        chosen = self.codec_named(codec)
+        with_alpha = chosen.transparent is not None if alpha is None else alpha
+        return chosen.settings(quality, crf, bitrate, fps, alpha=with_alpha)
+
+    def codec_named(self, name: str | None) -> Codec:
+        """Return a codec of this format by its name, or its default.
+
+        Raises
+        ------
+        InvalidConfigError
+        """
+        found = {codec.name: codec for codec in self.codecs}
+        if name is None:
+            return self.codecs[0]
+        if name not in found:
+            raise InvalidConfigError(
+                f"the codecs of {self.name} are {', '.join(found)}, not {name!r}; choose one, or another format",
+                field="codec",
+            )
+        return found[name]
+
+    def codec_of(self, settings: EncoderSettings) -> Codec:
+        """Return the codec of some settings of this format."""
+        return next(codec for codec in self.codecs if codec.encoder == settings.codec)
