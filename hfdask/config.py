@@ -53,6 +53,7 @@ class PlanOptions(TypedDict, total=False):
     fps: int | str | Fraction | None
     format: str | None
     codec: str | None
+    alpha: bool | None
     quality: Quality
     crf: int | None
     bitrate: str | None
@@ -132,6 +133,8 @@ class RenderConfig(_Options):
         ``mp4``.
     codec : str, optional
         Codec of the video, if the format has several. Default: the first one in docs/formats.md.
+    alpha : bool, optional
+        True to keep the page's alpha, false to draw it on white. Default: true if the format can.
     quality : {"standard", "draft", "high"}
         x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
     crf : int, optional
@@ -185,6 +188,7 @@ class RenderConfig(_Options):
     ] = None
     format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
     codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
+    alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
     quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
     crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
@@ -221,7 +225,11 @@ class RenderConfig(_Options):
     def __post_init__(self) -> None:
         self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
-        self.encoder(rate)
+        if self.encoder(rate).alpha and self.capture == "canvas":
+            raise InvalidConfigError(
+                f"a canvas gives no alpha, which {self.output_format} keeps; use capture='auto', or alpha=False",
+                field="capture",
+            )
         self.ranges(1)
         self._require_size()
         for name in ("load_timeout", "frame_timeout"):
@@ -274,9 +282,21 @@ class RenderConfig(_Options):
             )
         format_named(self.format).require_name(name)
 
+    def require_length(self, frames: int) -> None:
+        """Check the number of frames of a video.
+
+        Raises
+        ------
+        InvalidConfigError
+            If the format cannot have so many.
+        """
+        format_named(self.format, self.codec).require_length(frames)
+
     def encoder(self, fps: Fraction) -> EncoderSettings:
         """Return the settings of the encoder of a video at this rate."""
-        return encoder_settings(self.quality, self.crf, self.bitrate, fps, format=self.format, codec=self.codec)
+        return encoder_settings(
+            self.quality, self.crf, self.bitrate, fps, format=self.format, codec=self.codec, alpha=self.alpha
+        )
 
     @property
     def sizes_chunks(self) -> bool:

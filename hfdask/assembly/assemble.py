@@ -183,14 +183,15 @@ class Assembly:
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
                 self._path = held.enter_context(atomic_file(folder, self._name))
-            sound = self._sound_file if manifest.sound else None
+            encoding = self._format.sound if manifest.sound else None
+            sound = self._sound_file if encoding else None
             self._join = held.enter_context(
                 self._format.join(self._path, manifest.fps.fraction, manifest.encoder, metadata, sound)
             )
             self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="hfdask-store")
             held.callback(self._pool.shutdown, wait=True, cancel_futures=True)
-            if manifest.sound:
-                thread = SoundThread(self._store, manifest, manifest.sound, self._scratch)
+            if manifest.sound and encoding:
+                thread = SoundThread(self._store, manifest, manifest.sound, self._scratch, encoding)
                 self._sound = held.enter_context(thread)
             self._held = held.pop_all()
         return self
@@ -270,6 +271,7 @@ class Assembly:
             *_chunk_messages(self._frames),
             *_seam_warnings(seams, self._strict),
             *sound_warnings(sound),
+            *_opaque_warning(results, manifest),
         ]
         return RenderResult(
             output=output.shown(name),
@@ -454,7 +456,7 @@ def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, location
     size = (manifest.width, manifest.height)
     try:
         data = store.read(name, limit=_PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1])
-        return decode_png(data, size=size)
+        return decode_png(data, alpha=manifest.page.transparent, size=size)
     except (MissingArtifactError, PlanCorruptError, MediaError) as error:
         raise ChunkMismatchError(
             f"{store.url_of(name)} is not the picture at the seam of chunk {result.index}: {error.message}; render it again",
@@ -472,6 +474,16 @@ def _seam_warnings(seams: Sequence[Seam], strict: bool) -> list[str]:
     if texts and strict:
         raise SeamError("; ".join(texts), frames=[seam.frame for seam in unequal])
     return texts
+
+
+def _opaque_warning(results: Sequence[ChunkResult], manifest: Manifest) -> list[str]:
+    """Return a warning if a video with alpha has no transparent pixel."""
+    if not manifest.encoder.alpha or any(result.transparent for result in results):
+        return []
+    return [
+        "every pixel is opaque, so the video needs no alpha: give the page a transparent background, or render with alpha=False, "
+        "which is smaller and faster"
+    ]
 
 
 def _chunk_messages(frames: Sequence[FrameRecord]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hfdask.core.model import Manifest
 from hfdask.core.sound import CEILING, PlannedSound, SoundReport
 from hfdask.errors import RenderCancelledError
+from hfdask.media.sound_file import Encoding
 from hfdask.store import Store, materialised
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ class SoundThread:
         The manifest's.
     folder : Path
         A scratch folder for the encoded file.
+    encoding : Encoding
+        The format's.
     """
 
-    def __init__(self, store: Store, manifest: Manifest, sound: PlannedSound, folder: Path) -> None:
+    def __init__(self, store: Store, manifest: Manifest, sound: PlannedSound, folder: Path, encoding: Encoding) -> None:
         self._store, self._manifest, self._planned, self._folder = store, manifest, sound, folder
+        self._encoding = encoding
         self._left = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="hfdask-sound")
 
@@ -92,7 +96,8 @@ class SoundThread:
         from hfdask.sound.encode import encode_sound  # SciPy takes half a second, and most workers never need it
 
         with materialised(self._store, self._manifest.objects, [self._planned]) as files:
-            return encode_sound(files[self._planned.sha256], self._planned, self._folder, going=self._going)
+            mix = files[self._planned.sha256]
+            return encode_sound(mix, self._planned, self._folder, self._encoding, self._going)
 
     def _going(self) -> None:
         if self._left.is_set():

@@ -77,7 +77,7 @@ class _Camera:
         sought = time.perf_counter()
         taken = moved or not (self._tests and self._settled) or await self._damaged()
         png = await self._changed_picture() if taken else None
-        captured = None if png is None else PngPicture(png)
+        captured = None if png is None else PngPicture(png, alpha=self._session.settings.transparent)
         return Frame(frame, captured, time.perf_counter() - began, decoded - began, sought - decoded, taken)
 
     async def _changed_picture(self) -> bytes | None:

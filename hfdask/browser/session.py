@@ -78,6 +78,9 @@ _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.
 # The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
 _NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
 
+# The colour behind a transparent page.
+_NOTHING = {"r": 0, "g": 0, "b": 0, "a": 0}
+
 
 T = TypeVar("T")
 
@@ -698,6 +701,8 @@ async def _open(
     session = PageSession(chromium, page, cdp, settings, fps, site, network, in_profile=context is None)
     await cdp.send("Network.enable")
     await _pretend_network(cdp)
+    if settings.transparent:
+        await cdp.send("Emulation.setDefaultBackgroundColorOverride", {"color": _NOTHING})
     await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
     if network is not None:
         network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])

@@ -215,13 +215,19 @@ class EncoderSettings(Value, frozen=True):
     timescale: Annotated[int, Meta(ge=1, lt=2**31)]
     container: EncoderName
 
+    @property
+    def alpha(self) -> bool:
+        """True if the video keeps the alpha of its pictures."""
+        return self.pixel_format.startswith(("yuva", "rgba"))
+
 
 class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
     ``width`` and ``height`` are the composition's, at which the page is laid out. It is drawn ``scale`` times as large.
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
-    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id.
+    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. Without a
+    background of its own, a page is white, or ``transparent``.
     """
 
     width: Side
@@ -235,6 +241,7 @@ class PageSettings(Value, frozen=True):
     gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
     durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = msgspec.field(default_factory=dict)
     scale: Scale = UNSCALED
+    transparent: bool = False
 
     def __post_init__(self) -> None:
         scale = self.scale.fraction
@@ -672,6 +679,8 @@ class ChunkResult(Value, frozen=True):
         encoded it. Playwright's driver, and threads that decode source videos, are left out.
     uploaded : int
         Bytes of its files: video, frame record and pictures at the seams.
+    transparent : bool
+        True if a pixel of its pictures is not opaque; false if its format has no alpha.
     frames : int
         Number of frames.
     """
@@ -703,6 +712,7 @@ class ChunkResult(Value, frozen=True):
     seconds: Seconds = 0.0
     cpu_seconds: Seconds = 0.0
     uploaded: Size = 0
+    transparent: bool = False
 
     def __post_init__(self) -> None:
         if self.end <= self.start:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
@@ -65,7 +66,7 @@ class Codec:
     with_crf : mapping of str to str
         Options that the encoder needs besides a rate factor.
     tag : str
-        The codec's name in MP4 and MOV files; empty for FFmpeg's choice.
+        The codec's name in chunks and outputs of MP4 or MOV; empty for FFmpeg's choice.
     clock : int, optional
         Ticks a second, if the container has the same for all videos. Frames begin at the nearest tick then.
     intra : bool
@@ -76,6 +77,8 @@ class Codec:
         FFmpeg's decoder that shows the alpha; empty for the usual one.
     decoded : mapping of str to str
         Pixel formats that decoders give, if they differ from the encoder's.
+    opening : callable
+        Returns a context in which the encoder is opened.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Codec:
     repeater: Callable[[VideoCodecContext], Repeater] | None = None
     decoder: str = ""
     decoded: Mapping[str, str] = field(default_factory=dict)
+    opening: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def settings(
         self, quality: str, crf: int | None, bitrate: str | None, fps: Fraction, *, alpha: bool = False

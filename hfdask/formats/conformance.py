@@ -9,7 +9,7 @@ Here they are only compared by their digest.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +29,8 @@ from hfdask.media.picture import video_side
 from hfdask.media.sound_file import SoundFile
 
 DURATION_TOLERANCE = Fraction(1, 1000)
+SKIPPED = Fraction(1, 50)
+"""Seconds of a packet of Opus, of which players may skip all but the first sample."""
 
 BT709 = {
     "color_range": int(ColorRange.MPEG),
@@ -68,7 +70,7 @@ def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound
                 raise _invalid(path, "streams", f"it has {len(container.streams.video)} video tracks")
             video = container.streams.video[0]
             _check_stream(path, video, codec, planned)
-            _check_rates(path, container, video, planned.frames, planned.fps)
+            _check_rates(path, container, video, planned, sound)
             scan = _scan(container, video)
             _check_frames(path, scan, planned, joined.keyframes)
             if scan.digest != joined.digest:
@@ -94,16 +96,23 @@ def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned
             raise _invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")
 
 
-def _check_rates(path: Path, container: InputContainer, video: VideoStream, frames: int, fps: Fraction) -> None:
+def _check_rates(
+    path: Path, container: InputContainer, video: VideoStream, planned: Planned, sound: SoundFile | None
+) -> None:
+    frames, fps = planned.frames, planned.fps
     for name in ("average_rate", "base_rate", "guessed_rate"):
         if getattr(video, name) != fps:
             raise _invalid(path, "rate", f"its {name} is {getattr(video, name)} instead of {fps}")
     if video.start_time != 0 or container.start_time != 0:
         raise _invalid(path, "start", f"it starts at {video.start_time} ticks instead of 0")
-    track = Fraction(video.duration or 0) * (video.time_base or 0)
-    whole = Fraction(container.duration or 0, av.time_base)
-    for seconds in (track, whole):
-        if abs(seconds - frames / fps) > DURATION_TOLERANCE:
+    lengths = [Fraction(container.duration or 0, av.time_base)]
+    more = DURATION_TOLERANCE
+    if video.duration is not None:
+        lengths.append(Fraction(video.duration) * (video.time_base or 0))
+    elif sound is not None:  # a container without lengths of tracks counts what players skip at the end of the sound
+        more += SKIPPED
+    for seconds in lengths:
+        if not -DURATION_TOLERANCE <= seconds - frames / fps <= more:
             raise _invalid(path, "duration", f"it lasts {float(seconds):.6f} s instead of {float(frames / fps):.6f} s")
 
 
@@ -147,19 +156,32 @@ def _check_sound(path: Path, sound: SoundFile | None) -> None:
         layout = (context.codec.canonical_name, context.sample_rate, context.layout.name)
         if layout != (sound.codec, SAMPLE_RATE, "stereo"):
             raise _invalid(path, "sound_format", f"its sound is {layout}")
-        clock = stream.time_base or 0
-        begin, length = (round((ticks or 0) * clock * SAMPLE_RATE) for ticks in (stream.start_time, stream.duration))
+        clock = stream.time_base or Fraction(0)
+        begin = round((stream.start_time or 0) * clock * SAMPLE_RATE)
+        # Some containers have no lengths of tracks.
+        length = sound.samples if stream.duration is None else round(stream.duration * clock * SAMPLE_RATE)
         if (begin, length) != (0, sound.samples):
             raise _invalid(path, "sound_length", f"its sound is {length} samples from {begin} on, not {sound.samples}")
         digest, position = blake3(), -sound.priming
+        sizes = _packet_lengths(sound)
         for packet in container.demux(stream):
             if packet.size:
-                if packet.pts is None or round(packet.pts * clock * SAMPLE_RATE) != position:
+                # In a container with a coarse clock, at the nearest tick.
+                if packet.pts is None or abs(packet.pts * clock - Fraction(position, SAMPLE_RATE)) >= clock:
                     raise _invalid(path, "sound_times", f"a packet is not at its sample {position}")
                 digest.update(memoryview(packet))
-                position += round((packet.duration or 0) * clock * SAMPLE_RATE)
+                position += next(sizes, 0)
         if digest.hexdigest() != sound.digest or position < sound.samples:
             raise _invalid(path, "sound_packets", "its sound differs from the encoded sound")
+
+
+def _packet_lengths(sound: SoundFile) -> Iterator[int]:
+    """Yield the samples of each packet of an encoded sound."""
+    with av.open(str(sound.path)) as container:
+        stream = container.streams.audio[0]
+        for packet in container.demux(stream):
+            if packet.size:
+                yield round((packet.duration or 0) * packet.time_base * SAMPLE_RATE)
 
 
 def require_index_first(path: Path) -> None:

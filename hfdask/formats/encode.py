@@ -25,7 +25,7 @@ from hfdask.formats.codec import Repeater
 from hfdask.formats.mux import muxer_options
 from hfdask.formats.table import codec_of
 from hfdask.media.captured import Picture
-from hfdask.media.picture import YuvConverter, tag_bt709, video_side
+from hfdask.media.picture import Converter, video_side
 
 MAX_SIDE = 16_384
 
@@ -53,6 +53,8 @@ class ChunkEncoder:
     ----------
     sizes : list of int
         Bytes of the packets that are in the file so far, in the order of the frames.
+    transparent : bool
+        True if a picture has a pixel that is not opaque, and its alpha is kept.
 
     Raises
     ------
@@ -68,7 +70,7 @@ class ChunkEncoder:
         self.path = path
         self.width, self.height, self.frames = width, height, frames
         self._time_base = 1 / fps
-        self._converter = YuvConverter()
+        self._converter = Converter(settings.pixel_format)
         self._sent = 0
         self._last: str | None = None
         # Pictures that are sent but not yet in the file, in order: True for a repeated one.
@@ -78,8 +80,9 @@ class ChunkEncoder:
         self._converted: av.VideoFrame | None = None
         self._before = b""
         self.sizes: list[int] = []
+        self.transparent = False
         self._done = False
-        self._codec = codec_of(settings)
+        self._codec, self._alpha = codec_of(settings), settings.alpha
         options = muxer_options(settings.container, settings.timescale)
         self._container = av.open(str(path), "w", format=settings.container, options=options)
         try:
@@ -112,8 +115,9 @@ class ChunkEncoder:
         context.max_b_frames = 0
         if self._codec.tag:
             context.codec_tag = self._codec.tag
-        tag_bt709(context)
-        context.open()
+        self._converter.tag(context)
+        with self._codec.opening():
+            context.open()
         return stream
 
     def encode(self, picture: Picture) -> str:
@@ -151,9 +155,10 @@ class ChunkEncoder:
             converted = self._converter.convert(frame)
         except (av.FFmpegError, ValueError) as error:
             raise self._failed("converted", error) from error
-        tag_bt709(converted)
+        self._converter.tag(converted)
         self._send(converted)
         self._last = digest
+        self.transparent = self.transparent or (self._alpha and picture.transparent)
         if self._repeater is None:
             self._converted = converted
         return digest

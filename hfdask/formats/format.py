@@ -55,12 +55,15 @@ class Format(ABC):
         Its codecs; the first one is the default.
     sound : Encoding or None
         How its sound is encoded. None if it has no sound.
+    max_frames : int, optional
+        Frames of its longest output.
     """
 
     name: str
     suffixes: tuple[str, ...]
     codecs: tuple[Codec, ...]
     sound: Encoding | None
+    max_frames: int | None = None
 
     @abstractmethod
     def join(
@@ -93,6 +96,20 @@ class Format(ABC):
         OutputInvalidError
             If something differs. The message says what, and ``details["check"]`` names it.
         """
+
+    def require_length(self, frames: int) -> None:
+        """Check the number of frames, as soon as it is known.
+
+        Raises
+        ------
+        InvalidConfigError
+        """
+        if self.max_frames is not None and frames > self.max_frames:
+            raise InvalidConfigError(
+                f"{frames} frames are more than the {self.max_frames} of the format {self.name}; choose another format, or fewer "
+                "frames a second",
+                field="format",
+            )
 
     def require_name(self, name: str) -> None:
         """Check the name of an output.

@@ -297,7 +297,8 @@ class FileJoin(Join):
             sound = self._sound() if self._sound is not None else None
             with av.open(str(chunk.path)) as source:
                 # Without `opaque`, PyAV would look for an encoder of the decoder's name, which not all decoders have.
-                self._stream = self._container.add_stream_from_template(source.streams.video[0], opaque=True)
+                video = source.streams.video[0]
+                self._stream = self._container.add_stream_from_template(video, opaque=True)
                 self._stream.time_base = Fraction(1, self.settings.timescale)
                 if self.codec.tag:
                     self._stream.codec_context.codec_tag = self.codec.tag

@@ -8,9 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from hfdask.core.model import EncoderSettings
+from hfdask.formats.av1 import AV1
 from hfdask.formats.conformance import require_index_first, verify
 from hfdask.formats.format import Format, Planned
 from hfdask.formats.h264 import H264
+from hfdask.formats.h265 import H265
 from hfdask.formats.join import FileJoin, JoinReport
 from hfdask.formats.mux import muxer_options
 from hfdask.media.sound_file import AAC, SoundFile, movie_timescale
@@ -40,4 +42,4 @@ class QuickTime(Format):
         verify(path, self.codec_of(planned.settings), planned, joined, sound)
 
 
-MP4 = QuickTime(name="mp4", suffixes=(".mp4",), codecs=(H264,), sound=AAC, muxer="mp4")
+MP4 = QuickTime(name="mp4", suffixes=(".mp4",), codecs=(H264, H265, AV1), sound=AAC, muxer="mp4")

@@ -11,9 +11,12 @@ from hfdask.core.model import EncoderSettings
 from hfdask.errors import InvalidConfigError, PlanCorruptError
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format
+from hfdask.formats.mov import MOV
 from hfdask.formats.mp4 import MP4
+from hfdask.formats.png_sequence import PNG_SEQUENCE
+from hfdask.formats.webm import WEBM
 
-FORMATS: Mapping[str, Format] = {each.name: each for each in (MP4,)}
+FORMATS: Mapping[str, Format] = {each.name: each for each in (MP4, WEBM, MOV, PNG_SEQUENCE)}
 """All formats by name. The first one is the default."""
 
 CODECS: Mapping[str, Codec] = {codec.name: codec for format in FORMATS.values() for codec in format.codecs}

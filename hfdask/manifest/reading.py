@@ -98,6 +98,10 @@ def require_consistent(manifest: Manifest, where: str) -> None:
         known_settings(manifest.format, manifest.encoder, fps),
         f"{manifest.encoder.codec} in {manifest.format} has settings that no option makes",
     )
+    require(
+        page.transparent == manifest.encoder.alpha, "its page is transparent and its encoder is not, or the reverse"
+    )
+    require(not (page.transparent and page.capture_mode == "canvas"), "a canvas gives no alpha")
     paths = {artifact.path for artifact in manifest.artifacts}
     require(len(paths) == len(manifest.artifacts), "two artifacts have the same path")
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")

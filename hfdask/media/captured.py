@@ -24,7 +24,7 @@ class Picture(ABC):
     @property
     @abstractmethod
     def frame(self) -> av.VideoFrame:
-        """The pixels, of format ``rgb24``."""
+        """The pixels, of format ``rgb24``, or ``rgba`` if the picture has alpha."""
 
     @property
     @abstractmethod
@@ -38,8 +38,13 @@ class Picture(ABC):
 
     @property
     def pixels(self) -> Pixels:
-        """The pixels as an array of uint8, shape (height, width, 3)."""
+        """The pixels as an array of uint8, shape (height, width, 3), or (height, width, 4) with alpha."""
         return np.asarray(self.frame.to_ndarray(), dtype=np.uint8)
+
+    @property
+    def transparent(self) -> bool:
+        """True if a pixel is not opaque."""
+        return self.frame.format.name == "rgba" and bool((self.pixels[..., 3] < 255).any())
 
     def keep(self) -> Picture:
         """Return this picture, independent of the page that it was taken of."""
@@ -49,14 +54,22 @@ class Picture(ABC):
 class PngPicture(Picture):
     """A picture that the browser gave as a PNG.
 
+    Parameters
+    ----------
+    png : bytes
+        The file.
+    alpha : bool
+        True to keep its alpha. Colours are those of the page, not multiplied with it.
+
     Raises
     ------
     MediaError
         From ``frame`` and ``digest``, if the PNG is broken.
     """
 
-    def __init__(self, png: bytes) -> None:
+    def __init__(self, png: bytes, *, alpha: bool = False) -> None:
         self._png = png
+        self._alpha = alpha
 
     @property
     def png(self) -> bytes:
@@ -66,7 +79,7 @@ class PngPicture(Picture):
     @cached_property
     def frame(self) -> av.VideoFrame:
         """The decoded pixels."""
-        return decode_frame(self._png)
+        return decode_frame(self._png, alpha=self._alpha)
 
 
 class PixelPicture(Picture):

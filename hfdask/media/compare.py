@@ -23,7 +23,7 @@ from av.video.reformatter import VideoReformatter
 
 from hfdask.core.forks import worked
 from hfdask.errors import MediaError
-from hfdask.media.picture import BITEXACT, YuvConverter, decode_frame
+from hfdask.media.picture import BITEXACT, Converter, decode_frame
 
 Source: TypeAlias = str | os.PathLike[str]
 
@@ -123,7 +123,7 @@ class _Meter:
     def __init__(self, a: av.VideoFrame, b: av.VideoFrame) -> None:
         formats = {_planes(a), _planes(b)}
         self.pixel_format = formats.pop() if len(formats) == 1 else "yuv420p"
-        self._scaler, self._converter = VideoReformatter(), YuvConverter()
+        self._scaler, self._converter = VideoReformatter(), Converter()
         first, second = self._convert(a), self._convert(b)
         self._size = (first.width, first.height)
         if self._size != (second.width, second.height):

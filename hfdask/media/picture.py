@@ -29,6 +29,8 @@ from blake3 import blake3
 
 from hfdask.errors import MediaError
 
+_RGB = 0  # AVCOL_SPC_RGB, which PyAV does not name
+
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 DIGEST_BYTES = 16
@@ -215,24 +217,33 @@ def video_side(size: int, pixel_format: str) -> int:
     return padded(size) if "420" in pixel_format else size
 
 
-class YuvConverter:
-    """Convert RGB pictures to limited-range BT.709 ``yuv420p``, the same on every CPU.
+class Converter:
+    """Convert pictures to a video's pixel format, the same on every CPU: YUV is limited-range BT.709, RGB stays sRGB.
 
     One object serves one size at a time and keeps swscale's tables between pictures. Odd sides grow by one
     pixel that repeats the last column or row: a black one would darken the edge's chroma, which two pixels
     share.
+
+    Parameters
+    ----------
+    pixel_format : str
+        FFmpeg's name of the format.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pixel_format: str = "yuv420p") -> None:
+        self._format = pixel_format
         self._scaler = VideoReformatter()
 
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Convert an ``rgb24`` frame; the result is a new frame with even sides and BT.709 tags."""
-        if frame.width % 2 or frame.height % 2:
-            frame = _grow(frame)
+        """Convert a frame of format ``rgb24`` or ``rgba``. If nothing has to be converted, it is returned itself."""
+        if frame.format.name == self._format:
+            return frame
+        size = tuple(video_side(side, self._format) for side in (frame.width, frame.height))
+        if size != (frame.width, frame.height):
+            frame = _grow(frame, *size)
         return self._scaler.reformat(
             frame,
-            format="yuv420p",
+            format=self._format,
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
@@ -240,16 +251,17 @@ class YuvConverter:
             threads=1,
         )
 
+    def tag(self, target: Any) -> None:
+        """Mark a frame or codec context with the colours of the pictures."""
+        rgb = self._format.startswith("rgb")
+        target.color_range = int(ColorRange.JPEG if rgb else ColorRange.MPEG)
+        target.color_primaries = int(ColorPrimaries.BT709)
+        target.color_trc = int(ColorTrc.IEC61966_2_1 if rgb else ColorTrc.BT709)
+        target.colorspace = _RGB if rgb else int(Colorspace.ITU709)
 
-def tag_bt709(target: Any) -> None:
-    """Mark a frame or codec context as limited-range BT.709."""
-    target.color_range = int(ColorRange.MPEG)
-    target.color_primaries = int(ColorPrimaries.BT709)
-    target.color_trc = int(ColorTrc.BT709)
-    target.colorspace = int(Colorspace.ITU709)
 
-
-def _grow(frame: av.VideoFrame) -> av.VideoFrame:
+def _grow(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     pixels = np.asarray(frame.to_ndarray(), dtype=np.uint8)
-    edges = ((0, frame.height % 2), (0, frame.width % 2), (0, 0))
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(np.pad(pixels, edges, mode="edge")), format="rgb24")
+    edges = ((0, height - frame.height), (0, width - frame.width), (0, 0))
+    grown = np.ascontiguousarray(np.pad(pixels, edges, mode="edge"))
+    return av.VideoFrame.from_ndarray(grown, format=frame.format.name)

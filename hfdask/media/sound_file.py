@@ -40,6 +40,15 @@ class Encoding:
 AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
 """AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 
+OPUS = Encoding("libopus", "ogg", "ogg", 128_000)
+"""Opus for WebM, in a file that says how many samples at its end are skipped."""
+
+PCM = Encoding("pcm_s24le", "mov", "mov")
+"""Samples as they are, in 24 bits, for MOV."""
+
+WAV = Encoding("pcm_s24le", "wav", "wav")
+"""Samples as they are, in 24 bits, in a file beside pictures."""
+
 
 @dataclass(frozen=True, slots=True)
 class SoundFile:

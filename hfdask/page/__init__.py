@@ -137,6 +137,7 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
         "fps": fps.as_integer_ratio(),
         "variables": page.variables,
         "fragment": page.fragment,
+        "transparent": page.transparent,
         "durations": page.durations,
         "hosted": page.capture_mode == "canvas",
         "names": _names(),

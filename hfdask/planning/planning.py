@@ -204,6 +204,7 @@ def seal(
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
             scale=_assumed_scale(options, width, height),
+            transparent=options.encoder(fps).alpha,
         )
         try:
             probed = browser_thread().run(
@@ -213,6 +214,7 @@ def seal(
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
+    options.require_length(probed.frames)
     mixer = Mixer(store, snapshot, environment)
     with clock("freeze"):
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])

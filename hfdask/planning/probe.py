@@ -190,7 +190,9 @@ async def _way(
         return "canvas", []
     if options.capture != "auto" or not _may_choose(page, seen, fps):
         return page.capture_mode, []
-    if seen.unfit:
+    if page.transparent:
+        why = "it gives no alpha"
+    elif seen.unfit:
         why = f"a canvas would draw {seen.unfit[0]} wrong"
     elif any(medium.tag == "video" for medium in seen.media):
         why = "it has videos"
@@ -324,7 +326,7 @@ async def _look(
 def _may_be_canvas(report: Report, fps: Fraction, visits: tuple[int, ...], options: RenderConfig) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
     long = bool(visits) and frame_count(report.duration, fps) >= LEAST_MOVING
-    return options.capture == "canvas" or (options.capture == "auto" and long)
+    return options.capture == "canvas" or (options.capture == "auto" and long and not options.encoder(fps).alpha)
 
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:

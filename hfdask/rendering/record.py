@@ -87,6 +87,7 @@ def _result_of(
         browser_bytes=work.browser_bytes,
         cpu_seconds=round(work.cpu_seconds, 4),
         uploaded=work.uploaded,
+        transparent=work.transparent,
     )
 
 

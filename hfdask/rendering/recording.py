@@ -29,6 +29,8 @@ class Recording:
         Messages of the page.
     before, last : Picture or None
         The frame before the chunk, and the last picture.
+    transparent : bool
+        True if a pixel is not opaque.
     warm : bool
         True if the browser was warm.
     browser_bytes : int
@@ -51,6 +53,7 @@ class Recording:
     messages: list[str] = field(default_factory=list)
     before: Picture | None = None
     last: Picture | None = None
+    transparent: bool = False
     warm: bool = False
     browser_bytes: int = 0
     cpu_seconds: float = 0.0

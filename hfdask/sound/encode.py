@@ -143,7 +143,9 @@ def _mix(path: Path, planned: PlannedSound, gain: float, going: Callable[[], Non
 
 
 def _encode(blocks: Iterator[Block], samples: int, output: Path, encoding: Encoding) -> SoundFile:
-    options = {"fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
+    options = {"fflags": "+bitexact"}
+    if encoding.container in ("mp4", "mov"):
+        options["movie_timescale"] = str(SAMPLE_RATE)
     digest, priming = blake3(), 0
     try:
         with av.open(str(output), "w", format=encoding.container, options=options) as container:

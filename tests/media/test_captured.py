@@ -9,7 +9,7 @@ from media_samples import NTSC, picture, png
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import Picture, PixelPicture, PngPicture
-from hfdask.media.picture import Pixels, YuvConverter, decode_png, frame_digest
+from hfdask.media.picture import Converter, Pixels, decode_png, frame_digest
 
 SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
 
@@ -29,7 +29,7 @@ def test_equal_pixels_have_equal_digests_and_equal_video_in_both_forms(width, he
     decoded, shared = PngPicture(png(pixels)), PixelPicture(in_memory(pixels))
     assert shared.digest == decoded.digest == frame_digest(pixels)
     assert (shared.pixels == pixels).all()
-    converted = [YuvConverter().convert(each.frame).to_ndarray() for each in (decoded, shared)]
+    converted = [Converter().convert(each.frame).to_ndarray() for each in (decoded, shared)]
     assert (converted[0] == converted[1]).all()
     assert (decode_png(shared.png, size=(width, height)) == pixels).all()
 

@@ -16,7 +16,7 @@ from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
 from hfdask.media.h264_skip import SkipWriter, split_units
-from hfdask.media.picture import YuvConverter, psnr
+from hfdask.media.picture import Converter, psnr
 
 FPS = Fraction(30)
 
@@ -47,7 +47,7 @@ def decode(path) -> list[np.ndarray]:
 
 
 def source(number: int, width: int, height: int) -> np.ndarray:
-    return YuvConverter().convert(noise(number, width, height).frame).to_ndarray()
+    return Converter().convert(noise(number, width, height).frame).to_ndarray()
 
 
 @pytest.mark.parametrize("quality", ["draft", "standard", "high"])

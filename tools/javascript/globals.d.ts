@@ -6,6 +6,7 @@ declare const config: {
   fps: [numerator: number, denominator: number];
   variables: Record<string, unknown>;
   fragment: boolean;
+  transparent: boolean;
   durations: Record<string, number>;
   hosted: boolean;
   names: string[];

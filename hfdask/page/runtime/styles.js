@@ -11,13 +11,14 @@ const BASE =
   "html,body,*{text-rendering:geometricPrecision}" +
   ":is(video,audio)::-webkit-media-controls{display:none!important}";
 // A document without <html>, <head> and <body> tags is a fragment, and gets a page around it (docs/compositions.md, 1.3).
-const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{background:#000;font-family:Inter,sans-serif}";
+const FRAGMENT = "*{box-sizing:border-box;margin:0;padding:0}html,body{font-family:Inter,sans-serif}";
+const BLACK = "html,body{background:#000}";
 
 function addBaseStyle() {
   const parent = document.head ?? (document.body ? document.documentElement : null);
   if (!parent) return false;
   const style = document.createElement("style");
-  style.textContent = config.fragment && isTop ? BASE + FRAGMENT : BASE;
+  style.textContent = config.fragment && isTop ? BASE + FRAGMENT + (config.transparent ? "" : BLACK) : BASE;
   parent.prepend(style);
   return true;
 }

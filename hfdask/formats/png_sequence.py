@@ -1,0 +1,108 @@
+"""A sequence of PNG files in a ZIP file, with the sound beside them: every pixel as it was captured."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+from blake3 import blake3
+
+from hfdask.core.model import EncoderSettings
+from hfdask.errors import OutputInvalidError
+from hfdask.formats.codec import Codec
+from hfdask.formats.format import Format, Planned
+from hfdask.formats.join import ChunkSource, Join, JoinReport
+from hfdask.formats.png import PNG
+from hfdask.media.sound_file import WAV, SoundFile
+
+SOUND = "sound.wav"
+
+
+def frame_name(number: int) -> str:
+    """Return the name of a frame's file, given the number of the frame from 0."""
+    return f"frame_{number + 1:06d}.png"
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)  # with the earliest date that there is, so that the bytes are the same every time
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+class _Pictures(Join):
+    """Write the packets of chunks, each of which is a PNG file, to a ZIP file."""
+
+    def __init__(
+        self,
+        output: Path,
+        fps: Fraction,
+        codec: Codec,
+        settings: EncoderSettings,
+        sound: Callable[[], SoundFile] | None,
+    ) -> None:
+        super().__init__(output, fps, codec, settings)
+        self._sound = sound
+        with self.writing():
+            self._archive = zipfile.ZipFile(output, "w", zipfile.ZIP_STORED)
+
+    def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
+        for number, packet in enumerate(packets, start=chunk.start):
+            self._archive.writestr(_entry(frame_name(number)), bytes(packet))
+
+    def _close(self) -> int:
+        if self._sound is not None:
+            self._archive.writestr(_entry(SOUND), self._sound().path.read_bytes())
+        self._archive.close()
+        return self.output.stat().st_size
+
+    def _abandon(self) -> None:
+        with suppress(OSError):
+            self._archive.close()
+        self.output.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PngSequence(Format):
+    """Files ``frame_000001.png`` and so on, and ``sound.wav`` if there is sound."""
+
+    def join(
+        self,
+        output: Path,
+        fps: Fraction,
+        settings: EncoderSettings,
+        metadata: Mapping[str, str],
+        sound: Callable[[], SoundFile] | None = None,
+    ) -> Join:
+        return _Pictures(output, fps, self.codec_of(settings), settings, sound)
+
+    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+        def require(condition: bool, check: str, what: str) -> None:
+            if not condition:
+                raise OutputInvalidError(
+                    f"{path.name} is not the planned sequence: {what}", check=check, path=str(path)
+                )
+
+        names = [frame_name(number) for number in range(planned.frames)]
+        digest = blake3()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                found = archive.namelist()
+                require(found == [*names, *([SOUND] if sound else [])], "frames", f"it has {len(found)} files")
+                for name in names:
+                    digest.update(archive.read(name))
+                heard = archive.read(SOUND) if sound else b""
+        except (OSError, zipfile.BadZipFile) as error:
+            raise OutputInvalidError(f"{path.name} cannot be read: {error}", check="file", path=str(path)) from error
+        require(digest.hexdigest() == joined.digest, "packets", "its pictures differ from the chunks' pictures")
+        require(
+            not sound or heard == sound.path.read_bytes(), "sound_packets", "its sound differs from the encoded sound"
+        )
+
+
+PNG_SEQUENCE = PngSequence(name="png", suffixes=(".zip",), codecs=(PNG,), sound=WAV, max_frames=999_999)

@@ -1,0 +1,25 @@
+"""VP9 by libvpx, with and without alpha. The alpha is a second stream of pictures, beside each packet."""
+
+from __future__ import annotations
+
+from hfdask.formats.codec import Codec
+
+
+def _options(speed: str) -> dict[str, str]:
+    # Hidden pictures (`auto-alt-ref`) would not be in step with those of the alpha.
+    return {"deadline": "good", "cpu-used": speed, "auto-alt-ref": "0", "lag-in-frames": "0", "row-mt": "0"}
+
+
+VP9 = Codec(
+    name="vp9",
+    encoder="libvpx-vp9",
+    container="webm",
+    opaque="yuv420p",
+    transparent="yuva420p",
+    qualities={"draft": ("8", 40), "standard": ("4", 25), "high": ("2", 20)},
+    options=_options,
+    max_crf=63,
+    with_crf={"b": "0"},
+    clock=1000,
+    decoder="libvpx-vp9",
+)
