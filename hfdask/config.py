@@ -6,14 +6,14 @@ import math
 import os
 import reprlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 
-from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
+from hfdask.core.fields import MAX_DEPTH, MAX_LOOP, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.core.model import EncoderSettings
 from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
@@ -54,6 +54,7 @@ class PlanOptions(TypedDict, total=False):
     format: str | None
     codec: str | None
     alpha: bool | None
+    loop: int
     quality: Quality
     crf: int | None
     bitrate: str | None
@@ -135,6 +136,8 @@ class RenderConfig(_Options):
         Codec of the video, if the format has several. Default: the first one in docs/formats.md.
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
+    loop : int
+        Times that an animation (GIF, WebP) is shown, up to 65,535; 0 for ever.
     quality : {"standard", "draft", "high"}
         x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
     crf : int, optional
@@ -189,6 +192,7 @@ class RenderConfig(_Options):
     format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
     codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
+    loop: Annotated[int, Help("Times that an animation is shown; 0 for ever.", "N")] = 0
     quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
     crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
@@ -232,6 +236,7 @@ class RenderConfig(_Options):
             )
         self.ranges(1)
         self._require_size()
+        self._require_loop()
         for name in ("load_timeout", "frame_timeout"):
             seconds = getattr(self, name)
             if not 0 < seconds <= 3600:
@@ -252,6 +257,12 @@ class RenderConfig(_Options):
             if self.resolution is not None:
                 raise InvalidConfigError("give either resolution or scale, not both", field="scale")
 
+    def _require_loop(self) -> None:
+        if not 0 <= self.loop <= MAX_LOOP:
+            raise InvalidConfigError(f"loop must be a whole number from 0 to {MAX_LOOP}, not {self.loop}", field="loop")
+        if self.loop and self.format is not None and not format_named(self.format).loops:
+            raise InvalidConfigError(f"the format {self.format} has no loop count; leave out loop", field="loop")
+
     def scale_for(self, width: int, height: int) -> Fraction:
         """Return the exact scale of a composition of this size in pixels.
 
@@ -261,6 +272,26 @@ class RenderConfig(_Options):
             If ``resolution`` or ``scale`` does not fit it.
         """
         return scale_of(width, height, self.resolution, self.scale)
+
+    def capped(self, fps: Fraction) -> tuple[Fraction, list[str]]:
+        """Return the rate that the format allows in place of this one, with a warning if it is another."""
+        chosen = format_named(self.format, self.codec)
+        if chosen.max_fps is None or fps <= chosen.max_fps:
+            return fps, []
+        told = f"{chosen.name} has at most {chosen.max_fps} frames a second, so the video has {chosen.max_fps} instead of {fps}"
+        return Fraction(chosen.max_fps), [told]
+
+    def in_segments(self, fps: Fraction) -> RenderConfig:
+        """Return these options with the length of chunks that the format wants, unless they give one."""
+        seconds = format_named(self.format, self.codec).segment
+        if seconds is None or self.sizes_chunks:
+            return self
+        return replace(self, chunk_size=round(seconds * fps))
+
+    @property
+    def has_sound(self) -> bool:
+        """True if the format can have sound."""
+        return format_named(self.format, self.codec).sound is not None
 
     @property
     def output_format(self) -> str:

@@ -7,7 +7,6 @@ but the last step runs while later chunks are still being rendered.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +17,7 @@ import msgspec
 
 from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
+from hfdask.assembly.publishing import publish
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.frame_table import packed
@@ -172,7 +172,7 @@ class Assembly:
             self._store = self.location.store()
             self.manifest = read_manifest(self._store, plan_hash)
             require_sealed(self.manifest, self._store.url)
-        self._format = FORMATS[self.manifest.format]
+        self._format = FORMATS[self.manifest.format].looping(self.manifest.loop).named(self._name)
         self._format.require_name(self._name)
 
     def __enter__(self) -> Assembly:
@@ -252,14 +252,15 @@ class Assembly:
             results = _in_order(self._results.values(), manifest)
             seams = [self._seams[after.index] for after in results[1:]]
             with disk_full_at(self._path):
-                self._verify(self._join.finish())
+                joined = self._join.finish()
+                self._verify(joined)
             size = self._path.stat().st_size
             self._require_going()
             if self._certificate:
                 record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
                 output.put(name + SUFFIX, record)
             try:
-                output.put(name, self._path) if not output.local else os.replace(self._path, output.path + "/" + name)
+                publish(output, name, self._path, joined.beside, self._format)
             except BaseException:
                 if self._certificate:
                     with suppress(HfdaskError):  # of a failing store: the first error says more

@@ -35,6 +35,7 @@ from hfdask.core.fields import (
     HeaderName,
     HeaderValue,
     Line,
+    Loop,
     Method,
     Moment,
     Path,
@@ -414,6 +415,8 @@ class Manifest(Value, frozen=True):
         Ranges of the frames.
     format : str
         Format of the output, see `hfdask.formats`.
+    loop : int
+        Times that an animation is shown, 0 for ever.
     encoder : EncoderSettings
         All settings that affect the encoder's bytes.
     page : PageSettings
@@ -465,6 +468,7 @@ class Manifest(Value, frozen=True):
     only_heard: Annotated[tuple[SoundSource, ...], Meta(max_length=MAX_FILES)]
     sound: PlannedSound | None
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
+    loop: Loop = 0
 
     def chunk(self, index: int) -> ChunkRange:
         """Return the chunk of this number, from 0.

@@ -220,7 +220,9 @@ def seal(
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
         videos = tuple(_video(each, artifacts, probed, snapshot) for each in probed.videos)
     heard = _heard(artifacts, probed)
-    sound = _mixed(probed, heard, mixer, clock)
+    sound = _mixed(probed, heard, mixer, clock) if options.has_sound else None
+    silent = probed.sounding is not None and not options.has_sound
+    left_out = [f"{options.output_format} has no sound, so the composition's sound is left out"] if silent else []
     with clock("freeze"):
         manifest = Manifest(
             protocol=PROTOCOL,
@@ -232,6 +234,7 @@ def seal(
             frames=probed.frames,
             chunks=(),
             format=options.output_format,
+            loop=options.loop,
             encoder=options.encoder(probed.fps),
             page=probed.page,
             environment=environment,
@@ -243,11 +246,11 @@ def seal(
             clips=probed.clips,
             only_heard=_only_heard(heard, videos, artifacts, probed),
             sound=sound,
-            warnings=clipped(probed.warnings),
+            warnings=clipped([*probed.warnings, *left_out]),
         )
         costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)
-        chunks, why = split(location, options, probed.frames, costs, key, whole=whole)
+        chunks, why = split(location, options.in_segments(probed.fps), probed.frames, costs, key, whole=whole)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)

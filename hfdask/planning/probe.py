@@ -113,7 +113,7 @@ async def probe(
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
     ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
     """
-    fps = fps if options.fps is None else parse_fps(options.fps)
+    fps, _ = options.capped(fps if options.fps is None else parse_fps(options.fps))
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
@@ -489,15 +489,19 @@ def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
 
 
 def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:
-    """Return the frame rate and warnings: the option wins over the root's ``data-fps``."""
+    """Return the frame rate and warnings: the option wins over the root's ``data-fps``, and the format may have a limit."""
+    warnings = []
     if options.fps is not None:
-        return parse_fps(options.fps), []
-    if declared is None:
-        return DEFAULT_FPS, []
-    try:
-        return parse_fps(declared), []
-    except InvalidConfigError as error:
-        return DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
+        fps = parse_fps(options.fps)
+    elif declared is None:
+        fps = DEFAULT_FPS
+    else:
+        try:
+            fps = parse_fps(declared)
+        except InvalidConfigError as error:
+            fps, warnings = DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
+    allowed, told = options.capped(fps)
+    return allowed, [*warnings, *told]
 
 
 def _timeline(report: Report) -> Timeline:
