@@ -313,15 +313,15 @@ class RenderConfig(_Options):
             )
         format_named(self.format).require_name(name)
 
-    def require_length(self, frames: int) -> None:
-        """Check the number of frames of a video.
+    def require_video(self, frames: int, width: int, height: int) -> None:
+        """Check the length and the size of a video, in frames and pixels.
 
         Raises
         ------
         InvalidConfigError
-            If the format cannot have so many.
+            If the format cannot have it.
         """
-        format_named(self.format, self.codec).require_length(frames)
+        format_named(self.format, self.codec).require_video(frames, width, height, self.codec)
 
     def encoder(self, fps: Fraction) -> EncoderSettings:
         """Return the settings of the encoder of a video at this rate."""

@@ -77,6 +77,8 @@ class Codec:
         FFmpeg's decoder that shows the alpha; empty for the usual one.
     decoded : mapping of str to str
         Pixel formats that decoders give, if they differ from the encoder's.
+    min_side : int
+        Pixels of the least side of a picture.
     opening : callable
         Returns a context in which the encoder is opened.
     """
@@ -96,6 +98,7 @@ class Codec:
     repeater: Callable[[VideoCodecContext], Repeater] | None = None
     decoder: str = ""
     decoded: Mapping[str, str] = field(default_factory=dict)
+    min_side: int = 1
     opening: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def settings(

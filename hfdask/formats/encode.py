@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import av
+import numpy as np
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
@@ -25,6 +26,7 @@ from hfdask.formats.codec import Repeater
 from hfdask.formats.mux import muxer_options
 from hfdask.formats.table import codec_of
 from hfdask.media.captured import Picture
+from hfdask.media.fringes import without_fringes
 from hfdask.media.picture import Converter, video_side
 
 MAX_SIDE = 16_384
@@ -65,7 +67,8 @@ class ChunkEncoder:
     def __init__(
         self, path: Path, settings: EncoderSettings, fps: Fraction, width: int, height: int, frames: int
     ) -> None:
-        if frames < 1 or not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        least = codec_of(settings).min_side
+        if frames < 1 or not least <= min(width, height) <= max(width, height) <= MAX_SIDE:
             raise EncodeError(f"cannot encode {frames} frames of {width}x{height}", path=str(path))
         self.path = path
         self.width, self.height, self.frames = width, height, frames
@@ -83,6 +86,7 @@ class ChunkEncoder:
         self.transparent = False
         self._done = False
         self._codec, self._alpha = codec_of(settings), settings.alpha
+        self._lossy_alpha = settings.pixel_format.startswith("yuva")
         options = muxer_options(settings.container, settings.timescale)
         self._container = av.open(str(path), "w", format=settings.container, options=options)
         try:
@@ -152,6 +156,8 @@ class ChunkEncoder:
         if digest == self._last:
             return self.repeat()
         try:
+            if self._lossy_alpha:
+                frame = _without_fringes(frame)
             converted = self._converter.convert(frame)
         except (av.FFmpegError, ValueError) as error:
             raise self._failed("converted", error) from error
@@ -290,3 +296,8 @@ class ChunkEncoder:
             path=str(self.path),
             frame=self._sent,
         )
+
+
+def _without_fringes(frame: av.VideoFrame) -> av.VideoFrame:
+    pixels = np.asarray(frame.to_ndarray(), dtype=np.uint8)
+    return av.VideoFrame.from_ndarray(without_fringes(pixels), format="rgba")

@@ -121,8 +121,8 @@ class Format(ABC):
             If something differs. The message says what, and ``details["check"]`` names it.
         """
 
-    def require_length(self, frames: int) -> None:
-        """Check the number of frames, as soon as it is known.
+    def require_video(self, frames: int, width: int, height: int, codec: str | None) -> None:
+        """Check the length and the size of a video in pixels, as soon as they are known.
 
         Raises
         ------
@@ -133,6 +133,13 @@ class Format(ABC):
                 f"{frames} frames are more than the {self.max_frames} of the format {self.name}; choose another format, or fewer "
                 "frames a second",
                 field="format",
+            )
+        least = self.codec_named(codec).min_side
+        if min(width, height) < least:
+            raise InvalidConfigError(
+                f"{width}x{height} pixels are too few for {self.codec_named(codec).name}, which takes sides from {least} pixels on; "
+                "choose another codec",
+                field="codec",
             )
 
     def require_name(self, name: str) -> None:

@@ -22,4 +22,5 @@ H265 = Codec(
     options=_options,
     max_crf=51,
     tag="hvc1",
+    min_side=64,  # x265 writes beyond its memory for some smaller ones
 )

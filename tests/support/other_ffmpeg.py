@@ -26,3 +26,18 @@ def heard(path: Path) -> Samples:
     run = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert (run.returncode, run.stderr.decode()) == (0, "")
     return np.frombuffer(run.stdout).reshape(-1, 2).T
+
+
+def shown(path: Path, *options: str) -> int:
+    """Decode a file's pictures, and return their number. ``options`` are of its reading.
+
+    Raises
+    ------
+    AssertionError
+        If FFmpeg has anything to say about the file.
+    """
+    command = [get_ffmpeg_exe(), "-nostdin", "-v", "warning", *options, "-i", str(path), "-fps_mode", "passthrough"]
+    command += ["-map", "0:v", "-f", "framehash", "pipe:1"]
+    run = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert (run.returncode, run.stderr.decode()) == (0, "")
+    return sum(not line.startswith(b"#") for line in run.stdout.splitlines())
