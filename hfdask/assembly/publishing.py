@@ -38,5 +38,5 @@ def _folder_of(output: Store, name: str, format: Format) -> str | None:
     """Return the folder beside an earlier output of this name, if there is one."""
     try:
         return format.beside_of(output.read(name, _LIMIT))
-    except (MissingArtifactError, PlanCorruptError):
+    except (MissingArtifactError, PlanCorruptError):  # there is none, or it is longer than an output that names others
         return None

@@ -12,10 +12,13 @@ from hfdask.core.model import Environment
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.values import Value
+from hfdask.formats.table import folder_beside
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.short import render_short
-from hfdask.store import Location, SecretOptions, file_digest, split_output, split_url
+from hfdask.store import Location, SecretOptions, Store, file_digest, split_output, split_url
+
+_HEAD = 2**16  # bytes of an output that names other files, at most
 
 
 class RowVideo(Value, frozen=True):
@@ -112,8 +115,21 @@ def copy_row_task(source: Location, size: int, output: Location) -> str:
     with tagged(observer), scratch_subfolder("copy") as folder:
         store, name = split_url(source)
         target, target_name = split_output(output)
-        target.put(target_name, store.fetch(name, folder / "video.mp4", size))
+        path = store.fetch(name, folder / "video", size)
+        with path.open("rb") as file:
+            beside = folder_beside(name, file.read(_HEAD))
+        if beside is not None:
+            _copy_folder(store, target, beside)
+        target.put(target_name, path)
     return observer.worker
+
+
+def _copy_folder(store: Store, target: Store, folder: str) -> None:
+    """Copy the files beside a video, which its copy names as they are, unless they are in the same folder."""
+    if store.url == target.url:
+        return
+    for each in Location.at(store, folder).store().names():
+        target.put(f"{folder}/{each}", store.read(f"{folder}/{each}"))
 
 
 def environment_task() -> Environment:

@@ -114,10 +114,15 @@ class Animator(Join):
         return stream
 
     def _mux(self, packets: Sequence[Packet[Any]], duration: int = 0) -> None:
-        for packet in packets:
+        for encoded in packets:
+            packet = self.packed(encoded)
             if duration:
                 packet.duration = duration
             self._container.mux(packet)
+
+    def packed(self, packet: Packet[Any]) -> Packet[Any]:
+        """Return the encoder's packet as it goes into the file."""
+        return packet
 
     def _close(self) -> int:
         assert self._stream is not None  # a video has a frame

@@ -86,7 +86,10 @@ class Format(ABC):
         return self
 
     def beside_of(self, content: bytes) -> str | None:
-        """Return the folder beside a finished output in which its other files are, if it has any."""
+        """Return the folder beside a finished output in which its other files are, if it has any.
+
+        ``content`` is the beginning of the output: all of it, if it names other files.
+        """
         return None
 
     @abstractmethod

@@ -21,7 +21,7 @@ from blake3 import blake3
 
 from hfdask.core.model import EncoderSettings
 from hfdask.core.scratch import nameless_file
-from hfdask.errors import OutputInvalidError
+from hfdask.errors import EncodeError, OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned
@@ -37,6 +37,7 @@ OPAQUE_FROM = 128
 """Smallest alpha of a pixel that is shown. Others are transparent."""
 
 _DITHER = "sierra2_4a"
+_TRANSPARENT = 255  # the place of the transparent colour in a palette of FFmpeg's filter
 
 
 class _Gif(Animator):
@@ -73,7 +74,7 @@ class _Gif(Animator):
     def _close(self) -> int:
         assert self._palette is not None  # a video has a frame
         if self._has_holes:
-            # Each picture is whole, and replaces the one before: viewers differ in how they keep a part of it.
+            # Each picture is whole, and is removed before the next one. The encoder removes only those with holes.
             self.options = {"gifflags": "-offsetting-transdiff"}
         digest = blake3()
         for frame in self._palette.mapped(self._pictures()):
@@ -82,6 +83,9 @@ class _Gif(Animator):
         self.shown = digest.hexdigest()
         return super()._close()
 
+    def packed(self, packet: Packet[VideoStream]) -> Packet[VideoStream]:
+        return _removed_after(packet) if self._has_holes else packet
+
     def _pictures(self) -> Iterator[av.VideoFrame]:
         self._kept.seek(0)
         for size in self._sizes:
@@ -89,6 +93,25 @@ class _Gif(Animator):
 
     def _decoded(self, data: bytes) -> av.VideoFrame:
         return decode_frame(data, alpha=self.settings.alpha)
+
+
+def _removed_after(packet: Packet[VideoStream]) -> Packet[VideoStream]:
+    """Have a picture removed before the next one: "restore to background colour" (GIF89a, 18 and 23), which is no colour.
+
+    Viewers take the background from the file or from the picture, so both name the transparent colour.
+    """
+    data = bytearray(packet)
+    control = 0  # of the graphic control extension; in the first packet it is behind the header and the palette
+    if data.startswith(b"GIF89a"):
+        data[11] = _TRANSPARENT
+        control = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    if data[control : control + 3] != b"\x21\xf9\x04":
+        raise EncodeError("FFmpeg's encoder wrote a GIF whose pictures cannot be told to be removed")
+    data[control + 3], data[control + 6] = data[control + 3] & ~0b11100 | 2 << 2 | 1, _TRANSPARENT
+    changed: Packet[VideoStream] = Packet(bytes(data))
+    changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+    changed.stream, changed.is_keyframe = packet.stream, packet.is_keyframe
+    return changed
 
 
 class _Palette:

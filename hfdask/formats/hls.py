@@ -110,6 +110,8 @@ class _Segments(Join):
             "hls_time": str(seconds),
             "hls_fmp4_init_filename": f"{name}.mp4",
             "hls_segment_filename": str(self._folder / f"{name}_%05d.m4s"),
+            # Without it, the first segment would begin at 0, and an edit list would move it, by whole milliseconds.
+            "hls_segment_options": "movflags=+frag_discont",
             "avoid_negative_ts": "disabled",
             "fflags": "+bitexact",
         }
