@@ -313,7 +313,7 @@ class RenderConfig(_Options):
             )
         format_named(self.format).require_name(name)
 
-    def require_video(self, frames: int, width: int, height: int) -> None:
+    def require_video(self, frames: int, width: float, height: float) -> None:
         """Check the length and the size of a video, in frames and pixels.
 
         Raises

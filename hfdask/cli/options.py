@@ -52,7 +52,7 @@ def _options(name: str, hint: Any, default: Any) -> list[Callable[[_Command], _C
     extra: dict[str, Any] = {"help": told.text + (f"  [default: {usual}]" if usual is not None else "")}
     if kind is bool:
         extra["is_flag"], extra["default"] = True, None
-        flag = f"{flag}/--no{flag[1:]}" if default else flag
+        flag = f"{flag}/--no{flag[1:]}" if default is not False else flag
     elif get_origin(kind) is Literal:
         extra["type"] = click.Choice(get_args(kind))
     else:

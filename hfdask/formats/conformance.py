@@ -24,7 +24,7 @@ from hfdask.core.sound import SAMPLE_RATE
 from hfdask.errors import OutputInvalidError
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned
-from hfdask.formats.join import JoinReport, add_packet, frame_tick
+from hfdask.formats.join import ALPHA_MODE, JoinReport, add_packet, frame_tick
 from hfdask.media.picture import video_side
 from hfdask.media.sound_file import SoundFile
 
@@ -91,6 +91,9 @@ def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned
     pixels = codec.decoded.get(settings.pixel_format, settings.pixel_format)
     if not codec.decoder and context.pix_fmt != pixels:
         raise _invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
+    tags = {name.lower(): value for name, value in video.metadata.items()}
+    if codec.container == "webm" and (tags.get(ALPHA_MODE) == "1") != settings.alpha:
+        raise _invalid(path, "alpha", "it does not say whether it has alpha")
     for tag, value in BT709.items():
         if int(getattr(context, tag)) != value:
             raise _invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")

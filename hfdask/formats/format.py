@@ -124,7 +124,7 @@ class Format(ABC):
             If something differs. The message says what, and ``details["check"]`` names it.
         """
 
-    def require_video(self, frames: int, width: int, height: int, codec: str | None) -> None:
+    def require_video(self, frames: int, width: float, height: float, codec: str | None) -> None:
         """Check the length and the size of a video in pixels, as soon as they are known.
 
         Raises
@@ -140,7 +140,7 @@ class Format(ABC):
         least = self.codec_named(codec).min_side
         if min(width, height) < least:
             raise InvalidConfigError(
-                f"{width}x{height} pixels are too few for {self.codec_named(codec).name}, which takes sides from {least} pixels on; "
+                f"{width:g}x{height:g} pixels are too few for {self.codec_named(codec).name}, which takes sides from {least} pixels on; "
                 "choose another codec",
                 field="codec",
             )

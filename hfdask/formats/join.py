@@ -30,6 +30,9 @@ from hfdask.media.sound_file import SoundCopy, SoundFile
 
 _ALPHA: PktSideDataT = "matroska_block_additional"
 
+ALPHA_MODE = "alpha_mode"
+"""Tag of a Matroska stream. Without it, browsers do not look for the alpha beside the packets."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkSource:
@@ -310,6 +313,8 @@ class FileJoin(Join):
                 self._stream.time_base = Fraction(1, self.settings.timescale)
                 if self.codec.tag:
                     self._stream.codec_context.codec_tag = self.codec.tag
+                if ALPHA_MODE in video.metadata:
+                    self._stream.metadata[ALPHA_MODE] = video.metadata[ALPHA_MODE]
                 if sound is not None:
                     self._sound_copy = SoundCopy(sound, self._container)
         return self._stream

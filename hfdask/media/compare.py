@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def compare(a: Source, b: Source) -> Comparison:
     Parameters
     ----------
     a, b : path
-        Files that FFmpeg reads. A name that ends in ``.png`` is a single picture; its alpha is ignored.
+        Files that FFmpeg reads, or ZIP files of PNG pictures. A name that ends in ``.png`` is a single picture. Alpha is
+        ignored.
 
     Returns
     -------
@@ -198,7 +200,8 @@ class _Meter:
 
 
 def _planes(frame: av.VideoFrame) -> str:
-    return _RGB if frame.format.is_rgb else frame.format.name
+    """Return the pixel format to measure a frame in: without alpha, because SSIM has none."""
+    return _RGB if frame.format.is_rgb else frame.format.name.replace("yuva", "yuv")
 
 
 def _frames(path: Path, stack: ExitStack) -> Iterator[av.VideoFrame]:
@@ -206,10 +209,15 @@ def _frames(path: Path, stack: ExitStack) -> Iterator[av.VideoFrame]:
         if path.suffix.lower() == ".png":
             yield decode_frame(path.read_bytes())
             return
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in sorted(name for name in archive.namelist() if name.endswith(".png")):
+                    yield decode_frame(archive.read(name))
+            return
         container = stack.enter_context(av.open(str(path)))
         if not container.streams.video:
             raise MediaError(f"{path} has no video track", path=str(path))
         container.streams.video[0].thread_type = "AUTO"
         yield from container.decode(video=0)
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, zipfile.BadZipFile) as error:
         raise MediaError(f"{path} cannot be read: {error}", path=str(path)) from error

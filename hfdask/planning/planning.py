@@ -214,7 +214,6 @@ def seal(
             for line in Finding.summary(findings):  # may well say why
                 error.add_note(f"check: {line}")
             raise
-    options.require_video(probed.frames, probed.page.width, probed.page.height)
     mixer = Mixer(store, snapshot, environment)
     with clock("freeze"):
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])

@@ -269,7 +269,7 @@ async def _look(
             media, sounds = await _told_media(session)
         rate, _ = _rate(report.fps, options)
         fits = (*_size(report, options), rate) == (page.width, page.height, fps)
-        visits = _visits(report, rate, options.sweep) if fits or last else ()
+        visits = _visits(report, rate, options) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         unfit = set[str]() if _may_be_canvas(report, rate, visits, options) else None
@@ -349,10 +349,19 @@ def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -
     return tuple(sorted(chosen))
 
 
-def _visits(report: Report, fps: Fraction, step: int | None) -> tuple[int, ...]:
+def _visits(report: Report, fps: Fraction, options: RenderConfig) -> tuple[int, ...]:
+    """Return the frames that a sweep visits of a page that a video can be made of.
+
+    Raises
+    ------
+    InvalidConfigError
+        If the format cannot have such a video.
+    """
     if report.unsupported or report.duration <= 0:
         return ()  # an error that is raised when the page is closed
-    return frames_to_sweep(frame_count(report.duration, fps), step, _starts(report, fps))
+    frames = frame_count(report.duration, fps)
+    options.require_video(frames, *_size(report, options))
+    return frames_to_sweep(frames, options.sweep, _starts(report, fps))
 
 
 def _starts(report: Report, fps: Fraction) -> set[int]:

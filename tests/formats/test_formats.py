@@ -13,6 +13,7 @@ import pytest
 from format_samples import (
     RATES,
     VARIANTS,
+    WITH_SOUND,
     Variant,
     chunks_of,
     encoded,
@@ -200,13 +201,7 @@ def test_a_chunk_without_its_alpha_is_refused(variant: Variant, tmp_path: Path) 
         join.append(chunk)
 
 
-# Segments have no list of edits: `tests/formats/test_hls.py`.
-WITH_SOUND = [
-    each for each in VARIANTS if each.format.sound and each.codec == each.format.codecs[0] and each.format.name != "hls"
-]
-
-
-@pytest.mark.parametrize("variant", [each for each in WITH_SOUND if not each.alpha], ids=str)
+@pytest.mark.parametrize("variant", WITH_SOUND, ids=str)
 def test_the_sound_is_as_long_as_the_pictures_and_in_place(variant: Variant, tmp_path: Path) -> None:
     fps, places = NTSC, (0, 5_000, 40_000)
     samples = sample_count(40, fps)

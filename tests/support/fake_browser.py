@@ -208,6 +208,7 @@ class _Page:
     def __init__(self, context: _Context) -> None:
         self.context = context
         self.shown = FakePage(_BLANK)
+        self.bare = False
 
     def on(self, event: str, listener: Callable[..., object]) -> None:
         """Nothing ever happens."""
@@ -264,9 +265,12 @@ class _Devtools:
             case "HeadlessExperimental.beginFrame":
                 answer = {"hasDamage": not given.get("noDisplayUpdates") and page.draw()}
                 if "screenshot" in given:
-                    answer["screenshotData"] = _base64(page, self._chromium.scale)
+                    answer["screenshotData"] = self._base64(page)
             case "Page.captureScreenshot":
-                answer = {"data": _base64(page, self._chromium.scale)}
+                answer = {"data": self._base64(page)}
+            case "Emulation.setDefaultBackgroundColorOverride":
+                self._page.bare = given["color"]["a"] == 0
+                answer = {}
             case "Fetch.fulfillRequest" | "Fetch.failRequest":
                 self._chromium.requests.answered(given["requestId"])
                 answer = {}
@@ -275,6 +279,9 @@ class _Devtools:
             case "Runtime.compileScript":
                 answer = {}
         return answer
+
+    def _base64(self, page: FakePage) -> str:
+        return base64.b64encode(page.picture(self._chromium.scale.fraction, bare=self._page.bare)).decode()
 
     async def _value(self, page: FakePage, expression: str) -> Any:
         if sought := _SEEK.search(expression):
@@ -307,10 +314,6 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "hfdaskLint.inspect(": lambda page: _NOTHING_FOUND,
     "Content-Security-Policy": lambda page: None,
 }
-
-
-def _base64(page: FakePage, scale: Scale) -> str:
-    return base64.b64encode(page.picture(scale.fraction)).decode()
 
 
 async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> FakeChromium:

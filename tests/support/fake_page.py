@@ -4,7 +4,8 @@ It understands a root's ``data-composition-id``, size, duration and ``data-fps``
 ``data-duration``. Each visible clip is a square, coloured by its markup; squares move if "animation" or "canvas" stands in it.
 The square of a ``<video>`` moves with the number of its source frame.
 The background is coloured by the rest of the document. ``data-seek-ms`` of the root makes each frame take so long, and of a clip each
-frame that shows it. ``data-noise`` makes the background noise, for files of some size; of a clip, the picture while it shows. Nothing else of a page is here: no style, no script, no text.
+frame that shows it. ``data-clear`` of the root makes the background transparent if the browser is told to leave it out, and of a
+clip, half of its alpha. ``data-noise`` makes the background noise, for files of some size; of a clip, the picture while it shows. Nothing else of a page is here: no style, no script, no text.
 """
 
 from __future__ import annotations
@@ -81,9 +82,10 @@ class FakePage:
         before, self._drawn = self._drawn, self._state
         return before != self._drawn
 
-    def picture(self, scale: Fraction = Fraction(1)) -> bytes:
-        """The PNG of the page as it is; with a scale, the pixel that is nearest to each."""
-        return _picture(self._width, self._height, self.rest, self._state, scale)
+    def picture(self, scale: Fraction = Fraction(1), *, bare: bool = False) -> bytes:
+        """The PNG of the page as it is: with a scale, the pixel that is nearest to each; ``bare``, without the browser's background, and with alpha."""
+        clear = bare and "data-clear" in self.root
+        return _picture(self._width, self._height, self.rest, self._state, scale, bare, clear)
 
     def report(self) -> dict[str, Any]:
         """Return what the page runtime would report of the timeline."""
@@ -160,14 +162,28 @@ class FakePage:
 
 
 @lru_cache(maxsize=64)
-def _picture(width: int, height: int, rest: str, state: tuple[tuple[int, str, float], ...], scale: Fraction) -> bytes:
+def _picture(
+    width: int,
+    height: int,
+    rest: str,
+    state: tuple[tuple[int, str, float], ...],
+    scale: Fraction,
+    bare: bool,
+    clear: bool,
+) -> bytes:
     pixels = _background(width, height, rest).copy()
+    if bare:
+        pixels = np.dstack([pixels, np.full((height, width), 255, np.uint8)])
+    if clear:
+        pixels[:] = 0
     for place, text, time in state:
         if "data-noise" in text:
-            pixels = np.random.default_rng([round(time * 1e6)]).integers(0, 256, (height, width, 3), np.uint8)
+            pixels[..., :3] = np.random.default_rng([round(time * 1e6)]).integers(0, 256, (height, width, 3), np.uint8)
         top = place * SIDE % max(1, height - SIDE)
         left = round(time * 100) % max(1, width - SIDE)
-        pixels[top : top + SIDE, left : left + SIDE] = _colour(text)
+        square = pixels[top : top + SIDE, left : left + SIDE]
+        square[..., :3] = _colour(text)
+        square[..., 3:] = 128 if "data-clear" in text else 255
     rows, columns = (np.arange(int(side * scale)) * scale.denominator // scale.numerator for side in (height, width))
     return png(np.ascontiguousarray(pixels[rows][:, columns]))
 

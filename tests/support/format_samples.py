@@ -18,6 +18,7 @@ from hfdask.formats.animation import Animation
 from hfdask.formats.codec import Codec
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.format import Format, Planned
+from hfdask.formats.hls import HLS
 from hfdask.formats.join import ChunkSource, decoder_for, frame_tick
 from hfdask.formats.table import FORMATS
 from hfdask.media.captured import Picture
@@ -54,6 +55,13 @@ VARIANTS = [
     for alpha in (False, True)
     if (not alpha or codec.transparent is not None) and not isinstance(format, Animation)
 ]
+
+WITH_SOUND = [
+    each
+    for each in VARIANTS
+    if each.format.sound is not None and each.codec == each.format.codecs[0] and not each.alpha and each.format is not HLS
+]
+"""One of each format that has sound. Segments have no list of edits: `tests/formats/test_hls.py`."""
 
 
 class ArrayPicture(Picture):

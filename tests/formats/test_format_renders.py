@@ -1,0 +1,232 @@
+"""Renders in every format: from the name of the output to a verified file, in chunks and whole, and again."""
+
+from __future__ import annotations
+
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from format_samples import VARIANTS, WITH_SOUND, Variant, frames_of, rgba
+from mix_samples import clicks
+from samples import BOX
+from sound_plans import renders_sound
+
+import hfdask
+from hfdask import errors
+from hfdask.cli import main
+from hfdask.config import RenderConfig
+from hfdask.core.sound import SAMPLE_RATE
+from hfdask.formats.table import FORMATS
+from hfdask.media.picture import decode_png
+from hfdask.sound.reader import read_sound
+
+pytestmark = pytest.mark.usefixtures("fake_browser")
+
+variants = pytest.mark.parametrize("variant", VARIANTS, ids=str)
+
+CLEAR = BOX.replace("data-no-timeline", "data-no-timeline data-clear").replace(
+    '<div class="clip"', '<div class="clip" data-clear'
+)
+"""The box is half transparent, on nothing."""
+
+
+def rendered(variant: Variant, source: Path, output: Path, **options: object) -> hfdask.RenderResult:
+    return hfdask.render(source, output, codec=variant.codec.name, alpha=variant.alpha, **options)  # type: ignore[arg-type]
+
+
+@variants
+def test_a_render_is_the_same_in_chunks_and_whole_is_certified_and_can_be_reused(variant, project, tmp_path):
+    source = project(CLEAR)
+    output = variant.output(tmp_path)
+    plan = tmp_path / "plan"
+    first = rendered(variant, source, output, chunk_size=8, certificate=True, plan_dir=plan, quality="draft")
+    assert len(first.chunks) == 4
+    assert all(seam.equal for seam in first.seams)
+    assert first.warnings == ()
+    assert hfdask.verify(output, sample=4).checked == (0, 10, 19, 29)
+    content = output.read_bytes()
+    again = rendered(variant, source, output, chunk_size=8, plan_dir=plan, quality="draft")
+    assert all(chunk.reused for chunk in again.chunks)
+    assert output.read_bytes() == content
+    whole = rendered(variant, source, variant.output(tmp_path, "whole"), chunk_size=30, quality="draft")
+    assert whole.digest == first.digest
+    compared = hfdask.compare(output, variant.output(tmp_path, "whole"))
+    assert compared.equal_length
+    assert compared.identical or not variant.codec.intra
+    assert compared.min_psnr > 30
+
+
+@pytest.mark.parametrize("variant", [each for each in VARIANTS if each.alpha], ids=str)
+def test_a_transparent_page_keeps_its_alpha(variant, project, tmp_path):
+    output = variant.output(tmp_path)
+    rendered(variant, project(CLEAR), output, chunk_size=8)
+    frames = list(frames_of(output, variant.codec))
+    assert len(frames) == 30
+    for number, (_, frame) in enumerate(frames):
+        left = round(100 * number / 30) % 144
+        alpha = rgba(frame)[..., 3].astype(int)
+        assert np.abs(alpha[2:14, left + 2 : left + 14] - 128).max() <= 4
+        assert alpha[24:].max() <= 2
+
+
+def test_a_page_without_a_transparent_pixel_is_told_if_the_format_has_alpha(project, tmp_path):
+    source = project()
+    [told] = hfdask.render(source, tmp_path / "out.webm", chunk_size=15).warnings
+    assert "every pixel is opaque" in told
+    assert hfdask.render(source, tmp_path / "out.webm", alpha=False).warnings == ()
+    assert hfdask.render(project(CLEAR), tmp_path / "out.webm").warnings == ()
+
+
+@pytest.mark.parametrize("variant", WITH_SOUND, ids=str)
+def test_the_mix_is_in_the_output_whatever_its_chunks_are(variant, project, tmp_path):
+    outputs = []
+    with renders_sound(clicks(SAMPLE_RATE, 12_345) * 0.5, tmp_path):
+        for size in (30, 7):
+            outputs.append(variant.output(tmp_path, f"{size}"))
+            result = rendered(variant, project(), outputs[-1], chunk_size=size, quality="draft")
+            assert result.sound is not None
+    files = []
+    for output in outputs:
+        if output.suffix == ".zip":
+            with zipfile.ZipFile(output) as archive:
+                output = Path(archive.extract("sound.wav", tmp_path / output.stem))  # noqa: PLW2901
+        files.append(output)
+    one, other = (np.concatenate(list(read_sound(file)), axis=1) for file in files)
+    assert np.array_equal(one, other)
+    assert one.shape == (2, SAMPLE_RATE)
+    assert abs(int(np.abs(one[0]).argmax()) - 12_345) <= SAMPLE_RATE // 1000
+
+
+def test_digests_cover_the_alpha(project, tmp_path):
+    half = hfdask.render(project(CLEAR), tmp_path / "half.zip", plan_dir=tmp_path / "half")
+    whole = hfdask.render(
+        project(CLEAR.replace('class="clip" data-clear', 'class="clip"')),
+        tmp_path / "whole.zip",
+        plan_dir=tmp_path / "whole",
+    )
+    opaque = hfdask.render(project(CLEAR), tmp_path / "opaque.zip", alpha=False)
+    assert len({half.digest, whole.digest, opaque.digest}) == 3
+
+
+def test_formats_with_other_encoders_never_share_a_chunk(project, tmp_path):
+    source, keys = project(CLEAR), {}
+    for variant in VARIANTS:
+        options = {"format": variant.format.name, "codec": variant.codec.name, "alpha": variant.alpha}
+        plan = hfdask.plan(source, tmp_path / "plan", chunk_size=30, **options)
+        assert plan.manifest.format == variant.format.name
+        keys[plan.manifest.chunks[0].key] = variant
+    assert len(keys) == len(VARIANTS)
+
+
+def test_the_format_follows_the_name_of_the_output_and_can_be_given(project, tmp_path):
+    source = project(CLEAR)
+    for name, format, codec in [
+        ("a.mp4", "mp4", "libx264"),
+        ("a.WEBM", "webm", "libvpx-vp9"),
+        ("a.mov", "mov", "prores_ks"),
+        ("a.zip", "png", "png"),
+    ]:
+        result = hfdask.render(source, tmp_path / name, plan_dir=tmp_path / f"plan-{name}")
+        manifest = hfdask.Plan.open(result.plan_url).manifest
+        assert (manifest.format, manifest.encoder.codec) == (format, codec)
+    assert hfdask.plan(source, tmp_path / "plan", codec="prores").manifest.format == "mov"
+    assert hfdask.plan(source, tmp_path / "plan").manifest.format == "mp4"
+
+
+def test_the_project_s_own_format_gives_way_to_the_name_of_the_output(project, tmp_path):
+    source = project(CLEAR, **{"hfdask.toml": '[render]\nformat = "webm"\n'})
+    assert hfdask.plan(source, tmp_path / "plan").manifest.format == "webm"
+    hfdask.render(source, tmp_path / "out.zip")
+    assert zipfile.is_zipfile(tmp_path / "out.zip")
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "field", "why"),
+    [
+        ("out.mp4", {"crf": 20, "bitrate": "1M"}, "bitrate", "exclude each other"),
+        ("out.mp4", {"codec": "vp9"}, "codec", "codecs of mp4 are h264, h265, av1"),
+        ("out.mp4", {"codec": "mpeg2"}, "codec", "codecs of mp4"),
+        ("out.mp4", {"alpha": True}, "alpha", "h264 has no alpha"),
+        ("out.mp4", {"crf": 52}, "crf", "from 0 to 51"),
+        ("out.webm", {"crf": 64}, "crf", "from 0 to 63"),
+        ("out.mov", {"crf": 20}, "crf", "prores has no crf"),
+        ("out.mov", {"bitrate": "8M"}, "bitrate", "prores has no bitrate"),
+        ("out.zip", {"crf": 3}, "crf", "png has no crf"),
+        ("out.webm", {"capture": "canvas"}, "capture", "gives no alpha"),
+        ("out.webm", {"format": "mp4"}, "output", r"must end in \.mp4 for the format mp4"),
+        ("out.avi", {}, "output", r"must end in \.mp4 or \.webm"),
+        ("out", {"format": "avi"}, "format", "must be one of mp4, webm, mov, png"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_at_once_and_leave_nothing(output, options, field, why, project, tmp_path):
+    source = project()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(errors.InvalidConfigError, match=why) as caught:
+        hfdask.render(source, tmp_path / "videos" / output, **options)
+    assert caught.value.details["field"] == field
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_only_planning_knows_is_refused_while_planning(project, tmp_path):
+    small = project(BOX.replace('"160"', '"48"').replace('"90"', '"48"'))
+    with pytest.raises(errors.InvalidConfigError, match="48x48 pixels are too few for h265"):
+        hfdask.render(small, tmp_path / "out.mp4", codec="h265")
+    day = project(BOX.replace('data-duration="1"', 'data-duration="86400"'))
+    with pytest.raises(errors.InvalidConfigError, match="2592000 frames are more than the 999999 of the format png"):
+        hfdask.render(day, tmp_path / "out.zip", sweep=0)
+    assert [path.name for path in tmp_path.glob("*") if path.is_file()] == []
+
+
+def test_a_plan_is_assembled_only_to_a_name_of_its_format(project, tmp_path):
+    plan = hfdask.plan(project(CLEAR), tmp_path / "plan", format="webm", chunk_size=30)
+    chunks = [hfdask.render_chunk(plan.url, 0, plan.chunk_url(0))]
+    with pytest.raises(errors.InvalidConfigError, match=r"must end in \.webm"):
+        hfdask.assemble(plan.url, chunks, tmp_path / "out.mp4")
+    hfdask.assemble(plan.url, chunks, tmp_path / "out.webm")
+    with av.open(str(tmp_path / "out.webm")) as container:
+        assert container.format.name == "matroska,webm"
+
+
+def test_the_command_line_takes_formats(project, tmp_path):
+    source = project(CLEAR)
+    run = CliRunner().invoke(main, ["plan", str(source), str(tmp_path / "plan"), "--format", "mov", "--no-alpha"])
+    assert run.exit_code == 0, run.output
+    encoder = hfdask.Plan.open(tmp_path / "plan").manifest.encoder
+    assert (encoder.codec, encoder.pixel_format) == ("prores_ks", "yuv444p10le")
+    refused = CliRunner().invoke(main, ["render", str(source), "-o", str(tmp_path / "o.mp4"), "--codec", "vp9"])
+    assert refused.exit_code == 2
+    assert "codecs of mp4" in refused.output
+
+
+def test_a_plan_with_other_options_of_an_encoder_is_refused(project, tmp_path):
+    """Some options name files that an encoder would write."""
+    for variant in VARIANTS:
+        settings = variant.settings(Fraction(30))
+        options = {**settings.options, "stats": "/tmp/x"}
+        changed = type(settings)(
+            codec=settings.codec,
+            pixel_format=settings.pixel_format,
+            options=options,
+            threads=1,
+            timescale=settings.timescale,
+            container=settings.container,
+        )
+        assert variant.codec.knows(settings, Fraction(30))
+        assert not variant.codec.knows(changed, Fraction(30))
+
+
+def test_every_format_has_each_quality():
+    for format in FORMATS.values():
+        for codec in format.codecs:
+            for quality in ("draft", "standard", "high"):
+                RenderConfig(format=format.name, codec=codec.name, quality=quality)
+
+
+def test_a_still_of_a_format_with_alpha_has_it(project, tmp_path):
+    hfdask.still(project(CLEAR), 0.5, tmp_path / "still.png", format="png")
+    pixels = decode_png((tmp_path / "still.png").read_bytes(), alpha=True)
+    assert set(np.unique(pixels[..., 3])) == {0, 128}
