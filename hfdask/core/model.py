@@ -101,6 +101,8 @@ class ChunkRange(Value, frozen=True):
         Digest of everything that can affect these frames (`hfdask.planning.content_keys`).
     cost : int
         Expected work, in works of a frame in which nothing changes (`hfdask.core.costs`); 0 if it is not known.
+    container : str
+        Container of the chunk's file, and the ending of its name.
     frames : int
         Number of frames.
     """
@@ -110,6 +112,7 @@ class ChunkRange(Value, frozen=True):
     end: Frame
     key: Digest = ""
     cost: Count = 0
+    container: EncoderName = "mp4"
 
     @property
     def frames(self) -> int:
@@ -118,7 +121,7 @@ class ChunkRange(Value, frozen=True):
     @property
     def file(self) -> str:
         """File name of the chunk."""
-        return f"{self.start:06d}-{self.key[:16]}.mp4"
+        return f"{self.start:06d}-{self.key[:16]}.{self.container}"
 
 
 class Artifact(Value, frozen=True):

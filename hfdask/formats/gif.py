@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -83,7 +84,7 @@ class _Gif(Animator):
         self.shown = digest.hexdigest()
         return super()._close()
 
-    def packed(self, packet: Packet[VideoStream]) -> Packet[VideoStream]:
+    def packed(self, packet: Packet[Any]) -> Packet[Any]:
         return _removed_after(packet) if self._has_holes else packet
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
@@ -95,7 +96,7 @@ class _Gif(Animator):
         return decode_frame(data, alpha=self.settings.alpha)
 
 
-def _removed_after(packet: Packet[VideoStream]) -> Packet[VideoStream]:
+def _removed_after(packet: Packet[Any]) -> Packet[Any]:
     """Have a picture removed before the next one: "restore to background colour" (GIF89a, 18 and 23), which is no colour.
 
     Viewers take the background from the file or from the picture, so both name the transparent colour.
@@ -108,7 +109,7 @@ def _removed_after(packet: Packet[VideoStream]) -> Packet[VideoStream]:
     if data[control : control + 3] != b"\x21\xf9\x04":
         raise EncodeError("FFmpeg's encoder wrote a GIF whose pictures cannot be told to be removed")
     data[control + 3], data[control + 6] = data[control + 3] & ~0b11100 | 2 << 2 | 1, _TRANSPARENT
-    changed: Packet[VideoStream] = Packet(bytes(data))
+    changed = Packet(bytes(data))
     changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
     changed.stream, changed.is_keyframe = packet.stream, packet.is_keyframe
     return changed

@@ -102,6 +102,8 @@ def require_consistent(manifest: Manifest, where: str) -> None:
         page.transparent == manifest.encoder.alpha, "its page is transparent and its encoder is not, or the reverse"
     )
     require(not (page.transparent and page.capture_mode == "canvas"), "a canvas gives no alpha")
+    containers = {chunk.container for chunk in manifest.chunks}
+    require(containers == {manifest.encoder.container}, "a chunk has another container than the encoder")
     paths = {artifact.path for artifact in manifest.artifacts}
     require(len(paths) == len(manifest.artifacts), "two artifacts have the same path")
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")

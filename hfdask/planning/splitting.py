@@ -21,6 +21,7 @@ def split(
     frames: int,
     costs: Sequence[int],
     key: Callable[[ChunkRange], str],
+    container: str,
     *,
     whole: int = 0,
 ) -> tuple[tuple[ChunkRange, ...], str]:
@@ -34,17 +35,19 @@ def split(
         Expected cost of each frame; empty if it is not known.
     key : callable
         Computes the key of a chunk.
+    container : str
+        Container of the chunks' files.
     whole : int
         Frames of the longest video that is one chunk whatever the options say.
     """
     if frames <= whole:
-        return _chunks([(0, frames)], costs, key), "one chunk, because the video is short"
-    again = _chunks(_earlier_ranges(location, options, frames, costs), costs, key)
+        return _chunks([(0, frames)], costs, key, container), "one chunk, because the video is short"
+    again = _chunks(_earlier_ranges(location, options, frames, costs), costs, key, container)
     finished = location.child(CHUNKS).store().names() if again else {}
     if any(f"{chunk.file}.json" in finished for chunk in again):
         return again, "the ranges of the earlier plan, because finished chunks of it can be used"
     ranges, why = _ranges(options, frames, costs)
-    return _chunks(ranges, costs, key), why
+    return _chunks(ranges, costs, key, container), why
 
 
 def _ranges(options: RenderConfig, frames: int, costs: Sequence[int]) -> tuple[list[Range], str]:
@@ -79,11 +82,13 @@ def _earlier_ranges(location: PlanLocation, options: RenderConfig, frames: int, 
     return ranges if len(ranges) <= MAX_CHUNKS else []
 
 
-def _chunks(ranges: Sequence[Range], costs: Sequence[int], key: Callable[[ChunkRange], str]) -> tuple[ChunkRange, ...]:
+def _chunks(
+    ranges: Sequence[Range], costs: Sequence[int], key: Callable[[ChunkRange], str], container: str
+) -> tuple[ChunkRange, ...]:
     # A single chunk has nothing to be compared with.
     prices = chunk_costs(costs, ranges) if costs and len(ranges) > 1 else [0] * len(ranges)
     unnamed = (
-        ChunkRange(index=index, start=start, end=end, cost=cost)
+        ChunkRange(index=index, start=start, end=end, cost=cost, container=container)
         for index, ((start, end), cost) in enumerate(zip(ranges, prices, strict=True))
     )
     return tuple(msgspec.structs.replace(chunk, key=key(chunk)) for chunk in unnamed)

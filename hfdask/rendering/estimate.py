@@ -193,7 +193,7 @@ def _render_samples(
     """Render the samples, ``slots`` at a time; before them one in each slot with a browser that has to be started."""
     borders = sorted({0, plan.manifest.frames, *(border for each in ranges for border in each)})
     chunks = tuple(
-        ChunkRange(index=number, start=start, end=end, key=f"{number:064x}")
+        ChunkRange(index=number, start=start, end=end, key=f"{number:064x}", container=plan.manifest.encoder.container)
         for number, (start, end) in enumerate(pairwise(borders))
     )
     wanted = [chunk.index for chunk in chunks if (chunk.start, chunk.end) in ranges]

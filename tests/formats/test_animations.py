@@ -70,9 +70,14 @@ def made(
     return joined(variant, chunks, variant.output(folder), fps)
 
 
-@animations
 @pytest.mark.parametrize(
-    "fps", [pytest.param(rate, marks=[] if rate == NTSC else pytest.mark.slow) for rate in RATES], ids=str
+    ("variant", "fps"),
+    [
+        pytest.param(each, rate, marks=[] if rate == NTSC and not each.alpha else pytest.mark.slow)
+        for each in ANIMATIONS
+        for rate in RATES
+    ],
+    ids=str,
 )
 def test_any_chunks_give_the_same_file_with_each_frame_at_its_time(variant, fps, tmp_path):
     files = {

@@ -59,7 +59,10 @@ VARIANTS = [
 WITH_SOUND = [
     each
     for each in VARIANTS
-    if each.format.sound is not None and each.codec == each.format.codecs[0] and not each.alpha and each.format is not HLS
+    if each.format.sound is not None
+    and each.codec == each.format.codecs[0]
+    and not each.alpha
+    and each.format is not HLS
 ]
 """One of each format that has sound. Segments have no list of edits: `tests/formats/test_hls.py`."""
 
