@@ -137,7 +137,7 @@ class RenderConfig(_Options):
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
     loop : int
-        Times that an animation (GIF, WebP) is shown, up to 65,535; 0 for ever.
+        Times that an animation (GIF, WebP) is shown, up to 65,535; 0 without end.
     quality : {"standard", "draft", "high"}
         x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
     crf : int, optional
@@ -192,7 +192,7 @@ class RenderConfig(_Options):
     format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
     codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
-    loop: Annotated[int, Help("Times that an animation is shown; 0 for ever.", "N")] = 0
+    loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
     quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
     crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None

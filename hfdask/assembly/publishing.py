@@ -8,10 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from hfdask.errors import HfdaskError, MissingArtifactError, PlanCorruptError
+from hfdask.formats.beside import HEAD
 from hfdask.formats.format import Format
 from hfdask.store import Store, concurrently
-
-_LIMIT = 2**16  # bytes of an output that has others beside it
 
 
 def publish(output: Store, name: str, path: Path, beside: Mapping[str, Path], format: Format) -> None:
@@ -37,6 +36,6 @@ def publish(output: Store, name: str, path: Path, beside: Mapping[str, Path], fo
 def _folder_of(output: Store, name: str, format: Format) -> str | None:
     """Return the folder beside an earlier output of this name, if there is one."""
     try:
-        return format.beside_of(output.read(name, _LIMIT))
+        return format.beside_of(output.read(name, HEAD))
     except (MissingArtifactError, PlanCorruptError):  # there is none, or it is longer than an output that names others
         return None

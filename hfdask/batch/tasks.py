@@ -12,13 +12,12 @@ from hfdask.core.model import Environment
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.values import Value
-from hfdask.formats.table import folder_beside
+from hfdask.formats.beside import fetch_beside, folder_beside
+from hfdask.formats.table import format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.short import render_short
-from hfdask.store import Location, SecretOptions, Store, file_digest, split_output, split_url
-
-_HEAD = 2**16  # bytes of an output that names other files, at most
+from hfdask.store import Location, SecretOptions, file_digest, split_output, split_url
 
 
 class RowVideo(Value, frozen=True):
@@ -116,20 +115,12 @@ def copy_row_task(source: Location, size: int, output: Location) -> str:
         store, name = split_url(source)
         target, target_name = split_output(output)
         path = store.fetch(name, folder / "video", size)
-        with path.open("rb") as file:
-            beside = folder_beside(name, file.read(_HEAD))
-        if beside is not None:
-            _copy_folder(store, target, beside)
+        beside = folder_beside(format_of(name), path)
+        if beside is not None and store.url != target.url:
+            for each, file in fetch_beside(store, beside, folder / "beside").items():
+                target.put(f"{beside}/{each}", file)
         target.put(target_name, path)
     return observer.worker
-
-
-def _copy_folder(store: Store, target: Store, folder: str) -> None:
-    """Copy the files beside a video, which its copy names as they are, unless they are in the same folder."""
-    if store.url == target.url:
-        return
-    for each in Location.at(store, folder).store().names():
-        target.put(f"{folder}/{each}", store.read(f"{folder}/{each}"))
 
 
 def environment_task() -> Environment:

@@ -419,7 +419,7 @@ class Manifest(Value, frozen=True):
     format : str
         Format of the output, see `hfdask.formats`.
     loop : int
-        Times that an animation is shown, 0 for ever.
+        Times that an animation is shown, 0 without end.
     encoder : EncoderSettings
         All settings that affect the encoder's bytes.
     page : PageSettings

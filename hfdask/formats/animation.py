@@ -67,7 +67,7 @@ class Animator(Join):
     clock : int
         Ticks a second of the format. A frame begins at the nearest one.
     loop : int
-        Times to show it, 0 for ever.
+        Times to show it, 0 without end.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class Format(ABC):
         return False
 
     def looping(self, loop: int) -> Self:
-        """Return the format of outputs that are shown ``loop`` times, 0 for ever."""
+        """Return the format of outputs that are shown ``loop`` times, 0 without end."""
         return self
 
     def named(self, name: str) -> Self:
@@ -91,6 +91,10 @@ class Format(ABC):
         ``content`` is the beginning of the output: all of it, if it names other files.
         """
         return None
+
+    def holds(self, folder: str, files: Mapping[str, Path]) -> bool:
+        """Return true if files, by name, are what an output's folder had when it was published."""
+        return True
 
     @abstractmethod
     def join(

@@ -1,7 +1,6 @@
 """GIF: 256 colours for the whole animation, and pixels that are transparent or not.
 
-All pictures are looked at before the palette is made, so no chunk has a palette of its own, and the file does not depend on
-the chunks. FFmpeg's filters make the palette and map the pictures to it.
+All pictures are looked at before the palette is made, so the file has one, and does not depend on the chunks. FFmpeg's filters make the palette and map the pictures to it.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ class _Gif(Animator):
 
 
 def _removed_after(packet: Packet[Any]) -> Packet[Any]:
-    """Have a picture removed before the next one: "restore to background colour" (GIF89a, 18 and 23), which is no colour.
+    """Have a picture removed before the next one, by "restore to background colour" (GIF89a, 18 and 23).
 
     Viewers take the background from the file or from the picture, so both name the transparent colour.
     """
@@ -107,7 +106,7 @@ def _removed_after(packet: Packet[Any]) -> Packet[Any]:
         data[11] = _TRANSPARENT
         control = 13 + 3 * 2 ** ((data[10] & 7) + 1)
     if data[control : control + 3] != b"\x21\xf9\x04":
-        raise EncodeError("FFmpeg's encoder wrote a GIF whose pictures cannot be told to be removed")
+        raise EncodeError("FFmpeg's encoder wrote a GIF whose pictures cannot be removed")
     data[control + 3], data[control + 6] = data[control + 3] & ~0b11100 | 2 << 2 | 1, _TRANSPARENT
     changed = Packet(bytes(data))
     changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base

@@ -1,7 +1,7 @@
 """HLS: a playlist, and beside it a folder of segments that players fetch one by one (RFC 8216).
 
 FFmpeg's muxer cuts a segment at every key frame, so at every border of chunks, and copies the packets. The sound is a
-rendition of its own. A segment has no list of edits, so no player would skip the priming of the sound's encoder: the
+separate rendition. A segment has no list of edits, so no player would skip the priming of the sound's encoder: the
 pictures are moved by its length instead.
 
 The folder is named after the content. So while an output is replaced, players still find the segments of the playlist
@@ -33,6 +33,7 @@ from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format, Planned
 from hfdask.formats.h264 import H264
 from hfdask.formats.join import ChunkSource, Join, JoinReport, add_packet, frame_tick
+from hfdask.media.picture import DIGEST_BYTES
 from hfdask.media.sound_file import AAC, SoundFile
 
 SECONDS = 6
@@ -123,10 +124,7 @@ class _Segments(Join):
         if self._sound is not None:
             self._copy_sound(self._sound)
         files = sorted(self._folder.iterdir())
-        digest = blake3()
-        for file in files:
-            digest.update(file.read_bytes())
-        folder = f"{self._stem}.{digest.hexdigest(length=8)}"
+        folder = f"{self._stem}.{digest_of_files({file.name: file for file in files})}"
         self.beside = {f"{folder}/{file.name}": file for file in files}
         self.output.write_text(self._main(quote(folder)), "utf-8")
         return sum(file.stat().st_size for file in [*files, self.output])
@@ -178,6 +176,15 @@ def lead_of(sound: SoundFile | None, settings: EncoderSettings) -> int:
     return 0 if sound is None else round(Fraction(sound.priming * settings.timescale, SAMPLE_RATE))
 
 
+def digest_of_files(files: Mapping[str, Path]) -> str:
+    """Return 32 hexadecimal digits for names and contents: the last part of the name of a folder with these files."""
+    digest = blake3()
+    for name in sorted(files):
+        digest.update(f"{name}\n{files[name].stat().st_size}\n".encode())
+        digest.update(files[name].read_bytes())
+    return digest.hexdigest(length=DIGEST_BYTES)
+
+
 def _segments(playlist: Path) -> list[tuple[Fraction, str]]:
     """Return seconds and name of each segment."""
     return [(Fraction(seconds), name) for seconds, name in _DURATION.findall(playlist.read_text("utf-8"))]
@@ -202,8 +209,11 @@ class Hls(Format):
     def beside_of(self, content: bytes) -> str | None:
         last = content.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
         folder, _, name = unquote(last).partition("/")
-        ours = re.fullmatch(re.escape(self.stem) + r"\.[0-9a-f]{16}", folder)
+        ours = re.fullmatch(re.escape(self.stem) + r"\.[0-9a-f]{32}", folder)
         return folder if ours and name == f"{_VIDEO}.m3u8" else None
+
+    def holds(self, folder: str, files: Mapping[str, Path]) -> bool:
+        return folder.endswith(f".{digest_of_files(files)}")
 
     def join(
         self,
@@ -220,7 +230,7 @@ class Hls(Format):
 
 
 class _Check:
-    """Check a finished output. What is in its segments is read as one file, as a player appends them."""
+    """Check a finished output. Its segments are read as one file, as a player appends them."""
 
     def __init__(self, path: Path, joined: JoinReport) -> None:
         self._path, self._joined = path, joined

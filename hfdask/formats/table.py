@@ -60,10 +60,10 @@ def with_format_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "format": named.name}
 
 
-def folder_beside(name: str, content: bytes) -> str | None:
-    """Return the folder beside a finished output of this name in which its other files are, if it has any."""
-    format = _SUFFIXES.get(PurePosixPath(name).suffix.lower())
-    return None if format is None else format.named(name).beside_of(content)
+def format_of(name: str) -> Format | None:
+    """Return the format that an output of this file name has by its ending, or None."""
+    found = _SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    return None if found is None else found.named(name)
 
 
 def codec_of(settings: EncoderSettings) -> Codec:

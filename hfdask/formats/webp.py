@@ -1,4 +1,4 @@
-"""Animated WebP, with half-transparent pixels. Pictures that are equal become one that is shown for longer."""
+"""Animated WebP, with half-transparent pixels. Equal pictures become a single picture, which is shown for longer."""
 
 from __future__ import annotations
 

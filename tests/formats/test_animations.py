@@ -172,7 +172,8 @@ def test_a_file_that_differs_from_the_plan_is_refused(variant, tmp_path):
 @pytest.mark.parametrize("name", ["a.gif", "a.webp"])
 def test_an_animation_is_shown_as_often_as_asked_for(name, project, tmp_path):
     for loop in (0, 3):
-        hfdask.render(project(BOX), tmp_path / name, loop=loop, fps=10)
+        result = hfdask.render(project(BOX), tmp_path / name, loop=loop, fps=10)
+        assert f"<img width='160' src='data:image/{name[2:]};base64," in result._repr_html_()
         with Image.open(tmp_path / name) as image:
             assert image.info["loop"] == loop
 

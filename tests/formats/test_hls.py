@@ -24,7 +24,7 @@ from samples import BOX
 import hfdask
 from hfdask.browser.discovery import find_browser
 from hfdask.core.sound import SAMPLE_RATE, sample_count
-from hfdask.errors import HfdaskError, OutputInvalidError, StoreError
+from hfdask.errors import CertificateError, HfdaskError, OutputInvalidError, StoreError
 from hfdask.formats.format import Planned
 from hfdask.formats.hls import HLS
 from hfdask.formats.join import JoinReport
@@ -64,13 +64,13 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_each_chunk_is_a_segment_of_its_length(tmp_path):
     output = made(tmp_path)
     [folder] = tmp_path.glob("a talk.*/")
-    assert re.fullmatch(r"a talk\.[0-9a-f]{16}", folder.name)
+    assert re.fullmatch(r"a talk\.[0-9a-f]{32}", folder.name)
     playlist = (folder / "video.m3u8").read_text()
     seconds = [Fraction(each) for each in re.findall(r"#EXTINF:([0-9.]+),", playlist)]
     assert [round(each * NTSC, 3) for each in seconds] == list(LENGTHS)
     assert {"#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-ENDLIST"} <= set(playlist.splitlines())
     main = output.read_text()
-    assert f"a%20talk.{folder.name[-16:]}/video.m3u8" in main
+    assert f"a%20talk.{folder.name[-32:]}/video.m3u8" in main
     assert re.search(r'RESOLUTION=96x96,FRAME-RATE=29.970,CODECS="avc1\.[0-9a-f]{6}"', main)
 
 
@@ -179,6 +179,15 @@ def test_nothing_is_left_if_the_playlist_cannot_be_published(project, monkeypatc
     with pytest.raises(HfdaskError, match="the store refuses it"):
         hfdask.render(project(BOX), "memory://refused-hls/a.m3u8", chunk_size=10)
     assert not [name for name in Store("memory://refused-hls").names() if name.startswith("a.")]
+
+
+def test_a_changed_segment_is_not_the_certified_one(project, tmp_path):
+    hfdask.render(project(BOX), tmp_path / "a.m3u8", chunk_size=10, certificate=True, plan_dir=tmp_path / "plan")
+    assert hfdask.verify(tmp_path / "a.m3u8", sample=2).frames == 30
+    segment = next(tmp_path.glob("a.*/video_00001.m4s"))
+    segment.write_bytes(segment.read_bytes()[:-1] + b"x")
+    with pytest.raises(CertificateError, match="segments"):
+        hfdask.verify(tmp_path / "a.m3u8", sample=2)
 
 
 def test_equal_rows_of_a_batch_have_the_same_segments(project, tmp_path):
