@@ -1,6 +1,7 @@
 """GIF: 256 colours for the whole animation, and pixels that are transparent or not.
 
-All pictures are looked at before the palette is made, so the file has one, and does not depend on the chunks. FFmpeg's filters make the palette and map the pictures to it.
+All pictures are looked at before the palette is made, so the file has one, and does not depend on the chunks. FFmpeg's
+filters make the palette and map the pictures to it.
 """
 
 from __future__ import annotations

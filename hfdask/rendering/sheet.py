@@ -65,7 +65,7 @@ def contact_sheet(
     config : RenderConfig, optional
         As for `hfdask.plan`; ``check`` is off by default, and ``sweep`` has no effect.
     **options
-        Fields of `hfdask.RenderConfig`.
+        Fields of `hfdask.RenderConfig`. A transparent page is drawn on white.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def contact_sheet(
     ):
         # As for a still: what loads late is fetched at the frames that are shown.
         merged = RenderConfig.of(with_project_file(source, given))
-        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0}, listen=False)
+        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0, "alpha": False}, listen=False)
         manifest = frozen.manifest
         frames = _chosen(manifest, at, count)
         require_room((manifest.width, manifest.height), len(frames), columns, tile)

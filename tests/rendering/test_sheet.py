@@ -106,6 +106,13 @@ def test_a_sheet_that_cannot_be_made_is_refused_and_leaves_nothing(options, fiel
     assert not list(folder.glob("*"))
 
 
+def test_a_sheet_has_no_alpha_whatever_the_format_of_the_video(project, tmp_path):
+    source = project(BOX)
+    for name, options in {"a.png": {}, "b.png": {"format": "webm"}}.items():
+        hfdask.contact_sheet(source, tmp_path / name, count=2, **options)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
 @pytest.mark.browser
 def test_one_page_draws_all_pictures_of_a_sheet_in_order(project, tmp_path):
     html = composition(
