@@ -21,7 +21,7 @@ from hfdask.errors import InvalidConfigError
 from hfdask.formats.table import OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
-Quality = Literal["draft", "standard", "high"]
+Quality = Literal["draft", "looks", "standard", "high"]
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
 CaptureOption = Literal["auto", "beginframe", "canvas", "screenshot"]
 PageErrors = Literal["raise", "warn"]
@@ -138,10 +138,12 @@ class RenderConfig(_Options):
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
     loop : int
         Times that an animation (GIF, WebP) is shown, up to 65,535; 0 without end.
-    quality : {"standard", "draft", "high"}
-        x264 preset and CRF: medium and 18, ultrafast and 28, slow and 15.
+    quality : {"looks", "standard", "draft", "high"}
+        Speed and rate factor of the encoder. For H.264: medium and CRF 16, medium and 18, ultrafast and 28, slow and 15. Other
+        codecs look alike at the same quality; ProRes and PNG are the same at each.
     crf : int, optional
-        0 (lossless) to 51 instead of the preset's; not together with ``bitrate``.
+        Constant rate factor, 0 to 51 for H.264 and H.265, 0 to 63 for AV1 and VP9, instead of the quality's; not together with
+        ``bitrate``.
     bitrate : str, optional
         Video bit rate such as ``"8M"`` instead of a CRF.
     chunk_size, target_chunk_frames, max_chunks, workers : int, optional
@@ -193,8 +195,8 @@ class RenderConfig(_Options):
     codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
     loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
-    quality: Annotated[Quality, Help("Encoder preset.")] = "standard"
-    crf: Annotated[int | None, Help("Constant rate factor, 0 to 51, instead of the preset's.", "N")] = None
+    quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
+    crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
     chunk_size: Annotated[int | None, Help("Frames per chunk.", "FRAMES")] = None
     target_chunk_frames: Annotated[int | None, Help("Approximate frames per chunk.", "FRAMES")] = None
@@ -309,7 +311,8 @@ class RenderConfig(_Options):
         if self.format is None:
             endings = " or ".join(OUTPUT_SUFFIXES)
             raise InvalidConfigError(
-                f"the output's name must end in {endings}, not {name!r}; or give a format", field="output"
+                f"the output's name must end in {endings}, not {name!r}; for a folder of pictures, give the format png",
+                field="output",
             )
         format_named(self.format).require_name(name)
 

@@ -30,7 +30,7 @@ def _page(project):
     return project(SLOW)
 
 
-def trial(size, wall, turn=1, workers=2, chunks=4, cold=False, quality="standard"):
+def trial(size, wall, turn=1, workers=2, chunks=4, cold=False, quality="looks"):
     each = TrialChunk(frames=10, changed=10, seconds=wall / chunks * workers, cold=cold)
     return Trial(
         chunk_size=size,
@@ -58,7 +58,7 @@ def test_a_sweep_measures_each_combination_cold_and_warm(page):
     assert not any(each.cold for each in found.trials if each.turn and each.workers == 1)
     assert {len(each.chunks) for each in found.trials if each.chunk_size == 10} == {3}
     assert {sum(chunk.frames for chunk in each.chunks) for each in found.trials} == {30}
-    assert {(model.workers, model.quality) for model in found.models} == {(1, "standard"), (2, "standard")}
+    assert {(model.workers, model.quality) for model in found.models} == {(1, "looks"), (2, "looks")}
     assert all(model.frame + model.changed_frame > 0.006 for model in found.models)
     assert {each.workers for each in found.recommendations} == {1, 2}
 
@@ -241,4 +241,4 @@ def test_the_command_compares_with_an_earlier_result(page, tmp_path, capsys):
     with pytest.raises(SystemExit) as second:
         command([*base, "--against", str(file)])
     assert second.value.code == 6
-    assert "slower: standard, 1 at a time, chunk_size=30" in capsys.readouterr().out
+    assert "slower: looks, 1 at a time, chunk_size=30" in capsys.readouterr().out

@@ -17,13 +17,14 @@ import msgspec
 
 from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
+from hfdask.assembly.place import require_place
 from hfdask.assembly.publishing import publish
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.frame_table import packed
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
-from hfdask.core.scratch import atomic_file, scratch_subfolder
+from hfdask.core.scratch import atomic_file, atomic_folder, scratch_subfolder
 from hfdask.errors import (
     ArtifactDigestError,
     ChunkMismatchError,
@@ -162,7 +163,8 @@ class Assembly:
         self._strict, self._certificate = strict, certificate
         self._observer = observer or Observer()
         self._clock = StageClock(self._observer)
-        self._output, self._name = split_output(output_url, self.location.options_for(output_url))
+        options = self.location.options_for(output_url)
+        self._output, self._name = split_output(output_url, options, may_be_folder=True)
         self._results: dict[int, ChunkResult] = {}
         self._seams: dict[int, Seam] = {}
         self._frames: list[FrameRecord] = []
@@ -174,6 +176,7 @@ class Assembly:
             require_sealed(self.manifest, self._store.url)
         self._format = FORMATS[self.manifest.format].looping(self.manifest.loop).named(self._name)
         self._format.require_name(self._name)
+        require_place(self._format, self._output, self._name, certificate=certificate)
 
     def __enter__(self) -> Assembly:
         manifest = self.manifest
@@ -182,7 +185,8 @@ class Assembly:
             self._scratch = held.enter_context(scratch_subfolder("assemble"))
             folder = Path(self._output.path) if self._output.local else self._scratch
             with disk_full_at(folder / self._name), _writable(folder):
-                self._path = held.enter_context(atomic_file(folder, self._name))
+                make = atomic_folder if self._format.is_folder(self._name) else atomic_file
+                self._path = held.enter_context(make(folder, self._name))
             encoding = self._format.sound if manifest.sound else None
             sound = self._sound_file if encoding else None
             self._join = held.enter_context(
@@ -254,7 +258,7 @@ class Assembly:
             with disk_full_at(self._path):
                 joined = self._join.finish()
                 self._verify(joined)
-            size = self._path.stat().st_size
+            size = joined.size
             self._require_going()
             if self._certificate:
                 record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)

@@ -10,7 +10,7 @@ from pathlib import Path
 from hfdask.errors import HfdaskError, MissingArtifactError, PlanCorruptError
 from hfdask.formats.beside import HEAD
 from hfdask.formats.format import Format
-from hfdask.store import Store, concurrently
+from hfdask.store import Store, concurrently, publish_folder
 
 
 def publish(output: Store, name: str, path: Path, beside: Mapping[str, Path], format: Format) -> None:
@@ -22,7 +22,12 @@ def publish(output: Store, name: str, path: Path, beside: Mapping[str, Path], fo
     earlier = _folder_of(output, name, format) if folders else None
     try:
         concurrently(lambda item: output.put(*item), beside.items())
-        output.put(name, path) if not output.local else os.replace(path, output.path + "/" + name)
+        if format.is_folder(name):
+            publish_folder(output, name, path)
+        elif output.local:
+            os.replace(path, output.path + "/" + name)
+        else:
+            output.put(name, path)
     except BaseException:
         for folder in folders - {earlier}:
             with suppress(HfdaskError):  # of a failing store: the first error says more

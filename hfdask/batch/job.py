@@ -11,7 +11,7 @@ from hfdask.batch.names import Template
 from hfdask.cluster.claim import FOLDER
 from hfdask.config import JobConfig, RenderConfig
 from hfdask.errors import InvalidConfigError
-from hfdask.formats.table import with_format_of
+from hfdask.formats.table import FORMATS, with_format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.project.settings import with_project_file
 from hfdask.store import Location, StorageOptions, split_output, split_url
@@ -81,7 +81,12 @@ class BatchJob:
             )
         template = Template.of(output, storage_options)
         given = with_project_file(project, with_format_of(template.sample, options), storage_options)
-        RenderConfig.of(given).require_output(template.sample)
+        options_of_all = RenderConfig.of(given)
+        options_of_all.require_output(template.sample)
+        if (known := FORMATS[options_of_all.output_format]).is_folder(template.sample):
+            raise InvalidConfigError(
+                f"a batch writes files; end the output's name in {known.suffixes[0]}", field="output"
+            )
         template.folder.require_writable()
         beside = Location.at(template.folder, MANIFEST)
         where = Location.at(*split_output(beside if manifest is None else manifest, storage_options))

@@ -321,7 +321,7 @@ def estimate(project: str, price: float | None, as_json: bool, **options: Any) -
 @click.option(
     "--at-a-time", "workers", metavar="LIST", callback=_numbers, help="Chunks at a time.  [default: all slots]"
 )
-@click.option("--qualities", default="standard", metavar="LIST", help="Encoder presets.", show_default=True)
+@click.option("--qualities", default="looks", metavar="LIST", help="Encoder presets.", show_default=True)
 @click.option("--repeats", type=int, default=3, show_default=True, help="Renders of each with running browsers.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: measure this machine.")
 @click.option("--folder", metavar="URL", help="Folder that the workers reach.  [default: a temporary one]")

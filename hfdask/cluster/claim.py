@@ -93,7 +93,7 @@ class Claim:
     """
 
     def __init__(self, output: Place) -> None:
-        self._store, name = split_output(output)
+        self._store, name = split_output(output, may_be_folder=True)
         self._output = self._store.shown(name)
         self._name = f"{FOLDER}/{name}.claim"
         self._note = Note(token=uuid.uuid4().hex, host=socket.gethostname()[:200], process=Process.own(), renewals=0)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hfdask.assembly.place import require_place
 from hfdask.cluster.claim import FOLDER
 from hfdask.cluster.tasks import Planned
 from hfdask.config import JobConfig, RenderConfig
-from hfdask.formats.table import with_format_of
+from hfdask.formats.table import FORMATS, with_format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.project.settings import with_project_file
 from hfdask.store import Location, StorageOptions, split_output
@@ -43,10 +44,11 @@ class Job:
         storage_options: StorageOptions | None,
     ) -> Job:
         """Check what can be checked at once. The plan is kept at ``plan_dir``, else next to the output until the video is done."""
-        store, name = split_output(output, storage_options)
+        store, name = split_output(output, storage_options, may_be_folder=True)
         plan_options = with_format_of(name, plan_options)
         options = RenderConfig.of(with_project_file(project, plan_options, storage_options))
         options.require_output(name)
+        require_place(FORMATS[options.output_format], store, name, certificate=config.certificate)
         store.require_writable()
         place = Location.at(store, name)
         plan = Location.at(store, f"{FOLDER}/{name}")

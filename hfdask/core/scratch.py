@@ -106,6 +106,32 @@ def atomic_file(folder: Path, name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def atomic_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Make a hidden folder in ``folder`` that can be renamed to ``name``; remove it at the end of the block.
+
+    It is locked like the files of `atomic_file`, and folders of dead processes are removed first.
+    """
+    fresh = folder / f".{name}.{uuid.uuid4().hex[:12]}"
+    path = fresh.with_name(f"{fresh.name}.tmp")
+    fresh.mkdir(parents=True)
+    descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+            with contextlib.suppress(OSError):
+                lock = _lock_of(left, os.O_RDONLY | os.O_DIRECTORY)
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+        fresh.rename(path)
+        yield path
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
 @retry(retry=retry_if_exception_type((FileNotFoundError, FileExistsError)), stop=stop_after_attempt(100), reraise=True)
 def _new_file(path: Path) -> int:
     """Make a file and its folder; again, if another process removes the folder before the file is in it."""

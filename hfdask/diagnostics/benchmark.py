@@ -36,7 +36,7 @@ class Trial(Value, frozen=True):
         Frames of a chunk; None if hfdask chose them.
     workers : int
         Chunks at a time.
-    quality : {"standard", "draft", "high"}
+    quality : {"looks", "standard", "draft", "high"}
         Encoder preset.
     turn : int
         Round of the sweep. In round 0 all browsers are closed before each trial.

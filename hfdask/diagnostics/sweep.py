@@ -39,7 +39,7 @@ def sweep(
     *,
     chunk_sizes: Sequence[int | None] = SIZES,
     workers: Sequence[int] | int | None = None,
-    quality: Sequence[Quality] | Quality = "standard",
+    quality: Sequence[Quality] | Quality = "looks",
     repeats: int = 3,
     client: Client | None = None,
     folder: str | os.PathLike[str] | None = None,

@@ -1,4 +1,4 @@
-"""AV1 by SVT-AV1, without frames out of order."""
+"""AV1 by SVT-AV1. Its packets are in the order in which they are shown, although pictures may refer to later ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hfdask.formats.codec import Codec
 
 
 def _options(speed: str) -> dict[str, str]:
-    return {"preset": speed, "svtav1-params": "lp=1:scd=0:pred-struct=1"}
+    return {"preset": speed, "svtav1-params": "lp=1:scd=0"}
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ AV1 = Codec(
     encoder="libsvtav1",
     container="mp4",
     opaque="yuv420p",
-    qualities={"draft": ("10", 40), "standard": ("8", 25), "high": ("6", 20)},
+    qualities={"draft": ("10", 45), "looks": ("8", 10), "standard": ("8", 18), "high": ("6", 10)},
     options=_options,
     max_crf=63,
     opening=_opening,

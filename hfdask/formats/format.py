@@ -62,6 +62,8 @@ class Format(ABC):
         Its highest rate in frames a second. Videos with more are planned with this rate.
     segment : int, optional
         Length of a chunk in seconds, if the options do not give one and chunks can be seen in the output.
+    in_folders : bool
+        True if an output whose name has no ending is a folder of files.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Format(ABC):
     max_frames: int | None = None
     max_fps: int | None = None
     segment: int | None = None
+    in_folders: bool = False
 
     @property
     def loops(self) -> bool:
@@ -128,6 +131,14 @@ class Format(ABC):
             If something differs. The message says what, and ``details["check"]`` names it.
         """
 
+    def is_folder(self, name: str) -> bool:
+        """Return true if an output of this name is a folder."""
+        return self.in_folders and not PurePosixPath(name).suffix
+
+    def owns(self, name: str) -> bool:
+        """Return true if an output that is a folder may have a file of this name."""
+        return False
+
     def require_video(self, frames: int, width: float, height: float, codec: str | None) -> None:
         """Check the length and the size of a video in pixels, as soon as they are known.
 
@@ -156,8 +167,8 @@ class Format(ABC):
         ------
         InvalidConfigError
         """
-        if PurePosixPath(name).suffix.lower() not in self.suffixes:
-            endings = " or ".join(self.suffixes)
+        if PurePosixPath(name).suffix.lower() not in self.suffixes and not self.is_folder(name):
+            endings = " or ".join(self.suffixes) + (", or have no ending for a folder," if self.in_folders else "")
             raise InvalidConfigError(
                 f"the output's name must end in {endings} for the format {self.name}, not {name!r}", field="output"
             )

@@ -127,7 +127,7 @@ class _Segments(Join):
         folder = f"{self._stem}.{digest_of_files({file.name: file for file in files})}"
         self.beside = {f"{folder}/{file.name}": file for file in files}
         self.output.write_text(self._main(quote(folder)), "utf-8")
-        return sum(file.stat().st_size for file in [*files, self.output])
+        return self.output.stat().st_size
 
     def _copy_sound(self, sound: SoundFile) -> None:
         with av.open(str(sound.path)) as source, self._playlist(_SOUND, SECONDS) as container:

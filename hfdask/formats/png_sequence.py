@@ -1,10 +1,11 @@
-"""A sequence of PNG files in a ZIP file, with the sound beside them: every pixel as it was captured."""
+"""A sequence of PNG files in a folder or a ZIP file, with the sound beside them: every pixel as it was captured."""
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,8 @@ from hfdask.media.sound_file import WAV, SoundFile
 
 SOUND = "sound.wav"
 
+_FRAME = re.compile(r"frame_\d{6}\.png")
+
 
 def frame_name(number: int) -> str:
     """Return the name of a frame's file, given the number of the frame from 0."""
@@ -35,8 +38,34 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
+class _Archive:
+    """A ZIP file that is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
+
+    def add(self, name: str, content: bytes) -> None:
+        self._file.writestr(_entry(name), content)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Folder:
+    """A folder that is written. It is there already."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, name: str, content: bytes) -> None:
+        (self._path / name).write_bytes(content)
+
+    def close(self) -> None:
+        """Every file is complete already."""
+
+
 class _Pictures(Join):
-    """Write the packets of chunks, each of which is a PNG file, to a ZIP file."""
+    """Write the packets of chunks, each of which is a PNG file, to a ZIP file, or to the output if that is a folder."""
 
     def __init__(
         self,
@@ -49,27 +78,35 @@ class _Pictures(Join):
         super().__init__(output, fps, codec, settings)
         self._sound = sound
         with self.writing():
-            self._archive = zipfile.ZipFile(output, "w", zipfile.ZIP_STORED)
+            self._target = _Folder(output) if output.is_dir() else _Archive(output)
+        self._size = 0
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for number, packet in enumerate(packets, start=chunk.start):
-            self._archive.writestr(_entry(frame_name(number)), bytes(packet))
+            self._target.add(frame_name(number), bytes(packet))
+            self._size += packet.size
 
     def _close(self) -> int:
         if self._sound is not None:
-            self._archive.writestr(_entry(SOUND), self._sound().path.read_bytes())
-        self._archive.close()
-        return self.output.stat().st_size
+            sound = self._sound().path.read_bytes()
+            self._target.add(SOUND, sound)
+            self._size += len(sound)
+        self._target.close()
+        return self._size if self.output.is_dir() else self.output.stat().st_size
 
     def _abandon(self) -> None:
         with suppress(OSError):
-            self._archive.close()
-        self.output.unlink(missing_ok=True)
+            self._target.close()
+        if not self.output.is_dir():  # a folder is removed by its owner
+            self.output.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PngSequence(Format):
     """Files ``frame_000001.png`` and so on, and ``sound.wav`` if there is sound."""
+
+    def owns(self, name: str) -> bool:
+        return name == SOUND or _FRAME.fullmatch(name) is not None
 
     def join(
         self,
@@ -89,14 +126,14 @@ class PngSequence(Format):
                 )
 
         names = [frame_name(number) for number in range(planned.frames)]
+        everything = [*names, *([SOUND] if sound else [])]
         digest = blake3()
         try:
-            with zipfile.ZipFile(path) as archive:
-                found = archive.namelist()
-                require(found == [*names, *([SOUND] if sound else [])], "frames", f"it has {len(found)} files")
+            with _reading(path) as (found, read):
+                require(found == everything, "frames", f"it has {len(found)} files")
                 for name in names:
-                    digest.update(archive.read(name))
-                heard = archive.read(SOUND) if sound else b""
+                    digest.update(read(name))
+                heard = read(SOUND) if sound else b""
         except (OSError, zipfile.BadZipFile) as error:
             raise OutputInvalidError(f"{path.name} cannot be read: {error}", check="file", path=str(path)) from error
         require(digest.hexdigest() == joined.digest, "packets", "its pictures differ from the chunks' pictures")
@@ -105,4 +142,16 @@ class PngSequence(Format):
         )
 
 
-PNG_SEQUENCE = PngSequence(name="png", suffixes=(".zip",), codecs=(PNG,), sound=WAV, max_frames=999_999)
+@contextmanager
+def _reading(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+    """Yield the names of the files of a sequence, and what reads one of them."""
+    if path.is_dir():
+        yield sorted(each.name for each in path.iterdir()), lambda name: (path / name).read_bytes()
+        return
+    with zipfile.ZipFile(path) as archive:
+        yield archive.namelist(), archive.read
+
+
+PNG_SEQUENCE = PngSequence(
+    name="png", suffixes=(".zip",), codecs=(PNG,), sound=WAV, max_frames=999_999, in_folders=True
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
 from hfdask.store.content import file_digest, object_name
+from hfdask.store.folders import publish_folder, require_own_folder
 from hfdask.store.location import Location, Place, split_output, split_url
 from hfdask.store.objects import LARGE_THREADS, Snapshot, materialised, packing
 from hfdask.store.redaction import SecretOptions, StorageOptions, shown
@@ -26,6 +27,8 @@ __all__ = [
     "materialised",
     "object_name",
     "packing",
+    "publish_folder",
+    "require_own_folder",
     "shown",
     "split_output",
     "split_url",

@@ -119,8 +119,12 @@ def _parts(url: str | os.PathLike[str]) -> tuple[str, str]:
     return f"{scheme}://{folder}" if separator else folder or "/", name
 
 
-def split_output(url: Place, storage_options: StorageOptions | None = None) -> tuple[Store, str]:
+def split_output(
+    url: Place, storage_options: StorageOptions | None = None, *, may_be_folder: bool = False
+) -> tuple[Store, str]:
     """Return the store of the folder of a file to be written, and the file's name in it.
+
+    With ``may_be_folder``, there may be a folder of this name, which the caller looks into.
 
     Raises
     ------
@@ -138,7 +142,7 @@ def split_output(url: Place, storage_options: StorageOptions | None = None) -> t
         path = Path(store.path, name)
         with suppress(OSError):  # nothing is there, or the error of writing is clearer
             mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
+            if not (stat.S_ISREG(mode) or (may_be_folder and stat.S_ISDIR(mode))):
                 what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
                 raise OutputNotWritableError(f"{path} is {what}, so nothing can be written there", path=str(path))
     return store, name

@@ -17,6 +17,9 @@ INLINE_BYTES = 2_000_000
 WIDEST = 640
 """Pixels of the video in the cell."""
 
+_PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
+"""Types of the videos that browsers play."""
+
 
 _IMAGES = {".gif": "image/gif", ".webp": "image/webp"}
 _ONLY_LINKED = (".m3u8", ".zip")  # no browser shows them by itself
@@ -43,7 +46,10 @@ def _pictures(result: RenderResult) -> str:
         shown = strip(thumbnails(path, keys, result.frames, result.fps.fraction))
         if path.stat().st_size > INLINE_BYTES:
             return shown
-        source = data_uri(path.read_bytes(), "video/mp4")
+        kind = _PLAYED.get(path.suffix.lower())
+        if kind is None:
+            return shown
+        source = data_uri(path.read_bytes(), kind)
     except (HfdaskError, OSError) as error:
         return f"<div>the video cannot be shown: {escaped(error)}</div>"
     width = min(WIDEST, result.width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
@@ -16,9 +17,10 @@ from samples import BOX
 from sound_plans import renders_sound
 
 import hfdask
+import hfdask.store
 from hfdask import errors
 from hfdask.cli import main
-from hfdask.config import RenderConfig
+from hfdask.config import Quality, RenderConfig
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.table import FORMATS
 from hfdask.media.picture import decode_png
@@ -224,7 +226,7 @@ def test_a_plan_with_other_options_of_an_encoder_is_refused(project, tmp_path):
 def test_every_format_has_each_quality():
     for format in FORMATS.values():
         for codec in format.codecs:
-            for quality in ("draft", "standard", "high"):
+            for quality in get_args(Quality):
                 RenderConfig(format=format.name, codec=codec.name, quality=quality)
 
 
@@ -232,3 +234,58 @@ def test_a_still_of_a_format_with_alpha_has_it(project, tmp_path):
     hfdask.still(project(CLEAR), 0.5, tmp_path / "still.png", format="png")
     pixels = decode_png((tmp_path / "still.png").read_bytes(), alpha=True)
     assert set(np.unique(pixels[..., 3])) == {0, 128}
+
+
+def pictures_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_a_sequence_of_pictures_can_be_a_folder_with_the_sound_beside_them(project, tmp_path):
+    source, folder = project(CLEAR), tmp_path / "out" / "frames"
+    with renders_sound(clicks(SAMPLE_RATE, 12_345) * 0.5, tmp_path):
+        result = hfdask.render(source, folder, format="png", chunk_size=8)
+        hfdask.render(source, tmp_path / "out.zip", chunk_size=30)
+    files = pictures_in(folder)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert files == {name: archive.read(name) for name in archive.namelist()}
+    assert [*files] == [*(f"frame_{number:06d}.png" for number in range(1, 31)), "sound.wav"]
+    assert result.size == sum(map(len, files.values()))
+    assert result.output == str(folder)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["frames"]
+
+
+def test_a_shorter_sequence_replaces_a_longer_one_and_nothing_else(project, tmp_path):
+    folder = tmp_path / "frames"
+    hfdask.render(project(CLEAR), folder, format="png")
+    short = project(CLEAR.replace('data-duration="1" data-no', 'data-duration="0.5" data-no'))
+    hfdask.render(short, folder, format="png")
+    assert len(pictures_in(folder)) == 15
+    (folder / "notes.txt").write_text("mine")
+    for place, name in ((folder, "notes.txt"), (tmp_path / "project", "index.html")):
+        with pytest.raises(errors.OutputNotWritableError, match=f"has other files, such as {name!r}"):
+            hfdask.render(short, place, format="png")
+    assert (folder / "notes.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(errors.OutputNotWritableError, match="is a file"):
+        hfdask.render(short, tmp_path / "file", format="png")
+    with pytest.raises(errors.InvalidConfigError, match="a folder has no certificate"):
+        hfdask.render(short, tmp_path / "new", format="png", certificate=True)
+
+
+def test_a_sequence_of_pictures_can_be_in_a_store(project, tmp_path):
+    url = f"memory://{tmp_path.name}/frames"
+    hfdask.render(project(CLEAR), url, format="png", chunk_size=15)
+    short = project(CLEAR.replace('data-duration="1" data-no', 'data-duration="0.5" data-no'))
+    hfdask.render(short, url, format="png")
+    assert sorted(hfdask.store.Store(url).names()) == [f"frame_{number:06d}.png" for number in range(1, 16)]
+
+
+def test_a_folder_under_way_is_removed_if_the_render_fails(project, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise errors.OutputInvalidError("not what was planned", check="frames")
+
+    monkeypatch.setattr(type(FORMATS["png"]), "verify", fail)
+    with pytest.raises(errors.OutputInvalidError):
+        hfdask.render(project(CLEAR), tmp_path / "out" / "frames", format="png", plan_dir=tmp_path / "plan")
+    assert list((tmp_path / "out").glob("**/*.png")) == []
+    assert not (tmp_path / "out" / "frames").exists()

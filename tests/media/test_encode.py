@@ -35,6 +35,7 @@ def encoder_for(path: Path, frames: int = 2, width: int = WIDTH, height: int = H
 def test_qualities() -> None:
     for quality, preset, crf in (
         ("draft", "ultrafast", "28"),
+        ("looks", "medium", "16"),
         ("standard", "medium", "18"),
         ("high", "slow", "15"),
     ):
