@@ -108,8 +108,8 @@ def test_a_sheet_that_cannot_be_made_is_refused_and_leaves_nothing(options, fiel
 
 def test_a_sheet_has_no_alpha_whatever_the_format_of_the_video(project, tmp_path):
     source = project(BOX)
-    for name, options in {"a.png": {}, "b.png": {"format": "webm"}}.items():
-        hfdask.contact_sheet(source, tmp_path / name, count=2, **options)
+    hfdask.contact_sheet(source, tmp_path / "a.png", count=2)
+    hfdask.contact_sheet(source, tmp_path / "b.png", count=2, format="webm")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
