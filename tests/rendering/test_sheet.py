@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from page_samples import composition
 from PIL import Image
 from samples import BOX, EXAMPLES
@@ -15,6 +17,7 @@ from short_videos import loads
 
 import hfdask
 from hfdask import errors
+from hfdask.cli import main
 from hfdask.media.contact_sheet import Tile, draw_sheet, shrunk
 from hfdask.media.picture import Pixels, decode_png
 
@@ -111,6 +114,30 @@ def test_a_sheet_has_no_alpha_whatever_the_format_of_the_video(project, tmp_path
     hfdask.contact_sheet(source, tmp_path / "a.png", count=2)
     hfdask.contact_sheet(source, tmp_path / "b.png", count=2, format="webm")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_command_writes_a_sheet_of_a_size_and_answers_with_its_frames(project, tmp_path):
+    source, output = project(BOX), tmp_path / "sheet.webp"
+    command = [
+        "sheet",
+        str(source),
+        "-o",
+        str(output),
+        "--at",
+        "clips",
+        "--tile",
+        "200",
+        "--resolution",
+        "320x180",
+        "--json",
+    ]
+    answer = CliRunner().invoke(main, command)
+    assert (answer.exit_code, json.loads(answer.stdout)) == (0, {"output": str(output), "frames": [0]})
+    with Image.open(output) as image:
+        assert image.size[0] == GAP + 200 + GAP
+    refused = CliRunner().invoke(main, [*command[:-2], "320x200"])
+    assert refused.exit_code == 2
+    assert "INVALID_CONFIG: resolution 320x200 has another shape" in refused.stderr
 
 
 @pytest.mark.browser
