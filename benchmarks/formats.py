@@ -1,4 +1,4 @@
-"""What a frame costs in each format, and how near it is to the page: bytes, CPU, PSNR and SSIM, by quality or by rate factor.
+"""Measure frames in each codec, by quality or by rate factor: bytes, CPU, and in PSNR and SSIM how near they are to the page.
 
 The same pictures, of a ZIP file that hfdask made of a composition (``-o frames.zip --no-alpha``), are encoded by each codec as one
 chunk, and compared with what the codec got: the picture in its pixel format, as in `hfdask.compare`. CPU is of this thread and of all

@@ -55,6 +55,7 @@ class PlanOptions(TypedDict, total=False):
     codec: str | None
     alpha: bool | None
     loop: int
+    sound_codec: str | None
     quality: Quality
     crf: int | None
     bitrate: str | None
@@ -138,6 +139,8 @@ class RenderConfig(_Options):
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
     loop : int
         Times that an animation (GIF, WebP) is shown, up to 65,535; 0 without end.
+    sound_codec : str, optional
+        Codec of the sound, if the format has several: ``pcm`` or ``aac`` in MOV. Default: the first one in docs/formats.md.
     quality : {"looks", "standard", "draft", "high"}
         Speed and rate factor of the encoder. For H.264: medium and CRF 16, medium and 18, ultrafast and 28, slow and 15. Other
         codecs look alike at the same quality; ProRes and PNG are the same at each.
@@ -195,6 +198,7 @@ class RenderConfig(_Options):
     codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
     loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
+    sound_codec: Annotated[str | None, Help("Codec of the sound, instead of the format's first one.", "CODEC")] = None
     quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
     crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None
@@ -231,6 +235,7 @@ class RenderConfig(_Options):
     def __post_init__(self) -> None:
         self._require_types()
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
+        format_named(self.format, self.codec).sound_named(self.sound_codec)
         if self.encoder(rate).alpha and self.capture == "canvas":
             raise InvalidConfigError(
                 f"a canvas gives no alpha, which {self.output_format} keeps; use capture='auto', or alpha=False",

@@ -187,7 +187,7 @@ class Assembly:
             with disk_full_at(folder / self._name), _writable(folder):
                 make = atomic_folder if self._format.is_folder(self._name) else atomic_file
                 self._path = held.enter_context(make(folder, self._name))
-            encoding = self._format.sound if manifest.sound else None
+            encoding = self._format.sound_named(manifest.sound_codec) if manifest.sound else None
             sound = self._sound_file if encoding else None
             self._join = held.enter_context(
                 self._format.join(self._path, manifest.fps.fraction, manifest.encoder, metadata, sound)

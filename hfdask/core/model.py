@@ -230,8 +230,8 @@ class PageSettings(Value, frozen=True):
 
     ``width`` and ``height`` are the composition's, at which the page is laid out. It is drawn ``scale`` times as large.
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
-    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. Without a
-    background of its own, a page is white, or ``transparent``.
+    It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. If a
+    page has no background, it is white, or ``transparent``.
     """
 
     width: Side
@@ -442,6 +442,8 @@ class Manifest(Value, frozen=True):
         Files that only sound: no page asks for them, and no chunk needs them.
     sound : PlannedSound or None
         The mix of all sounds; None if the composition makes no sound.
+    sound_codec : str or None
+        Codec of the sound in the output; None for the format's default.
     warnings : tuple of str
         Warnings of planning.
     objects : tuple
@@ -472,6 +474,7 @@ class Manifest(Value, frozen=True):
     sound: PlannedSound | None
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
     loop: Loop = 0
+    sound_codec: EncoderName | None = None
 
     def chunk(self, index: int) -> ChunkRange:
         """Return the chunk of this number, from 0.

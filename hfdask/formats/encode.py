@@ -33,7 +33,7 @@ MAX_SIDE = 16_384
 
 
 class ChunkEncoder:
-    """Encode exactly ``frames`` pictures to a file that starts with its only keyframe.
+    """Encode exactly ``frames`` pictures to a file that starts with a keyframe: the only one, unless every picture stands for itself.
 
     Use it as a context manager: leaving normally closes the file, leaving with an exception removes it. Calls
     must come one after the other, from any thread; decoding, conversion and encoding release the GIL.

@@ -18,7 +18,7 @@ from hfdask.media.sound_file import Encoding, SoundFile
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What a plan says of its video, to verify the finished one.
+    """The facts of a plan's video, to verify the finished one.
 
     Attributes
     ----------
@@ -56,6 +56,8 @@ class Format(ABC):
         Its codecs; the first one is the default.
     sound : Encoding or None
         How its sound is encoded. None if it has no sound.
+    other_sounds : tuple of Encoding
+        Other ways in which its sound can be encoded.
     max_frames : int, optional
         Frames of its longest output.
     max_fps : int, optional
@@ -70,6 +72,7 @@ class Format(ABC):
     suffixes: tuple[str, ...]
     codecs: tuple[Codec, ...]
     sound: Encoding | None
+    other_sounds: tuple[Encoding, ...] = ()
     max_frames: int | None = None
     max_fps: int | None = None
     segment: int | None = None
@@ -202,6 +205,23 @@ class Format(ABC):
             raise InvalidConfigError(
                 f"the codecs of {self.name} are {', '.join(found)}, not {name!r}; choose one, or another format",
                 field="codec",
+            )
+        return found[name]
+
+    def sound_named(self, name: str | None) -> Encoding | None:
+        """Return an encoding of the sound by its name, or the default.
+
+        Raises
+        ------
+        InvalidConfigError
+        """
+        if name is None:
+            return self.sound
+        found = {each.name: each for each in (self.sound, *self.other_sounds) if each is not None}
+        if name not in found:
+            raise InvalidConfigError(
+                f"the codecs of sound in {self.name} are {', '.join(found) or 'none'}, not {name!r}; choose one, or another format",
+                field="sound_codec",
             )
         return found[name]
 

@@ -370,8 +370,9 @@ def decoder_for(video: VideoStream, codec: Codec) -> VideoCodecContext:
     """Return a decoder of a stream that shows its alpha and reports damage, which decoders otherwise hide."""
     context = video.codec_context
     if codec.decoder:
-        context = VideoCodecContext.create(codec.decoder, "r")
-        context.extradata = video.codec_context.extradata
+        made = av.CodecContext.create(codec.decoder, "r")
+        assert isinstance(made, VideoCodecContext)
+        made.extradata, context = context.extradata, made
     context.thread_type = "AUTO"
     context.options = {"err_detect": "explode"}
     return context

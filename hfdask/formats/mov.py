@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from hfdask.formats.mp4 import QuickTime
 from hfdask.formats.prores import PRORES
-from hfdask.media.sound_file import PCM
+from hfdask.media.sound_file import AAC, PCM
 
-MOV = QuickTime(name="mov", suffixes=(".mov",), codecs=(PRORES,), sound=PCM, muxer="mov")
+MOV = QuickTime(name="mov", suffixes=(".mov",), codecs=(PRORES,), sound=PCM, other_sounds=(AAC,), muxer="mov")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,20 +19,14 @@ from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format, Planned
 from hfdask.formats.join import ChunkSource, Join, JoinReport
 from hfdask.formats.png import PNG
+from hfdask.media.sequence import frame_name, is_frame, open_sequence
 from hfdask.media.sound_file import WAV, SoundFile
 
 SOUND = "sound.wav"
 
-_FRAME = re.compile(r"frame_\d{6}\.png")
-
-
-def frame_name(number: int) -> str:
-    """Return the name of a frame's file, given the number of the frame from 0."""
-    return f"frame_{number + 1:06d}.png"
-
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name)  # with the earliest date that there is, so that the bytes are the same every time
+    entry = zipfile.ZipInfo(name)  # with the earliest possible date, so that the bytes are the same every time
     entry.external_attr = 0o644 << 16
     return entry
 
@@ -106,7 +99,7 @@ class PngSequence(Format):
     """Files ``frame_000001.png`` and so on, and ``sound.wav`` if there is sound."""
 
     def owns(self, name: str) -> bool:
-        return name == SOUND or _FRAME.fullmatch(name) is not None
+        return name == SOUND or is_frame(name)
 
     def join(
         self,
@@ -129,7 +122,7 @@ class PngSequence(Format):
         everything = [*names, *([SOUND] if sound else [])]
         digest = blake3()
         try:
-            with _reading(path) as (found, read):
+            with open_sequence(path) as (found, read):
                 require(found == everything, "frames", f"it has {len(found)} files")
                 for name in names:
                     digest.update(read(name))
@@ -140,16 +133,6 @@ class PngSequence(Format):
         require(
             not sound or heard == sound.path.read_bytes(), "sound_packets", "its sound differs from the encoded sound"
         )
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """Yield the names of the files of a sequence, and what reads one of them."""
-    if path.is_dir():
-        yield sorted(each.name for each in path.iterdir()), lambda name: (path / name).read_bytes()
-        return
-    with zipfile.ZipFile(path) as archive:
-        yield archive.namelist(), archive.read
 
 
 PNG_SEQUENCE = PngSequence(

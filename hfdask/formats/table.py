@@ -1,4 +1,4 @@
-"""The formats and codecs that there are."""
+"""Tables of all formats and codecs, and what options mean for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OUTPUT_SUFFIXES = tuple(_SUFFIXES)
 
 
 def format_named(name: str | None, codec: str | None = None) -> Format:
-    """Return a format: the named one, else the first one that has a codec, else the default.
+    """Return the format of this name; without a name, the first format that has the codec; without both, the default.
 
     Raises
     ------
@@ -115,3 +115,15 @@ def known_settings(format: str, settings: EncoderSettings, fps: Fraction) -> boo
     return known is not None and any(
         codec.encoder == settings.codec and codec.knows(settings, fps) for codec in known.codecs
     )
+
+
+def known_sound(format: str, name: str | None) -> bool:
+    """Return true if a format of this name has a codec of sound of this name; None stands for its default."""
+    known = FORMATS.get(format)
+    if known is None:
+        return False
+    try:
+        known.sound_named(name)
+    except InvalidConfigError:
+        return False
+    return True

@@ -8,7 +8,7 @@ _FASTEST = "8"
 
 
 def _options(speed: str) -> dict[str, str]:
-    # Hidden pictures (`auto-alt-ref`) would not be in step with those of the alpha.
+    # Hidden pictures (`auto-alt-ref`) would not be in step with the pictures of the alpha.
     structure = {"auto-alt-ref": "0", "lag-in-frames": "0", "row-mt": "0"}
     return {"deadline": "realtime" if speed == _FASTEST else "good", "cpu-used": speed, **structure}
 

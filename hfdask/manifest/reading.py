@@ -15,7 +15,7 @@ from hfdask.core.model import PROTOCOL, Manifest, decode
 from hfdask.core.sound import sample_count
 from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError, PlanHashError, ProtocolError
 from hfdask.fonts.families import CANONICAL
-from hfdask.formats.table import known_settings
+from hfdask.formats.table import known_settings, known_sound
 from hfdask.manifest.location import MANIFEST
 from hfdask.store import Store
 
@@ -104,6 +104,9 @@ def require_consistent(manifest: Manifest, where: str) -> None:
     require(not (page.transparent and page.capture_mode == "canvas"), "a canvas gives no alpha")
     containers = {chunk.container for chunk in manifest.chunks}
     require(containers == {manifest.encoder.container}, "a chunk has another container than the encoder")
+    require(
+        known_sound(manifest.format, manifest.sound_codec), f"{manifest.format} has no sound in {manifest.sound_codec}"
+    )
     paths = {artifact.path for artifact in manifest.artifacts}
     require(len(paths) == len(manifest.artifacts), "two artifacts have the same path")
     require(manifest.entry in paths, f"the entry {manifest.entry} is not among the artifacts")

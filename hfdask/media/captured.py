@@ -59,7 +59,7 @@ class PngPicture(Picture):
     png : bytes
         The file.
     alpha : bool
-        True to keep its alpha. Colours are those of the page, not multiplied with it.
+        True to keep its alpha. Colours are not multiplied with it.
 
     Raises
     ------

@@ -25,6 +25,7 @@ from av.video.reformatter import VideoReformatter
 from hfdask.core.forks import worked
 from hfdask.errors import MediaError
 from hfdask.media.picture import BITEXACT, Converter, decode_frame
+from hfdask.media.sequence import is_frame, is_sequence, open_sequence
 
 Source: TypeAlias = str | os.PathLike[str]
 
@@ -92,7 +93,7 @@ def compare(a: Source, b: Source) -> Comparison:
     Parameters
     ----------
     a, b : path
-        Files that FFmpeg reads, or ZIP files of PNG pictures. A name that ends in ``.png`` is a single picture. Alpha is
+        Files that FFmpeg reads, or sequences of PNG pictures in folders or ZIP files. A name that ends in ``.png`` is a single picture. Alpha is
         ignored.
 
     Returns
@@ -209,10 +210,10 @@ def _frames(path: Path, stack: ExitStack) -> Iterator[av.VideoFrame]:
         if path.suffix.lower() == ".png":
             yield decode_frame(path.read_bytes())
             return
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in sorted(name for name in archive.namelist() if name.endswith(".png")):
-                    yield decode_frame(archive.read(name))
+        if is_sequence(path):
+            with open_sequence(path) as (names, read):
+                for name in filter(is_frame, names):
+                    yield decode_frame(read(name))
             return
         container = stack.enter_context(av.open(str(path)))
         if not container.streams.video:

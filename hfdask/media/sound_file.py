@@ -26,7 +26,8 @@ _MAX_TIMESCALE = 2**31 - 1
 class Encoding:
     """A codec with its settings, and the container of its file.
 
-    ``bit_rate`` is in bits a second. ``extension`` is the file's, without a dot.
+    ``bit_rate`` is in bits a second. ``extension`` is the file's, without a dot. ``name`` is the value of the option
+    ``sound_codec``.
     """
 
     codec: str
@@ -34,19 +35,20 @@ class Encoding:
     extension: str
     bit_rate: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 # With noise substitution, each decoder would make other noise, and other noise again after a seek.
-AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"})
+AAC = Encoding("aac", "mp4", "m4a", 192_000, {"aac_pns": "0"}, "aac")
 """AAC-LC for MP4 and MOV. The muxer writes an edit list, which hides the encoder's priming from players."""
 
-OPUS = Encoding("libopus", "ogg", "ogg", 128_000)
+OPUS = Encoding("libopus", "ogg", "ogg", 128_000, name="opus")
 """Opus for WebM, in a file that says how many samples at its end are skipped."""
 
-PCM = Encoding("pcm_s24le", "mov", "mov")
+PCM = Encoding("pcm_s24le", "mov", "mov", name="pcm")
 """Samples as they are, in 24 bits, for MOV."""
 
-WAV = Encoding("pcm_s24le", "wav", "wav")
+WAV = Encoding("pcm_s24le", "wav", "wav", name="pcm")
 """Samples as they are, in 24 bits, in a file beside pictures."""
 
 

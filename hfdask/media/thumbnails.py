@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
 
 from hfdask.core.frames import evenly_spaced
-from hfdask.errors import VideoReadError
+from hfdask.errors import MediaError, VideoReadError
+from hfdask.media.picture import decode_frame
+from hfdask.media.sequence import frame_name, is_sequence, open_sequence
 from hfdask.media.thumbnail import encoded_jpeg
 from hfdask.media.video_file import open_media
 
@@ -39,7 +42,7 @@ def thumbnails(
     Parameters
     ----------
     path : Path
-        A video that hfdask has made.
+        A video or a sequence of pictures that hfdask has made.
     keys : sequence of int
         Its key frames in order: the first frames of its chunks.
     frames : int
@@ -58,9 +61,13 @@ def thumbnails(
     """
     wanted = evenly_spaced(frames, count)
     try:
+        if is_sequence(path):
+            with open_sequence(path) as (_, read):
+                pictures = ((number, decode_frame(read(frame_name(number)))) for number in wanted)
+                return [Thumbnail(number, jpeg(picture, height)) for number, picture in pictures]
         with open_media(path) as file:
             return [Thumbnail(number, jpeg(picture, height)) for number, picture in _near(file, wanted, keys, fps)]
-    except (av.FFmpegError, IndexError) as error:
+    except (av.FFmpegError, IndexError, KeyError, OSError, MediaError, zipfile.BadZipFile) as error:
         raise VideoReadError(f"no pictures can be read from {path}: {error}", path=str(path)) from error
 
 

@@ -245,6 +245,7 @@ def seal(
             clips=probed.clips,
             only_heard=_only_heard(heard, videos, artifacts, probed),
             sound=sound,
+            sound_codec=options.sound_codec,
             warnings=clipped([*probed.warnings, *left_out]),
         )
         costs = costs_in(manifest, probed.sweep)

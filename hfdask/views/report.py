@@ -87,7 +87,8 @@ def _strip(result: RenderResult, storage_options: Mapping[str, Any] | None) -> s
     try:
         store, name = split_url(result.output, storage_options)
         with scratch_subfolder("report") as folder:
-            path = store.fetch(name, Path(folder) / "video.mp4", result.size)
+            local = os.path.isabs(result.output)
+            path = Path(result.output) if local else store.fetch(name, Path(folder) / "video", result.size)
             keys = [chunk.start for chunk in result.chunks]
             return strip(thumbnails(path, keys, result.frames, result.fps.fraction, count=12, height=90))
     except HfdaskError as error:

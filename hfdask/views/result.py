@@ -22,7 +22,7 @@ _PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
 
 
 _IMAGES = {".gif": "image/gif", ".webp": "image/webp"}
-_ONLY_LINKED = (".m3u8", ".zip")  # no browser shows them by itself
+_ONLY_LINKED = (".m3u8",)  # few browsers play them by themselves
 
 
 def result_html(result: RenderResult) -> str:

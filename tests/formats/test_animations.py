@@ -179,7 +179,14 @@ def test_an_animation_is_shown_as_often_as_asked_for(name, project, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"loop": 2, "format": "mp4"}, {"loop": -1}, {"loop": 70_000}, {"crf": 20, "format": "gif"}]
+    "options",
+    [
+        {"loop": 2, "format": "mp4"},
+        {"loop": -1},
+        {"loop": 70_000},
+        {"crf": 20, "format": "gif"},
+        {"sound_codec": "aac", "format": "gif"},
+    ],
 )
 def test_options_that_a_format_does_not_have_are_refused_and_leave_nothing(options, project, tmp_path):
     output = tmp_path / "out" / f"a.{options.get('format', 'gif')}"

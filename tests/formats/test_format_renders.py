@@ -103,6 +103,16 @@ def test_the_mix_is_in_the_output_whatever_its_chunks_are(variant, project, tmp_
     assert abs(int(np.abs(one[0]).argmax()) - 12_345) <= SAMPLE_RATE // 1000
 
 
+def test_a_mov_file_has_its_sound_in_aac_if_asked_for(project, tmp_path):
+    heard = []
+    with renders_sound(clicks(SAMPLE_RATE, 12_345) * 0.5, tmp_path):
+        for codec in ("pcm", "aac"):
+            hfdask.render(project(), tmp_path / f"{codec}.mov", sound_codec=codec, quality="draft")
+            with av.open(str(tmp_path / f"{codec}.mov")) as container:
+                heard.append(container.streams.audio[0].codec_context.name)
+    assert heard == ["pcm_s24le", "aac"]
+
+
 def test_digests_cover_the_alpha(project, tmp_path):
     half = hfdask.render(project(CLEAR), tmp_path / "half.zip", plan_dir=tmp_path / "half")
     whole = hfdask.render(
@@ -160,6 +170,7 @@ def test_the_project_s_own_format_gives_way_to_the_name_of_the_output(project, t
         ("out.mov", {"crf": 20}, "crf", "prores has no crf"),
         ("out.mov", {"bitrate": "8M"}, "bitrate", "prores has no bitrate"),
         ("out.zip", {"crf": 3}, "crf", "png has no crf"),
+        ("out.mp4", {"sound_codec": "opus"}, "sound_codec", "codecs of sound in mp4 are aac, not 'opus'"),
         ("out.webm", {"capture": "canvas"}, "capture", "gives no alpha"),
         ("out.webm", {"format": "mp4"}, "output", r"must end in \.mp4 for the format mp4"),
         ("out.avi", {}, "output", r"must end in \.mp4 or \.webm"),

@@ -100,7 +100,7 @@ def player() -> Iterator[PlainPage]:
 
 
 def shades(number: int, *, alpha: bool) -> np.ndarray:
-    """A picture with a grey of its own; with alpha, its right half is half transparent, and its lower half invisible."""
+    """A picture with a separate grey; with alpha, its right half is half transparent, and its lower half invisible."""
     pixels = np.full((64, 64, 4 if alpha else 3), 255, np.uint8)
     pixels[..., :3] = 40 + 5 * number
     if alpha:

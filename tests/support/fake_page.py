@@ -4,7 +4,7 @@ It understands a root's ``data-composition-id``, size, duration and ``data-fps``
 ``data-duration``. Each visible clip is a square, coloured by its markup; squares move if "animation" or "canvas" stands in it.
 The square of a ``<video>`` moves with the number of its source frame.
 The background is coloured by the rest of the document. ``data-seek-ms`` of the root makes each frame take so long, and of a clip each
-frame that shows it. ``data-clear`` of the root makes the background transparent if the browser is told to leave it out, and of a
+frame that shows it. ``data-clear`` of the root makes the background transparent if the browser has to leave it out, and of a
 clip, half of its alpha. ``data-noise`` makes the background noise, for files of some size; of a clip, the picture while it shows. Nothing else of a page is here: no style, no script, no text.
 """
 

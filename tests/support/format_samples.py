@@ -159,7 +159,7 @@ def frames_of(path: Path, codec: Codec) -> Iterator[tuple[Fraction, av.VideoFram
         decoder = decoder_for(stream, codec)
         for packet in container.demux(stream):
             for frame in decoder.decode(packet if packet.size else None):
-                yield (frame.pts or 0) * (stream.time_base or 0), frame
+                yield (frame.pts or 0) * (stream.time_base or Fraction(0)), frame
 
 
 def rgba(frame: av.VideoFrame) -> Pixels:
@@ -181,7 +181,7 @@ def planes(frame: av.VideoFrame) -> bytes:
     parts = [frame.format.name.encode()]
     for plane, component in zip(frame.planes, frame.format.components, strict=False):
         wide = 4 if frame.format.name == "rgba" else 3 if frame.format.name == "rgb24" else -(-component.bits // 8)
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         parts.append(rows[:, : plane.width * wide].tobytes())
     return b"".join(parts)
 
