@@ -1,4 +1,4 @@
-"""What a frame costs in a GIF and an animated WebP, and how near it is to the page: bytes, CPU of the join, and PSNR.
+"""Measure GIF and animated WebP: bytes and CPU of the join a frame, and PSNR against the page.
 
 The pictures come from a ZIP file that hfdask made of a composition (``-o frames.zip --no-alpha``). They are joined from one chunk of PNG
 files, as by an assembly, and Pillow decodes the result.

@@ -97,7 +97,7 @@ class SoundThread:
 
         with materialised(self._store, self._manifest.objects, [self._planned]) as files:
             mix = files[self._planned.sha256]
-            return encode_sound(mix, self._planned, self._folder, self._encoding, self._going)
+            return encode_sound(mix, self._planned, self._folder, self._encoding, going=self._going)
 
     def _going(self) -> None:
         if self._left.is_set():
