@@ -18,7 +18,7 @@ from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.core.model import EncoderSettings
 from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
 from hfdask.errors import InvalidConfigError
-from hfdask.formats.table import OUTPUT_SUFFIXES, encoder_settings, format_named
+from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
 Quality = Literal["draft", "looks", "standard", "high"]
@@ -194,11 +194,13 @@ class RenderConfig(_Options):
     fps: Annotated[
         int | str | Fraction | None, Help("Frames per second: 1 to 240, or a rational such as 30000/1001.", "RATE")
     ] = None
-    format: Annotated[str | None, Help("Format of the output, instead of its name's.", "FORMAT")] = None
-    codec: Annotated[str | None, Help("Codec of the video, instead of the format's first one.", "CODEC")] = None
+    format: Annotated[
+        str | None, Help(f"Format ({', '.join(FORMATS)}) instead of the ending of the output's name.", "FORMAT")
+    ] = None
+    codec: Annotated[str | None, Help(f"Codec ({', '.join(CODECS)}) instead of the format's default.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
     loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
-    sound_codec: Annotated[str | None, Help("Codec of the sound, instead of the format's first one.", "CODEC")] = None
+    sound_codec: Annotated[str | None, Help("Codec of the sound instead of the format's default.", "CODEC")] = None
     quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
     crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
     bitrate: Annotated[str | None, Help("Bit rate such as 8M, instead of a rate factor.", "RATE")] = None

@@ -143,7 +143,7 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str) -> lis
 
 @main.command()
 @_project
-@click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
+@click.option("-o", "--output", required=True, metavar="URL", help="The video; its ending gives the format.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
 @click.option("--dashboard", is_flag=True, help="Give the embedded cluster a dashboard and print its address.")
 @options_of(hfdask.JobConfig, hfdask.RenderConfig)
@@ -232,7 +232,7 @@ def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test
 @main.command()
 @click.argument("plan_url")
 @click.argument("chunks", nargs=-1)
-@click.option("-o", "--output", required=True, metavar="URL", help="The video, ending in .mp4.")
+@click.option("-o", "--output", required=True, metavar="URL", help="The video; its ending gives the format.")
 @click.option("--strict", is_flag=True, help="Fail if two chunks render the frame at their seam differently.")
 @_as_json
 def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, as_json: bool) -> None:
@@ -372,8 +372,8 @@ def bench(
 
 
 @main.command()
-@click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("a", type=click.Path(exists=True, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, path_type=Path))
 @click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Minimum mean PSNR in dB.")
 @click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Minimum mean SSIM.")
 @_as_json

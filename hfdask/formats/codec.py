@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
 
+import av
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 
@@ -155,6 +156,15 @@ class Codec:
             return settings in possible
         except (InvalidConfigError, ValueError):
             return False
+
+    @property
+    def available(self) -> bool:
+        """True if this FFmpeg has the encoder."""
+        try:
+            av.Codec(self.encoder, "w")
+        except av.codec.codec.UnknownCodecError:
+            return False
+        return True
 
     def _rate(self, crf: int | None, bitrate: str | None, factor: int) -> dict[str, str]:
         if self.max_crf is None:

@@ -72,7 +72,8 @@ def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound
             _check_stream(path, video, codec, planned)
             _check_rates(path, container, video, codec, planned, sound)
             scan = _scan(container, video)
-            _check_frames(path, scan, planned, joined.keyframes)
+            keyframes = range(planned.frames) if codec.intra else planned.starts
+            _check_frames(path, scan, planned, keyframes)
             if scan.digest != joined.digest:
                 raise _invalid(path, "packets", "its packets differ from the chunks' packets")
         _check_sound(path, sound)
@@ -179,7 +180,8 @@ def _check_sound(path: Path, sound: SoundFile | None) -> None:
                 if packet.pts is None or abs(packet.pts * clock - Fraction(position, SAMPLE_RATE)) >= clock:
                     raise _invalid(path, "sound_times", f"a packet is not at its sample {position}")
                 digest.update(memoryview(packet))
-                position += next(sizes, 0)
+                length, own = next(sizes, 0), round((packet.duration or 0) * clock * SAMPLE_RATE)
+                position += length if clock > Fraction(1, SAMPLE_RATE) else own
         if digest.hexdigest() != sound.digest or position < sound.samples:
             raise _invalid(path, "sound_packets", "its sound differs from the encoded sound")
 

@@ -143,7 +143,7 @@ class Format(ABC):
         return False
 
     def require_video(self, frames: int, width: float, height: float, codec: str | None) -> None:
-        """Check the length and the size of a video in pixels, as soon as they are known.
+        """Check the length and the size of a video in pixels, as soon as they are known, and that this FFmpeg has the encoder.
 
         Raises
         ------
@@ -155,10 +155,15 @@ class Format(ABC):
                 "frames a second",
                 field="format",
             )
-        least = self.codec_named(codec).min_side
-        if min(width, height) < least:
+        chosen = self.codec_named(codec)
+        if not chosen.available:
             raise InvalidConfigError(
-                f"{width:g}x{height:g} pixels are too few for {self.codec_named(codec).name}, which takes sides from {least} pixels on; "
+                f"this FFmpeg has no encoder {chosen.encoder}; install PyAV from PyPI (pip install av), or choose another codec",
+                field="codec",
+            )
+        if min(width, height) < chosen.min_side:
+            raise InvalidConfigError(
+                f"{width:g}x{height:g} pixels are too few for {chosen.name}, which takes sides from {chosen.min_side} pixels on; "
                 "choose another codec",
                 field="codec",
             )

@@ -133,7 +133,7 @@ def split_output(
     """
     url, storage_options = _spelled(url, storage_options)
     folder, name = _parts(url)
-    if not name or _ENDING.fullmatch(name.lower()):
+    if name in ("", ".", "..") or _ENDING.fullmatch(name.lower()):
         raise OutputNotWritableError(
             f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -196,6 +197,20 @@ def test_what_only_planning_knows_is_refused_while_planning(project, tmp_path):
     assert [path.name for path in tmp_path.glob("*") if path.is_file()] == []
 
 
+def test_an_encoder_that_this_ffmpeg_lacks_is_named_while_planning(project, tmp_path, monkeypatch):
+    real = av.Codec
+
+    def lacking(name: str, mode: str = "r") -> av.Codec:
+        if name == "libsvtav1":
+            raise av.codec.codec.UnknownCodecError(name)
+        return real(name, mode)
+
+    monkeypatch.setattr(av, "Codec", lacking)
+    with pytest.raises(errors.InvalidConfigError, match="has no encoder libsvtav1"):
+        hfdask.render(project(), tmp_path / "out.mp4", codec="av1")
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_a_plan_is_assembled_only_to_a_name_of_its_format(project, tmp_path):
     plan = hfdask.plan(project(CLEAR), tmp_path / "plan", format="webm", chunk_size=30)
     chunks = [hfdask.render_chunk(plan.url, 0, plan.chunk_url(0))]
@@ -259,6 +274,8 @@ def test_a_sequence_of_pictures_can_be_a_folder_with_the_sound_beside_them(proje
     files = pictures_in(folder)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert files == {name: archive.read(name) for name in archive.namelist()}
+    compared = CliRunner().invoke(main, ["compare", str(folder), str(tmp_path / "out.zip"), "--json"])
+    assert (compared.exit_code, json.loads(compared.stdout)["identical"]) == (0, True)
     assert [*files] == [*(f"frame_{number:06d}.png" for number in range(1, 31)), "sound.wav"]
     assert result.size == sum(map(len, files.values()))
     assert result.output == str(folder)
@@ -300,3 +317,13 @@ def test_a_folder_under_way_is_removed_if_the_render_fails(project, tmp_path, mo
         hfdask.render(project(CLEAR), tmp_path / "out" / "frames", format="png", plan_dir=tmp_path / "plan")
     assert list((tmp_path / "out").glob("**/*.png")) == []
     assert not (tmp_path / "out" / "frames").exists()
+
+
+def test_a_batch_has_the_format_of_its_names_and_no_folders(project, tmp_path):
+    source, rows = project(CLEAR), [{"id": 1}, {"id": 2}]
+    hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}.webm", ignore=["id"]).wait()
+    for number in (1, 2):
+        with av.open(str(tmp_path / "out" / f"{number}.webm")) as container:
+            assert container.streams.video[0].metadata["ALPHA_MODE"] == "1"
+    with pytest.raises(errors.InvalidConfigError, match="a batch writes files"):
+        hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}", ignore=["id"], format="png")

@@ -190,6 +190,13 @@ def test_a_chunk_of_another_format_or_quality_is_refused(variant: Variant, tmp_p
     assert not variant.output(tmp_path).exists()
 
 
+@variants
+def test_a_video_of_one_frame_is_one(variant: Variant, tmp_path: Path) -> None:
+    for fps in (Fraction(1), NTSC):
+        output, _ = joins(variant, tmp_path / str(fps.numerator), (1,), fps)
+        assert len(list(frames_of(output, variant.codec))) == 1
+
+
 @with_alpha
 def test_a_chunk_without_its_alpha_is_refused(variant: Variant, tmp_path: Path) -> None:
     opaque = next(each for each in VARIANTS if each.codec == variant.codec and not each.alpha)
