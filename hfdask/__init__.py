@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from hfdask.core.observer import Observer
     from hfdask.core.planes import ColorSpace
+    from hfdask.core.sizes import Scale
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
     from hfdask.core.video_source import Ratio, TimeBase, VideoSource
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
     from hfdask.rendering.estimate import Estimate, estimate
+    from hfdask.rendering.sheet import contact_sheet
     from hfdask.rendering.still import still
     from hfdask.rendering.verify import verify
     from hfdask.text import legible
@@ -120,6 +122,7 @@ _HOMES = {
     ],
     "core.observer": ["Observer"],
     "core.planes": ["ColorSpace"],
+    "core.sizes": ["Scale"],
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],
     "core.video_source": ["Ratio", "TimeBase", "VideoSource"],
@@ -139,6 +142,7 @@ _HOMES = {
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],
     "rendering.estimate": ["Estimate", "estimate"],
+    "rendering.sheet": ["contact_sheet"],
     "rendering.still": ["still"],
     "rendering.verify": ["verify"],
     "text": ["legible"],
@@ -195,6 +199,7 @@ __all__ = [
     "RenderResult",
     "Resource",
     "RowResult",
+    "Scale",
     "Seam",
     "SoundReport",
     "SoundSource",
@@ -214,6 +219,7 @@ __all__ = [
     "close_browsers",
     "compare",
     "connect",
+    "contact_sheet",
     "delayed_chunks",
     "diagnose",
     "errors",

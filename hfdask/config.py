@@ -6,16 +6,17 @@ import math
 import os
 import reprlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 
-from hfdask.core.fields import MAX_DEPTH, is_plain, misfit
+from hfdask.core.fields import MAX_DEPTH, MAX_LOOP, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.core.model import EncoderSettings
+from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
 from hfdask.errors import InvalidConfigError
 from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
@@ -28,7 +29,8 @@ FontsOption = Literal["embed", "reject"]
 PlanOn = Literal["auto", "driver", "worker"]
 AssembleOn = Literal["driver", "worker"]
 
-_WITH_GRAMMARS = ("fps", "plan_dir")
+WITH_GRAMMARS = ("fps", "scale", "plan_dir")
+"""Options that are numbers or text, and are not checked by their types alone."""
 
 MAX_NAMES = 5000
 """Variables of a page: each is a property of its style, and to set many takes minutes."""
@@ -52,6 +54,7 @@ class PlanOptions(TypedDict, total=False):
     format: str | None
     codec: str | None
     alpha: bool | None
+    loop: int
     sound_codec: str | None
     quality: Quality
     crf: int | None
@@ -64,6 +67,8 @@ class PlanOptions(TypedDict, total=False):
     strict_variables: bool
     width: int | None
     height: int | None
+    resolution: str | None
+    scale: int | float | str | Fraction | None
     entry: str
     capture: CaptureOption
     page_errors: PageErrors
@@ -107,7 +112,7 @@ class _Options:
 
     def _require_types(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
-            if name in _WITH_GRAMMARS:
+            if name in WITH_GRAMMARS:
                 continue
             value = getattr(self, name)
             try:
@@ -132,6 +137,8 @@ class RenderConfig(_Options):
         Codec of the video, if the format has several. Default: the first one in docs/formats.md.
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
+    loop : int
+        Times that an animation (GIF, WebP) is shown, up to 65,535; 0 without end.
     sound_codec : str, optional
         Codec of the sound, if the format has several: ``pcm`` or ``aac`` in MOV. Default: the first one in docs/formats.md.
     quality : {"looks", "standard", "draft", "high"}
@@ -151,6 +158,11 @@ class RenderConfig(_Options):
     width, height : int, optional
         Size in pixels of a page without a composition root. Default: its ``__hf.width`` and ``__hf.height``, else
         1920x1080.
+    resolution : str, optional
+        Size of the video: ``"1920x1080"``, or a name such as ``"4k"``, ``"1440p"``, ``"1080p"``, ``"720p"`` or
+        ``"1080p-portrait"``. The composition must have the same shape. Default: the size of the composition.
+    scale : number or str, optional
+        The same as a factor from 1/2 to 8, such as 2, 1.5 or ``"2/3"``; not together with ``resolution``.
     entry : str
         The entry document, relative to the project.
     capture : {"auto", "beginframe", "canvas", "screenshot"}
@@ -187,6 +199,7 @@ class RenderConfig(_Options):
     ] = None
     codec: Annotated[str | None, Help(f"Codec ({', '.join(CODECS)}) instead of the format's default.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
+    loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
     sound_codec: Annotated[str | None, Help("Codec of the sound instead of the format's default.", "CODEC")] = None
     quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
     crf: Annotated[int | None, Help("Constant rate factor instead of the quality's.", "N")] = None
@@ -201,6 +214,12 @@ class RenderConfig(_Options):
     strict_variables: Annotated[bool, Help("Fail if such values do not fit their declarations.")] = False
     width: Annotated[int | None, Help("Width of a page without a composition root.", "PIXELS")] = None
     height: Annotated[int | None, Help("Height of a page without a composition root.", "PIXELS")] = None
+    resolution: Annotated[
+        str | None, Help("Size of the video: 4k, 1440p, 1080p, 720p, or WIDTHxHEIGHT of the same shape.", "SIZE")
+    ] = None
+    scale: Annotated[
+        int | float | str | Fraction | None, Help("Size of the video as a factor, such as 2 or 2/3.", "FACTOR")
+    ] = None
     entry: Annotated[str, Help("Entry document.", "FILE")] = "index.html"
     capture: Annotated[CaptureOption, Help("Capture method.")] = "auto"
     page_errors: Annotated[PageErrors, Help("How to treat exceptions that scripts do not catch.")] = "raise"
@@ -225,6 +244,8 @@ class RenderConfig(_Options):
                 field="capture",
             )
         self.ranges(1)
+        self._require_size()
+        self._require_loop()
         for name in ("load_timeout", "frame_timeout"):
             seconds = getattr(self, name)
             if not 0 < seconds <= 3600:
@@ -236,6 +257,50 @@ class RenderConfig(_Options):
         _require_hosts(self.allow_hosts)
         _require_replacements(self.replace_urls)
         require_variables(self.variables)
+
+    def _require_size(self) -> None:
+        if self.resolution is not None:
+            parse_resolution(self.resolution, 16, 9)
+        if self.scale is not None:
+            parse_scale(self.scale)
+            if self.resolution is not None:
+                raise InvalidConfigError("give either resolution or scale, not both", field="scale")
+
+    def _require_loop(self) -> None:
+        if not 0 <= self.loop <= MAX_LOOP:
+            raise InvalidConfigError(f"loop must be a whole number from 0 to {MAX_LOOP}, not {self.loop}", field="loop")
+        if self.loop and self.format is not None and not format_named(self.format).loops:
+            raise InvalidConfigError(f"the format {self.format} has no loop count; leave out loop", field="loop")
+
+    def scale_for(self, width: int, height: int) -> Fraction:
+        """Return the exact scale of a composition of this size in pixels.
+
+        Raises
+        ------
+        InvalidConfigError
+            If ``resolution`` or ``scale`` does not fit it.
+        """
+        return scale_of(width, height, self.resolution, self.scale)
+
+    def capped(self, fps: Fraction) -> tuple[Fraction, list[str]]:
+        """Return the rate that the format allows in place of this one, with a warning if it is another."""
+        chosen = format_named(self.format, self.codec)
+        if chosen.max_fps is None or fps <= chosen.max_fps:
+            return fps, []
+        told = f"{chosen.name} has at most {chosen.max_fps} frames a second, so the video has {chosen.max_fps} instead of {fps}"
+        return Fraction(chosen.max_fps), [told]
+
+    def in_segments(self, fps: Fraction) -> RenderConfig:
+        """Return these options with the length of chunks that the format wants, unless they give one."""
+        seconds = format_named(self.format, self.codec).segment
+        if seconds is None or self.sizes_chunks:
+            return self
+        return replace(self, chunk_size=round(seconds * fps))
+
+    @property
+    def has_sound(self) -> bool:
+        """True if the format can have sound."""
+        return format_named(self.format, self.codec).sound is not None
 
     @property
     def output_format(self) -> str:

@@ -39,6 +39,7 @@ FILES = {
         "tests/compositions/motion/vendor": ["dist/motion.js"],
         "tests/compositions/motion_sequence/vendor": ["dist/motion.js"],
     },
+    ("hls.js", "1.7.4"): {"tests/formats/vendor": ["dist/hls.min.js"]},
     ("d3", "7.9.0"): {"tests/compositions/d3/vendor": ["dist/d3.min.js"]},
     ("leaflet", "1.9.4"): {
         "tests/compositions/leaflet/vendor": ["dist/leaflet.js", "dist/leaflet.css"],

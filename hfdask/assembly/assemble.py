@@ -7,7 +7,6 @@ but the last step runs while later chunks are still being rendered.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +18,7 @@ import msgspec
 from hfdask._version import __version__
 from hfdask.assembly.certificate import SUFFIX, certificate_of
 from hfdask.assembly.place import require_place
+from hfdask.assembly.publishing import publish
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.frame_table import packed
@@ -45,7 +45,7 @@ from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.picture import Pixels, decode_png, digest_of, psnr
 from hfdask.media.sound_file import SoundFile
-from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, publish_folder, split_output, split_url
+from hfdask.store import Place, StorageOptions, concurrently, disk_full_at, split_output, split_url
 
 AHEAD = 8
 """Chunks that are fetched ahead."""
@@ -174,7 +174,7 @@ class Assembly:
             self._store = self.location.store()
             self.manifest = read_manifest(self._store, plan_hash)
             require_sealed(self.manifest, self._store.url)
-        self._format = FORMATS[self.manifest.format]
+        self._format = FORMATS[self.manifest.format].looping(self.manifest.loop).named(self._name)
         self._format.require_name(self._name)
         require_place(self._format, self._output, self._name, certificate=certificate)
 
@@ -264,7 +264,7 @@ class Assembly:
                 record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
                 output.put(name + SUFFIX, record)
             try:
-                self._publish()
+                publish(output, name, self._path, joined.beside, self._format)
             except BaseException:
                 if self._certificate:
                     with suppress(HfdaskError):  # of a failing store: the first error says more
@@ -298,16 +298,6 @@ class Assembly:
             certificate=output.shown(name + SUFFIX) if self._certificate else None,
             frame_rows=packed(self._frames),
         )
-
-    def _publish(self) -> None:
-        """Give the finished output its name."""
-        output, name = self._output, self._name
-        if self._format.is_folder(name):
-            publish_folder(output, name, self._path)
-        elif output.local:
-            os.replace(self._path, output.path + "/" + name)
-        else:
-            output.put(name, self._path)
 
     def _prove_seams(self) -> None:
         """Compare every seam of which both sides have been added."""
@@ -468,7 +458,7 @@ def _seam(before: ChunkResult, after: ChunkResult, manifest: Manifest, location:
 def _seam_picture(result: ChunkResult, suffix: str, manifest: Manifest, location: PlanLocation) -> Pixels:
     """Read a picture at the edge of a chunk. A picture of another size than the video's is not decoded."""
     store, name = split_url(result.url + suffix, location.options_for(result.url))
-    size = (manifest.page.width, manifest.page.height)
+    size = (manifest.width, manifest.height)
     try:
         data = store.read(name, limit=_PNG_OVERHEAD + PNG_BYTES_A_PIXEL * size[0] * size[1])
         return decode_png(data, alpha=manifest.page.transparent, size=size)

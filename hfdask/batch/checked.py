@@ -16,7 +16,7 @@ import msgspec
 from hfdask.batch.names import Names, Template
 from hfdask.batch.sources import SourceRow
 from hfdask.batch.values import MISSING, json_value
-from hfdask.config import PlanOptions, RenderConfig, require_variables
+from hfdask.config import WITH_GRAMMARS, PlanOptions, RenderConfig, require_variables
 from hfdask.core.scratch import nameless_file
 from hfdask.core.values import Value, built
 from hfdask.errors import InvalidConfigError, RowsError
@@ -189,7 +189,7 @@ class _Check:
             if name not in _KINDS:
                 known = ", ".join(sorted(_KINDS))
                 raise ValueError(f"its column {self.prefix + name!r} is not an option of a row; options are {known}")
-            options[name] = cell if name == "fps" else _read(cell, _KINDS[name], self.prefix + name)
+            options[name] = cell if name in WITH_GRAMMARS else _read(cell, _KINDS[name], self.prefix + name)
         return options
 
     def _key(self, variables: dict[str, Any], options: dict[str, Any]) -> bytes:

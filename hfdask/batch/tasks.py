@@ -12,6 +12,8 @@ from hfdask.core.model import Environment
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.values import Value
+from hfdask.formats.beside import fetch_beside, folder_beside
+from hfdask.formats.table import format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.short import render_short
@@ -112,7 +114,12 @@ def copy_row_task(source: Location, size: int, output: Location) -> str:
     with tagged(observer), scratch_subfolder("copy") as folder:
         store, name = split_url(source)
         target, target_name = split_output(output)
-        target.put(target_name, store.fetch(name, folder / "video.mp4", size))
+        path = store.fetch(name, folder / "video", size)
+        beside = folder_beside(format_of(name), path)
+        if beside is not None and store.url != target.url:
+            for each, file in fetch_beside(store, beside, folder / "beside").items():
+                target.put(f"{beside}/{each}", file)
+        target.put(target_name, path)
     return observer.worker
 
 

@@ -30,6 +30,7 @@ from hfdask.browser.memory import Memory
 from hfdask.browser.processes import Processes, kill_marked
 from hfdask.core.model import CaptureMode
 from hfdask.core.scratch import memory_folder
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.errors import BrowserLaunchError
 from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import PageServer
@@ -80,8 +81,7 @@ _KILLED_SECONDS = 2.0  # for the driver to notice it
 PROFILE_ROOM = 256 * 2**20
 """Bytes that must be free in memory for a profile and the pictures that pass through it."""
 
-CONTEXT: dict[str, Any] = {
-    "device_scale_factor": 1,
+_CONTEXT: dict[str, Any] = {
     "locale": "en-US",
     "timezone_id": "UTC",
     "color_scheme": "light",
@@ -95,7 +95,6 @@ CONTEXT: dict[str, Any] = {
     "bypass_csp": True,
     "accept_downloads": False,
 }
-"""Options of the contexts that pages are opened in."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +117,12 @@ class Chromium:
         cdp: CDPSession,
         pid: int,
         profile: Profile | None = None,
+        scale: Scale = UNSCALED,
     ) -> None:
         self.playwright = browser
         self.profile = profile
         self.mode = mode
+        self.scale = scale
         self.fonts = fonts
         self.pid = pid
         self.pages = 0
@@ -134,9 +135,18 @@ class Chromium:
 
     @classmethod
     async def launch(
-        cls, driver: Playwright, binary: Browser, mode: CaptureMode, fonts: FontSetup, *, profile: bool = False
+        cls,
+        driver: Playwright,
+        binary: Browser,
+        mode: CaptureMode,
+        fonts: FontSetup,
+        *,
+        profile: bool = False,
+        scale: Scale = UNSCALED,
     ) -> Chromium:
         """Start a browser; with ``profile``, it also has a context that keeps its files in a folder.
+
+        It draws pages ``scale`` times as large as they are laid out.
 
         The mode ``canvas`` always needs that.
 
@@ -153,12 +163,13 @@ class Chromium:
             async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
                     environment = {**_environment(fonts), **channel.environment}
-                    browser, lasting = await _start(driver, binary, [*_arguments(mode), mark], environment, folder)
+                    arguments = [*_arguments(mode, scale), mark]
+                    browser, lasting = await _start(driver, binary, arguments, environment, folder, scale)
                     confined = channel.received()
                 cdp = await browser.new_browser_cdp_session()
                 processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
                 pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
-                chromium = cls(browser, confined, mode, fonts, cdp, pid, lasting)
+                chromium = cls(browser, confined, mode, fonts, cdp, pid, lasting, scale)
                 # Frames of other origins have their own processes, and only this event reports their crashes.
                 cdp.on("Target.targetCrashed", lambda _: chromium.processes.lose("the process of a frame"))
                 await cdp.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "iframe"}]})
@@ -225,6 +236,7 @@ async def _start(
     arguments: list[str],
     environment: dict[str, str | float | bool],
     folder: Path | None,
+    scale: Scale,
 ) -> tuple[PlaywrightBrowser, Profile | None]:
     options: dict[str, Any] = {
         "executable_path": str(launcher_of(binary.path)),
@@ -238,7 +250,7 @@ async def _start(
     }
     if folder is None:
         return await driver.chromium.launch(**options), None
-    context = await driver.chromium.launch_persistent_context(folder, **options, **CONTEXT)
+    context = await driver.chromium.launch_persistent_context(folder, **options, **context_options(scale))
     browser = context.browser
     assert browser is not None  # only contexts of Android and Electron have no browser
     for page in context.pages:  # the browser starts with an empty page
@@ -272,6 +284,13 @@ def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:
     return {**known, "LANG": "C.UTF-8", "TZ": "UTC", "FONTCONFIG_FILE": str(fonts.configuration)}
 
 
-def _arguments(mode: CaptureMode) -> list[str]:
+def _arguments(mode: CaptureMode, scale: Scale) -> list[str]:
     on_request = _BEGIN_FRAME_FLAGS if mode != "screenshot" else ()
-    return [*_FLAGS, *on_request, *(_CANVAS_FLAGS if mode == "canvas" else ())]
+    # The option of a context alone scales the page, but not the picture that the compositor makes of it.
+    scaled = [] if scale == UNSCALED else [f"--force-device-scale-factor={float(scale.fraction)}"]
+    return [*_FLAGS, *on_request, *(_CANVAS_FLAGS if mode == "canvas" else ()), *scaled]
+
+
+def context_options(scale: Scale) -> dict[str, Any]:
+    """Return the options of the contexts in which pages are opened, of a browser of this scale."""
+    return {"device_scale_factor": float(scale.fraction), **_CONTEXT}

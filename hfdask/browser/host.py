@@ -60,12 +60,16 @@ class Host:
 
     Parameters
     ----------
-    width, height : int
-        Size of the composition in pixels.
+    size : tuple of int
+        Width and height at which the composition is laid out.
+    pixels : tuple of int
+        Width and height of its pictures.
     """
 
-    def __init__(self, cdp: CDPSession, width: int, height: int) -> None:
+    def __init__(self, cdp: CDPSession, size: tuple[int, int], pixels: tuple[int, int]) -> None:
         self._cdp = cdp
+        self._layout = size
+        width, height = pixels
         self._shape = (height, width, 4)
         self._size = width * height * 4
         self._step = -(-self._size // _ALIGNMENT) * _ALIGNMENT
@@ -84,10 +88,18 @@ class Host:
             If the browser cannot take pictures from a canvas, or there is no room for them.
         """
         height, width, _ = self._shape
+        page = dict(zip(("width", "height"), self._layout, strict=True))
         setup = self._slots.setup()
         places = {"numbers": _NUMBERS, "first": HEADER, "step": self._step}
         slots = {name: setup[name] for name in ("token", "size", "bucket")} | places
-        options = {"entry": entry, "width": width, "height": height, "worker": picture_worker(), "slots": slots}
+        options = {
+            "entry": entry,
+            "page": page,
+            "width": width,
+            "height": height,
+            "worker": picture_worker(),
+            "slots": slots,
+        }
         made = await self._cdp.send("Runtime.evaluate", {"expression": host_script(options)})
         if "exceptionDetails" in made:
             raise _failed(made["exceptionDetails"].get("exception", {}).get("description", ""))

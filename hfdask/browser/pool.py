@@ -21,6 +21,7 @@ from hfdask.browser.calls import Patience, first_line
 from hfdask.browser.discovery import find_browser
 from hfdask.browser.memory import browser_limit
 from hfdask.browser.playwright_driver import Driver
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, BrowserMemoryError, HfdaskError, ProjectError
 
 if TYPE_CHECKING:  # the driver starts while these are imported (`hfdask.browser.starting`)
@@ -37,9 +38,9 @@ _RETURN_TIMEOUT = 5.0
 
 
 class BrowserPool:
-    """Playwright's driver and the warm browsers of this process, by capture mode, fonts and profile.
+    """Playwright's driver and the warm browsers of this process, by capture mode, fonts, scale and profile.
 
-    A browser reads its fonts when it starts. Planning and rendering use different fonts, and so do most plans. So one
+    A browser gets its fonts and its scale when it starts. Planning and rendering use different fonts, and so do most plans. So one
     browser more may stay than were ever leased at a time: a process that plans and renders by turns finds both warm.
     """
 
@@ -73,12 +74,18 @@ class BrowserPool:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, mode: CaptureMode, fonts: FontSetup | None = None, *, profile: bool = False
+        self,
+        mode: CaptureMode,
+        fonts: FontSetup | None = None,
+        *,
+        profile: bool = False,
+        scale: Scale = UNSCALED,
     ) -> AsyncIterator[tuple[Chromium, bool]]:
         """Lease a browser; yield it, and true if it was warm.
 
         The browser is kept unless the block ends with an error that the page did not cause. Without ``fonts`` it has
-        the fonts of this machine, for planning. With ``profile`` it can share files with its page.
+        the fonts of this machine, for planning. With ``profile`` it can share files with its page. It draws pages
+        ``scale`` times as large as they are laid out.
 
         Raises
         ------
@@ -94,11 +101,11 @@ class BrowserPool:
         try:
             limit = await asyncio.to_thread(browser_limit, self.share, self._most_lent)
             self._require_open()
-            chromium = await self._take(mode, world, profile)
+            chromium = await self._take(mode, world, profile, scale)
             warm = chromium is not None
             if chromium is None:
                 await self._make_room()
-                chromium = await self._launch(mode, world, profile)
+                chromium = await self._launch(mode, world, profile, scale)
             async with self._returned(chromium), chromium.memory.bounded(limit):
                 self._require_open()
                 yield chromium, warm
@@ -113,6 +120,7 @@ class BrowserPool:
         enter: Callable[[Chromium], AbstractAsyncContextManager[T]],
         *,
         profile: bool = False,
+        scale: Scale = UNSCALED,
     ) -> AsyncIterator[tuple[T, bool]]:
         """Lease a browser as `lease` does and open ``enter`` in it; yield the result, and true if the browser was warm.
 
@@ -123,7 +131,8 @@ class BrowserPool:
                 warm = False
                 try:
                     async with AsyncExitStack() as attempt:
-                        chromium, warm = await attempt.enter_async_context(self.lease(mode, fonts, profile=profile))
+                        leased = self.lease(mode, fonts, profile=profile, scale=scale)
+                        chromium, warm = await attempt.enter_async_context(leased)
                         opened = await attempt.enter_async_context(enter(chromium))
                         stack.push_async_exit(attempt.pop_all())
                     break
@@ -156,17 +165,17 @@ class BrowserPool:
         while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
             await self._idle.pop(0).close()
 
-    async def _launch(self, mode: CaptureMode, fonts: FontSetup, profile: bool) -> Chromium:
+    async def _launch(self, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> Chromium:
         from hfdask.browser.chromium import Chromium
 
         binary = find_browser()
         try:
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile)
+            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile, scale=scale)
         except BrowserLaunchError:
             if await self._driver_answers():
                 raise  # the browser has failed, and others depend on this driver
             await self._stop_driver()
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile)
+            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile, scale=scale)
         self._launched = [*(each for each in self._launched if each.alive), chromium]
         return chromium
 
@@ -196,11 +205,11 @@ class BrowserPool:
         else:
             await chromium.close()
 
-    async def _take(self, mode: CaptureMode, fonts: FontSetup, profile: bool) -> Chromium | None:
+    async def _take(self, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> Chromium | None:
         def fits(chromium: Chromium) -> bool:
             # A page that needs no profile gets a new context in any browser.
             has_profile = chromium.profile is not None or not profile
-            return chromium.mode == mode and chromium.fonts.key == fonts.key and has_profile
+            return (chromium.mode, chromium.fonts.key, chromium.scale) == (mode, fonts.key, scale) and has_profile
 
         dead = [each for each in self._idle if not each.alive]
         self._idle = [each for each in self._idle if each not in dead]

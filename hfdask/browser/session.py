@@ -40,7 +40,7 @@ from hfdask.browser.answers import (
     understood,
 )
 from hfdask.browser.calls import Patience, browser_call
-from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
+from hfdask.browser.chromium import Chromium, begin_frame, context_options
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.host import Host, Shot
@@ -229,7 +229,7 @@ class PageSession:
         self._cdp.on("Runtime.executionContextsCleared", lambda _: self._contexts.clear())
         await self._cdp.send("Runtime.enable")
         await self._go_to(HOST_PAGE, "domcontentloaded")
-        self.host = Host(self._cdp, self.settings.width, self.settings.height)
+        self.host = Host(self._cdp, (self.settings.width, self.settings.height), self.settings.pixels)
         assert self.chromium.profile is not None  # a browser of this mode has one
         await self.host.open(path, self.chromium.profile.folder)
         await self.host.call("load")
@@ -676,7 +676,7 @@ _Opened = tuple[Page, BrowserContext | None]
 
 
 async def _in_context(chromium: Chromium, settings: PageSettings) -> _Opened:
-    context = await chromium.playwright.new_context(viewport=_viewport(settings), **CONTEXT)
+    context = await chromium.playwright.new_context(viewport=_viewport(settings), **context_options(chromium.scale))
     return await context.new_page(), context
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import msgspec
 
 from hfdask.browser.capabilities import capture_mode
 from hfdask.checking import report as texts
-from hfdask.checking.documents import ProjectCheck
+from hfdask.checking.documents import ProjectCheck, ScaleFor
 from hfdask.checking.page import LintPage, open_lint_page
 from hfdask.checking.values import check_values
 from hfdask.config import CheckLevel, RenderConfig
@@ -99,6 +100,8 @@ def check(
     *,
     entry: str | None = None,
     variables: dict[str, Any] | None = None,
+    resolution: str | None = None,
+    scale: float | str | Fraction | None = None,
     storage_options: StorageOptions | None = None,
 ) -> CheckReport:
     """Check a project for what would make its video wrong, different from chunk to chunk, or slow.
@@ -114,6 +117,8 @@ def check(
         ``index.html``.
     variables : dict, optional
         Values for a render, which win over ``hfdask.toml``; they are compared with the declarations.
+    resolution, scale : optional
+        Size of the video, as in `hfdask.RenderConfig`: pictures may be larger if the video is.
     storage_options : mapping, optional
         Arguments of the project's file system.
 
@@ -121,25 +126,28 @@ def check(
     ------
     EntryNotFoundError, InvalidConfigError, BrowserError
     """
-    given = {name: value for name, value in {"entry": entry, "variables": variables}.items() if value is not None}
+    asked = {"entry": entry, "variables": variables, "resolution": resolution, "scale": scale}
+    given = {name: value for name, value in asked.items() if value is not None}
     with local_project(project, storage_options) as folder, open_lint_page(capture_mode("auto")) as page:
         options = RenderConfig.of(with_project_file(folder, given))
-        return check_project(Project.find(folder, options.entry), page, options.variables)
+        return check_project(Project.find(folder, options.entry), page, options)
 
 
-def check_project(found: Project, page: LintPage, variables: dict[str, Any]) -> CheckReport:
+def check_project(found: Project, page: LintPage, options: RenderConfig) -> CheckReport:
     """Check a project in an open page."""
-    return _read(found, page).report(variables)
+    return _read(found, page, options.scale_for).report(options.variables)
 
 
 def check_frozen(
-    frozen: Hashable, found: Project, mode: CaptureMode, browser: str, variables: dict[str, Any]
+    frozen: Hashable, found: Project, mode: CaptureMode, browser: str, options: RenderConfig
 ) -> CheckReport:
     """Check a project whose files do not change any more; the files of some projects are remembered and read only once.
 
     ``frozen`` stands for the names and contents of the files, ``browser`` for the browser and its version.
     """
-    return _read_once(_Reading((frozen, mode, browser), found, mode)).report(variables)
+    size = (options.resolution, options.scale)
+    reading = _Reading((frozen, mode, browser, size), found, mode, options.scale_for)
+    return _read_once(reading).report(options.variables)
 
 
 @dataclass(frozen=True)
@@ -159,8 +167,8 @@ class _Read:
         return CheckReport(project=str(self.project.folder), files=self.files, findings=tuple(findings))
 
 
-def _read(found: Project, page: LintPage) -> _Read:
-    walk = ProjectCheck(found, page)
+def _read(found: Project, page: LintPage, scale_for: ScaleFor) -> _Read:
+    walk = ProjectCheck(found, page, scale_for)
     walk.run()
     declared = walk.declared.get(found.entry, [])
     return _Read(found, tuple(sorted(walk.read)), tuple(walk.findings), tuple(declared))
@@ -171,9 +179,10 @@ class _Reading:
     key: Hashable
     project: Project = field(compare=False)
     mode: CaptureMode = field(compare=False)
+    scale_for: ScaleFor = field(compare=False)
 
 
 @lru_cache(maxsize=8)
 def _read_once(reading: _Reading) -> _Read:
     with open_lint_page(reading.mode) as page:
-        return _read(reading.project, page)
+        return _read(reading.project, page, reading.scale_for)

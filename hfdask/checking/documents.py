@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -63,11 +65,16 @@ class PageFacts:
     unknown_scripts: bool = False
 
 
+ScaleFor = Callable[[int, int], Fraction]
+"""Gives the scale of a composition of some width and height, or raises `InvalidConfigError`."""
+
+
 class ProjectCheck:
     """One check of one project; `run` it once."""
 
-    def __init__(self, project: Project, page: LintPage) -> None:
+    def __init__(self, project: Project, page: LintPage, scale_for: ScaleFor) -> None:
         self.project = project
+        self._scale_for = scale_for
         self.files = dict(project.files())
         self.page = page
         self.findings: list[Finding] = []
@@ -92,6 +99,14 @@ class ProjectCheck:
         self._document(self.project.entry, "entry", ())
         if not self._unread:
             self._judge_together(self._facts[self.project.entry])
+
+    def _video_pixels(self) -> float:
+        """Return the number of pixels of the video, or of the composition if the video cannot have the size that is asked for."""
+        pixels = math.prod(self.size)
+        try:
+            return float(pixels * self._scale_for(*self.size) ** 2)
+        except InvalidConfigError:
+            return pixels
 
     def add(
         self,
@@ -307,7 +322,7 @@ class ProjectCheck:
         elif kind in ("image", "style") and target not in self._shown:
             self._shown.add(target)
             size = image_size(self.files[target])
-            times = size[0] * size[1] / (self.size[0] * self.size[1]) if size else 0
+            times = size[0] * size[1] / self._video_pixels() if size else 0
             if size and times > _MAX_IMAGE:
                 megabytes = round(size[0] * size[1] * 4 / 1e6)
                 self.add(

@@ -283,7 +283,24 @@ def still(project: str, seconds: float, output: str, as_json: bool, **options: A
         answer(f"{output}: frame {frame}")
 
 
-@main.command(configured=lambda: options_of(hfdask.RenderConfig, only=("variables", "entry")))
+@main.command(configured=lambda: options_of(hfdask.RenderConfig))
+@_project
+@click.option("-o", "--output", required=True, metavar="URL", help="The picture, ending in .png, .jpg or .webp.")
+@click.option("--at", type=click.Choice(["even", "clips"]), help="Frames at even distances, or the first of each clip.")
+@click.option("--count", type=int, metavar="N", help="Frames at even distances.  [default: 12]")
+@click.option("--columns", type=int, metavar="N", help="Pictures in a row.  [default: 4]")
+@click.option("--tile", type=int, metavar="PIXELS", help="Width of a picture.  [default: 320]")
+@_as_json
+def sheet(project: str, output: str, as_json: bool, **options: Any) -> None:
+    """Write some frames of PROJECT as one picture, with their times."""
+    frames = hfdask.contact_sheet(project, output, **given(options))
+    if as_json:
+        _print_json({"output": output, "frames": frames})
+    else:
+        answer(f"{output}: {len(frames)} frames")
+
+
+@main.command(configured=lambda: options_of(hfdask.RenderConfig, only=("variables", "entry", "resolution", "scale")))
 @_project
 @click.option("--strict", "level", flag_value="strict", help="Exit with 3 if there are errors.")
 @click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 if there are findings.")

@@ -20,6 +20,7 @@ from hfdask.browser.loop import browser_usage
 from hfdask.cluster.tasks import memory_share
 from hfdask.core.model import Environment
 from hfdask.core.scratch import shared_folder, sweep
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.errors import HfdaskError
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.plan_page import fetch_fonts
@@ -104,15 +105,16 @@ class PrepareWorker(WorkerPlugin):
             thread.pool.share = share
             thread.run(self._start(*self._kind()))
 
-    def _kind(self) -> tuple[Any, Any]:
-        """Return the capture mode and the fonts of the browser to start."""
+    def _kind(self) -> tuple[Any, Any, Scale]:
+        """Return the capture mode, the fonts and the scale of the browser to start."""
         if self.location is None:
-            return capture_mode("auto"), None
+            return capture_mode("auto"), None, UNSCALED
         plan = Plan.open(self.location)
-        return plan.manifest.page.capture_mode, fetch_fonts(plan)
+        page = plan.manifest.page
+        return page.capture_mode, fetch_fonts(plan), page.scale
 
-    async def _start(self, mode: Any, fonts: Any) -> None:
-        async with browser_thread().pool.lease(mode, fonts):
+    async def _start(self, mode: Any, fonts: Any, scale: Scale) -> None:
+        async with browser_thread().pool.lease(mode, fonts, scale=scale):
             pass
 
 

@@ -14,6 +14,9 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 MIN_SIDE, MAX_SIDE = 16, 7680
+
+MAX_LOOP = 65_535
+"""Times that an animation can be shown, at most."""
 """Pixels."""
 
 MAX_FRAMES = 86_400 * 240
@@ -105,6 +108,7 @@ Size = Annotated[int, Meta(ge=0, le=2**40)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Frame = Annotated[int, Meta(ge=0, le=MAX_FRAMES)]
 ChunkIndex = Annotated[int, Meta(ge=0, lt=MAX_CHUNKS)]
+Loop = Annotated[int, Meta(ge=0, le=MAX_LOOP)]
 Side = Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Moment = Annotated[float, Meta(ge=0, le=1e11)]

@@ -68,6 +68,20 @@ def frame_at(time: float, fps: Fraction) -> int:
     return math.floor(time * float(fps) + 1e-9)
 
 
+def first_frame(start: float, fps: Fraction) -> int:
+    """Return the index of the first frame of an element that starts at a time in seconds.
+
+    A frame that is less than a millionth of a frame early counts, because times were rounded to doubles.
+    """
+    return math.ceil(Fraction(start) * fps - Fraction(1, 10**6))
+
+
+def evenly_spaced(frames: int, count: int) -> tuple[int, ...]:
+    """Return the middle frames of ``count`` equal parts of a video; all frames if it has no more than that."""
+    count = min(count, frames)
+    return tuple((2 * number + 1) * frames // (2 * count) for number in range(count))
+
+
 def frame_count(duration: float, fps: Fraction) -> int:
     """Return the number of frames (docs/compositions.md, 3.5): the nearest whole number within 1e-3, else the ceiling.
 

@@ -35,6 +35,7 @@ from hfdask.core.fields import (
     HeaderName,
     HeaderValue,
     Line,
+    Loop,
     Method,
     Moment,
     Path,
@@ -49,6 +50,7 @@ from hfdask.core.fields import (
     WebUrl,
     misfit,
 )
+from hfdask.core.sizes import MAX_SCALE, MIN_SCALE, UNSCALED, Scale
 from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
 from hfdask.core.tables import chunk_row
 from hfdask.core.values import Value, built
@@ -226,6 +228,7 @@ class EncoderSettings(Value, frozen=True):
 class PageSettings(Value, frozen=True):
     """All settings that affect a page's pixels, besides its files.
 
+    ``width`` and ``height`` are the composition's, at which the page is laid out. It is drawn ``scale`` times as large.
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
     It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. If a
     page has no background, it is white, or ``transparent``.
@@ -241,11 +244,23 @@ class PageSettings(Value, frozen=True):
     frame_timeout: Timeout
     gives_up: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)] | None = None
     durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = msgspec.field(default_factory=dict)
+    scale: Scale = UNSCALED
     transparent: bool = False
 
     def __post_init__(self) -> None:
+        scale = self.scale.fraction
+        if not MIN_SCALE <= scale <= MAX_SCALE or any(
+            (scale * side).denominator > 1 for side in (self.width, self.height)
+        ):
+            raise ValueError(f"a scale of {scale} does not fit a page of {self.width}x{self.height} pixels")
         if why := misfit(self.variables):
             raise ValueError(f"its variables cannot be used: {why}")
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the page's pictures."""
+        scale = self.scale.fraction
+        return int(scale * self.width), int(scale * self.height)
 
 
 class Environment(Value, frozen=True):
@@ -396,13 +411,15 @@ class Manifest(Value, frozen=True):
     fps : Rate
         Frames a second, as the fraction ``num / den``.
     width, height : int
-        Size in pixels.
+        Size of the video in pixels. The page may be laid out at another size, see `PageSettings`.
     frames : int
         Number of frames.
     chunks : tuple of ChunkRange
         Ranges of the frames.
     format : str
         Format of the output, see `hfdask.formats`.
+    loop : int
+        Times that an animation is shown, 0 without end.
     encoder : EncoderSettings
         All settings that affect the encoder's bytes.
     page : PageSettings
@@ -456,6 +473,7 @@ class Manifest(Value, frozen=True):
     only_heard: Annotated[tuple[SoundSource, ...], Meta(max_length=MAX_FILES)]
     sound: PlannedSound | None
     warnings: Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]
+    loop: Loop = 0
     sound_codec: EncoderName | None = None
 
     def chunk(self, index: int) -> ChunkRange:

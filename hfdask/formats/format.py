@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import InvalidConfigError
@@ -26,7 +27,7 @@ class Planned:
     fps : Fraction
         Frames a second.
     width, height : int
-        Size of the composition in pixels.
+        Size of the pictures in pixels.
     starts : tuple of int
         First frames of the chunks.
     settings : EncoderSettings
@@ -59,6 +60,10 @@ class Format(ABC):
         Other ways in which its sound can be encoded.
     max_frames : int, optional
         Frames of its longest output.
+    max_fps : int, optional
+        Its highest rate in frames a second. Videos with more are planned with this rate.
+    segment : int, optional
+        Length of a chunk in seconds, if the options do not give one and chunks can be seen in the output.
     in_folders : bool
         True if an output whose name has no ending is a folder of files.
     """
@@ -69,7 +74,33 @@ class Format(ABC):
     sound: Encoding | None
     other_sounds: tuple[Encoding, ...] = ()
     max_frames: int | None = None
+    max_fps: int | None = None
+    segment: int | None = None
     in_folders: bool = False
+
+    @property
+    def loops(self) -> bool:
+        """True if its outputs can say how often they are shown."""
+        return False
+
+    def looping(self, loop: int) -> Self:
+        """Return the format of outputs that are shown ``loop`` times, 0 without end."""
+        return self
+
+    def named(self, name: str) -> Self:
+        """Return the format of an output of this file name."""
+        return self
+
+    def beside_of(self, content: bytes) -> str | None:
+        """Return the folder beside a finished output in which its other files are, if it has any.
+
+        ``content`` is the beginning of the output: all of it, if it names other files.
+        """
+        return None
+
+    def holds(self, folder: str, files: Mapping[str, Path]) -> bool:
+        """Return true if files, by name, are what an output's folder had when it was published."""
+        return True
 
     @abstractmethod
     def join(

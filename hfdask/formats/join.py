@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -47,7 +47,9 @@ class ChunkSource:
 class JoinReport:
     """The file of a `Join`: ``size`` in bytes, ``duration`` in seconds, ``keyframes`` as frame numbers.
 
-    ``digest`` is BLAKE3 (hex) of all packets' bytes.
+    ``digest`` is BLAKE3 (hex) of all packets' bytes, and ``shown`` of the pictures that were encoded from them, if any.
+    ``beside`` has the files that belong to the output, by their names relative to its folder. They exist until the
+    `Join` is left.
     """
 
     frames: int
@@ -56,6 +58,8 @@ class JoinReport:
     duration: Fraction
     size: int
     digest: str
+    shown: str = ""
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Join(ABC):
         self._frames = 0
         self._digest = blake3()
         self._finished = False
+        self.shown = ""
+        self.beside: Mapping[str, Path] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -172,6 +178,8 @@ class Join(ABC):
             duration=self._frames / self.fps,
             size=size,
             digest=self._digest.hexdigest(),
+            shown=self.shown,
+            beside=self.beside,
         )
 
     @abstractmethod

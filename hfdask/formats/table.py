@@ -11,12 +11,15 @@ from hfdask.core.model import EncoderSettings
 from hfdask.errors import InvalidConfigError, PlanCorruptError
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format
+from hfdask.formats.gif import GIF
+from hfdask.formats.hls import HLS
 from hfdask.formats.mov import MOV
 from hfdask.formats.mp4 import MP4
 from hfdask.formats.png_sequence import PNG_SEQUENCE
 from hfdask.formats.webm import WEBM
+from hfdask.formats.webp import WEBP
 
-FORMATS: Mapping[str, Format] = {each.name: each for each in (MP4, WEBM, MOV, PNG_SEQUENCE)}
+FORMATS: Mapping[str, Format] = {each.name: each for each in (MP4, WEBM, MOV, PNG_SEQUENCE, GIF, WEBP, HLS)}
 """All formats by name. The first one is the default."""
 
 CODECS: Mapping[str, Codec] = {codec.name: codec for format in FORMATS.values() for codec in format.codecs}
@@ -55,6 +58,12 @@ def with_format_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if named is None or options.get("format") is not None:
         return dict(options)
     return {**options, "format": named.name}
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that an output of this file name has by its ending, or None."""
+    found = _SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    return None if found is None else found.named(name)
 
 
 def codec_of(settings: EncoderSettings) -> Codec:

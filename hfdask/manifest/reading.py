@@ -93,7 +93,7 @@ def require_consistent(manifest: Manifest, where: str) -> None:
         ) from error
     page = manifest.page
     require(manifest.frames <= MAX_DURATION * fps, f"{manifest.frames} frames are more than 24 hours")
-    require((page.width, page.height) == (manifest.width, manifest.height), "the page's size is not the video's")
+    require(page.pixels == (manifest.width, manifest.height), "the size of the page's pictures is not the video's")
     require(
         known_settings(manifest.format, manifest.encoder, fps),
         f"{manifest.encoder.codec} in {manifest.format} has settings that no option makes",

@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
 
+from hfdask.core.frames import evenly_spaced
 from hfdask.errors import MediaError, VideoReadError
 from hfdask.media.picture import decode_frame
 from hfdask.media.sequence import frame_name, is_sequence, open_sequence
@@ -58,8 +59,7 @@ def thumbnails(
     VideoReadError
         If the file is gone, or is not this video.
     """
-    count = min(count, frames)
-    wanted = [(2 * number + 1) * frames // (2 * count) for number in range(count)]
+    wanted = evenly_spaced(frames, count)
     try:
         if is_sequence(path):
             with open_sequence(path) as (_, read):

@@ -7,7 +7,7 @@
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the
 // browser is taken before the composition is loaded.
 
-function openHost({ entry, width, height, worker: source, slots }) {
+function openHost({ entry, page, width, height, worker: source, slots }) {
   const { apply } = Reflect;
   const prototype = /** @type {any} */ (HTMLCanvasElement.prototype);
   const { requestPaint, captureElementImage, transferControlToOffscreen } = prototype;
@@ -23,7 +23,7 @@ function openHost({ entry, width, height, worker: source, slots }) {
   const frame = document.createElement("iframe");
   frame.referrerPolicy = "no-referrer";
   for (const element of [canvas, frame]) {
-    element.style.cssText = `position:absolute;left:0;top:0;border:0;width:${width}px;height:${height}px`;
+    element.style.cssText = `position:absolute;left:0;top:0;border:0;width:${page.width}px;height:${page.height}px`;
   }
   document.documentElement.style.overflow = "hidden";
   document.body.style.margin = "0";

@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 
 from hfdask.core.costs import MOVING, STILL
+from hfdask.core.frames import first_frame
 from hfdask.core.model import Clip, Manifest, Sweep, Video
 from hfdask.core.video_clip import VideoClip, frames_of
 
@@ -39,7 +40,8 @@ def costs_in(manifest: Manifest, sweep: Sweep) -> list[int]:
     """Return the expected costs of a plan's frames; the chunks of the manifest do not matter."""
     films = ((clip, manifest.videos[clip.video]) for clip in manifest.clips)
     pixels = manifest.width * manifest.height
-    return frame_costs(sweep, manifest.frames, pixels, manifest.fps.fraction, manifest.timeline.clips, films)
+    scale = manifest.page.scale.fraction
+    return frame_costs(sweep, manifest.frames, pixels, manifest.fps.fraction, manifest.timeline.clips, films, scale)
 
 
 def picture_bytes(manifest: Manifest, sweep: Sweep) -> np.ndarray:
@@ -55,6 +57,7 @@ def frame_costs(
     fps: Fraction,
     clips: Iterable[Clip] = (),
     films: Iterable[tuple[VideoClip, Video]] = (),
+    scale: Fraction = Fraction(1),
 ) -> list[int]:
     """Return the expected cost of each frame of a video, in units of `hfdask.core.costs`; nothing without a sweep.
 
@@ -70,13 +73,16 @@ def frame_costs(
         Timed elements: at their starts and ends the picture changes most.
     films : iterable of (VideoClip, Video)
         Source videos, and the clips that play them.
+    scale : Fraction
+        Pixels of a frame for each pixel of the page.
     """
     if not sweep.frames:
         return []
     fullness, shown = _picture_bytes(sweep, frames, _borders(clips, fps, frames)) / pixels, np.zeros(frames)
     for clip, film in films:
         window = frames_of(clip, fps)
-        shown[max(0, window.start) : max(0, window.stop)] += min(1.0, math.prod(film.source.natural_size) / pixels)
+        area = math.prod(film.source.natural_size) * scale**2
+        shown[max(0, window.start) : max(0, window.stop)] += min(1.0, float(area / pixels))
     costs = MOVING * (1 + FULLNESS * fullness + FILM * shown)
     steps = np.array(STEPS)[np.searchsorted(STEPS, costs, side="right") - 1]
     return [int(cost) for cost in np.where(changing_frames(sweep, frames) | (shown > 0), steps, STILL)]
@@ -106,7 +112,7 @@ def changing_frames(sweep: Sweep, frames: int) -> np.ndarray:
 def _borders(clips: Iterable[Clip], fps: Fraction, frames: int) -> list[int]:
     """Return the frames at which clips begin or have ended, with the first frame and the end of the video."""
     times = (time for clip in clips for time in (clip.start, clip.end) if time is not None and math.isfinite(time))
-    places = (math.ceil(Fraction(time) * fps - Fraction(1, 10**6)) for time in times)
+    places = (first_frame(time, fps) for time in times)
     return sorted({0, frames, *(place for place in places if 0 < place < frames)})
 
 

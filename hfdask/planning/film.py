@@ -37,7 +37,7 @@ class Film(Protocol):
         """True to capture only frames that change."""
         ...
 
-    def wants(self, options: RenderConfig, frames: int) -> bool:
+    def wants(self, options: RenderConfig, fps: Fraction, frames: int) -> bool:
         """Return true if it takes all pictures of a page with this number of frames."""
         ...
 

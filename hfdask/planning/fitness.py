@@ -84,7 +84,7 @@ def opening(files: Mapping[str, Path], entry: str, page: PageSettings, fps: Frac
         def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
             return open_page(chromium, files, settings, fps, source)
 
-        async with browser_thread().pool.opened(mode, None, enter) as (session, warm):
+        async with browser_thread().pool.opened(mode, None, enter, scale=page.scale) as (session, warm):
             await session.load(entry)
             yield session, warm
 

@@ -35,9 +35,10 @@ from hfdask.core.model import (
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value
-from hfdask.errors import ProjectError
+from hfdask.errors import InvalidConfigError, ProjectError
 from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import require_consistent
@@ -203,6 +204,7 @@ def seal(
             page_errors=options.page_errors,
             load_timeout=float(options.load_timeout),
             frame_timeout=float(options.frame_timeout),
+            scale=_assumed_scale(options, width, height),
             transparent=options.encoder(fps).alpha,
         )
         try:
@@ -228,18 +230,21 @@ def seal(
         snapshot.add_all([*probed.bodies.values(), *probed.font_files.values()])
         videos = tuple(_video(each, artifacts, probed, snapshot) for each in probed.videos)
     heard = _heard(artifacts, probed)
-    sound = _mixed(probed, heard, mixer, clock)
+    sound = _mixed(probed, heard, mixer, clock) if options.has_sound else None
+    silent = probed.sounding is not None and not options.has_sound
+    left_out = [f"{options.output_format} has no sound, so the composition's sound is left out"] if silent else []
     with clock("freeze"):
         manifest = Manifest(
             protocol=PROTOCOL,
             plan_hash="",
             entry=found.entry,
             fps=Rate.of(probed.fps),
-            width=probed.page.width,
-            height=probed.page.height,
+            width=probed.page.pixels[0],
+            height=probed.page.pixels[1],
             frames=probed.frames,
             chunks=(),
             format=options.output_format,
+            loop=options.loop,
             encoder=options.encoder(probed.fps),
             page=probed.page,
             environment=environment,
@@ -252,12 +257,13 @@ def seal(
             only_heard=_only_heard(heard, videos, artifacts, probed),
             sound=sound,
             sound_codec=options.sound_codec,
-            warnings=clipped(probed.warnings),
+            warnings=clipped([*probed.warnings, *left_out]),
         )
         costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)
         whole = probed.frames if probed.filmed else whole
-        chunks, why = split(location, options, probed.frames, costs, key, manifest.encoder.container, whole=whole)
+        sized = options.in_segments(probed.fps)
+        chunks, why = split(location, sized, probed.frames, costs, key, manifest.encoder.container, whole=whole)
         manifest = msgspec.structs.replace(manifest, chunks=chunks).sealed()
         require_consistent(manifest, store.url)
         sweep = msgspec.structs.replace(probed.sweep, plan_hash=manifest.plan_hash)
@@ -267,6 +273,14 @@ def seal(
         store.put(SWEEP, canonical_json(sweep))
         store.put(MANIFEST, pretty_json(manifest))
     return Plan(location, manifest, clock.rounded(), probed.messages, findings, why)
+
+
+def _assumed_scale(options: RenderConfig, width: int, height: int) -> Scale:
+    """Return the scale if the page has the size that its markup declares. If that does not fit, the loaded page decides."""
+    try:
+        return Scale.of(options.scale_for(width, height))
+    except InvalidConfigError:
+        return UNSCALED
 
 
 def _video(found: FoundVideo, artifacts: Iterable[Artifact], probed: Probe, snapshot: Snapshot) -> Video:
@@ -323,6 +337,6 @@ def _check(frozen: FrozenProject, found: Project, options: RenderConfig, browser
     if options.check == "off":
         return ()
     mode = planning_mode(capture_mode(options.capture))
-    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options.variables)
+    report = check_frozen((frozen.entry, frozen.artifacts), found, mode, browser, options)
     report.require(options.check)
     return report.findings

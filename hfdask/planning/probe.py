@@ -21,10 +21,11 @@ from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
-from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES, frame_count, parse_fps
+from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES, first_frame, frame_count, parse_fps
 from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
+from hfdask.core.sizes import Scale
 from hfdask.core.video_clip import VideoClip
 from hfdask.errors import (
     BrowserCrashError,
@@ -148,7 +149,7 @@ async def probe(
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
     ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
     """
-    fps = fps if options.fps is None else parse_fps(options.fps)
+    fps, _ = options.capped(fps if options.fps is None else parse_fps(options.fps))
     hosted = film is not None and _may_film_canvas(page, fps, seconds, options, film)
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
@@ -218,8 +219,8 @@ def _may_film_canvas(page: PageSettings, fps: Fraction, seconds: float, options:
     """Return true to load the page in a host at first, because a film from its canvas is wanted, or will probably do."""
     frames = frame_count(seconds, fps) if 0 < seconds < math.inf else 0
     possible = page.capture_mode == "beginframe" and not page.transparent
-    likely = possible and frames * page.width * page.height >= LEAST_PIXELS
-    return options.capture == "canvas" or (options.capture == "auto" and likely and film.wants(options, frames))
+    likely = possible and frames * math.prod(page.pixels) >= LEAST_PIXELS
+    return options.capture == "canvas" or (options.capture == "auto" and likely and film.wants(options, fps, frames))
 
 
 async def _way(
@@ -250,7 +251,7 @@ async def _way(
 def _may_choose(page: PageSettings, seen: _Look, fps: Fraction) -> bool:
     if page.capture_mode != "beginframe" or not seen.sweep.frames:
         return page.capture_mode == "canvas"
-    return is_worth_it(seen.sweep, frame_count(seen.report.duration, fps), page.width * page.height)
+    return is_worth_it(seen.sweep, frame_count(seen.report.duration, fps), math.prod(page.pixels))
 
 
 async def _looks(
@@ -347,7 +348,7 @@ async def _look(
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
         return open_page(chromium, files, page, fps, recorder)
 
-    async with browser_thread().pool.opened(page.capture_mode, None, enter) as (session, warm):
+    async with browser_thread().pool.opened(page.capture_mode, None, enter, scale=page.scale) as (session, warm):
         await session.debug()
         typefaces = Typefaces(session)
         await typefaces.begin()
@@ -380,7 +381,7 @@ async def _look(
         if film is not None and session.hosted and options.capture == "auto":
             known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=durations)
             second = opening(files, entry, known, fps, recorder)
-            trial = FilmTrial(second, len(taken), page.width * page.height)
+            trial = FilmTrial(second, len(taken), math.prod(page.pixels))
         swept, filmed, unlike = await _walk(
             session, report, visits, rate, loaded, typefaces, on, canvas, film, taken, trial
         )
@@ -465,7 +466,7 @@ def _may_be_canvas(
     report: Report, page: PageSettings, fps: Fraction, visits: tuple[int, ...], options: RenderConfig
 ) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
-    pixels = page.width * page.height * frame_count(report.duration, fps) if visits else 0
+    pixels = math.prod(page.pixels) * frame_count(report.duration, fps) if visits else 0
     chooses = options.capture == "auto" and not options.encoder(fps).alpha
     return options.capture == "canvas" or (chooses and pixels >= LEAST_PIXELS)
 
@@ -512,7 +513,7 @@ def _has_frames(report: Report) -> bool:
 
 def _starts(report: Report, fps: Fraction) -> set[int]:
     """Return the first frames of clips."""
-    return {math.ceil(Fraction(clip.start) * fps - Fraction(1, 10**6)) for clip in report.clips}
+    return {first_frame(clip.start, fps) for clip in report.clips}
 
 
 async def _walk(
@@ -652,7 +653,8 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
             field = f"data-{name}" if report.has_root else name
             raise InvalidConfigError(f"{what} is {value}; it must be from {MIN_SIDE} to {MAX_SIDE} pixels", field=field)
     width, height = _size(report, options)
-    return msgspec.structs.replace(page, width=int(width), height=int(height))
+    scale = Scale.of(options.scale_for(int(width), int(height)))
+    return msgspec.structs.replace(page, width=int(width), height=int(height), scale=scale)
 
 
 def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
@@ -668,15 +670,19 @@ def _size(report: Report, options: RenderConfig) -> tuple[float, float]:
 
 
 def _rate(declared: str | None, options: RenderConfig) -> tuple[Fraction, list[str]]:
-    """Return the frame rate and warnings: the option wins over the root's ``data-fps``."""
+    """Return the frame rate and warnings: the option wins over the root's ``data-fps``, and the format may have a limit."""
+    warnings = []
     if options.fps is not None:
-        return parse_fps(options.fps), []
-    if declared is None:
-        return DEFAULT_FPS, []
-    try:
-        return parse_fps(declared), []
-    except InvalidConfigError as error:
-        return DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
+        fps = parse_fps(options.fps)
+    elif declared is None:
+        fps = DEFAULT_FPS
+    else:
+        try:
+            fps = parse_fps(declared)
+        except InvalidConfigError as error:
+            fps, warnings = DEFAULT_FPS, [f"data-fps of the root is ignored: {error.message}"]
+    allowed, told = options.capped(fps)
+    return allowed, [*warnings, *told]
 
 
 def _timeline(report: Report) -> Timeline:

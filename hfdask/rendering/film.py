@@ -80,20 +80,20 @@ class ChunkFilm:
         self._thread.shutdown()
         self._abort()
 
-    def wants(self, options: RenderConfig, frames: int) -> bool:
+    def wants(self, options: RenderConfig, fps: Fraction, frames: int) -> bool:
         """Return true if it takes all pictures of a page with this number of frames."""
-        return options.sweep in (None, 1) and self._wanted(options, frames)
+        return options.sweep in (None, 1) and self._wanted(options.in_segments(fps), frames)
 
     async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
         """Start anew, with the frames of a page that was just loaded."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
         self._encoding = None
-        if not self.wants(options, frames):
+        if not self.wants(options, fps, frames):
             return range(0)
         self._frames = frames
         self._recording = Recording(path=self._path)
         with disk_full_at(self._path):
-            self._encoder = ChunkEncoder(self._path, options.encoder(fps), fps, page.width, page.height, frames)
+            self._encoder = ChunkEncoder(self._path, options.encoder(fps), fps, *page.pixels, frames)
         return range(frames)
 
     async def take(self, frame: Frame) -> None:

@@ -73,8 +73,11 @@ class PlanPage:
         """Yield a loaded page in a leased browser, and true if the browser was warm. On the browser thread only."""
         pool = browser_thread().pool
         has_videos = bool(self.manifest.clips)
-        mode = self.manifest.page.capture_mode
-        async with pool.opened(mode, self.fonts, self._loaded, profile=has_videos) as (session, warm):
+        page = self.manifest.page
+        async with pool.opened(page.capture_mode, self.fonts, self._loaded, profile=has_videos, scale=page.scale) as (
+            session,
+            warm,
+        ):
             yield session, warm
 
     @asynccontextmanager

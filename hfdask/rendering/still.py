@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
@@ -18,12 +19,15 @@ from hfdask.core.model import PageSettings
 from hfdask.errors import InvalidConfigError
 from hfdask.fonts.configuration import machine_fonts
 from hfdask.manifest.plan import Plan
+from hfdask.media.captured import Picture
 from hfdask.network.record import Recorder
 from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.project.settings import with_project_file
 from hfdask.rendering.plan_page import PlanPage
 from hfdask.store import StorageOptions, split_output
+
+T = TypeVar("T")
 
 
 @worked
@@ -84,7 +88,9 @@ def still(
                 f"{time:g} s is outside of the composition, which ends at {manifest.timeline.duration:g} s",
                 field="time",
             )
-        folder.put(name, film.png or browser_thread().run(_picture(frozen, frame, merged)))
+        if not film.png:
+            [film.png] = browser_thread().run(pictures_of(frozen, (frame,), merged, lambda picture: picture.png))
+        folder.put(name, film.png)
     return frame
 
 
@@ -98,7 +104,7 @@ class _StillFilm:
         self._time = time
         self._taken = b""
 
-    def wants(self, options: RenderConfig, frames: int) -> bool:
+    def wants(self, options: RenderConfig, fps: Fraction, frames: int) -> bool:
         """Return false: one frame is not worth a comparison."""
         return False
 
@@ -120,15 +126,24 @@ class _StillFilm:
         self.png = self._taken
 
 
-async def _picture(frozen: Plan, frame: int, options: RenderConfig) -> bytes:
-    # Planning has not read the text of this frame, so the browser gets all fonts that a plan could have.
-    with PlanPage.of(frozen.location.store(), frozen.manifest, (frame,)) as plan_page:
+async def pictures_of(
+    frozen: Plan, frames: Sequence[int], options: RenderConfig, see: Callable[[Picture], T]
+) -> list[T]:
+    """Bring one page through some frames, and return what ``see`` makes of the picture of each. On the browser thread only.
+
+    The plan may lack files that the page loads late: they are fetched now.
+    """
+    # Planning has not read the text of these frames, so the browser gets all fonts that a plan could have.
+    seen = []
+    with PlanPage.of(frozen.location.store(), frozen.manifest, frames) as plan_page:
         async with (
             Recorder(options.allow_hosts, options.replace_urls) as recorder,
             replace(plan_page, network=recorder, fonts=machine_fonts()).page() as (session, _),
-            plan_page.video_states(session, (frame,)) as states,
+            plan_page.video_states(session, frames) as states,
         ):
-            pictures = [shot.picture async for shot in capture(session, frame, frame + 1, videos=states)]
+            for frame in frames:
+                async for shot in capture(session, frame, frame + 1, videos=states):
+                    assert shot.picture is not None  # the first frame of a capture always has a picture
+                    seen.append(see(shot.picture))
             await session.finish()
-    assert pictures[0] is not None  # the first frame of a capture always has a picture
-    return pictures[0].png
+    return seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from hfdask.assembly.certificate import SUFFIX, Certificate, Verification
 from hfdask.browser.environment import require_environment
@@ -10,9 +11,11 @@ from hfdask.core.forks import worked
 from hfdask.core.model import decode
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
+from hfdask.formats.beside import fetch_beside, folder_beside
+from hfdask.formats.table import format_of
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.plan_page import PlanPage
-from hfdask.store import Location, StorageOptions, shown, split_url
+from hfdask.store import Location, StorageOptions, Store, shown, split_url
 
 SAMPLE = 10
 
@@ -58,11 +61,12 @@ def verify(
     known = decode(papers.read(paper, Certificate.LIMIT), Certificate, papers.url_of(paper))
     with scratch_subfolder("verify") as folder:
         try:
-            store.fetch(name, folder / "video", known.size, known.sha256)
+            path = store.fetch(name, folder / "video", known.size, known.sha256)
         except ArtifactDigestError as error:
             raise CertificateError(
                 f"{store.url_of(name)} is not the video that {papers.url_of(paper)} certifies", video=name
             ) from error
+        _require_beside(store, name, path, folder / "beside")
     where = plan_url or known.plan_url
     try:
         plan = Plan.open(where, Location.at(store).options_for(where))
@@ -89,3 +93,13 @@ def verify(
     if different:
         raise CertificateError(f"frames {different} of {name} are rendered differently here", frames=different)
     return Verification(video=store.url_of(name), plan_hash=plan.hash, frames=total, checked=chosen)
+
+
+def _require_beside(store: Store, name: str, path: Path, into: Path) -> None:
+    """Check the files that the video names, if it names some."""
+    format = format_of(name)
+    folder = folder_beside(format, path)
+    if format is not None and folder is not None and not format.holds(folder, fetch_beside(store, folder, into)):
+        raise CertificateError(
+            f"the segments in {store.url_of(folder)} are not the certified ones of {store.url_of(name)}", video=name
+        )

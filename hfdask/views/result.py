@@ -21,6 +21,10 @@ _PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
 """Types of the videos that browsers play."""
 
 
+_IMAGES = {".gif": "image/gif", ".webp": "image/webp"}
+_ONLY_LINKED = (".m3u8",)  # few browsers play them by themselves
+
+
 def result_html(result: RenderResult) -> str:
     """Return the HTML of a finished video. A video that is not on this machine is only linked: reading it may take long."""
     stages = stage_bars(result.stages) if result.stages else ""
@@ -33,8 +37,10 @@ def result_html(result: RenderResult) -> str:
 def _pictures(result: RenderResult) -> str:
     """Return the video itself if it is small, and a strip of frames."""
     path = Path(result.output)
-    if not os.path.isabs(result.output):
+    if not os.path.isabs(result.output) or path.suffix.lower() in _ONLY_LINKED:
         return ""
+    if kind := _IMAGES.get(path.suffix.lower()):
+        return _image(path, kind, min(WIDEST, result.width))
     keys = [chunk.start for chunk in result.chunks]
     try:
         shown = strip(thumbnails(path, keys, result.frames, result.fps.fraction))
@@ -48,3 +54,13 @@ def _pictures(result: RenderResult) -> str:
         return f"<div>the video cannot be shown: {escaped(error)}</div>"
     width = min(WIDEST, result.width)
     return f"<video controls loop muted playsinline width='{width}' src='{source}'></video>{shown}"
+
+
+def _image(path: Path, kind: str, width: int) -> str:
+    """Return an animation that browsers show as a picture, if it is small."""
+    try:
+        if path.stat().st_size > INLINE_BYTES:
+            return ""
+        return f"<img width='{width}' src='{data_uri(path.read_bytes(), kind)}'>"
+    except OSError as error:
+        return f"<div>the animation cannot be shown: {escaped(error)}</div>"

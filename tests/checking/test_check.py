@@ -21,6 +21,7 @@ from hfdask.checking.assets import candidates, is_library
 from hfdask.checking.check import check_project
 from hfdask.checking.page import open_lint_page
 from hfdask.checking.rules import RULES
+from hfdask.config import RenderConfig
 from hfdask.errors import EntryNotFoundError
 from hfdask.project.files import Project
 
@@ -34,7 +35,9 @@ Check = Callable[..., hfdask.CheckReport]
 def check() -> Iterator[Check]:
     """`hfdask.check`, in one page for all tests."""
     with open_lint_page(capture_mode("auto")) as page:
-        yield lambda folder, **variables: check_project(Project.find(folder, "index.html"), page, variables)
+        yield lambda folder, **variables: check_project(
+            Project.find(folder, "index.html"), page, RenderConfig(variables=variables)
+        )
 
 
 def codes(report: hfdask.CheckReport) -> set[str]:
@@ -85,6 +88,7 @@ def test_a_huge_picture_is_found(tmp_path, check):
     [finding] = check(tmp_path).findings
     assert finding.code == "expensive_image"
     assert "1200 x 900" in finding.message
+    assert hfdask.check(tmp_path, scale=4).findings == ()
     larger = ROOT.replace("320", "1280").replace("180", "720")
     write(tmp_path, page('<img src="a.png">', root=larger))
     assert check(tmp_path).findings == ()

@@ -16,7 +16,7 @@ from video_pages import open_fed, shape_of
 from video_samples import to_frame, write_video
 
 from hfdask.browser import browser_thread
-from hfdask.browser.chromium import CONTEXT, Chromium, begin_frame
+from hfdask.browser.chromium import Chromium, begin_frame, context_options
 from hfdask.browser.video_feed import Shown
 from hfdask.core.planes import ColorSpace, PlaneFormat, Planes
 from hfdask.media.picture import Pixels, decode_png
@@ -104,7 +104,9 @@ async def native_picture(chromium: Chromium, folder: Path, path: Path) -> bytes:
     """Return a picture of the page without the runtime, in which the browser plays the file."""
     (folder / "page.html").write_text(PAGE)
     chromium.server.site = Site({"index.html": folder / "page.html", "v.bin": path})
-    context = await chromium.playwright.new_context(viewport={"width": WIDTH, "height": HEIGHT}, **CONTEXT)
+    context = await chromium.playwright.new_context(
+        viewport={"width": WIDTH, "height": HEIGHT}, **context_options(chromium.scale)
+    )
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)
     await page.goto(f"{ORIGIN}/index.html", wait_until="commit")

@@ -28,6 +28,7 @@ from hfdask.browser import close_browsers
 from hfdask.browser.discovery import ENV_BROWSER
 from hfdask.browser.pool import BrowserPool
 from hfdask.core.model import CaptureMode
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.errors import BrowserLaunchError
 from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import Site
@@ -67,9 +68,10 @@ class FakeChromium:
 
     pid = 0
 
-    def __init__(self, mode: CaptureMode, fonts: FontSetup, *, profile: bool = False) -> None:
+    def __init__(self, mode: CaptureMode, fonts: FontSetup, *, profile: bool = False, scale: Scale = UNSCALED) -> None:
         self.profile = _Profile(self) if profile else None
         self.mode = mode
+        self.scale = scale
         self.fonts = fonts
         self.pages = 0
         self.playwright = _Opener(self)
@@ -263,9 +265,9 @@ class _Devtools:
             case "HeadlessExperimental.beginFrame":
                 answer = {"hasDamage": not given.get("noDisplayUpdates") and page.draw()}
                 if "screenshot" in given:
-                    answer["screenshotData"] = _base64(page, bare=self._page.bare)
+                    answer["screenshotData"] = self._base64(page)
             case "Page.captureScreenshot":
-                answer = {"data": _base64(page, bare=self._page.bare)}
+                answer = {"data": self._base64(page)}
             case "Emulation.setDefaultBackgroundColorOverride":
                 self._page.bare = given["color"]["a"] == 0
                 answer = {}
@@ -277,6 +279,9 @@ class _Devtools:
             case "Runtime.compileScript":
                 answer = {}
         return answer
+
+    def _base64(self, page: FakePage) -> str:
+        return base64.b64encode(page.picture(self._chromium.scale.fraction, bare=self._page.bare)).decode()
 
     async def _value(self, page: FakePage, expression: str) -> Any:
         if sought := _SEEK.search(expression):
@@ -311,14 +316,10 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
 }
 
 
-def _base64(page: FakePage, *, bare: bool) -> str:
-    return base64.b64encode(page.picture(bare=bare)).decode()
-
-
-async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool) -> FakeChromium:
+async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> FakeChromium:
     if mode == "canvas":
         raise BrowserLaunchError("the fake browser draws nothing into a canvas")
-    chromium = FakeChromium(mode, fonts, profile=profile)
+    chromium = FakeChromium(mode, fonts, profile=profile, scale=scale)
     self._launched.append(chromium)  # type: ignore[arg-type]
     return chromium
 

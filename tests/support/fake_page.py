@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from html.parser import HTMLParser
 from itertools import accumulate
@@ -81,9 +82,10 @@ class FakePage:
         before, self._drawn = self._drawn, self._state
         return before != self._drawn
 
-    def picture(self, *, bare: bool = False) -> bytes:
-        """The PNG of the page as it is; if ``bare``, without the browser's background, and with alpha."""
-        return _picture(self._width, self._height, self.rest, self._state, bare, bare and "data-clear" in self.root)
+    def picture(self, scale: Fraction = Fraction(1), *, bare: bool = False) -> bytes:
+        """The PNG of the page as it is: with a scale, the pixel that is nearest to each; ``bare``, without the browser's background, and with alpha."""
+        clear = bare and "data-clear" in self.root
+        return _picture(self._width, self._height, self.rest, self._state, scale, bare, clear)
 
     def report(self) -> dict[str, Any]:
         """Return what the page runtime would report of the timeline."""
@@ -161,7 +163,13 @@ class FakePage:
 
 @lru_cache(maxsize=64)
 def _picture(
-    width: int, height: int, rest: str, state: tuple[tuple[int, str, float], ...], bare: bool, clear: bool
+    width: int,
+    height: int,
+    rest: str,
+    state: tuple[tuple[int, str, float], ...],
+    scale: Fraction,
+    bare: bool,
+    clear: bool,
 ) -> bytes:
     pixels = _background(width, height, rest).copy()
     if bare:
@@ -176,7 +184,8 @@ def _picture(
         square = pixels[top : top + SIDE, left : left + SIDE]
         square[..., :3] = _colour(text)
         square[..., 3:] = 128 if "data-clear" in text else 255
-    return png(pixels)
+    rows, columns = (np.arange(int(side * scale)) * scale.denominator // scale.numerator for side in (height, width))
+    return png(np.ascontiguousarray(pixels[rows][:, columns]))
 
 
 @lru_cache(maxsize=8)

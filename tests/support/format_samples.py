@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ import numpy as np
 from media_samples import picture
 
 from hfdask.core.model import EncoderSettings
+from hfdask.formats.animation import Animation
 from hfdask.formats.codec import Codec
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.format import Format, Planned
+from hfdask.formats.hls import HLS
 from hfdask.formats.join import ChunkSource, decoder_for, frame_tick
 from hfdask.formats.table import FORMATS
 from hfdask.media.captured import Picture
@@ -44,20 +47,24 @@ class Variant:
         return folder / (name + self.format.suffixes[0])
 
 
+# Animations are encoded when they are joined: `tests/formats/test_animations.py`.
 VARIANTS = [
     Variant(format, codec, alpha)
     for format in FORMATS.values()
     for codec in format.codecs
     for alpha in (False, True)
-    if not alpha or codec.transparent is not None
+    if (not alpha or codec.transparent is not None) and not isinstance(format, Animation)
 ]
 
 WITH_SOUND = [
     each
     for each in VARIANTS
-    if each.format.sound is not None and each.codec == each.format.codecs[0] and not each.alpha
+    if each.format.sound is not None
+    and each.codec == each.format.codecs[0]
+    and not each.alpha
+    and each.format is not HLS
 ]
-"""One of each format that has sound."""
+"""One of each format that has sound. Segments have no list of edits: `tests/formats/test_hls.py`."""
 
 
 class ArrayPicture(Picture):
@@ -118,12 +125,9 @@ def joined(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     sound: SoundFile | None = None,
 ) -> Path:
-    """Join chunks, and verify the output as assembly does."""
+    """Join chunks, verify the output as assembly does, and put its other files beside it."""
     settings = variant.settings(fps)
-    with variant.format.join(output, fps, settings, {}, None if sound is None else lambda: sound) as join:
-        for chunk in chunks:
-            join.append(chunk)
-        report = join.finish()
+    format = variant.format.named(output.name)
     planned = Planned(
         frames=chunks[-1].start + chunks[-1].frames,
         fps=fps,
@@ -132,7 +136,14 @@ def joined(
         starts=tuple(chunk.start for chunk in chunks),
         settings=settings,
     )
-    variant.format.verify(output, planned, report, sound)
+    with format.join(output, fps, settings, {}, None if sound is None else lambda: sound) as join:
+        for chunk in chunks:
+            join.append(chunk)
+        report = join.finish()
+        format.verify(output, planned, report, sound)
+        for name, file in report.beside.items():
+            (output.parent / name).parent.mkdir(exist_ok=True)
+            shutil.copy(file, output.parent / name)
     return output
 
 

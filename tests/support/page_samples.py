@@ -108,7 +108,9 @@ def open_files(
     page_settings = msgspec.structs.replace(SETTINGS, **settings)
 
     async def enter() -> Page:
-        chromium, _ = await stack.enter_async_context(thread.pool.lease(page_settings.capture_mode, profile=profile))
+        chromium, _ = await stack.enter_async_context(
+            thread.pool.lease(page_settings.capture_mode, profile=profile, scale=page_settings.scale)
+        )
         session = await stack.enter_async_context(open_page(chromium, files, page_settings, fps, profile=profile))
         if videos:
             session.prepare_videos(videos)

@@ -36,7 +36,7 @@ function* unfitIn(element) {
 const FRAMES = ["iframe", "frame", "object", "embed"];
 const hasContent = (element) => element.localName !== "embed" && Boolean(element.contentWindow);
 
-// Its bitmap is drawn in the size that it has, at the corner of its border.
+// Its bitmap is drawn pixel by pixel, at the corner of its border.
 function* unfitInCanvas(canvas, style) {
   const edges = ["Top", "Right", "Bottom", "Left"].flatMap((side) => [`padding${side}`, `border${side}Width`]);
   const inner = (size, ...sides) =>
@@ -45,7 +45,9 @@ function* unfitInCanvas(canvas, style) {
   const width = inner("width", "paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth");
   const height = inner("height", "paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
   if (edges.some((edge) => Number.parseFloat(style[edge]) > 0)) yield "a canvas with a border or padding";
-  if (Math.abs(width - canvas.width) > 0.01 || Math.abs(height - canvas.height) > 0.01) yield "a scaled canvas";
+  const ratio = window.devicePixelRatio;
+  const isOff = (length, pixels) => Math.abs(length * ratio - pixels) > 0.01;
+  if (isOff(width, canvas.width) || isOff(height, canvas.height)) yield "a scaled canvas";
   if (isTainted(canvas)) yield "a canvas with a picture from another site";
   if (canvas.getRootNode() !== canvas.ownerDocument) yield "a canvas in a shadow tree"; // which no style of ours reaches
 }

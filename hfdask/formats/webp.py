@@ -1,0 +1,89 @@
+"""Animated WebP, with half-transparent pixels. Equal pictures become a single picture, which is shown for longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.packet import Packet
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from PIL import Image, UnidentifiedImageError
+
+from hfdask.core.model import EncoderSettings
+from hfdask.errors import OutputInvalidError
+from hfdask.formats.animation import Animation, Animator
+from hfdask.formats.codec import Codec
+from hfdask.formats.format import Planned
+from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
+from hfdask.formats.png import PNG
+from hfdask.media.picture import decode_frame
+from hfdask.media.sound_file import SoundFile
+
+CLOCK = 1000
+"""Ticks a second of the format."""
+
+# The chunks lose nothing, so their settings have the plan's quality as the speed of their compression.
+_QUALITIES = {
+    PNG.qualities[name][0]: quality for name, quality in (("draft", "60"), ("standard", "80"), ("high", "95"))
+}
+
+
+class _WebP(Animator):
+    def __init__(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings, loop: int) -> None:
+        quality = _QUALITIES[settings.options["compression_level"]]
+        super().__init__(
+            output,
+            fps,
+            codec,
+            settings,
+            muxer="webp",
+            encoder="libwebp_anim",
+            pixel_format="bgra",
+            options={"quality": quality, "compression_level": "4"},
+            clock=CLOCK,
+            loop=loop,
+        )
+        self._converter = VideoReformatter()
+
+    def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
+        for packet in packets:
+            frame = decode_frame(bytes(packet), alpha=self.settings.alpha)
+            self.encode(self._converter.reformat(frame, format="bgra", threads=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebP(Animation):
+    """Files of libwebp's encoder for animations. Its last frame is shown for as long as the one before it."""
+
+    def animator(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings) -> Animator:
+        return _WebP(output, fps, codec, settings, self.loop)
+
+    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+        def require(condition: bool, check: str, what: str) -> None:
+            if not condition:
+                raise OutputInvalidError(
+                    f"{path.name} is not the planned animation: {what}", check=check, path=str(path)
+                )
+
+        starts = {frame_tick(number, planned.fps, CLOCK) for number in range(planned.frames)}
+        length = Fraction(planned.frames) / planned.fps
+        try:
+            with Image.open(path) as picture:  # FFmpeg cannot decode an animation
+                size, end = picture.size, 0
+                for number in range(getattr(picture, "n_frames", 1)):
+                    picture.seek(number)
+                    picture.load()
+                    begin = picture.info.get("timestamp", 0)
+                    require(begin in starts and begin >= end, "timestamps", f"a frame is shown from {begin} ms on")
+                    end = begin + picture.info.get("duration", 0)
+        except (OSError, EOFError, UnidentifiedImageError) as error:
+            raise OutputInvalidError(f"{path.name} cannot be read: {error}", check="file", path=str(path)) from error
+        require(size == (planned.width, planned.height), "size", f"it has {size[0]}x{size[1]} pixels")
+        late = abs(Fraction(end, CLOCK) - length)
+        require(planned.frames == 1 or late <= Fraction(2, CLOCK), "duration", f"it lasts {end} ms")
+
+
+WEBP = WebP(name="webp", suffixes=(".webp",), codecs=(PNG,), sound=None)
