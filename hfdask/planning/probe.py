@@ -502,7 +502,10 @@ def _visits(report: Report, fps: Fraction, options: RenderConfig) -> tuple[int, 
     if not _has_frames(report):
         return ()
     frames = frame_count(report.duration, fps)
-    options.require_video(frames, *_size(report, options))
+    width, height = (int(side) for side in _size(report, options))
+    if min(width, height) >= MIN_SIDE:  # else an error that is raised when the page is closed
+        scale = options.scale_for(width, height)
+        options.require_video(frames, int(scale * width), int(scale * height))
     return frames_to_sweep(frames, options.sweep, _starts(report, fps))
 
 

@@ -172,6 +172,14 @@ def test_a_size_that_does_not_fit_leaves_nothing(options, project, tmp_path):
     assert not list(tmp_path.glob("out/*"))
 
 
+def test_a_format_looks_at_the_size_of_the_video_and_not_of_its_composition(project, tmp_path):
+    """H.265 has sides from 64 pixels on."""
+    source = project(BOX.replace('data-width="160" data-height="90"', 'data-width="96" data-height="48"'))
+    assert hfdask.plan(source, tmp_path / "plan", codec="h265", scale=2).manifest.height == 96
+    with pytest.raises(errors.InvalidConfigError, match="64"):
+        hfdask.plan(source, tmp_path / "small", codec="h265")
+
+
 def test_rows_of_a_batch_and_a_projects_file_give_a_size(project, tmp_path):
     source = project(BOX, **{"hfdask.toml": "[render]\nscale = 2\n"})
     rows = [{"id": "a"}, {"id": "b", "hfdask.scale": "1"}]
