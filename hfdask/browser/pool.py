@@ -54,6 +54,7 @@ class BrowserPool:
         self._closing = False
         self._most_lent = 1
         self._starting = asyncio.Lock()
+        self._preparing: dict[asyncio.Task[None], tuple[CaptureMode, str]] = {}
 
     async def driver(self) -> Playwright:
         """Return the driver; start one if none works.
@@ -94,6 +95,8 @@ class BrowserPool:
         try:
             limit = await asyncio.to_thread(browser_limit, self.share, self._most_lent)
             self._require_open()
+            if coming := [task for task, kind in self._preparing.items() if kind == (mode, world.key)]:
+                await asyncio.wait(coming)
             chromium = await self._take(mode, world, profile)
             warm = chromium is not None
             if chromium is None:
@@ -102,6 +105,21 @@ class BrowserPool:
             async with self._returned(chromium), chromium.memory.bounded(limit):
                 self._require_open()
                 yield chromium, warm
+        finally:
+            self._lent -= 1
+
+    def prepare(self, mode: CaptureMode, fonts: FontSetup, count: int) -> None:
+        """Launch browsers in the background that will probably be leased soon. Call it on the browser thread."""
+        for _ in range(count):
+            task = asyncio.create_task(self._prepare(mode, fonts))
+            self._preparing[task] = mode, fonts.key
+            task.add_done_callback(self._preparing.pop)
+
+    async def _prepare(self, mode: CaptureMode, fonts: FontSetup) -> None:
+        self._lent += 1  # so that closing waits for it
+        try:
+            with contextlib.suppress(HfdaskError):  # the lease tries again, and raises it
+                self._idle.append(await self._launch(mode, fonts, profile=False))
         finally:
             self._lent -= 1
 

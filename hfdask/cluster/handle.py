@@ -326,14 +326,19 @@ class Render:
         )
 
     def _plan_here(self, slots: int) -> Plan:
-        """Plan in this process. In an embedded cluster, film a short video meanwhile."""
+        """Plan in this process. In an embedded cluster, film a short video meanwhile, or start browsers for its chunks."""
         job = self.job
         with ExitStack() as held:
             film = None
-            if is_embedded(self._client) and not job.keeps_plan and not job.plan.child(CHUNKS).store().names():
+            if is_embedded(self._client) and not job.plan.child(CHUNKS).store().names():
                 path = held.enter_context(scratch_subfolder("film")) / "film.mp4"
-                observer = _FilmObserver(self._on_film, self._stop)
-                film = ChunkFilm(path, _is_short, damage_test=job.config.damage_test, observer=observer)
+                film = ChunkFilm(
+                    path,
+                    _never if job.keeps_plan else _is_short,
+                    damage_test=job.config.damage_test,
+                    observer=_FilmObserver(self._on_film, self._stop),
+                    slots=slots,
+                )
                 held.enter_context(film)
             plan = plan_with(
                 job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options, film=film
@@ -476,6 +481,10 @@ MAX_FILMED = 300
 
 def _is_short(options: RenderConfig, frames: int) -> bool:
     return frames <= MAX_FILMED and len(options.ranges(frames)) == 1
+
+
+def _never(options: RenderConfig, frames: int) -> bool:
+    return False
 
 
 class _FilmObserver(Observer):

@@ -21,6 +21,7 @@ from hfdask.browser.capture import Frame, capture
 from hfdask.browser.session import Loaded, PageSession
 from hfdask.config import RenderConfig
 from hfdask.core.model import PageSettings, Sweep
+from hfdask.fonts.configuration import FontSetup
 from hfdask.network.messages import Limits
 from hfdask.network.record import Recorder
 from hfdask.planning.font_usage import Typefaces
@@ -39,6 +40,10 @@ class Film(Protocol):
 
     async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
         """Return the frames to take of a page with this number of frames. It may be called again, for a new page."""
+        ...
+
+    async def decline(self, page: PageSettings, options: RenderConfig, frames: int, fonts: FontSetup) -> None:
+        """Note that the page is not filmed: chunks will be rendered, with these fonts as far as is known by now."""
         ...
 
     async def take(self, frame: Frame) -> None:

@@ -46,6 +46,11 @@ class Typefaces:
         self._uses: dict[Use, None] = {}
         self.lacking: tuple[Lacking, ...] = ()
 
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """All uses that were found so far."""
+        return tuple(self._uses)
+
     async def begin(self) -> None:
         await self._session.add_script(font_script())
 
@@ -64,7 +69,7 @@ class Typefaces:
         async with self._session.deadline_for_fonts():
             await self._ask("__hfdaskText.samples()")
             self.lacking = understood(await self._value("__hfdaskText.lacking()"), Lackings, "its letters")
-        return tuple(self._uses)
+        return self.uses
 
     async def _ask(self, expression: str) -> None:
         send = self._session.send

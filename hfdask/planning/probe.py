@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable, Mapping
@@ -33,7 +34,7 @@ from hfdask.errors import (
     UnsupportedFeatureError,
     VariableError,
 )
-from hfdask.fonts.configuration import FontSetup, plan_font_set
+from hfdask.fonts.configuration import FontSetup, plan_font_set, plan_fonts
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
@@ -273,9 +274,10 @@ async def _look(
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         unfit = set[str]() if _may_be_canvas(report, rate, visits, options) else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
-        if not (fits and unfit is None and can_be_filmed(session, loaded, media, recorder)):
-            film = None
-        swept, filmed = await _walk(session, report, visits, rate, options, loaded, typefaces, on, unfit, film)
+        filmable = fits and unfit is None and can_be_filmed(session, loaded, media, recorder)
+        swept, filmed = await _walk(
+            session, report, visits, rate, options, loaded, media, typefaces, on, unfit, film, filmable=filmable
+        )
         after, _ = await _told_media(session)
         new, late = changed_media(media, after)
         if new:
@@ -370,17 +372,30 @@ async def _walk(
     fps: Fraction,
     options: RenderConfig,
     loaded: Loaded,
+    media: Iterable[ToldMedium],
     typefaces: Typefaces,
     on: dict[int, frozenset[str]] | None,
     unfit: set[str] | None,
     film: Film | None,
+    *,
+    filmable: bool,
 ) -> tuple[Sweep, bool]:
     """Go through the timeline; return a record of it, and true if the pictures were taken and can be used."""
-    if film is not None and _has_frames(report):
+    if film is not None and filmable and _has_frames(report):
         taken = await film.begin(session.settings, options, fps, frame_count(report.duration, fps))
         if taken:
             return await film_page(session, taken, loaded, typefaces, film)
+    await typefaces.look()
+    # The browsers of chunks are known by now if neither a canvas nor a video needs a profile.
+    if film is not None and visits and unfit is None and all(medium.tag != "video" for medium in media):
+        fonts = await asyncio.to_thread(_fonts_of, typefaces.uses, session.chromium.fonts)
+        await film.decline(session.settings, options, frame_count(report.duration, fps), fonts)
     return await _sweep(session, visits, loaded, typefaces, _starts(report, fps), on, unfit), False
+
+
+def _fonts_of(uses: Iterable[Use], world: FontSetup) -> FontSetup:
+    """Return the fonts of chunks if these are all uses."""
+    return plan_fonts(*plan_font_set(world, faces_of(uses, world) or spare_face(uses, world)))
 
 
 async def _sweep(
@@ -402,7 +417,6 @@ async def _sweep(
     The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
     drawing, and a short video gains nothing from that.
     """
-    await typefaces.look()
     moved: list[bool] = []
     damage: list[bool | None] = []
     pictures: list[int | None] = []

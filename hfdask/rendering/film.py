@@ -10,12 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame
 from hfdask.browser.session import PageSession
 from hfdask.config import RenderConfig
 from hfdask.core.model import ChunkResult, PageSettings
 from hfdask.core.observer import Observer, StageClock
 from hfdask.errors import RenderCancelledError
+from hfdask.fonts.configuration import FontSetup
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
 from hfdask.media.encode import ChunkEncoder, h264_settings
@@ -37,6 +39,9 @@ class ChunkFilm:
         True to capture only frames that change.
     observer : Observer, optional
         Follows the frames, and can cancel. It is called from the browser thread.
+    slots : int
+        Number of chunks that this process will render at a time, if the page is not filmed. Browsers for them start
+        while planning goes on.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class ChunkFilm:
         *,
         damage_test: bool = True,
         observer: Observer | None = None,
+        slots: int = 0,
     ) -> None:
         self.damage_test = damage_test
+        self._slots = slots
         self._path, self._wanted = path, wanted
         self._observer = observer or Observer()
         self._clock = StageClock(Observer())  # other threads do the work, and only the caller's time is metered
@@ -77,6 +84,11 @@ class ChunkFilm:
         with disk_full_at(self._path):
             self._encoder = ChunkEncoder(self._path, settings, fps, page.width, page.height, frames)
         return range(frames)
+
+    async def decline(self, page: PageSettings, options: RenderConfig, frames: int, fonts: FontSetup) -> None:
+        """Start the browsers of the first chunks."""
+        count = min(self._slots, len(options.ranges(frames)))
+        browser_thread().pool.prepare(page.capture_mode, fonts, count)
 
     async def take(self, frame: Frame) -> None:
         """Encode a frame while the next one is captured.

@@ -16,7 +16,7 @@ from hfdask.core.forks import worked
 from hfdask.core.frames import frame_at
 from hfdask.core.model import PageSettings
 from hfdask.errors import InvalidConfigError
-from hfdask.fonts.configuration import machine_fonts
+from hfdask.fonts.configuration import FontSetup, machine_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.network.record import Recorder
 from hfdask.planning.planning import plan_with
@@ -105,6 +105,9 @@ class _StillFilm:
             return range(0)
         frame = frame_at(self._time, fps)
         return range(frame, min(frame + 1, frames))
+
+    async def decline(self, page: PageSettings, options: RenderConfig, frames: int, fonts: FontSetup) -> None:
+        """Do nothing: the page is loaded again in the same browser."""
 
     async def take(self, frame: Frame) -> None:
         """Take the picture."""

@@ -11,14 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aftermath import below, is_browser, running
+from samples import BOX
 
 import hfdask
 from hfdask import errors
 from hfdask.browser import browser_thread, capabilities
 from hfdask.browser.pool import BrowserPool
 from hfdask.core import scratch
+from hfdask.core.model import FontSet
+from hfdask.fonts.configuration import machine_fonts, plan_fonts
+from hfdask.planning import planning, probe
+from hfdask.planning.content_keys import chunk_keys
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
+
+LONG = BOX.replace('data-duration="1"', 'data-duration="5"', 1)
+"""Too long to be filmed in one chunk, and too short for a canvas."""
 
 
 @pytest.fixture
@@ -27,9 +35,9 @@ def launched(monkeypatch):
     hfdask.close_browsers()
     modes, launch = [], BrowserPool._launch
 
-    async def counted(self, mode, *options):
+    async def counted(self, mode, *options, **named):
         modes.append(mode)
-        return await launch(self, mode, *options)
+        return await launch(self, mode, *options, **named)
 
     monkeypatch.setattr(BrowserPool, "_launch", counted)
     monkeypatch.setattr(capabilities, "_trials", {})
@@ -113,3 +121,43 @@ def test_a_command_that_fails_at_once_leaves_no_browser(nothing_left, tmp_path):
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1
     assert not any(map(is_browser, running(below())))
+
+
+def test_browsers_of_chunks_start_while_planning_goes_on(launched, project, tmp_path, monkeypatch):
+    source, during = project(LONG), []
+    monkeypatch.setattr(planning, "chunk_keys", lambda *given: during.extend(launched) or chunk_keys(*given))
+    video = hfdask.render(source, tmp_path / "out.mp4", workers=2, progress=False)
+    assert len(video.chunks) >= 2
+    assert during == launched == ["beginframe"] * 3
+    assert all(chunk.warm for chunk in video.chunks)
+
+
+def test_chunks_of_other_fonts_get_other_browsers(launched, project, tmp_path, monkeypatch):
+    source = project(LONG)
+    other = FontSet(files=(), stand_ins={"no": "font"})
+    monkeypatch.setattr(probe, "_fonts_of", lambda uses, world: plan_fonts(other, {}))
+    video = hfdask.render(source, tmp_path / "out.mp4", workers=2, progress=False)
+    assert launched == ["beginframe"] * 5
+    assert not video.chunks[0].warm
+
+
+def test_no_browser_starts_for_chunks_that_are_finished(launched, project, tmp_path):
+    source, where = project(LONG), {"plan_dir": tmp_path / "plan", "workers": 2, "progress": False}
+    hfdask.render(source, tmp_path / "out.mp4", **where)
+    hfdask.close_browsers()
+    launched.clear()
+    again = hfdask.render(source, tmp_path / "out.mp4", **where)
+    assert all(chunk.reused for chunk in again.chunks)
+    assert len(launched) <= 1
+
+
+def test_closing_waits_for_a_browser_that_is_prepared(launched):
+    thread = browser_thread()
+
+    async def prepare():
+        thread.pool.prepare("beginframe", machine_fonts(), 2)
+
+    thread.run(prepare())
+    hfdask.close_browsers()
+    assert not thread.pool._idle
+    assert not any(chromium.alive for chromium in thread.pool._launched)
