@@ -35,6 +35,7 @@ from hfdask.errors import (
     VariableError,
 )
 from hfdask.fonts.configuration import FontSetup, plan_font_set, plan_fonts
+from hfdask.fonts.fontconfig import Face
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
@@ -386,16 +387,18 @@ async def _walk(
         if taken:
             return await film_page(session, taken, loaded, typefaces, film)
     await typefaces.look()
-    # The browsers of chunks are known by now if neither a canvas nor a video needs a profile.
-    if film is not None and visits and unfit is None and all(medium.tag != "video" for medium in media):
-        fonts = await asyncio.to_thread(_fonts_of, typefaces.uses, session.chromium.fonts)
+    world = session.chromium.fonts
+    faces = faces_of(typefaces.uses, world)
+    # The browsers of chunks are known by now, if text has shown its fonts, and neither a canvas nor a video needs a profile.
+    if film is not None and visits and faces and unfit is None and all(medium.tag != "video" for medium in media):
+        fonts = await asyncio.to_thread(_fonts_of, faces, world)
         await film.decline(session.settings, options, frame_count(report.duration, fps), fonts)
     return await _sweep(session, visits, loaded, typefaces, _starts(report, fps), on, unfit), False
 
 
-def _fonts_of(uses: Iterable[Use], world: FontSetup) -> FontSetup:
-    """Return the fonts of chunks if these are all uses."""
-    return plan_fonts(*plan_font_set(world, faces_of(uses, world) or spare_face(uses, world)))
+def _fonts_of(faces: Iterable[Face], world: FontSetup) -> FontSetup:
+    """Return the fonts of chunks if these are all faces."""
+    return plan_fonts(*plan_font_set(world, faces))
 
 
 async def _sweep(

@@ -22,6 +22,7 @@ from hfdask.core.model import FontSet
 from hfdask.fonts.configuration import machine_fonts, plan_fonts
 from hfdask.planning import planning, probe
 from hfdask.planning.content_keys import chunk_keys
+from hfdask.planning.font_usage import Use
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
@@ -42,6 +43,17 @@ def launched(monkeypatch):
     monkeypatch.setattr(BrowserPool, "_launch", counted)
     monkeypatch.setattr(capabilities, "_trials", {})
     return modes
+
+
+@pytest.fixture
+def one_font(monkeypatch):
+    """All text is drawn in one font of this machine; a fake browser does not say in which."""
+
+    def found(uses, world):
+        face = world.faces[0]
+        return {face: Use("p", "serif", face.families[0], face.postscript, custom=False)}
+
+    monkeypatch.setattr(probe, "faces_of", found)
 
 
 def test_the_next_call_takes_the_browser_that_was_started(launched, project, tmp_path):
@@ -123,25 +135,30 @@ def test_a_command_that_fails_at_once_leaves_no_browser(nothing_left, tmp_path):
     assert not any(map(is_browser, running(below())))
 
 
-def test_browsers_of_chunks_start_while_planning_goes_on(launched, project, tmp_path, monkeypatch):
+def test_browsers_of_chunks_start_while_planning_goes_on(launched, one_font, project, tmp_path, monkeypatch):
     source, during = project(LONG), []
-    monkeypatch.setattr(planning, "chunk_keys", lambda *given: during.extend(launched) or chunk_keys(*given))
+
+    def noted(*given):
+        during.extend(launched)
+        return chunk_keys(*given)
+
+    monkeypatch.setattr(planning, "chunk_keys", noted)
     video = hfdask.render(source, tmp_path / "out.mp4", workers=2, progress=False)
     assert len(video.chunks) >= 2
     assert during == launched == ["beginframe"] * 3
     assert all(chunk.warm for chunk in video.chunks)
 
 
-def test_chunks_of_other_fonts_get_other_browsers(launched, project, tmp_path, monkeypatch):
+def test_chunks_of_other_fonts_get_other_browsers(launched, one_font, project, tmp_path, monkeypatch):
     source = project(LONG)
     other = FontSet(files=(), stand_ins={"no": "font"})
-    monkeypatch.setattr(probe, "_fonts_of", lambda uses, world: plan_fonts(other, {}))
+    monkeypatch.setattr(probe, "_fonts_of", lambda faces, world: plan_fonts(other, {}))
     video = hfdask.render(source, tmp_path / "out.mp4", workers=2, progress=False)
     assert launched == ["beginframe"] * 5
     assert not video.chunks[0].warm
 
 
-def test_no_browser_starts_for_chunks_that_are_finished(launched, project, tmp_path):
+def test_no_browser_starts_for_chunks_that_are_finished(launched, one_font, project, tmp_path):
     source, where = project(LONG), {"plan_dir": tmp_path / "plan", "workers": 2, "progress": False}
     hfdask.render(source, tmp_path / "out.mp4", **where)
     hfdask.close_browsers()
@@ -161,3 +178,9 @@ def test_closing_waits_for_a_browser_that_is_prepared(launched):
     hfdask.close_browsers()
     assert not thread.pool._idle
     assert not any(chromium.alive for chromium in thread.pool._launched)
+
+
+def test_nothing_is_guessed_of_a_page_without_text(launched, project, tmp_path):
+    video = hfdask.render(project(LONG), tmp_path / "out.mp4", workers=2, progress=False)
+    assert launched == ["beginframe"] * 3
+    assert not video.chunks[0].warm
