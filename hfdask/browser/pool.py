@@ -256,6 +256,7 @@ class BrowserPool:
                 async with asyncio.timeout(_RETURN_TIMEOUT):
                     while self._lent:
                         await asyncio.sleep(0.02)
+            await self.close_idle()  # that were being prepared
             await self._stop_driver()
         finally:
             self._closing = False
