@@ -198,9 +198,9 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 @_as_json
 def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render a video of PROJECT for each row of ROWS, the URL of a JSONL, CSV or Parquet file."""
+    _begin("render_batch", browser=scheduler is None)
     from hfdask.cli.batch import tell_batch, watch_batch
 
-    _begin("render_batch", browser=scheduler is None)
     with ExitStack() as held:
         client = held.enter_context(hfdask.connect(scheduler)) if scheduler is not None else None
         under_way = hfdask.render_batch(project, rows, output, client=client, **given(options))
@@ -222,8 +222,6 @@ def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: 
 @_as_json
 def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
-    from hfdask.cli.tables import show_explanation
-
     _begin("plan")
     made = hfdask.plan(project, plan_url, **given(options))
     if as_json:
@@ -231,6 +229,8 @@ def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: A
         return
     answer(repr(made))
     if explain:
+        from hfdask.cli.tables import show_explanation
+
         show_explanation(made, options["workers"])
     _print_findings(made.findings)
     for warning in (*made.manifest.warnings, *made.messages):
@@ -307,13 +307,13 @@ def sheet(project: str, output: str, as_json: bool, **options: Any) -> None:
 @_as_json
 def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: bool, **options: Any) -> None:
     """Report problems in PROJECT: what would break, differ between chunks, or be slow."""
-    from hfdask.cli.tables import show_findings
-
     _begin("check")
     report = hfdask.check(project, **given(options))
     if as_json:
         answer(report.to_json().rstrip("\n"))
     else:
+        from hfdask.cli.tables import show_findings
+
         show_findings(report)
     if report.failing(level or "report"):
         raise click.exceptions.Exit(3)
@@ -372,8 +372,6 @@ def bench(
     **options: Any,
 ) -> None:
     """Measure renders of PROJECT with every combination of chunk size, chunks at a time and quality."""
-    from hfdask.cli.tables import show_benchmark
-
     earlier = None if against is None else hfdask.Benchmark.from_json(against.read_bytes())
     arguments = {**given(options), "chunk_sizes": options["chunk_sizes"], "quality": _parts(qualities)}
     if scheduler is None:
@@ -391,6 +389,8 @@ def bench(
         changes = [{**msgspec.to_builtins(each), "ratio": each.ratio} for each in differences]
         _print_json({"benchmark": msgspec.to_builtins(result), "differences": changes})
     else:
+        from hfdask.cli.tables import show_benchmark
+
         show_benchmark(result)
         for each in differences:
             answer(f"{'slower: ' if each.slower else ''}{each}")
@@ -459,13 +459,13 @@ def doctor(scheduler: str | None, as_json: bool) -> None:
 
 
 def _survey(scheduler: str, as_json: bool) -> None:
-    from hfdask.cli.tables import show_survey
-
     with hfdask.connect(scheduler) as client:
         report = hfdask.survey(client)
     if as_json:
         _print_json(report.as_dict())
     else:
+        from hfdask.cli.tables import show_survey
+
         show_survey(report)
         for worker, found in report.workers.items():
             for text in found.warnings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from test_errors import all_errors
 
 import hfdask
 from hfdask import cli
+from hfdask.cli import commands
 
 MODULES = sorted(Path(cli.__file__).parent.glob("*.py"))
 
@@ -55,3 +57,23 @@ def test_a_command_that_only_answers_about_itself_imports_no_large_package(argum
     imported = done.stderr.split()
     assert "click" in imported
     assert not spared & {*imported}
+
+
+def test_a_program_imports_without_the_garbage_collector_and_never_collects_what_it_imported(monkeypatch):
+    collecting = []
+    monkeypatch.setattr(hfdask, "start_browser", lambda: collecting.append(gc.isenabled()))
+    monkeypatch.setattr(commands.main, "is_program", True)
+    commands._begin("still")
+    try:
+        assert collecting == [False]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
+
+
+def test_a_call_in_another_program_leaves_its_garbage_collector_alone(monkeypatch):
+    monkeypatch.setattr(hfdask, "start_browser", lambda: pytest.fail("the caller decides that"))
+    with pytest.raises(SystemExit):
+        cli.main(["still", "/nowhere", "-t", "0", "-o", "/nowhere/still.png"])
+    assert gc.get_freeze_count() == 0
