@@ -6,7 +6,7 @@ import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import av
 import numpy as np
@@ -128,7 +128,7 @@ def test_digests_cover_the_alpha(project, tmp_path):
 def test_formats_with_other_encoders_never_share_a_chunk(project, tmp_path):
     source, keys = project(CLEAR), {}
     for variant in VARIANTS:
-        options = {"format": variant.format.name, "codec": variant.codec.name, "alpha": variant.alpha}
+        options: Any = {"format": variant.format.name, "codec": variant.codec.name, "alpha": variant.alpha}
         plan = hfdask.plan(source, tmp_path / "plan", chunk_size=30, **options)
         assert plan.manifest.format == variant.format.name
         keys[plan.manifest.chunks[0].key] = variant
@@ -198,7 +198,7 @@ def test_what_only_planning_knows_is_refused_while_planning(project, tmp_path):
 def test_an_encoder_that_this_ffmpeg_lacks_is_named_while_planning(project, tmp_path, monkeypatch):
     real = av.Codec
 
-    def lacking(name: str, mode: str = "r") -> av.Codec:
+    def lacking(name: str, mode: Any = "r") -> av.Codec:
         if name == "libsvtav1":
             raise av.codec.codec.UnknownCodecError(name)
         return real(name, mode)
