@@ -10,7 +10,6 @@ from pathlib import Path
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from PIL import Image, UnidentifiedImageError
 
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import OutputInvalidError
@@ -62,6 +61,8 @@ class WebP(Animation):
         return _WebP(output, fps, codec, settings, self.loop)
 
     def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+        from PIL import Image  # the help of a command needs no pictures
+
         def require(condition: bool, check: str, what: str) -> None:
             if not condition:
                 raise OutputInvalidError(
@@ -79,7 +80,7 @@ class WebP(Animation):
                     begin = picture.info.get("timestamp", 0)
                     require(begin in starts and begin >= end, "timestamps", f"a frame is shown from {begin} ms on")
                     end = begin + picture.info.get("duration", 0)
-        except (OSError, EOFError, UnidentifiedImageError) as error:
+        except (OSError, EOFError) as error:
             raise OutputInvalidError(f"{path.name} cannot be read: {error}", check="file", path=str(path)) from error
         require(size == (planned.width, planned.height), "size", f"it has {size[0]}x{size[1]} pixels")
         late = abs(Fraction(end, CLOCK) - length)

@@ -37,6 +37,11 @@ class Film(Protocol):
         """True to capture only frames that change."""
         ...
 
+    @property
+    def fetches(self) -> bool:
+        """True to film also pages that ask other sites: their answers are fetched, and not replayed as for a chunk."""
+        ...
+
     def wants(self, options: RenderConfig, fps: Fraction, frames: int) -> bool:
         """Return true if it takes all pictures of a page with this number of frames."""
         ...
@@ -54,12 +59,15 @@ class Film(Protocol):
         ...
 
 
-def can_be_filmed(session: PageSession, loaded: Loaded, media: Iterable[ToldMedium], recorder: Recorder) -> bool:
+def can_be_filmed(
+    session: PageSession, loaded: Loaded, media: Iterable[ToldMedium], recorder: Recorder, film: Film
+) -> bool:
     """Return true if a chunk's page would begin like this one, which has been loaded.
 
     A chunk knows the length of a sound from the beginning. That makes a difference only to scripts that read it.
     """
-    ready = not (recorder.used or loaded.gives_up or session.videos is not None or session.in_flight)
+    asked = recorder.used and not film.fetches
+    ready = not (asked or loaded.gives_up or session.videos is not None or session.in_flight)
     return ready and all(each.tag == "audio" and not (each.auto or each.sound.is_read) for each in media)
 
 

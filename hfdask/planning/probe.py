@@ -371,7 +371,7 @@ async def _look(
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
         taken = range(0)
-        if film is not None and usable and can_be_filmed(session, loaded, media, recorder):
+        if film is not None and usable and can_be_filmed(session, loaded, media, recorder, film):
             taken = await film.begin(session.settings, options, rate, frame_count(report.duration, rate))
         if not taken:
             if session.hosted and (fits or last):
@@ -396,7 +396,7 @@ async def _look(
         clock.move("probe", "capture" if filmed else "sweep", time.perf_counter() - began)
         await session.finish()
         sight = await session.sight()
-        filmed &= not (late or recorder.used or unlike)
+        filmed &= film is not None and not (late or (recorder.used and not film.fetches) or unlike)
         if film is not None and filmed:
             await film.end(session, warm=warm)
         uses = await typefaces.finish() if fits or last else ()

@@ -63,6 +63,7 @@ class ChunkFilm:
         observer: Observer | None = None,
     ) -> None:
         self.damage_test = damage_test
+        self.fetches = False
         self._path, self._wanted = path, wanted
         self._observer = observer or Observer()
         self._clock = StageClock(Observer())  # other threads do the work, and only the caller's time is metered

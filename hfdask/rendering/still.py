@@ -98,6 +98,7 @@ class _StillFilm:
     """Takes the picture while the page is planned. ``png`` stays empty if a chunk could have another one."""
 
     damage_test = True
+    fetches = True
 
     def __init__(self, time: float) -> None:
         self.png = b""
