@@ -17,7 +17,7 @@ from hfdask.core.fields import MAX_DEPTH, MAX_LOOP, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.core.model import EncoderSettings
 from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
-from hfdask.errors import InvalidConfigError
+from hfdask.errors import FormatNotSupportedError, InvalidConfigError
 from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
@@ -54,6 +54,7 @@ class PlanOptions(TypedDict, total=False):
     format: str | None
     codec: str | None
     alpha: bool | None
+    hdr: bool
     loop: int
     sound_codec: str | None
     quality: Quality
@@ -137,6 +138,8 @@ class RenderConfig(_Options):
         Codec of the video, if the format has several. Default: the first one in docs/formats.md.
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
+    hdr : bool
+        True for a video in HDR. This version refuses that: HDR sources are mapped to SDR.
     loop : int
         Times that an animation (GIF, WebP) is shown, up to 65,535; 0 without end.
     sound_codec : str, optional
@@ -189,6 +192,8 @@ class RenderConfig(_Options):
     ------
     InvalidConfigError
         With ``details["field"]``, for any value that no render can use.
+    FormatNotSupportedError
+        For HDR.
     """
 
     fps: Annotated[
@@ -199,6 +204,7 @@ class RenderConfig(_Options):
     ] = None
     codec: Annotated[str | None, Help(f"Codec ({', '.join(CODECS)}) instead of the format's default.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
+    hdr: Annotated[bool, Help("Write HDR, which this version refuses.")] = False
     loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
     sound_codec: Annotated[str | None, Help("Codec of the sound instead of the format's default.", "CODEC")] = None
     quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
@@ -236,6 +242,10 @@ class RenderConfig(_Options):
 
     def __post_init__(self) -> None:
         self._require_types()
+        if self.hdr:
+            raise FormatNotSupportedError(
+                "this version writes no HDR; leave out hdr, and HDR sources are mapped to SDR", field="hdr"
+            )
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
         format_named(self.format, self.codec).sound_named(self.sound_codec)
         if self.encoder(rate).alpha and self.capture == "canvas":

@@ -9,7 +9,8 @@ of them cross from a worker to the driver.
     HfdaskError
     ├── InvalidConfigError              INVALID_CONFIG
     │   ├── VariableError               INVALID_VARIABLES
-    │   └── RowsError                   INVALID_ROWS
+    │   ├── RowsError                   INVALID_ROWS
+    │   └── FormatNotSupportedError     FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED
     ├── ProjectError
     │   ├── EntryNotFoundError          ENTRY_NOT_FOUND
     │   ├── RootNotFoundError           COMPOSITION_ROOT_NOT_FOUND
@@ -135,6 +136,12 @@ class RowsError(InvalidConfigError):
     """The rows of a batch cannot be used; ``details['problems']`` lists what is wrong with which row."""
 
     code = "INVALID_ROWS"
+
+
+class FormatNotSupportedError(InvalidConfigError):
+    """This version cannot write such a video."""
+
+    code = "FORMAT_NOT_SUPPORTED_IN_DISTRIBUTED"
 
 
 class ProjectError(HfdaskError):

@@ -212,6 +212,12 @@ def test_unknown_option_values(options, render, project):
     assert error.details["field"].partition(".")[0] in {*options, "bitrate"}
 
 
+def test_hdr_is_refused_before_anything_is_rendered(project, tmp_path):
+    with pytest.raises(errors.FormatNotSupportedError, match="writes no HDR"):
+        hfdask.render(project(), tmp_path / "out.mp4", hdr=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"project"}
+
+
 def test_an_output_that_is_no_mp4(render, project, tmp_path):
     render(project(), errors.InvalidConfigError, output=tmp_path / "out" / "video.avi")
 
