@@ -12,6 +12,8 @@ frame, and a key frame at its start. Assembly never encodes it again. This decid
 - A `format.Format` has a name, the endings of its outputs, its codecs (the first one is the default), the encoding of its
   sound, ``join``, which returns the writer, and ``verify``, which opens the finished output again and compares it with the
   plan. `conformance.verify` does so for files of FFmpeg's muxers.
+- An output whose name has no ending is a folder if the format is ``in_folders``: then `join.Join` gets an existing folder as its
+  output, and ``owns`` names the files that a later render may replace. A format without ``sound`` has none.
 
 To add a format, write a module with its `Format` and the codecs that only it has, and add it to ``FORMATS`` in
 `hfdask.formats.table`. Options, command line, plans, keys of chunks, assembly and the tests of all formats take it from there.
