@@ -21,7 +21,6 @@ from av.video.stream import VideoStream
 from blake3 import blake3
 
 from hfdask.core.model import EncoderSettings
-from hfdask.core.scratch import nameless_file
 from hfdask.errors import EncodeError, OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
@@ -57,6 +56,8 @@ class _Gif(Animator):
             clock=CLOCK,
             loop=loop,
         )
+        from hfdask.core.scratch import nameless_file  # its packages are large, and the help of a command names formats
+
         self._kept = nameless_file(self)
         self._sizes: list[int] = []
         self._palette: _Palette | None = None

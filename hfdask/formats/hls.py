@@ -26,7 +26,6 @@ from av.video.stream import VideoStream
 from blake3 import blake3
 
 from hfdask.core.model import EncoderSettings
-from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.errors import OutputInvalidError
 from hfdask.formats.codec import Codec
@@ -68,6 +67,10 @@ class _Segments(Join):
         sound: Callable[[], SoundFile] | None,
         stem: str,
     ) -> None:
+        from hfdask.core.scratch import (
+            scratch_subfolder,
+        )  # its packages are large, and the help of a command names formats
+
         super().__init__(output, fps, codec, settings)
         self._metadata, self._stem, self._get_sound = metadata, stem, sound
         self._held = ExitStack()
