@@ -56,7 +56,7 @@ class _Gif(Animator):
             clock=CLOCK,
             loop=loop,
         )
-        from hfdask.core.scratch import nameless_file  # its packages are large, and the help of a command names formats
+        from hfdask.core.scratch import nameless_file  # large, and the help of a command names formats
 
         self._kept = nameless_file(self)
         self._sizes: list[int] = []

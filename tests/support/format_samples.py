@@ -47,7 +47,7 @@ class Variant:
         return folder / (name + self.format.suffixes[0])
 
 
-# Animations are encoded when they are joined: `tests/formats/test_animations.py`.
+# Animations are encoded when they are joined: `tests/formats/test_animated_formats.py`.
 VARIANTS = [
     Variant(format, codec, alpha)
     for format in FORMATS.values()
