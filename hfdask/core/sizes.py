@@ -36,8 +36,8 @@ _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,20}|/[1-9][0-9]{0,5})?")
 class Scale(Value, frozen=True):
     """Pixels of a picture for each pixel of a page, as an exact fraction."""
 
-    num: Annotated[int, Meta(ge=1, le=MAX_SIDE)] = 1
-    den: Annotated[int, Meta(ge=1, le=MAX_SIDE)] = 1
+    num: Annotated[int, Meta(ge=1, le=MAX_SIDE)]
+    den: Annotated[int, Meta(ge=1, le=MAX_SIDE)]
 
     @classmethod
     def of(cls, scale: Fraction) -> Scale:
@@ -51,7 +51,7 @@ class Scale(Value, frozen=True):
         return str(self.fraction)
 
 
-UNSCALED = Scale()
+UNSCALED = Scale(num=1, den=1)
 """The scale of a page that is drawn at the size at which it is laid out."""
 
 

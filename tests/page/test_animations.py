@@ -81,6 +81,17 @@ def test_animations_of_a_box_that_comes_back(tmp_path: Path) -> None:
                 assert width(page, frame) == pytest.approx((frame - 15) / 30 * 64, abs=0.02)
 
 
+def test_an_animation_that_ends_while_a_slow_page_loads_stands_where_its_time_says(tmp_path: Path) -> None:
+    """Between two frames, the browser takes the time from the machine. An animation that has ended is in no list of the browser's."""
+    style = "@keyframes on {from, to {opacity: 1}} #bar {opacity: 0; animation: on 0.2s 0.1s}"
+    html = composition('<div id="bar"></div>', "getComputedStyle(bar).opacity", style=style)
+    slow = b"for (let i = 0, sum = 0; i < 1e9; i++) sum += i;"
+    names = [f"slow{number}.js" for number in range(4)]
+    html = html.replace("</body>", "".join(f'<script src="{name}"></script>' for name in names) + "</body>")
+    with open_html(tmp_path, html, dict.fromkeys(names, slow)) as page:
+        assert [page.at(frame, "getComputedStyle(bar).opacity") for frame in (0, 4, 8, 10)] == ["0", "1", "1", "0"]
+
+
 def test_iterations_directions_and_steps(tmp_path: Path) -> None:
     style = GROW + "#bar {" + BAR + "; animation: grow 0.5s steps(4, end) -0.25s infinite alternate}"
     with open_html(tmp_path, composition('<div id="bar"></div>', style=style)) as page:

@@ -20,13 +20,13 @@ from video_samples import to_frame, write_video
 import hfdask
 from hfdask import errors
 from hfdask.core.model import CaptureMode, Manifest, canonical_json, decode
-from hfdask.core.sizes import Scale
+from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.media.picture import Pixels, decode_png
 from hfdask.media.video_file import open_media
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
-TWICE = Scale(num=2)
+TWICE = Scale(num=2, den=1)
 MODES: tuple[CaptureMode, ...] = ("beginframe", "canvas", "screenshot")
 
 # Its lines are half a pixel wide; its canvas has a pixel for each of the screen's, and moves from 0.5 s on.
@@ -82,7 +82,7 @@ def test_every_mode_draws_the_same_pixels_at_any_scale(scale, tmp_path):
 @pytest.mark.browser
 def test_a_canvas_without_a_pixel_for_each_of_the_screens_is_not_captured_from_a_canvas(tmp_path):
     plain = composition('<canvas width="20" height="10" style="position:absolute"></canvas>')
-    for number, (html, scale) in enumerate([(plain, TWICE), (FINE, TWICE), (plain, Scale())]):
+    for number, (html, scale) in enumerate([(plain, TWICE), (FINE, TWICE), (plain, UNSCALED)]):
         with open_html(tmp_path / str(number), html, PICTURES, scale=scale) as page:
             assert page.value("__hfdask.unfit()") == ([] if number else ["a scaled canvas (<canvas>)"])
 

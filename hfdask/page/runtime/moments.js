@@ -54,8 +54,14 @@ function hearAttributes() {
 }
 
 // The browser's own events of animations that are driven here.
+//
+// While the page loads, an animation can end before it is looked for: between two frames, the browser's timeline takes its time
+// from the machine. Then it is in no list of the browser's any more, but it is in the event of its end.
+const animationOf = describeProperty(AnimationEvent.prototype, "animation")?.get;
 function keepBack(event) {
-  if (event.isTrusted && !isBrowsers(event)) event.stopImmediatePropagation();
+  if (!event.isTrusted) return;
+  if (animationOf && event instanceof AnimationEvent) playbackOf(apply(animationOf, event, []));
+  if (!isBrowsers(event)) event.stopImmediatePropagation();
 }
 const keepBackAll = (target) => {
   for (const type of styleEvents) apply(addListener, target, [type, entering(keepBack), true]);
