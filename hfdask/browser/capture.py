@@ -25,6 +25,8 @@ _PAUSES = (0.01, 0.1, 0.5, 1.0)
 # Seconds between looks for a picture in its slot, and between frames of the compositor if it does not come.
 _POLL = 0.001
 _PUMP = 0.1
+# Bytes of pictures between garbage collections in a hosted page.
+_GARBAGE = 2**28
 
 
 States = Callable[[int], Awaitable[Mapping[str, Shown]]]
@@ -122,6 +124,7 @@ async def _from_canvas(
     assert session.host is not None
     drawing: tuple[int, Shot, float, float] | None = None
     done = time.perf_counter()
+    garbage = 0
 
     def frame(index: int, picture: Picture | None, decode: float, seek: float) -> Frame:
         nonlocal done
@@ -129,8 +132,13 @@ async def _from_canvas(
         return Frame(index, picture, max(done - before, decode + seek), decode, seek, taken=picture is not None)
 
     async def finished(index: int, shot: Shot, decode: float, seek: float) -> Frame:
+        nonlocal garbage
         async with session.deadline_for_frame(index):
             await _written(session, shot)
+            garbage += shot.nbytes
+            if garbage >= _GARBAGE:
+                garbage = 0
+                await session.collect_garbage()
         return frame(index, shot.picture(), decode, seek)
 
     for index in range(start, end):

@@ -56,7 +56,7 @@ class Armed(Struct, frozen=True, kw_only=True):
 
 
 class Host:
-    """The host of one page. Everything but the release of pictures is for the browser thread.
+    """The host of one page. Everything but the release of pictures is for the browser thread. ``nbytes`` is the size of a picture.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ class Host:
         self._layout = size
         width, height = pixels
         self._shape = (height, width, 4)
-        self._size = width * height * 4
-        self._step = -(-self._size // _ALIGNMENT) * _ALIGNMENT
+        self.nbytes = width * height * 4
+        self._step = -(-self.nbytes // _ALIGNMENT) * _ALIGNMENT
         self._slots = Slots(self._step * SLOTS)
         self._number = 0
         self._object = ""
@@ -142,7 +142,7 @@ class Host:
     def picture(self, slot: int) -> PixelPicture:
         """Return the picture in a slot, which is free again when it was read."""
         start = HEADER + slot * self._step
-        pixels = np.frombuffer(self._slots.view, np.uint8)[start : start + self._size].reshape(self._shape)
+        pixels = np.frombuffer(self._slots.view, np.uint8)[start : start + self.nbytes].reshape(self._shape)
         return PixelPicture(pixels, self._releasing(slot))
 
     def _releasing(self, slot: int) -> Callable[[], object]:
@@ -189,6 +189,11 @@ class Shot:
     async def is_painted(self) -> bool:
         """Return true if the page was drawn for this picture. If it need not be, it is not any more."""
         return bool(await self._host.call("isPainted", self._number))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the picture."""
+        return self._host.nbytes
 
     @property
     def written(self) -> bool:

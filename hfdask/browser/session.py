@@ -542,6 +542,10 @@ class PageSession:
         answer: dict[str, Any] = all_well_formed(await self._cdp.send(method, parameters))
         return answer
 
+    async def collect_garbage(self) -> None:
+        """Free the recordings of drawn pictures. They hold what canvases showed, of whose size the browser's own collection knows nothing."""
+        await self.send("HeapProfiler.collectGarbage")
+
     def deadline_for_fonts(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Limit the time of questions about the page's text."""
         return self._deadline(self.settings.frame_timeout, "the page did not report its fonts")

@@ -308,3 +308,20 @@ def test_stills_videos_and_certificates_are_of_the_same_pictures(project, tmp_pa
         hfdask.still(source, 0.3, tmp_path / f"{mode}.png", capture=mode)
     assert (tmp_path / "canvas.png").is_file()
     assert hfdask.compare(tmp_path / "canvas.png", tmp_path / "beginframe.png").min_psnr == math.inf
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_pictures_of_a_canvas(project, tmp_path):
+    """A recording holds what the page's canvases showed, and only a garbage collection frees it."""
+    script = "pen = c.getContext('2d'); addEventListener('hf-seek', e => pen.fillRect(e.detail.time * 300, 0, 9, 900))"
+    page = """<div id="root" data-composition-id="c" data-width="1920" data-height="1080" data-duration="{}" data-no-timeline>
+    <canvas id="c" width="1920" height="1080"></canvas><script>{}</script></div>"""
+    peaks = []
+    for seconds in (2, 5):
+        source = project(page.format(seconds, script))
+        video = hfdask.render(
+            source, tmp_path / "out.mp4", capture="canvas", chunk_size=3600, check="off", progress=False
+        )
+        assert (len(video.chunks), video.static_frames) == (1, 0)
+        peaks.append(video.chunks[0].browser_bytes)
+    assert peaks[1] - peaks[0] < 45 * 1920 * 1080 * 4  # of 90 frames more
