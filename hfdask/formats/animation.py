@@ -6,13 +6,12 @@ what differs from the one before. So chunks hold PNG files, which lose nothing, 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import av
 from av.packet import Packet
@@ -27,8 +26,9 @@ from hfdask.media.sound_file import SoundFile
 
 @dataclass(frozen=True, kw_only=True)
 class Animation(Format):
-    """A format whose outputs are shown ``loop`` times, or without end if it is 0."""
+    """A format whose outputs are shown ``loop`` times, or without end if it is 0; ``animator`` writes them."""
 
+    animator: ClassVar[type[Animator]]
     loop: int = 0
 
     @property
@@ -46,11 +46,7 @@ class Animation(Format):
         metadata: Mapping[str, str],
         sound: Callable[[], SoundFile] | None = None,
     ) -> Join:
-        return self.animator(output, fps, self.codec_of(settings), settings)
-
-    @abstractmethod
-    def animator(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings) -> Animator:
-        """Return the writer of an animation."""
+        return self.animator(output, fps, self.codec_of(settings), settings, self.loop)
 
 
 class Animator(Join):
@@ -60,36 +56,30 @@ class Animator(Join):
     ----------
     output, fps, codec, settings
         As in `hfdask.formats.join.Join`.
-    muxer, encoder, pixel_format : str
-        FFmpeg's names.
-    options : mapping of str to str
-        The encoder's.
-    clock : int
-        Ticks a second of the format. A frame begins at the nearest one.
     loop : int
         Times to show it, 0 without end.
+
+    Attributes
+    ----------
+    muxer, encoder, pixel_format : str
+        FFmpeg's names.
+    clock : int
+        Ticks a second of the format. A frame begins at the nearest one.
+    options : mapping of str to str
+        The encoder's. They can be set until the first picture is encoded.
     """
 
-    def __init__(
-        self,
-        output: Path,
-        fps: Fraction,
-        codec: Codec,
-        settings: EncoderSettings,
-        *,
-        muxer: str,
-        encoder: str,
-        pixel_format: str,
-        options: Mapping[str, str],
-        clock: int,
-        loop: int,
-    ) -> None:
+    muxer: ClassVar[str]
+    encoder: ClassVar[str]
+    pixel_format: ClassVar[str]
+    clock: ClassVar[int]
+
+    def __init__(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings, loop: int) -> None:
         super().__init__(output, fps, codec, settings)
-        self._encoder, self._pixel_format, self._clock = encoder, pixel_format, clock
-        self.options = options
+        self.options: Mapping[str, str] = {}
         with self.writing():
             self._container = av.open(
-                str(output), "w", format=muxer, options={"loop": str(loop), "fflags": "+bitexact"}
+                str(output), "w", format=self.muxer, options={"loop": str(loop), "fflags": "+bitexact"}
             )
         self._stream: VideoStream | None = None
         self._shown = 0
@@ -97,18 +87,18 @@ class Animator(Join):
     def encode(self, frame: av.VideoFrame) -> None:
         """Encode the next picture, which has the animation's pixel format."""
         stream = self._stream or self._open(frame.width, frame.height)
-        begin, end = (frame_tick(number, self.fps, self._clock) for number in (self._shown, self._shown + 1))
-        frame.time_base = Fraction(1, self._clock)
+        begin, end = (frame_tick(number, self.fps, self.clock) for number in (self._shown, self._shown + 1))
+        frame.time_base = Fraction(1, self.clock)
         frame.pts, frame.duration = begin, end - begin
         self._mux(stream.encode(frame), end - begin)
         self._shown += 1
 
     def _open(self, width: int, height: int) -> VideoStream:
-        stream = self._container.add_stream(self._encoder, rate=self.fps, options=dict(self.options))
+        stream = self._container.add_stream(self.encoder, rate=self.fps, options=dict(self.options))
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
-        context.width, context.height, context.pix_fmt = width, height, self._pixel_format
-        stream.time_base = context.time_base = Fraction(1, self._clock)
+        context.width, context.height, context.pix_fmt = width, height, self.pixel_format
+        stream.time_base = context.time_base = Fraction(1, self.clock)
         context.thread_count = 1
         self._stream = stream
         return stream

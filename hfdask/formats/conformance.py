@@ -21,9 +21,8 @@ from av.video.stream import VideoStream
 from blake3 import blake3
 
 from hfdask.core.sound import SAMPLE_RATE
-from hfdask.errors import OutputInvalidError
 from hfdask.formats.codec import Codec
-from hfdask.formats.format import Planned
+from hfdask.formats.format import Planned, invalid
 from hfdask.formats.join import ALPHA_MODE, JoinReport, add_packet, frame_tick
 from hfdask.media.picture import video_side
 from hfdask.media.sound_file import SoundFile
@@ -67,7 +66,7 @@ def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound
     try:
         with av.open(str(path)) as container:
             if len(container.streams.video) != 1:
-                raise _invalid(path, "streams", f"it has {len(container.streams.video)} video tracks")
+                raise invalid(path, "streams", f"it has {len(container.streams.video)} video tracks")
             video = container.streams.video[0]
             _check_stream(path, video, codec, planned)
             _check_rates(path, container, video, codec, planned, sound)
@@ -75,29 +74,29 @@ def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound
             keyframes = range(planned.frames) if codec.intra else planned.starts
             _check_frames(path, scan, planned, keyframes)
             if scan.digest != joined.digest:
-                raise _invalid(path, "packets", "its packets differ from the chunks' packets")
+                raise invalid(path, "packets", "its packets differ from the chunks' packets")
         _check_sound(path, sound)
     except av.FFmpegError as error:
-        raise _invalid(path, "file", f"it cannot be read: {error}") from error
+        raise invalid(path, "file", f"it cannot be read: {error}") from error
 
 
 def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned) -> None:
     context, settings = video.codec_context, planned.settings
     wanted = av.Codec(settings.codec, "w").canonical_name
     if context.codec.canonical_name != wanted:
-        raise _invalid(path, "codec", f"its codec is {context.codec.canonical_name} instead of {wanted}")
+        raise invalid(path, "codec", f"its codec is {context.codec.canonical_name} instead of {wanted}")
     size = tuple(video_side(side, settings.pixel_format) for side in (planned.width, planned.height))
     if (context.width, context.height) != size:
-        raise _invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
+        raise invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
     pixels = codec.decoded.get(settings.pixel_format, settings.pixel_format)
     if not codec.decoder and context.pix_fmt != pixels:
-        raise _invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
+        raise invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
     tags = {name.lower(): value for name, value in video.metadata.items()}
     if codec.container == "webm" and (tags.get(ALPHA_MODE) == "1") != settings.alpha:
-        raise _invalid(path, "alpha", "it does not say whether it has alpha")
+        raise invalid(path, "alpha", "it does not say whether it has alpha")
     for tag, value in BT709.items():
         if int(getattr(context, tag)) != value:
-            raise _invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")
+            raise invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")
 
 
 def _check_rates(
@@ -112,9 +111,9 @@ def _check_rates(
     # FFmpeg estimates the rates of a file with another clock from its first frames. All times are compared in any case.
     for name in () if codec.clock else ("average_rate", "base_rate", "guessed_rate"):
         if getattr(video, name) != fps:
-            raise _invalid(path, "rate", f"its {name} is {getattr(video, name)} instead of {fps}")
+            raise invalid(path, "rate", f"its {name} is {getattr(video, name)} instead of {fps}")
     if video.start_time != 0 or container.start_time != 0:
-        raise _invalid(path, "start", f"it starts at {video.start_time} ticks instead of 0")
+        raise invalid(path, "start", f"it starts at {video.start_time} ticks instead of 0")
     lengths = [Fraction(container.duration or 0, av.time_base)]
     more = DURATION_TOLERANCE
     if video.duration is not None:
@@ -123,7 +122,7 @@ def _check_rates(
         more += SKIPPED
     for seconds in lengths:
         if not -DURATION_TOLERANCE <= seconds - frames / fps <= more:
-            raise _invalid(path, "duration", f"it lasts {float(seconds):.6f} s instead of {float(frames / fps):.6f} s")
+            raise invalid(path, "duration", f"it lasts {float(seconds):.6f} s instead of {float(frames / fps):.6f} s")
 
 
 def _scan(container: InputContainer, video: VideoStream) -> _Scan:
@@ -140,17 +139,17 @@ def _scan(container: InputContainer, video: VideoStream) -> _Scan:
 
 def _check_frames(path: Path, scan: _Scan, planned: Planned, keyframes: Sequence[int]) -> None:
     if len(scan.times) != planned.frames:
-        raise _invalid(path, "frames", f"it has {len(scan.times)} frames instead of {planned.frames}")
+        raise invalid(path, "frames", f"it has {len(scan.times)} frames instead of {planned.frames}")
     timescale = planned.settings.timescale
     times = [Fraction(frame_tick(number, planned.fps, timescale), timescale) for number in range(planned.frames)]
     for number, (time, right) in enumerate(zip(sorted(scan.times), times, strict=True)):
         if time != right:
-            raise _invalid(path, "timestamps", f"frame {number} is shown at {time} s instead of {right} s")
+            raise invalid(path, "timestamps", f"frame {number} is shown at {time} s instead of {right} s")
     numbers = {time: number for number, time in enumerate(times)}
     found = [numbers[time] for time in sorted(scan.keys)]
     if found != sorted(keyframes):
         names = ", ".join(map(str, found))
-        raise _invalid(path, "keyframes", f"its keyframes are {names} instead of {sorted(keyframes)}")
+        raise invalid(path, "keyframes", f"its keyframes are {names} instead of {sorted(keyframes)}")
 
 
 def _check_sound(path: Path, sound: SoundFile | None) -> None:
@@ -158,32 +157,32 @@ def _check_sound(path: Path, sound: SoundFile | None) -> None:
     with av.open(str(path)) as container:
         streams = container.streams.audio
         if len(streams) != (sound is not None) or len(container.streams) != 1 + len(streams):
-            raise _invalid(path, "streams", f"it has {len(streams)} sound tracks and {len(container.streams)} in all")
+            raise invalid(path, "streams", f"it has {len(streams)} sound tracks and {len(container.streams)} in all")
         if sound is None:
             return
         stream = streams[0]
         context = stream.codec_context
         layout = (context.codec.canonical_name, context.sample_rate, context.layout.name)
         if layout != (sound.codec, SAMPLE_RATE, "stereo"):
-            raise _invalid(path, "sound_format", f"its sound is {layout}")
+            raise invalid(path, "sound_format", f"its sound is {layout}")
         clock = stream.time_base or Fraction(0)
         begin = round((stream.start_time or 0) * clock * SAMPLE_RATE)
         # Some containers have no lengths of tracks.
         length = sound.samples if stream.duration is None else round(stream.duration * clock * SAMPLE_RATE)
         if (begin, length) != (0, sound.samples):
-            raise _invalid(path, "sound_length", f"its sound is {length} samples from {begin} on, not {sound.samples}")
+            raise invalid(path, "sound_length", f"its sound is {length} samples from {begin} on, not {sound.samples}")
         digest, position = blake3(), -sound.priming
         sizes = _packet_lengths(sound)
         for packet in container.demux(stream):
             if packet.size:
                 # In a container with a coarse clock, at the nearest tick.
                 if packet.pts is None or abs(packet.pts * clock - Fraction(position, SAMPLE_RATE)) >= clock:
-                    raise _invalid(path, "sound_times", f"a packet is not at its sample {position}")
+                    raise invalid(path, "sound_times", f"a packet is not at its sample {position}")
                 digest.update(memoryview(packet))
                 length, own = next(sizes, 0), round((packet.duration or 0) * clock * SAMPLE_RATE)
                 position += length if clock > Fraction(1, SAMPLE_RATE) else own
         if digest.hexdigest() != sound.digest or position < sound.samples:
-            raise _invalid(path, "sound_packets", "its sound differs from the encoded sound")
+            raise invalid(path, "sound_packets", "its sound differs from the encoded sound")
 
 
 def _packet_lengths(sound: SoundFile) -> Iterator[int]:
@@ -216,14 +215,10 @@ def require_index_first(path: Path) -> None:
                 # A size of 0 means up to the end; a size below a header's length would loop without end.
                 position = end if size < 8 else position + size
     except OSError as error:
-        raise _invalid(path, "file", f"it cannot be read: {error}") from error
+        raise invalid(path, "file", f"it cannot be read: {error}") from error
     if b"moov" not in order or b"mdat" not in order:
-        raise _invalid(path, "boxes", "it is not a complete MP4 file")
+        raise invalid(path, "boxes", "it is not a complete MP4 file")
     if position != end:
-        raise _invalid(path, "boxes", f"it ends {position - end} bytes early")
+        raise invalid(path, "boxes", f"it ends {position - end} bytes early")
     if order.index(b"moov") > order.index(b"mdat"):
-        raise _invalid(path, "boxes", "its index (moov) comes after its data (mdat)")
-
-
-def _invalid(path: Path, check: str, what: str) -> OutputInvalidError:
-    return OutputInvalidError(f"{path.name} is not the planned video: {what}", check=check, path=str(path))
+        raise invalid(path, "boxes", "its index (moov) comes after its data (mdat)")

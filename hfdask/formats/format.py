@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from hfdask.core.model import EncoderSettings
-from hfdask.errors import InvalidConfigError
+from hfdask.errors import InvalidConfigError, OutputInvalidError
 from hfdask.formats.codec import Codec
 from hfdask.formats.join import Join, JoinReport
 from hfdask.media.sound_file import Encoding, SoundFile
@@ -40,6 +40,17 @@ class Planned:
     height: int
     starts: tuple[int, ...]
     settings: EncoderSettings
+
+
+def invalid(path: Path, check: str, what: str, *, kind: str = "video") -> OutputInvalidError:
+    """Return the error of a finished output; ``what`` says what is wrong, and ``details["check"]`` is ``check``."""
+    return OutputInvalidError(f"{path.name} is not the planned {kind}: {what}", check=check, path=str(path))
+
+
+def require_valid(condition: bool, check: str, what: str, *, path: Path, kind: str = "video") -> None:
+    """Raise the error of `invalid` if a condition is false."""
+    if not condition:
+        raise invalid(path, check, what, kind=kind)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hfdask.core.model import EncoderSettings
 from hfdask.errors import EncodeError, OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
-from hfdask.formats.format import Planned
+from hfdask.formats.format import Planned, require_valid
 from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
 from hfdask.formats.png import PNG
 from hfdask.media.picture import Pixels, decode_frame
@@ -43,19 +44,12 @@ _TRANSPARENT = 255  # the place of the transparent colour in a palette of FFmpeg
 class _Gif(Animator):
     """Keep the chunks' pictures in a file while the palette learns their colours, and encode them at the end."""
 
+    muxer = encoder = "gif"
+    pixel_format = "pal8"
+    clock = CLOCK
+
     def __init__(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings, loop: int) -> None:
-        super().__init__(
-            output,
-            fps,
-            codec,
-            settings,
-            muxer="gif",
-            encoder="gif",
-            pixel_format="pal8",
-            options={},
-            clock=CLOCK,
-            loop=loop,
-        )
+        super().__init__(output, fps, codec, settings, loop)
         from hfdask.core.scratch import nameless_file  # large, and the help of a command names formats
 
         self._kept = nameless_file(self)
@@ -207,16 +201,10 @@ def _seen(frame: av.VideoFrame) -> Pixels:
 class Gif(Animation):
     """GIF files of at most 30 frames a second: its clock has only 100 ticks, and browsers slow down files with short ones."""
 
-    def animator(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings) -> Animator:
-        return _Gif(output, fps, codec, settings, self.loop)
+    animator = _Gif
 
     def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
-        def require(condition: bool, check: str, what: str) -> None:
-            if not condition:
-                raise OutputInvalidError(
-                    f"{path.name} is not the planned animation: {what}", check=check, path=str(path)
-                )
-
+        require = partial(require_valid, path=path, kind="animation")
         digest, times = blake3(), []
         try:
             with av.open(str(path)) as container:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import quote, unquote
@@ -27,9 +28,8 @@ from blake3 import blake3
 
 from hfdask.core.model import EncoderSettings
 from hfdask.core.sound import SAMPLE_RATE
-from hfdask.errors import OutputInvalidError
 from hfdask.formats.codec import Codec
-from hfdask.formats.format import Format, Planned
+from hfdask.formats.format import Format, Planned, require_valid
 from hfdask.formats.h264 import H264
 from hfdask.formats.join import ChunkSource, Join, JoinReport, add_packet, frame_tick
 from hfdask.media.picture import DIGEST_BYTES
@@ -86,11 +86,7 @@ class _Segments(Join):
         assert self._container is not None
         lead = lead_of(self._sound, self.settings)
         for number, packet in enumerate(packets, start=chunk.start):
-            packet.stream = self._stream
-            packet.time_base = Fraction(1, self.settings.timescale)
-            packet.pts = packet.dts = self.tick(number) + lead
-            packet.duration = self.tick(number + 1) - self.tick(number)
-            self._container.mux(packet)
+            self._container.mux(self.timed(packet, self._stream, number, lead))
 
     def _open(self, chunk: ChunkSource) -> VideoStream:
         self._sound = self._get_sound() if self._get_sound is not None else None
@@ -237,6 +233,7 @@ class _Check:
 
     def __init__(self, path: Path, joined: JoinReport) -> None:
         self._path, self._joined = path, joined
+        self._require = partial(require_valid, path=path)
         self._files = {PurePosixPath(name).name: file for name, file in joined.beside.items()}
 
     def all(self, planned: Planned, sound: SoundFile | None) -> None:
@@ -291,12 +288,6 @@ class _Check:
             "duration",
             f"it lasts {float(sum(found)):.6f} s instead of {float(seconds):.6f} s",
         )
-
-    def _require(self, condition: bool, check: str, what: str) -> None:
-        if not condition:
-            raise OutputInvalidError(
-                f"{self._path.name} is not the planned video: {what}", check=check, path=str(self._path)
-            )
 
 
 HLS = Hls(name="hls", suffixes=(".m3u8",), codecs=(H264,), sound=AAC, segment=SECONDS)

@@ -226,6 +226,16 @@ class Join(ABC):
         """Return the tick at which a frame is shown."""
         return frame_tick(number, self.fps, self.settings.timescale)
 
+    def timed(
+        self, packet: Packet[VideoStream], stream: VideoStream, number: int, lead: int = 0
+    ) -> Packet[VideoStream]:
+        """Give a packet the time of a frame in a stream of the output, moved by ``lead`` ticks."""
+        packet.stream = stream
+        packet.time_base = Fraction(1, self.settings.timescale)
+        packet.pts = packet.dts = self.tick(number) + lead
+        packet.duration = self.tick(number + 1) - self.tick(number)
+        return packet
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Turn the errors of writing into `OutputNotWritableError`."""
@@ -278,11 +288,7 @@ class FileJoin(Join):
             # In the order of times, whatever the chunks are, so that every division gives the same bytes.
             if self._sound_copy is not None:
                 self._sound_copy.write(until=number / self.fps)
-            packet.stream = stream
-            packet.time_base = Fraction(1, self.settings.timescale)
-            packet.pts = packet.dts = self.tick(number)
-            packet.duration = self.tick(number + 1) - self.tick(number)
-            self._container.mux(packet)
+            self._container.mux(self.timed(packet, stream, number))
 
     def _close(self) -> int:
         if self._sound_copy is not None:

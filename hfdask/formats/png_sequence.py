@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from av.packet import Packet
@@ -16,7 +17,7 @@ from blake3 import blake3
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import OutputInvalidError
 from hfdask.formats.codec import Codec
-from hfdask.formats.format import Format, Planned
+from hfdask.formats.format import Format, Planned, require_valid
 from hfdask.formats.join import ChunkSource, Join, JoinReport
 from hfdask.formats.png import PNG
 from hfdask.media.sequence import frame_name, is_frame, open_sequence
@@ -112,12 +113,7 @@ class PngSequence(Format):
         return _Pictures(output, fps, self.codec_of(settings), settings, sound)
 
     def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
-        def require(condition: bool, check: str, what: str) -> None:
-            if not condition:
-                raise OutputInvalidError(
-                    f"{path.name} is not the planned sequence: {what}", check=check, path=str(path)
-                )
-
+        require = partial(require_valid, path=path, kind="sequence")
         names = [frame_name(number) for number in range(planned.frames)]
         everything = [*names, *([SOUND] if sound else [])]
         digest = blake3()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from av.packet import Packet
@@ -15,7 +16,7 @@ from hfdask.core.model import EncoderSettings
 from hfdask.errors import OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
-from hfdask.formats.format import Planned
+from hfdask.formats.format import Planned, require_valid
 from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
 from hfdask.formats.png import PNG
 from hfdask.media.picture import decode_frame
@@ -31,44 +32,32 @@ _QUALITIES = {
 
 
 class _WebP(Animator):
+    muxer = "webp"
+    encoder = "libwebp_anim"
+    pixel_format = "bgra"
+    clock = CLOCK
+
     def __init__(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings, loop: int) -> None:
-        quality = _QUALITIES[settings.options["compression_level"]]
-        super().__init__(
-            output,
-            fps,
-            codec,
-            settings,
-            muxer="webp",
-            encoder="libwebp_anim",
-            pixel_format="bgra",
-            options={"quality": quality, "compression_level": "4"},
-            clock=CLOCK,
-            loop=loop,
-        )
+        super().__init__(output, fps, codec, settings, loop)
+        self.options = {"quality": _QUALITIES[settings.options["compression_level"]], "compression_level": "4"}
         self._converter = VideoReformatter()
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for packet in packets:
             frame = decode_frame(bytes(packet), alpha=self.settings.alpha)
-            self.encode(self._converter.reformat(frame, format="bgra", threads=1))
+            self.encode(self._converter.reformat(frame, format=self.pixel_format, threads=1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebP(Animation):
     """Files of libwebp's encoder for animations. Its last frame is shown for as long as the one before it."""
 
-    def animator(self, output: Path, fps: Fraction, codec: Codec, settings: EncoderSettings) -> Animator:
-        return _WebP(output, fps, codec, settings, self.loop)
+    animator = _WebP
 
     def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
         from PIL import Image  # the help of a command needs no pictures
 
-        def require(condition: bool, check: str, what: str) -> None:
-            if not condition:
-                raise OutputInvalidError(
-                    f"{path.name} is not the planned animation: {what}", check=check, path=str(path)
-                )
-
+        require = partial(require_valid, path=path, kind="animation")
         starts = {frame_tick(number, planned.fps, CLOCK) for number in range(planned.frames)}
         length = Fraction(planned.frames) / planned.fps
         try:
