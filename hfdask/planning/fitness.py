@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -22,6 +23,7 @@ from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import PageSession, open_page
+from hfdask.core.frames import evenly_spaced
 from hfdask.core.model import CaptureMode, PageSettings, Sweep
 from hfdask.errors import HfdaskError
 from hfdask.media.alike import beyond_edges
@@ -41,11 +43,6 @@ def is_worth_it(sweep: Sweep, frames: int, pixels: int) -> bool:
     return int(changing_frames(sweep, frames).sum()) * pixels >= LEAST_PIXELS
 
 
-def _middles(frames: int) -> list[int]:
-    """Return the middle frames of `COMPARED` equal parts of a video."""
-    return [(2 * k + 1) * frames // (2 * COMPARED) for k in range(COMPARED)]
-
-
 class Samples:
     """Pictures to compare, taken on the way through a timeline: one in each of `COMPARED` equal parts of a video.
 
@@ -53,13 +50,13 @@ class Samples:
     """
 
     def __init__(self, frames: int) -> None:
-        self._middles = _middles(frames)
+        self._middles = evenly_spaced(frames, COMPARED)
         self._frames = frames
         self._kept: dict[int, tuple[tuple[bool, int], int, Picture]] = {}
 
     def offer(self, frame: int, picture: Picture, *, changed: bool) -> None:
         """Keep a picture if it suits better than the kept one."""
-        part = min(frame * COMPARED // self._frames, COMPARED - 1)
+        part = frame * len(self._middles) // self._frames
         unsuited = (not changed, abs(frame - self._middles[part]))
         if part not in self._kept or unsuited < self._kept[part][0]:
             self._kept[part] = unsuited, frame, picture
@@ -70,7 +67,20 @@ class Samples:
         return {frame: picture for _, (_, frame, picture) in sorted(self._kept.items())}
 
 
-Opening = Callable[[CaptureMode], AbstractAsyncContextManager[tuple[PageSession, bool]]]
+@dataclass(frozen=True)
+class ForCanvas:
+    """What decides about a capture from a canvas: pictures to compare, and content that it would draw wrong."""
+
+    samples: Samples
+    unfit: set[str] = field(default_factory=set)
+
+    @property
+    def unlike(self) -> str:
+        """Say why the content is unfit; empty if it is not."""
+        return f"a canvas would draw {min(self.unfit)} wrong" if self.unfit else ""
+
+
+Opening = Callable[[CaptureMode], AbstractAsyncContextManager[PageSession]]
 """Opens the page for a way of capture, in a leased browser."""
 
 
@@ -78,15 +88,15 @@ def opening(files: Mapping[str, Path], entry: str, page: PageSettings, fps: Frac
     """Return what opens a page, and loads it."""
 
     @asynccontextmanager
-    async def opened(mode: CaptureMode) -> AsyncIterator[tuple[PageSession, bool]]:
+    async def opened(mode: CaptureMode) -> AsyncIterator[PageSession]:
         settings = msgspec.structs.replace(page, capture_mode=mode)
 
         def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
             return open_page(chromium, files, settings, fps, source)
 
-        async with browser_thread().pool.opened(mode, None, enter, scale=page.scale) as (session, warm):
+        async with browser_thread().pool.opened(mode, None, enter, scale=page.scale) as (session, _):
             await session.load(entry)
-            yield session, warm
+            yield session
 
     return opened
 
@@ -104,7 +114,7 @@ async def why_not_canvas(opened: Opening, composed: Mapping[int, Picture]) -> st
     if not composed:
         return "no picture was taken for a comparison"
     try:
-        drawn = {frame: picture async for frame, picture in _pictures(opened, "canvas", _each(composed))}
+        drawn = await _pictures(opened, "canvas", _each(composed))
     except HfdaskError as error:
         return error.message
     return await _difference(drawn, composed)
@@ -115,15 +125,15 @@ async def _each(frames: Iterable[int]) -> AsyncIterator[int]:
         yield frame
 
 
-async def _pictures(
-    opened: Opening, mode: CaptureMode, frames: AsyncIterator[int]
-) -> AsyncIterator[tuple[int, Picture]]:
-    async with opened(mode) as (session, _):
+async def _pictures(opened: Opening, mode: CaptureMode, frames: AsyncIterator[int]) -> dict[int, Picture]:
+    taken = {}
+    async with opened(mode) as session:
         async for frame in frames:
             async for shot in capture(session, frame, frame + 1):
                 assert shot.picture is not None  # the first frame of a capture always has a picture
-                yield frame, shot.picture.keep()
+                taken[frame] = shot.picture.keep()
         await session.finish()
+    return taken
 
 
 async def _difference(drawn: Mapping[int, Picture], composed: Mapping[int, Picture]) -> str:
@@ -149,7 +159,7 @@ class FilmTrial:
     def __init__(self, opened: Opening, frames: int, pixels: int) -> None:
         self._opened = opened
         self._enough = math.ceil(LEAST_PIXELS / pixels)
-        self._due = deque(_middles(frames))
+        self._due = deque(evenly_spaced(frames, COMPARED))
         self._changes = 0
         self._drawn: dict[int, Picture] = {}
         self._asked: asyncio.Queue[int | None] = asyncio.Queue()
@@ -161,7 +171,7 @@ class FilmTrial:
     async def __aexit__(self, *error: object) -> None:
         if self._composed is not None:
             self._composed.cancel()
-            await asyncio.wait([self._composed])
+            await asyncio.gather(self._composed, return_exceptions=True)
 
     @property
     def worth_it(self) -> bool:
@@ -179,7 +189,7 @@ class FilmTrial:
             while self._due and frame.index >= self._due[0]:
                 self._due.popleft()
         if self.worth_it and self._composed is None:
-            self._composed = asyncio.create_task(self._compose())
+            self._composed = asyncio.create_task(_pictures(self._opened, "beginframe", self._frames()))
 
     async def why_not(self) -> str:
         """Return why the film must not be used, after its last frame; empty if it may."""
@@ -190,9 +200,6 @@ class FilmTrial:
             return await _difference(self._drawn, await self._composed)
         except HfdaskError as error:
             return error.message
-
-    async def _compose(self) -> dict[int, Picture]:
-        return {frame: picture async for frame, picture in _pictures(self._opened, "beginframe", self._frames())}
 
     async def _frames(self) -> AsyncIterator[int]:
         while (frame := await self._asked.get()) is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,11 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.answers import Lacking, Report, ToldMedium, ToldSounds
-from hfdask.browser.capture import picture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
-from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES, first_frame, frame_count, parse_fps
+from hfdask.core.frames import first_frame, frame_count, parse_fps
 from hfdask.core.model import CaptureMode, FontSet, PageParts, PageSettings, Resource, Sweep, Timeline
 from hfdask.core.observer import StageClock
 from hfdask.core.scratch import scratch_subfolder
@@ -38,14 +37,13 @@ from hfdask.errors import (
     VariableError,
 )
 from hfdask.fonts.configuration import FontSetup, plan_font_set
-from hfdask.media.captured import PngPicture
 from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
 from hfdask.planning.fitness import (
-    COMPARED,
     LEAST_PIXELS,
     FilmTrial,
+    ForCanvas,
     Opening,
     Samples,
     is_worth_it,
@@ -56,14 +54,8 @@ from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonic
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
 from hfdask.planning.sources import FoundVideo, Sources, resolve_durations
+from hfdask.planning.sweep import drawn_frames, frames_to_sweep, sweep_page
 from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
-
-MAX_SWEPT = 90
-"""Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
-MAX_DRAWN = 15
-"""Number of frames of a sweep that are also drawn."""
-PICTURED = MIN_AUTO_CHUNK_FRAMES
-"""Frames for each picture that is taken of videos of more than `MAX_SWEPT` frames: the shortest chunk has about one."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +82,6 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class _ForCanvas:
-    """What decides about a capture from a canvas: pictures to compare, and content that it would draw wrong."""
-
-    samples: Samples
-    unfit: set[str] = field(default_factory=set)
-
-    @property
-    def unlike(self) -> str:
-        """Say why the content is unfit; empty if it is not."""
-        return f"a canvas would draw {min(self.unfit)} wrong" if self.unfit else ""
-
-
-@dataclass(frozen=True)
 class _Look:
     """Results of one load.
 
@@ -122,7 +101,7 @@ class _Look:
     scenes: dict[str, range]
     volumes: Volumes
     late: list[str]
-    canvas: _ForCanvas
+    canvas: ForCanvas
     messages: list[str]
     world: FontSetup
     fits: bool
@@ -367,7 +346,7 @@ async def _look(
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         may = not chosen and _may_be_canvas(report, page, rate, visits, options)
-        canvas = _ForCanvas(Samples(visits[-1] + 1 if visits else 1)) if may else None
+        canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1)) if may else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
         taken = range(0)
@@ -413,7 +392,7 @@ async def _look(
             scenes=scenes,
             volumes=volumes,
             late=late,
-            canvas=canvas or _ForCanvas(Samples(1)),
+            canvas=canvas or ForCanvas(Samples(1)),
             messages=session.log.messages,
             world=session.chromium.fonts,
             fits=fits,
@@ -467,7 +446,7 @@ def _may_be_canvas(
 ) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
     pixels = math.prod(page.pixels) * frame_count(report.duration, fps) if visits else 0
-    chooses = options.capture == "auto" and not options.encoder(fps).alpha
+    chooses = options.capture == "auto" and not page.transparent
     return options.capture == "canvas" or (chooses and pixels >= LEAST_PIXELS)
 
 
@@ -475,20 +454,6 @@ async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], Tol
     """Return the videos and sounds of the page, and what is said of all sounds together."""
     sounds = await session.told_sounds()
     return (*await session.told_videos(), *sounds.sounds), sounds
-
-
-def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
-    """Return the frames that a sweep visits: every ``step``-th, the first, the last, and if it skips any, ``starts``.
-
-    With ``step`` 0 there is no sweep. With None it visits at most `MAX_SWEPT` frames, besides ``starts``.
-    """
-    if step == 0 or frames < 1:
-        return ()
-    step = step or max(1, math.ceil(frames / MAX_SWEPT))
-    chosen = {*range(0, frames, step), frames - 1}
-    if step > 1:
-        chosen.update(frame for frame in starts if 0 <= frame < frames)
-    return tuple(sorted(chosen))
 
 
 def _visits(report: Report, fps: Fraction, options: RenderConfig) -> tuple[int, ...]:
@@ -527,15 +492,15 @@ async def _walk(
     loaded: Loaded,
     typefaces: Typefaces,
     on: dict[int, frozenset[str]] | None,
-    canvas: _ForCanvas | None,
+    canvas: ForCanvas | None,
     film: Film | None,
     taken: range,
     trial: FilmTrial | None,
 ) -> tuple[Sweep, bool, str]:
     """Go through the timeline; return a record of it, true if the pictures were taken, and why they are not as planned."""
-    whole = {*_spread(visits), *_starts(report, fps)}
+    whole = {*drawn_frames(visits), *_starts(report, fps)}
     if film is None:
-        return await _sweep(session, visits, loaded, typefaces, whole, on, canvas), False, ""
+        return await sweep_page(session, visits, loaded, typefaces, whole, on, canvas), False, ""
 
     async def look(frame: int) -> None:
         if canvas is not None and frame in whole:
@@ -548,85 +513,6 @@ async def _walk(
         if trial is not None and alone:
             unlike = (canvas.unlike if canvas else "") or await trial.why_not()
     return swept, alone, unlike
-
-
-def _spread(frames: tuple[int, ...]) -> set[int]:
-    """Return the frames of a sweep that are also drawn."""
-    every = math.ceil(len(frames) / MAX_DRAWN) or 1
-    return {*frames[::every], *frames[-1:]}
-
-
-async def _sweep(
-    session: PageSession,
-    frames: tuple[int, ...],
-    loaded: Loaded,
-    typefaces: Typefaces,
-    whole: set[int],
-    on: dict[int, frozenset[str]] | None,
-    canvas: _ForCanvas | None,
-) -> Sweep:
-    """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
-
-    Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
-    is read for its fonts. If frames are skipped, this is only done at the drawn frames and at first frames of clips; at
-    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``canvas`` what
-    decides about a capture from a canvas, unless they are None.
-
-    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
-    drawing, and a short video gains nothing from that.
-    """
-    await typefaces.look()
-    moved: list[bool] = []
-    damage: list[bool | None] = []
-    pictures: list[int | None] = []
-    seconds: list[float] = []
-    spread = _spread(frames)
-    every_frame = frames == tuple(range(len(frames)))
-    draws = session.chromium.draws_on_request
-    pictured = set(_pictured(sorted(spread), least=0 if canvas is None else COMPARED)) if draws else set[int]()
-    last = b""
-    for frame in frames:
-        began = time.perf_counter()
-        async with session.deadline_for_frame(frame):
-            moved.append(await session.seek(frame, layout=True))
-            drawn = draws and frame in spread
-            if frame in pictured:
-                before, last = last, await picture(session)
-                damage.append(last != before)
-                pictures.append(len(last))
-                if canvas is not None:
-                    canvas.samples.offer(frame, PngPicture(last), changed=moved[-1] or last != before)
-            else:
-                damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
-                pictures.append(None)
-        seconds.append(round(time.perf_counter() - began, 5))
-        if on is not None:
-            on[frame] = await session.scenes_on()
-        await typefaces.look(always=every_frame or frame in whole)
-        if canvas is not None and frame in whole:
-            canvas.unfit.update(await session.unfit())
-        if session.in_flight:
-            await session.drain(PATIENCE)
-    if canvas is not None and not frames:
-        canvas.unfit.update(await session.unfit())
-    if frames:
-        await session.drain(PATIENCE, loaded.abandoned)
-    return Sweep(
-        plan_hash="",
-        frames=frames,
-        moved=tuple(moved),
-        damage=tuple(damage),
-        pictures=tuple(pictures),
-        seconds=tuple(seconds),
-    )
-
-
-def _pictured(drawn: list[int], *, least: int) -> list[int]:
-    """Return the drawn frames whose pictures are taken, at least ``least`` of them if possible."""
-    if not drawn or (drawn[-1] < MAX_SWEPT and not least):
-        return []
-    step = math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))
-    return sorted({*drawn[:: max(1, min(step, len(drawn) // least if least else step))], drawn[-1]})
 
 
 def _once(texts: list[str]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from hfdask.network import fetch
 from hfdask.network.fetch import Fetcher, Limits
 from hfdask.network.messages import Request, redact, redact_text
 from hfdask.network.record import Recorder, Replacement
-from hfdask.planning.probe import MAX_SWEPT, frames_to_sweep
+from hfdask.planning.sweep import MAX_SWEPT, frames_to_sweep
 
 OPEN = {"Access-Control-Allow-Origin": "*"}
 HERE = ("127.0.0.1",)

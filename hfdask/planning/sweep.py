@@ -1,0 +1,116 @@
+"""Bring a page through its timeline while it is planned, so that it asks for all that its chunks will ask for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+
+from hfdask.browser.capture import picture
+from hfdask.browser.session import Loaded, PageSession
+from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES
+from hfdask.core.model import Sweep
+from hfdask.media.captured import PngPicture
+from hfdask.planning.film import PATIENCE
+from hfdask.planning.fitness import COMPARED, ForCanvas
+from hfdask.planning.font_usage import Typefaces
+
+MAX_SWEPT = 90
+"""Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
+MAX_DRAWN = 15
+"""Number of frames of a sweep that are also drawn."""
+PICTURED = MIN_AUTO_CHUNK_FRAMES
+"""Frames for each picture that is taken of videos of more than `MAX_SWEPT` frames: the shortest chunk has about one."""
+
+
+def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:
+    """Return the frames that a sweep visits: every ``step``-th, the first, the last, and if it skips any, ``starts``.
+
+    With ``step`` 0 there is no sweep. With None it visits at most `MAX_SWEPT` frames, besides ``starts``.
+    """
+    if step == 0 or frames < 1:
+        return ()
+    step = step or max(1, math.ceil(frames / MAX_SWEPT))
+    chosen = {*range(0, frames, step), frames - 1}
+    if step > 1:
+        chosen.update(frame for frame in starts if 0 <= frame < frames)
+    return tuple(sorted(chosen))
+
+
+def drawn_frames(frames: tuple[int, ...]) -> set[int]:
+    """Return the frames of a sweep that are also drawn."""
+    every = math.ceil(len(frames) / MAX_DRAWN) or 1
+    return {*frames[::every], *frames[-1:]}
+
+
+async def sweep_page(
+    session: PageSession,
+    frames: tuple[int, ...],
+    loaded: Loaded,
+    typefaces: Typefaces,
+    whole: set[int],
+    on: dict[int, frozenset[str]] | None,
+    canvas: ForCanvas | None,
+) -> Sweep:
+    """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
+
+    Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
+    is read for its fonts. If frames are skipped, this is only done at the drawn frames and at first frames of clips; at
+    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``canvas`` what
+    decides about a capture from a canvas, unless they are None.
+
+    The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
+    drawing, and a short video gains nothing from that.
+    """
+    await typefaces.look()
+    moved: list[bool] = []
+    damage: list[bool | None] = []
+    pictures: list[int | None] = []
+    seconds: list[float] = []
+    spread = drawn_frames(frames)
+    every_frame = frames == tuple(range(len(frames)))
+    draws = session.chromium.draws_on_request
+    pictured = set(_pictured(sorted(spread), least=0 if canvas is None else COMPARED)) if draws else set[int]()
+    last = b""
+    for frame in frames:
+        began = time.perf_counter()
+        async with session.deadline_for_frame(frame):
+            moved.append(await session.seek(frame, layout=True))
+            drawn = draws and frame in spread
+            if frame in pictured:
+                before, last = last, await picture(session)
+                damage.append(last != before)
+                pictures.append(len(last))
+                if canvas is not None:
+                    canvas.samples.offer(frame, PngPicture(last), changed=moved[-1] or last != before)
+            else:
+                damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+                pictures.append(None)
+        seconds.append(round(time.perf_counter() - began, 5))
+        if on is not None:
+            on[frame] = await session.scenes_on()
+        await typefaces.look(always=every_frame or frame in whole)
+        if canvas is not None and frame in whole:
+            canvas.unfit.update(await session.unfit())
+        if session.in_flight:
+            await session.drain(PATIENCE)
+    if canvas is not None and not frames:
+        canvas.unfit.update(await session.unfit())
+    if frames:
+        await session.drain(PATIENCE, loaded.abandoned)
+    return Sweep(
+        plan_hash="",
+        frames=frames,
+        moved=tuple(moved),
+        damage=tuple(damage),
+        pictures=tuple(pictures),
+        seconds=tuple(seconds),
+    )
+
+
+def _pictured(drawn: list[int], *, least: int) -> list[int]:
+    """Return the drawn frames whose pictures are taken, at least ``least`` of them if possible."""
+    if not drawn or (drawn[-1] < MAX_SWEPT and not least):
+        return []
+    step = math.ceil(MAX_DRAWN * PICTURED / (drawn[-1] + 1))
+    return sorted({*drawn[:: max(1, min(step, len(drawn) // least if least else step))], drawn[-1]})
