@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import reprlib
-import tempfile
 from pathlib import PurePosixPath
 from typing import Literal, Unpack, get_args
 
@@ -15,10 +14,7 @@ from hfdask.core.frames import evenly_spaced, first_frame, frame_time
 from hfdask.core.model import Manifest
 from hfdask.errors import InvalidConfigError
 from hfdask.media.contact_sheet import FORMATS, Tile, draw_sheet, require_room, shrunk
-from hfdask.planning.planning import plan_with
-from hfdask.project.files import local_project
-from hfdask.project.settings import with_project_file
-from hfdask.rendering.still import pictures_of
+from hfdask.rendering.still import pictures_of, planned_for_pictures
 from hfdask.store import StorageOptions, split_output
 
 Places = Literal["even", "clips"]
@@ -90,13 +86,7 @@ def contact_sheet(
     _require_ranges(count=count, columns=columns, tile=tile)
     folder.require_writable()
     given = explicit(config, options)
-    with (
-        local_project(project, storage_options) as source,
-        tempfile.TemporaryDirectory(prefix="hfdask-sheet-") as scratch,
-    ):
-        # As for a still: what loads late is fetched at the frames that are shown.
-        merged = RenderConfig.of(with_project_file(source, given))
-        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0, "alpha": False}, listen=False)
+    with planned_for_pictures(project, given, storage_options, alpha=False) as (frozen, merged):
         manifest = frozen.manifest
         frames = _chosen(manifest, at, count)
         require_room((manifest.width, manifest.height), len(frames), columns, tile)

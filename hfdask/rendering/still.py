@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from typing import TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, capture
@@ -21,6 +22,7 @@ from hfdask.fonts.configuration import machine_fonts
 from hfdask.manifest.plan import Plan
 from hfdask.media.captured import Picture
 from hfdask.network.record import Recorder
+from hfdask.planning.film import Film
 from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.project.settings import with_project_file
@@ -71,15 +73,8 @@ def still(
     """
     folder, name = split_output(output, storage_options)
     folder.require_writable()
-    given = explicit(config, options)
-    with (
-        local_project(project, storage_options) as source,
-        tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch,
-    ):
-        # Only one frame is shown, so late files are fetched at that frame and the timeline is not swept.
-        merged = RenderConfig.of(with_project_file(source, given))
-        film = _StillFilm(time)
-        frozen = plan_with(source, scratch, {"check": "off", **given, "sweep": 0}, listen=False, film=film)
+    film = _StillFilm(time)
+    with planned_for_pictures(project, explicit(config, options), storage_options, film=film) as (frozen, merged):
         manifest = frozen.manifest
         inside = 0 <= time <= manifest.timeline.duration
         frame = frame_at(time, manifest.fps.fraction) if inside else manifest.frames
@@ -92,6 +87,30 @@ def still(
             [film.png] = browser_thread().run(pictures_of(frozen, (frame,), merged, lambda picture: picture.png))
         folder.put(name, film.png)
     return frame
+
+
+@contextmanager
+def planned_for_pictures(
+    project: str | os.PathLike[str],
+    given: Mapping[str, Any],
+    storage_options: StorageOptions | None,
+    *,
+    film: Film | None = None,
+    **fixed: Any,
+) -> Iterator[tuple[Plan, RenderConfig]]:
+    """Plan a project for pictures of some of its frames; yield the plan, which is removed at the end of the block, and the options.
+
+    The timeline is not swept. What loads late is fetched at the frames that are shown. ``fixed`` are options that the caller sets.
+    """
+    with (
+        local_project(project, storage_options) as source,
+        tempfile.TemporaryDirectory(prefix="hfdask-still-") as scratch,
+    ):
+        options = {"check": "off", **given, "sweep": 0, **fixed}
+        yield (
+            plan_with(source, scratch, options, listen=False, film=film),
+            RenderConfig.of(with_project_file(source, given)),
+        )
 
 
 class _StillFilm:
