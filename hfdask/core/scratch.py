@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import errno
 import fcntl
+import functools
 import glob
 import os
 import shutil
@@ -19,7 +20,8 @@ import tempfile
 import threading
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 
@@ -80,56 +82,50 @@ def nameless_file(owner: object) -> IO[bytes]:
     return file
 
 
-@contextlib.contextmanager
-def atomic_file(folder: Path, name: str) -> Iterator[Path]:
+def atomic_file(folder: Path, name: str) -> AbstractContextManager[Path]:
     """Make a hidden file in ``folder`` that can be renamed to ``name``; remove it at the end of the block.
 
     Like the scratch folders, it is locked while its process lives. Files of dead processes are removed first.
     """
+    return _hidden(folder, name, _new_file, os.O_RDONLY, lambda path: path.unlink(missing_ok=True))
+
+
+def atomic_folder(folder: Path, name: str) -> AbstractContextManager[Path]:
+    """Do the same as `atomic_file` for a folder."""
+    remove = functools.partial(shutil.rmtree, ignore_errors=True)
+    return _hidden(folder, name, _new_folder, os.O_RDONLY | os.O_DIRECTORY, remove)
+
+
+@contextlib.contextmanager
+def _hidden(
+    folder: Path, name: str, make: Callable[[Path], int], flags: int, remove: Callable[[Path], object]
+) -> Iterator[Path]:
+    """Make, lock and remove what `atomic_file` describes; ``make`` returns a descriptor, and ``flags`` open another one's."""
     fresh = folder / f".{name}.{uuid.uuid4().hex[:12]}"
     path = fresh.with_name(f"{fresh.name}.tmp")
-    descriptor = _new_file(fresh)
+    descriptor = make(fresh)
     try:
         # A file system without locks: no other process can mistake this file for a dead one's.
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
             with contextlib.suppress(OSError):  # alive, or just removed by another process
-                lock = _lock_of(left, os.O_RDONLY)
-                left.unlink(missing_ok=True)
-                os.close(lock)
+                lock = _lock_of(left, flags)
+                try:
+                    remove(left)
+                finally:
+                    os.close(lock)
         fresh.rename(path)
         yield path
     finally:
-        fresh.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        remove(fresh)
+        remove(path)
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def atomic_folder(folder: Path, name: str) -> Iterator[Path]:
-    """Make a hidden folder in ``folder`` that can be renamed to ``name``; remove it at the end of the block.
-
-    It is locked like the files of `atomic_file`, and folders of dead processes are removed first.
-    """
-    fresh = folder / f".{name}.{uuid.uuid4().hex[:12]}"
-    path = fresh.with_name(f"{fresh.name}.tmp")
-    fresh.mkdir(parents=True)
-    descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
-            with contextlib.suppress(OSError):
-                lock = _lock_of(left, os.O_RDONLY | os.O_DIRECTORY)
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(lock)
-        fresh.rename(path)
-        yield path
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(descriptor)
+def _new_folder(path: Path) -> int:
+    path.mkdir(parents=True)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 @retry(retry=retry_if_exception_type((FileNotFoundError, FileExistsError)), stop=stop_after_attempt(100), reraise=True)
