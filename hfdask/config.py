@@ -18,6 +18,7 @@ from hfdask.core.frames import chunk_ranges, parse_fps
 from hfdask.core.model import EncoderSettings
 from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
 from hfdask.errors import FormatNotSupportedError, InvalidConfigError
+from hfdask.formats.format import Format
 from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.network.addresses import normal_host
 
@@ -247,7 +248,7 @@ class RenderConfig(_Options):
                 "this version writes no HDR; leave out hdr, and HDR sources are mapped to SDR", field="hdr"
             )
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
-        format_named(self.format, self.codec).sound_named(self.sound_codec)
+        self._format.sound_named(self.sound_codec)
         if self.encoder(rate).alpha and self.capture == "canvas":
             raise InvalidConfigError(
                 f"a canvas gives no alpha, which {self.output_format} keeps; use capture='auto', or alpha=False",
@@ -282,6 +283,10 @@ class RenderConfig(_Options):
         if self.loop and self.format is not None and not format_named(self.format).loops:
             raise InvalidConfigError(f"the format {self.format} has no loop count; leave out loop", field="loop")
 
+    @property
+    def _format(self) -> Format:
+        return format_named(self.format, self.codec)
+
     def scale_for(self, width: int, height: int) -> Fraction:
         """Return the exact scale of a composition of this size in pixels.
 
@@ -294,7 +299,7 @@ class RenderConfig(_Options):
 
     def capped(self, fps: Fraction) -> tuple[Fraction, list[str]]:
         """Return the rate that the format allows in place of this one, with a warning if it is another."""
-        chosen = format_named(self.format, self.codec)
+        chosen = self._format
         if chosen.max_fps is None or fps <= chosen.max_fps:
             return fps, []
         told = f"{chosen.name} has at most {chosen.max_fps} frames a second, so the video has {chosen.max_fps} instead of {fps}"
@@ -302,7 +307,7 @@ class RenderConfig(_Options):
 
     def in_segments(self, fps: Fraction) -> RenderConfig:
         """Return these options with the length of chunks that the format wants, unless they give one."""
-        seconds = format_named(self.format, self.codec).segment
+        seconds = self._format.segment
         if seconds is None or self.sizes_chunks:
             return self
         return replace(self, chunk_size=round(seconds * fps))
@@ -310,12 +315,12 @@ class RenderConfig(_Options):
     @property
     def has_sound(self) -> bool:
         """True if the format can have sound."""
-        return format_named(self.format, self.codec).sound is not None
+        return self._format.sound is not None
 
     @property
     def output_format(self) -> str:
         """The name of the output's format, also if none was given."""
-        return format_named(self.format, self.codec).name
+        return self._format.name
 
     def require_output(self, name: str) -> None:
         """Check the file name of an output.
@@ -341,7 +346,7 @@ class RenderConfig(_Options):
         InvalidConfigError
             If the format cannot have it.
         """
-        format_named(self.format, self.codec).require_video(frames, width, height, self.codec)
+        self._format.require_video(frames, width, height, self.codec)
 
     def encoder(self, fps: Fraction) -> EncoderSettings:
         """Return the settings of the encoder of a video at this rate."""

@@ -1,7 +1,9 @@
 """Capture frames of an open page, only if the picture changed.
 
-A hosted page (`hfdask.browser.host`) reports if it was drawn anew. For other pages, pictures are PNGs: after each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas can have changed.
-Then the compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a
+A hosted page (`hfdask.browser.host`) reports if it was drawn anew.
+
+Pictures of other pages are PNGs. After each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas
+can have changed. Then the compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a
 picture. A picture always damages the frame after it. So the first still frame after a movement gets a picture too,
 which is then found equal, and the tests begin after that.
 """

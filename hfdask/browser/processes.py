@@ -111,8 +111,7 @@ class Processes:
     def kill(self) -> None:
         """End all of them at once, also those whose parents have ended."""
         self.killed = True
-        self.all()
-        for process in {**self._seen, **dict.fromkeys(_all_below(self.main))}:
+        for process in {*self._seen, self.main, *_all_below(self.main)}:
             with contextlib.suppress(*_OUT_OF_SIGHT):
                 process.kill()
 
