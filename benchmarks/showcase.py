@@ -8,7 +8,7 @@ are, but should agree on the picture. Three need the library GSAP, which `make s
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -167,17 +167,25 @@ iframe { position: absolute; left: 320px; top: 200px; width: 1280px; height: 720
 
 def scenes(folder: Path) -> Path:
     """Three scenes in files, each with its own timeline of GSAP; 9 s."""
-    names = ("opening", "middle", "ending")
+    titles = {name: f"Scene {n + 1}" for n, name in enumerate(("opening", "middle", "ending"))}
+    return _scene_files(folder, "scenes", titles, seconds=3, hues=(20, 130), text="A file with a timeline.")
+
+
+def _scene_files(
+    folder: Path, name: str, titles: Mapping[str, str], *, seconds: int, hues: tuple[int, int], text: str
+) -> Path:
+    """Write scenes of one length, by name, which are shown one after the other; ``hues`` are the first hue and the step."""
     hosts = "\n".join(
-        f'<div data-composition-id="{name}" data-composition-src="scenes/{name}.html" data-start="{3 * n}"'
-        ' data-duration="3" data-track-index="0" style="position:absolute;inset:0"></div>'
-        for n, name in enumerate(names)
+        f'<div data-composition-id="{scene}" data-composition-src="scenes/{scene}.html" data-start="{seconds * n}"'
+        f' data-duration="{seconds}" data-track-index="0" style="position:absolute;inset:0"></div>'
+        for n, scene in enumerate(titles)
     )
-    project = _write(folder, "scenes", 9, hosts, head='<script src="gsap.min.js"></script>', root="", script=_EMPTY)
+    head = '<script src="gsap.min.js"></script>'
+    project = _write(folder, name, seconds * len(titles), hosts, head=head, root="", script=_EMPTY)
     shutil.copy(GSAP, project / "gsap.min.js")
     (project / "scenes").mkdir()
-    for n, name in enumerate(names):
-        _scene(project, name, 3, hue=20 + 130 * n, title=f"Scene {n + 1}", text="A file with a timeline.")
+    for n, (scene, title) in enumerate(titles.items()):
+        _scene(project, scene, seconds, hue=hues[0] + hues[1] * n, title=title, text=text)
     return project
 
 
@@ -249,19 +257,9 @@ i { position: absolute; left: 280px; top: 1500px; width: 3280px; height: 16px; b
 
 def minute(folder: Path) -> Path:
     """A minute of twelve scenes in files, which enter, stand still and leave, by GSAP; 60 s."""
-    names = [f"scene-{n + 1}" for n in range(12)]
-    hosts = "\n".join(
-        f'<div data-composition-id="{name}" data-composition-src="scenes/{name}.html" data-start="{5 * n}"'
-        ' data-duration="5" data-track-index="0" style="position:absolute;inset:0"></div>'
-        for n, name in enumerate(names)
-    )
-    project = _write(folder, "minute", 60, hosts, head='<script src="gsap.min.js"></script>', root="", script=_EMPTY)
-    shutil.copy(GSAP, project / "gsap.min.js")
-    (project / "scenes").mkdir()
-    for n, name in enumerate(names):
-        text = "Enters in two seconds, stands for two and a half, leaves."
-        _scene(project, name, 5, hue=30 * n, title=f"Point {n + 1} of twelve", text=text)
-    return project
+    titles = {f"scene-{n + 1}": f"Point {n + 1} of twelve" for n in range(12)}
+    text = "Enters in two seconds, stands for two and a half, leaves."
+    return _scene_files(folder, "minute", titles, seconds=5, hues=(0, 30), text=text)
 
 
 def write_photo(path: Path, width: int, height: int, seed: int) -> None:

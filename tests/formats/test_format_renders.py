@@ -37,8 +37,16 @@ CLEAR = BOX.replace("data-no-timeline", "data-no-timeline data-clear").replace(
 """The box is half transparent, on nothing."""
 
 
-def rendered(variant: Variant, source: Path, output: Path, **options: object) -> hfdask.RenderResult:
-    return hfdask.render(source, output, codec=variant.codec.name, alpha=variant.alpha, **options)  # type: ignore[arg-type]
+def rendered(variant: Variant, source: Path, output: Path, **options: Any) -> hfdask.RenderResult:
+    return hfdask.render(source, output, codec=variant.codec.name, alpha=variant.alpha, **options)
+
+
+def _with_sound(output: Path) -> Path:
+    """Return the file that has an output's sound."""
+    if output.suffix != ".zip":
+        return output
+    with zipfile.ZipFile(output) as archive:
+        return Path(archive.extract("sound.wav", output.with_suffix("")))
 
 
 @variants
@@ -92,12 +100,7 @@ def test_the_mix_is_in_the_output_whatever_its_chunks_are(variant, project, tmp_
             outputs.append(variant.output(tmp_path, f"{size}"))
             result = rendered(variant, project(), outputs[-1], chunk_size=size, quality="draft")
             assert result.sound is not None
-    files = []
-    for output in outputs:
-        if output.suffix == ".zip":
-            with zipfile.ZipFile(output) as archive:
-                output = Path(archive.extract("sound.wav", tmp_path / output.stem))  # noqa: PLW2901
-        files.append(output)
+    files = [_with_sound(output) for output in outputs]
     one, other = (np.concatenate(list(read_sound(file)), axis=1) for file in files)
     assert np.array_equal(one, other)
     assert one.shape == (2, SAMPLE_RATE)

@@ -22,7 +22,7 @@ from hfdask.formats.hls import HLS
 from hfdask.formats.join import ChunkSource, decoder_for, frame_tick
 from hfdask.formats.table import FORMATS
 from hfdask.media.captured import Picture
-from hfdask.media.picture import Pixels, decode_frame
+from hfdask.media.picture import Pixels, decode_frame, encode_png
 from hfdask.media.sound_file import SoundFile
 
 WIDTH, HEIGHT = 80, 64
@@ -79,7 +79,7 @@ class ArrayPicture(Picture):
 
     @property
     def png(self) -> bytes:
-        raise NotImplementedError
+        return encode_png(self._frame)
 
 
 def sample(number: int, *, alpha: bool, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
