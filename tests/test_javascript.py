@@ -12,7 +12,7 @@ from tree_sitter import Language, Node, Parser
 
 from hfdask import page
 
-SCRIPTS = {"runtime": (*page._sources(), "keepBuiltIns();"), "fonts": (page._font_source(),)}
+SCRIPTS = {"runtime": (*page._sources(), "keepBuiltIns();"), "fonts": (page._joined([page._FONTS]),)}
 NAMES = ("identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern")
 
 

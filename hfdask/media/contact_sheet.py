@@ -47,8 +47,8 @@ def shrunk(pixels: Pixels, width: int) -> Pixels:
     pixels : ndarray of uint8, shape (height, width, 3)
     width : int
     """
-    height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
+    size = width, _height(pixels.shape[1], pixels.shape[0], width)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), dtype=np.uint8)
 
 
 def require_room(size: tuple[int, int], count: int, columns: int, width: int) -> None:
@@ -65,8 +65,7 @@ def require_room(size: tuple[int, int], count: int, columns: int, width: int) ->
     ------
     InvalidConfigError
     """
-    height = max(1, round(size[1] * width / size[0]))
-    sides = _sides(width, height, count, columns)
+    sides = _sides(width, _height(*size, width), count, columns)
     if max(sides) > MAX_SIDE:
         raise InvalidConfigError(
             f"a sheet of {count} pictures in {columns} columns would have {sides[0]}x{sides[1]} pixels, more than "
@@ -89,6 +88,11 @@ def draw_sheet(tiles: Sequence[Tile], columns: int, suffix: str) -> bytes:
     file = io.BytesIO()
     sheet.save(file, kind, **_SETTINGS[kind])
     return file.getvalue()
+
+
+def _height(of_width: int, of_height: int, width: int) -> int:
+    """Return the height of a picture that is scaled to a width."""
+    return max(1, round(of_height * width / of_width))
 
 
 def _sides(width: int, height: int, count: int, columns: int) -> tuple[int, int]:

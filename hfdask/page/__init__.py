@@ -81,41 +81,33 @@ def _sources() -> tuple[str, str]:
 
 
 def _joined(names: Iterable[str]) -> str:
-    folder = resources.files("hfdask.page") / "runtime"
-    return "\n".join((folder / name).read_text("utf-8") for name in names)
+    return "\n".join(_text(f"runtime/{name}") for name in names)
 
 
 @functools.cache
+def _text(path: str) -> str:
+    return (resources.files("hfdask.page") / path).read_text("utf-8")
+
+
 def video_worker() -> str:
     """Return the script of the worker that hands pictures to a page's videos."""
-    return (resources.files("hfdask.page") / "video-worker.js").read_text("utf-8")
+    return _text("video-worker.js")
 
 
-@functools.cache
 def picture_worker() -> str:
     """Return the script of the worker that draws a page's pictures, for pages that are captured from a canvas."""
-    return (resources.files("hfdask.page") / "picture-worker.js").read_text("utf-8")
-
-
-@functools.cache
-def _host_source() -> str:
-    return (resources.files("hfdask.page") / "host.js").read_text("utf-8")
+    return _text("picture-worker.js")
 
 
 def host_script(options: Mapping[str, object]) -> str:
     """Return the expression that makes a host in an empty document; its value has the host's functions."""
-    return f'(() => {{ "use strict";\n{_host_source()}\nreturn openHost({json.dumps(options)}); }})()'
-
-
-@functools.cache
-def _font_source() -> str:
-    return (resources.files("hfdask.page") / "runtime" / _FONTS).read_text("utf-8")
+    return f'(() => {{ "use strict";\n{_text("host.js")}\nreturn openHost({json.dumps(options)}); }})()'
 
 
 @functools.cache
 def _names() -> tuple[str, ...]:
     """Return the names that the runtime's sources read of objects, or use alone, perhaps as built-ins."""
-    text = re.sub(r"^\s*//.*$", "", "\n".join((*_sources(), _font_source())), flags=re.MULTILINE)
+    text = re.sub(r"^\s*//.*$", "", "\n".join((*_sources(), _joined([_FONTS]))), flags=re.MULTILINE)
     members = re.findall(r"\.([A-Za-z]\w*)", text)
     kinds = re.findall(r"\b[A-Z][A-Za-z]+\b", text)
     return tuple(sorted({*members, *kinds}))
@@ -125,7 +117,7 @@ def _names() -> tuple[str, ...]:
 def runtime_digest() -> str:
     """Return the sha256 (hex) of the runtime's sources. A plan is locked to it."""
     return hashlib.sha256(
-        "\0".join((*_sources(), video_worker(), _host_source(), picture_worker())).encode()
+        "\0".join((*_sources(), video_worker(), _text("host.js"), picture_worker())).encode()
     ).hexdigest()
 
 
@@ -152,10 +144,9 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
 @functools.cache
 def font_script() -> str:
     """Return the script that reads a page's text during planning; it does not affect what the page draws."""
-    pristine = (resources.files("hfdask.page") / "runtime" / _PRISTINE).read_text("utf-8")
     config = json.dumps({"names": _names()})
     return (
         '(() => { "use strict"; if (window.__hfdaskText) return;\n'
-        f"const config = {config};\n{pristine}\n"
-        f"function addProblem() {{}} // the runtime has reported it\n{_font_source()}\nkeepBuiltIns(); }})();"
+        f"const config = {config};\n{_joined([_PRISTINE])}\n"
+        f"function addProblem() {{}} // the runtime has reported it\n{_joined([_FONTS])}\nkeepBuiltIns(); }})();"
     )
