@@ -73,8 +73,10 @@ PLAYER = """async ([data, type, times]) => {
     const seen = [];
     for (const time of times) {
         const sought = event("seeked");
+        const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
         video.currentTime = time;
         await sought;
+        await shown; // until then, the picture of the last time may be drawn
         pen.clearRect(0, 0, video.videoWidth, video.videoHeight);
         pen.drawImage(video, 0, 0);
         seen.push([[8, 8], [24, 8], [8, 40]].map(([x, y]) => [...pen.getImageData(x, y, 1, 1).data]));

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import selectors
 import socket
 import threading
+from pathlib import Path
 
 import psutil
 
@@ -21,11 +23,14 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 class Listeners:
     """One UDP and one TCP port, open on every address of the machine; a context manager.
 
-    ``arrived`` has what came: protocol and the first bytes, or nothing for a connection that said nothing.
+    ``arrived`` has what came: protocol and the first bytes, or nothing for a connection that said nothing. Only one of
+    them is open on the machine: multicast DNS is heard by all, and must come from the test that listens.
     """
 
     def __init__(self) -> None:
         self.arrived: list[tuple[str, bytes]] = []
+        self._lock = Path(__file__).open()
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._selector = selectors.DefaultSelector()
         tcp = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
         self.port: int = tcp.getsockname()[1]
@@ -47,6 +52,7 @@ class Listeners:
         self._thread.join(5)
         for each in self._sockets:
             each.close()
+        self._lock.close()
 
     def _listen(self) -> None:
         tcp = self._sockets[0]
