@@ -66,13 +66,15 @@ class Sought(Struct, frozen=True):
     """The answer to a seek, if there is more to report than if anything moved.
 
     ``observed`` is true if observers of the page may have to be called before it is drawn. ``late`` is true if the next
-    picture may show an old frame of a video, so that the page must be drawn once before it.
+    picture may show an old frame of a video, so that the page must be drawn once before it. ``text`` is true if, while
+    planning, there may be text in a new font.
     """
 
     problems: Sentences
     changed: bool
     observed: bool
     late: bool = False
+    text: bool = False
 
 
 class OpenedSlots(Struct, frozen=True):

@@ -133,6 +133,7 @@ class PageSession:
         self.log = PageLog(hosted=self.hosted)
         self.network = network
         self.videos: VideoFeed | None = None
+        self.may_have_new_text = True
         self._look: LookIntoVideos | None = None
         self._listen: LookIntoSounds | None = None
         self._videos_open = False
@@ -453,6 +454,7 @@ class PageSession:
         if isinstance(answer, bool):
             return Sought((), answer, False)
         sought = understood(answer, Sought, f"frame {frame}")
+        self.may_have_new_text |= sought.text
         self._check(sought.problems, f"at frame {frame}")
         return sought
 

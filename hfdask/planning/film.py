@@ -77,12 +77,14 @@ async def film_page(
     loaded: Loaded,
     typefaces: Typefaces,
     film: Film,
+    whole: set[int],
     look: Callable[[int], Awaitable[None]],
     see: Callable[[Frame], None] | None,
 ) -> tuple[Sweep, bool]:
     """Film these frames; return a record of them, and false if the page loaded something after a frame was captured.
 
-    ``look`` is called at frames that change, to look at more than their text, and ``see`` with each frame before it is taken.
+    All text is read for its fonts at the frames of ``whole``, and if it may have changed. ``look`` is called at frames that
+    change, to look at more than their text, and ``see`` with each frame before it is taken.
     """
     await typefaces.look()
     drawn: list[bool] = []
@@ -92,7 +94,7 @@ async def film_page(
 
     async def visit(frame: int) -> None:
         nonlocal alone
-        await typefaces.look()
+        await typefaces.look(always=frame in whole)
         await look(frame)
         if session.in_flight:
             alone = False

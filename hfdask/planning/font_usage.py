@@ -50,14 +50,16 @@ class Typefaces:
         await self._session.add_script(font_script())
 
     async def look(self, *, always: bool = True) -> None:
-        """Ask about text that is new since the last look; unless ``always``, only if the document's text changed.
+        """Ask about text that is new since the last look; unless ``always``, only if the last seeks changed what text depends on.
 
-        Without a change of text, a style or an animation can still bring a new font. To find that costs a walk through
-        the page.
+        Not noticed are styles of rules that a script sets one by one, and rules that apply because an element has
+        another size. To find these costs a walk through the page.
         """
-        wanted = "(__hfdaskText.changed(), true)" if always else "__hfdaskText.changed()"
+        if not (always or self._session.may_have_new_text):
+            return
+        self._session.may_have_new_text = False
         async with self._session.deadline_for_fonts():
-            await self._ask(f"({wanted} ? __hfdaskText.fresh() : [])")
+            await self._ask("__hfdaskText.fresh()")
 
     async def finish(self) -> tuple[Use, ...]:
         """Return all uses that were found. This adds elements to the page, so no frame can be captured afterwards."""

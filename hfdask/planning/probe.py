@@ -508,7 +508,7 @@ async def _walk(
 
     async with contextlib.nullcontext() if trial is None else trial:
         see = None if trial is None else trial.see
-        swept, alone = await film_page(session, taken, loaded, typefaces, film, look, see)
+        swept, alone = await film_page(session, taken, loaded, typefaces, film, whole, look, see)
         unlike = ""
         if trial is not None and alone:
             unlike = (canvas.unlike if canvas else "") or await trial.why_not()

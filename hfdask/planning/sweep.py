@@ -55,8 +55,7 @@ async def sweep_page(
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
-    is read for its fonts. If frames are skipped, this is only done at the drawn frames and at first frames of clips; at
-    the others, only changed text is read. ``on`` gets the videos whose scene can be seen at each frame, and ``canvas`` what
+    is read for its fonts at the drawn frames, at first frames of clips (``whole``), and if it may have changed. ``on`` gets the videos whose scene can be seen at each frame, and ``canvas`` what
     decides about a capture from a canvas, unless they are None.
 
     The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
@@ -68,7 +67,6 @@ async def sweep_page(
     pictures: list[int | None] = []
     seconds: list[float] = []
     spread = drawn_frames(frames)
-    every_frame = frames == tuple(range(len(frames)))
     draws = session.chromium.draws_on_request
     pictured = set(_pictured(sorted(spread), least=0 if canvas is None else COMPARED)) if draws else set[int]()
     last = b""
@@ -89,7 +87,7 @@ async def sweep_page(
         seconds.append(round(time.perf_counter() - began, 5))
         if on is not None:
             on[frame] = await session.scenes_on()
-        await typefaces.look(always=every_frame or frame in whole)
+        await typefaces.look(always=frame in whole)
         if canvas is not None and frame in whole:
             canvas.unfit.update(await session.unfit())
         if session.in_flight:

@@ -1,8 +1,9 @@
 // Planning's look at text: which elements show what, in which fonts. Runs beside the player while a page is planned,
-// in every frame of it, and never while it is rendered.
+// in every frame of it, and never while it is rendered. The player tells if there may be something new (`changed`).
 const WORD = /\s+/u;
 const ASCII = /^[\x20-\x7e]*$/;
 const FACE = ["font-family", "font-weight", "font-style", "font-stretch", "font-variant-caps", "text-transform"];
+const FIELDS = new Set(["iframe", "input", "textarea"]);
 const UNSEEN = new Set(["head", "link", "meta", "script", "style", "template", "title"]);
 const closedRoots = own(new WeakMap());
 const canvasText = own(new Map()); // a canvas's `font` -> letters and words drawn in it
@@ -10,7 +11,10 @@ const known = new Map(); // face -> letters and words that were handed out alrea
 const clusters = new Map(); // face -> what of it was asked for glyphs already
 const lines = new Map(); // face of a box that lines of text are set in -> an element of it
 
-wrap(Element.prototype, "attachShadow", (element, result) => closedRoots.set(element, result));
+wrap(Element.prototype, "attachShadow", (element, result) => {
+  closedRoots.set(element, result);
+  touched = true;
+});
 const { fillText } = OffscreenCanvasRenderingContext2D.prototype;
 for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
   for (const name of ["fillText", "strokeText", "measureText"]) {
@@ -20,13 +24,59 @@ for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]
   }
 }
 
+// Properties, and attributes of drawings, that change neither text, nor its font, nor whether it has a box. They are animated most.
+const PAINTED = [
+  ..."background background-color background-position border-radius bottom box-shadow clip-path color cx cy d fill".split(" "),
+  ..."fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width".split(" "),
+  ..."offset-distance opacity perspective pointer-events points r right rotate rx ry scale stroke".split(" "),
+  ..."stroke-dasharray stroke-dashoffset stroke-opacity stroke-width text-shadow top transform transform-origin".split(" "),
+  ..."translate viewBox visibility width will-change x x1 x2 y y1 y2 z-index".split(" "),
+];
+const PAINT = new Set(PAINTED);
+const PAINT_IN_FRAMES = new Set(PAINTED.map((name) => name.replace(/-./g, (letters) => letters[1].toUpperCase())));
+const PAINT_IN_STYLE = new RegExp(`(^|;)\\s*(${PAINTED.join("|")})\\s*:[^;]*`, "g");
+const OF_FRAME = new Set(["offset", "computedOffset", "easing", "composite"]);
+
 const texts = new MutationObserver(noteTexts);
-let touched = true;
-texts.observe(document, { subtree: true, childList: true, characterData: true });
+let touched = true; // anything that text depends on changed
+let isPlain = true; // the document has no text that its observer does not see: in shadow trees, frames and form fields
+const WATCHED = { subtree: true, childList: true, characterData: true, attributes: true, attributeOldValue: true };
+texts.observe(document, WATCHED);
+for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
+  [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],
+  [CSSGroupingRule, "insertRule", "deleteRule"],
+])) {
+  for (const name of names) {
+    wrap(prototype, name, () => {
+      touched = true;
+    });
+  }
+}
 
 function noteTexts(records) {
-  touched ||= records.length > 0;
-  for (const { target, removedNodes } of records) for (const node of removedNodes) noteRemoved(node, target);
+  for (const record of records) {
+    touched ||= record.type !== "attributes" || changesText(record);
+    for (const node of record.removedNodes) noteRemoved(node, record.target);
+  }
+}
+
+function changesText({ target, attributeName, oldValue }) {
+  if (attributeName !== "style") return !PAINT.has(attributeName);
+  return unpainted(oldValue) !== unpainted(target.getAttribute("style"));
+}
+
+const unpainted = (style) => (style ?? "").replace(PAINT_IN_STYLE, "");
+
+const textual = own(new WeakMap()); // effect -> whether it animates what text depends on
+function isTextAnimated() {
+  return document.getAnimations().some(({ effect }) => {
+    if (!(effect instanceof KeyframeEffect)) return false;
+    if (!textual.has(effect)) {
+      const names = effect.getKeyframes().flatMap((frame) => Object.keys(frame));
+      textual.set(effect, !names.every((name) => OF_FRAME.has(name) || PAINT_IN_FRAMES.has(name)));
+    }
+    return textual.get(effect);
+  });
 }
 
 // Scripts add text to measure it, and remove it at once. It is never drawn, but its font sets what they draw.
@@ -44,13 +94,11 @@ function noteRemoved(node, owner) {
   if (markup.length <= MAX_MARKUP && !removed.has(markup)) removed.set(markup, { element: node, owner });
 }
 
-// Whether text came, went or became another since the last call.
+// Whether there may be text in a new font since the last `fresh`. A change of a rule's style is not noticed.
 function changed() {
   for (const suspect of suspects) suspect.seen ||= isSeen(suspect.element);
   noteTexts(texts.takeRecords());
-  const answer = touched;
-  touched = false;
-  return answer;
+  return touched || !isPlain || isTextAnimated();
 }
 
 function wrap(object, name, note) {
@@ -80,6 +128,7 @@ function* elementsOf(root) {
   for (const element of root.querySelectorAll("*")) {
     yield element;
     const shadow = element.shadowRoot ?? closedRoots.get(element);
+    isPlain &&= !(shadow || FIELDS.has(element.localName));
     if (shadow) yield* elementsOf(shadow);
     if (element.localName === "iframe" && element.contentDocument) yield* elementsOf(element.contentDocument);
   }
@@ -120,6 +169,8 @@ function language(element) {
 
 // Elements with words that were not yet seen in their face, each of which the host asks the browser about.
 function fresh() {
+  noteTexts(texts.takeRecords());
+  touched = false;
   const found = [];
   for (const element of elementsOf(document)) {
     if (UNSEEN.has(element.localName)) continue;

@@ -281,7 +281,7 @@ function unsupported() {
   return found;
 }
 
-// The host calls this once a frame. It returns true if anything moved, or `{problems, changed, observed}` if there is more to
+// The host calls this once a frame. It returns true if anything moved, or `{problems, changed, observed, text}` if there is more to
 // report. It returns a promise only if there is something to wait for.
 function frame(number) {
   promises = [];
@@ -352,7 +352,8 @@ function answer(more) {
   const changed = takeMoved() || more;
   const problems = takeProblems();
   const observed = changed && observes();
-  return problems.length || observed ? { __proto__: null, problems, changed, observed } : changed;
+  const text = changed && window.__hfdaskText?.changed() === true; // only while planning (fonts.js)
+  return problems.length || observed || text ? { __proto__: null, problems, changed, observed, text } : changed;
 }
 
 window.__hf = window.__hf ?? {};
