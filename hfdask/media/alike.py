@@ -7,10 +7,15 @@ picture with many edges has 35 dB, and so has a large picture without its button
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import numpy.typing as npt
 
 from hfdask.media.picture import Pixels
+
+Places = tuple[npt.NDArray[np.intp], ...]
+"""Rows and columns of pixels."""
 
 CLOSE = 8
 """Difference of a channel that cannot be seen: gradients and blurs differ by 1 to 4."""
@@ -32,19 +37,22 @@ def beyond_edges(a: Pixels, b: Pixels) -> int:
     """
     if a.shape != b.shape:
         return int(max(a[..., 0].size, b[..., 0].size))
-    wrong = np.abs(a.astype(np.int16) - b) > CLOSE
-    if not wrong.any():
-        return 0
-    in_a, in_b = _outside(b, a), _outside(a, b)
+    wrong = np.maximum(a, b) - np.minimum(a, b) > CLOSE
+    places = np.nonzero(wrong[..., 0] | wrong[..., 1] | wrong[..., 2])
+    in_a, in_b = _outside(b, a, places), _outside(a, b, places)
     fits = (np.minimum(in_a, in_b) <= CLOSE) & (np.maximum(in_a, in_b) <= SHARP)
-    return int((wrong & ~fits).any(axis=-1).sum())
+    return int((wrong[places] & ~fits).any(axis=-1).sum())
 
 
-def _outside(picture: Pixels, other: Pixels) -> npt.NDArray[np.int16]:
-    """Return how far each value is outside of the range of its neighbours in the other picture; 0 inside."""
-    from scipy.ndimage import maximum_filter, minimum_filter  # SciPy takes long to load
-
-    low = minimum_filter(other, size=(3, 3, 1)).astype(np.int16)
-    high = maximum_filter(other, size=(3, 3, 1)).astype(np.int16)
-    outside: npt.NDArray[np.int16] = np.maximum(np.maximum(low - picture, picture - high), 0)
+def _outside(picture: Pixels, other: Pixels, places: Places) -> npt.NDArray[np.int16]:
+    """Return how far the values at these places are outside of the range of their neighbours in the other picture; 0 inside."""
+    height, width, _ = other.shape
+    rows, columns = (
+        [np.clip(of + step, 0, size - 1) for step in (-1, 0, 1)]
+        for of, size in zip(places, (height, width), strict=True)
+    )
+    around = [other[row, column] for row in rows for column in columns]
+    low, high = (reduce(of, around).astype(np.int16) for of in (np.minimum, np.maximum))
+    values = picture[places]
+    outside: npt.NDArray[np.int16] = np.maximum(np.maximum(low - values, values - high), 0)
     return outside
