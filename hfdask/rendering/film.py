@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
@@ -70,7 +71,7 @@ class ChunkFilm:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hfdask-encode")
         self._recording = Recording(path=path)
         self._encoder: ChunkEncoder | None = None
-        self._encoding: Future[None] | None = None
+        self._encoding: deque[Future[None]] = deque()
         self._frames = 0
         self._complete = False
 
@@ -88,7 +89,7 @@ class ChunkFilm:
     async def begin(self, page: PageSettings, options: RenderConfig, fps: Fraction, frames: int) -> range:
         """Start anew, with the frames of a page that was just loaded."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
-        self._encoding = None
+        self._encoding.clear()
         if not self.wants(options, fps, frames):
             return range(0)
         self._frames = frames
@@ -106,10 +107,10 @@ class ChunkFilm:
         """
         if self._observer.cancelled():
             raise RenderCancelledError("the video was cancelled while it was rendered")
-        await self._encoded()
+        await self._encoded(1)
         self._observer.frame(frame.index, frame.picture, frame.seconds)
         self._observer.progress(frame.index + 1, self._frames)
-        self._encoding = self._thread.submit(self._encode, frame)
+        self._encoding.append(self._thread.submit(self._encode, frame))
 
     async def end(self, session: PageSession, *, warm: bool) -> None:
         """Finish the file."""
@@ -135,11 +136,10 @@ class ChunkFilm:
             self._recording, manifest, manifest.chunks[0], store, manifest.chunks[0].file, self._clock, observer
         )
 
-    async def _encoded(self) -> None:
-        """Wait for the frame that is being encoded."""
-        encoding, self._encoding = self._encoding, None
-        if encoding is not None:
-            await asyncio.wrap_future(encoding)
+    async def _encoded(self, left: int = 0) -> None:
+        """Wait until at most ``left`` frames have yet to be encoded."""
+        while len(self._encoding) > left:
+            await asyncio.wrap_future(self._encoding.popleft())
 
     def _encode(self, frame: Frame) -> None:
         assert self._encoder is not None
