@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import selectors
 import socket
 import threading
-from pathlib import Path
 
 import psutil
 
@@ -29,7 +29,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self.arrived: list[tuple[str, bytes]] = []
-        self._lock = Path(__file__).open()
+        self._lock = os.open(__file__, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._selector = selectors.DefaultSelector()
         tcp = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -52,7 +52,7 @@ class Listeners:
         self._thread.join(5)
         for each in self._sockets:
             each.close()
-        self._lock.close()
+        os.close(self._lock)
 
     def _listen(self) -> None:
         tcp = self._sockets[0]

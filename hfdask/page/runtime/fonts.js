@@ -1,5 +1,5 @@
 // Planning's look at text: which elements show what, in which fonts. Runs beside the player while a page is planned,
-// in every frame of it, and never while it is rendered. The player tells if there may be something new (`changed`).
+// in every frame of it, and never while it is rendered. The player reports if there may be something new (`changed`).
 const WORD = /\s+/u;
 const ASCII = /^[\x20-\x7e]*$/;
 const FACE = ["font-family", "font-weight", "font-style", "font-stretch", "font-variant-caps", "text-transform"];
@@ -25,13 +25,11 @@ for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]
 }
 
 // Properties, and attributes of drawings, that change neither text, nor its font, nor whether it has a box. They are animated most.
-const PAINTED = [
-  ..."background background-color background-position border-radius bottom box-shadow clip-path color cx cy d fill".split(" "),
-  ..."fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width".split(" "),
-  ..."offset-distance opacity perspective pointer-events points r right rotate rx ry scale stroke".split(" "),
-  ..."stroke-dasharray stroke-dashoffset stroke-opacity stroke-width text-shadow top transform transform-origin".split(" "),
-  ..."translate viewBox visibility width will-change x x1 x2 y y1 y2 z-index".split(" "),
-];
+const PAINTED = `background background-color background-position border-radius bottom box-shadow clip-path color cx cy d
+  fill fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width offset-distance
+  opacity perspective pointer-events points r right rotate rx ry scale stroke stroke-dasharray stroke-dashoffset
+  stroke-opacity stroke-width text-shadow top transform transform-origin translate viewBox visibility width will-change
+  x x1 x2 y y1 y2 z-index`.split(/\s+/);
 const PAINT = new Set(PAINTED);
 const PAINT_IN_FRAMES = new Set(PAINTED.map((name) => name.replace(/-./g, (letters) => letters[1].toUpperCase())));
 const PAINT_IN_STYLE = new RegExp(`(^|;)\\s*(${PAINTED.join("|")})\\s*:[^;]*`, "g");
