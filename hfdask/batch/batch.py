@@ -13,13 +13,16 @@ from hfdask.batch.checked import checked_rows
 from hfdask.batch.handle import Batch
 from hfdask.batch.job import TASK_FRAMES, BatchJob, OnError
 from hfdask.batch.sources import Rows, opened_rows
-from hfdask.cluster.local import client_for
+from hfdask.cluster.local import client_for, default_slots
 from hfdask.config import JOB_OPTIONS, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.store import StorageOptions
 
 PREFIX = "hfdask."
 """Default beginning of the names of columns that are options."""
+
+SLOTS_A_CORE = 2
+"""Videos at a time for each core of this machine, without a cluster: a short video waits for its page for half of its time."""
 
 
 def render_batch(
@@ -52,7 +55,8 @@ def render_batch(
     output : str or path
         Names of the videos, any fsspec URL, with columns in braces. ``{index}`` is the number of the row, from 0.
     client : distributed.Client, optional
-        Default: the current client. If there is none, a cluster runs in this process until the batch ends.
+        Default: the current client. If there is none, a cluster runs in this process until the batch ends, with ``workers``
+        slots, by default two a core.
     on_error : {"collect", "raise"}
         ``collect`` to go on if a row fails, and report its error in the table; ``raise`` to end the batch with the first one.
     manifest : str or path, optional
@@ -96,7 +100,7 @@ def render_batch(
             task_frames=task_frames,
             storage_options=storage_options,
         )
-        cluster = held.enter_context(client_for(client))
+        cluster = held.enter_context(client_for(client, job.workers or SLOTS_A_CORE * default_slots()))
         with opened_rows(rows, cluster, storage_options) as found:
             checked = checked_rows(found, job.template, job.options, prefix=prefix, ignore=ignore)
         return Batch(job, checked, cluster, held.pop_all())

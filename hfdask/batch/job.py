@@ -40,6 +40,8 @@ class BatchJob:
         The other options of a render.
     task_frames : int
         Frames of the longest video that is one task.
+    workers : int, optional
+        Slots of a cluster in this process. A video of one task has one chunk, and others are split by the cluster's size.
     """
 
     project: str | os.PathLike[str]
@@ -49,6 +51,7 @@ class BatchJob:
     config: JobConfig
     on_error: OnError
     task_frames: int
+    workers: int | None
     storage_options: StorageOptions | None = field(default=None, repr=False)
 
     @classmethod
@@ -90,7 +93,7 @@ class BatchJob:
         template.folder.require_writable()
         beside = Location.at(template.folder, MANIFEST)
         where = Location.at(*split_output(beside if manifest is None else manifest, storage_options))
-        given.pop("workers", None)  # a video of one task has one chunk, and others are split by the cluster's size
+        given.pop("workers", None)
         return cls(
             project=project,
             template=template,
@@ -99,6 +102,7 @@ class BatchJob:
             config=JobConfig.of(job),
             on_error="raise" if on_error == "raise" else "collect",
             task_frames=task_frames,
+            workers=options_of_all.workers,
             storage_options=storage_options,
         )
 

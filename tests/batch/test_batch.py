@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -345,9 +346,11 @@ def test_a_worker_with_other_software_gets_no_rows(project, tmp_path, asleep):
         assert f"worker {other} gets no" in batch.warnings[0]
 
 
-def test_without_a_cluster_one_runs_in_this_process(project, tmp_path, asleep):
-    asleep()
-    batch = hfdask.render_batch(project(), rows_of(3), tmp_path / "{id}.mp4")
+@pytest.mark.parametrize("workers", [None, 1])
+def test_without_a_cluster_one_runs_in_this_process(workers, project, tmp_path, asleep):
+    asleep(0.2)
+    batch = hfdask.render_batch(project(), rows_of(3), tmp_path / "{id}.mp4", workers=workers)
+    assert sum(batch._client.nthreads().values()) == (workers or 2 * len(os.sched_getaffinity(0)))
     assert set(batch.result(60)["status"]) == {"rendered"}
     assert until(lambda: batch._client.status == "closed", 5)
 
