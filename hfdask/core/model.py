@@ -685,7 +685,7 @@ class ChunkResult(Value, frozen=True):
     browser_bytes : int
         Peak memory of its browser, as measured, in bytes.
     cpu_seconds : float
-        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the thread that
+        CPU seconds of its browser's processes (from their start, if it was started for this chunk) and of the threads that
         encoded it. Playwright's driver, and threads that decode source videos, are left out.
     uploaded : int
         Bytes of its files: video, frame record and pictures at the seams.

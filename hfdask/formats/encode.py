@@ -7,6 +7,7 @@ all that could differ from machine to machine.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 from fractions import Fraction
@@ -16,6 +17,7 @@ from typing import Any
 
 import av
 import numpy as np
+import psutil
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
@@ -30,6 +32,14 @@ from hfdask.media.fringes import without_fringes
 from hfdask.media.picture import Converter, video_side
 
 MAX_SIDE = 16_384
+
+_opening = threading.Lock()  # threads that begin meanwhile belong to the encoder
+
+
+def _thread_seconds() -> dict[int, float]:
+    """Return the CPU seconds of each thread of this process that Python did not start, by its number."""
+    known = {thread.native_id for thread in threading.enumerate()}
+    return {each.id: each.user_time + each.system_time for each in psutil.Process().threads() if each.id not in known}
 
 
 class ChunkEncoder:
@@ -57,6 +67,8 @@ class ChunkEncoder:
         Bytes of the packets that are in the file so far, in the order of the frames.
     transparent : bool
         True if a picture has a pixel that is not opaque, and its alpha is kept.
+    cpu_seconds : float
+        CPU seconds of the encoder's own threads, when the file is finished.
 
     Raises
     ------
@@ -84,6 +96,8 @@ class ChunkEncoder:
         self._before = b""
         self.sizes: list[int] = []
         self.transparent = False
+        self.cpu_seconds = 0.0
+        self._threads: set[int] = set()
         self._done = False
         self._codec, self._alpha = codec_of(settings), settings.alpha
         self._lossy_alpha = settings.pixel_format.startswith("yuva")
@@ -120,8 +134,10 @@ class ChunkEncoder:
         if self._codec.tag:
             context.codec_tag = self._codec.tag
         self._converter.tag(context)
-        with self._codec.opening():
+        with _opening, self._codec.opening():
+            before = _thread_seconds()
             context.open()
+            self._threads = _thread_seconds().keys() - before.keys()
         return stream
 
     def encode(self, picture: Picture) -> str:
@@ -237,6 +253,7 @@ class ChunkEncoder:
             raise EncodeError(f"{self.path.name} got {self._sent} of its {self.frames} frames", path=str(self.path))
         try:
             self._write(self._stream.encode(None))
+            self.cpu_seconds = sum(spent for thread, spent in _thread_seconds().items() if thread in self._threads)
             self._container.close()
         except (av.FFmpegError, ValueError) as error:
             raise self._failed("written", error) from error

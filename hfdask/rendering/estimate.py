@@ -4,6 +4,9 @@ The project is planned, and some short chunks of it are rendered: as many at a t
 chunks slow each other down. The places of the samples are spread over the expected cost and over the length of the
 video, so that dear scenes are sampled most. The seconds of a frame follow from its expected cost
 (`hfdask.planning.costs`), and the seconds of a chunk besides its frames from the records of the samples.
+
+A short video, which a render without a cluster films while it is planned (`hfdask.rendering.film`), is rendered as a
+whole: that takes no longer than the samples.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.costs import MOVING, STILL, expected_end
 from hfdask.core.forks import worked
 from hfdask.core.model import ChunkRange, ChunkResult, Cost, FrameRecord, Sweep, decode, pretty_json
+from hfdask.core.observer import Observer
 from hfdask.manifest.location import MANIFEST, SWEEP
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.records import frame_record
@@ -36,6 +40,7 @@ from hfdask.planning.planning import plan_with
 from hfdask.project.files import local_project
 from hfdask.project.settings import with_project_file
 from hfdask.rendering.chunk import render_chunk
+from hfdask.rendering.film import ChunkFilm, is_short
 from hfdask.store import StorageOptions
 
 SAMPLES = 8
@@ -96,7 +101,8 @@ def estimate(
 ) -> Estimate:
     """Estimate the cost of a render from a few frames that are rendered on this machine.
 
-    It takes some seconds, and is exact to a fifth or so if this machine is like the workers and as busy as they are.
+    It takes some seconds, and is exact to a fifth or so if this machine is like the workers and as busy as they are. A video
+    that a render without a cluster films in one go is rendered as a whole.
 
     Parameters
     ----------
@@ -126,13 +132,29 @@ def estimate(
         tempfile.TemporaryDirectory(prefix="hfdask-estimate-") as scratch,
     ):
         workers = RenderConfig.of(with_project_file(source, given)).workers or cores
-        plan = plan_with(source, Path(scratch) / "plan", given, slots=cores)
+        folder = Path(scratch)
+        with ChunkFilm(folder / "film.mp4", is_short) as film:
+            plan = plan_with(source, folder / "plan", given, slots=cores, film=film)
+            if chunk := film.chunk(plan, Observer()):
+                return _of_film(plan, chunk, workers)
         sweep = decode(plan.location.store().read(SWEEP), Sweep, SWEEP)
         costs = costs_in(plan.manifest, sweep) or [STILL] * plan.manifest.frames
         samples = sample_ranges(costs)
-        cold, warm = _render_samples(plan, samples, Path(scratch), min(workers, cores))
+        cold, warm = _render_samples(plan, samples, folder, min(workers, cores))
     rates = Rates.of(costs, cold, warm)
     return _estimate(plan, costs, workers, rates, sum(end - start for start, end in samples))
+
+
+def _of_film(plan: Plan, chunk: ChunkResult, workers: int) -> Estimate:
+    return Estimate(
+        frames=plan.manifest.frames,
+        chunks=1,
+        workers=workers,
+        cost=Cost(chunk.seconds, chunk.cpu_seconds, bytes_moved=chunk.uploaded + 2 * chunk.size),
+        planning_seconds=sum(seconds for stage, seconds in plan.stages.items() if stage != "capture"),
+        wall_seconds=chunk.seconds,
+        sampled_frames=plan.manifest.frames,
+    )
 
 
 def _estimate(plan: Plan, costs: Sequence[int], workers: int, rates: Rates, sampled: int) -> Estimate:

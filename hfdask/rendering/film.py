@@ -152,7 +152,7 @@ class ChunkFilm:
         assert self._encoder is not None
         with self._clock("encode"), disk_full_at(self._path):
             self._encoder.close()
-        self._recording.sizes, self._recording.transparent = self._encoder.sizes, self._encoder.transparent
+        self._recording.finish(self._encoder)
 
     def _abort(self) -> None:
         self._complete = False

@@ -61,7 +61,7 @@ def render(work: ChunkWork, clock: StageClock, observer: Observer) -> None:
             _encode(work, encoder, channel.frames(future, observer), clock, observer)
             with clock("encode"):
                 encoder.close()
-            work.sizes, work.transparent = encoder.sizes, encoder.transparent
+            work.finish(encoder)
         thread.result(future)
     finally:
         work.cpu_seconds += time.thread_time() - began

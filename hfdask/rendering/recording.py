@@ -73,3 +73,8 @@ class Recording:
         self.seconds.append(round(frame.seconds, 5))
         self.decode.append(round(frame.decode, 5))
         self.seek.append(round(frame.seek, 5))
+
+    def finish(self, encoder: ChunkEncoder) -> None:
+        """Take what is known when the file is finished."""
+        self.sizes, self.transparent = encoder.sizes, encoder.transparent
+        self.cpu_seconds += encoder.cpu_seconds

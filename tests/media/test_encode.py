@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -87,6 +88,17 @@ def test_a_frame_is_a_whole_number_of_ticks(fps: Fraction) -> None:
 def test_two_threads_encode(tmp_path: Path) -> None:
     encode(tmp_path / "a.mp4", [picture(0, 640, 360), picture(1, 640, 360)])  # a small picture has too few rows for two
     assert b"threads=2" in (tmp_path / "a.mp4").read_bytes()
+
+
+def test_the_cpu_seconds_of_its_threads_are_known(tmp_path: Path) -> None:
+    settings = encoder_settings("high", None, None, NTSC)
+    pictures = [PngPicture(png(picture(i, 640, 360))) for i in range(20)]
+    began = time.process_time()
+    with ChunkEncoder(tmp_path / "a.mp4", settings, NTSC, 640, 360, len(pictures)) as encoder:
+        for each in pictures:
+            encoder.encode(each)
+    spent = time.process_time() - began
+    assert 0.3 * spent < encoder.cpu_seconds < spent
 
 
 def test_settings_reach_the_encoder(tmp_path: Path) -> None:
