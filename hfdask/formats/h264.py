@@ -1,7 +1,8 @@
 """H.264 by x264: closed groups of pictures without frames out of order, the same bytes on every CPU.
 
 x264's output depends on the number of threads and, by default, on the CPU's instruction sets; both are fixed here. A second thread
-costs no CPU and 1 % of size, and lets a film, or the last chunk of a render, use a second core.
+costs no CPU and 1 % of size, and lets a film, or the last chunk of a render, use a second core. `medium` looks for motion without
+counting the bits of each choice, which costs a third of the CPU and gains nothing (docs/decisions/x264-motion.md).
 Repeated pictures are written without the encoder (`hfdask.media.h264_skip`).
 """
 
@@ -33,6 +34,7 @@ def _options(speed: str) -> dict[str, str]:
     quantiser = ["aq-mode=3"]
     if speed != "ultrafast":  # ultrafast leaves both features off, and these would switch them on
         quantiser += ["aq-strength=0.8", "deblock=1,1"]
+    motion = ["subme=4"] if speed == "medium" else []
     colour = ["colorprim=bt709", "transfer=bt709", "colormatrix=bt709"]
     structure = [
         "scenecut=0",
@@ -43,7 +45,7 @@ def _options(speed: str) -> dict[str, str]:
         "repeat-headers=1",
         "cpu-independent=1",
     ]
-    return {"preset": speed, "x264-params": ":".join(quantiser + colour + structure)}
+    return {"preset": speed, "x264-params": ":".join(quantiser + motion + colour + structure)}
 
 
 H264 = Codec(
