@@ -99,14 +99,15 @@ class BrowserPool:
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
         try:
-            limit = await asyncio.to_thread(browser_limit, self.share, self._most_lent)
+            # The first call imports Dask, which a browser need not wait for.
+            limit = asyncio.ensure_future(asyncio.to_thread(browser_limit, self.share, self._most_lent))
             self._require_open()
             chromium = await self._take(mode, world, profile, scale)
             warm = chromium is not None
             if chromium is None:
                 await self._make_room()
                 chromium = await self._launch(mode, world, profile, scale)
-            async with self._returned(chromium), chromium.memory.bounded(limit):
+            async with self._returned(chromium), chromium.memory.bounded(await limit):
                 self._require_open()
                 yield chromium, warm
         finally:
