@@ -26,7 +26,7 @@ from hfdask.errors import EncodeError, OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned, require_valid
-from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
+from hfdask.formats.join import ChunkSource, Going, JoinReport, frame_tick, proceed
 from hfdask.formats.png import PNG
 from hfdask.media.picture import Pixels, decode_frame
 from hfdask.media.sound_file import SoundFile
@@ -59,6 +59,7 @@ class _Gif(Animator):
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for packet in packets:
+            self.going()
             data = bytes(packet)
             self._kept.write(data)
             self._sizes.append(len(data))
@@ -74,6 +75,7 @@ class _Gif(Animator):
             self.options = {"gifflags": "-offsetting-transdiff"}
         digest = blake3()
         for frame in self._palette.mapped(self._pictures()):
+            self.going()
             digest.update(_seen(frame).data)
             self.encode(frame)
         self.shown = digest.hexdigest()
@@ -203,7 +205,9 @@ class Gif(Animation):
 
     animator = _Gif
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         require = partial(require_valid, path=path, kind="animation")
         digest, times = blake3(), []
         try:
@@ -212,6 +216,7 @@ class Gif(Animation):
                 context = stream.codec_context
                 size = (context.width, context.height)
                 for frame in container.decode(stream):
+                    going()
                     digest.update(_seen(frame).data)
                     times.append((frame.pts or 0) * (frame.time_base or 0))
         except (av.FFmpegError, IndexError) as error:

@@ -31,7 +31,7 @@ from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format, Planned, require_valid
 from hfdask.formats.h264 import H264
-from hfdask.formats.join import ChunkSource, Join, JoinReport, add_packet, frame_tick
+from hfdask.formats.join import ChunkSource, Going, Join, JoinReport, add_packet, frame_tick, proceed
 from hfdask.media.picture import DIGEST_BYTES
 from hfdask.media.sound_file import AAC, SoundFile
 
@@ -39,6 +39,10 @@ SECONDS = 6
 """Length of a segment, unless the options give the length of a chunk (RFC 8216, Apple's recommendation)."""
 
 _VIDEO, _SOUND = "video", "sound"
+
+PICTURES = f"{_VIDEO}.m3u8"
+"""The playlist of the pictures, in the folder beside an output."""
+
 _DURATION = re.compile(r"#EXTINF:([0-9.]+),\n(\S+)\n")
 
 
@@ -123,10 +127,10 @@ class _Segments(Join):
         if self._sound is not None:
             self._copy_sound(self._sound)
         files = sorted(self._folder.iterdir())
-        folder = f"{self._stem}.{digest_of_files({file.name: file for file in files})}"
+        folder = f"{self._stem}.{_digest_of(files)}"
         self.beside = {f"{folder}/{file.name}": file for file in files}
         self.output.write_text(self._main(quote(folder)), "utf-8")
-        return self.output.stat().st_size
+        return sum(file.stat().st_size for file in (self.output, *files))
 
     def _copy_sound(self, sound: SoundFile) -> None:
         with av.open(str(sound.path)) as source, self._playlist(_SOUND, SECONDS) as container:
@@ -175,12 +179,12 @@ def lead_of(sound: SoundFile | None, settings: EncoderSettings) -> int:
     return 0 if sound is None else round(Fraction(sound.priming * settings.timescale, SAMPLE_RATE))
 
 
-def digest_of_files(files: Mapping[str, Path]) -> str:
+def _digest_of(files: Sequence[Path]) -> str:
     """Return 32 hexadecimal digits for names and contents: the last part of the name of a folder with these files."""
     digest = blake3()
-    for name in sorted(files):
-        digest.update(f"{name}\n{files[name].stat().st_size}\n".encode())
-        digest.update(files[name].read_bytes())
+    for file in files:
+        digest.update(f"{file.name}\n{file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest(length=DIGEST_BYTES)
 
 
@@ -209,10 +213,11 @@ class Hls(Format):
         last = content.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
         folder, _, name = unquote(last).partition("/")
         ours = re.fullmatch(re.escape(self.stem) + r"\.[0-9a-f]{32}", folder)
-        return folder if ours and name == f"{_VIDEO}.m3u8" else None
+        return folder if ours and name == PICTURES else None
 
-    def holds(self, folder: str, files: Mapping[str, Path]) -> bool:
-        return folder.endswith(f".{digest_of_files(files)}")
+    def renamed(self, content: bytes, folder: str) -> tuple[bytes, str]:
+        own = f"{self.stem}.{folder.rpartition('.')[2]}"
+        return content.replace(quote(folder).encode(), quote(own).encode()), own
 
     def join(
         self,
@@ -224,15 +229,17 @@ class Hls(Format):
     ) -> Join:
         return _Segments(output, fps, self.codec_of(settings), settings, metadata, sound, self.stem)
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
-        _Check(path, joined).all(planned, sound)
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
+        _Check(path, joined, going).all(planned, sound)
 
 
 class _Check:
     """Check a finished output. Its segments are read as one file, as a player appends them."""
 
-    def __init__(self, path: Path, joined: JoinReport) -> None:
-        self._path, self._joined = path, joined
+    def __init__(self, path: Path, joined: JoinReport, going: Going) -> None:
+        self._path, self._joined, self._going = path, joined, going
         self._require = partial(require_valid, path=path)
         self._files = {PurePosixPath(name).name: file for name, file in joined.beside.items()}
 
@@ -269,6 +276,7 @@ class _Check:
                     file.write(self._files[part].read_bytes())
             with av.open(str(whole), format="mov") as container:
                 for packet in container.demux(container.streams[0]):
+                    self._going()
                     if packet.size:
                         add_packet(digest, packet)
                         times.append(round((packet.pts or 0) * packet.time_base / clock))
@@ -290,4 +298,4 @@ class _Check:
         )
 
 
-HLS = Hls(name="hls", suffixes=(".m3u8",), codecs=(H264,), sound=AAC, segment=SECONDS)
+HLS = Hls(name="hls", suffixes=(".m3u8",), codecs=(H264,), sound=AAC, segment=SECONDS, names_files=True)

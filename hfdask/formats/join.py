@@ -28,6 +28,9 @@ from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritab
 from hfdask.formats.codec import Codec
 from hfdask.media.sound_file import SoundCopy, SoundFile
 
+Going = Callable[[], None]
+"""Called at each frame of long work; what it raises ends the work."""
+
 _ALPHA: PktSideDataT = "matroska_block_additional"
 
 ALPHA_MODE = "alpha_mode"
@@ -110,6 +113,7 @@ class Join(ABC):
         self._frames = 0
         self._digest = blake3()
         self._finished = False
+        self.going: Going = proceed
         self.shown = ""
         self.beside: Mapping[str, Path] = {}
 
@@ -120,15 +124,15 @@ class Join(ABC):
         if not self._finished:
             self._abandon()
 
-    def append(self, chunk: ChunkSource, going: Callable[[], None] = lambda: None) -> None:
+    def append(self, chunk: ChunkSource, going: Going | None = None) -> None:
         """Check the next chunk, and copy its packets.
 
         Parameters
         ----------
         chunk : ChunkSource
             The chunk that begins at the end of the one before.
-        going : callable
-            Called at each frame that is decoded; what it raises ends the work.
+        going : callable, optional
+            Called at each frame that is decoded or encoded; what it raises ends the work.
 
         Raises
         ------
@@ -139,6 +143,7 @@ class Join(ABC):
             pixel format or colour, or does not decode. ``details["chunk"]`` is its index.
         OutputNotWritableError
         """
+        self.going = going or proceed
         index = len(self._starts)
         if not chunk.path.is_file():
             raise ChunkMissingError(f"chunk {index} is not at {chunk.path}", chunk=index, path=str(chunk.path))
@@ -147,7 +152,7 @@ class Join(ABC):
                 index, chunk, f"covers {chunk.frames} frames from {chunk.start} on; expected {self._frames}"
             )
         try:
-            packets = self._read(index, chunk, going)
+            packets = self._read(index, chunk)
         except (av.FFmpegError, IndexError) as error:
             raise _mismatch(index, chunk, f"cannot be read: {error}") from error
         for packet in packets:
@@ -157,8 +162,13 @@ class Join(ABC):
         self._starts.append(chunk.start)
         self._frames += chunk.frames
 
-    def finish(self) -> JoinReport:
+    def finish(self, going: Going | None = None) -> JoinReport:
         """Close the output.
+
+        Parameters
+        ----------
+        going : callable, optional
+            As for `append`.
 
         Raises
         ------
@@ -166,6 +176,7 @@ class Join(ABC):
             If there is no chunk.
         OutputNotWritableError
         """
+        self.going = going or proceed
         if not self._starts:
             raise ChunkMissingError("there is no chunk to join")
         with self.writing():
@@ -194,7 +205,7 @@ class Join(ABC):
     def _abandon(self) -> None:
         """Remove the unfinished output."""
 
-    def _read(self, index: int, chunk: ChunkSource, going: Callable[[], None]) -> list[Packet[VideoStream]]:
+    def _read(self, index: int, chunk: ChunkSource) -> list[Packet[VideoStream]]:
         """Read and check a chunk's packets."""
         with av.open(str(chunk.path)) as source:
             video = source.streams.video[0]
@@ -205,7 +216,7 @@ class Join(ABC):
             self._check_packets(index, chunk, packets)
             decoder = decoder_for(video, self.codec)
             pixels = self.codec.decoded.get(self.settings.pixel_format, self.settings.pixel_format)
-            _check_pictures(index, chunk, decoder, [*packets, flush], pixels, going)
+            _check_pictures(index, chunk, decoder, [*packets, flush], pixels, self.going)
             self._first = self._first or layout
             return packets
 
@@ -326,6 +337,10 @@ class FileJoin(Join):
         return self._stream
 
 
+def proceed() -> None:
+    """Let work go on, whatever happens."""
+
+
 def frame_tick(number: int, fps: Fraction, timescale: int) -> int:
     """Return the tick at which a frame is shown: the nearest one, and of two the later one."""
     return math.floor(number * timescale / fps + Fraction(1, 2))
@@ -390,7 +405,7 @@ def _check_pictures(
     decoder: VideoCodecContext,
     packets: Sequence[Packet[VideoStream]],
     pixel_format: str,
-    going: Callable[[], None],
+    going: Going,
 ) -> None:
     """Decode a chunk. Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit."""
     pictures = 0

@@ -17,7 +17,7 @@ from hfdask.errors import OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned, require_valid
-from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
+from hfdask.formats.join import ChunkSource, Going, JoinReport, frame_tick, proceed
 from hfdask.formats.png import PNG
 from hfdask.media.picture import decode_frame
 from hfdask.media.sound_file import SoundFile
@@ -44,6 +44,7 @@ class _WebP(Animator):
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for packet in packets:
+            self.going()
             frame = decode_frame(bytes(packet), alpha=self.settings.alpha)
             self.encode(self._converter.reformat(frame, format=self.pixel_format, threads=1))
 
@@ -54,7 +55,9 @@ class WebP(Animation):
 
     animator = _WebP
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         from PIL import Image  # the help of a command needs no pictures
 
         require = partial(require_valid, path=path, kind="animation")
@@ -64,6 +67,7 @@ class WebP(Animation):
             with Image.open(path) as picture:  # FFmpeg cannot decode an animation
                 size, end = picture.size, 0
                 for number in range(getattr(picture, "n_frames", 1)):
+                    going()
                     picture.seek(number)
                     picture.load()
                     begin = picture.info.get("timestamp", 0)

@@ -299,8 +299,6 @@ def test_a_shorter_sequence_replaces_a_longer_one_and_nothing_else(project, tmp_
     (tmp_path / "file").write_text("a file")
     with pytest.raises(errors.OutputNotWritableError, match="is a file"):
         hfdask.render(short, tmp_path / "file", format="png")
-    with pytest.raises(errors.InvalidConfigError, match="a folder has no certificate"):
-        hfdask.render(short, tmp_path / "new", format="png", certificate=True)
 
 
 def test_a_sequence_of_pictures_can_be_in_a_store(project, tmp_path):
@@ -322,11 +320,9 @@ def test_a_folder_under_way_is_removed_if_the_render_fails(project, tmp_path, mo
     assert not (tmp_path / "out" / "frames").exists()
 
 
-def test_a_batch_has_the_format_of_its_names_and_no_folders(project, tmp_path):
+def test_a_batch_has_the_format_of_its_names(project, tmp_path):
     source, rows = project(CLEAR), [{"id": 1}, {"id": 2}]
     hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}.webm", ignore=["id"]).wait()
     for number in (1, 2):
         with av.open(str(tmp_path / "out" / f"{number}.webm")) as container:
             assert container.streams.video[0].metadata["ALPHA_MODE"] == "1"
-    with pytest.raises(errors.InvalidConfigError, match="a batch writes files"):
-        hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}", ignore=["id"], format="png")

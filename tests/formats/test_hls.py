@@ -186,7 +186,7 @@ def test_a_changed_segment_is_not_the_certified_one(project, tmp_path):
     assert hfdask.verify(tmp_path / "a.m3u8", sample=2).frames == 30
     segment = next(tmp_path.glob("a.*/video_00001.m4s"))
     segment.write_bytes(segment.read_bytes()[:-1] + b"x")
-    with pytest.raises(CertificateError, match="segments"):
+    with pytest.raises(CertificateError, match=r"video_00001\.m4s is not the file"):
         hfdask.verify(tmp_path / "a.m3u8", sample=2)
 
 
