@@ -31,6 +31,7 @@ from hfdask.media.sound_file import SoundCopy, SoundFile
 Going = Callable[[], None]
 """Called at each frame of long work; what it raises ends the work."""
 
+_ADD_ID = 8
 _ALPHA: PktSideDataT = "matroska_block_additional"
 
 ALPHA_MODE = "alpha_mode"
@@ -216,22 +217,28 @@ class Join(ABC):
             self._check_packets(index, chunk, packets)
             decoder = decoder_for(video, self.codec)
             pixels = self.codec.decoded.get(self.settings.pixel_format, self.settings.pixel_format)
-            _check_pictures(index, chunk, decoder, [*packets, flush], pixels, self.going)
+            keys = _check_pictures(index, chunk, decoder, [*packets, flush], pixels, self.going)
+            if self.codec.is_key is not None:
+                keys = [number for number, packet in enumerate(packets) if any(map(self.codec.is_key, _parts(packet)))]
+            self._check_keys(index, chunk, keys)
             self._first = self._first or layout
             return packets
 
     def _check_packets(self, index: int, chunk: ChunkSource, packets: Sequence[Packet[VideoStream]]) -> None:
         if len(packets) != chunk.frames:
             raise _mismatch(index, chunk, f"holds {len(packets)} frames instead of {chunk.frames}")
-        keyframes = [number for number, packet in enumerate(packets) if packet.is_keyframe]
-        if self.codec.intra and len(keyframes) != chunk.frames:
-            raise _mismatch(index, chunk, f"has {len(keyframes)} keyframes instead of {chunk.frames}")
-        if not self.codec.intra and keyframes != [0]:
-            raise _mismatch(index, chunk, f"has keyframes at {keyframes} instead of at its start alone")
+        self._check_keys(index, chunk, [number for number, packet in enumerate(packets) if packet.is_keyframe])
         for number, packet in enumerate(packets):
             time = Fraction(self.tick(number), self.settings.timescale)
             if packet.pts is None or packet.pts != packet.dts or packet.pts * packet.time_base != time:
                 raise _mismatch(index, chunk, f"does not show its frame {number} at {time} s")
+
+    def _check_keys(self, index: int, chunk: ChunkSource, keyframes: Sequence[int]) -> None:
+        """Check the numbers of the key frames, by the container or by the pictures: the encoder marks only the first."""
+        if self.codec.intra and len(keyframes) != chunk.frames:
+            raise _mismatch(index, chunk, f"has {len(keyframes)} keyframes instead of {chunk.frames}")
+        if not self.codec.intra and list(keyframes) != [0]:
+            raise _mismatch(index, chunk, f"has keyframes at {[*keyframes]} instead of at its start alone")
 
     def tick(self, number: int) -> int:
         """Return the tick at which a frame is shown."""
@@ -353,6 +360,13 @@ def add_packet(digest: blake3, packet: Packet[Any]) -> None:
         digest.update(bytes(packet.get_sidedata(_ALPHA)))
 
 
+def _parts(packet: Packet[Any]) -> Iterator[bytes]:
+    """Yield the bytes of a packet's picture, and of its alpha's, which has a number in front (Matroska's BlockAddID)."""
+    yield bytes(packet)
+    if packet.has_sidedata(_ALPHA):
+        yield bytes(packet.get_sidedata(_ALPHA))[_ADD_ID:]
+
+
 def _layout(video: VideoStream) -> _Layout:
     context = video.codec_context
     return _Layout(
@@ -406,20 +420,22 @@ def _check_pictures(
     packets: Sequence[Packet[VideoStream]],
     pixel_format: str,
     going: Going,
-) -> None:
-    """Decode a chunk. Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit."""
-    pictures = 0
+) -> list[int]:
+    """Decode a chunk, and return the numbers of its key frames. Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit."""
+    pictures, keys = 0, list[int]()
     try:
         for packet in packets:
             going()
             for frame in decoder.decode(packet if packet.size else None):
                 if frame.format.name != pixel_format:
                     raise _mismatch(index, chunk, f"has {frame.format.name} pixels instead of {pixel_format}")
+                keys += [pictures] if frame.key_frame else []
                 pictures += not frame.is_corrupt
     except av.FFmpegError as error:
         raise _mismatch(index, chunk, f"does not decode beyond its frame {pictures}: {error}") from error
     if pictures != chunk.frames:
         raise _mismatch(index, chunk, f"decodes to {pictures} pictures instead of {chunk.frames}")
+    return keys
 
 
 def _mismatch(index: int, chunk: ChunkSource, what: str) -> ChunkMismatchError:
