@@ -116,7 +116,7 @@ class Verification(Value, frozen=True):
 
 
 class Certified(NamedTuple):
-    """What a certificate says about the files of an output."""
+    """The part of a certificate about the files of an output."""
 
     sha256: str
     size: int

@@ -20,7 +20,7 @@ import msgspec
 from hfdask.batch.results import RowResult
 from hfdask.core.scratch import scratch_folder
 from hfdask.core.values import built
-from hfdask.errors import InvalidConfigError, MissingArtifactError
+from hfdask.errors import InvalidConfigError, MissingArtifactError, StoreRefusedError
 from hfdask.formats.output_files import OutputFiles
 from hfdask.store import Location, disk_full_at, split_url
 
@@ -175,7 +175,7 @@ def video_is_there(result: RowResult, place: Location, sizes: Mapping[str, int] 
     try:
         found = OutputFiles.at(place)
         return found.size == result.bytes and (not found.store.local or found.digest() == result.sha256)
-    except MissingArtifactError:
+    except (MissingArtifactError, StoreRefusedError, OSError):  # a file of the output cannot be read
         return False
 
 

@@ -77,7 +77,7 @@ class Codec:
     decoder : str
         FFmpeg's decoder that shows the alpha; empty for the usual one.
     is_key : callable, optional
-        Returns true for the bytes of a key frame. None if the decoder tells.
+        Returns true for the bytes of a key frame. None if the decoder reports key frames.
     decoded : mapping of str to str
         Pixel formats that decoders give, if they differ from the encoder's.
     threads : int

@@ -37,7 +37,7 @@ def compare(
     ----------
     a, b : path or URL
         Files that FFmpeg reads, animated WebP, or sequences of PNG pictures in folders or ZIP files. A name that ends in ``.png``
-        is a single picture. Any fsspec URL; of playlists at URLs only those that hfdask has written.
+        is a single picture. Any fsspec URL; a playlist at a URL must be of hfdask.
     fps : int or str or Fraction, optional
         Frames a second, such as 30 or ``"30000/1001"``, of a sequence of pictures. It is needed only to compare one with a WebP, whose pictures have times and no
         numbers.

@@ -1,4 +1,4 @@
-"""The files of a finished output: one, a folder of files, or one that names others in a folder beside it."""
+"""The files of a finished output: a file, a folder of files, or a file that names others in a folder beside it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class OutputFiles:
         return dict(zip(self.sizes, paths, strict=True))
 
     def digest(self) -> str:
-        """Return the sha256 of the file; of several files that of their list, see `hfdask.store.content.listing_digest`."""
+        """Return the sha256 of the file, or the `hfdask.store.content.listing_digest` of several files."""
         with scratch_subfolder("output") as folder:
             paths = self.fetch(folder)
             digests = dict(zip(paths, concurrently(file_digest, paths.values()), strict=True))

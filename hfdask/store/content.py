@@ -52,7 +52,7 @@ def file_digest(path: Path) -> str:
 
 
 def listing_digest(digests: Mapping[str, str]) -> str:
-    """Return one sha256 (hex) of many files, given theirs by name: that of the lines that ``sha256sum`` prints for them.
+    """Return one sha256 (hex) of many files, given theirs by name: the digest of the lines that ``sha256sum`` prints for them.
 
     The lines are in the order of the names' code points, so ``LC_ALL=C; sha256sum * | sha256sum`` gives the same.
     """

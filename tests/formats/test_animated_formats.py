@@ -17,6 +17,7 @@ import pytest
 from cluster_processes import in_this_process
 from format_samples import HEIGHT, RATES, WIDTH, Variant, chunks_of, joined, sample
 from media_samples import NTSC
+from other_ffmpeg import shown as decoded
 from page_samples import composition
 from PIL import Image
 from samples import BOX
@@ -100,6 +101,11 @@ def test_any_chunks_give_the_same_file_with_each_frame_at_its_time(variant, fps,
     assert len(starts) == (40 if variant.format.name == "gif" else 27)
     last, seconds, _ = shown(files[40])[-1]
     assert abs(last + seconds - right[-1]) <= 2
+
+
+@pytest.mark.parametrize("variant", [each for each in ANIMATIONS if each.format.name == "gif"], ids=str)
+def test_another_ffmpeg_decodes_every_frame_of_a_gif_without_a_message(variant, tmp_path):
+    assert decoded(made(variant, tmp_path / "a", (5, 4), NTSC)) == 9
 
 
 @animations
