@@ -2,7 +2,7 @@
 
 FFmpeg's ``psnr`` and ``ssim`` filters measure, in this process, so the numbers equal FFmpeg's command line. Two
 videos are compared in their stored YUV planes, and two PNGs in RGB. To compare a PNG with a video, the PNG first goes
-through the encoder's conversion, so that only the codec's loss is measured.
+through the encoder's conversion to the video's planes, so that only the codec's loss is measured.
 
 If a pixel is not opaque, colours are first multiplied with alpha, in the same planes: an invisible pixel has no colour, and
 formats may store any. Alpha is measured by itself.
@@ -20,11 +20,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.filter import Graph
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from hfdask.errors import MediaError
 from hfdask.media.fringes import without_fringes
-from hfdask.media.picture import BITEXACT, Converter
+from hfdask.media.picture import BITEXACT, Converter, Pixels
 
 Alpha: TypeAlias = npt.NDArray[np.float32]
 """Alpha from 0 to 1, of shape (height, width)."""
@@ -109,9 +109,8 @@ class Meter:
     """
 
     def __init__(self, a: av.VideoFrame, b: av.VideoFrame) -> None:
-        formats = {_planes(a), _planes(b)}
-        self.pixel_format = formats.pop() if len(formats) == 1 else "yuv420p"
-        self._scaler, self._converter = VideoReformatter(), Converter()
+        self.pixel_format = _common(a, b)
+        self._scaler, self._converter = VideoReformatter(), Converter(self.pixel_format)
         first, second = self._convert(a), self._convert(b)
         self._size = (first.width, first.height)
         if self._size != (second.width, second.height):
@@ -166,7 +165,7 @@ class Meter:
         """Return a frame's colours in the planes to measure in."""
         if frame.format.name == self.pixel_format:
             return frame
-        if frame.format.name in ("rgb24", "rgba") and self.pixel_format != _RGB:
+        if frame.format.is_rgb and self.pixel_format != _RGB:
             return self._converter.convert(_opaque(frame))
         return self._scaler.reformat(
             frame,
@@ -203,6 +202,16 @@ class Meter:
         return graph
 
 
+def _common(a: av.VideoFrame, b: av.VideoFrame) -> str:
+    """Return the pixel format to measure two frames in: the video's if the other one is in RGB."""
+    formats = {_planes(a), _planes(b)}
+    if len(formats) == 1:
+        return formats.pop()
+    video = next(frame for frame in (a, b) if not frame.format.is_rgb)
+    planar = _planes(video).startswith("yuv4") and video.color_range != ColorRange.JPEG
+    return _planes(video) if _RGB in formats and planar else "yuv420p"
+
+
 def _planes(frame: av.VideoFrame) -> str:
     """Return the pixel format to measure a frame in: without alpha, because SSIM has none."""
     return _RGB if frame.format.is_rgb else frame.format.name.replace("yuva", "yuv")
@@ -210,21 +219,27 @@ def _planes(frame: av.VideoFrame) -> str:
 
 def _opaque(frame: av.VideoFrame) -> av.VideoFrame:
     """Return the colours of a picture as encoders of video get them."""
-    if frame.format.name == "rgb24":
-        return frame
-    filled = without_fringes(np.asarray(frame.to_ndarray(), dtype=np.uint8))
+    if not _has_alpha(frame):
+        return frame.reformat(format="rgb24")
+    filled = without_fringes(_rgba(frame))
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(filled[..., :3]), format="rgb24")
 
 
 def _alpha_of(frame: av.VideoFrame) -> Alpha | None:
-    name = frame.format.name
-    if name.startswith("yuva"):
-        bits = frame.format.components[3].bits
-        return _samples(frame.planes[3], bits).astype(np.float32) / np.float32(2**bits - 1)
-    if name not in ("rgba", "bgra"):
+    if not _has_alpha(frame):
         return None
-    pixels = np.asarray(frame.to_ndarray(), dtype=np.uint8)
-    return pixels[..., 3].astype(np.float32) / np.float32(255)
+    if frame.format.is_rgb:
+        return _rgba(frame)[..., 3].astype(np.float32) / np.float32(255)
+    bits = frame.format.components[3].bits
+    return _samples(frame.planes[3], bits).astype(np.float32) / np.float32(2**bits - 1)
+
+
+def _has_alpha(frame: av.VideoFrame) -> bool:
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def _rgba(frame: av.VideoFrame) -> Pixels:
+    return np.ascontiguousarray(frame.reformat(format="rgba").to_ndarray(), dtype=np.uint8)
 
 
 def _samples(plane: av.video.plane.VideoPlane, bits: int) -> npt.NDArray[np.uint8 | np.uint16]:

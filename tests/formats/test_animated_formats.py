@@ -140,6 +140,20 @@ def test_what_moves_over_a_transparent_background_leaves_no_trail(variant, tmp_p
         assert np.abs(pixels.astype(int) - show(number)).mean() < 3
 
 
+@pytest.mark.parametrize("variant", [each for each in ANIMATIONS if each.alpha], ids=str)
+def test_what_is_transparent_stays_so_if_all_else_is_opaque(variant, tmp_path):
+    def show(number: int) -> Pixels:
+        pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+        pixels[: HEIGHT // 2] = (40 * number, 120, 200, 255)
+        return pixels
+
+    for number, (_, _, pixels) in enumerate(shown(made(variant, tmp_path / "a", (3,), Fraction(25), show))):
+        assert np.array_equal(pixels[..., 3], show(number)[..., 3])
+    opaque = made(variant, tmp_path / "b", (3,), Fraction(25), lambda number: sample(number, alpha=False))
+    with Image.open(opaque) as image:
+        assert image.mode in ("RGB", "P")
+
+
 def test_one_palette_serves_all_pictures_of_a_gif(tmp_path):
     variant = ANIMATIONS[0]
 

@@ -136,7 +136,8 @@ def output(folder: Path, format: str, pictures: list[Pixels], fps: int = 25) -> 
     folder.mkdir(exist_ok=True)
     kind = variant(format)
     chunks = chunks_of(kind, folder, (len(pictures),), Fraction(fps), lambda number: pictures[number])
-    return joined(kind, chunks, kind.output(folder), Fraction(fps), (64, 48))
+    height, width = pictures[0].shape[:2]
+    return joined(kind, chunks, kind.output(folder), Fraction(fps), (width, height))
 
 
 def test_colours_of_invisible_pixels_do_not_count_and_alpha_does(tmp_path: Path) -> None:
@@ -160,6 +161,19 @@ def test_opaque_pictures_with_an_alpha_channel_are_measured_like_pictures_withou
     assert compare(write(tmp_path / "b.png", opaque), tmp_path / "a.mp4") == plain
     assert plain.alpha_psnr == ()
     assert plain.mean_alpha_psnr == plain.min_alpha_psnr == math.inf
+
+
+@pytest.mark.parametrize(("format", "planes"), [("mov", "yuv444p12le"), ("webm", "yuv420p"), ("gif", "gbrp")])
+def test_pictures_are_compared_in_the_planes_of_the_video(format: str, planes: str, tmp_path: Path) -> None:
+    pictures = [with_alpha(number, opacity=255)[:24] for number in range(2)]
+    made = output(tmp_path / "a", format, pictures)
+    assert compare(output(tmp_path / "source", "png", pictures), made).pixel_format == planes
+
+
+def test_a_gif_has_the_colours_of_a_video(tmp_path: Path) -> None:
+    pictures = [np.full((48, 64, 4), (200, 30, 90, 255), np.uint8)] * 2
+    gif = output(tmp_path / "a", "gif", pictures)
+    assert compare(gif, output(tmp_path / "b", "mp4", [each[..., :3] for each in pictures])).min_psnr > 45
 
 
 @pytest.mark.parametrize("format", ["webm", "mov", "png"])
