@@ -18,7 +18,6 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Self
-from urllib.parse import quote, unquote
 
 import av
 from av.container import OutputContainer
@@ -40,9 +39,7 @@ SECONDS = 6
 
 _VIDEO, _SOUND = "video", "sound"
 
-PICTURES = f"{_VIDEO}.m3u8"
-"""The playlist of the pictures, in the folder beside an output."""
-
+_PICTURES = f"{_VIDEO}.m3u8"
 _DURATION = re.compile(r"#EXTINF:([0-9.]+),\n(\S+)\n")
 
 
@@ -58,7 +55,7 @@ class _Segments(Join):
     sound : callable, optional
         As in `hfdask.formats.join.FileJoin`.
     stem : str
-        The output's name without its ending.
+        The first part of the folder's name.
     """
 
     def __init__(
@@ -129,7 +126,7 @@ class _Segments(Join):
         files = sorted(self._folder.iterdir())
         folder = f"{self._stem}.{_digest_of(files)}"
         self.beside = {f"{folder}/{file.name}": file for file in files}
-        self.output.write_text(self._main(quote(folder)), "utf-8")
+        self.output.write_text(self._main(folder), "utf-8")
         return sum(file.stat().st_size for file in (self.output, *files))
 
     def _copy_sound(self, sound: SoundFile) -> None:
@@ -179,6 +176,15 @@ def lead_of(sound: SoundFile | None, settings: EncoderSettings) -> int:
     return 0 if sound is None else round(Fraction(sound.priming * settings.timescale, SAMPLE_RATE))
 
 
+def _plain(stem: str) -> str:
+    """Return a name without its ending as a part of a URL that needs no quotes: FFmpeg does not decode them in files.
+
+    A name that changes gets a part of its digest, so that no two names become one.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._~-]", "_", stem)
+    return plain if plain == stem else f"{plain}-{blake3(stem.encode()).hexdigest(length=4)}"
+
+
 def _digest_of(files: Sequence[Path]) -> str:
     """Return 32 hexadecimal digits for names and contents: the last part of the name of a folder with these files."""
     digest = blake3()
@@ -202,22 +208,22 @@ def _bits(playlist: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Hls(Format):
-    """A playlist and its segments. ``stem`` is the output's name without its ending."""
+    """A playlist and its segments, in a folder whose name begins with ``stem``."""
 
     stem: str = "video"
 
     def named(self, name: str) -> Self:
-        return replace(self, stem=PurePosixPath(name).stem)
+        return replace(self, stem=_plain(PurePosixPath(name).stem))
 
     def beside_of(self, content: bytes) -> str | None:
         last = content.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
-        folder, _, name = unquote(last).partition("/")
+        folder, _, name = last.partition("/")
         ours = re.fullmatch(re.escape(self.stem) + r"\.[0-9a-f]{32}", folder)
-        return folder if ours and name == PICTURES else None
+        return folder if ours and name == _PICTURES else None
 
     def renamed(self, content: bytes, folder: str) -> tuple[bytes, str]:
         own = f"{self.stem}.{folder.rpartition('.')[2]}"
-        return content.replace(quote(folder).encode(), quote(own).encode()), own
+        return content.replace(folder.encode(), own.encode()), own
 
     def join(
         self,
@@ -244,7 +250,7 @@ class _Check:
         self._files = {PurePosixPath(name).name: file for name, file in joined.beside.items()}
 
     def all(self, planned: Planned, sound: SoundFile | None) -> None:
-        names = {quote(name) for name in self._joined.beside if name.endswith(".m3u8")}
+        names = {name for name in self._joined.beside if name.endswith(".m3u8")}
         main = self._path.read_text("utf-8")
         named = set(re.findall(r'^([^#\s]\S*)$|URI="([^"]+)"', main, re.MULTILINE))
         self._require({one or other for one, other in named} == names, "playlists", f"it names {sorted(named)}")

@@ -15,9 +15,7 @@ import av
 import numpy as np
 
 from hfdask.errors import MediaError
-from hfdask.formats.hls import HLS, PICTURES
 from hfdask.formats.join import ALPHA_MODE, decoder_for
-from hfdask.formats.output_files import HEAD
 from hfdask.formats.vp9 import VP9
 from hfdask.formats.webp import CLOCK, WEBP
 from hfdask.media.picture import decode_frame
@@ -117,7 +115,7 @@ def frames_of(path: Path, stack: ExitStack) -> Iterator[Shown]:
 
 
 def _decoded(path: Path, stack: ExitStack) -> Iterator[Shown]:
-    container = stack.enter_context(av.open(str(_playable(path))))
+    container = stack.enter_context(av.open(str(path)))
     if not container.streams.video:
         raise MediaError(f"{path} has no video track", path=str(path))
     stream = container.streams.video[0]
@@ -131,15 +129,6 @@ def _decoded(path: Path, stack: ExitStack) -> Iterator[Shown]:
             begin = Fraction(frame.pts or 0) * (stream.time_base or Fraction(1))
             first = begin if first is None else first
             yield Shown(frame, begin - first + half)
-
-
-def _playable(path: Path) -> Path:
-    """Return what FFmpeg can open: it takes quoted names in a playlist for the names of files."""
-    if path.suffix.lower() not in HLS.suffixes:
-        return path
-    with path.open("rb") as file:
-        folder = HLS.named(path.name).beside_of(file.read(HEAD))
-    return path if folder is None else path.parent / folder / PICTURES
 
 
 def _unreadable(path: Path, error: Exception) -> MediaError:
