@@ -39,8 +39,8 @@ def compare(
         Files that FFmpeg reads, animated WebP, or sequences of PNG pictures in folders or ZIP files. A name that ends in ``.png``
         is a single picture. Any fsspec URL; a playlist at a URL must be of hfdask.
     fps : int or str or Fraction, optional
-        Frames a second, such as 30 or ``"30000/1001"``, of a sequence of pictures. It is needed only to compare one with a WebP, whose pictures have times and no
-        numbers.
+        Frames a second, such as 30 or ``"30000/1001"``, of a sequence of pictures. It is needed only to compare one with a WebP,
+        whose pictures have times and no numbers.
     storage_options : mapping, optional
         Arguments of the file systems.
 
@@ -110,7 +110,7 @@ def _held(held: Held, frames: Iterator[Shown], fps: Fraction | None) -> Iterator
     for number, shown in enumerate(frames):
         middles = [*middles[-1:], _middle(shown, number, fps)]
         yield held.at(middles[-1]), shown.frame
-    if held.end and len(middles) == 2:
+    if held.end and len(middles) == 2 and middles[0] < middles[1]:
         last, step = middles[1], middles[1] - middles[0]
         while (picture := held.at(last := last + step)) is not None:
             yield picture, None

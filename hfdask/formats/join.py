@@ -421,7 +421,10 @@ def _check_pictures(
     pixel_format: str,
     going: Going,
 ) -> list[int]:
-    """Decode a chunk, and return the numbers of its key frames. Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit."""
+    """Decode a chunk, and return the numbers of its key frames.
+
+    Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit.
+    """
     pictures, keys = 0, list[int]()
     try:
         for packet in packets:
