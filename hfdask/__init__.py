@@ -64,10 +64,11 @@ if TYPE_CHECKING:
     from hfdask.diagnostics.sweep import sweep
     from hfdask.errors import HfdaskError
     from hfdask.fonts.install import install_fonts
+    from hfdask.formats.compare import compare
     from hfdask.manifest.plan import Plan
     from hfdask.manifest.records import frame_record
     from hfdask.media.captured import Picture
-    from hfdask.media.compare import Comparison, compare
+    from hfdask.media.compare import Comparison
     from hfdask.planning.explanation import ExplainedChunk, Explanation, explain
     from hfdask.planning.planning import plan
     from hfdask.rendering.chunk import render_chunk
@@ -134,10 +135,11 @@ _HOMES = {
     "diagnostics.sweep": ["sweep"],
     "errors": ["HfdaskError"],
     "fonts.install": ["install_fonts"],
+    "formats.compare": ["compare"],
     "manifest.plan": ["Plan"],
     "manifest.records": ["frame_record"],
     "media.captured": ["Picture"],
-    "media.compare": ["Comparison", "compare"],
+    "media.compare": ["Comparison"],
     "planning.explanation": ["ExplainedChunk", "Explanation", "explain"],
     "planning.planning": ["plan"],
     "rendering.chunk": ["render_chunk"],

@@ -20,7 +20,9 @@ from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
 from hfdask.errors import FormatNotSupportedError, InvalidConfigError
 from hfdask.formats.format import Format
 from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
+from hfdask.media.picture import video_side
 from hfdask.network.addresses import normal_host
+from hfdask.precedence import merged
 
 Quality = Literal["draft", "looks", "standard", "high"]
 CheckLevel = Literal["report", "strict", "strict-all", "off"]
@@ -305,6 +307,17 @@ class RenderConfig(_Options):
         told = f"{chosen.name} has at most {chosen.max_fps} frames a second, so the video has {chosen.max_fps} instead of {fps}"
         return Fraction(chosen.max_fps), [told]
 
+    def padding(self, width: int, height: int) -> list[str]:
+        """Return a warning if pictures of this size in pixels get another row or column, as the format of their pixels needs."""
+        pixels = self.encoder(Fraction(30)).pixel_format
+        size = video_side(width, pixels), video_side(height, pixels)
+        if size == (width, height):
+            return []
+        return [
+            f"the video has {size[0]}x{size[1]} pixels instead of {width}x{height}, because {pixels} needs even sides: the last row or "
+            "column is repeated; choose another size, or a format that keeps odd sides, such as mov or png"
+        ]
+
     def in_segments(self, fps: Fraction) -> RenderConfig:
         """Return these options with the length of chunks that the format wants, unless they give one."""
         seconds = self._format.segment
@@ -433,7 +446,7 @@ def explicit(config: RenderConfig | None, options: Mapping[str, Any]) -> dict[st
     usual = RenderConfig()
     names = (item.name for item in fields(config))
     changed = {name: getattr(config, name) for name in names if getattr(config, name) != getattr(usual, name)}
-    return {**changed, **options}
+    return merged(changed, options)
 
 
 def is_url(text: str) -> bool:

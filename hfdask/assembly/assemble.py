@@ -7,24 +7,24 @@ but the last step runs while later chunks are still being rendered.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import msgspec
 
 from hfdask._version import __version__
-from hfdask.assembly.certificate import SUFFIX, certificate_of
-from hfdask.assembly.place import require_place
+from hfdask.assembly.certificate import SUFFIX, certificate_of, certified
+from hfdask.assembly.place import hidden_output, require_place
 from hfdask.assembly.publishing import publish
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.frame_table import packed
 from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
 from hfdask.core.observer import Observer, StageClock
-from hfdask.core.scratch import atomic_file, atomic_folder, scratch_subfolder
+from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import (
     ArtifactDigestError,
     ChunkMismatchError,
@@ -32,7 +32,6 @@ from hfdask.errors import (
     HfdaskError,
     MediaError,
     MissingArtifactError,
-    OutputNotWritableError,
     PlanCorruptError,
     RenderCancelledError,
     SeamError,
@@ -176,17 +175,15 @@ class Assembly:
             require_sealed(self.manifest, self._store.url)
         self._format = FORMATS[self.manifest.format].looping(self.manifest.loop).named(self._name)
         self._format.require_name(self._name)
-        require_place(self._format, self._output, self._name, certificate=certificate)
+        require_place(self._format, self._output, self._name)
 
     def __enter__(self) -> Assembly:
         manifest = self.manifest
         metadata = {"encoder": f"hfdask {__version__}", "comment": f"hfdask plan {manifest.plan_hash}"}
         with ExitStack() as held:
             self._scratch = held.enter_context(scratch_subfolder("assemble"))
-            folder = Path(self._output.path) if self._output.local else self._scratch
-            with disk_full_at(folder / self._name), _writable(folder):
-                make = atomic_folder if self._format.is_folder(self._name) else atomic_file
-                self._path = held.enter_context(make(folder, self._name))
+            hidden = hidden_output(self._format, self._output, self._name, self._scratch)
+            self._path = held.enter_context(hidden)
             encoding = self._format.sound_named(manifest.sound_codec) if manifest.sound else None
             sound = self._sound_file if encoding else None
             self._join = held.enter_context(
@@ -256,12 +253,13 @@ class Assembly:
             results = _in_order(self._results.values(), manifest)
             seams = [self._seams[after.index] for after in results[1:]]
             with disk_full_at(self._path):
-                joined = self._join.finish()
+                joined = self._join.finish(self._require_going)
                 self._verify(joined)
             size = joined.size
             self._require_going()
             if self._certificate:
-                record = certificate_of(name, self._path, self._store.url, manifest, results, self._frames, seams)
+                written = certified(self._path, joined.beside)
+                record = certificate_of(name, written, self._store.url, manifest, results, self._frames, seams)
                 output.put(name + SUFFIX, record)
             try:
                 publish(output, name, self._path, joined.beside, self._format)
@@ -346,15 +344,7 @@ class Assembly:
             settings=manifest.encoder,
         )
         sound = self._sound_file() if self._sound is not None else None
-        self._format.verify(self._path, planned, joined, sound)
-
-
-@contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputNotWritableError(f"cannot write to {folder}: {error}", path=str(folder)) from error
+        self._format.verify(self._path, planned, joined, sound, self._require_going)
 
 
 def _in_order(results: Collection[ChunkResult], manifest: Manifest) -> list[ChunkResult]:

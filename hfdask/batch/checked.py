@@ -20,6 +20,7 @@ from hfdask.config import WITH_GRAMMARS, PlanOptions, RenderConfig, require_vari
 from hfdask.core.scratch import nameless_file
 from hfdask.core.values import Value, built
 from hfdask.errors import InvalidConfigError, RowsError
+from hfdask.precedence import merged
 
 SHOWN = 20
 """Problems that an error lists."""
@@ -112,7 +113,7 @@ class _Check:
     def __post_init__(self) -> None:
         self._names = Names()
         self._first: dict[bytes, int] = {}
-        self._fit: set[bytes] = set()
+        self._configs: dict[bytes, RenderConfig] = {}
         self._seen: set[str] = set()
 
     def of(self, rows: Iterable[SourceRow]) -> CheckedRows:
@@ -150,7 +151,7 @@ class _Check:
         own, variables = self._parted(cells)
         options = self._options(own)
         base = {each: value for each, value in self.options.items() if each != "variables"}
-        key = self._key({**self.options.get("variables", {}), **variables}, {**base, **options})
+        key = self._key(name, {**self.options.get("variables", {}), **variables}, merged(base, options))
         if problem := self._names.problem_of(number, name, key):
             raise ValueError(problem)
         first = self._first.setdefault(key, number)
@@ -192,13 +193,17 @@ class _Check:
             options[name] = cell if name in WITH_GRAMMARS else _read(cell, _KINDS[name], self.prefix + name)
         return options
 
-    def _key(self, variables: dict[str, Any], options: dict[str, Any]) -> bytes:
-        """Check variables, and options unless another row has had the same; return their digest."""
+    def _key(self, name: str, variables: dict[str, Any], options: dict[str, Any]) -> bytes:
+        """Check variables, options and the name for their format; return the digest of variables and options.
+
+        Options that another row has had are not checked again.
+        """
         try:
             require_variables(variables)
-            if (digest := _digest(options)) not in self._fit:
-                RenderConfig.of(options)
-                self._fit.add(digest)
+            if (digest := _digest(options)) not in self._configs:
+                self._configs[digest] = RenderConfig.of(options)
+            if (config := self._configs[digest]).format is not None:
+                config.require_output(name)
         except InvalidConfigError as error:
             raise ValueError(error.message) from error
         return _digest({"variables": variables, "options": options})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -25,6 +26,7 @@ from hfdask.batch.results import ResultLog, RowResult, Status
 from hfdask.batch.row_tasks import RowTask, RowTasks
 from hfdask.batch.shared import shared_project
 from hfdask.batch.tasks import (
+    CopiedVideo,
     RowVideo,
     TooLong,
     copy_row_task,
@@ -82,7 +84,7 @@ class Driver:
         self._planning: dict[int, float] = {}
         self._exhausted = False
         self._slots, self._slots_at = 0, -_SLOTS_ASKED
-        self._sizes: dict[str, int] | None = None
+        self._sizes: Mapping[str, int] | None = None
         self._span = f"batch:{PurePath(self.job.manifest.url).parent.name}"
 
     def run(self) -> None:
@@ -129,8 +131,8 @@ class Driver:
         )
 
     def _loop(self) -> None:
-        if not self.job.template.folder.local and len(self._manifest):
-            self._sizes = self.job.template.folder.names()
+        if len(self._manifest):
+            self._sizes = self.job.sizes_there()
         while not (self._exhausted and not self._under_way):
             self._require_going()
             self._tasks.submit(self._next_tasks())
@@ -193,7 +195,7 @@ class Driver:
         found = self._manifest.find(self.job.shown(row.name))
         if found is None or found.failed or (found.key, found.project) != (row.key, self._shared.digest):
             return None
-        return found if video_is_there(found, self.job.template.folder, row.name, self._sizes) else None
+        return found if video_is_there(found, self.job.output(row.name), self._sizes) else None
 
     def _follow(self, row: Row, tasks: list[RowTask]) -> None:
         """Copy the video of the first row with these values, once it is there."""
@@ -205,11 +207,11 @@ class Driver:
                 self._failed(row, first.code, f"as row {row.first}, which has the same values: {first.message}"), row
             )
         elif first.output == self.job.shown(row.name):
-            self._end(self._copied(row, first), row)
+            self._end(self._copied(row, first, first), row)
         else:
             output = self.job.output(row.name)
             source = replace(output, url=first.output)
-            tasks.append(RowTask(row, COPY, copy_row_task, (source, first.bytes, output)))
+            tasks.append(RowTask(row, COPY, copy_row_task, (source, output)))
 
     # Rows that end
 
@@ -226,7 +228,7 @@ class Driver:
             case _:
                 first = self.log.of(row.first)
                 assert first is not None  # it ended before its copy began
-                self._end(self._copied(row, first), row)
+                self._end(self._copied(row, first, outcome), row)
 
     def _end(self, result: RowResult, row: Row) -> None:
         """Record the end of a row, and let rows go on that wait for it."""
@@ -306,7 +308,7 @@ class Driver:
     def _failed(self, row: Row, code: str, message: str, worker: str = "") -> RowResult:
         return self._result(row, "failed", code=code, message=message[:MAX_TEXT], worker=worker)
 
-    def _copied(self, row: Row, first: RowResult) -> RowResult:
+    def _copied(self, row: Row, first: RowResult, copy: CopiedVideo | RowResult) -> RowResult:
         return self._result(
-            row, "copied", frames=first.frames, bytes=first.bytes, digest=first.digest, sha256=first.sha256
+            row, "copied", frames=first.frames, bytes=copy.bytes, digest=first.digest, sha256=copy.sha256
         )

@@ -11,7 +11,7 @@ from hfdask.batch.names import Template
 from hfdask.cluster.claim import FOLDER
 from hfdask.config import JobConfig, RenderConfig
 from hfdask.errors import InvalidConfigError
-from hfdask.formats.table import FORMATS, with_format_of
+from hfdask.formats.table import format_of, with_format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.project.settings import with_project_file
 from hfdask.store import Location, StorageOptions, split_output, split_url
@@ -86,10 +86,6 @@ class BatchJob:
         given = with_project_file(project, with_format_of(template.sample, options), storage_options)
         options_of_all = RenderConfig.of(given)
         options_of_all.require_output(template.sample)
-        if (known := FORMATS[options_of_all.output_format]).is_folder(template.sample):
-            raise InvalidConfigError(
-                f"a batch writes files; end the output's name in {known.suffixes[0]}", field="output"
-            )
         template.folder.require_writable()
         beside = Location.at(template.folder, MANIFEST)
         where = Location.at(*split_output(beside if manifest is None else manifest, storage_options))
@@ -109,6 +105,16 @@ class BatchJob:
     def output(self, name: str) -> Location:
         """Return the place of a video."""
         return Location.at(self.template.folder, name)
+
+    def sizes_there(self) -> dict[str, int] | None:
+        """Return the sizes of all files at the place of the videos, by URL; None if they are looked at one by one.
+
+        That is cheap on a local disk. Outputs of many files must be: a list of all of them would be long.
+        """
+        known, folder = format_of(self.template.sample), self.template.folder
+        if folder.local or known is None or known.names_files or known.is_folder(self.template.sample):
+            return None
+        return {folder.url_of(name): size for name, size in folder.names().items()}
 
     def plan_of(self, name: str) -> PlanLocation:
         """Return the folder of the plan of a long video. Only the batch that holds the manifest uses it."""

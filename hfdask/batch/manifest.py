@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +20,9 @@ import msgspec
 from hfdask.batch.results import RowResult
 from hfdask.core.scratch import scratch_folder
 from hfdask.core.values import built
-from hfdask.errors import InvalidConfigError, MissingArtifactError
-from hfdask.store import Location, Store, disk_full_at, file_digest, split_url
+from hfdask.errors import InvalidConfigError, MissingArtifactError, StoreRefusedError
+from hfdask.formats.output_files import OutputFiles
+from hfdask.store import Location, disk_full_at, split_url
 
 PART_SECONDS = 5.0
 """Seconds between parts. So much of a batch is lost if its driver is killed: these rows are rendered again."""
@@ -156,7 +157,7 @@ class Manifest:
             self._store.delete(self._parts)
 
 
-def video_is_there(result: RowResult, folder: Store, name: str, sizes: dict[str, int] | None) -> bool:
+def video_is_there(result: RowResult, place: Location, sizes: Mapping[str, int] | None) -> bool:
     """Return true if the video of an earlier result is still what it was.
 
     On this machine's disks its content is compared, in other stores its size, because the content would have to be
@@ -164,15 +165,17 @@ def video_is_there(result: RowResult, folder: Store, name: str, sizes: dict[str,
 
     Parameters
     ----------
-    sizes : dict of str to int, optional
-        Sizes of all files in the folder, if it is not local.
+    place : Location
+        The video's.
+    sizes : mapping of str to int, optional
+        Sizes by URL of all videos, if they are known. They are single files then.
     """
     if sizes is not None:
-        return sizes.get(name) == result.bytes
-    path = Path(folder.path, name)
+        return sizes.get(place.url) == result.bytes
     try:
-        return path.stat().st_size == result.bytes and file_digest(path) == result.sha256
-    except OSError:
+        found = OutputFiles.at(place)
+        return found.size == result.bytes and (not found.store.local or found.digest() == result.sha256)
+    except (MissingArtifactError, StoreRefusedError, OSError):  # a file of the output cannot be read
         return False
 
 

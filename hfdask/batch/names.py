@@ -17,6 +17,7 @@ from typing import Any
 from hfdask.batch.values import MISSING
 from hfdask.errors import InvalidConfigError
 from hfdask.store import StorageOptions, Store
+from hfdask.store.location import without_slash
 from hfdask.store.store import plain_url
 
 LONGEST_NAME = 200
@@ -54,7 +55,7 @@ class Template:
         InvalidConfigError
             If it is not a pattern, has no field, or leaves its folder.
         """
-        text = os.fspath(output)
+        text = without_slash(os.fspath(output))
         parts = _parsed(text)
         if not any(column is not None for _, column in parts):
             raise InvalidConfigError(

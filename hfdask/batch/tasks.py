@@ -6,18 +6,19 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from hfdask.assembly.publishing import copy_output
 from hfdask.browser.environment import current_environment, require_environment
 from hfdask.cluster.tasks import Planned, WorkerObserver, frozen_project, tagged, task_observer
 from hfdask.core.model import Environment
 from hfdask.core.observer import StageClock
-from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.values import Value
-from hfdask.formats.beside import fetch_beside, folder_beside
+from hfdask.formats.output_files import OutputFiles
 from hfdask.formats.table import format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
+from hfdask.precedence import merged
 from hfdask.rendering.short import render_short
-from hfdask.store import Location, SecretOptions, file_digest, split_output, split_url
+from hfdask.store import Location, SecretOptions, split_output
 
 
 class RowVideo(Value, frozen=True):
@@ -30,6 +31,13 @@ class RowVideo(Value, frozen=True):
     sha256: str
     worker: str
     warnings: tuple[str, ...]
+
+
+class CopiedVideo(Value, frozen=True):
+    """A finished copy of a row's video; see `hfdask.batch.results.RowResult`."""
+
+    bytes: int
+    sha256: str
 
 
 class TooLong(Value, frozen=True):
@@ -70,7 +78,7 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, pl
     observer = task_observer()
     with tagged(observer), ExitStack() as held:
         require_environment(frozen.environment)
-        given = SecretOptions({**frozen.options, **options})
+        given = SecretOptions(merged(frozen.options, options))
         clock = StageClock(observer)
         project, files, config = held.enter_context(
             frozen_project(frozen.location, frozen.handed_over, given, observer, clock)
@@ -103,24 +111,19 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, pl
 
 
 def local_digest(output: Location) -> str:
-    """Return the digest of a video on a disk of this machine; empty if it is elsewhere."""
-    store, name = split_url(output)
-    return file_digest(store.in_place(name)) if store.local else ""
+    """Return the digest of a video on a disk of this machine, see `OutputFiles.digest`; empty if it is elsewhere."""
+    return OutputFiles.at(output).digest() if output.store().local else ""
 
 
-def copy_row_task(source: Location, size: int, output: Location) -> str:
-    """Copy a finished video; return the worker's address."""
+def copy_row_task(source: Location, output: Location) -> CopiedVideo:
+    """Copy a finished video."""
     observer = task_observer()
-    with tagged(observer), scratch_subfolder("copy") as folder:
-        store, name = split_url(source)
-        target, target_name = split_output(output)
-        path = store.fetch(name, folder / "video", size)
-        beside = folder_beside(format_of(name), path)
-        if beside is not None and store.url != target.url:
-            for each, file in fetch_beside(store, beside, folder / "beside").items():
-                target.put(f"{beside}/{each}", file)
-        target.put(target_name, path)
-    return observer.worker
+    with tagged(observer):
+        store, name = split_output(output, may_be_folder=True)
+        format = format_of(name)
+        assert format is not None  # the name was checked before the batch began
+        copy_output(OutputFiles.at(source), store, name, format)
+        return CopiedVideo(bytes=OutputFiles.at(output).size, sha256=local_digest(output))
 
 
 def environment_task() -> Environment:

@@ -399,22 +399,29 @@ def bench(
 
 
 @main.command()
-@click.argument("a", type=click.Path(exists=True, path_type=Path))
-@click.argument("b", type=click.Path(exists=True, path_type=Path))
-@click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Minimum mean PSNR in dB.")
+@click.argument("a")
+@click.argument("b")
+@click.option("--min-psnr", type=float, default=35.0, show_default=True, help="Minimum mean PSNR in dB, also of alpha.")
 @click.option("--min-ssim", type=float, default=0.0, show_default=True, help="Minimum mean SSIM.")
+@click.option("--fps", metavar="RATE", help="Frames per second of a sequence of pictures, to compare it with a WebP.")
 @_as_json
-def compare(a: Path, b: Path, min_psnr: float, min_ssim: float, as_json: bool) -> None:
-    """Compare the videos or pictures A and B frame by frame."""
-    result = hfdask.compare(a, b)
-    passed = result.mean_psnr >= min_psnr and result.mean_ssim >= min_ssim and result.equal_length
+def compare(a: str, b: str, min_psnr: float, min_ssim: float, fps: str | None, as_json: bool) -> None:
+    """Compare the videos or pictures A and B frame by frame. They are paths or URLs."""
+    result = hfdask.compare(a, b, fps=fps)
+    nearest = min(result.mean_psnr, result.mean_alpha_psnr)
+    passed = nearest >= min_psnr and result.mean_ssim >= min_ssim and result.equal_length
     if as_json:
         numbers = {name: _finite(value) for name, value in msgspec.to_builtins(result).items()}
         _print_json({**numbers, "equal_length": result.equal_length, "identical": result.identical, "passed": passed})
     else:
         lengths = "" if result.equal_length else f", lengths {result.frames_a} and {result.frames_b}"
+        alpha = (
+            f"PSNR of alpha mean {result.mean_alpha_psnr:.2f} min {result.min_alpha_psnr:.2f} dB, "
+            if result.alpha_psnr
+            else ""
+        )
         answer(
-            f"PSNR mean {result.mean_psnr:.2f} min {result.min_psnr:.2f} dB, SSIM mean {result.mean_ssim:.5f} min "
+            f"PSNR mean {result.mean_psnr:.2f} min {result.min_psnr:.2f} dB, {alpha}SSIM mean {result.mean_ssim:.5f} min "
             f"{result.min_ssim:.5f}, worst frame {result.worst_frame} of {result.frames}{lengths}"
         )
     if not passed:

@@ -48,7 +48,7 @@ class Job:
         plan_options = with_format_of(name, plan_options)
         options = RenderConfig.of(with_project_file(project, plan_options, storage_options))
         options.require_output(name)
-        require_place(FORMATS[options.output_format], store, name, certificate=config.certificate)
+        require_place(FORMATS[options.output_format], store, name)
         store.require_writable()
         place = Location.at(store, name)
         plan = Location.at(store, f"{FOLDER}/{name}")

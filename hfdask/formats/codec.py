@@ -76,6 +76,8 @@ class Codec:
         Makes the `Repeater` of an open encoder. Without it, a repeated picture is encoded once more.
     decoder : str
         FFmpeg's decoder that shows the alpha; empty for the usual one.
+    is_key : callable, optional
+        Returns true for the bytes of a key frame. None if the decoder reports key frames.
     decoded : mapping of str to str
         Pixel formats that decoders give, if they differ from the encoder's.
     threads : int
@@ -100,6 +102,7 @@ class Codec:
     intra: bool = False
     repeater: Callable[[VideoCodecContext], Repeater] | None = None
     decoder: str = ""
+    is_key: Callable[[bytes], bool] | None = None
     decoded: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
     min_side: int = 1

@@ -23,7 +23,7 @@ from blake3 import blake3
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned, invalid
-from hfdask.formats.join import ALPHA_MODE, JoinReport, add_packet, frame_tick
+from hfdask.formats.join import ALPHA_MODE, Going, JoinReport, add_packet, frame_tick, proceed
 from hfdask.media.picture import video_side
 from hfdask.media.sound_file import SoundFile
 
@@ -48,12 +48,19 @@ class _Scan:
     digest: str = ""
 
 
-def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+def verify(
+    path: Path,
+    codec: Codec,
+    planned: Planned,
+    joined: JoinReport,
+    sound: SoundFile | None,
+    going: Going = proceed,
+) -> None:
     """Check a finished file of one video track, and one sound track if there is ``sound``, against its plan.
 
     Parameters
     ----------
-    path, planned, joined, sound
+    path, planned, joined, sound, going
         As in `hfdask.formats.format.Format.verify`.
     codec : Codec
         The codec of the video.
@@ -70,7 +77,7 @@ def verify(path: Path, codec: Codec, planned: Planned, joined: JoinReport, sound
             video = container.streams.video[0]
             _check_stream(path, video, codec, planned)
             _check_rates(path, container, video, codec, planned, sound)
-            scan = _scan(container, video)
+            scan = _scan(container, video, going)
             keyframes = range(planned.frames) if codec.intra else planned.starts
             _check_frames(path, scan, planned, keyframes)
             if scan.digest != joined.digest:
@@ -125,9 +132,10 @@ def _check_rates(
             raise invalid(path, "duration", f"it lasts {float(seconds):.6f} s instead of {float(frames / fps):.6f} s")
 
 
-def _scan(container: InputContainer, video: VideoStream) -> _Scan:
+def _scan(container: InputContainer, video: VideoStream, going: Going) -> _Scan:
     scan, digest = _Scan([], []), blake3()
     for packet in container.demux(video):
+        going()
         if packet.size:
             add_packet(digest, packet)
             scan.times.append(Fraction(packet.pts or 0) * packet.time_base)

@@ -279,6 +279,7 @@ class ChunkEncoder:
     def _write(self, packets: Iterable[Packet[Any]]) -> None:
         """Write the encoder's packets, each followed by the repeated pictures that are due after it."""
         for packet in packets:
+            self._require_single_key(packet)
             self._repeated.popleft()
             # The encoder counts only its own pictures; after a repeated one its numbers are behind.
             behind = self._written > self._encoded
@@ -289,6 +290,12 @@ class ChunkEncoder:
             self._encoded += 1
             if self._repeater is not None:
                 self._write_repeated(self._repeater)
+
+    def _require_single_key(self, packet: Packet[Any]) -> None:
+        if packet.is_keyframe and self._encoded and not self._codec.intra:
+            raise EncodeError(
+                f"{self.path.name} has a second key frame, at its frame {self._written}", path=str(self.path)
+            )
 
     def _write_repeated(self, repeater: Repeater) -> None:
         while self._repeated and self._repeated[0]:

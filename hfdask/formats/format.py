@@ -12,7 +12,7 @@ from typing import Self
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import InvalidConfigError, OutputInvalidError
 from hfdask.formats.codec import Codec
-from hfdask.formats.join import Join, JoinReport
+from hfdask.formats.join import Going, Join, JoinReport, proceed
 from hfdask.media.sound_file import Encoding, SoundFile
 
 
@@ -77,6 +77,8 @@ class Format(ABC):
         Length of a chunk in seconds, if the options do not give one and chunks can be seen in the output.
     in_folders : bool
         True if an output whose name has no ending is a folder of files.
+    names_files : bool
+        True if an output names other files, which are in a folder beside it.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Format(ABC):
     max_fps: int | None = None
     segment: int | None = None
     in_folders: bool = False
+    names_files: bool = False
 
     @property
     def loops(self) -> bool:
@@ -103,15 +106,12 @@ class Format(ABC):
         return self
 
     def beside_of(self, content: bytes) -> str | None:
-        """Return the folder beside a finished output in which its other files are, if it has any.
-
-        ``content`` is the beginning of the output: all of it, if it names other files.
-        """
+        """Return the folder beside a finished output in which its other files are, if its content names one."""
         return None
 
-    def holds(self, folder: str, files: Mapping[str, Path]) -> bool:
-        """Return true if files, by name, are what an output's folder had when it was published."""
-        return True
+    def renamed(self, content: bytes, folder: str) -> tuple[bytes, str]:
+        """Return the content of an output that names a folder, and this folder, as an output of this name has them."""
+        return content, folder
 
     @abstractmethod
     def join(
@@ -125,7 +125,9 @@ class Format(ABC):
         """Return the writer of an output, to which chunks are appended; see `hfdask.formats.join.Join`."""
 
     @abstractmethod
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         """Check a finished output against its plan, before it is published.
 
         Parameters
@@ -138,6 +140,8 @@ class Format(ABC):
             What was written.
         sound : SoundFile, optional
             The sound that was copied. Without it, the output must have no sound.
+        going : callable
+            Called at each frame; what it raises ends the work.
 
         Raises
         ------

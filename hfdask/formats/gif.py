@@ -21,12 +21,13 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from blake3 import blake3
 
+from hfdask.core.abandoned import abandonable
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import EncodeError, OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned, require_valid
-from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
+from hfdask.formats.join import ChunkSource, Going, JoinReport, frame_tick, proceed
 from hfdask.formats.png import PNG
 from hfdask.media.picture import Pixels, decode_frame
 from hfdask.media.sound_file import SoundFile
@@ -37,6 +38,7 @@ CLOCK = 100
 OPAQUE_FROM = 128
 """Smallest alpha of a pixel that is shown. Others are transparent."""
 
+_THREAD = "hfdask-palette"
 _DITHER = "sierra2_4a"
 _TRANSPARENT = 255  # the place of the transparent colour in a palette of FFmpeg's filter
 
@@ -59,6 +61,7 @@ class _Gif(Animator):
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for packet in packets:
+            self.going()
             data = bytes(packet)
             self._kept.write(data)
             self._sizes.append(len(data))
@@ -73,7 +76,8 @@ class _Gif(Animator):
             # Each picture is whole, and is removed before the next one. The encoder removes only those with holes.
             self.options = {"gifflags": "-offsetting-transdiff"}
         digest = blake3()
-        for frame in self._palette.mapped(self._pictures()):
+        for frame in self._palette.mapped(self._pictures(), self.going):
+            self.going()
             digest.update(_seen(frame).data)
             self.encode(frame)
         self.shown = digest.hexdigest()
@@ -136,10 +140,17 @@ class _Palette:
         self._source.push(_timed(frame, self._learned))
         self._learned += 1
 
-    def mapped(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield the pictures in the palette's colours, as ``pal8``."""
+    def _made(self) -> av.VideoFrame:
+        """Return the palette of all pictures so far."""
         self._source.push(None)
-        palette = _pulled(self._sink)
+        return _pulled(self._sink)
+
+    def mapped(self, frames: Iterator[av.VideoFrame], going: Going) -> Iterator[av.VideoFrame]:
+        """Yield the pictures in the palette's colours, as ``pal8``.
+
+        Millions of colours take seconds, for the palette and for each picture, in which the filters cannot be stopped.
+        """
+        palette = abandonable(self._made, going, _THREAD)
         graph = Graph()
         source, colours = _buffer(graph, self._like), _buffer(graph, palette)
         mapper = graph.add("paletteuse", dither=_DITHER, alpha_threshold=str(OPAQUE_FROM))
@@ -151,10 +162,8 @@ class _Palette:
         colours.push(_timed(palette, 0))
         colours.push(None)
         for number, frame in enumerate(frames):
-            source.push(_timed(frame, number))
-            yield from _ready(sink)
-        source.push(None)
-        yield from _ready(sink)
+            yield from abandonable(partial(_passed, graph, source, sink, _timed(frame, number)), going, _THREAD)
+        yield from abandonable(partial(_passed, graph, source, sink, None), going, _THREAD)
 
 
 def _buffer(graph: Graph, like: av.VideoFrame) -> FilterContext:
@@ -178,12 +187,20 @@ def _pulled(sink: FilterContext) -> av.VideoFrame:
     return frame
 
 
-def _ready(sink: FilterContext) -> Iterator[av.VideoFrame]:
+def _passed(
+    graph: Graph, source: FilterContext, sink: FilterContext, frame: av.VideoFrame | None
+) -> list[av.VideoFrame]:
+    """Return the frames that come out of a filter if one goes in, or none is left.
+
+    The filter does not keep its graph, which must not go while it works.
+    """
+    source.push(frame)
+    ready = []
     while True:
         try:
-            yield _pulled(sink)
+            ready.append(_pulled(sink))
         except (av.BlockingIOError, av.EOFError):
-            return
+            return ready
 
 
 def _has_holes(frame: av.VideoFrame) -> bool:
@@ -203,7 +220,9 @@ class Gif(Animation):
 
     animator = _Gif
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         require = partial(require_valid, path=path, kind="animation")
         digest, times = blake3(), []
         try:
@@ -212,6 +231,7 @@ class Gif(Animation):
                 context = stream.codec_context
                 size = (context.width, context.height)
                 for frame in container.decode(stream):
+                    going()
                     digest.update(_seen(frame).data)
                     times.append((frame.pts or 0) * (frame.time_base or 0))
         except (av.FFmpegError, IndexError) as error:

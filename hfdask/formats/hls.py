@@ -18,7 +18,6 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Self
-from urllib.parse import quote, unquote
 
 import av
 from av.container import OutputContainer
@@ -31,7 +30,7 @@ from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format, Planned, require_valid
 from hfdask.formats.h264 import H264
-from hfdask.formats.join import ChunkSource, Join, JoinReport, add_packet, frame_tick
+from hfdask.formats.join import ChunkSource, Going, Join, JoinReport, add_packet, frame_tick, proceed
 from hfdask.media.picture import DIGEST_BYTES
 from hfdask.media.sound_file import AAC, SoundFile
 
@@ -39,6 +38,8 @@ SECONDS = 6
 """Length of a segment, unless the options give the length of a chunk (RFC 8216, Apple's recommendation)."""
 
 _VIDEO, _SOUND = "video", "sound"
+
+_PICTURES = f"{_VIDEO}.m3u8"
 _DURATION = re.compile(r"#EXTINF:([0-9.]+),\n(\S+)\n")
 
 
@@ -54,7 +55,7 @@ class _Segments(Join):
     sound : callable, optional
         As in `hfdask.formats.join.FileJoin`.
     stem : str
-        The output's name without its ending.
+        The first part of the folder's name.
     """
 
     def __init__(
@@ -123,10 +124,10 @@ class _Segments(Join):
         if self._sound is not None:
             self._copy_sound(self._sound)
         files = sorted(self._folder.iterdir())
-        folder = f"{self._stem}.{digest_of_files({file.name: file for file in files})}"
+        folder = f"{self._stem}.{_digest_of(files)}"
         self.beside = {f"{folder}/{file.name}": file for file in files}
-        self.output.write_text(self._main(quote(folder)), "utf-8")
-        return self.output.stat().st_size
+        self.output.write_text(self._main(folder), "utf-8")
+        return sum(file.stat().st_size for file in (self.output, *files))
 
     def _copy_sound(self, sound: SoundFile) -> None:
         with av.open(str(sound.path)) as source, self._playlist(_SOUND, SECONDS) as container:
@@ -175,12 +176,21 @@ def lead_of(sound: SoundFile | None, settings: EncoderSettings) -> int:
     return 0 if sound is None else round(Fraction(sound.priming * settings.timescale, SAMPLE_RATE))
 
 
-def digest_of_files(files: Mapping[str, Path]) -> str:
+def _plain(stem: str) -> str:
+    """Return a name without its ending as a part of a URL that needs no quotes: FFmpeg does not decode them in files.
+
+    A name that changes gets a part of its digest, so that no two names become one.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._~-]", "_", stem)
+    return plain if plain == stem else f"{plain}-{blake3(stem.encode()).hexdigest(length=4)}"
+
+
+def _digest_of(files: Sequence[Path]) -> str:
     """Return 32 hexadecimal digits for names and contents: the last part of the name of a folder with these files."""
     digest = blake3()
-    for name in sorted(files):
-        digest.update(f"{name}\n{files[name].stat().st_size}\n".encode())
-        digest.update(files[name].read_bytes())
+    for file in files:
+        digest.update(f"{file.name}\n{file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest(length=DIGEST_BYTES)
 
 
@@ -198,21 +208,22 @@ def _bits(playlist: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Hls(Format):
-    """A playlist and its segments. ``stem`` is the output's name without its ending."""
+    """A playlist and its segments, in a folder whose name begins with ``stem``."""
 
     stem: str = "video"
 
     def named(self, name: str) -> Self:
-        return replace(self, stem=PurePosixPath(name).stem)
+        return replace(self, stem=_plain(PurePosixPath(name).stem))
 
     def beside_of(self, content: bytes) -> str | None:
         last = content.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
-        folder, _, name = unquote(last).partition("/")
+        folder, _, name = last.partition("/")
         ours = re.fullmatch(re.escape(self.stem) + r"\.[0-9a-f]{32}", folder)
-        return folder if ours and name == f"{_VIDEO}.m3u8" else None
+        return folder if ours and name == _PICTURES else None
 
-    def holds(self, folder: str, files: Mapping[str, Path]) -> bool:
-        return folder.endswith(f".{digest_of_files(files)}")
+    def renamed(self, content: bytes, folder: str) -> tuple[bytes, str]:
+        own = f"{self.stem}.{folder.rpartition('.')[2]}"
+        return content.replace(folder.encode(), own.encode()), own
 
     def join(
         self,
@@ -224,20 +235,22 @@ class Hls(Format):
     ) -> Join:
         return _Segments(output, fps, self.codec_of(settings), settings, metadata, sound, self.stem)
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
-        _Check(path, joined).all(planned, sound)
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
+        _Check(path, joined, going).all(planned, sound)
 
 
 class _Check:
     """Check a finished output. Its segments are read as one file, as a player appends them."""
 
-    def __init__(self, path: Path, joined: JoinReport) -> None:
-        self._path, self._joined = path, joined
+    def __init__(self, path: Path, joined: JoinReport, going: Going) -> None:
+        self._path, self._joined, self._going = path, joined, going
         self._require = partial(require_valid, path=path)
         self._files = {PurePosixPath(name).name: file for name, file in joined.beside.items()}
 
     def all(self, planned: Planned, sound: SoundFile | None) -> None:
-        names = {quote(name) for name in self._joined.beside if name.endswith(".m3u8")}
+        names = {name for name in self._joined.beside if name.endswith(".m3u8")}
         main = self._path.read_text("utf-8")
         named = set(re.findall(r'^([^#\s]\S*)$|URI="([^"]+)"', main, re.MULTILINE))
         self._require({one or other for one, other in named} == names, "playlists", f"it names {sorted(named)}")
@@ -269,6 +282,7 @@ class _Check:
                     file.write(self._files[part].read_bytes())
             with av.open(str(whole), format="mov") as container:
                 for packet in container.demux(container.streams[0]):
+                    self._going()
                     if packet.size:
                         add_packet(digest, packet)
                         times.append(round((packet.pts or 0) * packet.time_base / clock))
@@ -290,4 +304,4 @@ class _Check:
         )
 
 
-HLS = Hls(name="hls", suffixes=(".m3u8",), codecs=(H264,), sound=AAC, segment=SECONDS)
+HLS = Hls(name="hls", suffixes=(".m3u8",), codecs=(H264,), sound=AAC, segment=SECONDS, names_files=True)

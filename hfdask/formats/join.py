@@ -28,6 +28,10 @@ from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritab
 from hfdask.formats.codec import Codec
 from hfdask.media.sound_file import SoundCopy, SoundFile
 
+Going = Callable[[], None]
+"""Called at each frame of long work; what it raises ends the work."""
+
+_ADD_ID = 8
 _ALPHA: PktSideDataT = "matroska_block_additional"
 
 ALPHA_MODE = "alpha_mode"
@@ -110,6 +114,7 @@ class Join(ABC):
         self._frames = 0
         self._digest = blake3()
         self._finished = False
+        self.going: Going = proceed
         self.shown = ""
         self.beside: Mapping[str, Path] = {}
 
@@ -120,15 +125,15 @@ class Join(ABC):
         if not self._finished:
             self._abandon()
 
-    def append(self, chunk: ChunkSource, going: Callable[[], None] = lambda: None) -> None:
+    def append(self, chunk: ChunkSource, going: Going | None = None) -> None:
         """Check the next chunk, and copy its packets.
 
         Parameters
         ----------
         chunk : ChunkSource
             The chunk that begins at the end of the one before.
-        going : callable
-            Called at each frame that is decoded; what it raises ends the work.
+        going : callable, optional
+            Called at each frame that is decoded or encoded; what it raises ends the work.
 
         Raises
         ------
@@ -139,6 +144,7 @@ class Join(ABC):
             pixel format or colour, or does not decode. ``details["chunk"]`` is its index.
         OutputNotWritableError
         """
+        self.going = going or proceed
         index = len(self._starts)
         if not chunk.path.is_file():
             raise ChunkMissingError(f"chunk {index} is not at {chunk.path}", chunk=index, path=str(chunk.path))
@@ -147,7 +153,7 @@ class Join(ABC):
                 index, chunk, f"covers {chunk.frames} frames from {chunk.start} on; expected {self._frames}"
             )
         try:
-            packets = self._read(index, chunk, going)
+            packets = self._read(index, chunk)
         except (av.FFmpegError, IndexError) as error:
             raise _mismatch(index, chunk, f"cannot be read: {error}") from error
         for packet in packets:
@@ -157,8 +163,13 @@ class Join(ABC):
         self._starts.append(chunk.start)
         self._frames += chunk.frames
 
-    def finish(self) -> JoinReport:
+    def finish(self, going: Going | None = None) -> JoinReport:
         """Close the output.
+
+        Parameters
+        ----------
+        going : callable, optional
+            As for `append`.
 
         Raises
         ------
@@ -166,6 +177,7 @@ class Join(ABC):
             If there is no chunk.
         OutputNotWritableError
         """
+        self.going = going or proceed
         if not self._starts:
             raise ChunkMissingError("there is no chunk to join")
         with self.writing():
@@ -194,7 +206,7 @@ class Join(ABC):
     def _abandon(self) -> None:
         """Remove the unfinished output."""
 
-    def _read(self, index: int, chunk: ChunkSource, going: Callable[[], None]) -> list[Packet[VideoStream]]:
+    def _read(self, index: int, chunk: ChunkSource) -> list[Packet[VideoStream]]:
         """Read and check a chunk's packets."""
         with av.open(str(chunk.path)) as source:
             video = source.streams.video[0]
@@ -205,22 +217,28 @@ class Join(ABC):
             self._check_packets(index, chunk, packets)
             decoder = decoder_for(video, self.codec)
             pixels = self.codec.decoded.get(self.settings.pixel_format, self.settings.pixel_format)
-            _check_pictures(index, chunk, decoder, [*packets, flush], pixels, going)
+            keys = _check_pictures(index, chunk, decoder, [*packets, flush], pixels, self.going)
+            if self.codec.is_key is not None:
+                keys = [number for number, packet in enumerate(packets) if any(map(self.codec.is_key, _parts(packet)))]
+            self._check_keys(index, chunk, keys)
             self._first = self._first or layout
             return packets
 
     def _check_packets(self, index: int, chunk: ChunkSource, packets: Sequence[Packet[VideoStream]]) -> None:
         if len(packets) != chunk.frames:
             raise _mismatch(index, chunk, f"holds {len(packets)} frames instead of {chunk.frames}")
-        keyframes = [number for number, packet in enumerate(packets) if packet.is_keyframe]
-        if self.codec.intra and len(keyframes) != chunk.frames:
-            raise _mismatch(index, chunk, f"has {len(keyframes)} keyframes instead of {chunk.frames}")
-        if not self.codec.intra and keyframes != [0]:
-            raise _mismatch(index, chunk, f"has keyframes at {keyframes} instead of at its start alone")
+        self._check_keys(index, chunk, [number for number, packet in enumerate(packets) if packet.is_keyframe])
         for number, packet in enumerate(packets):
             time = Fraction(self.tick(number), self.settings.timescale)
             if packet.pts is None or packet.pts != packet.dts or packet.pts * packet.time_base != time:
                 raise _mismatch(index, chunk, f"does not show its frame {number} at {time} s")
+
+    def _check_keys(self, index: int, chunk: ChunkSource, keyframes: Sequence[int]) -> None:
+        """Check the numbers of the key frames, by the container or by the pictures: the encoder marks only the first."""
+        if self.codec.intra and len(keyframes) != chunk.frames:
+            raise _mismatch(index, chunk, f"has {len(keyframes)} keyframes instead of {chunk.frames}")
+        if not self.codec.intra and list(keyframes) != [0]:
+            raise _mismatch(index, chunk, f"has keyframes at {[*keyframes]} instead of at its start alone")
 
     def tick(self, number: int) -> int:
         """Return the tick at which a frame is shown."""
@@ -326,6 +344,10 @@ class FileJoin(Join):
         return self._stream
 
 
+def proceed() -> None:
+    """Let work go on, whatever happens."""
+
+
 def frame_tick(number: int, fps: Fraction, timescale: int) -> int:
     """Return the tick at which a frame is shown: the nearest one, and of two the later one."""
     return math.floor(number * timescale / fps + Fraction(1, 2))
@@ -336,6 +358,13 @@ def add_packet(digest: blake3, packet: Packet[Any]) -> None:
     digest.update(memoryview(packet))
     if packet.has_sidedata(_ALPHA):
         digest.update(bytes(packet.get_sidedata(_ALPHA)))
+
+
+def _parts(packet: Packet[Any]) -> Iterator[bytes]:
+    """Yield the bytes of a packet's picture, and of its alpha's, which has a number in front (Matroska's BlockAddID)."""
+    yield bytes(packet)
+    if packet.has_sidedata(_ALPHA):
+        yield bytes(packet.get_sidedata(_ALPHA))[_ADD_ID:]
 
 
 def _layout(video: VideoStream) -> _Layout:
@@ -390,21 +419,26 @@ def _check_pictures(
     decoder: VideoCodecContext,
     packets: Sequence[Packet[VideoStream]],
     pixel_format: str,
-    going: Callable[[], None],
-) -> None:
-    """Decode a chunk. Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit."""
-    pictures = 0
+    going: Going,
+) -> list[int]:
+    """Decode a chunk, and return the numbers of its key frames.
+
+    Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit.
+    """
+    pictures, keys = 0, list[int]()
     try:
         for packet in packets:
             going()
             for frame in decoder.decode(packet if packet.size else None):
                 if frame.format.name != pixel_format:
                     raise _mismatch(index, chunk, f"has {frame.format.name} pixels instead of {pixel_format}")
+                keys += [pictures] if frame.key_frame else []
                 pictures += not frame.is_corrupt
     except av.FFmpegError as error:
         raise _mismatch(index, chunk, f"does not decode beyond its frame {pictures}: {error}") from error
     if pictures != chunk.frames:
         raise _mismatch(index, chunk, f"decodes to {pictures} pictures instead of {chunk.frames}")
+    return keys
 
 
 def _mismatch(index: int, chunk: ChunkSource, what: str) -> ChunkMismatchError:

@@ -11,7 +11,7 @@ from hfdask.formats.conformance import require_index_first
 from hfdask.formats.format import Planned
 from hfdask.formats.h264 import H264
 from hfdask.formats.h265 import H265
-from hfdask.formats.join import JoinReport
+from hfdask.formats.join import Going, JoinReport, proceed
 from hfdask.formats.mux import muxer_options
 from hfdask.formats.muxed import Muxed
 from hfdask.media.sound_file import AAC, SoundFile, movie_timescale
@@ -25,9 +25,11 @@ class QuickTime(Muxed):
         options = muxer_options(self.muxer, settings.timescale) | {"movflags": "+faststart+use_metadata_tags"}
         return options | ({"movie_timescale": str(movie_timescale(settings.timescale))} if sound else {})
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         require_index_first(path)
-        super().verify(path, planned, joined, sound)
+        super().verify(path, planned, joined, sound, going)
 
 
 MP4 = QuickTime(name="mp4", suffixes=(".mp4",), codecs=(H264, H265, AV1), sound=AAC, muxer="mp4")

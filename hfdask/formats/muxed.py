@@ -11,7 +11,7 @@ from pathlib import Path
 from hfdask.core.model import EncoderSettings
 from hfdask.formats.conformance import verify
 from hfdask.formats.format import Format, Planned
-from hfdask.formats.join import FileJoin, JoinReport
+from hfdask.formats.join import FileJoin, Going, JoinReport, proceed
 from hfdask.media.sound_file import SoundFile
 
 
@@ -36,5 +36,7 @@ class Muxed(Format):
         options = self.muxer_options(settings, sound=sound is not None)
         return FileJoin(output, fps, self.codec_of(settings), settings, metadata, sound, self.muxer, options)
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
-        verify(path, self.codec_of(planned.settings), planned, joined, sound)
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
+        verify(path, self.codec_of(planned.settings), planned, joined, sound, going)

@@ -18,7 +18,7 @@ from hfdask.core.model import EncoderSettings
 from hfdask.errors import OutputInvalidError
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format, Planned, require_valid
-from hfdask.formats.join import ChunkSource, Join, JoinReport
+from hfdask.formats.join import ChunkSource, Going, Join, JoinReport, proceed
 from hfdask.formats.png import PNG
 from hfdask.media.sequence import frame_name, is_frame, open_sequence
 from hfdask.media.sound_file import WAV, SoundFile
@@ -77,6 +77,7 @@ class _Pictures(Join):
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for number, packet in enumerate(packets, start=chunk.start):
+            self.going()
             self._target.add(frame_name(number), bytes(packet))
             self._size += packet.size
 
@@ -112,7 +113,9 @@ class PngSequence(Format):
     ) -> Join:
         return _Pictures(output, fps, self.codec_of(settings), settings, sound)
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         require = partial(require_valid, path=path, kind="sequence")
         names = [frame_name(number) for number in range(planned.frames)]
         everything = [*names, *([SOUND] if sound else [])]
@@ -121,6 +124,7 @@ class PngSequence(Format):
             with open_sequence(path) as (found, read):
                 require(found == everything, "frames", f"it has {len(found)} files")
                 for name in names:
+                    going()
                     digest.update(read(name))
                 heard = read(SOUND) if sound else b""
         except (OSError, zipfile.BadZipFile) as error:

@@ -61,9 +61,15 @@ def with_format_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def format_of(name: str) -> Format | None:
-    """Return the format that an output of this file name has by its ending, or None."""
-    found = _SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    """Return the format that an output of this name has by its ending, or as a folder; None if there is none."""
+    folders = (each for each in FORMATS.values() if each.is_folder(name))
+    found = _SUFFIXES.get(PurePosixPath(name).suffix.lower()) or next(folders, None)
     return None if found is None else found.named(name)
+
+
+def folder_named(name: str) -> bool:
+    """Return true if an output of this name is a folder."""
+    return (found := format_of(name)) is not None and found.is_folder(name)
 
 
 def codec_of(settings: EncoderSettings) -> Codec:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from hfdask.formats.codec import Codec
 
 _FASTEST = "8"
+_NEVER = "9999"
+"""Frames between key frames: more than a chunk has. Equal bounds forbid libvpx to place key frames itself."""
 
 
 def _options(speed: str) -> dict[str, str]:
     # Hidden pictures (`auto-alt-ref`) would not be in step with the pictures of the alpha.
-    structure = {"auto-alt-ref": "0", "lag-in-frames": "0", "row-mt": "0"}
+    structure = {"auto-alt-ref": "0", "lag-in-frames": "0", "row-mt": "0", "g": _NEVER, "keyint_min": _NEVER}
     return {"deadline": "realtime" if speed == _FASTEST else "good", "cpu-used": speed, **structure}
+
+
+def _is_key(data: bytes) -> bool:
+    """Return true for a key frame: VP9 bitstream specification 0.7, 6.2, show_existing_frame and frame_type of profile 0."""
+    return not data[0] & 0b1100
 
 
 VP9 = Codec(
@@ -25,4 +32,5 @@ VP9 = Codec(
     with_crf={"b": "0"},
     clock=1000,
     decoder="libvpx-vp9",
+    is_key=_is_key,
 )

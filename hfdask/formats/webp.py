@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+import av
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -17,7 +18,7 @@ from hfdask.errors import OutputInvalidError
 from hfdask.formats.animation import Animation, Animator
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned, require_valid
-from hfdask.formats.join import ChunkSource, JoinReport, frame_tick
+from hfdask.formats.join import ChunkSource, Going, JoinReport, frame_tick, proceed
 from hfdask.formats.png import PNG
 from hfdask.media.picture import decode_frame
 from hfdask.media.sound_file import SoundFile
@@ -25,6 +26,7 @@ from hfdask.media.sound_file import SoundFile
 CLOCK = 1000
 """Ticks a second of the format."""
 
+_FLAGS, _ALPHA = 20, 1 << 4
 # The chunks lose nothing, so their settings have the plan's quality as the speed of their compression.
 _QUALITIES = {
     PNG.qualities[name][0]: quality for name, quality in (("draft", "60"), ("standard", "80"), ("high", "95"))
@@ -41,11 +43,37 @@ class _WebP(Animator):
         super().__init__(output, fps, codec, settings, loop)
         self.options = {"quality": _QUALITIES[settings.options["compression_level"]], "compression_level": "4"}
         self._converter = VideoReformatter()
+        self._clear = False
 
     def _write(self, packets: Sequence[Packet[VideoStream]], chunk: ChunkSource) -> None:
         for packet in packets:
+            self.going()
             frame = decode_frame(bytes(packet), alpha=self.settings.alpha)
+            self._clear = self._clear or _is_clear(frame)
             self.encode(self._converter.reformat(frame, format=self.pixel_format, threads=1))
+
+    def _close(self) -> int:
+        size = super()._close()
+        if self._clear:
+            _mark_alpha(self.output)
+        return size
+
+
+def _is_clear(frame: av.VideoFrame) -> bool:
+    """Return true if a pixel is not opaque."""
+    return frame.format.name == "rgba" and bool((frame.to_ndarray()[..., 3] < 255).any())
+
+
+def _mark_alpha(path: Path) -> None:
+    """Set the flag of alpha in a file with features (WebP container specification, "Extended File Format").
+
+    libwebp's encoder cuts transparent edges off. If the rest is opaque, it leaves the flag out, and readers that obey it show black there.
+    """
+    with path.open("r+b") as file:
+        head = bytearray(file.read(_FLAGS + 1))
+        if head[12:16] == b"VP8X":
+            file.seek(_FLAGS)
+            file.write(bytes([head[_FLAGS] | _ALPHA]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +82,9 @@ class WebP(Animation):
 
     animator = _WebP
 
-    def verify(self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None) -> None:
+    def verify(
+        self, path: Path, planned: Planned, joined: JoinReport, sound: SoundFile | None, going: Going = proceed
+    ) -> None:
         from PIL import Image  # the help of a command needs no pictures
 
         require = partial(require_valid, path=path, kind="animation")
@@ -64,6 +94,7 @@ class WebP(Animation):
             with Image.open(path) as picture:  # FFmpeg cannot decode an animation
                 size, end = picture.size, 0
                 for number in range(getattr(picture, "n_frames", 1)):
+                    going()
                     picture.seek(number)
                     picture.load()
                     begin = picture.info.get("timestamp", 0)

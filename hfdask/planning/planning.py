@@ -257,7 +257,7 @@ def seal(
             only_heard=_only_heard(heard, videos, artifacts, probed),
             sound=sound,
             sound_codec=options.sound_codec,
-            warnings=clipped([*probed.warnings, *left_out]),
+            warnings=clipped([*probed.warnings, *left_out, *options.padding(*probed.page.pixels)]),
         )
         costs = costs_in(manifest, probed.sweep)
         key = chunk_keys(manifest, probed.sight, files)

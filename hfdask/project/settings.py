@@ -13,6 +13,7 @@ from hfdask.config import RenderConfig, is_url
 from hfdask.core.fields import is_plain
 from hfdask.core.places import local_path
 from hfdask.errors import InvalidConfigError, MissingArtifactError, PlanCorruptError
+from hfdask.precedence import merged
 from hfdask.project.files import PROJECT_FILE
 from hfdask.store import StorageOptions, Store, split_url
 
@@ -46,11 +47,11 @@ def with_project_file(
             own["replace_urls"] = {prefix: _inside(target, place) for prefix, target in own["replace_urls"].items()}
         else:
             del own["replace_urls"]
-    merged = {**own, **options}
+    both = merged(own, options)
     for name in ("variables", "replace_urls"):
         if isinstance(own.get(name), dict) and isinstance(options.get(name), dict):
-            merged[name] = {**own[name], **options[name]}
-    return merged
+            both[name] = {**own[name], **options[name]}
+    return both
 
 
 def _of_folder(folder: Path) -> tuple[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from hfdask.assembly.assemble import Assembly
+from hfdask.assembly.place import require_place
 from hfdask.config import RenderConfig
 from hfdask.core.forks import worked
 from hfdask.core.frames import MAX_CHUNK_FRAMES
@@ -23,6 +24,7 @@ from hfdask.core.model import ChunkResult, RenderResult, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import InvalidConfigError
+from hfdask.formats.table import FORMATS
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.planning.planning import FrozenProject, seal
@@ -86,7 +88,9 @@ def render_short(
     began = time.perf_counter()
     observer = observer or Observer()
     clock = StageClock(observer)
-    place = Location.at(*split_output(output, storage_options))
+    store, name = split_output(output, storage_options, may_be_folder=True)
+    require_place(FORMATS[options.output_format], store, name)
+    place = Location.at(store, name)
     given = {each.sha256: files[each.path] for each in frozen.artifacts}
     with scratch_subfolder("short") as folder:
         location = PlanLocation.of(folder / "plan")

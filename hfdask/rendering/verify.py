@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hfdask.assembly.certificate import SUFFIX, Certificate, Verification
+from hfdask.assembly.certificate import SUFFIX, Certificate, CertifiedFile, Verification
 from hfdask.browser.environment import require_environment
 from hfdask.core.forks import worked
 from hfdask.core.model import decode
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
-from hfdask.formats.beside import fetch_beside, folder_beside
-from hfdask.formats.table import format_of
+from hfdask.formats.table import folder_named
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.plan_page import PlanPage
-from hfdask.store import Location, StorageOptions, Store, shown, split_url
+from hfdask.store import Location, StorageOptions, Store, concurrently, shown, split_url
 
 SAMPLE = 10
 
@@ -34,7 +33,7 @@ def verify(
     Parameters
     ----------
     video : str or path
-        The video: any fsspec URL.
+        The video: any fsspec URL. With several files, such as a folder of pictures or a playlist, all of them are checked.
     certificate : str or path, optional
         Its certificate. Default: next to it.
     plan_url : str or path, optional
@@ -50,23 +49,16 @@ def verify(
         If the video is not the certified one, the plan is not its plan, or a frame is rendered differently. ``details``
         names the frames.
     MissingArtifactError
-        If the video, the certificate or the plan does not exist.
+        If the video, one of its files, the certificate or the plan does not exist.
     EnvironmentMismatchError
         If this machine's software does not match the plan.
     """
     if isinstance(sample, bool) or not isinstance(sample, int) or sample < 1:
         raise InvalidConfigError(f"sample must be a number of frames, at least 1, not {sample!r}", field="sample")
-    store, name = split_url(video, storage_options)
+    store, name = split_url(video, storage_options, may_be_folder=True)
     papers, paper = split_url(certificate, storage_options) if certificate is not None else (store, name + SUFFIX)
     known = decode(papers.read(paper, Certificate.LIMIT), Certificate, papers.url_of(paper))
-    with scratch_subfolder("verify") as folder:
-        try:
-            path = store.fetch(name, folder / "video", known.size, known.sha256)
-        except ArtifactDigestError as error:
-            raise CertificateError(
-                f"{store.url_of(name)} is not the video that {papers.url_of(paper)} certifies", video=name
-            ) from error
-        _require_beside(store, name, path, folder / "beside")
+    _require_files(store, name, known, papers.url_of(paper))
     where = plan_url or known.plan_url
     try:
         plan = Plan.open(where, Location.at(store).options_for(where))
@@ -95,11 +87,31 @@ def verify(
     return Verification(video=store.url_of(name), plan_hash=plan.hash, frames=total, checked=chosen)
 
 
-def _require_beside(store: Store, name: str, path: Path, into: Path) -> None:
-    """Check the files that the video names, if it names some."""
-    format = format_of(name)
-    folder = folder_beside(format, path)
-    if format is not None and folder is not None and not format.holds(folder, fetch_beside(store, folder, into)):
-        raise CertificateError(
-            f"the segments in {store.url_of(folder)} are not the certified ones of {store.url_of(name)}", video=name
+def _require_files(store: Store, name: str, known: Certificate, paper: str) -> None:
+    """Check that the files of a video are the certified ones."""
+    base, first = store, [CertifiedFile(name=name, sha256=known.sha256, size=known.size)]
+    if folder_named(name):
+        base, first = Location.at(store, name).store(), []
+        there = base.names()
+        if not there:
+            raise MissingArtifactError(f"{store.url_of(name)} does not exist", url=store.url_of(name))
+        strange = sorted({each.name for each in known.files} ^ there.keys())
+        if strange:
+            what = "has" if strange[0] in there else "lacks"
+            raise CertificateError(
+                f"{store.url_of(name)} is not the folder that {paper} certifies: it {what} {strange[0]!r}", video=name
+            )
+    with scratch_subfolder("verify") as folder:
+        concurrently(
+            lambda item: _require_file(base, item[1], folder / str(item[0]), paper), enumerate([*first, *known.files])
         )
+
+
+def _require_file(base: Store, file: CertifiedFile, copy: Path, paper: str) -> None:
+    try:
+        base.fetch(file.name, copy, file.size, file.sha256)
+    except ArtifactDigestError as error:
+        raise CertificateError(
+            f"{base.url_of(file.name)} is not the file that {paper} certifies", video=file.name
+        ) from error
+    copy.unlink(missing_ok=True)  # there is none if the store is local

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hfdask.store.cache import Cache
 from hfdask.store.calls import concurrently
-from hfdask.store.content import file_digest, object_name
+from hfdask.store.content import file_digest, listing_digest, object_name
 from hfdask.store.folders import publish_folder, require_own_folder
 from hfdask.store.location import Location, Place, split_output, split_url
 from hfdask.store.objects import LARGE_THREADS, Snapshot, materialised, packing
@@ -24,6 +24,7 @@ __all__ = [
     "concurrently",
     "disk_full_at",
     "file_digest",
+    "listing_digest",
     "materialised",
     "object_name",
     "packing",

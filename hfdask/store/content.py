@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from hfdask.core.fields import is_digest
@@ -48,6 +49,15 @@ def file_digest(path: Path) -> str:
     """Return the sha256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def listing_digest(digests: Mapping[str, str]) -> str:
+    """Return one sha256 (hex) of many files, given theirs by name: the digest of the lines that ``sha256sum`` prints for them.
+
+    The lines are in the order of the names' code points, so ``LC_ALL=C; sha256sum * | sha256sum`` gives the same.
+    """
+    lines = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def measured(source: Path | bytes) -> tuple[str, int]:

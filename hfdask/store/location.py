@@ -11,7 +11,7 @@ import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self
 
 from fsspec.implementations.local import make_path_posix
@@ -96,13 +96,24 @@ def _server(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
-def split_url(url: Place, storage_options: StorageOptions | None = None) -> tuple[Store, str]:
-    """Return the store of a file's folder, and the file's name in it."""
+def split_url(
+    url: Place, storage_options: StorageOptions | None = None, *, may_be_folder: bool = False
+) -> tuple[Store, str]:
+    """Return the store of a file's folder, and the file's name in it.
+
+    With ``may_be_folder``, the URL may also name a folder, with or without a slash at its end.
+    """
     url, storage_options = _spelled(url, storage_options)
-    folder, name = _parts(url)
+    folder, name = _parts(without_slash(plain_url(url)) if may_be_folder else url)
     if not name:
         raise InvalidConfigError(f"{shown(url)!r} names a folder, not a file", field="url")
     return Store(folder, storage_options), name
+
+
+def without_slash(text: str) -> str:
+    """Return the URL or pattern of an output without the slash that marks a folder. With an ending it would be a file's."""
+    name = text.rstrip("/")
+    return text if PurePosixPath(name).suffix or name.endswith(":") else name or text
 
 
 def _spelled(place: Place, storage_options: StorageOptions | None) -> tuple[Place, StorageOptions | None]:
@@ -124,7 +135,7 @@ def split_output(
 ) -> tuple[Store, str]:
     """Return the store of the folder of a file to be written, and the file's name in it.
 
-    With ``may_be_folder``, there may be a folder of this name, which the caller looks into.
+    With ``may_be_folder``, there may be a folder of this name, which the caller looks into, and the URL may end in a slash.
 
     Raises
     ------
@@ -132,7 +143,7 @@ def split_output(
         If it has no name, or is a folder, a device or the like.
     """
     url, storage_options = _spelled(url, storage_options)
-    folder, name = _parts(url)
+    folder, name = _parts(without_slash(plain_url(url)) if may_be_folder else url)
     if name in ("", ".", "..") or _ENDING.fullmatch(name.lower()):
         raise OutputNotWritableError(
             f"the output {shown(url)!r} has no name; write one behind the folder, such as 'video.mp4'", path=shown(url)

@@ -68,3 +68,30 @@ def test_a_batch_goes_on_where_nothing_can_be_appended(project, place, monkeypat
     text = fs.cat_file(f"{place.url}/out/batch.jsonl").decode()
     assert SECRET not in text
     assert len({json.loads(line)["output"] for line in text.splitlines()}) == 8
+
+
+@pytest.mark.parametrize(("pattern", "format"), [("{id}/", "png"), ("{id}.m3u8", "hls")])
+def test_outputs_of_several_files_are_certified_copied_compared_and_used_again(pattern, format, project, place):
+    source, rows = project(paced(0)), [{"id": "one"}, {"id": "two"}]
+    options: dict[str, Any] = {"format": format, "storage_options": place.options}
+
+    def outputs() -> list[str]:
+        batch = hfdask.render_batch(source, rows, f"{place.url}/out/{pattern}", ignore=["id"], **options)
+        batch.wait(120)
+        assert [result.message for result in batch.results()] == ["", ""]
+        return sorted(result.status for result in batch.results())
+
+    assert outputs() == ["copied", "rendered"]
+    assert outputs() == ["reused", "reused"]
+    one, two = (f"{place.url}/out/{pattern.replace('{id}', name)}" for name in ("one", "two"))
+    assert hfdask.compare(one, two, storage_options=place.options).identical
+    name = pattern.replace("{id}", "three")
+    plan = f"{place.url}/plan"
+    hfdask.render(source, f"{place.url}/{name}", certificate=True, plan_dir=plan, chunk_size=15, **options)
+    assert hfdask.verify(f"{place.url}/{name}", sample=2, storage_options=place.options).checked == (0, 29)
+    fs, _ = fsspec.url_to_fs(place.url, **place.options)
+    lost = next(
+        each for each in fs.find(f"{place.url}/out") if "two" in each and each.endswith(("00000.m4s", "09.png"))
+    )
+    fs.rm_file(lost)
+    assert outputs() == ["copied", "reused"]

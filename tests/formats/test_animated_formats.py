@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from cluster_processes import in_this_process
 from format_samples import HEIGHT, RATES, WIDTH, Variant, chunks_of, joined, sample
 from media_samples import NTSC
+from other_ffmpeg import shown as decoded
 from page_samples import composition
 from PIL import Image
 from samples import BOX
 from sound_samples import clicks, sound_in
 
 import hfdask
-from hfdask.errors import InvalidConfigError, OutputInvalidError
+from hfdask.errors import InvalidConfigError, OutputInvalidError, RenderCancelledError
 from hfdask.formats import gif, webp
 from hfdask.formats.animation import Animation
 from hfdask.formats.format import Planned
@@ -97,6 +103,11 @@ def test_any_chunks_give_the_same_file_with_each_frame_at_its_time(variant, fps,
     assert abs(last + seconds - right[-1]) <= 2
 
 
+@pytest.mark.parametrize("variant", [each for each in ANIMATIONS if each.format.name == "gif"], ids=str)
+def test_another_ffmpeg_decodes_every_frame_of_a_gif_without_a_message(variant, tmp_path):
+    assert decoded(made(variant, tmp_path / "a", (5, 4), NTSC)) == 9
+
+
 @animations
 def test_the_pictures_are_the_captured_ones_in_the_formats_colours(variant, tmp_path):
     output = made(variant, tmp_path / "a", (5, 4), Fraction(25), lambda number: sample(number, alpha=variant.alpha))
@@ -129,6 +140,20 @@ def test_what_moves_over_a_transparent_background_leaves_no_trail(variant, tmp_p
         assert np.abs(pixels.astype(int) - show(number)).mean() < 3
 
 
+@pytest.mark.parametrize("variant", [each for each in ANIMATIONS if each.alpha], ids=str)
+def test_what_is_transparent_stays_so_if_all_else_is_opaque(variant, tmp_path):
+    def show(number: int) -> Pixels:
+        pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+        pixels[: HEIGHT // 2] = (40 * number, 120, 200, 255)
+        return pixels
+
+    for number, (_, _, pixels) in enumerate(shown(made(variant, tmp_path / "a", (3,), Fraction(25), show))):
+        assert np.array_equal(pixels[..., 3], show(number)[..., 3])
+    opaque = made(variant, tmp_path / "b", (3,), Fraction(25), lambda number: sample(number, alpha=False))
+    with Image.open(opaque) as image:
+        assert image.mode in ("RGB", "P")
+
+
 def test_one_palette_serves_all_pictures_of_a_gif(tmp_path):
     variant = ANIMATIONS[0]
 
@@ -141,6 +166,65 @@ def test_one_palette_serves_all_pictures_of_a_gif(tmp_path):
     with Image.open(output) as image:
         colours = {tuple(colour) for colour in np.reshape(image.getpalette() or [], (-1, 3)).tolist()}
     assert {(255, 0, 0), (0, 255, 0), (12, 34, 56), (255, 255, 255)} <= colours
+
+
+@pytest.mark.parametrize("work", ["the palette", "a picture"])
+def test_a_gif_is_cancelled_within_a_second_although_its_filters_cannot_be_stopped(
+    work, project, tmp_path, monkeypatch, nothing_left
+):
+    begun, free = threading.Event(), threading.Event()
+
+    def stuck(*_: object) -> Any:
+        begun.set()
+        free.wait(30)
+        raise AssertionError("nobody waits for it any more")
+
+    if work == "the palette":
+        monkeypatch.setattr(gif._Palette, "_made", stuck)
+    else:
+        monkeypatch.setattr(gif, "_passed", stuck)
+    with in_this_process() as client:
+        render = hfdask.submit(
+            project(BOX), tmp_path / "out" / "a.gif", client=client, plan_dir=tmp_path / "plan", certificate=True
+        )
+        assert begun.wait(30)
+        asked = time.monotonic()
+        render.cancel()
+        with pytest.raises(RenderCancelledError):
+            render.result()
+        assert time.monotonic() - asked < 1
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+    free.set()
+
+
+@animations
+def test_an_animation_is_cancelled_at_each_of_its_frames(variant, tmp_path):
+    settings, output = variant.settings(Fraction(10)), variant.output(tmp_path)
+    chunks = chunks_of(variant, tmp_path, (4,), Fraction(10), lambda number: moving(number, alpha=variant.alpha))
+    planned = Planned(frames=4, fps=Fraction(10), width=WIDTH, height=HEIGHT, starts=(0,), settings=settings)
+    asked: list[str] = []
+
+    def write(cancel: int = 0) -> None:
+        def going(work: str) -> None:
+            asked.append(work)
+            if len(asked) == cancel:
+                raise RenderCancelledError("enough")
+
+        asked.clear()
+        with variant.format.join(output, Fraction(10), settings, {}) as join:
+            join.append(chunks[0], partial(going, "append"))
+            report = join.finish(partial(going, "finish"))
+        variant.format.verify(output, planned, report, None, partial(going, "verify"))
+
+    write()
+    times = Counter(asked)
+    assert times["append"] >= 8  # decoded, and encoded or learned
+    assert times["finish"] == (4 if variant.format.name == "gif" else 0)
+    assert times["verify"] >= 3
+    for cancel in range(1, times["append"] + times["finish"] + 1):
+        with pytest.raises(RenderCancelledError):
+            write(cancel)
+        assert not output.exists()
 
 
 @animations

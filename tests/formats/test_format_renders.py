@@ -175,9 +175,23 @@ def test_the_project_s_own_format_gives_way_to_the_name_of_the_output(project, t
         ("out.mov", {"bitrate": "8M"}, "bitrate", "prores has no bitrate"),
         ("out.zip", {"crf": 3}, "crf", "png has no crf"),
         ("out.mp4", {"sound_codec": "opus"}, "sound_codec", "codecs of sound in mp4 are aac, not 'opus'"),
+        ("out.webm", {"sound_codec": "aac"}, "sound_codec", "codecs of sound in webm are opus, not 'aac'"),
+        ("out.gif", {"sound_codec": "aac"}, "sound_codec", "codecs of sound in gif are none"),
+        ("out.gif", {"crf": 20}, "crf", "png has no crf"),
+        ("out.webp", {"bitrate": "1M"}, "bitrate", "png has no bitrate"),
+        ("out.mp4", {"loop": 2}, "loop", "mp4 has no loop count"),
+        ("out.mp4", {"codec": "h265", "alpha": True}, "alpha", "h265 has no alpha"),
+        ("out.mov", {"codec": "h264"}, "codec", "codecs of mov are prores"),
+        ("out.m3u8", {"codec": "h265"}, "codec", "codecs of hls are h264"),
+        ("out.m3u8", {"alpha": True}, "alpha", "h264 has no alpha"),
         ("out.webm", {"capture": "canvas"}, "capture", "gives no alpha"),
+        ("out.zip", {"scale": 2, "resolution": "4k"}, "scale", "either resolution or scale"),
         ("out.webm", {"format": "mp4"}, "output", r"must end in \.mp4 for the format mp4"),
         ("out.avi", {}, "output", r"must end in \.mp4 or \.webm"),
+        ("out", {}, "output", r"must end in \.mp4 or .* for a folder of pictures, give the format png"),
+        ("out", {"format": "hls"}, "output", r"must end in \.m3u8 for the format hls"),
+        ("out/", {"format": "hls"}, "output", r"must end in \.m3u8 for the format hls"),
+        ("out.png", {"format": "png"}, "output", r"must end in \.zip, or have no ending for a folder"),
         ("out", {"format": "avi"}, "format", "must be one of mp4, webm, mov, png"),
     ],
 )
@@ -185,7 +199,7 @@ def test_options_that_do_not_fit_are_refused_at_once_and_leave_nothing(output, o
     source = project()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(errors.InvalidConfigError, match=why) as caught:
-        hfdask.render(source, tmp_path / "videos" / output, **options)
+        hfdask.render(source, f"{tmp_path}/videos/{output}", **options)
     assert caught.value.details["field"] == field
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -197,7 +211,23 @@ def test_what_only_planning_knows_is_refused_while_planning(project, tmp_path):
     day = project(BOX.replace('data-duration="1"', 'data-duration="86400"'))
     with pytest.raises(errors.InvalidConfigError, match="2592000 frames are more than the 999999 of the format png"):
         hfdask.render(day, tmp_path / "out.zip", sweep=0)
+    with pytest.raises(errors.InvalidConfigError, match="2592000 frames are more than the 999999 of the format png"):
+        hfdask.render(day, tmp_path / "frames", format="png", sweep=0)
+    with pytest.raises(errors.InvalidConfigError, match="sides must be whole numbers"):
+        hfdask.render(project(), tmp_path / "out.mp4", scale="2/3")
+    assert not (tmp_path / "frames").exists()
     assert [path.name for path in tmp_path.glob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.m3u8"])
+def test_a_plan_tells_that_a_video_has_another_row_if_its_pixels_share_their_colour(name, project, tmp_path):
+    """160x90 by half is 80x45."""
+    result = hfdask.render(project(), tmp_path / name, scale="1/2", alpha=False)
+    told = [text for text in result.warnings if "80x46 pixels instead of 80x45" in text]
+    assert len(told) == 1
+    assert "needs even sides" in told[0]
+    for kept in ("out.mov", "out.zip", "out.gif"):
+        assert hfdask.render(project(), tmp_path / kept, scale="1/2", alpha=False).warnings == ()
 
 
 def test_an_encoder_that_this_ffmpeg_lacks_is_named_while_planning(project, tmp_path, monkeypatch):
@@ -299,8 +329,6 @@ def test_a_shorter_sequence_replaces_a_longer_one_and_nothing_else(project, tmp_
     (tmp_path / "file").write_text("a file")
     with pytest.raises(errors.OutputNotWritableError, match="is a file"):
         hfdask.render(short, tmp_path / "file", format="png")
-    with pytest.raises(errors.InvalidConfigError, match="a folder has no certificate"):
-        hfdask.render(short, tmp_path / "new", format="png", certificate=True)
 
 
 def test_a_sequence_of_pictures_can_be_in_a_store(project, tmp_path):
@@ -322,11 +350,9 @@ def test_a_folder_under_way_is_removed_if_the_render_fails(project, tmp_path, mo
     assert not (tmp_path / "out" / "frames").exists()
 
 
-def test_a_batch_has_the_format_of_its_names_and_no_folders(project, tmp_path):
+def test_a_batch_has_the_format_of_its_names(project, tmp_path):
     source, rows = project(CLEAR), [{"id": 1}, {"id": 2}]
     hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}.webm", ignore=["id"]).wait()
     for number in (1, 2):
         with av.open(str(tmp_path / "out" / f"{number}.webm")) as container:
             assert container.streams.video[0].metadata["ALPHA_MODE"] == "1"
-    with pytest.raises(errors.InvalidConfigError, match="a batch writes files"):
-        hfdask.render_batch(source, rows, f"{tmp_path}/out/{{id}}", ignore=["id"], format="png")

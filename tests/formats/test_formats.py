@@ -8,12 +8,14 @@ from itertools import accumulate
 from pathlib import Path
 
 import av
+import msgspec
 import numpy as np
 import pytest
 from format_samples import (
     RATES,
     VARIANTS,
     WITH_SOUND,
+    ArrayPicture,
     Variant,
     chunks_of,
     encoded,
@@ -30,9 +32,11 @@ from numpy.typing import NDArray
 from other_ffmpeg import heard, shown
 
 from hfdask.core.sound import SAMPLE_RATE, sample_count
-from hfdask.errors import ChunkMismatchError
+from hfdask.errors import ChunkMismatchError, EncodeError
+from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.hls import HLS
 from hfdask.formats.join import ChunkSource
-from hfdask.media.picture import decode_png
+from hfdask.media.picture import Pixels, decode_png
 from hfdask.sound.encode import encode_sound
 from hfdask.sound.reader import read_sound
 
@@ -104,6 +108,53 @@ def test_another_ffmpeg_decodes_every_frame_without_a_message(variant: Variant, 
         assert shown(output) == 9
     if variant.codec.decoder:
         assert shown(output, "-c:v", variant.codec.decoder) == 9
+
+
+PREDICTED = [each for each in VARIANTS if not each.codec.intra and each.format is not HLS]
+
+
+def cut(variant: Variant, number: int) -> Pixels:
+    """Four scenes of coarse noise that moves, with hard cuts between them; with alpha, every other scene is half transparent."""
+    coarse = np.random.default_rng(number // 6).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    pixels = np.roll(coarse.repeat(16, 0).repeat(16, 1), 2 * number, 1)
+    opacity = np.full((96, 96, 1), 128 if number // 6 % 2 else 255, np.uint8)
+    return np.ascontiguousarray(np.concatenate([pixels, opacity], axis=2) if variant.alpha else pixels)
+
+
+@pytest.mark.parametrize("variant", PREDICTED, ids=str)
+def test_hard_cuts_make_no_second_key_frame_in_a_chunk(variant: Variant, tmp_path: Path) -> None:
+    for quality in ("draft", "looks"):
+        chunk = ChunkSource(tmp_path / quality, 0, 24)
+        encoded(variant, chunk.path, [cut(variant, number) for number in range(24)], NTSC, quality)
+        settings = variant.settings(NTSC, quality)
+        with variant.format.join(variant.output(tmp_path), NTSC, settings, {}) as join:
+            join.append(chunk)
+            assert join.finish().keyframes == (0,)
+
+
+@pytest.mark.parametrize("variant", PREDICTED, ids=str)
+def test_a_second_key_frame_is_found_by_the_encoder_and_when_a_chunk_is_joined(
+    variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = variant.settings(NTSC)
+    often = msgspec.structs.replace(settings, options={**settings.options, "g": "8", "keyint_min": "8"})
+    chunk = ChunkSource(tmp_path / "chunk", 0, 24)
+
+    def encode() -> None:
+        with ChunkEncoder(chunk.path, often, NTSC, 96, 96, 24) as encoder:
+            for number in range(24):
+                encoder.encode(ArrayPicture(cut(variant, number)))
+
+    with pytest.raises(EncodeError, match="has a second key frame, at its frame 8"):
+        encode()
+    assert not chunk.path.exists()
+    monkeypatch.setattr(ChunkEncoder, "_require_single_key", lambda *_: None)
+    encode()
+    with (
+        variant.format.join(variant.output(tmp_path), NTSC, settings, {}) as join,
+        pytest.raises(ChunkMismatchError, match=r"has keyframes at \[0, 8, 16\] instead of at its start alone"),
+    ):
+        join.append(chunk)
 
 
 COLOURS = [

@@ -46,7 +46,7 @@ def test_a_sample_comes_out_the_same(video):
 def test_another_video_is_not_certified(video):
     file = Path(video.output)
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(errors.CertificateError, match="not the video"):
+    with pytest.raises(errors.CertificateError, match="is not the file that"):
         hfdask.verify(file)
 
 
