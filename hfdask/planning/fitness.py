@@ -84,7 +84,7 @@ class Samples:
         return {frame: picture for _, (_, frame, picture) in sorted(self._kept.items())}
 
     def frames_with(self, playing: NDArray[np.int64]) -> list[int]:
-        """Return a frame in each part with a picture: of those with most videos, the nearest to that of the picture.
+        """Return a frame of each part with a picture: the nearest one to the picture's, of the frames with most videos.
 
         ``playing`` has the number of source videos that each frame shows.
         """

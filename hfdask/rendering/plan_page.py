@@ -35,7 +35,7 @@ class PlanPage:
     files : mapping of str to Path
         Files of the project. Source videos that no page asks for, and none of the frames shows, are only names.
     videos : PageVideos
-        Its videos, with the files of those that the frames show.
+        Its videos. Only videos that the frames show have a file.
     """
 
     manifest: Manifest

@@ -176,8 +176,8 @@ def test_a_video_in_a_canvas_looks_the_same_but_for_edges(name, tmp_path):
     _, planes = encoded(tmp_path, name)
     pictures = []
     for mode in ("beginframe", "canvas"):
-        shapes, size = dict.fromkeys(BOXES, shape_of(planes)), {"width": WIDTH, "height": HEIGHT}
-        with open_fed(tmp_path / mode, PAGE, shapes, capture_mode=mode, **size) as fed:
+        shapes = dict.fromkeys(BOXES, shape_of(planes))
+        with open_fed(tmp_path / mode, PAGE, shapes, width=WIDTH, height=HEIGHT, capture_mode=mode) as fed:
             pictures.append(fed.shot(0, states(fed, planes)))
     composed, drawn = pictures
     assert beyond_edges(composed, drawn) == 0
