@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -167,12 +167,21 @@ async def why_not_canvas_with_videos(opened: Opening, samples: Samples, videos: 
     if not frames:
         return "no picture was taken for a comparison"
     states = partial(videos.states, frames=frames)
+    modes: tuple[CaptureMode, ...] = ("canvas", "beginframe")
+    takes = [asyncio.create_task(_pictures(opened, mode, _each(frames), states)) for mode in modes]
     try:
-        composed = await _pictures(opened, "beginframe", _each(frames), states)
-        drawn = await _pictures(opened, "canvas", _each(frames), states)
+        drawn, composed = await asyncio.gather(*takes)
     except HfdaskError as error:
         return error.message
+    finally:
+        await _stop(*takes)
     return await _difference(drawn, composed)
+
+
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _each(frames: Iterable[int]) -> AsyncIterator[int]:
@@ -230,8 +239,7 @@ class FilmTrial:
 
     async def __aexit__(self, *error: object) -> None:
         if self._composed is not None:
-            self._composed.cancel()
-            await asyncio.gather(self._composed, return_exceptions=True)
+            await _stop(self._composed)
 
     @property
     def worth_it(self) -> bool:

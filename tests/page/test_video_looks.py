@@ -119,12 +119,13 @@ async def native_picture(chromium: Chromium, folder: Path, path: Path) -> bytes:
         await begin_frame(cdp, chromium, screenshot=None)
         await asyncio.sleep(0.02)
     assert "exceptionDetails" not in seeking.result(), seeking.result()
-    shot: dict[str, Any] = {}
-    for _ in range(6):  # the picture comes some frames after the event
-        shot = await begin_frame(cdp, chromium, screenshot={"format": "png"}) | {}
+    pictures: list[str] = []
+    while len(pictures) < 6:  # the picture comes some frames after the event
+        shot = await begin_frame(cdp, chromium, screenshot={"format": "png"})
+        pictures += [shot["screenshotData"]] if "screenshotData" in shot else []  # a busy machine gives some without
         await asyncio.sleep(0.02)
     await context.close()
-    return base64.b64decode(shot["screenshotData"])
+    return base64.b64decode(pictures[-1])
 
 
 def encoded(folder: Path, name: str) -> tuple[Path, Planes]:
