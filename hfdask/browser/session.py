@@ -439,7 +439,7 @@ class PageSession:
                 break
             await self.rest()
             sought = self._sought(await self._evaluate("__hfdask.rest()"), frame)
-            changed, late = True, late or videos is not None
+            changed, late = True, late or (videos is not None and not self.hosted)
         if late:
             await self._draw()
             await self._evaluate("__hfdask.passVideos()")

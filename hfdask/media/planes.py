@@ -93,7 +93,7 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
     elif frame.format.name.replace("yuvj", "yuv") != target.name or _size(frame) != _size(source):
         frame = _converted(frame, source, target.name, to_yuv=False)
     ten = "P10" in target.format
-    tables: list[_Table | None] = [None] * 4
+    tables: list[NDArray[np.uint16] | None] = [None] * 4
     if widen and not color.full_range and (ten or color.matrix not in _EXACT_ENOUGH):
         luma, chroma = _widening(10 if ten else 8)
         tables, color = [luma, chroma, chroma, None], replace(color, full_range=True)
@@ -187,30 +187,26 @@ def _converted(frame: av.VideoFrame, source: VideoSource, name: str, *, to_yuv: 
     )
 
 
-_Table = bytes | NDArray[np.uint16]
-
-
 @cache
-def _widening(bits: int) -> tuple[_Table, _Table]:
-    """Return tables from limited to full range, for luma and for colors."""
+def _widening(bits: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Return tables from limited to full range, for luma and for colors. They are looked up by words: two samples of 8 bits, or one of 10."""
     levels, step, top = np.arange(2**bits), 2 ** (bits - 8), 2**bits - 1
     luma = (levels - 16 * step) * top / (219 * step)
     color = (levels - 128 * step) * top / (224 * step) + 128 * step
     return _table(luma, bits), _table(color, bits)
 
 
-def _table(levels: NDArray[np.float64], bits: int) -> _Table:
-    rounded = np.clip(np.floor(levels + 0.5), 0, 2**bits - 1)
-    return rounded.astype(np.uint8).tobytes() if bits == 8 else rounded.astype("<u2")
+def _table(levels: NDArray[np.float64], bits: int) -> NDArray[np.uint16]:
+    rounded = np.clip(np.floor(levels + 0.5), 0, 2**bits - 1).astype("<u2")
+    return np.add.outer(rounded << 8, rounded).ravel() if bits == 8 else rounded
 
 
-def _rows(plane: VideoPlane, sample: int, table: _Table | None) -> NDArray[np.uint8]:
+def _rows(plane: VideoPlane, sample: int, table: NDArray[np.uint16] | None) -> NDArray[np.uint8]:
     """Return a plane without padding, with each sample looked up in a table."""
-    data = memoryview(plane)
-    rows = np.frombuffer(data.tobytes().translate(table) if isinstance(table, bytes) else data, np.uint8)
-    rows = rows.reshape(plane.height, abs(plane.line_size))[:, : plane.width * sample]
-    if isinstance(table, np.ndarray):
+    rows = np.frombuffer(memoryview(plane), np.uint8)
+    if table is not None:
         rows = table.take(rows.view("<u2"), mode="clip").view(np.uint8)  # padding bits are none of a level
+    rows = rows.reshape(plane.height, abs(plane.line_size))[:, : plane.width * sample]
     return rows if plane.line_size > 0 else rows[::-1]
 
 

@@ -21,6 +21,7 @@ DEFAULT_FPS = Fraction(30)
 
 # Two patterns in turn: one for both would take quadratic time for a tag that names the attribute again and again.
 _TAG = re.compile(r"<[a-z][^<>]*>", re.IGNORECASE)
+_VIDEO = re.compile(r"<video[\s>]", re.IGNORECASE)
 _IS_ROOT = re.compile(r"\sdata-composition-id\b", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"""\sdata-(width|height|fps|duration)\s*=\s*(["']?)([0-9./]{1,20})\2(?=[\s/>])""", re.IGNORECASE
@@ -42,6 +43,11 @@ def declared_duration(html: str) -> float:
     with suppress(ValueError):
         return float(_declared(html).get("duration", ""))
     return 0.0
+
+
+def declares_video(html: str) -> bool:
+    """Return true if a document's markup has a ``<video>``."""
+    return _VIDEO.search(html) is not None
 
 
 def _declared(html: str) -> dict[str, str]:

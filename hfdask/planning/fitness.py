@@ -11,17 +11,21 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import Frame, capture
+from hfdask.browser.capture import Frame, States, capture
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.page_videos import PageVideos
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.frames import evenly_spaced
 from hfdask.core.model import CaptureMode, PageSettings, Sweep
@@ -38,9 +42,22 @@ COMPARED = 5
 """Number of frames that are compared."""
 
 
-def is_worth_it(sweep: Sweep, frames: int, pixels: int) -> bool:
-    """Return true if enough of the frames of a video change, as far as a sweep shows; ``pixels`` is the size of one."""
-    return int(changing_frames(sweep, frames).sum()) * pixels >= LEAST_PIXELS
+def is_worth_it(sweep: Sweep, frames: int, pixels: int, playing: NDArray[np.int64] | None = None) -> bool:
+    """Return true if enough of the frames of a video change.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        What planning saw on its way through the timeline.
+    frames, pixels : int
+        Frames of the video, and pixels of one.
+    playing : ndarray of int, shape (frames,), optional
+        The number of source videos that each frame shows, which a sweep does not see.
+    """
+    changing = changing_frames(sweep, frames)
+    if playing is not None:
+        changing |= playing > 0
+    return int(changing.sum()) * pixels >= LEAST_PIXELS
 
 
 class Samples:
@@ -51,12 +68,12 @@ class Samples:
 
     def __init__(self, frames: int) -> None:
         self._middles = evenly_spaced(frames, COMPARED)
-        self._frames = frames
+        self.frames = frames
         self._kept: dict[int, tuple[tuple[bool, int], int, Picture]] = {}
 
     def offer(self, frame: int, picture: Picture, *, changed: bool) -> None:
         """Keep a picture if it suits better than the kept one."""
-        part = frame * len(self._middles) // self._frames
+        part = frame * len(self._middles) // self.frames
         unsuited = (not changed, abs(frame - self._middles[part]))
         if part not in self._kept or unsuited < self._kept[part][0]:
             self._kept[part] = unsuited, frame, picture
@@ -65,6 +82,18 @@ class Samples:
     def pictures(self) -> dict[int, Picture]:
         """The kept pictures by frame, in order."""
         return {frame: picture for _, (_, frame, picture) in sorted(self._kept.items())}
+
+    def frames_with(self, playing: NDArray[np.int64]) -> list[int]:
+        """Return a frame of each part with a picture: the nearest one to the picture's, of the frames with most videos.
+
+        ``playing`` has the number of source videos that each frame shows.
+        """
+        chosen = []
+        for part, (_, frame, _) in sorted(self._kept.items()):
+            first, end = (-(-edge * self.frames // len(self._middles)) for edge in (part, part + 1))
+            most = first + np.flatnonzero(playing[first:end] == playing[first:end].max())
+            chosen.append(int(most[np.abs(most - frame).argmin()]))
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -84,8 +113,15 @@ Opening = Callable[[CaptureMode], AbstractAsyncContextManager[PageSession]]
 """Opens the page for a way of capture, in a leased browser."""
 
 
-def opening(files: Mapping[str, Path], entry: str, page: PageSettings, fps: Fraction, source: Source) -> Opening:
-    """Return what opens a page, and loads it."""
+def opening(
+    files: Mapping[str, Path],
+    entry: str,
+    page: PageSettings,
+    fps: Fraction,
+    source: Source,
+    videos: PageVideos | None = None,
+) -> Opening:
+    """Return what opens a page, prepares it for its videos, and loads it."""
 
     @asynccontextmanager
     async def opened(mode: CaptureMode) -> AsyncIterator[PageSession]:
@@ -95,6 +131,8 @@ def opening(files: Mapping[str, Path], entry: str, page: PageSettings, fps: Frac
             return open_page(chromium, files, settings, fps, source)
 
         async with browser_thread().pool.opened(mode, None, enter, scale=page.scale) as (session, _):
+            if videos is not None and videos.clips:
+                session.prepare_videos(videos.shapes())
             await session.load(entry)
             yield session
 
@@ -120,16 +158,47 @@ async def why_not_canvas(opened: Opening, composed: Mapping[int, Picture]) -> st
     return await _difference(drawn, composed)
 
 
+async def why_not_canvas_with_videos(opened: Opening, samples: Samples, videos: PageVideos) -> str:
+    """Return why pictures of a page with videos must not be taken from a canvas; empty if they may.
+
+    Pictures that planning took on its way have no videos, so some frames are captured in both ways.
+    """
+    frames = samples.frames_with(videos.shown(samples.frames))
+    if not frames:
+        return "no picture was taken for a comparison"
+    states = partial(videos.states, frames=frames)
+    modes: tuple[CaptureMode, ...] = ("canvas", "beginframe")
+    takes = [asyncio.create_task(_pictures(opened, mode, _each(frames), states)) for mode in modes]
+    try:
+        drawn, composed = await asyncio.gather(*takes)
+    except HfdaskError as error:
+        return error.message
+    finally:
+        await _stop(*takes)
+    return await _difference(drawn, composed)
+
+
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _each(frames: Iterable[int]) -> AsyncIterator[int]:
     for frame in frames:
         yield frame
 
 
-async def _pictures(opened: Opening, mode: CaptureMode, frames: AsyncIterator[int]) -> dict[int, Picture]:
+_Videos = Callable[[PageSession], AbstractAsyncContextManager[States | None]]
+
+
+async def _pictures(
+    opened: Opening, mode: CaptureMode, frames: AsyncIterator[int], videos: _Videos = lambda _: nullcontext()
+) -> dict[int, Picture]:
     taken = {}
-    async with opened(mode) as session:
+    async with opened(mode) as session, videos(session) as states:
         async for frame in frames:
-            async for shot in capture(session, frame, frame + 1):
+            async for shot in capture(session, frame, frame + 1, videos=states):
                 assert shot.picture is not None  # the first frame of a capture always has a picture
                 taken[frame] = shot.picture.keep()
         await session.finish()
@@ -170,8 +239,7 @@ class FilmTrial:
 
     async def __aexit__(self, *error: object) -> None:
         if self._composed is not None:
-            self._composed.cancel()
-            await asyncio.gather(self._composed, return_exceptions=True)
+            await _stop(self._composed)
 
     @property
     def worth_it(self) -> bool:

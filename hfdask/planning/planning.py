@@ -42,7 +42,7 @@ from hfdask.errors import InvalidConfigError, ProjectError
 from hfdask.manifest.location import MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.reading import require_consistent
-from hfdask.planning.canvas import declared_canvas, declared_duration
+from hfdask.planning.canvas import declared_canvas, declared_duration, declares_video
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.costs import costs_in
 from hfdask.planning.film import Film
@@ -217,6 +217,7 @@ def seal(
                     options,
                     clock,
                     seconds=declared_duration(markup),
+                    has_video=declares_video(markup),
                     listen=listen,
                     film=film,
                 )

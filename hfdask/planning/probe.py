@@ -17,6 +17,7 @@ import msgspec
 from hfdask.browser import browser_thread
 from hfdask.browser.answers import Lacking, Report, ToldMedium, ToldSounds
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.page_videos import PageVideos
 from hfdask.browser.session import Loaded, PageSession, open_page
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_SIDE, MIN_SIDE
@@ -49,13 +50,14 @@ from hfdask.planning.fitness import (
     is_worth_it,
     opening,
     why_not_canvas,
+    why_not_canvas_with_videos,
 )
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
 from hfdask.planning.sources import FoundVideo, Sources, resolve_durations
 from hfdask.planning.sweep import drawn_frames, frames_to_sweep, sweep_page
-from hfdask.planning.videos import changed_media, resolve_clips, scene_windows
+from hfdask.planning.videos import changed_media, page_videos, resolve_clips, scene_windows
 
 
 @dataclass(frozen=True)
@@ -118,18 +120,20 @@ async def probe(
     clock: StageClock,
     *,
     seconds: float = 0.0,
+    has_video: bool = False,
     listen: bool = True,
     film: Film | None = None,
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    ``page``, ``fps`` and the duration in ``seconds`` have what is assumed. Without ``listen``, its sound does not matter.
+    ``page``, ``fps``, the duration in ``seconds`` and ``has_video`` have what is assumed. Without ``listen``, its sound does not matter.
 
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
     ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
     """
     fps, _ = options.capped(fps if options.fps is None else parse_fps(options.fps))
-    hosted = film is not None and _may_film_canvas(page, fps, seconds, options, film)
+    # A page with videos cannot be filmed.
+    hosted = film is not None and not has_video and _may_film_canvas(page, fps, seconds, options, film)
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
@@ -137,7 +141,12 @@ async def probe(
                 files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film, hosted=hosted
             )
             page = msgspec.structs.replace(page, gives_up=seen.loaded.gives_up, durations=seen.durations)
-            mode, told = await _way(opening(files, entry, page, fps, recorder), page, fps, options, seen, unlike)
+            videos, clips, video_warnings = resolve_clips(
+                [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
+            )
+            there = page_videos(videos, clips, sources, fps)
+            opened = opening(files, entry, page, fps, recorder, there)
+            mode, told = await _way(opened, page, options, seen, there, unlike)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -155,9 +164,6 @@ async def probe(
         *glyph_warnings(seen.lacking, world),
     ]
     frames = frame_count(report.duration, fps)
-    videos, clips, video_warnings = resolve_clips(
-        [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
-    )
     warnings += [*seen.late, *video_warnings]
     if options.capture == "canvas":
         warnings += [
@@ -203,12 +209,12 @@ def _may_film_canvas(page: PageSettings, fps: Fraction, seconds: float, options:
 
 
 async def _way(
-    opened: Opening, page: PageSettings, fps: Fraction, options: RenderConfig, seen: _Look, unlike: str
+    opened: Opening, page: PageSettings, options: RenderConfig, seen: _Look, videos: PageVideos, unlike: str
 ) -> tuple[CaptureMode, list[str]]:
     """Return the plan's way of capture, and the reason if it was chosen for this page; ``unlike`` is known already."""
     if options.capture == "canvas":
         return "canvas", []
-    if options.capture != "auto" or not (unlike or _may_choose(page, seen, fps)):
+    if options.capture != "auto" or not (unlike or _may_choose(page, seen, videos)):
         return page.capture_mode, []
     if unlike:
         why = unlike
@@ -216,10 +222,10 @@ async def _way(
         why = "it gives no alpha"
     elif seen.canvas.unfit:
         why = seen.canvas.unlike
-    elif any(medium.tag == "video" for medium in seen.media):
-        why = "it has videos"
     elif page.capture_mode == "canvas":  # its film was compared
         why = ""
+    elif videos.clips:
+        why = await why_not_canvas_with_videos(opened, seen.canvas.samples, videos)
     else:
         why = await why_not_canvas(opened, seen.canvas.samples.pictures)
     if why:
@@ -227,10 +233,11 @@ async def _way(
     return "canvas", ["captured from a canvas: some frames look as in the browser's own pictures"]
 
 
-def _may_choose(page: PageSettings, seen: _Look, fps: Fraction) -> bool:
+def _may_choose(page: PageSettings, seen: _Look, videos: PageVideos) -> bool:
     if page.capture_mode != "beginframe" or not seen.sweep.frames:
         return page.capture_mode == "canvas"
-    return is_worth_it(seen.sweep, frame_count(seen.report.duration, fps), math.prod(page.pixels))
+    frames = frame_count(seen.report.duration, videos.fps)
+    return is_worth_it(seen.sweep, frames, math.prod(page.pixels), videos.shown(frames))
 
 
 async def _looks(

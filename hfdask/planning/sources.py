@@ -124,6 +124,13 @@ class Sources:
         """
         return self._required(medium, FoundSound)
 
+    def path(self, found: FoundFile) -> Path:
+        """Return the local file of a source."""
+        if found.file is not None:
+            return self._files[found.file]
+        assert found.key is not None
+        return self._folder / found.key
+
     def _known(self, medium: Medium, kind: type[_Found]) -> _Found | None:
         found = self._found.get(_place(medium))
         return found if isinstance(found, kind) else None
@@ -159,7 +166,8 @@ class Sources:
                     f"its source {medium.file} is not in the project; add the file, or correct the path",
                     path=medium.file,
                 )
-            return FoundFile(medium.file, medium.file, None), self._files[medium.file]
+            project_file = FoundFile(medium.file, medium.file, None)
+            return project_file, self.path(project_file)
         if not medium.url.startswith(("http://", "https://")):
             scheme = medium.url.partition(":")[0]
             raise UnsupportedFeatureError(
@@ -181,10 +189,11 @@ class Sources:
             url = urljoin(url, answer.headers["location"])
         if not 200 <= answer.status < 300:
             raise AssetError(f"its source {name} could not be fetched: the server answered {answer.status}", url=name)
-        path = self._folder / request.key
+        found = FoundFile(name, None, request.key)
+        path = self.path(found)
         if not path.exists():  # a video and a sound may have one source
             path.write_bytes(answer.body)
-        return FoundFile(name, None, request.key), path
+        return found, path
 
 
 async def resolve_durations(session: PageSession, media: Sequence[ToldMedium], sources: Sources) -> dict[str, float]:

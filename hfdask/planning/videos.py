@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hfdask.browser.answers import ToldMedium
+from hfdask.browser.page_videos import LocalVideo, PageVideos
 from hfdask.browser.session import PageSession
 from hfdask.core.frames import frame_time
 from hfdask.core.video_clip import RatePoint, VideoClip, exact, natural_length
@@ -108,6 +109,14 @@ def resolve_clips(
         clips.append(clip)
         warnings += _clip_warnings(told, clip, source)
     return tuple(found), tuple(clips), [*warnings, *(text for each in found for text in _source_warnings(each))]
+
+
+def page_videos(
+    found: Sequence[FoundVideo], clips: tuple[VideoClip, ...], sources: Sources, fps: Fraction
+) -> PageVideos:
+    """Return the videos of a page with the pictures of all its frames."""
+    local = {number: LocalVideo(sources.path(each), each.index) for number, each in enumerate(found)}
+    return PageVideos(fps, clips, tuple(each.source for each in found), local)
 
 
 def within_scene(video: ToldMedium, windows: Mapping[str, range], fps: Fraction) -> ToldMedium | None:

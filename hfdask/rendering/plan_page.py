@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import States, capture
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.page_videos import LocalVideo, PageVideos
 from hfdask.browser.session import PageSession, open_page
 from hfdask.core.model import Manifest, Video, decode
 from hfdask.core.video_source import FrameIndex
@@ -19,7 +20,6 @@ from hfdask.manifest.plan import Plan
 from hfdask.media.captured import Picture
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
-from hfdask.rendering.video_frames import PlannedVideo, VideoFrames, shapes_of
 from hfdask.store import Store, materialised
 
 _ABSENT = Path(os.devnull)
@@ -34,15 +34,15 @@ class PlanPage:
     ----------
     files : mapping of str to Path
         Files of the project. Source videos that no page asks for, and none of the frames shows, are only names.
-    videos : mapping of int to PlannedVideo
-        The source videos that the frames show, by their number in the plan.
+    videos : PageVideos
+        Its videos. Only videos that the frames show have a file.
     """
 
     manifest: Manifest
     files: Mapping[str, Path]
     network: Source
     fonts: FontSetup
-    videos: Mapping[int, PlannedVideo]
+    videos: PageVideos
 
     @classmethod
     @contextmanager
@@ -64,7 +64,7 @@ class PlanPage:
             manifest=manifest,
             files={each.path: paths.get(each.sha256, _ABSENT) for each in manifest.artifacts},
             network=Replay({each.key: (each, paths[each.sha256]) for each in there}),
-            videos={number: _planned(manifest.videos[number], paths) for number in manifest.shown_videos(frames)},
+            videos=_videos(manifest, paths, frames),
             fonts=plan_fonts(manifest.fonts, {each.name: paths[each.sha256] for each in manifest.fonts.files}),
         )
 
@@ -90,18 +90,13 @@ class PlanPage:
             chromium, self.files, manifest.page, manifest.fps.fraction, self.network, profile=has_videos
         ) as session:
             if has_videos:
-                session.prepare_videos(shapes_of(manifest, self.videos))
+                session.prepare_videos(self.videos.shapes())
             await session.load(manifest.entry)
             yield session
 
-    @asynccontextmanager
-    async def video_states(self, session: PageSession, frames: Sequence[int]) -> AsyncIterator[States | None]:
-        """Yield what `capture` asks for the videos of these frames, in this order; None if the plan has no videos."""
-        if session.videos is None:
-            yield None
-        else:
-            async with VideoFrames(self.manifest, self.videos, session.videos, frames) as videos:
-                yield videos.states
+    def video_states(self, session: PageSession, frames: Sequence[int]) -> AbstractAsyncContextManager[States | None]:
+        """Return a block with what `capture` asks for the videos of these frames, in this order; None if the plan has no videos."""
+        return self.videos.states(session, frames)
 
     def pictures(self, frames: Sequence[int]) -> tuple[list[Picture], bool]:
         """Return pictures of single frames, and true if the browser was warm. On any thread but the browser's."""
@@ -118,9 +113,15 @@ class PlanPage:
         return browser_thread().run(take())
 
 
-def _planned(video: Video, paths: Mapping[str, Path]) -> PlannedVideo:
+def _videos(manifest: Manifest, paths: Mapping[str, Path], frames: Collection[int]) -> PageVideos:
+    shown = {number: _local(manifest.videos[number], paths) for number in manifest.shown_videos(frames)}
+    sources = tuple(video.source for video in manifest.videos)
+    return PageVideos(manifest.fps.fraction, manifest.clips, sources, shown)
+
+
+def _local(video: Video, paths: Mapping[str, Path]) -> LocalVideo:
     stored = paths[video.index.sha256].read_bytes()
-    return PlannedVideo(video, paths[video.sha256], decode(stored, FrameIndex, f"the frame index of {video.name}"))
+    return LocalVideo(paths[video.sha256], decode(stored, FrameIndex, f"the frame index of {video.name}"))
 
 
 def fetch_fonts(plan: Plan) -> FontSetup:

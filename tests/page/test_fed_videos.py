@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
@@ -15,14 +16,24 @@ from page_samples import BLUE, composition, open_html
 from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
-from hfdask.browser import browser_thread
+from hfdask.browser import browser_thread, session
+from hfdask.browser.capture import capture
 from hfdask.browser.video_feed import Shown
+from hfdask.errors import PageTimeoutError
 from hfdask.media.picture import Pixels, frame_digest
+from hfdask.page import video_worker
 
 pytestmark = pytest.mark.browser
 
 ROOT = "data-duration=60 data-no-timeline"
 NAMES = [f"v{k}" for k in range(4)]
+CAPTURES = ["beginframe", "canvas"]
+MOSTLY = ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)]
+WAYS: dict[str, dict[str, Any]] = {
+    "file": {},
+    "server": {"profile": False},
+    "canvas": {"capture_mode": "canvas"},
+}
 BOX = "position:absolute;width:64px;height:32px"
 VIDEO = f'<video id="v" src="v.mp4" style="{BOX};left:0;top:0"></video>'
 
@@ -71,12 +82,12 @@ def busy(processes: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("load", [0, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("profile", [True, False], ids=["file", "server"])
-def test_every_frame_shows_its_own_pictures_at_once(profile, load, tmp_path):
+@pytest.mark.parametrize("way", WAYS)
+def test_every_frame_shows_its_own_pictures_at_once(way, load, tmp_path):
     digests = []
     for turn in range(2):
-        with busy(load), open_fed(tmp_path / str(turn), FOUR, NAMES, profile=profile) as fed:
-            assert (fed.page.session.site.shared is None) == profile
+        with busy(load), open_fed(tmp_path / str(turn), FOUR, NAMES, **WAYS[way]) as fed:
+            assert (fed.page.session.site.shared is None) == (way != "server")
             pictures = fed.frames(0, 80, four)
             assert [read_four(picture) for picture in pictures] == [four(frame) for frame in range(80)]
             digests.append([frame_digest(picture) for picture in pictures if picture is not None])
@@ -91,11 +102,12 @@ def test_file_and_server_give_the_same_pixels(tmp_path):
     assert digests[0] == digests[1]
 
 
-def test_frames_are_the_same_wherever_a_chunk_begins(tmp_path):
-    with open_fed(tmp_path / "whole", FOUR, NAMES) as fed:
+@pytest.mark.parametrize("capture_mode", CAPTURES)
+def test_frames_are_the_same_wherever_a_chunk_begins(capture_mode, tmp_path):
+    with open_fed(tmp_path / "whole", FOUR, NAMES, capture_mode=capture_mode) as fed:
         whole = [frame_digest(picture) for picture in fed.frames(0, 40, four) if picture is not None]
     for start in (0, 1, 17, 39):
-        with open_fed(tmp_path / str(start), FOUR, NAMES) as fed:
+        with open_fed(tmp_path / str(start), FOUR, NAMES, capture_mode=capture_mode) as fed:
             chunk = fed.frames(start, min(start + 4, 40), four)
             assert [frame_digest(picture) for picture in chunk if picture is not None] == whole[start : start + 4]
 
@@ -106,24 +118,27 @@ def test_a_page_captured_by_screenshots_shows_each_frame(tmp_path):
     assert [read_four(picture) for picture in pictures] == [four(frame) for frame in range(20)]
 
 
-def test_the_same_source_frame_again_costs_no_picture(tmp_path):
-    with open_fed(tmp_path, page(), ["v"]) as fed:
+@pytest.mark.parametrize("capture_mode", CAPTURES)
+def test_the_same_source_frame_again_costs_no_picture(capture_mode, tmp_path):
+    with open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode) as fed:
         pictures = fed.frames(0, 24, lambda frame: {"v": 7 + frame // 12})
         assert [frame for frame, picture in enumerate(pictures) if picture is not None] == [0, 12]
         written = fed.value("document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames")
         assert written == 9
 
 
-def test_frames_may_be_sought_backwards_and_again(tmp_path):
-    with open_fed(tmp_path, page(), ["v"]) as fed:
+@pytest.mark.parametrize("capture_mode", MOSTLY)
+def test_frames_may_be_sought_backwards_and_again(capture_mode, tmp_path):
+    with open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode) as fed:
         assert [read(fed.picture(frame, {"v": frame})) for frame in (9, 3, 4, 3, 200)] == [9, 3, 4, 3, 200]
 
 
 # Videos without a picture
 
 
-def test_a_video_without_a_picture_shows_what_is_behind_it(tmp_path):
-    with open_fed(tmp_path, page(), ["v"]) as fed:
+@pytest.mark.parametrize("capture_mode", MOSTLY)
+def test_a_video_without_a_picture_shows_what_is_behind_it(capture_mode, tmp_path):
+    with open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode) as fed:
         shown = [fed.picture(frame, {"v": number}) for frame, number in enumerate((None, 5, None, 6))]
     assert [read(picture) for picture in shown] == [BLANK, 5, BLANK, 6]
     for blank in (shown[0], shown[2]):
@@ -186,13 +201,14 @@ HIDING = {
 COVERED = {code: "" for name, code in HIDING.items() if "cover" in name}
 
 
+@pytest.mark.parametrize("capture_mode", CAPTURES)
 @pytest.mark.parametrize("code", sampled(HIDING.values()), ids=HIDING)
-def test_a_video_that_comes_into_sight_shows_its_own_frame(code, tmp_path):
+def test_a_video_that_comes_into_sight_shows_its_own_frame(code, capture_mode, tmp_path):
     body = f'''<div id="outer" style="position:absolute;width:64px;height:32px;overflow:hidden"><div id="box" style="{BOX};left:0;top:0;overflow:hidden">
       {VIDEO}</div><p style="height:600px"></p></div><div id="cover" style="{BOX};left:0;top:0;background:#222;will-change:transform;{COVERED.get(code, "display:none")}"></div>'''
     script = f"""const [outer, box, video, cover] = ["outer", "box", "v", "cover"].map((id) => document.getElementById(id));
       addEventListener("hf-seek", ({{ detail: {{ time }} }}) => {{ const SHOW = Math.round(time * 30) % 3 === 2; {code} }})"""
-    with open_fed(tmp_path, page(body, script), ["v"]) as fed:
+    with open_fed(tmp_path, page(body, script), ["v"], capture_mode=capture_mode) as fed:
         seen = read_all(fed.frames(0, 36, lambda frame: {"v": frame + 100}, damage_test=False))
     assert seen == [frame + 100 if frame % 3 == 2 else BLANK for frame in range(36)]
 
@@ -221,24 +237,26 @@ def test_a_picture_waits_for_messages_about_the_drawing_before_it_if_anything_mo
     assert calls[passing - 2 : passing + 3] == around
 
 
-def test_a_clip_of_a_host_shows_its_first_frame(tmp_path):
+@pytest.mark.parametrize("capture_mode", MOSTLY)
+def test_a_clip_of_a_host_shows_its_first_frame(capture_mode, tmp_path):
     files = {
         "scene.html": f'<template><div data-composition-id="s" data-width="64" data-height="64">{VIDEO}</div></template>'
     }
     body = '<div data-composition-id="s" data-composition-src="scene.html" data-start="0.1" data-duration="0.19"></div>'
     for start in (0, 4):
-        with open_fed(tmp_path / str(start), page(body), ["v"], files=files) as fed:
+        with open_fed(tmp_path / str(start), page(body), ["v"], files=files, capture_mode=capture_mode) as fed:
             seen = read_all(fed.frames(start, 12, lambda frame: {"v": frame + 100}, damage_test=False))
             assert seen == [frame + 100 if 3 <= frame < 9 else BLANK for frame in range(start, 12)]
 
 
-def test_a_video_that_a_script_adds_shows_from_that_frame_on(tmp_path):
+@pytest.mark.parametrize("capture_mode", MOSTLY)
+def test_a_video_that_a_script_adds_shows_from_that_frame_on(capture_mode, tmp_path):
     script = f"""addEventListener("hf-seek", ({{ detail: {{ time }} }}) => {{
         const is = document.getElementById("v"), due = time > 0.09 && time < 0.15;
         if (due && !is) document.getElementById("root").insertAdjacentHTML("beforeend", `{VIDEO}`);
         if (!due) is?.remove() }})"""
     for start in (0, 3):
-        with open_fed(tmp_path / str(start), page("", script), ["v"]) as fed:
+        with open_fed(tmp_path / str(start), page("", script), ["v"], capture_mode=capture_mode) as fed:
             pictures = [fed.picture(frame, {"v": frame + 100}) for frame in range(start, 7)]
             assert [read(each) for each in pictures] == [
                 frame + 100 if frame in (3, 4) else BLANK for frame in range(start, 7)
@@ -275,19 +293,21 @@ def test_controls_and_posters_are_not_seen(tmp_path):
     assert seen == expected
 
 
-def test_what_observers_change_shows_the_frame_of_its_time(tmp_path):
+@pytest.mark.parametrize("capture_mode", CAPTURES)
+def test_what_observers_change_shows_the_frame_of_its_time(capture_mode, tmp_path):
     body = f'<div id="box" style="{BOX};left:0;top:0">{VIDEO}</div><i id="grows" style="position:absolute;width:1px;height:1px"></i>'
     script = """const [box, grows] = ["box", "grows"].map((id) => document.getElementById(id));
       new ResizeObserver(([{ contentRect: { width } }]) => { box.style.visibility = width === 3 ? "visible" : "hidden" }).observe(grows);
       addEventListener("hf-seek", ({ detail: { time } }) => { grows.style.width = `${1 + (Math.round(time * 30) % 3)}px` })"""
-    with open_fed(tmp_path, page(body, script), ["v"]) as fed:
+    with open_fed(tmp_path, page(body, script), ["v"], capture_mode=capture_mode) as fed:
         seen = read_all(fed.frames(0, 18, lambda frame: {"v": frame + 100}, damage_test=False))
     assert seen == [frame + 100 if frame % 3 == 2 else BLANK for frame in range(18)]
 
 
-def test_another_source_keeps_the_picture(tmp_path):
+@pytest.mark.parametrize("capture_mode", MOSTLY)
+def test_another_source_keeps_the_picture(capture_mode, tmp_path):
     script = "addEventListener('hf-seek', ({ detail: { time } }) => { if (time > 0.05) document.getElementById('v').src = `o${time}.mp4` })"
-    with open_fed(tmp_path, page(VIDEO, script), ["v"]) as fed:
+    with open_fed(tmp_path, page(VIDEO, script), ["v"], capture_mode=capture_mode) as fed:
         assert [read(fed.picture(frame, {"v": 40 + frame // 2})) for frame in range(8)] == [
             40 + frame // 2 for frame in range(8)
         ]
@@ -330,10 +350,11 @@ INSIDE = {
 }
 
 
+@pytest.mark.parametrize("capture_mode", MOSTLY)
 @pytest.mark.parametrize("body", INSIDE.values(), ids=INSIDE)
-def test_a_video_is_fed_in(body, tmp_path):
+def test_a_video_is_fed_in(body, capture_mode, tmp_path):
     files = {"inner.html": f'<body style="margin:0">{VIDEO}'}
-    with open_fed(tmp_path, page(body), ["v"], files=files) as fed:
+    with open_fed(tmp_path, page(body), ["v"], files=files, capture_mode=capture_mode) as fed:
         assert [read(fed.picture(frame, {"v": frame + 30})) for frame in range(6)] == [frame + 30 for frame in range(6)]
         assert fed.page.session.site.misses == []
 
@@ -341,7 +362,8 @@ def test_a_video_is_fed_in(body, tmp_path):
 # What scripts draw
 
 
-def test_scripts_draw_the_frame_of_their_time(tmp_path):
+@pytest.mark.parametrize("capture_mode", CAPTURES)
+def test_scripts_draw_the_frame_of_their_time(capture_mode, tmp_path):
     script = """
       const video = document.getElementById("v"), [flat, deep] = document.querySelectorAll("canvas"), context = flat.getContext("2d");
       const gl = deep.getContext("webgl2", { preserveDrawingBuffer: true });
@@ -362,27 +384,68 @@ def test_scripts_draw_the_frame_of_their_time(tmp_path):
     canvases = "".join(
         f'<canvas width=64 height=32 style="position:absolute;left:0;top:{top}px"></canvas>' for top in (0, 32)
     )
-    with open_fed(tmp_path, page(hidden + canvases, script), ["v"]) as fed:
+    with open_fed(tmp_path, page(hidden + canvases, script), ["v"], capture_mode=capture_mode) as fed:
         for frame in range(12):
             picture = fed.picture(frame, {"v": frame + 60})
             assert (read(picture), read(picture, top=32)) == (frame + 60, frame + 60)
+
+
+STALLS = "if (picture !== null) return frame.close();"
+
+
+@pytest.mark.parametrize("capture_mode", [pytest.param("beginframe", marks=pytest.mark.slow), "canvas"])
+def test_a_video_that_does_not_show_its_picture_ends_the_frame_in_time(capture_mode, monkeypatch, tmp_path):
+    writes = "await writers.get(stream).write(frame);"
+    assert writes in video_worker()
+    stalling = video_worker().replace(writes, STALLS + writes)
+    monkeypatch.setattr(session, "video_worker", lambda: stalling)
+    with (
+        pytest.raises(PageTimeoutError, match=r"frame 3 was not drawn within 1 s"),
+        open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode, frame_timeout=1.0) as fed,
+    ):
+        fed.picture(3, {"v": 9})
+
+
+def test_a_picture_from_a_canvas_waits_for_a_video_that_is_written_last(monkeypatch, tmp_path):
+    """The browser may record the page's videos with their last pictures before that."""
+    writes = "for (const job of asked.write) await write(job);"
+    assert writes in video_worker()
+    holds = "self.plays ||= asked.write.some(({ picture }) => picture);" + writes.replace(
+        "await", "if (job.picture || !self.plays) await"
+    )
+    monkeypatch.setattr(session, "video_worker", lambda: video_worker().replace(writes, holds))
+    with open_fed(tmp_path / "a", page(), ["v"]) as fed:
+        assert read(fed.picture(3, {"v": 9})) == 9
+    with (
+        pytest.raises(PageTimeoutError, match=r"frame 3 was not drawn within 1 s"),
+        open_fed(tmp_path / "b", page(), ["v"], capture_mode="canvas", frame_timeout=1.0) as fed,
+    ):
+        fed.picture(3, {"v": 9})
 
 
 # Cost
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_600_frames(tmp_path):
+@pytest.mark.parametrize("capture_mode", CAPTURES)
+def test_memory_stays_flat_over_500_frames(capture_mode, tmp_path):
     planes = planes_of(1, 640, 360)
     body = VIDEO.replace("object-fit:fill", "")
-    with open_fed(tmp_path, page(body), {"v": shape_of(planes)}) as fed:
+    with open_fed(tmp_path, page(body), {"v": shape_of(planes)}, capture_mode=capture_mode) as fed:
+
+        async def states(frame: int) -> dict[str, Shown]:
+            return {"v": Shown("playing", 0, frame, 0, fed.feed.put("v", planes_of(frame % 256, 640, 360)))}
+
+        async def shoot(start: int, end: int) -> None:
+            async for shot in capture(fed.page.session, start, end, videos=states):
+                assert shot.picture is not None
+                shot.picture.keep()
 
         def run(start: int, end: int) -> int:
-            for frame in range(start, end):
-                shown = Shown("playing", 0, frame, 0, fed.feed.put("v", planes_of(frame % 256, 640, 360)))
-                browser_thread().run(fed.page.session.seek(frame, videos={"v": shown}), 15)
-                browser_thread().run(fed.page.session.begin_frame(screenshot=False), 15)
+            browser_thread().run(shoot(start, end), 120)
             return fed.page.session.chromium.memory.measure() + psutil.Process(os.getpid()).memory_info().rss
 
-        before = run(0, 100)
-        assert run(100, 600) < before + 30e6  # 500 pictures are 170 MB
+        # For a canvas, the browser keeps decoded pictures of up to half a gigabyte.
+        first = 100 if capture_mode == "beginframe" else 700
+        before = run(0, first)
+        assert run(first, first + 500) < before + 30e6  # 500 pictures are 170 MB, and decoded 460 MB

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from page_samples import composition
 from short_videos import Rows, loads, long_way
+from video_samples import bar_code_video, cached
 
 import hfdask
 from hfdask.browser.capabilities import capture_mode
@@ -51,6 +53,24 @@ def test_frames_that_change_are_compared_one_in_each_fifth():
     assert list(still.pictures) == [11]
 
 
+def test_of_videos_the_frames_that_show_most_are_compared():
+    samples = Samples(100)
+    for frame in (5, 30, 45, 70):
+        samples.offer(frame, PngPicture(b""), changed=True)
+    playing = np.zeros(100, int)
+    playing[15:32] = 1
+    playing[60:66] = playing[74:80] = 2
+    assert samples.frames_with(playing) == [15, 30, 45, 74]
+    assert Samples(7).frames_with(np.ones(7, int)) == []
+
+
+def test_frames_in_which_videos_play_count():
+    playing = np.arange(400) < 199
+    assert not is_worth_it(sweep(False, False), 400, LEAST_PIXELS // 200, playing.astype(int))
+    assert is_worth_it(sweep(True, False), 400, LEAST_PIXELS // 200, playing[::-1].astype(int))
+    assert not is_worth_it(sweep(True, False), 400, LEAST_PIXELS // 200, playing.astype(int))
+
+
 def test_frames_that_only_a_canvas_changes_count():
     drawing = (True, *[False] * 39)
     assert is_worth_it(sweep(*drawing, differs=True), 400, LEAST_PIXELS // 200)
@@ -63,15 +83,15 @@ def any_length(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "LEAST_PIXELS", 5 * 64 * 64)
 
 
-def planned(project, tmp_path, body: str, script: str = "", **options) -> tuple[str, list[str]]:
-    source = project(composition(body + MOVES, script, root='data-duration="0.4" data-no-timeline'))
+def planned(project, tmp_path, body: str, script: str = "", files=None, **options) -> tuple[str, list[str]]:
+    source = project(composition(body, script, root='data-duration="0.4" data-no-timeline'), **(files or {}))
     plan = hfdask.plan(source, tmp_path / "plan", check="off", **options)
     return plan.manifest.page.capture_mode, [text for text in plan.messages if "captured from a canvas" in text]
 
 
 @pytest.mark.browser
 def test_a_page_that_looks_the_same_is_captured_from_a_canvas(project, tmp_path, any_length):
-    mode, (message,) = planned(project, tmp_path, "")
+    mode, (message,) = planned(project, tmp_path, MOVES)
     assert (mode, message) == ("canvas", "captured from a canvas: some frames look as in the browser's own pictures")
 
 
@@ -98,7 +118,7 @@ UNFIT = {
 )
 def test_a_page_that_does_not_keeps_its_pictures_and_the_reason_is_told(name, project, tmp_path, any_length):
     body, script, reason = UNFIT[name]
-    mode, (message,) = planned(project, tmp_path, body, script, load_timeout=8)
+    mode, (message,) = planned(project, tmp_path, body + MOVES, script, load_timeout=8)
     assert mode == "beginframe"
     assert message.startswith("not captured from a canvas: ")
     assert re.search(reason, message), message
@@ -106,16 +126,40 @@ def test_a_page_that_does_not_keeps_its_pictures_and_the_reason_is_told(name, pr
 
 @pytest.mark.browser
 def test_short_videos_are_not_compared(project, tmp_path):
-    assert planned(project, tmp_path, "") == ("beginframe", [])
+    assert planned(project, tmp_path, MOVES) == ("beginframe", [])
+
+
+FILM = '<video id="film" muted src="film.mp4" data-start="{}" data-duration="{}" style="position:absolute;left:0;top:0"></video>'
+
+
+def film() -> dict[str, bytes]:
+    return {"film.mp4": cached(bar_code_video, "fit.mp4", 15, size=(64, 32)).read_bytes()}
+
+
+@pytest.mark.browser
+def test_a_page_in_which_only_a_video_plays_is_captured_from_a_canvas(project, tmp_path, any_length):
+    mode, (message,) = planned(project, tmp_path, FILM.format(0, 0.4), files=film())
+    assert (mode, message) == ("canvas", "captured from a canvas: some frames look as in the browser's own pictures")
+
+
+@pytest.mark.browser
+def test_a_page_whose_video_a_canvas_draws_otherwise_keeps_its_pictures(project, tmp_path, any_length):
+    """Without the pictures of the video, the page looks the same in both ways."""
+    script = "if (top !== window) film.style.opacity = 0.5"
+    mode, (message,) = planned(project, tmp_path, FILM.format(0.1, 0.1) + MOVES, script, files=film())
+    assert mode == "beginframe"
+    assert re.fullmatch(r"not captured from a canvas: frame [345] differs in \d+ pixels that are not at edges", message)
 
 
 SLIDES = """<style>@keyframes go { to { transform: translateX(40px) } }</style>
 <div style="width: 20px; height: 20px; background: #c33; animation: go 0.4s linear both"></div>"""
 
 
-def rendered(project, tmp_path, body: str, script: str = "", **options) -> tuple[hfdask.RenderResult, str, int]:
+def rendered(
+    project, tmp_path, body: str, script: str = "", files=None, **options
+) -> tuple[hfdask.RenderResult, str, int]:
     """Render a page that is filmed while it is planned; return the video, its way of capture, and the number of loads."""
-    source = project(composition(body + MOVES, script, root='data-duration="0.4" data-no-timeline'))
+    source = project(composition(body + MOVES, script, root='data-duration="0.4" data-no-timeline'), **(files or {}))
     rows = Rows(source, tmp_path)
     with loads() as entries:
         video = rows.render(check="off", **options)
@@ -155,3 +199,9 @@ def test_a_film_from_a_canvas_can_be_asked_for(project, tmp_path):
     assert (mode, pages) == ("canvas", 1)
     long_way(tmp_path / "project", tmp_path, capture="canvas", check="off")
     assert (tmp_path / "long.mp4").read_bytes() == (tmp_path / "short.mp4").read_bytes()
+
+
+@pytest.mark.browser
+def test_a_page_with_a_video_is_not_loaded_for_a_film(project, tmp_path, any_length):
+    _, mode, pages = rendered(project, tmp_path, FILM.format(0, 0.4), files=film())
+    assert (mode, pages) == ("canvas", 4)  # for the plan, twice for the comparison, and for the chunk

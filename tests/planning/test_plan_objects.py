@@ -89,12 +89,12 @@ def test_a_page_without_a_video_fetches_none(earlier, tmp_path, monkeypatch):
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "of another machine"))
     with PlanPage.of(store, plan, range(5)) as page:
         assert not any(FILM.sha256 in name or FILM.index.sha256 in name for name in fetched)
-        assert page.videos == {}
+        assert page.videos.local == {}
         assert not page.files["a.mp4"].is_file()
         assert page.files["index.html"].read_bytes() == CONTENTS["index.html"]
     with PlanPage.of(store, plan, range(5, 20)) as page:
-        assert page.videos[0].file.read_bytes() == page.files["a.mp4"].read_bytes() == b"film"
-        assert len(page.videos[0].index) == 60
+        assert page.videos.local[0].file.read_bytes() == page.files["a.mp4"].read_bytes() == b"film"
+        assert len(page.videos.local[0].index) == 60
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def test_a_worker_finds_the_frames_of_the_source(manifest, tmp_path):
     plan = manifest(video('data-duration="2" data-media-start="0.5" data-playback-rate="0.5"'))
     store = hfdask.Plan.open(tmp_path / "plan").location.store()
     with PlanPage.of(store, plan, range(10)) as page:
-        planned = page.videos[0]
-        shown = source_frames(plan.clips[0], planned.video.source, planned.index, range(0, 90, 20), plan.fps.fraction)
+        planned = page.videos.local[0]
+        shown = source_frames(plan.clips[0], page.videos.sources[0], planned.index, range(0, 90, 20), plan.fps.fraction)
         assert shown == (15, 25, 35, None, None)
         assert planned.file.read_bytes() == film()
 

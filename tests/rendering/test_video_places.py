@@ -107,9 +107,10 @@ SCRIPTS = """
 STYLE = "<style>@keyframes fade { from { opacity: 1 } to { opacity: 0 } } .scene { opacity: 0 }</style>"
 
 
-def test_a_video_is_right_wherever_it_is(project: Callable[..., Path], tmp_path):
+@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
+def test_a_video_is_right_wherever_it_is(capture, project: Callable[..., Path], tmp_path):
     folder = project(STYLE + wall(PLACES, SECONDS, script=SCRIPTS), **FILES, **{"film.mp4": film()})
-    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)
+    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600, capture=capture)
     proven(PLACES, plan, tmp_path)
 
 
@@ -166,8 +167,9 @@ def hiding_script() -> str:
 
 
 @pytest.mark.slow
-def test_a_video_that_comes_into_sight_shows_the_frame_of_its_time(project: Callable[..., Path], tmp_path):
+@pytest.mark.parametrize("capture", ["beginframe", "canvas"])
+def test_a_video_that_comes_into_sight_shows_the_frame_of_its_time(capture, project: Callable[..., Path], tmp_path):
     cells = hidden_cells()
     folder = project(STYLE + wall(cells, SECONDS, script=hiding_script()), **{"film.mp4": film()})
-    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)
+    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600, capture=capture)
     proven(cells, plan, tmp_path)

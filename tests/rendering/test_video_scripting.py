@@ -112,9 +112,10 @@ SCRIPT = """
 """
 
 
-def test_scripts_show_the_frame_of_their_time(project: Callable[..., Path], tmp_path):
+@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
+def test_scripts_show_the_frame_of_their_time(capture, project: Callable[..., Path], tmp_path):
     film = cached(bar_code_video, "film.mp4", 60, size=(64, 32)).read_bytes()
     folder = project(wall(CELLS, "1.2", script=SCRIPT, root=""), **{"film.mp4": film})
-    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)
+    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600, capture=capture)
     assert plan.manifest.timeline.timelines == ("main",)
     proven(CELLS, plan, tmp_path)

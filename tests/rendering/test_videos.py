@@ -168,11 +168,12 @@ def cells(fps: Fraction) -> dict[str, Cell]:
     return sources | clips
 
 
+@pytest.mark.parametrize("capture", ["beginframe", "canvas"])
 @pytest.mark.parametrize(
     "fps", [Fraction(30), pytest.param(Fraction(24), marks=pytest.mark.slow), pytest.param(NTSC, marks=pytest.mark.slow)], ids=str
 )  # fmt: skip
-def test_every_frame_shows_its_source_frame_in_any_chunking(fps, project: Callable[..., Path], tmp_path):
+def test_every_frame_shows_its_source_frame_in_any_chunking(fps, capture, project: Callable[..., Path], tmp_path):
     there = cells(fps)
     folder = project(wall(there, SECONDS, fps), **{name: make().read_bytes() for name, make in SOURCES.items()})
-    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)
+    plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600, capture=capture)
     proven(there, plan, tmp_path)

@@ -95,6 +95,20 @@ class Fed:
         assert picture is not None
         return picture
 
+    def shot(self, frame: int, shown: Mapping[str, Shown]) -> Pixels:
+        """Return the picture of a frame with these states."""
+
+        async def states(_: int) -> Mapping[str, Shown]:
+            return shown
+
+        async def shoot() -> list[captured.Picture | None]:
+            shots = capture(self.page.session, frame, frame + 1, videos=states)
+            return [shot.picture and shot.picture.keep() async for shot in shots]
+
+        [picture] = browser_thread().run(shoot(), 20)
+        assert picture is not None
+        return picture.pixels
+
     def now(self) -> Pixels:
         """Return a picture of the page in its current state."""
 

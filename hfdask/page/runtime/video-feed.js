@@ -134,6 +134,8 @@ function sizeOf({ shape, state: { picture } }) {
   return isTurned ? { width: displayHeight, height: displayWidth } : { width: displayWidth, height: displayHeight };
 }
 
+let barrier = null; // a video of the runtime, which is not in the page
+
 // An element loses pictures that are written before it has taken up its stream. So a picture that does not show is written again.
 const AGAIN = 20; // milliseconds
 
@@ -142,6 +144,7 @@ async function feedVideos(feeds) {
   let waiting = ours(() => feeds.filter((feed) => !isShown(feed)));
   if (!waiting.length) return false;
   while (waiting.length) {
+    if (config.hosted) waiting = ours(() => withBarrier(waiting));
     await ours(() => writePictures(waiting));
     if (streamFailure) throw streamFailure;
     const since = native.now();
@@ -150,7 +153,19 @@ async function feedVideos(feeds) {
       if (waiting.length) await reactions();
     }
   }
+  if (config.hosted) await reactions();
   return true;
+}
+
+// A hosted page records a video as it was when the browser last recorded the video. The thread that brings a new picture to the element
+// then asks the main thread to record the video again. The page may see the new picture before that. So a tiny picture is written
+// last, to a video of the runtime. It is handled by the same thread. When it is shown, the main thread has been asked for all others, and
+// has done so after one more task.
+function withBarrier(feeds) {
+  barrier ??= newFeed(apply(makeElement, document, ["video"]));
+  barrier.shape = UNKNOWN;
+  barrier.key = null; // its picture must be written again
+  return [...feeds.filter((feed) => feed !== barrier), barrier];
 }
 
 function writePictures(feeds) {
@@ -249,7 +264,6 @@ function mayBeLate(feeds, moved) {
 }
 
 // Wait until videos have handled the messages of a drawing. One video of the runtime is enough: messages to all videos come in order.
-let barrier = null;
 async function passVideos() {
   barrier ??= ours(() => newFeed(apply(makeElement, document, ["video"])));
   while (!barrier.written.includes(shownStamp(barrier))) {
@@ -281,6 +295,6 @@ async function frameWithVideos([number, states]) {
     const { problems, changed, observed } =
       typeof answer === "object" ? answer : { problems: [], changed: answer, observed: false };
     const late = mayBeLate(feeds, changed || hasToggled);
-    return { __proto__: null, problems, changed: changed || wrote || late, observed, late };
+    return { __proto__: null, problems, changed: changed || wrote || late, observed, late: late && !config.hosted };
   });
 }

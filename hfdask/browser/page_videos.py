@@ -1,41 +1,82 @@
-"""Decode frames of a plan's source videos ahead of the capture, and hand them to the page."""
+"""The source videos of a page: decode their frames ahead of the capture, and hand them to the page."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hfdask.browser.capture import States
+from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Picture, Shown, VideoFeed, VideoShape
-from hfdask.core.model import Manifest, Video
 from hfdask.core.video_clip import VideoClip, frames_of, source_time
-from hfdask.core.video_source import FrameIndex
+from hfdask.core.video_source import FrameIndex, VideoSource
 from hfdask.media.planes import planes_nbytes, planes_of
 from hfdask.media.video_reader import VideoReader
 
 
 @dataclass(frozen=True)
-class PlannedVideo:
-    """A source video of a plan: its local file, and its frames."""
+class LocalVideo:
+    """A source video on this machine: its file, and its frames."""
 
-    video: Video
     file: Path
     index: FrameIndex
 
 
-def shapes_of(manifest: Manifest, videos: Mapping[int, PlannedVideo]) -> dict[str, VideoShape]:
-    """Return the shapes of a page's videos, by render id. Only videos with a local file get room for pictures."""
-    return {clip.id: _shape(manifest.videos[clip.video], has_pictures=clip.video in videos) for clip in manifest.clips}
+@dataclass(frozen=True)
+class PageVideos:
+    """The source videos of a page, and the clips that play them.
+
+    Attributes
+    ----------
+    fps : Fraction
+        Frames a second of the composition.
+    clips : tuple of VideoClip
+        The clips.
+    sources : tuple of VideoSource
+        The source videos, by the numbers that clips have of them.
+    local : mapping of int to LocalVideo
+        The source videos that are needed here, by the same numbers. The others are not shown.
+    """
+
+    fps: Fraction
+    clips: tuple[VideoClip, ...]
+    sources: tuple[VideoSource, ...]
+    local: Mapping[int, LocalVideo]
+
+    def shapes(self) -> dict[str, VideoShape]:
+        """Return the shapes of the videos, by render id. Only videos with a local file get room for pictures."""
+        return {clip.id: _shape(self.sources[clip.video], has_pictures=clip.video in self.local) for clip in self.clips}
+
+    def shown(self, frames: int) -> NDArray[np.int64]:
+        """Return for each of a composition's frames how many clips show."""
+        count = np.zeros(frames, np.int64)
+        for clip in self.clips:
+            window = frames_of(clip, self.fps)
+            count[max(0, window.start) : max(0, window.stop)] += 1
+        return count
+
+    @asynccontextmanager
+    async def states(self, session: PageSession, frames: Sequence[int]) -> AsyncIterator[States | None]:
+        """Yield what `capture` asks for the videos of these frames, in this order; None if the page has no videos."""
+        if session.videos is None:
+            yield None
+        else:
+            async with VideoFrames(self, session.videos, frames) as videos:
+                yield videos.states
 
 
-def _shape(video: Video, *, has_pictures: bool) -> VideoShape:
-    width, height = video.source.natural_size
-    duration = float(video.source.playable.fraction)
-    return VideoShape(width, height, duration, planes_nbytes(video.source) if has_pictures else 0)
+def _shape(source: VideoSource, *, has_pictures: bool) -> VideoShape:
+    width, height = source.natural_size
+    return VideoShape(width, height, float(source.playable.fraction), planes_nbytes(source) if has_pictures else 0)
 
 
 class VideoFrames:
@@ -46,21 +87,19 @@ class VideoFrames:
 
     Parameters
     ----------
-    manifest : Manifest
-        The plan.
-    videos : mapping of int to PlannedVideo
-        The source videos that the frames show, by their number in the plan.
+    videos : PageVideos
+        The videos.
     feed : VideoFeed
         The feed that takes the pictures.
     frames : sequence of int
         The frames.
     """
 
-    def __init__(
-        self, manifest: Manifest, videos: Mapping[int, PlannedVideo], feed: VideoFeed, frames: Sequence[int]
-    ) -> None:
-        self._fps = manifest.fps.fraction
-        self._players = [_Player(clip, manifest.videos[clip.video], videos.get(clip.video)) for clip in manifest.clips]
+    def __init__(self, videos: PageVideos, feed: VideoFeed, frames: Sequence[int]) -> None:
+        self._fps = videos.fps
+        self._players = [
+            _Player(clip, videos.sources[clip.video], videos.local.get(clip.video)) for clip in videos.clips
+        ]
         self._feed = feed
         self._frames = frames
         self._next = 0
@@ -103,10 +142,10 @@ class VideoFrames:
 class _Player:
     """Decodes the frames that one clip shows."""
 
-    def __init__(self, clip: VideoClip, video: Video, planned: PlannedVideo | None) -> None:
+    def __init__(self, clip: VideoClip, source: VideoSource, local: LocalVideo | None) -> None:
         self.clip = clip
-        self._source = video.source
-        self._planned = planned
+        self._source = source
+        self._local = local
         self._reader: VideoReader | None = None
         self._number: int | None = None
         self._picture: Picture | None = None
@@ -119,13 +158,11 @@ class _Player:
             self.close()
             return Shown("after", self._seconds(window.stop - 1, fps))
         seconds = self._time(frame, fps)
-        assert self._planned is not None  # a worker fetches the sources that its frames show
-        number = self._planned.index.at(seconds)
+        assert self._local is not None  # a worker fetches the sources that its frames show
+        number = self._local.index.at(seconds)
         if number is None:
             return Shown("playing", float(seconds))
-        return Shown(
-            "playing", float(seconds), number, float(self._planned.index.time(number)), self._take(number, feed)
-        )
+        return Shown("playing", float(seconds), number, float(self._local.index.time(number)), self._take(number, feed))
 
     def _time(self, frame: int, fps: Fraction) -> Fraction:
         time = source_time(self.clip, frame, fps, self._source.playable.fraction)
@@ -137,9 +174,9 @@ class _Player:
 
     def _take(self, number: int, feed: VideoFeed) -> Picture:
         if self._picture is None or self._number != number:
-            assert self._planned is not None
+            assert self._local is not None
             if self._reader is None:
-                self._reader = VideoReader(self._planned.file, self._source, self._planned.index)
+                self._reader = VideoReader(self._local.file, self._source, self._local.index)
             self._picture = feed.put(self.clip.id, planes_of(self._reader.frame(number), self._source))
             self._number = number
         return self._picture
