@@ -77,6 +77,12 @@ class Sought(Struct, frozen=True):
     text: bool = False
 
 
+class PictureBox(Struct, frozen=True):
+    """Edges of a video's picture as fractions of its content box; None if it has no box."""
+
+    edges: tuple[float, float, float, float] | None
+
+
 class OpenedSlots(Struct, frozen=True):
     """The answer to opening the slots of videos. ``file`` is true if the slots are in a file."""
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-from hfdask.browser.video_feed import Picture, Shown, VideoFeed, VideoShape
+import av
+
+from hfdask.browser.video_feed import Native, Picture, Shown, VideoFeed, VideoShape
 from hfdask.core.model import Manifest, Video
 from hfdask.core.video_clip import VideoClip, frames_of, source_time
-from hfdask.core.video_source import FrameIndex
-from hfdask.media.planes import planes_nbytes, planes_of
+from hfdask.core.video_source import FrameIndex, VideoSource
+from hfdask.media.hdr_picture import HdrFrame
+from hfdask.media.planes import plain_planes, planes_nbytes, planes_of
+from hfdask.media.transfers import HdrTransfer
 from hfdask.media.video_reader import VideoReader
 
 
@@ -29,13 +33,20 @@ class PlannedVideo:
 
 def shapes_of(manifest: Manifest, videos: Mapping[int, PlannedVideo]) -> dict[str, VideoShape]:
     """Return the shapes of a page's videos, by render id. Only videos with a local file get room for pictures."""
-    return {clip.id: _shape(manifest.videos[clip.video], has_pictures=clip.video in videos) for clip in manifest.clips}
+    return {clip.id: _shape(clip, manifest, has_pictures=clip.video in videos) for clip in manifest.clips}
 
 
-def _shape(video: Video, *, has_pictures: bool) -> VideoShape:
-    width, height = video.source.natural_size
-    duration = float(video.source.playable.fraction)
-    return VideoShape(width, height, duration, planes_nbytes(video.source) if has_pictures else 0)
+def _shape(clip: VideoClip, manifest: Manifest, *, has_pictures: bool) -> VideoShape:
+    source = manifest.videos[clip.video].source
+    width, height = source.natural_size
+    nbytes = plain_planes(0, source).nbytes if _is_native(source, manifest) else planes_nbytes(source)
+    duration = float(source.playable.fraction)
+    return VideoShape(width, height, duration, nbytes if has_pictures else 0, source.hdr)
+
+
+def _is_native(source: VideoSource, manifest: Manifest) -> bool:
+    """Return true if the page does not show the pixels of a source, because they are composed in HDR."""
+    return source.hdr and manifest.page.hdr
 
 
 class VideoFrames:
@@ -60,7 +71,9 @@ class VideoFrames:
         self, manifest: Manifest, videos: Mapping[int, PlannedVideo], feed: VideoFeed, frames: Sequence[int]
     ) -> None:
         self._fps = manifest.fps.fraction
-        self._players = [_Player(clip, manifest.videos[clip.video], videos.get(clip.video)) for clip in manifest.clips]
+        self._players = [
+            _player(clip, manifest.videos[clip.video], videos.get(clip.video), manifest) for clip in manifest.clips
+        ]
         self._feed = feed
         self._frames = frames
         self._next = 0
@@ -121,10 +134,11 @@ class _Player:
         seconds = self._time(frame, fps)
         assert self._planned is not None  # a worker fetches the sources that its frames show
         number = self._planned.index.at(seconds)
+        shown = Shown("playing", float(seconds))
         if number is None:
-            return Shown("playing", float(seconds))
-        return Shown(
-            "playing", float(seconds), number, float(self._planned.index.time(number)), self._take(number, feed)
+            return shown
+        return self._showing(
+            replace(shown, frame=number, frame_time=float(self._planned.index.time(number))), number, feed
         )
 
     def _time(self, frame: int, fps: Fraction) -> Fraction:
@@ -135,16 +149,47 @@ class _Player:
     def _seconds(self, frame: int, fps: Fraction) -> float:
         return float(self._time(frame, fps)) if frame in frames_of(self.clip, fps) else 0.0
 
-    def _take(self, number: int, feed: VideoFeed) -> Picture:
+    def _showing(self, shown: Shown, number: int, feed: VideoFeed) -> Shown:
         if self._picture is None or self._number != number:
-            assert self._planned is not None
-            if self._reader is None:
-                self._reader = VideoReader(self._planned.file, self._source, self._planned.index)
-            self._picture = feed.put(self.clip.id, planes_of(self._reader.frame(number), self._source))
+            self._picture = feed.put(self.clip.id, planes_of(self._decoded(number), self._source))
             self._number = number
-        return self._picture
+        return replace(shown, picture=self._picture)
+
+    def _decoded(self, number: int) -> av.VideoFrame:
+        assert self._planned is not None
+        if self._reader is None:
+            self._reader = VideoReader(self._planned.file, self._source, self._planned.index)
+        return self._reader.frame(number)
 
     def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+class _NativePlayer(_Player):
+    """Decodes the frames that one clip shows in HDR. The page gets a black and a white picture in their place, once."""
+
+    def __init__(self, clip: VideoClip, video: Video, planned: PlannedVideo | None, transfer: HdrTransfer) -> None:
+        super().__init__(clip, video, planned)
+        self._transfer = transfer
+        self._plain: tuple[Picture, Picture] | None = None
+        self._frame: HdrFrame | None = None
+
+    def _showing(self, shown: Shown, number: int, feed: VideoFeed) -> Shown:
+        if self._plain is None:
+            # Both slots are filled before the page shows one, and never again.
+            black, white = (feed.put(self.clip.id, plain_planes(level, self._source)) for level in (0, 255))
+            self._plain = black, white
+        if self._frame is None or self._number != number:
+            self._frame = HdrFrame(self._decoded(number), self._source, self._transfer)
+            self._number = number
+        black, white = self._plain
+        return replace(shown, picture=black, native=Native(self._frame, black, white))
+
+
+def _player(clip: VideoClip, video: Video, planned: PlannedVideo | None, manifest: Manifest) -> _Player:
+    transfer = manifest.encoder.transfer
+    if transfer == "bt709" or not _is_native(video.source, manifest):
+        return _Player(clip, video, planned)
+    return _NativePlayer(clip, video, planned, transfer)
