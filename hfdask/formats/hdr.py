@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import av
 from av.sidedata.sidedata import Type
@@ -25,7 +26,7 @@ def light_options() -> list[str]:
 
 def light_fault(frame: av.VideoFrame) -> str:
     """Say what a decoded frame states instead of this light; empty if it states this light."""
-    items = [frame.side_data[number] for number in range(len(frame.side_data))]
+    items: Any = frame.side_data
     stated = {item.type: bytes(item) for item in items}
     if not {Type.MASTERING_DISPLAY_METADATA, Type.CONTENT_LIGHT_LEVEL} <= stated.keys():
         return "it does not state its light"
