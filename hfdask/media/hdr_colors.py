@@ -34,11 +34,14 @@ from hfdask.media.transfers import (
 )
 
 Codes = NDArray[np.uint16]
-"""Values of R'G'B' in BT.2020 with 16 bits, full range. The last axis has the three channels."""
+"""Values of R'G'B' in BT.2020 with 16 bits, of which `TOP` stands for 1. The last axis has the three channels."""
 
 Light = NDArray[np.float32]
 
-TOP = 65535
+TOP = 255 << 8
+"""The value of 1 in swscale's RGB of 16 bits. With 65535, greys would be up to 4 of 1023 levels off."""
+
+_LEVELS = np.minimum(np.arange(1 << 16) / TOP, 1)
 _CELLS = 8192
 _HLG_WHITE = float(hlg_scene(np.array(0.75)))
 """Scene light of the white of graphics in HLG: 75 % of the signal (ITU-R BT.2408, 2.1)."""
@@ -76,12 +79,11 @@ class HdrColors:
     """
 
     def __init__(self, transfer: HdrTransfer) -> None:
-        levels = np.arange(TOP + 1) / TOP
         if transfer == "pq":
-            top, light = PQ_PEAK / REFERENCE_WHITE, pq_light(levels) / REFERENCE_WHITE
+            top, light = PQ_PEAK / REFERENCE_WHITE, pq_light(_LEVELS) / REFERENCE_WHITE
             codes = pq_code(_nodes(top) * REFERENCE_WHITE)
         else:
-            top, light = 1 / _HLG_WHITE, hlg_scene(levels) / _HLG_WHITE
+            top, light = 1 / _HLG_WHITE, hlg_scene(_LEVELS) / _HLG_WHITE
             codes = hlg_code(_nodes(top) * _HLG_WHITE)
         self._light = light.astype(np.float32)
         self._page = srgb_light(np.arange(256) / 255).astype(np.float32)
@@ -128,7 +130,7 @@ class _HlgToPq:
     """Show HLG on a display of 1000 cd/m², and encode its light as PQ (ITU-R BT.2408, 6)."""
 
     def __init__(self) -> None:
-        self._scene = hlg_scene(np.arange(TOP + 1) / TOP).astype(np.float32)
+        self._scene = hlg_scene(_LEVELS).astype(np.float32)
         self._gain = _Curve(HLG_PEAK * _nodes(1) ** (HLG_GAMMA - 1), 1)
         self._code = _Curve(pq_code(_nodes(HLG_PEAK)) * TOP, HLG_PEAK)
 

@@ -78,7 +78,7 @@ class HdrFrame:
             self._frame,
             width=across,
             height=down,
-            format="rgb48le",
+            format="gbrp16le",  # swscale does not clip colors in packed formats of 16 bits
             src_colorspace=SWSCALE[source.matrix],
             src_color_range=ColorRange.JPEG if source.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
@@ -305,7 +305,7 @@ class HdrPicture(Picture):
 
     @cached_property
     def frame(self) -> av.VideoFrame:
-        """The pixels of format ``rgb48le``."""
+        """The pixels of format ``rgb48le``, see `hfdask.media.hdr_colors.TOP`."""
         codes = np.ascontiguousarray(self._matte.compose(self._videos))
         return av.VideoFrame.from_ndarray(codes, format="rgb48le")
 

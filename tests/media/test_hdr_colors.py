@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hdr_samples import hlg, pq
 
-from hfdask.media.hdr_colors import hdr_colors, hlg_as_pq
+from hfdask.media.hdr_colors import TOP, hdr_colors, hlg_as_pq
 from hfdask.media.transfers import HdrTransfer, hlg_code, hlg_light, hlg_scene, pq_code, pq_light, srgb_code, srgb_light
 
 TRANSFERS: tuple[HdrTransfer, ...] = ("pq", "hlg")
-LEVEL = 65535 / 1023
+LEVEL = TOP / 1023
 """A level of 10 bits."""
 
 
@@ -35,8 +35,8 @@ def test_curves_and_their_inverses_agree(there, back):
 
 def test_white_of_a_page_has_203_cd_m2_in_pq_and_three_quarters_of_the_signal_in_hlg():
     white = grey([255], np.uint8)
-    assert hdr_colors("pq").of_page(white) / 65535 == pytest.approx(np.full((1, 3), pq(203)), abs=1e-4)
-    assert hdr_colors("hlg").of_page(white) / 65535 == pytest.approx(np.full((1, 3), 0.75), abs=1e-4)
+    assert hdr_colors("pq").of_page(white) / TOP == pytest.approx(np.full((1, 3), pq(203)), abs=1e-4)
+    assert hdr_colors("hlg").of_page(white) / TOP == pytest.approx(np.full((1, 3), 0.75), abs=1e-4)
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
@@ -46,15 +46,15 @@ def test_colors_of_a_page_follow_the_formula(transfer):
     to_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
     light = srgb_light(colors / 255) @ to_2020.T
     expected = [[pq(203 * x) if transfer == "pq" else hlg(0.26496 * x) for x in row] for row in light]
-    assert hdr_colors(transfer).of_page(colors) == pytest.approx(np.array(expected) * 65535, abs=LEVEL)
+    assert hdr_colors(transfer).of_page(colors) == pytest.approx(np.array(expected) * TOP, abs=LEVEL)
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
 def test_a_video_that_shows_alone_keeps_its_levels(transfer):
-    codes = np.array([[65535, 0, 0], [0, 40000, 3], [9000, 9000, 60000], [1, 2, 3]], np.uint16)
+    codes = np.array([[65280, 0, 0], [0, 40000, 3], [9000, 9000, 60000], [1, 2, 3]], np.uint16)
     share = np.full(codes.shape, 255, np.int16)
     blended = hdr_colors(transfer).blend(np.zeros(codes.shape, np.uint8), [share], [codes])
-    assert np.abs(blended.astype(int) - codes).max() < LEVEL
+    assert np.abs(blended.astype(int) - codes).max() < 2 * LEVEL
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
@@ -83,7 +83,7 @@ def test_a_share_below_zero_darkens():
 
 
 def test_hlg_becomes_the_pq_of_the_light_that_a_display_of_1000_cd_m2_shows():
-    codes = np.array([[49151, 49151, 49151], [65535, 65535, 65535], [60000, 20000, 30000], [0, 0, 0]], np.uint16)
-    expected = pq_code(hlg_light(codes / 65535)) * 65535
+    codes = np.array([[48960, 48960, 48960], [65280, 65280, 65280], [60000, 20000, 30000], [0, 0, 0]], np.uint16)
+    expected = pq_code(hlg_light(codes / TOP)) * TOP
     assert hlg_as_pq(codes) == pytest.approx(expected, abs=LEVEL)
-    assert hlg_as_pq(codes)[0] / 65535 == pytest.approx(np.full(3, pq(203)), abs=1e-3)
+    assert hlg_as_pq(codes)[0] / TOP == pytest.approx(np.full(3, pq(203)), abs=1e-3)

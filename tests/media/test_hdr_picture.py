@@ -10,11 +10,11 @@ from hdr_samples import SIZE, levels, patch_levels, patches, pq, yuv
 from media_samples import png
 
 from hfdask.core.video_source import Ratio, TimeBase, VideoSource
-from hfdask.media.hdr_colors import hdr_colors
+from hfdask.media.hdr_colors import TOP, hdr_colors
 from hfdask.media.hdr_picture import HdrFrame, HdrPicture, Matte, Quad, ShownHdr, fitted
 from hfdask.media.picture import Converter, decode_png, frame_digest
 
-LEVEL = 65535 / 1023
+LEVEL = TOP / 1023
 
 
 def source_of(size: tuple[int, int] = SIZE, **changed) -> VideoSource:
@@ -101,7 +101,7 @@ def test_two_videos_that_overlap_are_both_in_the_mixture():
 
 def test_a_page_without_videos_is_only_converted():
     codes = matte(page((255, 255, 255))).compose([])
-    assert codes / 65535 == pytest.approx(np.full(codes.shape, pq(203)), abs=1e-4)
+    assert codes / TOP == pytest.approx(np.full(codes.shape, pq(203)), abs=1e-4)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 320, 192), (40, 24, 200, 120), (-40, -24, 280, 168), (10, 20, 330, 212)])
