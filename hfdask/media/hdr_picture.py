@@ -31,6 +31,9 @@ Quad = tuple[float, float, float, float, float, float, float, float]
 Box = tuple[float, float, float, float]
 """Edges of a video's picture as fractions of the box that it is fitted into: left, top, right and bottom."""
 
+MAX_GROWN = 4
+"""Areas of a page's picture. A frame that is shown larger is not scaled as a whole."""
+
 _ON_GRID = 1 / 64
 """Pixels. A corner within this distance of the grid is on it."""
 
@@ -101,18 +104,15 @@ class ShownHdr:
 
     def placed(self, width: int, height: int) -> Codes:
         """Return the frame at its place in a picture of this size, shape (height, width, 3). Pixels elsewhere have any value."""
-        left, top, right, _, _, bottom, _, _ = self.quad
-        if self.quad == (left, top, right, top, right, bottom, left, bottom):
-            edges = [round(edge) for edge in (left, top, right, bottom)]
-            if all(abs(edge - exact) < _ON_GRID for edge, exact in zip(edges, (left, top, right, bottom), strict=True)):
-                return self._pasted(edges[0], edges[1], edges[2], edges[3], width, height)
-        return self._sampled(width, height)
+        box = _on_grid(self.quad)
+        if box is None or (box[2] - box[0]) * (box[3] - box[1]) > MAX_GROWN * width * height:
+            return self._sampled(width, height)
+        return self._pasted(box, width, height)
 
-    def _pasted(self, left: int, top: int, right: int, bottom: int, width: int, height: int) -> Codes:
-        if right <= left or bottom <= top:
-            return np.zeros((height, width, 3), np.uint16)
+    def _pasted(self, box: tuple[int, int, int, int], width: int, height: int) -> Codes:
+        left, top, right, bottom = box
         codes = self.frame.codes(right - left, bottom - top)
-        if (left, top, right, bottom) == (0, 0, width, height):
+        if box == (0, 0, width, height):
             return codes
         placed = np.zeros((height, width, 3), np.uint16)
         rows, columns = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
@@ -140,6 +140,17 @@ class ShownHdr:
         v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth * down - 0.5
         placed[rows, columns] = _interpolated(codes, u, v)
         return placed
+
+
+def _on_grid(quad: Quad) -> tuple[int, int, int, int] | None:
+    """Return the left, upper, right and lower edge of an upright rectangle of whole pixels, or None if it is none."""
+    left, top, right, _, _, bottom, _, _ = quad
+    box = round(left), round(top), round(right), round(bottom)
+    near = all(
+        abs(edge - exact) < _ON_GRID
+        for edge, exact in zip((box[0], box[1], box[2], box[1], box[2], box[3], box[0], box[3]), quad, strict=True)
+    )
+    return box if near and box[0] < box[2] and box[1] < box[3] else None
 
 
 def _interpolated(codes: Codes, u: Values, v: Values) -> Codes:

@@ -147,7 +147,7 @@ def _pixels_only(data: bytes, width: int, height: int) -> bytes:
     return b"".join(kept)
 
 
-def frame_digest(picture: Pixels | av.VideoFrame) -> str:
+def frame_digest(picture: npt.NDArray[Any] | av.VideoFrame) -> str:
     """Return the digest of a picture's pixels.
 
     Parameters
