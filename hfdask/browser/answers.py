@@ -78,9 +78,10 @@ class Sought(Struct, frozen=True):
 
 
 class PictureBox(Struct, frozen=True):
-    """Edges of a video's picture as fractions of its content box; None if it has no box."""
+    """Edges of a video's picture as fractions of its content box; None if it has no box. ``snaps`` is true if they are at whole pixels."""
 
     edges: tuple[float, float, float, float] | None
+    snaps: bool
 
 
 class OpenedSlots(Struct, frozen=True):

@@ -57,7 +57,7 @@ from hfdask.errors import (
     ScriptError,
 )
 from hfdask.fonts.families import GENERIC
-from hfdask.media.hdr_picture import Box, Quad
+from hfdask.media.hdr_picture import Quad, fitted, snapped
 from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
 from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
@@ -461,16 +461,10 @@ class PageSession:
         if late:
             await self._draw_late()
 
-    async def video_box(self, name: str) -> tuple[Box, Quad] | None:
-        """Return where a video is, by its render id; None if it has no box.
+    async def video_place(self, name: str) -> Quad | None:
+        """Return where the picture of a video is, by its render id: in pixels of the page's picture. None if it has no box.
 
-        Returns
-        -------
-        box : tuple of four floats
-            Edges of its picture as fractions of its content box: left, top, right, bottom. ``object-fit`` and
-            ``object-position`` are in it.
-        quad : tuple of eight floats
-            Corners of its content box in the page's picture, in pixels, after all transforms.
+        ``object-fit``, ``object-position`` and all transforms are in it.
         """
         asked = json.dumps(name)
         told = understood(await self._evaluate(f"__hfdask.pictureBox({asked})"), PictureBox, "the box of a video")
@@ -488,7 +482,8 @@ class PageSession:
             await self._cdp.send("Runtime.releaseObject", {"objectId": element})
         scale = float(self.settings.scale.fraction)
         x0, y0, x1, y1, x2, y2, x3, y3 = (float(each) * scale for each in model["model"]["content"])
-        return told.edges, (x0, y0, x1, y1, x2, y2, x3, y3)
+        place = fitted(told.edges, (x0, y0, x1, y1, x2, y2, x3, y3))
+        return snapped(place) if told.snaps else place
 
     async def unlike_hdr(self) -> tuple[str, ...]:
         """Return the content of the page that looks different in HDR, in words."""

@@ -89,6 +89,10 @@ class HdrFrame:
             threads=1,
         )
         codes = np.asarray(frame.to_ndarray(), dtype=np.uint16)
+        if source.full_range:
+            # In full range, swscale counts 1020 of 1023 as 1, and so on.
+            bits = max(part.bits for part in self._frame.format.components)
+            codes = (codes * np.uint32(255 << (bits - 8)) // np.uint32((1 << bits) - 1)).astype(np.uint16)
         if source.transfer == "hlg" and self._transfer == "pq":
             codes = hlg_as_pq(codes)
         codes = np.rot90(codes, -source.rotation // 90)
@@ -203,6 +207,12 @@ def fitted(box: Box, quad: Quad) -> Quad:
     return x0, y0, x1, y1, x2, y2, x3, y3
 
 
+def snapped(quad: Quad) -> Quad:
+    """Return corners at the nearest whole pixels, as the browser places what is not transformed."""
+    x0, y0, x1, y1, x2, y2, x3, y3 = (float(math.floor(each + 0.5)) for each in quad)
+    return x0, y0, x1, y1, x2, y2, x3, y3
+
+
 _Map = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -230,6 +240,21 @@ def _from_page(quad: Quad) -> Values:
     )
 
 
+_Words = NDArray[np.uint32]
+"""Pixels of a PNG, each in one number."""
+
+_BLACK, _WHITE = (np.frombuffer(bytes([level] * 3 + [255]), np.uint32)[0] for level in (0, 255))
+
+
+def _words(png: bytes) -> _Words:
+    return decode_png(png, alpha=True).view(np.uint32)[..., 0]
+
+
+def _channels(words: _Words) -> NDArray[np.uint8]:
+    """Return red, green and blue of some pixels, shape (n, 3)."""
+    return np.ascontiguousarray(words).view(np.uint8).reshape(-1, 4)[:, :3]
+
+
 class Matte:
     """A page around its HDR videos, and how much of each video its pixels show. Consecutive frames share one while the page stays.
 
@@ -254,20 +279,21 @@ class Matte:
 
     @cached_property
     def _parts(self) -> _Parts:
-        page = decode_png(self._black)
-        shares = [np.subtract(decode_png(white), page, dtype=np.int16) for white in self._whites]
-        height, width, _ = page.shape
-        parts = [share.any(-1) for share in shares]
-        total = np.add.reduce(parts, dtype=np.uint8) if parts else np.zeros((height, width), np.uint8)
-        dark = ~page.any(-1)
-        whole = [(share == 255).all(-1) & dark & (total == 1) for share in shares]
+        page, *lit = (_words(data) for data in (self._black, *self._whites))
+        shown = [white != page for white in lit]
+        total = np.add.reduce(shown, dtype=np.uint8) if shown else np.zeros(page.shape, np.uint8)
+        whole = [(white == _WHITE) & (page == _BLACK) & (total == 1) for white in lit]
         mixed = total > 0
         for each in whole:
             mixed &= ~each
-        base = np.zeros((height, width, 3), np.uint16)
-        alone = total == 0
-        base[alone] = hdr_colors(self._transfer).of_page(page[alone])
-        return _Parts(base, tuple(whole), mixed, page[mixed], tuple(share[mixed] for share in shares))
+        black = _channels(page[mixed])
+        shares = tuple(np.subtract(_channels(white[mixed]), black, dtype=np.int16) for white in lit)
+        return _Parts(self._page_colors(page, total == 0), tuple(whole), mixed, black, shares)
+
+    def _page_colors(self, page: _Words, alone: NDArray[np.bool_]) -> Codes:
+        codes = np.zeros((*page.shape, 3), np.uint16)
+        codes[alone] = hdr_colors(self._transfer).of_page(_channels(page[alone]))
+        return codes
 
     def compose(self, videos: Sequence[ShownHdr]) -> Codes:
         """Return the picture with these frames of the videos, shape (height, width, 3)."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from hfdask.browser.capture import Frame, States, picture
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Native, Shown
-from hfdask.media.hdr_picture import HdrPicture, Matte, Quad, ShownHdr, fitted
+from hfdask.media.hdr_picture import HdrPicture, Matte, Quad, ShownHdr
 from hfdask.media.transfers import HdrTransfer
 
 _NOWHERE: Quad = (0.0,) * 8
@@ -78,8 +78,7 @@ class _Camera:
         return not same
 
     async def _quad(self, name: str) -> Quad:
-        found = await self._session.video_box(name)
-        return _NOWHERE if found is None else fitted(*found)
+        return await self._session.video_place(name) or _NOWHERE
 
     async def _damaged(self) -> bool:
         return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])

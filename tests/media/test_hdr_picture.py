@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hdr_samples import SIZE, levels, patch_levels, patches, pq, yuv
@@ -11,7 +12,7 @@ from media_samples import png
 
 from hfdask.core.video_source import Ratio, TimeBase, VideoSource
 from hfdask.media.hdr_colors import TOP, hdr_colors
-from hfdask.media.hdr_picture import HdrFrame, HdrPicture, Matte, Quad, ShownHdr, fitted
+from hfdask.media.hdr_picture import HdrFrame, HdrPicture, Matte, Quad, ShownHdr, fitted, snapped
 from hfdask.media.picture import Converter, decode_png, frame_digest
 
 LEVEL = TOP / 1023
@@ -147,6 +148,28 @@ def test_a_rotated_source_is_shown_upright():
     assert (frame_of(flip=True).codes(*SIZE) == frame_of().codes(*SIZE)[:, ::-1]).all()
 
 
+@pytest.mark.parametrize("name", ["yuv420p10le", "yuv422p10le", "yuv444p12le"])
+def test_frames_of_full_range_have_the_same_colors(name):
+    bits = 12 if "12" in name else 10
+    color = (0.75, 0.2, 0.4)
+    luma = 0.2627 * 0.75 + 0.678 * 0.2 + 0.0593 * 0.4
+    values = [luma, (0.4 - luma) / 1.8814, (0.75 - luma) / 1.4746]  # ITU-R BT.2100, table 6
+    planes = [round(value * (2**bits - 1)) + (number > 0) * 2 ** (bits - 1) for number, value in enumerate(values)]
+    frame = av.VideoFrame(64, 64, name)
+    for plane, level in zip(frame.planes, planes, strict=True):
+        plane.update(np.full(plane.buffer_size // 2, level, "<u2").tobytes())
+    codes = HdrFrame(frame, source_of((64, 64), pixel_format=name, full_range=True), "pq").codes(64, 64)
+    assert codes[20, 20] / TOP * 1023 == pytest.approx(np.array(color) * 1023, abs=1.5)
+
+
+def test_frames_in_rgb_have_the_same_colors():
+    pixels = np.full((64, 64, 3), (1023, 512, 64), np.uint16)
+    frame = av.VideoFrame.from_ndarray(pixels, format="gbrp10le")
+    source = source_of((64, 64), pixel_format="gbrp10le", full_range=True, matrix="rgb")
+    codes = HdrFrame(frame, source, "pq").codes(64, 64)
+    assert codes[20, 20] / TOP * 1023 == pytest.approx([1023, 512, 64], abs=0.5)
+
+
 def test_a_shrunk_frame_keeps_the_levels_of_its_patches():
     codes = frame_of().codes(80, 48)
     found = yuv(Converter("yuv420p10le", "pq").convert(HdrPicture(_Fixed(codes), [], "pq").frame)).astype(int)
@@ -187,6 +210,10 @@ def _hlg_frame() -> np.ndarray:
 )
 def test_a_fitted_picture_is_a_part_of_its_box(box, expected):
     assert fitted(box, (10, 10, 110, 10, 110, 60, 10, 60)) == pytest.approx(expected)
+
+
+def test_what_is_not_transformed_is_at_whole_pixels():
+    assert snapped(quad_of(10.5, 20.49, 99.51, 60)) == quad_of(11, 20, 100, 60)
 
 
 def test_digests_cover_all_16_bits():

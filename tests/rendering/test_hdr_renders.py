@@ -188,11 +188,35 @@ BOXES = {
 }
 
 
-@pytest.mark.parametrize("scale", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_videos_are_where_the_browser_puts_them(project, tmp_path, scale):
+INNER = video("left:15px;top:12px;width:140px;height:84px")
+PLACES = f"""
+<iframe src="in.html" style="position:absolute;left:20px;top:10px;width:200px;height:130px;border:3px solid #000;rotate:5deg"></iframe>
+<div style="position:absolute;left:300px;top:20px"><template shadowrootmode="open"><style>video {{ position: absolute }}</style>{INNER}</template></div>
+<div style="position:absolute;left:20px;top:180px" data-composition-id="s" data-composition-src="scene.html" data-start="0"
+data-duration="2"></div>
+<section style="position:absolute;left:300px;top:180px;width:150px;height:100px;overflow:hidden;border-radius:20px">
+<div style="transform:translate(-20px,-10px) scale(1.3)">{INNER}</div></section>
+<div style="position:absolute;left:470px;top:180px;perspective:200px"><div style="transform:rotateX(30deg);transform-style:preserve-3d">
+<div style="transform:rotateY(20deg) translateZ(-100px)">{INNER}</div></div></div>"""
+OTHERS = {
+    "in.html": f"<style>video {{ position: absolute }}</style><body style='margin:0;background:#000'>{INNER}",
+    "scene.html": '<template><div data-composition-id="s" data-width="200" data-height="120" data-duration="2" data-no-timeline>'
+    f"{INNER}</div></template>",
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "scale"),
+    [
+        ("".join(map(video, BOXES.values())), 1),
+        pytest.param(PLACES, 1, marks=pytest.mark.slow),
+        pytest.param("".join(map(video, BOXES.values())), 2, marks=pytest.mark.slow),
+    ],
+    ids=["boxes", "places", "large"],
+)
+def test_videos_are_where_the_browser_puts_them(project, tmp_path, body, scale):
     """Both stills are mapped to SDR: before the page in one, and after it in the other."""
-    body = "".join(map(video, BOXES.values()))
-    folder = project(page(body, 0.1, (600, 330)), **{"film.mp4": still_film()})
+    folder = project(page(body, 0.1, (600, 330)), **{"film.mp4": still_film(), **OTHERS})
     pictures: list[Pixels] = []
     for hdr in (False, True):
         hfdask.still(folder, 0, tmp_path / "still.png", hdr=hdr, scale=scale)
@@ -241,16 +265,18 @@ def test_a_script_that_reads_an_hdr_video_ends_planning(project, tmp_path, scrip
 
 def test_what_does_not_change_hdr_videos_is_a_warning(project, tmp_path):
     body = (
-        f'<section style="filter:blur(2px)">{video()}</section><i id="a" style="width:9px;height:9px;mix-blend-mode:overlay"></i>'
+        f'<section style="filter:blur(2px);-webkit-box-reflect:below 0px">{video(WHOLE + ";object-view-box:inset(10%)")}</section><i id="a" style="width:9px;height:9px;mix-blend-mode:overlay"></i>'
         '<i id="b" style="width:9px;height:9px;backdrop-filter:blur(2px)"></i>'
         '<i style="width:9px;height:9px;mix-blend-mode:multiply;filter:drop-shadow(0 0 2px #000)"></i>'
     )
     plan = hfdask.plan(project(page(body, 0.2), **{"film.mp4": still_film()}), tmp_path / "plan", **EXACT)
     told = [text for text in plan.manifest.warnings if text.startswith("in HDR, ")]
     assert [text.split(" of ")[0].removeprefix("in HDR, the ") for text in told] == [
+        "-webkit-box-reflect",
         "backdrop-filter",
         "filter",
         "mix-blend-mode",
+        "object-view-box",
     ]
 
 

@@ -11,8 +11,22 @@ async function showVideos(states) {
 const feedNamed = (name) => namedFeeds("video").find(({ video }) => mediaId(video) === name);
 const videoNamed = (name) => feedNamed(name)?.video ?? null;
 
-// Return the edges of a video's picture as fractions of its content box: left, top, right, bottom. They are null if it has no box.
-const pictureBox = (name) => ({ __proto__: null, edges: edgesOf(feedNamed(name)) });
+// Return the edges of a video's picture as fractions of its content box: left, top, right, bottom. They are null if it has no box. The
+// browser moves the edges to whole pixels (`snaps`) if nothing transforms the video.
+function pictureBox(name) {
+  const feed = feedNamed(name);
+  return { __proto__: null, edges: edgesOf(feed), snaps: Boolean(feed) && !isTransformed(feed.video) };
+}
+
+const TRANSFORMS = ["transform", "translate", "rotate", "scale", "offsetPath", "perspective"];
+function isTransformed(video) {
+  for (let element = video; element; element = aboveOf(element)) {
+    const style = element.ownerDocument.defaultView.getComputedStyle(element);
+    if (TRANSFORMS.some((property) => (style[property] || "none") !== "none")) return true;
+  }
+  return false;
+}
+
 function edgesOf(feed) {
   if (!feed) return null;
   const { video, shape } = feed;
@@ -55,15 +69,24 @@ function unlikeHdr() {
   const found = new Set();
   const natives = namedFeeds("video").filter((feed) => isHdr(feed) && placeSeen(feed.video) !== null);
   if (natives.length) {
-    for (const { video } of natives) {
-      for (let element = video; element; element = aboveOf(element)) {
-        const { filter } = element.ownerDocument.defaultView.getComputedStyle(element);
-        if (!HARMLESS.test(filter)) found.add(`the filter of ${describe(element)}`);
-      }
+    for (const { video } of natives) noteAround(video, found);
+    for (const page of allDocuments()) {
+      if (/** @type {any} */ (page).activeViewTransition) found.add("a view transition");
+      for (const element of elementsIn(page)) noteUnlike(element, found);
     }
-    for (const page of allDocuments()) for (const element of elementsIn(page)) noteUnlike(element, found);
   }
   return [...found].map((what) => cut(what, MAX_NAME)).sort();
+}
+
+function noteAround(video, found) {
+  for (let element = video; element; element = aboveOf(element)) {
+    const style = element.ownerDocument.defaultView.getComputedStyle(element);
+    if (!HARMLESS.test(style.filter)) found.add(`the filter of ${describe(element)}`);
+    for (const property of ["object-view-box", "-webkit-box-reflect"]) {
+      if (!["", "none"].includes(style.getPropertyValue(property)))
+        found.add(`the ${property} of ${describe(element)}`);
+    }
+  }
 }
 
 function noteUnlike(element, found) {
@@ -76,6 +99,7 @@ function noteUnlike(element, found) {
   }
 }
 
+// Return the element around an element, also around a shadow tree or the document in a frame.
 const aboveOf = (element) =>
   element.parentElement ?? element.getRootNode().host ?? element.ownerDocument.defaultView?.frameElement ?? null;
 
