@@ -57,7 +57,7 @@ from hfdask.errors import (
     ScriptError,
 )
 from hfdask.fonts.families import GENERIC
-from hfdask.media.hdr_picture import Quad, fitted, snapped
+from hfdask.media.hdr_picture import NOWHERE, Place
 from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
 from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
@@ -461,29 +461,25 @@ class PageSession:
         if late:
             await self._draw_late()
 
-    async def video_place(self, name: str) -> Quad | None:
-        """Return where the picture of a video is, by its render id: in pixels of the page's picture. None if it has no box.
-
-        ``object-fit``, ``object-position`` and all transforms are in it.
-        """
+    async def video_place(self, name: str) -> Place:
+        """Return the place of a video's picture, by its render id, with all transforms, ``object-fit`` and ``object-position``."""
         asked = json.dumps(name)
         told = understood(await self._evaluate(f"__hfdask.pictureBox({asked})"), PictureBox, "the box of a video")
         found = await self._cdp.send("Runtime.evaluate", self.in_page(f"__hfdask.videoNamed({asked})"))
         element = found["result"].get("objectId")
         if told.edges is None or element is None:
-            return None
+            return NOWHERE
         try:
             model = await self._cdp.send("DOM.getBoxModel", {"objectId": element})
         except PlaywrightError as error:
             if "box model" not in error.message:
                 raise
-            return None
+            return NOWHERE
         finally:
             await self._cdp.send("Runtime.releaseObject", {"objectId": element})
         scale = float(self.settings.scale.fraction)
         x0, y0, x1, y1, x2, y2, x3, y3 = (float(each) * scale for each in model["model"]["content"])
-        place = fitted(told.edges, (x0, y0, x1, y1, x2, y2, x3, y3))
-        return snapped(place) if told.snaps else place
+        return Place((x0, y0, x1, y1, x2, y2, x3, y3), told.edges, told.snaps)
 
     async def unlike_hdr(self) -> tuple[str, ...]:
         """Return the content of the page that looks different in HDR, in words."""

@@ -54,7 +54,7 @@ class HdrWay:
     options : callable
         Returns the encoder's options for a speed and a transfer function.
     speeds : mapping of str to str
-        Speeds of qualities that differ from those of SDR.
+        Speeds by quality, if they differ from the speeds in SDR.
     """
 
     pixel_format: str

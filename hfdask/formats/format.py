@@ -209,7 +209,7 @@ class Format(ABC):
         return chosen.settings(quality, crf, bitrate, fps, alpha=with_alpha, transfer=transfer)
 
     def hdr_codec(self, name: str | None, *, alpha: bool | None) -> str:
-        """Return the name of the codec of HDR videos: this one, or the first one that has HDR.
+        """Return the name of the codec of HDR videos: this name, or the first with HDR.
 
         Raises
         ------

@@ -1,10 +1,10 @@
 """Convert colors of a page to HDR, and blend HDR pictures with a page (docs/decisions/hdr-output.md).
 
-Browsers blend sRGB values. A picture of the page is ``black + share * video``, where ``video`` has the sRGB values of a video's pixel.
+Browsers blend sRGB values. A picture of the page is ``black + share * video``, and ``video`` has the sRGB values of a video's pixel.
 Here the same sum is computed with a value that may be above 1 or below 0: the light of the HDR pixel, relative to the white of the
 page, in BT.709, through sRGB's curve. So a layer over an HDR video looks as it does over an SDR video of the same light.
 
-All curves are tables that are interpolated. What is left are sums, products and square roots, which are the same on every CPU.
+All curves are tables that are interpolated. Only sums, products and square roots are left, which are the same on every CPU.
 """
 
 from __future__ import annotations

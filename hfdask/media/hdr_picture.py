@@ -26,7 +26,7 @@ from hfdask.media.tone import ToneMapper
 from hfdask.media.transfers import HdrTransfer, Values
 
 Quad = tuple[float, float, float, float, float, float, float, float]
-"""Corners of a video's picture in a page's picture, in pixels: x and y of the upper left one, and on clockwise."""
+"""Corners of a box in a page's picture, in pixels: x and y of the upper left one, and on clockwise."""
 
 Box = tuple[float, float, float, float]
 """Edges of a video's picture as fractions of the box that it is fitted into: left, top, right and bottom."""
@@ -100,15 +100,78 @@ class HdrFrame:
 
 
 @dataclass(frozen=True)
+class Place:
+    """The place of a video's picture in a page's picture.
+
+    Attributes
+    ----------
+    quad : tuple of eight floats
+        Corners of the video's content box.
+    box : tuple of four floats
+        The picture in that box: it may be smaller or larger.
+    snaps : bool
+        True if the browser draws the picture at the nearest whole pixels, because nothing transforms it.
+    """
+
+    quad: Quad
+    box: Box = (0.0, 0.0, 1.0, 1.0)
+    snaps: bool = False
+
+    @property
+    def rectangle(self) -> tuple[int, int, int, int] | None:
+        """The left, upper, right and lower edge of the picture in whole pixels, or None if it is not a rectangle of these."""
+        left, top, right, _, _, bottom, _, _ = self.quad
+        if self.quad != (left, top, right, top, right, bottom, left, bottom):
+            return None
+        width, height = right - left, bottom - top
+        x0, y0, x1, y1 = self.box
+        exact = (left + x0 * width, top + y0 * height, left + x1 * width, top + y1 * height)
+        edges = (_nearest(exact[0]), _nearest(exact[1]), _nearest(exact[2]), _nearest(exact[3]))
+        near = self.snaps or all(abs(edge - place) < _ON_GRID for edge, place in zip(edges, exact, strict=True))
+        return edges if near and edges[0] < edges[2] and edges[1] < edges[3] else None
+
+    @property
+    def lengths(self) -> tuple[float, float]:
+        """Width and height of the picture in pixels: each is the longer one of two opposite sides."""
+        corners = [(self.quad[2 * corner], self.quad[2 * corner + 1]) for corner in range(4)]
+        sides = [math.dist(corners[corner], corners[(corner + 1) % 4]) for corner in range(4)]
+        left, top, right, bottom = self.box
+        return max(sides[0], sides[2]) * (right - left), max(sides[1], sides[3]) * (bottom - top)
+
+    def bounds(self, width: int, height: int) -> tuple[slice, slice]:
+        """Return the rows and the columns of a page's picture that the content box touches, and one more on each side."""
+        low, high = [min(self.quad[axis::2]) for axis in (0, 1)], [max(self.quad[axis::2]) for axis in (0, 1)]
+        columns, rows = (
+            slice(min(size, max(0, math.floor(low[axis]) - 1)), max(0, min(size, math.ceil(high[axis]) + 1)))
+            for axis, size in ((0, width), (1, height))
+        )
+        return rows, columns
+
+    def within(self, x: Values, y: Values) -> tuple[Values, Values]:
+        """Return points of the page's picture as fractions of the video's picture, across and down."""
+        m = _from_page(self.quad)
+        depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
+        depth = np.where(depth == 0, 1, depth)
+        across = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth
+        down = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth
+        left, top, right, bottom = self.box
+        return (across - left) / (right - left), (down - top) / (bottom - top)
+
+
+NOWHERE = Place((0.0,) * 8)
+"""The place of a video that has no box."""
+
+
+@dataclass(frozen=True)
 class ShownHdr:
-    """A frame of an HDR video, and the place of its picture in the page's picture."""
+    """A frame of an HDR video, and its place in the page's picture."""
 
     frame: HdrFrame
-    quad: Quad
+    place: Place
 
     def placed(self, width: int, height: int) -> Codes:
         """Return the frame at its place in a picture of this size, shape (height, width, 3). Pixels elsewhere have any value."""
-        box = _on_grid(self.quad)
+        box = self.place.rectangle
         if box is None or (box[2] - box[0]) * (box[3] - box[1]) > MAX_GROWN * width * height:
             return self._sampled(width, height)
         return self._pasted(box, width, height)
@@ -128,33 +191,19 @@ class ShownHdr:
 
     def _sampled(self, width: int, height: int) -> Codes:
         """Interpolate between the four nearest pixels, of a frame that is first shrunk to the size at which it is shown."""
-        own = self.frame.size
-        shown = _lengths(self.quad)
-        across, down = (max(1, min(side, math.ceil(length))) for side, length in zip(own, shown, strict=True))
-        codes = self.frame.codes(across, down)
+        sizes = zip(self.frame.size, self.place.lengths, strict=True)
+        across, down = (max(1, min(side, math.ceil(length))) for side, length in sizes)
         placed = np.zeros((height, width, 3), np.uint16)
-        rows, columns = _bounds(self.quad, width, height)
+        rows, columns = self.place.bounds(width, height)
         x, y = np.meshgrid(np.arange(columns.start, columns.stop) + 0.5, np.arange(rows.start, rows.stop) + 0.5)
-        if not x.size:
-            return placed
-        m = _from_page(self.quad)
-        depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
-        depth = np.where(depth == 0, 1, depth)
-        u = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth * across - 0.5
-        v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth * down - 0.5
-        placed[rows, columns] = _interpolated(codes, u, v)
+        if x.size:
+            u, v = self.place.within(x, y)
+            placed[rows, columns] = _interpolated(self.frame.codes(across, down), u * across - 0.5, v * down - 0.5)
         return placed
 
 
-def _on_grid(quad: Quad) -> tuple[int, int, int, int] | None:
-    """Return the left, upper, right and lower edge of an upright rectangle of whole pixels, or None if it is none."""
-    left, top, right, _, _, bottom, _, _ = quad
-    box = round(left), round(top), round(right), round(bottom)
-    near = all(
-        abs(edge - exact) < _ON_GRID
-        for edge, exact in zip((box[0], box[1], box[2], box[1], box[2], box[3], box[0], box[3]), quad, strict=True)
-    )
-    return box if near and box[0] < box[2] and box[1] < box[3] else None
+def _nearest(place: float) -> int:
+    return math.floor(place + 0.5)
 
 
 def _interpolated(codes: Codes, u: Values, v: Values) -> Codes:
@@ -174,43 +223,6 @@ def _interpolated(codes: Codes, u: Values, v: Values) -> Codes:
 def _cell(place: Values, length: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     fixed = np.floor(np.clip(place, 0, length - 1) * 256 + 0.5).astype(np.int64)
     return fixed >> 8, (fixed & 255).astype(np.uint32)[..., None]
-
-
-def _lengths(quad: Quad) -> tuple[float, float]:
-    """Return the lengths of the longer ones of opposite sides."""
-    corners = [(quad[2 * corner], quad[2 * corner + 1]) for corner in range(4)]
-    sides = [math.dist(corners[corner], corners[(corner + 1) % 4]) for corner in range(4)]
-    return max(sides[0], sides[2]), max(sides[1], sides[3])
-
-
-def _bounds(quad: Quad, width: int, height: int) -> tuple[slice, slice]:
-    """Return the rows and the columns of a picture that a quadrilateral touches, and one more on each side."""
-    low, high = [min(quad[axis::2]) for axis in (0, 1)], [max(quad[axis::2]) for axis in (0, 1)]
-    columns, rows = (
-        slice(min(size, max(0, math.floor(low[axis]) - 1)), max(0, min(size, math.ceil(high[axis]) + 1)))
-        for axis, size in ((0, width), (1, height))
-    )
-    return rows, columns
-
-
-def fitted(box: Box, quad: Quad) -> Quad:
-    """Return the corners of a video's picture, given those of the box that it is fitted into."""
-    if box == (0, 0, 1, 1):
-        return quad
-    (a, b, c), (d, e, f), (g, h, _) = _to_page(quad)
-    left, top, right, bottom = box
-    corners: list[float] = []
-    for x, y in ((left, top), (right, top), (right, bottom), (left, bottom)):
-        depth = g * x + h * y + 1
-        corners += [(a * x + b * y + c) / depth, (d * x + e * y + f) / depth]
-    x0, y0, x1, y1, x2, y2, x3, y3 = corners
-    return x0, y0, x1, y1, x2, y2, x3, y3
-
-
-def snapped(quad: Quad) -> Quad:
-    """Return corners at the nearest whole pixels, as the browser places what is not transformed."""
-    x0, y0, x1, y1, x2, y2, x3, y3 = (float(math.floor(each + 0.5)) for each in quad)
-    return x0, y0, x1, y1, x2, y2, x3, y3
 
 
 _Map = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
@@ -266,6 +278,8 @@ class Matte:
         By video: PNG of the page with that video white and the others black.
     transfer : {"pq", "hlg"}
         Transfer function of the composed pictures.
+    before : Matte, optional
+        The page in an earlier frame. Only pixels that differ from it are converted.
 
     Raises
     ------
@@ -273,8 +287,11 @@ class Matte:
         From `compose`, if a PNG is broken.
     """
 
-    def __init__(self, black: bytes, whites: Sequence[bytes], transfer: HdrTransfer) -> None:
+    def __init__(
+        self, black: bytes, whites: Sequence[bytes], transfer: HdrTransfer, before: Matte | None = None
+    ) -> None:
         self._black, self._whites, self._transfer = black, tuple(whites), transfer
+        self._before = before
         self.received = len(black) + sum(map(len, whites))
 
     @cached_property
@@ -288,11 +305,16 @@ class Matte:
             mixed &= ~each
         black = _channels(page[mixed])
         shares = tuple(np.subtract(_channels(white[mixed]), black, dtype=np.int16) for white in lit)
-        return _Parts(self._page_colors(page, total == 0), tuple(whole), mixed, black, shares)
+        alone = total == 0
+        return _Parts(page, alone, self._page_colors(page, alone), tuple(whole), mixed, black, shares)
 
     def _page_colors(self, page: _Words, alone: NDArray[np.bool_]) -> Codes:
-        codes = np.zeros((*page.shape, 3), np.uint16)
-        codes[alone] = hdr_colors(self._transfer).of_page(_channels(page[alone]))
+        codes, new = np.zeros((*page.shape, 3), np.uint16), alone
+        if self._before is not None:
+            known = self._before._parts
+            codes, new = known.base.copy(), alone & ~(known.alone & (known.page == page))
+            self._before = None
+        codes[new] = hdr_colors(self._transfer).of_page(_channels(page[new]))
         return codes
 
     def compose(self, videos: Sequence[ShownHdr]) -> Codes:
@@ -313,10 +335,13 @@ class Matte:
 class _Parts:
     """Pixels of a page by what they show.
 
-    ``base`` has the page's own, shape (height, width, 3). ``whole`` has a mask for each video of the pixels that show only it, and ``mixed`` is the mask of
-    those that show a part of a video. ``black`` and ``shares`` are of the mixed ones.
+    ``page`` has all pixels with black videos, and ``alone`` is a mask of the pixels that show no video. ``base`` has the colors of these in HDR, shape
+    (height, width, 3), and any color elsewhere. ``whole`` has a mask for each video of the pixels that show only it, and ``mixed`` is a mask of
+    the pixels that show a part of a video. ``black`` and ``shares`` are of these.
     """
 
+    page: _Words
+    alone: NDArray[np.bool_]
     base: Codes
     whole: tuple[NDArray[np.bool_], ...]
     mixed: NDArray[np.bool_]

@@ -13,10 +13,8 @@ from dataclasses import replace
 from hfdask.browser.capture import Frame, States, picture
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Native, Shown
-from hfdask.media.hdr_picture import HdrPicture, Matte, Quad, ShownHdr
+from hfdask.media.hdr_picture import HdrPicture, Matte, Place, ShownHdr
 from hfdask.media.transfers import HdrTransfer
-
-_NOWHERE: Quad = (0.0,) * 8
 
 
 class _Camera:
@@ -30,7 +28,7 @@ class _Camera:
         self._lit: str | None = None
         self._seen: tuple[object, ...] | None = None
         self._matte: Matte | None = None
-        self._quads: tuple[Quad, ...] = ()
+        self._places: tuple[Place, ...] = ()
         self._frames: tuple[int, ...] = ()
 
     async def shoot(self, frame: int) -> Frame:
@@ -55,7 +53,7 @@ class _Camera:
 
     def _composed(self, natives: Mapping[str, Native]) -> HdrPicture:
         assert self._matte is not None  # the first frame is always looked at
-        shown = [ShownHdr(each.frame, quad) for each, quad in zip(natives.values(), self._quads, strict=True)]
+        shown = [ShownHdr(each.frame, place) for each, place in zip(natives.values(), self._places, strict=True)]
         return HdrPicture(self._matte, shown, self._transfer)
 
     async def _look(self, states: Mapping[str, Shown]) -> bool:
@@ -66,19 +64,16 @@ class _Camera:
                 await self._session.show_videos(_lit(states, lit))
                 self._lit = lit
             pictures[lit] = await picture(self._session)
-        self._quads = tuple([await self._quad(name) for name in self._names])
+        self._places = tuple([await self._session.video_place(name) for name in self._names])
         whites = [pictures[name] for name in self._names]
-        seen = (self._names, pictures[None], *whites, self._quads)
+        seen = (self._names, pictures[None], *whites, self._places)
         same, self._seen = seen == self._seen, seen
         if not same:
-            self._matte = Matte(pictures[None], whites, self._transfer)
+            self._matte = Matte(pictures[None], whites, self._transfer, self._matte)
         self._settled = same and self._tests
         if self._settled:
             await self._damaged()  # a picture always damages the frame after it
         return not same
-
-    async def _quad(self, name: str) -> Quad:
-        return await self._session.video_place(name) or _NOWHERE
 
     async def _damaged(self) -> bool:
         return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])

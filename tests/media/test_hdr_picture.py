@@ -1,4 +1,4 @@
-"""Composed HDR pictures: where the pixels of a video go, and what they are mixed with."""
+"""Composed HDR pictures: places of a video's pixels, and their mixtures with the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from media_samples import png
 
 from hfdask.core.video_source import Ratio, TimeBase, VideoSource
 from hfdask.media.hdr_colors import TOP, hdr_colors
-from hfdask.media.hdr_picture import HdrFrame, HdrPicture, Matte, Quad, ShownHdr, fitted, snapped
+from hfdask.media.hdr_picture import NOWHERE, HdrFrame, HdrPicture, Matte, Place, Quad, ShownHdr
 from hfdask.media.picture import Converter, decode_png, frame_digest
 
 LEVEL = TOP / 1023
@@ -63,7 +63,7 @@ def matte(black: np.ndarray, *whites: np.ndarray) -> Matte:
     return Matte(png(black), [png(white) for white in whites], "pq")
 
 
-WHOLE = ShownHdr(frame_of(), quad_of(0, 0, *SIZE))
+WHOLE = ShownHdr(frame_of(), Place(quad_of(0, 0, *SIZE)))
 
 
 def test_a_video_that_covers_the_page_is_encoded_with_its_own_levels():
@@ -100,6 +100,16 @@ def test_two_videos_that_overlap_are_both_in_the_mixture():
     assert np.abs(codes.astype(int) - WHOLE.frame.codes(*SIZE)).max() < LEVEL
 
 
+def test_a_page_is_the_same_after_any_other_page():
+    first, second, bright = page((10, 200, 90)), page((10, 200, 90)), page((255, 255, 255))
+    first[:60], second[40:90], bright[:100] = 0, (40, 50, 60), second[:100]
+    bright[20:30] = 255
+    second[20:30] = 0
+    earlier = Matte(png(first), [png(page((255, 255, 255)))], "pq")
+    later = [Matte(png(second), [png(bright)], "pq", before) for before in (None, earlier)]
+    assert (later[0].compose([WHOLE]) == later[1].compose([WHOLE])).all()
+
+
 def test_a_page_without_videos_is_only_converted():
     codes = matte(page((255, 255, 255))).compose([])
     assert codes / TOP == pytest.approx(np.full(codes.shape, pq(203)), abs=1e-4)
@@ -108,7 +118,7 @@ def test_a_page_without_videos_is_only_converted():
 @pytest.mark.parametrize("box", [(0, 0, 320, 192), (40, 24, 200, 120), (-40, -24, 280, 168), (10, 20, 330, 212)])
 def test_a_box_on_the_grid_holds_the_whole_frame(box):
     left, top, right, bottom = box
-    placed = ShownHdr(frame_of(), quad_of(*box)).placed(*SIZE)
+    placed = ShownHdr(frame_of(), Place(quad_of(*box))).placed(*SIZE)
     codes = frame_of().codes(right - left, bottom - top)
     for y, x in ((30, 50), (60, 120), (100, 190)):
         assert (placed[y, x] == codes[y - top, x - left]).all()
@@ -117,7 +127,7 @@ def test_a_box_on_the_grid_holds_the_whole_frame(box):
 @pytest.mark.parametrize("shift", [0.25, 0.5])
 def test_a_box_between_pixels_is_interpolated(shift):
     own = frame_of().codes(*SIZE).astype(float)
-    placed = ShownHdr(frame_of(), quad_of(shift, 0, SIZE[0] + shift, SIZE[1])).placed(*SIZE)
+    placed = ShownHdr(frame_of(), Place(quad_of(shift, 0, SIZE[0] + shift, SIZE[1]))).placed(*SIZE)
     expected = shift * own[:, :-1] + (1 - shift) * own[:, 1:]
     assert np.abs(placed[:, 1:] - expected).max() < 2 * LEVEL
 
@@ -125,13 +135,13 @@ def test_a_box_between_pixels_is_interpolated(shift):
 def test_a_turned_box_turns_the_frame():
     # By 90° clockwise: the upper left corner of the frame is at the upper right one of the box.
     quad: Quad = (192, 0, 192, 320, 0, 320, 0, 0)
-    placed = ShownHdr(frame_of(), quad).placed(192, 320)
+    placed = ShownHdr(frame_of(), Place(quad)).placed(192, 320)
     assert np.abs(placed.astype(int) - np.rot90(frame_of().codes(*SIZE), -1)).max() < LEVEL
 
 
 def test_a_box_in_perspective_shows_each_patch_at_its_place():
     quad: Quad = (40, 20, 280, 0, 280, 192, 40, 172)
-    placed = ShownHdr(frame_of(), quad).placed(*SIZE)
+    placed = ShownHdr(frame_of(), Place(quad)).placed(*SIZE)
     own = frame_of().codes(*SIZE)
     # The point at (0.125, 0.25) of the frame, in the middle of its first patch, by similar triangles.
     depth = 152 / 192
@@ -203,17 +213,37 @@ def _hlg_frame() -> np.ndarray:
 @pytest.mark.parametrize(
     ("box", "expected"),
     [
-        ((0, 0, 1, 1), (10, 10, 110, 10, 110, 60, 10, 60)),
-        ((0.25, 0, 0.75, 1), (35, 10, 85, 10, 85, 60, 35, 60)),
-        ((-0.5, 0, 1.5, 1), (-40, 10, 160, 10, 160, 60, -40, 60)),
+        ((0, 0, 1, 1), (10, 10, 110, 60)),
+        ((0.25, 0, 0.75, 1), (35, 10, 85, 60)),
+        ((-0.5, 0, 1.5, 1), (-40, 10, 160, 60)),
+        ((0, 0.001, 1, 1), None),
     ],
 )
-def test_a_fitted_picture_is_a_part_of_its_box(box, expected):
-    assert fitted(box, (10, 10, 110, 10, 110, 60, 10, 60)) == pytest.approx(expected)
+def test_a_picture_that_is_fitted_into_a_box_is_a_rectangle_if_it_is_at_whole_pixels(box, expected):
+    assert Place(quad_of(10, 10, 110, 60), box).rectangle == expected
 
 
-def test_what_is_not_transformed_is_at_whole_pixels():
-    assert snapped(quad_of(10.5, 20.49, 99.51, 60)) == quad_of(11, 20, 100, 60)
+def test_what_is_not_transformed_is_at_the_nearest_pixels():
+    assert Place(quad_of(10.5, 20.49, 99.51, 60), snaps=True).rectangle == (11, 20, 100, 60)
+    assert Place(quad_of(10.5, 20.49, 99.51, 60)).rectangle is None
+    assert Place(quad_of(110, 10, 10, 60)).rectangle is None  # mirrored
+    assert NOWHERE.rectangle is None
+
+
+def test_a_picture_may_be_larger_than_its_box_beyond_the_horizon():
+    # Its right side would be at infinity: only the part in the box counts.
+    quad: Quad = (0, 0, 160, 64, 160, 128, 0, 192)
+    placed = ShownHdr(frame_of(), Place(quad, (0.0, 0.0, 1.5, 1.0))).placed(*SIZE)
+    own = frame_of().codes(*SIZE)
+    # The left third of the box, in perspective, shows the left part of the frame, with its patches in two rows.
+    for y, row in ((40, 48), (150, 144)):
+        assert np.abs(placed[y, 8].astype(int) - own[row, 5]).max() < LEVEL
+
+
+def test_a_video_without_a_box_changes_nothing():
+    black = page((10, 20, 30))
+    codes = matte(black, black).compose([ShownHdr(frame_of(), NOWHERE)])
+    assert (codes == hdr_colors("pq").of_page(black)).all()
 
 
 def test_digests_cover_all_16_bits():

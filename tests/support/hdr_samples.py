@@ -1,6 +1,6 @@
 """HDR videos of known patches, and the levels that a player decodes.
 
-The formulas are those of ITU-R BT.2100 and BT.2020, written out once more, so that they check those of hfdask.
+ITU-R BT.2100 and BT.2020 have the formulas. They are written out once more, to check the formulas of hfdask.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PATCHES: tuple[Color, ...] = (
     (0, 300, 0),
     (0, 0, 300),
 )
-"""Light in cd/m² of linear BT.2020, row by row. The last place has a grey that tells the number of the frame."""
+"""Light in cd/m² of linear BT.2020, row by row. The last place has a grey that grows with the number of the frame."""
 
 LOSSLESS = {"x265-params": "lossless=1:log-level=none:pools=none:frame-threads=1"}
 

@@ -1,5 +1,5 @@
 // Videos in HDR (docs/decisions/hdr-output.md). The page shows a black or a white picture in the place of each. The host composes their own
-// pixels with the page's pictures, and asks where they belong.
+// pixels with the page's pictures, and asks for their places.
 
 // Show other pictures of videos at the frame that was sought last. No script runs. Return true if the page must be drawn before its picture.
 async function showVideos(states) {
