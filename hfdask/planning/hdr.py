@@ -10,10 +10,14 @@ from hfdask.planning.sources import FoundVideo
 
 
 def hdr_warnings(options: RenderConfig, videos: Sequence[FoundVideo], unlike: Collection[str]) -> list[str]:
-    """Return warnings about the videos of a page that is rendered in HDR, or in SDR although it has HDR videos.
+    """Return warnings about a page that is rendered in HDR.
 
     Parameters
     ----------
+    options : RenderConfig
+        Options of the plan.
+    videos : sequence of FoundVideo
+        Its source videos.
     unlike : collection of str
         Content that looks different in HDR, in words.
 
@@ -22,9 +26,9 @@ def hdr_warnings(options: RenderConfig, videos: Sequence[FoundVideo], unlike: Co
     UnsupportedFeatureError
         If an HDR video has alpha.
     """
-    natives = [video for video in videos if video.source.hdr]
     if not options.hdr:
         return []
+    natives = [video for video in videos if video.source.hdr]
     for video in natives:
         if video.source.alpha:
             raise UnsupportedFeatureError(

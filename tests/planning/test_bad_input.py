@@ -225,7 +225,7 @@ def test_unknown_option_values(options, render, project):
     ids=str,
 )
 def test_hdr_in_what_has_none_is_refused_before_anything_is_rendered(output, options, field, project, tmp_path):
-    with pytest.raises(errors.FormatNotSupportedError, match="H.265") as caught:
+    with pytest.raises(errors.FormatNotSupportedError, match=r"in H\.265") as caught:
         hfdask.render(project(), tmp_path / output, hdr=True, **options)
     assert caught.value.details["field"] == field
     assert {path.name for path in tmp_path.iterdir()} == {"project"}

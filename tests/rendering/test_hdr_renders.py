@@ -249,8 +249,11 @@ def test_a_page_without_hdr_videos_is_hlg_with_a_warning(project, tmp_path):
     "script",
     [
         "canvas.getContext('2d').drawImage(video, 0, 0)",
-        "new VideoFrame(video).close()",
-        "(gl => gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, video))(canvas.getContext('webgl'))",
+        pytest.param("new VideoFrame(video).close()", marks=pytest.mark.slow),
+        pytest.param(
+            "(gl => gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, video))(canvas.getContext('webgl'))",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["canvas", "frame", "texture"],
 )
