@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from video_samples import cached, color_video
 
 import hfdask
 from hfdask import errors
+from hfdask.browser.session import PageSession
+from hfdask.browser.video_feed import Shown
 from hfdask.core.model import FrameRecord, decode
 from hfdask.formats.hdr import light_fault
 from hfdask.media.picture import Pixels, decode_png
@@ -281,6 +283,37 @@ def test_what_does_not_change_hdr_videos_is_a_warning(project, tmp_path):
         "mix-blend-mode",
         "object-view-box",
     ]
+
+
+@pytest.mark.slow
+def test_a_video_is_back_at_its_own_frame_after_it_had_no_box(rendered):
+    script = """<script>addEventListener("hf-seek", ({ detail: { time } }) => {
+      const frame = Math.round(time * 10);
+      document.querySelector("video").style.display = frame >= 2 && frame < 5 ? "none" : "" })</script>"""
+    frames = rendered(page(video() + script, 0.8), film())
+    for number, frame in enumerate(frames):
+        expected = (64, 512, 512) if 2 <= number < 5 else patch_levels(number, "pq")[7]
+        assert np.abs(patch_of(frame, 7) - expected).max() <= 2, number
+
+
+@pytest.mark.slow
+def test_the_page_after_a_killed_browser_goes_on_with_the_same_frames(project, tmp_path, monkeypatch):
+    plan = hfdask.plan(
+        project(page(video() + MOVING), **{"film.mp4": film()}), tmp_path / "plan", chunk_size=99, **EXACT
+    )
+    whole = digests(records(plan, tmp_path / "whole"))
+    shown: list[int] = []
+    show = PageSession.show_videos
+
+    async def deadly(self: PageSession, videos: Mapping[str, Shown]) -> None:
+        shown.append(len(shown))
+        if len(shown) == 6:  # between the pictures of a frame
+            self.chromium.kill()
+        await show(self, videos)
+
+    monkeypatch.setattr(PageSession, "show_videos", deadly)
+    assert digests(records(plan, tmp_path / "again")) == whole
+    assert len(shown) > 6
 
 
 @pytest.mark.slow
