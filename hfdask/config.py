@@ -15,9 +15,10 @@ import msgspec
 
 from hfdask.core.fields import MAX_DEPTH, MAX_LOOP, is_plain, misfit
 from hfdask.core.frames import chunk_ranges, parse_fps
-from hfdask.core.model import EncoderSettings
+from hfdask.core.model import EncoderSettings, VideoTransfer
 from hfdask.core.sizes import parse_resolution, parse_scale, scale_of
-from hfdask.errors import FormatNotSupportedError, InvalidConfigError
+from hfdask.core.video_source import VideoSource
+from hfdask.errors import InvalidConfigError
 from hfdask.formats.format import Format
 from hfdask.formats.table import CODECS, FORMATS, OUTPUT_SUFFIXES, encoder_settings, format_named
 from hfdask.media.picture import video_side
@@ -142,7 +143,8 @@ class RenderConfig(_Options):
     alpha : bool, optional
         True to keep the page's alpha, false to draw it on white. Default: true if the format can.
     hdr : bool
-        True for a video in HDR. This version refuses that: HDR sources are mapped to SDR.
+        True for a video in HDR: an MP4 file in H.265 with 10 bits, in PQ if a source video is in PQ, else in HLG. False to map
+        HDR sources to SDR.
     loop : int
         Times that an animation (GIF, WebP) is shown, up to 65,535; 0 without end.
     sound_codec : str, optional
@@ -196,7 +198,7 @@ class RenderConfig(_Options):
     InvalidConfigError
         With ``details["field"]``, for any value that no render can use.
     FormatNotSupportedError
-        For HDR.
+        For HDR in another format or codec, or with alpha.
     """
 
     fps: Annotated[
@@ -207,7 +209,7 @@ class RenderConfig(_Options):
     ] = None
     codec: Annotated[str | None, Help(f"Codec ({', '.join(CODECS)}) instead of the format's default.", "CODEC")] = None
     alpha: Annotated[bool | None, Help("Keep transparency.  [default: if the format can]")] = None
-    hdr: Annotated[bool, Help("Write HDR, which this version refuses.")] = False
+    hdr: Annotated[bool, Help("Write HDR: 10-bit H.265 in PQ or HLG.")] = False
     loop: Annotated[int, Help("Times that an animation is shown; 0 without end.", "N")] = 0
     sound_codec: Annotated[str | None, Help("Codec of the sound instead of the format's default.", "CODEC")] = None
     quality: Annotated[Quality, Help("Speed and quality of the encoder.")] = "looks"
@@ -245,9 +247,9 @@ class RenderConfig(_Options):
 
     def __post_init__(self) -> None:
         self._require_types()
-        if self.hdr:
-            raise FormatNotSupportedError(
-                "this version writes no HDR; leave out hdr, and HDR sources are mapped to SDR", field="hdr"
+        if self.hdr and self.capture == "canvas":
+            raise InvalidConfigError(
+                "a video in HDR is not captured from a canvas; use capture='auto', or leave out hdr", field="capture"
             )
         rate = Fraction(30) if self.fps is None else parse_fps(self.fps)
         self._format.sound_named(self.sound_codec)
@@ -359,13 +361,32 @@ class RenderConfig(_Options):
         InvalidConfigError
             If the format cannot have it.
         """
-        self._format.require_video(frames, width, height, self.codec)
+        self._format.require_video(frames, width, height, self._codec)
 
-    def encoder(self, fps: Fraction) -> EncoderSettings:
-        """Return the settings of the encoder of a video at this rate."""
+    @property
+    def _codec(self) -> str | None:
+        return self._format.hdr_codec(self.codec, alpha=self.alpha) if self.hdr else self.codec
+
+    def encoder(self, fps: Fraction, sources: Iterable[VideoSource] = ()) -> EncoderSettings:
+        """Return the settings of the encoder of a video at this rate that shows these source videos."""
+        transfer: VideoTransfer = "bt709"
+        if self.hdr:
+            transfer = "pq" if any(source.transfer == "pq" for source in sources) else "hlg"
         return encoder_settings(
-            self.quality, self.crf, self.bitrate, fps, format=self.format, codec=self.codec, alpha=self.alpha
+            self.quality,
+            self.crf,
+            self.bitrate,
+            fps,
+            format=self.format,
+            codec=self._codec,
+            alpha=self.alpha,
+            transfer=transfer,
         )
+
+    @property
+    def may_choose_canvas(self) -> bool:
+        """True if planning may decide to capture from a canvas."""
+        return self.capture == "auto" and not self.hdr
 
     @property
     def sizes_chunks(self) -> bool:

@@ -77,6 +77,13 @@ class Sought(Struct, frozen=True):
     text: bool = False
 
 
+class PictureBox(Struct, frozen=True):
+    """Edges of a video's picture as fractions of its content box; None if it has no box. ``snaps`` is true if they are at whole pixels."""
+
+    edges: tuple[float, float, float, float] | None
+    snaps: bool
+
+
 class OpenedSlots(Struct, frozen=True):
     """The answer to opening the slots of videos. ``file`` is true if the slots are in a file."""
 

@@ -6,20 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from hfdask.browser.capture import States
 from hfdask.browser.session import PageSession
-from hfdask.browser.video_feed import Picture, Shown, VideoFeed, VideoShape
+from hfdask.browser.video_feed import Native, Picture, Shown, VideoFeed, VideoShape
+from hfdask.core.model import VideoTransfer
 from hfdask.core.video_clip import VideoClip, frames_of, source_time
 from hfdask.core.video_source import FrameIndex, VideoSource
-from hfdask.media.planes import planes_nbytes, planes_of
+from hfdask.media.hdr_picture import HdrFrame
+from hfdask.media.planes import plain_planes, planes_nbytes, planes_of
+from hfdask.media.transfers import HdrTransfer
 from hfdask.media.video_reader import VideoReader
 
 
@@ -45,16 +49,22 @@ class PageVideos:
         The source videos, by the numbers that clips have of them.
     local : mapping of int to LocalVideo
         The source videos that are needed here, by the same numbers. The others are not shown.
+    transfer : {"bt709", "pq", "hlg"}
+        Transfer function of the page's pictures. In HDR, the page does not show the pixels of HDR videos.
     """
 
     fps: Fraction
     clips: tuple[VideoClip, ...]
     sources: tuple[VideoSource, ...]
     local: Mapping[int, LocalVideo]
+    transfer: VideoTransfer = "bt709"
 
     def shapes(self) -> dict[str, VideoShape]:
         """Return the shapes of the videos, by render id. Only videos with a local file get room for pictures."""
-        return {clip.id: _shape(self.sources[clip.video], has_pictures=clip.video in self.local) for clip in self.clips}
+        return {
+            clip.id: _shape(self.sources[clip.video], self.transfer, has_pictures=clip.video in self.local)
+            for clip in self.clips
+        }
 
     def shown(self, frames: int) -> NDArray[np.int64]:
         """Return for each of a composition's frames how many clips show."""
@@ -74,9 +84,15 @@ class PageVideos:
                 yield videos.states
 
 
-def _shape(source: VideoSource, *, has_pictures: bool) -> VideoShape:
+def _shape(source: VideoSource, transfer: VideoTransfer, *, has_pictures: bool) -> VideoShape:
     width, height = source.natural_size
-    return VideoShape(width, height, float(source.playable.fraction), planes_nbytes(source) if has_pictures else 0)
+    nbytes = plain_planes(0, source).nbytes if _is_native(source, transfer) else planes_nbytes(source)
+    return VideoShape(width, height, float(source.playable.fraction), nbytes if has_pictures else 0, source.hdr)
+
+
+def _is_native(source: VideoSource, transfer: VideoTransfer) -> bool:
+    """Return true if the page does not show the pixels of a source, because they are composed in HDR."""
+    return source.hdr and transfer != "bt709"
 
 
 class VideoFrames:
@@ -98,7 +114,8 @@ class VideoFrames:
     def __init__(self, videos: PageVideos, feed: VideoFeed, frames: Sequence[int]) -> None:
         self._fps = videos.fps
         self._players = [
-            _Player(clip, videos.sources[clip.video], videos.local.get(clip.video)) for clip in videos.clips
+            _player(clip, videos.sources[clip.video], videos.local.get(clip.video), videos.transfer)
+            for clip in videos.clips
         ]
         self._feed = feed
         self._frames = frames
@@ -160,9 +177,12 @@ class _Player:
         seconds = self._time(frame, fps)
         assert self._local is not None  # a worker fetches the sources that its frames show
         number = self._local.index.at(seconds)
+        shown = Shown("playing", float(seconds))
         if number is None:
-            return Shown("playing", float(seconds))
-        return Shown("playing", float(seconds), number, float(self._local.index.time(number)), self._take(number, feed))
+            return shown
+        return self._showing(
+            replace(shown, frame=number, frame_time=float(self._local.index.time(number))), number, feed
+        )
 
     def _time(self, frame: int, fps: Fraction) -> Fraction:
         time = source_time(self.clip, frame, fps, self._source.playable.fraction)
@@ -172,16 +192,46 @@ class _Player:
     def _seconds(self, frame: int, fps: Fraction) -> float:
         return float(self._time(frame, fps)) if frame in frames_of(self.clip, fps) else 0.0
 
-    def _take(self, number: int, feed: VideoFeed) -> Picture:
+    def _showing(self, shown: Shown, number: int, feed: VideoFeed) -> Shown:
         if self._picture is None or self._number != number:
-            assert self._local is not None
-            if self._reader is None:
-                self._reader = VideoReader(self._local.file, self._source, self._local.index)
-            self._picture = feed.put(self.clip.id, planes_of(self._reader.frame(number), self._source))
+            self._picture = feed.put(self.clip.id, planes_of(self._decoded(number), self._source))
             self._number = number
-        return self._picture
+        return replace(shown, picture=self._picture)
+
+    def _decoded(self, number: int) -> av.VideoFrame:
+        assert self._local is not None
+        if self._reader is None:
+            self._reader = VideoReader(self._local.file, self._source, self._local.index)
+        return self._reader.frame(number)
 
     def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+class _NativePlayer(_Player):
+    """Decodes the frames that one clip shows in HDR. The page gets a black and a white picture in their place, once."""
+
+    def __init__(self, clip: VideoClip, source: VideoSource, local: LocalVideo | None, transfer: HdrTransfer) -> None:
+        super().__init__(clip, source, local)
+        self._transfer = transfer
+        self._plain: tuple[Picture, Picture] | None = None
+        self._frame: HdrFrame | None = None
+
+    def _showing(self, shown: Shown, number: int, feed: VideoFeed) -> Shown:
+        if self._plain is None:
+            # Both slots are filled before the page shows one, and never again.
+            black, white = (feed.put(self.clip.id, plain_planes(level, self._source)) for level in (0, 255))
+            self._plain = black, white
+        if self._frame is None or self._number != number:
+            self._frame = HdrFrame(self._decoded(number), self._source, self._transfer)
+            self._number = number
+        black, white = self._plain
+        return replace(shown, picture=black, native=Native(self._frame, black, white))
+
+
+def _player(clip: VideoClip, source: VideoSource, local: LocalVideo | None, transfer: VideoTransfer) -> _Player:
+    if transfer == "bt709" or not source.hdr:
+        return _Player(clip, source, local)
+    return _NativePlayer(clip, source, local, transfer)

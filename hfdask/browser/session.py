@@ -28,6 +28,7 @@ from hfdask.browser.answers import (
     Elements,
     MediaIds,
     OpenedSlots,
+    PictureBox,
     Report,
     Sentences,
     Sought,
@@ -56,6 +57,7 @@ from hfdask.errors import (
     ScriptError,
 )
 from hfdask.fonts.families import GENERIC
+from hfdask.media.hdr_picture import NOWHERE, Place
 from hfdask.network.intercept import Network
 from hfdask.network.messages import Refusal, Source, redact_text
 from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
@@ -441,10 +443,49 @@ class PageSession:
             sought = self._sought(await self._evaluate("__hfdask.rest()"), frame)
             changed, late = True, late or (videos is not None and not self.hosted)
         if late:
-            await self._draw()
-            await self._evaluate("__hfdask.passVideos()")
-            await self._draw()
+            await self._draw_late()
         return changed
+
+    async def _draw_late(self) -> None:
+        """Draw the page so that its next picture has the newest frames of all videos (`runtime/video-feed.js`)."""
+        await self._draw()
+        await self._evaluate("__hfdask.passVideos()")
+        await self._draw()
+
+    async def show_videos(self, videos: Mapping[str, Shown]) -> None:
+        """Show other pictures of the videos at the frame that was sought last. No script of the page runs."""
+        told = json.dumps({name: shown.told() for name, shown in videos.items()})
+        late = await self._evaluate(f"__hfdask.showVideos({told})")
+        if self.videos is not None:
+            self.videos.release(videos)
+        if late:
+            await self._draw_late()
+
+    async def video_place(self, name: str) -> Place:
+        """Return the place of a video's picture, by its render id, with all transforms, ``object-fit`` and ``object-position``."""
+        asked = json.dumps(name)
+        told = understood(await self._evaluate(f"__hfdask.pictureBox({asked})"), PictureBox, "the box of a video")
+        found = await self._cdp.send("Runtime.evaluate", self.in_page(f"__hfdask.videoNamed({asked})"))
+        element = found["result"].get("objectId")
+        if told.edges is None or element is None:
+            return NOWHERE
+        try:
+            model = await self._cdp.send("DOM.getBoxModel", {"objectId": element})
+        except PlaywrightError as error:
+            if "box model" not in error.message:
+                raise
+            return NOWHERE
+        finally:
+            await self._cdp.send("Runtime.releaseObject", {"objectId": element})
+        scale = float(self.settings.scale.fraction)
+        x0, y0, x1, y1, x2, y2, x3, y3 = (float(each) * scale for each in model["model"]["content"])
+        return Place((x0, y0, x1, y1, x2, y2, x3, y3), told.edges, told.snaps)
+
+    async def unlike_hdr(self) -> tuple[str, ...]:
+        """Return the content of the page that looks different in HDR, in words."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
+            answer = await self._evaluate("__hfdask.unlikeHdr()")
+        return understood(answer, Sentences, "its content")
 
     async def _draw(self) -> None:
         """Let the compositor draw a frame without a picture."""

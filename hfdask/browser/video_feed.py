@@ -17,6 +17,7 @@ import numpy as np
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.core.planes import Planes
 from hfdask.errors import BrowserCrashError, UnsupportedFeatureError
+from hfdask.media.hdr_picture import HdrFrame
 
 SLOTS = 2
 """Pictures of a video in memory: the picture that shows, and the next picture."""
@@ -36,12 +37,15 @@ class VideoShape:
         Length of the source in seconds.
     nbytes : int
         Bytes of its largest picture; 0 if the page shows no pictures of it.
+    hdr : bool
+        True if its source is in HDR.
     """
 
     width: int
     height: int
     duration: float
     nbytes: int
+    hdr: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,15 @@ class Picture:
     offset: int
     length: int
     options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Native:
+    """A frame of an HDR video, and the pictures that a page shows in its place."""
+
+    frame: HdrFrame
+    black: Picture
+    white: Picture
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,8 @@ class Shown:
         Time of that source frame in seconds.
     picture : Picture or None
         The picture of that source frame; None to show nothing. Showing the same picture again costs nothing.
+    native : Native, optional
+        That source frame, if the page shows a plain picture in its place.
     """
 
     phase: Literal["before", "playing", "after"]
@@ -78,6 +93,7 @@ class Shown:
     frame: int = -1
     frame_time: float = 0.0
     picture: Picture | None = None
+    native: Native | None = None
 
     def told(self) -> dict[str, Any]:
         """Return this state as the page reads it from JSON."""
@@ -97,10 +113,11 @@ class Shown:
         }
 
 
-def told_shapes(shapes: Mapping[str, VideoShape | None]) -> dict[str, dict[str, float] | None]:
+def told_shapes(shapes: Mapping[str, VideoShape | None]) -> dict[str, dict[str, float | bool] | None]:
     """Return shapes as the page reads them from JSON; None for a video whose source cannot be used."""
+    names = ("width", "height", "duration", "hdr")
     return {
-        name: None if shape is None else {"width": shape.width, "height": shape.height, "duration": shape.duration}
+        name: None if shape is None else {each: getattr(shape, each) for each in names}
         for name, shape in shapes.items()
     }
 

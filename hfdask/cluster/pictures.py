@@ -160,7 +160,7 @@ def checked(answer: Any) -> Picture:
 def _thumbnail(picture: Captured) -> bytes:
     from hfdask.media.thumbnail import thumbnail
 
-    return thumbnail(picture.frame)
+    return thumbnail(picture.shown)
 
 
 def _question(name: str) -> Callable[..., Any]:

@@ -61,10 +61,13 @@ from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 if TYPE_CHECKING:
     from hfdask.views.perf import Perf
 
-PROTOCOL = 8
+PROTOCOL = 9
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]
+VideoTransfer = Literal["bt709", "pq", "hlg"]
+"""Transfer function of a video: BT.709 for SDR, or PQ or HLG for HDR."""
+
 Json = Any
 
 _T = TypeVar("_T")
@@ -209,7 +212,7 @@ class EncoderSettings(Value, frozen=True):
 
     ``codec`` is FFmpeg's encoder, and ``options`` go to it unchanged: `hfdask.formats` knows all of them. ``threads``
     is fixed because an encoder's output may depend on it. ``timescale`` is the denominator of the time base of the chunks
-    and of the assembled track. ``container`` is the chunks'.
+    and of the assembled track. ``container`` is the chunks'. ``transfer`` is the transfer function of the pictures.
     """
 
     codec: EncoderName
@@ -218,6 +221,7 @@ class EncoderSettings(Value, frozen=True):
     threads: Annotated[int, Meta(ge=1, le=16)]
     timescale: Annotated[int, Meta(ge=1, lt=2**31)]
     container: EncoderName
+    transfer: VideoTransfer = "bt709"
 
     @property
     def alpha(self) -> bool:
@@ -231,7 +235,8 @@ class PageSettings(Value, frozen=True):
     ``width`` and ``height`` are the composition's, at which the page is laid out. It is drawn ``scale`` times as large.
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
     It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. If a
-    page has no background, it is white, or ``transparent``.
+    page has no background, it is white, or ``transparent``. With ``hdr``, its HDR videos get their pixels when its pictures are
+    composed.
     """
 
     width: Side
@@ -246,6 +251,7 @@ class PageSettings(Value, frozen=True):
     durations: Annotated[dict[Text, Seconds], Meta(max_length=MAX_FILES)] = msgspec.field(default_factory=dict)
     scale: Scale = UNSCALED
     transparent: bool = False
+    hdr: bool = False
 
     def __post_init__(self) -> None:
         scale = self.scale.fraction

@@ -13,8 +13,9 @@ import av
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 
-from hfdask.core.model import EncoderSettings
+from hfdask.core.model import EncoderSettings, VideoTransfer
 from hfdask.errors import InvalidConfigError
+from hfdask.media.transfers import HdrTransfer
 
 MIN_TIMESCALE = 90_000
 
@@ -43,6 +44,25 @@ class Copies:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HdrWay:
+    """How a codec encodes HDR.
+
+    Attributes
+    ----------
+    pixel_format : str
+        Pixel format.
+    options : callable
+        Returns the encoder's options for a speed and a transfer function.
+    speeds : mapping of str to str
+        Speeds by quality, if they differ from the speeds in SDR.
+    """
+
+    pixel_format: str
+    options: Callable[[str, HdrTransfer], dict[str, str]]
+    speeds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Codec:
     """A codec, its encoder, and the file that a chunk of it is in.
 
@@ -62,6 +82,8 @@ class Codec:
         Speed of the encoder and constant rate factor by quality. The factor is 0 if the codec has none.
     options : callable
         Returns the encoder's options for a speed. Everything that can change a byte is in them.
+    hdr : HdrWay, optional
+        How HDR is encoded. None if the codec has no HDR here.
     max_crf : int, optional
         Largest constant rate factor. None if the codec has neither rate factors nor bit rates.
     with_crf : mapping of str to str
@@ -95,6 +117,7 @@ class Codec:
     transparent: str | None = None
     qualities: Mapping[str, tuple[str, int]]
     options: Callable[[str], dict[str, str]]
+    hdr: HdrWay | None = None
     max_crf: int | None = None
     with_crf: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
@@ -109,7 +132,14 @@ class Codec:
     opening: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def settings(
-        self, quality: str, crf: int | None, bitrate: str | None, fps: Fraction, *, alpha: bool = False
+        self,
+        quality: str,
+        crf: int | None,
+        bitrate: str | None,
+        fps: Fraction,
+        *,
+        alpha: bool = False,
+        transfer: VideoTransfer = "bt709",
     ) -> EncoderSettings:
         """Return complete settings: a worker adds only the length of its chunk.
 
@@ -125,6 +155,8 @@ class Codec:
             Frames a second; decides the time base.
         alpha : bool
             True to keep the pictures' alpha.
+        transfer : {"bt709", "pq", "hlg"}
+            Transfer function of the pictures; ``bt709`` for SDR.
 
         Raises
         ------
@@ -139,13 +171,19 @@ class Codec:
         if pixels is None:
             raise InvalidConfigError(f"{self.name} has no alpha; leave out alpha, or use another format", field="alpha")
         speed, factor = self.qualities[quality]
+        options = self.options(speed)
+        if transfer != "bt709":
+            if self.hdr is None:
+                raise InvalidConfigError(f"{self.name} has no HDR; leave out hdr, or use h265", field="hdr")
+            pixels, options = self.hdr.pixel_format, self.hdr.options(self.hdr.speeds.get(quality, speed), transfer)
         return EncoderSettings(
             codec=self.encoder,
             pixel_format=pixels,
-            options={**self.options(speed), **self._rate(crf, bitrate, factor)},
+            options={**options, **self._rate(crf, bitrate, factor)},
             threads=self.threads,
             timescale=self.clock or timescale(fps),
             container=self.container,
+            transfer=transfer,
         )
 
     def knows(self, settings: EncoderSettings, fps: Fraction) -> bool:
@@ -158,7 +196,10 @@ class Codec:
             factor = None if crf is None else int(crf)
             rate = bits if crf is None else None
             alpha = settings.pixel_format == self.transparent
-            possible = (self.settings(each, factor, rate, fps, alpha=alpha) for each in self.qualities)
+            possible = (
+                self.settings(each, factor, rate, fps, alpha=alpha, transfer=settings.transfer)
+                for each in self.qualities
+            )
             return settings in possible
         except (InvalidConfigError, ValueError):
             return False

@@ -16,27 +16,20 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 from blake3 import blake3
 
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Planned, invalid
+from hfdask.formats.hdr import light_fault
 from hfdask.formats.join import ALPHA_MODE, Going, JoinReport, add_packet, frame_tick, proceed
-from hfdask.media.picture import video_side
+from hfdask.media.picture import tags_of, video_side
 from hfdask.media.sound_file import SoundFile
 
 DURATION_TOLERANCE = Fraction(1, 1000)
 SKIPPED = Fraction(1, 50)
 """Seconds of a packet of Opus, of which players may skip all but the first sample."""
-
-BT709 = {
-    "color_range": int(ColorRange.MPEG),
-    "color_primaries": int(ColorPrimaries.BT709),
-    "color_trc": int(ColorTrc.BT709),
-    "colorspace": int(Colorspace.ITU709),
-}
 
 
 @dataclass(slots=True)
@@ -77,6 +70,7 @@ def verify(
             video = container.streams.video[0]
             _check_stream(path, video, codec, planned)
             _check_rates(path, container, video, codec, planned, sound)
+            _check_light(path, planned)
             scan = _scan(container, video, going)
             keyframes = range(planned.frames) if codec.intra else planned.starts
             _check_frames(path, scan, planned, keyframes)
@@ -101,9 +95,18 @@ def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned
     tags = {name.lower(): value for name, value in video.metadata.items()}
     if codec.container == "webm" and (tags.get(ALPHA_MODE) == "1") != settings.alpha:
         raise invalid(path, "alpha", "it does not say whether it has alpha")
-    for tag, value in BT709.items():
+    for tag, value in tags_of(settings.pixel_format, settings.transfer).items():
         if int(getattr(context, tag)) != value:
             raise invalid(path, "colour", f"its {tag} is {int(getattr(context, tag))} instead of {value}")
+
+
+def _check_light(path: Path, planned: Planned) -> None:
+    if planned.settings.transfer == "bt709":
+        return
+    with av.open(str(path)) as container:
+        fault = light_fault(next(container.decode(video=0)))
+    if fault:
+        raise invalid(path, "light", fault)
 
 
 def _check_rates(

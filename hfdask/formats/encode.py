@@ -85,7 +85,7 @@ class ChunkEncoder:
         self.path = path
         self.width, self.height, self.frames = width, height, frames
         self._time_base = 1 / fps
-        self._converter = Converter(settings.pixel_format)
+        self._converter = Converter(settings.pixel_format, settings.transfer)
         self._sent = 0
         self._last: str | None = None
         # Pictures that are sent but not yet in the file, in order: True for a repeated one.

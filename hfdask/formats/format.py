@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from hfdask.core.model import EncoderSettings
-from hfdask.errors import InvalidConfigError, OutputInvalidError
+from hfdask.core.model import EncoderSettings, VideoTransfer
+from hfdask.errors import FormatNotSupportedError, InvalidConfigError, OutputInvalidError
 from hfdask.formats.codec import Codec
 from hfdask.formats.join import Going, Join, JoinReport, proceed
 from hfdask.media.sound_file import Encoding, SoundFile
@@ -205,11 +205,28 @@ class Format(ABC):
         *,
         codec: str | None = None,
         alpha: bool | None = None,
+        transfer: VideoTransfer = "bt709",
     ) -> EncoderSettings:
         """Return complete settings of a video's encoder; see `hfdask.formats.table.encoder_settings`."""
         chosen = self.codec_named(codec)
         with_alpha = chosen.transparent is not None if alpha is None else alpha
-        return chosen.settings(quality, crf, bitrate, fps, alpha=with_alpha)
+        return chosen.settings(quality, crf, bitrate, fps, alpha=with_alpha, transfer=transfer)
+
+    def hdr_codec(self, name: str | None, *, alpha: bool | None) -> str:
+        """Return the name of the codec of HDR videos: this name, or the first with HDR.
+
+        Raises
+        ------
+        FormatNotSupportedError
+            If they cannot have this format, this codec or this alpha; ``details["field"]`` names the option.
+        """
+        able = [codec.name for codec in self.codecs if codec.hdr is not None]
+        for field, wrong in (("format", not able), ("codec", name not in (None, *able)), ("alpha", alpha is True)):
+            if wrong:
+                raise FormatNotSupportedError(
+                    f"HDR videos are MP4 files in H.265 without alpha: leave out hdr, or change {field}", field=field
+                )
+        return able[0] if name is None else name
 
     def codec_named(self, name: str | None) -> Codec:
         """Return a codec of this format by its name, or its default.

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any
 
-from hfdask.core.model import EncoderSettings
+from hfdask.core.model import EncoderSettings, VideoTransfer
 from hfdask.errors import InvalidConfigError, PlanCorruptError
 from hfdask.formats.codec import Codec
 from hfdask.formats.format import Format
@@ -95,6 +95,7 @@ def encoder_settings(
     format: str | None = None,
     codec: str | None = None,
     alpha: bool | None = None,
+    transfer: VideoTransfer = "bt709",
 ) -> EncoderSettings:
     """Return complete settings of a video's encoder.
 
@@ -106,13 +107,15 @@ def encoder_settings(
         Names. Default: the default format, and the first codec of the format.
     alpha : bool, optional
         True to keep alpha. Default: if the codec can.
+    transfer : {"bt709", "pq", "hlg"}
+        Transfer function of the pictures; ``bt709`` for SDR.
 
     Raises
     ------
     InvalidConfigError
         If the options do not fit each other.
     """
-    return format_named(format, codec).settings(quality, crf, bitrate, fps, codec=codec, alpha=alpha)
+    return format_named(format, codec).settings(quality, crf, bitrate, fps, codec=codec, alpha=alpha, transfer=transfer)
 
 
 def known_settings(format: str, settings: EncoderSettings, fps: Fraction) -> bool:

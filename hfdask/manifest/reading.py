@@ -102,6 +102,10 @@ def require_consistent(manifest: Manifest, where: str) -> None:
         page.transparent == manifest.encoder.alpha, "its page is transparent and its encoder is not, or the reverse"
     )
     require(not (page.transparent and page.capture_mode == "canvas"), "a canvas gives no alpha")
+    require(
+        page.hdr == (manifest.encoder.transfer != "bt709"), "its page is in HDR and its encoder is not, or the reverse"
+    )
+    require(not (page.hdr and page.capture_mode == "canvas"), "a canvas gives no HDR")
     containers = {chunk.container for chunk in manifest.chunks}
     require(containers == {manifest.encoder.container}, "a chunk has another container than the encoder")
     require(

@@ -29,7 +29,12 @@ class Picture(ABC):
     @property
     @abstractmethod
     def frame(self) -> av.VideoFrame:
-        """The pixels, of format ``rgb24``, or ``rgba`` if the picture has alpha."""
+        """The pixels, of format ``rgb24``, ``rgba`` if the picture has alpha, or ``rgb48le`` if it is HDR."""
+
+    @property
+    def shown(self) -> av.VideoFrame:
+        """The pixels for people, of format ``rgb24`` or ``rgba``: HDR is mapped to SDR."""
+        return self.frame
 
     @property
     @abstractmethod
@@ -43,8 +48,8 @@ class Picture(ABC):
 
     @property
     def pixels(self) -> Pixels:
-        """The pixels as an array of uint8, shape (height, width, 3), or (height, width, 4) with alpha."""
-        return np.asarray(self.frame.to_ndarray(), dtype=np.uint8)
+        """The pixels for people as an array of uint8, shape (height, width, 3), or (height, width, 4) with alpha."""
+        return np.asarray(self.shown.to_ndarray(), dtype=np.uint8)
 
     @property
     def transparent(self) -> bool:

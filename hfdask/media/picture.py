@@ -27,6 +27,7 @@ from av.video.reformatter import (
 )
 from blake3 import blake3
 
+from hfdask.core.model import VideoTransfer
 from hfdask.errors import MediaError
 
 _RGB = 0  # AVCOL_SPC_RGB, which PyAV does not name
@@ -146,19 +147,19 @@ def _pixels_only(data: bytes, width: int, height: int) -> bytes:
     return b"".join(kept)
 
 
-def frame_digest(picture: Pixels | av.VideoFrame) -> str:
+def frame_digest(picture: npt.NDArray[Any] | av.VideoFrame) -> str:
     """Return the digest of a picture's pixels.
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (height, width, channels), or av.VideoFrame of format rgb24 or rgba
-        Both forms of the same picture have the same digest. Arrays need not be contiguous.
+    picture : ndarray of uint8, shape (height, width, channels), or av.VideoFrame of format rgb24, rgba or rgb48le
+        Both forms of the same picture have the same digest. Arrays need not be contiguous. Arrays of HDR are of uint16.
 
     Returns
     -------
     str
         32 hexadecimal digits: the first 128 bits of BLAKE3 over height, width and channels (little-endian, 32
-        bits each) and the pixels in rows, without padding.
+        bits each) and the pixels in rows, without padding; 16 bits are little-endian.
 
     Raises
     ------
@@ -166,13 +167,15 @@ def frame_digest(picture: Pixels | av.VideoFrame) -> str:
         For pictures of another shape or type.
     """
     if isinstance(picture, av.VideoFrame):
-        if picture.format.name not in ("rgb24", "rgba"):
-            raise MediaError(f"a {picture.format.name} picture has no digest; it must be rgb24 or rgba")
+        if picture.format.name not in ("rgb24", "rgba", "rgb48le"):
+            raise MediaError(f"a {picture.format.name} picture has no digest; it must be rgb24, rgba or rgb48le")
         pixels: npt.NDArray[Any] = picture.to_ndarray()
     else:
         pixels = picture
-    if pixels.ndim != 3 or pixels.dtype != np.uint8 or not pixels.size:
-        raise MediaError(f"a picture is (height, width, channels) of uint8, not {pixels.shape} of {pixels.dtype}")
+    if pixels.ndim != 3 or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
+        raise MediaError(
+            f"a picture is (height, width, channels) of uint8 or uint16, not {pixels.shape} of {pixels.dtype}"
+        )
     hasher = blake3(struct.pack("<3I", *pixels.shape))
     hasher.update(np.ascontiguousarray(pixels).data.cast("B"))
     return hasher.hexdigest(length=DIGEST_BYTES)
@@ -220,6 +223,8 @@ def video_side(size: int, pixel_format: str) -> int:
 class Converter:
     """Convert pictures to a video's pixel format, the same on every CPU: YUV is limited-range BT.709, RGB stays sRGB.
 
+    HDR pictures have the primaries and the matrix of BT.2020, and their own transfer function.
+
     One object serves one size at a time and keeps swscale's tables between pictures. Odd sides grow by one
     pixel that repeats the last column or row: a black one would darken the edge's chroma, which two pixels
     share.
@@ -228,14 +233,17 @@ class Converter:
     ----------
     pixel_format : str
         FFmpeg's name of the format.
+    transfer : {"bt709", "pq", "hlg"}
+        ``bt709`` for SDR.
     """
 
-    def __init__(self, pixel_format: str = "yuv420p") -> None:
+    def __init__(self, pixel_format: str = "yuv420p", transfer: VideoTransfer = "bt709") -> None:
         self._format = pixel_format
+        self._transfer = transfer
         self._scaler = VideoReformatter()
 
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Convert a frame of format ``rgb24`` or ``rgba``. If nothing has to be converted, it is returned itself."""
+        """Convert a frame of format ``rgb24``, ``rgba`` or ``rgb48le``. If nothing has to be converted, it is returned itself."""
         if frame.format.name == self._format:
             return frame
         size = tuple(video_side(side, self._format) for side in (frame.width, frame.height))
@@ -244,7 +252,7 @@ class Converter:
         return self._scaler.reformat(
             frame,
             format=self._format,
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU709 if self._transfer == "bt709" else Colorspace.BT2020,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
             interpolation=BITEXACT,
@@ -253,15 +261,31 @@ class Converter:
 
     def tag(self, target: Any) -> None:
         """Mark a frame or codec context with the colours of the pictures."""
-        rgb = self._format.startswith("rgb")
-        target.color_range = int(ColorRange.JPEG if rgb else ColorRange.MPEG)
-        target.color_primaries = int(ColorPrimaries.BT709)
-        target.color_trc = int(ColorTrc.IEC61966_2_1 if rgb else ColorTrc.BT709)
-        target.colorspace = _RGB if rgb else int(Colorspace.ITU709)
+        for name, value in tags_of(self._format, self._transfer).items():
+            setattr(target, name, value)
+
+
+def tags_of(pixel_format: str, transfer: VideoTransfer = "bt709") -> dict[str, int]:
+    """Return the colours of a video in this pixel format: FFmpeg's numbers by the names of its fields."""
+    if pixel_format.startswith("rgb"):
+        return _tags(ColorRange.JPEG, ColorPrimaries.BT709, ColorTrc.IEC61966_2_1, _RGB)
+    if transfer == "bt709":
+        return _tags(ColorRange.MPEG, ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709)
+    curve = ColorTrc.SMPTE2084 if transfer == "pq" else ColorTrc.ARIB_STD_B67
+    return _tags(ColorRange.MPEG, ColorPrimaries.BT2020, curve, Colorspace.BT2020)
+
+
+def _tags(bounds: int, primaries: int, curve: int, matrix: int) -> dict[str, int]:
+    return {
+        "color_range": int(bounds),
+        "color_primaries": int(primaries),
+        "color_trc": int(curve),
+        "colorspace": int(matrix),
+    }
 
 
 def _grow(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    pixels = np.asarray(frame.to_ndarray(), dtype=np.uint8)
+    pixels = frame.to_ndarray()
     edges = ((0, height - frame.height), (0, width - frame.width), (0, 0))
     grown = np.ascontiguousarray(np.pad(pixels, edges, mode="edge"))
     return av.VideoFrame.from_ndarray(grown, format=frame.format.name)

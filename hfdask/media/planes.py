@@ -114,6 +114,13 @@ def planes_of(frame: av.VideoFrame, source: VideoSource, *, widen: bool = True) 
     )
 
 
+def plain_planes(level: int, source: VideoSource) -> Planes:
+    """Return a grey picture of four pixels that a page shows in the size of a source; ``level`` is from 0 to 255."""
+    width, height = source.natural_size
+    luma, chroma = np.full((2, 2), level, np.uint8), np.full((1, 1), 128, np.uint8)
+    return Planes("I420", 2, 2, (luma, chroma, chroma), SDR, width, height)
+
+
 def planes_nbytes(source: VideoSource) -> int:
     """Return the bytes of a buffer for the planes of a source's frames.
 

@@ -12,12 +12,14 @@ import tempfile
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
+
+from hfdask.media.transfers import TO_BT709, HdrTransfer, hlg_light, pq_light
 
 GRID = 33
 """Colors of the table along each axis."""
@@ -25,14 +27,10 @@ GRID = 33
 PEAK = 10.0
 """Brightest value that is not clipped, in units of 100 cd/m²."""
 
-_TO_BT709 = np.array(  # ITU-R BT.2407, 2: linear BT.2020 to linear BT.709
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
-)
-_LUMA_BT2020 = np.array([0.2627, 0.678, 0.0593])
 _CLOCK = Fraction(1, 25)  # pictures are mapped one by one, so any clock will do
 
 
-def to_sdr(colors: NDArray[np.float64], transfer: Literal["pq", "hlg"]) -> NDArray[np.float64]:
+def to_sdr(colors: NDArray[np.float64], transfer: HdrTransfer) -> NDArray[np.float64]:
     """Map colors by the formula, without the table.
 
     Parameters
@@ -46,25 +44,10 @@ def to_sdr(colors: NDArray[np.float64], transfer: Literal["pq", "hlg"]) -> NDArr
     ndarray of float, shape (..., 3)
         R'G'B' in BT.709 from 0 to 1.
     """
-    linear = (_linear_pq if transfer == "pq" else _linear_hlg)(colors) @ _TO_BT709.T
+    linear = (pq_light if transfer == "pq" else hlg_light)(colors) / 100 @ TO_BT709.T
     largest = np.maximum(linear.max(-1, keepdims=True), 1e-6)
     mapped = linear * (_hable(largest) / _hable(np.array(PEAK)) / largest)
     return np.asarray(np.clip(mapped, 0, 1) ** (1 / 2.4))
-
-
-def _linear_pq(colors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return light in units of 100 cd/m² (SMPTE ST 2084)."""
-    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-    power = colors ** (1 / m2)
-    return np.asarray(100 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1))
-
-
-def _linear_hlg(colors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return light in units of 100 cd/m² of a display of 1000 cd/m² (ITU-R BT.2100, system gamma 1.2)."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(colors <= 0.5, colors**2 / 3, (np.exp((colors - c) / a) + b) / 12)
-    luma = np.maximum((scene @ _LUMA_BT2020)[..., None], 1e-9)
-    return np.asarray(10 * luma**0.2 * scene)
 
 
 def _hable(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,7 +55,7 @@ def _hable(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @cache
-def _table(transfer: Literal["pq", "hlg"]) -> str:
+def _table(transfer: HdrTransfer) -> str:
     """Return the table in the format of ``.cube`` files; red changes fastest."""
     steps = np.linspace(0, 1, GRID)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
@@ -96,9 +79,7 @@ class ToneMapper:
         FFmpeg's name of the pixel format to return.
     """
 
-    def __init__(
-        self, frame: av.VideoFrame, transfer: Literal["pq", "hlg"], matrix: str, full_range: bool, target: str
-    ) -> None:
+    def __init__(self, frame: av.VideoFrame, transfer: HdrTransfer, matrix: str, full_range: bool, target: str) -> None:
         linear = "gbrap16le" if any(part.is_alpha for part in frame.format.components) else "gbrp16le"
         exact = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
         bounds: Any = "full" if full_range else "limited"

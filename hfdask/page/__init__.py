@@ -40,6 +40,7 @@ _FRAME = (
     "playback.js",
     "moments.js",
     "videos.js",
+    "hdr-reads.js",
     "animations.js",
 )
 _FONTS = "fonts.js"
@@ -64,6 +65,7 @@ _PLAYER = (
     "films.js",
     "media-names.js",
     "video-feed.js",
+    "hdr.js",
     "undriven.js",
     "unfit.js",
     "sight.js",
@@ -131,6 +133,7 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
         "fragment": page.fragment,
         "transparent": page.transparent,
         "durations": page.durations,
+        "hdr": page.hdr,
         "hosted": page.capture_mode == "canvas",
         "names": _names(),
         "patience": page.load_timeout * TIMELINE_PATIENCE * 1000,

@@ -206,6 +206,7 @@ def seal(
             frame_timeout=float(options.frame_timeout),
             scale=_assumed_scale(options, width, height),
             transparent=options.encoder(fps).alpha,
+            hdr=options.hdr,
         )
         try:
             probed = browser_thread().run(
@@ -219,7 +220,7 @@ def seal(
                     seconds=declared_duration(markup),
                     has_video=declares_video(markup),
                     listen=listen,
-                    film=film,
+                    film=None if options.hdr else film,
                 )
             )
         except ProjectError as error:
@@ -246,7 +247,7 @@ def seal(
             chunks=(),
             format=options.output_format,
             loop=options.loop,
-            encoder=options.encoder(probed.fps),
+            encoder=options.encoder(probed.fps, [each.source for each in probed.videos]),
             page=probed.page,
             environment=environment,
             timeline=probed.timeline,

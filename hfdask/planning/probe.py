@@ -54,6 +54,7 @@ from hfdask.planning.fitness import (
 )
 from hfdask.planning.font_usage import Typefaces, Use, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
+from hfdask.planning.hdr import hdr_warnings
 from hfdask.planning.sounds import Sounding, Volumes, audible, read_volumes, resolve_sounds
 from hfdask.planning.sources import FoundVideo, Sources, resolve_durations
 from hfdask.planning.sweep import drawn_frames, frames_to_sweep, sweep_page
@@ -104,6 +105,7 @@ class _Look:
     volumes: Volumes
     late: list[str]
     canvas: ForCanvas
+    unlike_hdr: set[str]
     messages: list[str]
     world: FontSetup
     fits: bool
@@ -164,7 +166,7 @@ async def probe(
         *glyph_warnings(seen.lacking, world),
     ]
     frames = frame_count(report.duration, fps)
-    warnings += [*seen.late, *video_warnings]
+    warnings += [*seen.late, *video_warnings, *hdr_warnings(options, videos, seen.unlike_hdr)]
     if options.capture == "canvas":
         warnings += [
             f"captured from a canvas, {what} may be drawn wrong: use capture='beginframe'"
@@ -214,7 +216,7 @@ async def _way(
     """Return the plan's way of capture, and the reason if it was chosen for this page; ``unlike`` is known already."""
     if options.capture == "canvas":
         return "canvas", []
-    if options.capture != "auto" or not (unlike or _may_choose(page, seen, videos)):
+    if not options.may_choose_canvas or not (unlike or _may_choose(page, seen, videos)):
         return page.capture_mode, []
     if unlike:
         why = unlike
@@ -356,7 +358,7 @@ async def _look(
         canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1)) if may else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
-        taken = range(0)
+        taken, unlike_hdr = range(0), set[str]()
         if film is not None and usable and can_be_filmed(session, loaded, media, recorder, film):
             taken = await film.begin(session.settings, options, rate, frame_count(report.duration, rate))
         if not taken:
@@ -369,7 +371,7 @@ async def _look(
             second = opening(files, entry, known, fps, recorder)
             trial = FilmTrial(second, len(taken), math.prod(page.pixels))
         swept, filmed, unlike = await _walk(
-            session, report, visits, rate, loaded, typefaces, on, canvas, film, taken, trial
+            session, report, visits, rate, loaded, typefaces, on, canvas, unlike_hdr, film, taken, trial
         )
         media, sounds, late = await _media_at_end(session, media, sounds, sources, durations)
         scenes: dict[str, range] = {}
@@ -400,6 +402,7 @@ async def _look(
             volumes=volumes,
             late=late,
             canvas=canvas or ForCanvas(Samples(1)),
+            unlike_hdr=unlike_hdr,
             messages=session.log.messages,
             world=session.chromium.fonts,
             fits=fits,
@@ -453,7 +456,7 @@ def _may_be_canvas(
 ) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
     pixels = math.prod(page.pixels) * frame_count(report.duration, fps) if visits else 0
-    chooses = options.capture == "auto" and not page.transparent
+    chooses = options.may_choose_canvas and not page.transparent
     return options.capture == "canvas" or (chooses and pixels >= LEAST_PIXELS)
 
 
@@ -500,6 +503,7 @@ async def _walk(
     typefaces: Typefaces,
     on: dict[int, frozenset[str]] | None,
     canvas: ForCanvas | None,
+    unlike_hdr: set[str],
     film: Film | None,
     taken: range,
     trial: FilmTrial | None,
@@ -507,7 +511,7 @@ async def _walk(
     """Go through the timeline; return a record of it, true if the pictures were taken, and why they are not as planned."""
     whole = {*drawn_frames(visits), *_starts(report, fps)}
     if film is None:
-        return await sweep_page(session, visits, loaded, typefaces, whole, on, canvas), False, ""
+        return await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr), False, ""
 
     async def look(frame: int) -> None:
         if canvas is not None and frame in whole:

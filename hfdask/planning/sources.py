@@ -213,7 +213,7 @@ def _shape(found: FoundVideo | None) -> VideoShape | None:
     if found is None:
         return None
     width, height = found.source.natural_size
-    return VideoShape(width, height, float(found.source.playable.fraction), 0)
+    return VideoShape(width, height, float(found.source.playable.fraction), 0, found.source.hdr)
 
 
 def _place(medium: Medium) -> tuple[str, str]:

@@ -51,12 +51,14 @@ async def sweep_page(
     whole: set[int],
     on: dict[int, frozenset[str]] | None,
     canvas: ForCanvas | None,
+    unlike_hdr: set[str],
 ) -> Sweep:
     """Bring the page to each frame like a capture, so that it asks for everything that a chunk will ask for.
 
     Layout makes a page load what it shows, in a third of the time of drawing, so only some frames are drawn. All text
-    is read for its fonts at the drawn frames, at first frames of clips (``whole``), and if it may have changed. ``on`` gets the videos whose scene can be seen at each frame, and ``canvas`` what
-    decides about a capture from a canvas, unless they are None.
+    is read for its fonts at the drawn frames, at first frames of clips (``whole``), and if it may have changed. ``on`` gets the
+    videos whose scene can be seen at each frame, and ``canvas`` what decides about a capture from a canvas, unless they are
+    None. ``unlike_hdr`` gets what looks different in HDR, if the page is rendered in HDR.
 
     The cost of frames follows from the sizes of pictures (`hfdask.planning.costs`). A picture takes 10 to 35 ms more than a
     drawing, and a short video gains nothing from that.
@@ -90,6 +92,8 @@ async def sweep_page(
         await typefaces.look(always=frame in whole)
         if canvas is not None and frame in whole:
             canvas.unfit.update(await session.unfit())
+        if session.settings.hdr and frame in whole:
+            unlike_hdr.update(await session.unlike_hdr())
         if session.in_flight:
             await session.drain(PATIENCE)
     if canvas is not None and not frames:

@@ -16,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import Frame, capture
+from hfdask.browser.capture import Frame
 from hfdask.browser.loop import BrowserThread
 from hfdask.core.model import ChunkRange, Manifest
 from hfdask.core.observer import Observer, StageClock
@@ -118,7 +118,8 @@ async def _frames(work: ChunkWork, first: int, announce: _Channel | None, clock:
         try:
             frames = range(first, work.chunk.end)
             async with work.plan_page.video_states(session, frames) as states:
-                async for frame in capture(session, first, work.chunk.end, damage_test=work.damage_test, videos=states):
+                shots = work.plan_page.capture(session, first, work.chunk.end, states, damage_test=work.damage_test)
+                async for frame in shots:
                     yield frame
             await session.finish()
         finally:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import States, capture
+from hfdask.browser.capture import Frame, States, capture
 from hfdask.browser.chromium import Chromium
 from hfdask.browser.page_videos import LocalVideo, PageVideos
 from hfdask.browser.session import PageSession, open_page
@@ -20,6 +20,7 @@ from hfdask.manifest.plan import Plan
 from hfdask.media.captured import Picture
 from hfdask.network.intercept import Replay
 from hfdask.network.messages import Source
+from hfdask.rendering.hdr import capture_hdr
 from hfdask.store import Store, materialised
 
 _ABSENT = Path(os.devnull)
@@ -98,6 +99,15 @@ class PlanPage:
         """Return a block with what `capture` asks for the videos of these frames, in this order; None if the plan has no videos."""
         return self.videos.states(session, frames)
 
+    def capture(
+        self, session: PageSession, start: int, end: int, states: States | None, *, damage_test: bool = True
+    ) -> AsyncGenerator[Frame]:
+        """Seek and capture the frames ``[start, end)`` of a page of this plan; see `hfdask.browser.capture.capture`."""
+        transfer = self.manifest.encoder.transfer
+        if transfer == "bt709":
+            return capture(session, start, end, damage_test=damage_test, videos=states)
+        return capture_hdr(session, start, end, transfer, damage_test=damage_test, videos=states)
+
     def pictures(self, frames: Sequence[int]) -> tuple[list[Picture], bool]:
         """Return pictures of single frames, and true if the browser was warm. On any thread but the browser's."""
 
@@ -105,7 +115,7 @@ class PlanPage:
             pictures = []
             async with self.page() as (session, warm), self.video_states(session, frames) as states:
                 for frame in frames:
-                    async for shot in capture(session, frame, frame + 1, videos=states):
+                    async for shot in self.capture(session, frame, frame + 1, states):
                         assert shot.picture is not None  # the first frame of a capture always has a picture
                         pictures.append(shot.picture.keep())
             return pictures, warm
@@ -116,7 +126,7 @@ class PlanPage:
 def _videos(manifest: Manifest, paths: Mapping[str, Path], frames: Collection[int]) -> PageVideos:
     shown = {number: _local(manifest.videos[number], paths) for number in manifest.shown_videos(frames)}
     sources = tuple(video.source for video in manifest.videos)
-    return PageVideos(manifest.fps.fraction, manifest.clips, sources, shown)
+    return PageVideos(manifest.fps.fraction, manifest.clips, sources, shown, manifest.encoder.transfer)
 
 
 def _local(video: Video, paths: Mapping[str, Path]) -> LocalVideo:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, TypeVar, Unpack
 
 from hfdask.browser import browser_thread
-from hfdask.browser.capture import Frame, capture
+from hfdask.browser.capture import Frame
 from hfdask.browser.session import PageSession
 from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.forks import worked
@@ -162,7 +162,7 @@ async def pictures_of(
             plan_page.video_states(session, frames) as states,
         ):
             for frame in frames:
-                async for shot in capture(session, frame, frame + 1, videos=states):
+                async for shot in plan_page.capture(session, frame, frame + 1, states):
                     assert shot.picture is not None  # the first frame of a capture always has a picture
                     seen.append(see(shot.picture))
             await session.finish()

@@ -91,7 +91,7 @@ def test_digest_of_a_list_depends_on_order_and_borders() -> None:
 
 
 @pytest.mark.parametrize(
-    "pixels", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.uint16), np.zeros((0, 2, 3), np.uint8)]
+    "pixels", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3), np.float32), np.zeros((0, 2, 3), np.uint8)]
 )
 def test_digest_refuses_what_is_no_picture(pixels: np.ndarray) -> None:
     with pytest.raises(MediaError, match="picture"):

@@ -212,10 +212,29 @@ def test_unknown_option_values(options, render, project):
     assert error.details["field"].partition(".")[0] in {*options, "bitrate"}
 
 
-def test_hdr_is_refused_before_anything_is_rendered(project, tmp_path):
-    with pytest.raises(errors.FormatNotSupportedError, match="writes no HDR"):
-        hfdask.render(project(), tmp_path / "out.mp4", hdr=True)
+@pytest.mark.parametrize(
+    ("output", "options", "field"),
+    [
+        ("out.webm", {}, "format"),
+        ("out.mov", {}, "format"),
+        ("out.m3u8", {}, "format"),
+        ("out.mp4", {"codec": "h264"}, "codec"),
+        ("out.mp4", {"codec": "av1"}, "codec"),
+        ("out.mp4", {"alpha": True}, "alpha"),
+    ],
+    ids=str,
+)
+def test_hdr_in_what_has_none_is_refused_before_anything_is_rendered(output, options, field, project, tmp_path):
+    with pytest.raises(errors.FormatNotSupportedError, match=r"in H\.265") as caught:
+        hfdask.render(project(), tmp_path / output, hdr=True, **options)
+    assert caught.value.details["field"] == field
     assert {path.name for path in tmp_path.iterdir()} == {"project"}
+
+
+def test_hdr_is_not_captured_from_a_canvas(project, tmp_path):
+    with pytest.raises(errors.InvalidConfigError, match="canvas") as caught:
+        hfdask.render(project(), tmp_path / "out.mp4", hdr=True, capture="canvas")
+    assert caught.value.details["field"] == "capture"
 
 
 def test_an_output_that_is_no_mp4(render, project, tmp_path):

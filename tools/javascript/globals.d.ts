@@ -8,6 +8,7 @@ declare const config: {
   fragment: boolean;
   transparent: boolean;
   durations: Record<string, number>;
+  hdr: boolean;
   hosted: boolean;
   names: string[];
   patience: number;

@@ -36,14 +36,21 @@ function* unfitIn(element) {
 const FRAMES = ["iframe", "frame", "object", "embed"];
 const hasContent = (element) => element.localName !== "embed" && Boolean(element.contentWindow);
 
-// Its bitmap is drawn pixel by pixel, at the corner of its border.
-function* unfitInCanvas(canvas, style) {
-  const edges = ["Top", "Right", "Bottom", "Left"].flatMap((side) => [`padding${side}`, `border${side}Width`]);
+// Return the width and the height of a box without its padding and border, in CSS pixels.
+function contentSize(style) {
   const inner = (size, ...sides) =>
     Number.parseFloat(style[size]) -
     (style.boxSizing === "border-box" ? sides.reduce((sum, each) => sum + Number.parseFloat(style[each]), 0) : 0);
-  const width = inner("width", "paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth");
-  const height = inner("height", "paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
+  return {
+    width: inner("width", "paddingLeft", "paddingRight", "borderLeftWidth", "borderRightWidth"),
+    height: inner("height", "paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth"),
+  };
+}
+
+// Its bitmap is drawn pixel by pixel, at the corner of its border.
+function* unfitInCanvas(canvas, style) {
+  const edges = ["Top", "Right", "Bottom", "Left"].flatMap((side) => [`padding${side}`, `border${side}Width`]);
+  const { width, height } = contentSize(style);
   if (edges.some((edge) => Number.parseFloat(style[edge]) > 0)) yield "a canvas with a border or padding";
   const ratio = window.devicePixelRatio;
   const isOff = (length, pixels) => Math.abs(length * ratio - pixels) > 0.01;
