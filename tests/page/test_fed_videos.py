@@ -123,7 +123,13 @@ def test_a_page_captured_by_screenshots_shows_each_frame(tmp_path):
 def test_the_same_source_frame_again_costs_no_picture(capture_mode, tmp_path):
     with open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode) as fed:
         pictures = fed.frames(0, 24, lambda frame: {"v": 7 + frame // 12})
-        assert [frame for frame, picture in enumerate(pictures) if picture is not None] == [0, 12]
+        taken = [frame for frame, picture in enumerate(pictures) if picture is not None]
+        if capture_mode == "beginframe":
+            assert taken == [0, 12]
+        else:  # on a busy machine a picture is written twice, and its frame may be followed by an equal one
+            assert {0, 12} <= {*taken}
+            assert len(taken) < 12
+        assert read_all(pictures) == [7 + frame // 12 for frame in range(24)]
         written = fed.value("document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames")
         assert written == 9
 
