@@ -29,6 +29,8 @@ _POLL = 0.001
 _PUMP = 0.1
 # Bytes of pictures between garbage collections in a hosted page.
 _GARBAGE = 2**28
+# Bytes of decoded pictures of videos that the browser may keep for a hosted page.
+_DECODED = 2**27
 
 
 States = Callable[[int], Awaitable[Mapping[str, Shown]]]
@@ -126,7 +128,8 @@ async def _from_canvas(
     assert session.host is not None
     drawing: tuple[int, Shot, float, float] | None = None
     done = time.perf_counter()
-    garbage = 0
+    garbage = decoded_bytes = 0
+    shown: dict[str, int] = {}  # number of the last picture of each video
 
     def frame(index: int, picture: Picture | None, decode: float, seek: float) -> Frame:
         nonlocal done
@@ -134,13 +137,16 @@ async def _from_canvas(
         return Frame(index, picture, max(done - before, decode + seek), decode, seek, taken=picture is not None)
 
     async def finished(index: int, shot: Shot, decode: float, seek: float) -> Frame:
-        nonlocal garbage
+        nonlocal garbage, decoded_bytes
         async with session.deadline_for_frame(index):
             await _written(session, shot)
             garbage += shot.nbytes
             if garbage >= _GARBAGE:
                 garbage = 0
                 await session.collect_garbage()
+            if decoded_bytes >= _DECODED:
+                decoded_bytes = 0
+                await session.drop_decoded()
         return frame(index, shot.picture(), decode, seek)
 
     for index in range(start, end):
@@ -149,6 +155,10 @@ async def _from_canvas(
         async with session.deadline_for_frame(index):
             states = None if videos is None else await videos(index)
             decoded = time.perf_counter()
+            for name, state in (states or {}).items():
+                if state.picture is not None and shown.get(name) != state.picture.number:
+                    shown[name] = state.picture.number
+                    decoded_bytes += state.picture.drawn_bytes
             changed = await session.seek_for(shot, index, must=index == start or not damage_test, videos=states)
         times = decoded - began, time.perf_counter() - decoded
         if visit is not None and changed:

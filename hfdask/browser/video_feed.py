@@ -58,6 +58,11 @@ class Picture:
     length: int
     options: Mapping[str, Any]
 
+    @property
+    def drawn_bytes(self) -> int:
+        """Bytes of its pixels as they are drawn: four each."""
+        return 4 * int(self.options["codedWidth"] * self.options["codedHeight"])
+
 
 @dataclass(frozen=True)
 class Native:

@@ -17,6 +17,7 @@ from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
 from hfdask.browser import browser_thread, session
+from hfdask.browser import capture as capturing
 from hfdask.browser.capture import capture
 from hfdask.browser.video_feed import Shown
 from hfdask.errors import PageTimeoutError
@@ -122,7 +123,13 @@ def test_a_page_captured_by_screenshots_shows_each_frame(tmp_path):
 def test_the_same_source_frame_again_costs_no_picture(capture_mode, tmp_path):
     with open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode) as fed:
         pictures = fed.frames(0, 24, lambda frame: {"v": 7 + frame // 12})
-        assert [frame for frame, picture in enumerate(pictures) if picture is not None] == [0, 12]
+        taken = [frame for frame, picture in enumerate(pictures) if picture is not None]
+        if capture_mode == "beginframe":
+            assert taken == [0, 12]
+        else:  # on a busy machine a picture is written twice, and its frame may be followed by an equal one
+            assert {0, 12} <= {*taken}
+            assert len(taken) < 12
+        assert read_all(pictures) == [7 + frame // 12 for frame in range(24)]
         written = fed.value("document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames")
         assert written == 9
 
@@ -428,7 +435,8 @@ def test_a_picture_from_a_canvas_waits_for_a_video_that_is_written_last(monkeypa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("capture_mode", CAPTURES)
-def test_memory_stays_flat_over_500_frames(capture_mode, tmp_path):
+def test_memory_stays_flat_over_600_frames(capture_mode, monkeypatch, tmp_path):
+    monkeypatch.setattr(capturing, "_DECODED", 10_000_000)
     planes = planes_of(1, 640, 360)
     body = VIDEO.replace("object-fit:fill", "")
     with open_fed(tmp_path, page(body), {"v": shape_of(planes)}, capture_mode=capture_mode) as fed:
@@ -445,7 +453,5 @@ def test_memory_stays_flat_over_500_frames(capture_mode, tmp_path):
             browser_thread().run(shoot(start, end), 120)
             return fed.page.session.chromium.memory.measure() + psutil.Process(os.getpid()).memory_info().rss
 
-        # For a canvas, the browser keeps decoded pictures of up to half a gigabyte.
-        first = 100 if capture_mode == "beginframe" else 700
-        before = run(0, first)
-        assert run(first, first + 500) < before + 30e6  # 500 pictures are 170 MB, and decoded 460 MB
+        before = run(0, 100)
+        assert run(100, 600) < before + 30e6  # 500 pictures are 170 MB, and decoded 460 MB
