@@ -2,7 +2,7 @@
 
 x264's output depends on the number of threads and, by default, on the CPU's instruction sets; both are fixed here. A second thread
 costs no CPU and 1 % of size, and lets a film, or the last chunk of a render, use a second core. `medium` looks for motion without
-counting the bits of each choice, which costs a third of the CPU and gains nothing (docs/decisions/x264-motion.md).
+counting the bits of each choice, which costs a third of the CPU and makes only gradients smaller (docs/decisions/x264-motion.md).
 Repeated pictures are written without the encoder (`hfdask.media.h264_skip`).
 """
 
