@@ -417,12 +417,12 @@ def test_a_picture_from_a_canvas_waits_for_a_video_that_is_written_last(monkeypa
     """The browser may record the page's videos with their last pictures before that."""
     writes = "for (const job of asked.write) await write(job);"
     assert writes in video_worker()
+    with open_fed(tmp_path / "a", page(), ["v"], capture_mode="canvas") as fed:
+        assert read(fed.picture(3, {"v": 9})) == 9
     holds = "self.plays ||= asked.write.some(({ picture }) => picture);" + writes.replace(
         "await", "if (job.picture || !self.plays) await"
     )
     monkeypatch.setattr(session, "video_worker", lambda: video_worker().replace(writes, holds))
-    with open_fed(tmp_path / "a", page(), ["v"]) as fed:
-        assert read(fed.picture(3, {"v": 9})) == 9
     with (
         pytest.raises(PageTimeoutError, match=r"frame 3 was not drawn within 1 s"),
         open_fed(tmp_path / "b", page(), ["v"], capture_mode="canvas", frame_timeout=1.0) as fed,

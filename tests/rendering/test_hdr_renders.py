@@ -68,7 +68,7 @@ def rendered(project: Callable[..., Path], tmp_path: Path) -> Render:
     return render
 
 
-@pytest.mark.parametrize("transfer", ["pq", "hlg"])
+@pytest.mark.parametrize("transfer", ["pq", pytest.param("hlg", marks=pytest.mark.slow)])
 def test_a_video_keeps_its_levels_and_a_layer_above_has_the_white_of_graphics(rendered, transfer):
     title = '<i style="left:250px;top:110px;width:40px;height:20px;background:#fff"></i>'
     frames = rendered(page(video() + title), film(transfer), chunk_size=7)

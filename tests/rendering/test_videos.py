@@ -168,7 +168,7 @@ def cells(fps: Fraction) -> dict[str, Cell]:
     return sources | clips
 
 
-@pytest.mark.parametrize("capture", ["beginframe", "canvas"])
+@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "fps", [Fraction(30), pytest.param(Fraction(24), marks=pytest.mark.slow), pytest.param(NTSC, marks=pytest.mark.slow)], ids=str
 )  # fmt: skip
