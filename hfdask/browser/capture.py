@@ -84,7 +84,7 @@ class _Camera:
         decoded = time.perf_counter()
         moved = await self._session.seek(frame, videos=states)
         sought = time.perf_counter()
-        taken = moved or not (self._tests and self._settled) or await self._damaged()
+        taken = moved or not (self._tests and self._settled) or await is_damaged(self._session)
         png = await self._changed_picture() if taken else None
         captured = None if png is None else PngPicture(png, alpha=self._session.settings.transparent)
         return Frame(frame, captured, time.perf_counter() - began, decoded - began, sought - decoded, taken)
@@ -93,14 +93,16 @@ class _Camera:
         png = await picture(self._session)
         same, self._last = png == self._last, png
         if same and self._tests:
-            await self._damaged()
+            await is_damaged(self._session)
             self._settled = True
         else:
             self._settled = False
         return None if same else png
 
-    async def _damaged(self) -> bool:
-        return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])
+
+async def is_damaged(session: PageSession) -> bool:
+    """Draw a frame without a picture; return true if the compositor saw a change since the one before."""
+    return bool((await session.begin_frame(screenshot=False))["hasDamage"])
 
 
 async def picture(session: PageSession) -> bytes:

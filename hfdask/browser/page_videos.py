@@ -86,13 +86,13 @@ class PageVideos:
 
 def _shape(source: VideoSource, transfer: VideoTransfer, *, has_pictures: bool) -> VideoShape:
     width, height = source.natural_size
-    nbytes = plain_planes(0, source).nbytes if _is_native(source, transfer) else planes_nbytes(source)
+    nbytes = plain_planes(0, source).nbytes if _native(source, transfer) else planes_nbytes(source)
     return VideoShape(width, height, float(source.playable.fraction), nbytes if has_pictures else 0, source.hdr)
 
 
-def _is_native(source: VideoSource, transfer: VideoTransfer) -> bool:
-    """Return true if the page does not show the pixels of a source, because they are composed in HDR."""
-    return source.hdr and transfer != "bt709"
+def _native(source: VideoSource, transfer: VideoTransfer) -> HdrTransfer | None:
+    """Return the transfer function in which a source's pixels are composed; None if the page shows them itself."""
+    return transfer if source.hdr and transfer != "bt709" else None
 
 
 class VideoFrames:
@@ -232,6 +232,5 @@ class _NativePlayer(_Player):
 
 
 def _player(clip: VideoClip, source: VideoSource, local: LocalVideo | None, transfer: VideoTransfer) -> _Player:
-    if transfer == "bt709" or not source.hdr:
-        return _Player(clip, source, local)
-    return _NativePlayer(clip, source, local, transfer)
+    native = _native(source, transfer)
+    return _Player(clip, source, local) if native is None else _NativePlayer(clip, source, local, native)

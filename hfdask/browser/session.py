@@ -397,9 +397,7 @@ class PageSession:
 
     async def unfit(self) -> tuple[str, ...]:
         """Return the content of the page that a capture from a canvas would draw wrong, in words."""
-        async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
-            answer = await self._evaluate("__hfdask.unfit()")
-        return understood(answer, Sentences, "its content")
+        return await self._content("unfit")
 
     async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.
@@ -483,8 +481,11 @@ class PageSession:
 
     async def unlike_hdr(self) -> tuple[str, ...]:
         """Return the content of the page that looks different in HDR, in words."""
+        return await self._content("unlikeHdr")
+
+    async def _content(self, name: str) -> tuple[str, ...]:
         async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
-            answer = await self._evaluate("__hfdask.unlikeHdr()")
+            answer = await self._evaluate(f"__hfdask.{name}()")
         return understood(answer, Sentences, "its content")
 
     async def _draw(self) -> None:

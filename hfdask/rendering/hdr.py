@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 
-from hfdask.browser.capture import Frame, States, picture
+from hfdask.browser.capture import Frame, States, is_damaged, picture
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Native, Shown
 from hfdask.media.hdr_picture import HdrPicture, Matte, Place, ShownHdr
@@ -44,7 +44,7 @@ class _Camera:
         told = None if self._videos is None else _lit(states, self._lit)
         moved = await self._session.seek(frame, videos=told)
         sought = time.perf_counter()
-        taken = moved or others or not (self._tests and self._settled) or await self._damaged()
+        taken = moved or others or not (self._tests and self._settled) or await is_damaged(self._session)
         changed = await self._look(states) if taken else False
         frames = tuple(states[name].frame for name in self._names)
         captured = self._composed(natives) if changed or frames != self._frames else None
@@ -72,11 +72,8 @@ class _Camera:
             self._matte = Matte(pictures[None], whites, self._transfer, self._matte)
         self._settled = same and self._tests
         if self._settled:
-            await self._damaged()  # a picture always damages the frame after it
+            await is_damaged(self._session)  # a picture always damages the frame after it
         return not same
-
-    async def _damaged(self) -> bool:
-        return bool((await self._session.begin_frame(screenshot=False))["hasDamage"])
 
 
 def _lit(states: Mapping[str, Shown], name: str | None) -> dict[str, Shown]:
