@@ -28,6 +28,9 @@ from hfdask.text import legible
 SLOTS = 4
 """Pictures in memory: the picture that is drawn, the picture that is encoded, and two between them."""
 
+STRIP_BYTES = 900_000
+"""Size of a strip of a picture. The browser keeps memory of up to 983,040 bytes for the next use (docs/decisions/strips.md)."""
+
 _NUMBERS = 64
 """Offset of the numbers of the pictures in the slots, behind the token."""
 
@@ -64,13 +67,16 @@ class Host:
         Width and height at which the composition is laid out.
     pixels : tuple of int
         Width and height of its pictures.
+    strips : bool
+        True to draw pictures in strips, as `PageSettings` has it.
     """
 
-    def __init__(self, cdp: CDPSession, size: tuple[int, int], pixels: tuple[int, int]) -> None:
+    def __init__(self, cdp: CDPSession, size: tuple[int, int], pixels: tuple[int, int], *, strips: bool) -> None:
         self._cdp = cdp
         self._layout = size
         width, height = pixels
         self._shape = (height, width, 4)
+        self._rows = strip_rows(*pixels) if strips else height
         self.nbytes = width * height * 4
         self._step = -(-self.nbytes // _ALIGNMENT) * _ALIGNMENT
         self._slots = Slots(self._step * SLOTS)
@@ -97,6 +103,7 @@ class Host:
             "page": page,
             "width": width,
             "height": height,
+            "rows": self._rows,
             "worker": picture_worker(),
             "slots": slots,
         }
@@ -127,6 +134,11 @@ class Host:
         if "exceptionDetails" in answer:
             raise _failed(answer["exceptionDetails"].get("exception", {}).get("description", ""))
         return answer["result"].get("value")
+
+    async def draw_in_strips(self) -> None:
+        """Draw the next pictures in strips."""
+        self._rows = strip_rows(self._shape[1], self._shape[0])
+        await self.call("drawBy", self._rows)
 
     async def slot(self) -> Shot:
         """Return a free slot for the next picture. If all are in use, wait until one was read."""
@@ -159,6 +171,11 @@ class Host:
     def close(self) -> None:
         """Release the memory. It is unmapped when its last picture was read."""
         self._slots.close()
+
+
+def strip_rows(width: int, height: int) -> int:
+    """Return the rows of a strip: a multiple of eight, in which patterns of dither repeat, or the picture's if it is smaller."""
+    return min(height, max(8, STRIP_BYTES // (4 * width) // 8 * 8))
 
 
 class Shot:

@@ -232,7 +232,8 @@ class PageSession:
         self._cdp.on("Runtime.executionContextsCleared", lambda _: self._contexts.clear())
         await self._cdp.send("Runtime.enable")
         await self._go_to(HOST_PAGE, "domcontentloaded")
-        self.host = Host(self._cdp, (self.settings.width, self.settings.height), self.settings.pixels)
+        size = self.settings.width, self.settings.height
+        self.host = Host(self._cdp, size, self.settings.pixels, strips=self.settings.strips)
         assert self.chromium.profile is not None  # a browser of this mode has one
         await self.host.open(path, self.chromium.profile.folder)
         await self.host.call("load")
@@ -398,6 +399,18 @@ class PageSession:
     async def unfit(self) -> tuple[str, ...]:
         """Return the content of the page that a capture from a canvas would draw wrong, in words."""
         return await self._content("unfit")
+
+    async def is_simple(self) -> bool:
+        """Return true if a canvas draws the page faster in strips."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
+            return await self._evaluate("__hfdask.isSimple()") is True
+
+    async def draw_in_strips(self) -> None:
+        """Draw the next pictures of a hosted page in strips."""
+        assert self.host is not None
+        async with self._deadline(self.settings.frame_timeout, "the page did not answer its host"):
+            await self.host.draw_in_strips()
+        self.settings = msgspec.structs.replace(self.settings, strips=True)
 
     async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.

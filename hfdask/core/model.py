@@ -61,7 +61,7 @@ from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 if TYPE_CHECKING:
     from hfdask.views.perf import Perf
 
-PROTOCOL = 9
+PROTOCOL = 10
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]
@@ -236,7 +236,7 @@ class PageSettings(Value, frozen=True):
     ``gives_up`` lists what planning stopped waiting for while the page loaded. Chunks stop waiting for exactly these.
     It is None during planning. ``durations`` has the seconds that the sources of videos last, by render id. If a
     page has no background, it is white, or ``transparent``. With ``hdr``, its HDR videos get their pixels when its pictures are
-    composed.
+    composed. With ``strips``, pictures from a canvas are drawn in strips.
     """
 
     width: Side
@@ -252,6 +252,7 @@ class PageSettings(Value, frozen=True):
     scale: Scale = UNSCALED
     transparent: bool = False
     hdr: bool = False
+    strips: bool = False
 
     def __post_init__(self) -> None:
         scale = self.scale.fraction

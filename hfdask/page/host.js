@@ -7,7 +7,7 @@
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the
 // browser is taken before the composition is loaded.
 
-function openHost({ entry, page, width, height, worker: source, slots }) {
+function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   const { apply } = Reflect;
   const prototype = /** @type {any} */ (HTMLCanvasElement.prototype);
   const { requestPaint, captureElementImage, transferControlToOffscreen } = prototype;
@@ -63,7 +63,7 @@ function openHost({ entry, page, width, height, worker: source, slots }) {
     isNeeded = isStale = false;
     try {
       const image = apply(captureElementImage, canvas, [frame]);
-      apply(postMessage, worker, [{ draw: { number, slot, image } }, [image]]);
+      apply(postMessage, worker, [{ draw: { number, slot, rows, image } }, [image]]);
     } catch (error) {
       failure ||= String(error);
     }
@@ -86,6 +86,10 @@ function openHost({ entry, page, width, height, worker: source, slots }) {
       frame.focus();
     },
     arm,
+    // Draw this number of rows at a time.
+    drawBy(number) {
+      rows = number;
+    },
     // Seek, and arm if the page is ready for its picture. Nothing is sought before the picture of the frame before is taken.
     async seek(asked, number, slot, must) {
       if (isNeeded) return { unpainted: true };

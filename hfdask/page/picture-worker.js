@@ -20,8 +20,22 @@ async function open({ canvas, token, size, bucket, ...places }) {
   postMessage({ opened: true });
 }
 
-async function draw({ number, slot, image }) {
-  pen.drawElementImage(image, 0, 0);
+// The browser draws a recording into a layer of the clip's size first. It returns large layers to the system after each
+// picture, which takes longer than to draw a simple page. Layers of strips are small, but each strip goes through the recording.
+function drawStrips(image, rows) {
+  const { width, height } = pen.canvas;
+  for (let top = 0; top < height; top += rows) {
+    pen.save();
+    pen.beginPath();
+    pen.rect(0, top, width, rows);
+    pen.clip();
+    pen.drawElementImage(image, 0, 0);
+    pen.restore();
+  }
+}
+
+async function draw({ number, slot, rows, image }) {
+  drawStrips(image, rows);
   image.close();
   const shot = new VideoFrame(pen.canvas, { timestamp: 0 });
   try {

@@ -88,8 +88,8 @@ class Probe:
 class _Look:
     """Results of one load.
 
-    ``fits`` is true if the page had been loaded with its size and rate, ``filmed`` if the film was taken and can be used,
-    and ``unlike`` says why a film from a canvas cannot.
+    ``fits`` is true if the page had been loaded with its size and rate, ``strips`` if a canvas should draw it in strips, ``filmed``
+    if the film was taken and can be used, and ``unlike`` says why a film from a canvas cannot.
     """
 
     report: Report
@@ -109,6 +109,7 @@ class _Look:
     messages: list[str]
     world: FontSetup
     fits: bool
+    strips: bool
     filmed: bool
     unlike: str
 
@@ -142,7 +143,8 @@ async def probe(
             seen, page, fps, unlike = await _looks(
                 files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film, hosted=hosted
             )
-            page = msgspec.structs.replace(page, gives_up=seen.loaded.gives_up, durations=seen.durations)
+            known = {"gives_up": seen.loaded.gives_up, "durations": seen.durations, "strips": seen.strips}
+            page = msgspec.structs.replace(page, **known)
             videos, clips, video_warnings = resolve_clips(
                 [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
             )
@@ -182,7 +184,7 @@ async def probe(
         *told,
     ]
     return Probe(
-        page=msgspec.structs.replace(page, capture_mode=mode),
+        page=msgspec.structs.replace(page, capture_mode=mode, strips=page.strips and mode == "canvas"),
         fps=fps,
         frames=frames,
         timeline=_timeline(report),
@@ -356,6 +358,9 @@ async def _look(
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         may = not chosen and _may_be_canvas(report, page, rate, visits, options)
         canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1)) if may else None
+        strips = may and await session.is_simple()
+        if strips and session.hosted:
+            await session.draw_in_strips()
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
         taken, unlike_hdr = range(0), set[str]()
@@ -406,6 +411,7 @@ async def _look(
             messages=session.log.messages,
             world=session.chromium.fonts,
             fits=fits,
+            strips=strips,
             filmed=filmed,
             unlike=unlike,
         )

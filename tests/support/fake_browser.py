@@ -308,6 +308,7 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.scenesOn()": lambda page: [],
     "__hfdask.sight()": FakePage.sight,
     "__hfdask.unfit()": lambda page: [],
+    "__hfdask.isSimple()": lambda page: True,
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
     **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "samples", "lacking")},

@@ -396,6 +396,7 @@ Object.defineProperty(window, "__hfdask", {
     drawn: told(compositorFrame),
     sight: told(sight),
     unfit: told(unfit),
+    isSimple: told(isSimple),
     elements: told(elementsThatShow),
     brokenFaces: told(brokenFaces),
     tell,

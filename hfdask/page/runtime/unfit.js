@@ -47,6 +47,21 @@ function contentSize(style) {
   };
 }
 
+// Returns true if a canvas draws the page faster in strips (docs/decisions/strips.md): it has few elements, and no filter that reads
+// the pixels around, which each strip would draw anew.
+const MAX_SIMPLE = 300; // elements
+const READS_AROUND = /blur|shadow|url/;
+function isSimple() {
+  let count = 0;
+  for (const page of allDocuments()) {
+    for (const element of elementsIn(page)) {
+      const { filter } = page.defaultView.getComputedStyle(element);
+      if (++count > MAX_SIMPLE || READS_AROUND.test(filter)) return false;
+    }
+  }
+  return true;
+}
+
 // Its bitmap is drawn pixel by pixel, at the corner of its border.
 function* unfitInCanvas(canvas, style) {
   const edges = ["Top", "Right", "Bottom", "Left"].flatMap((side) => [`padding${side}`, `border${side}Width`]);
