@@ -50,12 +50,15 @@ class Armed(Struct, frozen=True, kw_only=True):
         False if the page is not ready for its picture: call `Host.arm` when it is.
     needed : bool
         True if a picture comes for certain.
+    plain : bool
+        True if it comes, and the browser need not display the page for it.
     """
 
     answer: Any = None
     unpainted: bool = False
     armed: bool = False
     needed: bool = False
+    plain: bool = False
 
 
 class Host:

@@ -439,7 +439,10 @@ class PageSession:
             await asyncio.sleep(0.001)
         changed = await self._finish_seek(frame, armed.answer, videos)
         needed = armed.needed if armed.armed else await shot.arm(must or changed)
-        await self.pump(1)
+        if armed.plain and videos is None and self.chromium.draws_on_request:
+            await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
+        else:
+            await self.pump(1)
         return needed or await shot.is_painted()
 
     async def _finish_seek(self, frame: int, answer: Any, videos: Mapping[str, Shown] | None) -> bool:

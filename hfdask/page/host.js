@@ -94,10 +94,12 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
     async seek(asked, number, slot, must) {
       if (isNeeded) return { unpainted: true };
       wanted = null;
-      const answer = await apply(windowOf, frame, []).__hfdask.frame(asked);
+      const runtime = apply(windowOf, frame, []).__hfdask;
+      const answer = await runtime.frame(asked);
       const { changed, observed, late } = typeof answer === "object" ? answer : { changed: answer };
       const isReady = !observed && !late;
-      return { answer, armed: isReady, needed: isReady && arm(number, slot, must || changed === true) };
+      const needed = isReady && arm(number, slot, must || changed === true);
+      return { answer, armed: isReady, needed, plain: needed && runtime.drawsNothing() };
     },
     // Whether the picture of this number was taken. If it was not, and it was not needed, it is not wanted any more.
     isPainted(number) {

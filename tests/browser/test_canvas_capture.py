@@ -85,6 +85,28 @@ def test_what_is_drawn_while_a_seek_waits_is_in_the_picture(tmp_path):
         assert [shot is None for shot in shots(page, 16, 19)] == [False, True, True]
 
 
+LATE_CANVAS = """
+  let pen; addEventListener("hf-seek", ({ detail: { time } }) => {
+    const frame = Math.round(time * 30);
+    if (frame === 10) { const made = document.createElement("canvas"); made.width = made.height = 20; HOST.append(made);
+      pen = made.getContext("KIND"); }
+    if (pen && frame % 5 === 0) requestAnimationFrame(() => {
+      if (pen.fillRect) { pen.fillStyle = `rgb(${frame * 4}, 0, 0)`; pen.fillRect(0, 0, 20, 20) }
+      else { pen.clearColor(frame / 60, 0, 0, 1); pen.clear(pen.COLOR_BUFFER_BIT) } });
+    document.querySelector("#box").style.left = `${Math.min(frame, 12)}px` })"""
+
+
+@pytest.mark.parametrize("kind", ["2d", "webgl"])
+@pytest.mark.parametrize("host", ["root", 'document.querySelector("#box").attachShadow({ mode: "open" })'])
+def test_a_canvas_that_comes_late_is_seen_to_change(kind, host, tmp_path):
+    # Frames 0 to 12 move, so their pictures are taken without displaying the page. After that only the canvas changes.
+    script = LATE_CANVAS.replace("KIND", kind).replace("HOST", host)
+    with hosted(tmp_path, composition(box('id="box"', "#00f", "width:20px;height:20px"), script)) as page:
+        taken = [number for number, shot in enumerate(shots(page, 0, 32)) if shot]
+        assert [number for number in taken if number > 13] == [15, 20, 25, 30]
+        assert {*range(13)} <= {*taken}
+
+
 def test_pictures_wait_for_their_reader_and_are_not_overwritten(tmp_path):
     numbered = """addEventListener("hf-seek", ({ detail: { time } }) => {
       document.body.style.background = `rgb(${Math.round(time * 30)}, 0, 0)` })"""

@@ -397,6 +397,7 @@ Object.defineProperty(window, "__hfdask", {
     sight: told(sight),
     unfit: told(unfit),
     isSimple: told(isSimple),
+    drawsNothing: told(drawsNothing),
     elements: told(elementsThatShow),
     brokenFaces: told(brokenFaces),
     tell,

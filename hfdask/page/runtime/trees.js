@@ -3,6 +3,7 @@
 // that markup made.
 
 const rootOf = own(new WeakMap()); // host → shadow root
+let hasTrees = false;
 const shadowRoots = own(new Set()); // of hosts in the document
 
 const attachShadow = Element.prototype.attachShadow;
@@ -17,6 +18,7 @@ const treeSetUps = [];
 function adoptTree(root) {
   const isNew = !rootOf.has(root.host);
   rootOf.set(root.host, root);
+  hasTrees = true;
   shadowRoots.add(root);
   if (isNew) for (const setUp of treeSetUps) setUp(root);
   adoptTreesIn(root);

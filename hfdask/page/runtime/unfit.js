@@ -62,6 +62,10 @@ function isSimple() {
   return true;
 }
 
+// Returns true if the scripts of the page draw nothing, so that its picture can be taken without displaying it first. The
+// browser notes a change of a nested canvas only once until the canvas is displayed.
+const drawsNothing = () => !document.getElementsByTagName("canvas").length && !window.length && !hasTrees;
+
 // Its bitmap is drawn pixel by pixel, at the corner of its border.
 function* unfitInCanvas(canvas, style) {
   const edges = ["Top", "Right", "Bottom", "Left"].flatMap((side) => [`padding${side}`, `border${side}Width`]);
