@@ -14,7 +14,7 @@ from samples import REPOSITORY
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 SAID = {
     "batch": "7 rendered, 1 copied, 0 failed",
-    "chunk_sizes": "84 frames; hfdask takes chunks of 30 frames by itself",
+    "chunk_sizes": "6 renders of 84 frames",
     "cluster": "some chunks were finished before: True\nthe same frames: True",
     "timing": "120 frames in 4 chunks",
 }

@@ -205,7 +205,7 @@ def ask(port: int, path: str, user: int = 0) -> str:
 
 
 @by("user", [0, pytest.param(NOBODY, marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))])
-@by("confined", ["namespace", "filters"], indirect=True)
+@by("confined", ["namespace", pytest.param("filters", marks=pytest.mark.slow)], indirect=True)
 def test_a_stranger_gets_no_file_and_leaves_no_trace(confined, user, tmp_path) -> None:
     (tmp_path / "index.html").write_text("<p>the page's own")
 
@@ -245,7 +245,8 @@ def test_another_browser_is_a_stranger_too(confined, tmp_path) -> None:
     with_browser(show)
 
 
-@by("confined", ["namespace", pytest.param("filters", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
+@by("confined", ["namespace", "filters"], indirect=True)
 def test_strangers_do_not_break_a_render(confined, project, tmp_path) -> None:
     still = "<div data-composition-id=c data-width=64 data-height=64 data-duration=.4 data-no-timeline>"
     plan = hfdask.plan(project(f"{still}<script>{WAIT}</script>"), tmp_path / "plan", fps=5, check="off", sweep=0)

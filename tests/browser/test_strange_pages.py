@@ -236,7 +236,7 @@ def refused_or_rendered(attempt: Callable[..., list[hfdask.ChunkResult]], script
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("script", some(LIES, "then_on_objects", "map_is_deep"))
+@pytest.mark.parametrize("script", some(LIES, "map_is_deep"))
 def test_a_page_that_lies_is_refused_or_rendered(script, attempt):
     refused_or_rendered(attempt, script)
 

@@ -16,6 +16,7 @@ from cluster_processes import in_this_process
 from dask.utils import key_split
 from distributed import Client
 from distributed.worker import get_worker
+from slow import sampled
 
 import hfdask
 import hfdask.cluster.graph
@@ -145,7 +146,9 @@ class Failing:
         return self.original(plan_url, index, *args, **kwargs)
 
 
-@pytest.mark.parametrize("error", [BrowserCrashError("gone"), CaptureError("no picture"), WorkerLostError("lost")])
+@pytest.mark.parametrize(
+    "error", sampled([BrowserCrashError("gone"), CaptureError("no picture"), WorkerLostError("lost")])
+)
 def test_errors_that_can_heal_are_retried(error, project, cluster, tmp_path, monkeypatch):
     failing = Failing(error, chunk=1, times=2)
     monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", failing)

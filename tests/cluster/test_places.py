@@ -16,6 +16,7 @@ from cluster_processes import in_processes, in_this_process
 from distributed import Client, Worker, WorkerPlugin
 from fake_browser import FakeBrowsers
 from samples import BOX, paced
+from slow import sampled
 
 import hfdask
 import hfdask.cluster.tasks
@@ -208,7 +209,7 @@ def test_where_the_driver_has_no_browser_a_worker_plans(project, two, tmp_path, 
     assert paths == ["a/b.txt", "index.html", "linked.txt"]
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "inside", "skipped", "of the project's file"])
+@pytest.mark.parametrize("kind", sampled(["folder", "file", "inside", "skipped", "of the project's file"]))
 def test_what_replaces_urls_is_handed_over(kind, project, two, tmp_path):
     source = project(f"<script src='https://cdn.example/lib/dist/a.js'></script>{BOX}", **{"vendor/dist/a.js": "1"})
     outside = tmp_path / "elsewhere"

@@ -132,6 +132,7 @@ def test_a_new_attempt_goes_before_what_was_submitted_later(client, begun, monke
     assert again < len(begun) - 10, again  # the back-off is as long as 50 of b's chunks at most
 
 
+@pytest.mark.slow
 def test_two_submitters_with_windows_share_evenly(cluster, begun):
     with Client(cluster, set_as_default=False) as first, Client(cluster, set_as_default=False) as second:
         clients = {"a": first, "b": second}

@@ -12,6 +12,7 @@ import pytest
 from format_samples import VARIANTS, Variant, chunks_of, joined
 from playwright.sync_api import Page as PlainPage
 from playwright.sync_api import sync_playwright
+from slow import sampled
 
 import hfdask
 from hfdask.browser.discovery import find_browser, sandbox_possible
@@ -29,7 +30,7 @@ HALF = """<div id="r" data-composition-id="c" data-width="64" data-height="64" d
 <div class="box"></div><div class="disc"></div></div>"""
 
 
-@pytest.mark.parametrize("mode", ["beginframe", "screenshot"])
+@pytest.mark.parametrize("mode", ["beginframe", pytest.param("screenshot", marks=pytest.mark.slow)])
 def test_a_transparent_page_is_captured_with_the_colours_of_its_pixels_and_their_alpha(
     mode: CaptureMode, project: Any, tmp_path: Any
 ) -> None:
@@ -111,7 +112,7 @@ def shades(number: int, *, alpha: bool) -> np.ndarray:
     return pixels
 
 
-@pytest.mark.parametrize("variant", PLAYED, ids=str)
+@pytest.mark.parametrize("variant", sampled(PLAYED), ids=str)
 def test_a_joined_video_plays_to_its_end_and_shows_the_right_frame_at_every_seam(
     variant: Variant, player: PlainPage, tmp_path: Any
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from page_samples import BLACK, BLUE, GREEN, RED, Page, box, composition, open_html, svg
+from slow import sampled
 
 from hfdask.errors import ScriptError
 
@@ -81,6 +82,7 @@ def test_animations_of_a_box_that_comes_back(tmp_path: Path) -> None:
                 assert width(page, frame) == pytest.approx((frame - 15) / 30 * 64, abs=0.02)
 
 
+@pytest.mark.slow
 def test_an_animation_that_ends_while_a_slow_page_loads_stands_where_its_time_says(tmp_path: Path) -> None:
     """Between two frames, the browser takes the time from the machine. An animation that has ended is in no list of the browser's."""
     style = "@keyframes on {from, to {opacity: 1}} #bar {opacity: 0; animation: on 0.2s 0.1s}"
@@ -216,14 +218,16 @@ SLOW_FILES = {name: content + f"<!--{'slow' * 500_000}-->" for name, content in 
 
 @pytest.mark.parametrize(
     "change",
-    [
-        "picture.src = name + '.svg'",
-        "x.style.backgroundImage = `url(${name}.svg)`",
-        "x.style.background = `url('${name}.svg') 0 0 / 8px, #000`",
-        "x.className = name",
-        "x.replaceChildren(Object.assign(new Image(), {src: name + '.svg', loading: 'lazy'}))",
-        "use.setAttribute('href', name + '.svg')",
-    ],
+    sampled(
+        [
+            "picture.src = name + '.svg'",
+            "x.style.backgroundImage = `url(${name}.svg)`",
+            "x.style.background = `url('${name}.svg') 0 0 / 8px, #000`",
+            "x.className = name",
+            "x.replaceChildren(Object.assign(new Image(), {src: name + '.svg', loading: 'lazy'}))",
+            "use.setAttribute('href', name + '.svg')",
+        ]
+    ),
 )
 def test_pictures_that_a_frame_brings_are_there_in_that_frame(tmp_path: Path, change: str) -> None:
     style = "#x {position: absolute; inset: 0}"

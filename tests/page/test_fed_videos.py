@@ -83,7 +83,7 @@ def busy(processes: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("load", [0, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["file", pytest.param("server", marks=pytest.mark.slow), "canvas"])
 def test_every_frame_shows_its_own_pictures_at_once(way, load, tmp_path):
     digests = []
     for turn in range(2):
@@ -209,7 +209,7 @@ COVERED = {code: "" for name, code in HIDING.items() if "cover" in name}
 
 
 @pytest.mark.parametrize("capture_mode", CAPTURES)
-@pytest.mark.parametrize("code", sampled(HIDING.values()), ids=HIDING)
+@pytest.mark.parametrize("code", sampled(HIDING.values(), one_of=5), ids=HIDING)
 def test_a_video_that_comes_into_sight_shows_its_own_frame(code, capture_mode, tmp_path):
     body = f'''<div id="outer" style="position:absolute;width:64px;height:32px;overflow:hidden"><div id="box" style="{BOX};left:0;top:0;overflow:hidden">
       {VIDEO}</div><p style="height:600px"></p></div><div id="cover" style="{BOX};left:0;top:0;background:#222;will-change:transform;{COVERED.get(code, "display:none")}"></div>'''
@@ -358,7 +358,7 @@ INSIDE = {
 
 
 @pytest.mark.parametrize("capture_mode", MOSTLY)
-@pytest.mark.parametrize("body", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize("body", sampled(INSIDE.values(), one_of=2), ids=INSIDE)
 def test_a_video_is_fed_in(body, capture_mode, tmp_path):
     files = {"inner.html": f'<body style="margin:0">{VIDEO}'}
     with open_fed(tmp_path, page(body), ["v"], files=files, capture_mode=capture_mode) as fed:

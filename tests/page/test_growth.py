@@ -31,11 +31,11 @@ def seconds(folder: Path, kind: str, count: int) -> float:
         return page.seconds + time.perf_counter() - began
 
 
-# `make test` runs only kinds in which one depends on another, or which are two things at once.
+# `make test` runs only the kind in which one clip depends on another.
 @pytest.mark.parametrize(
     "kind",
     [
-        "CSS animations of clips",
+        pytest.param("CSS animations of clips", marks=pytest.mark.slow),
         "clips after clips",
         pytest.param("CSS animations", marks=pytest.mark.slow),
         pytest.param("clips", marks=pytest.mark.slow),

@@ -28,7 +28,7 @@ HOSTED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "mode"), [*sampled([(name, "beginframe") for name in NAMES]), *HOSTED])
+@pytest.mark.parametrize(("name", "mode"), [*sampled([(name, "beginframe") for name in NAMES], one_of=6), *HOSTED])
 def test_frames_do_not_depend_on_the_frames_before(name: str, mode: str) -> None:
     project = Project.find(COMPOSITIONS / name, "index.html")
     files = dict(project.files())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from page_samples import BLUE, GREEN, RED, SOON, WHITE, Page, composition, open_files, open_html, svg
 from samples import COMPOSITIONS
+from slow import sampled
 
 from hfdask.browser import session
 from hfdask.errors import ScriptError
@@ -121,7 +122,7 @@ def middle(columns: list[int]) -> float:
     return (columns[0] + columns[-1] + 1) / 2
 
 
-@pytest.mark.parametrize("frame", [0, 12, 29, 3])
+@pytest.mark.parametrize("frame", sampled([0, 12, 29, 3]))
 def test_lottie_draws_its_frame_as_svg_and_on_a_canvas(frame: int) -> None:
     reached = 20 + 120 * frame / 30
     with opened("lottie") as page:
@@ -292,13 +293,15 @@ def test_lottie_that_calls_back_is_told_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("played", "seconds"),
-    [
-        ("make()", 1),
-        ("make().setSpeed(0.5)", 2),
-        ("make({loop: 2}).setSpeed(2)", 1.5),
-        ("make({loop: true}).setSpeed(0.25)", 4),
-        ("loaded({}, a => a.playSegments([[0, 30], [30, 0]], true))", 2),
-    ],
+    sampled(
+        [
+            ("make()", 1),
+            ("make().setSpeed(0.5)", 2),
+            ("make({loop: 2}).setSpeed(2)", 1.5),
+            ("make({loop: true}).setSpeed(0.25)", 4),
+            ("loaded({}, a => a.playSegments([[0, 30], [30, 0]], true))", 2),
+        ]
+    ),
 )
 def test_a_video_is_as_long_as_lottie_plays(played: str, seconds: float, tmp_path: Path) -> None:
     html, files = lottie_page(played)

@@ -23,18 +23,23 @@ BOX = box('id="x"', "#00f")
 
 @pytest.mark.parametrize(
     ("script", "tail"),
-    [
-        (f"setTimeout(() => {{ {REGISTER} }}, 300)", ""),
-        (f"setTimeout(() => setTimeout(() => setTimeout(() => {{ {REGISTER} }}, 100), 100), 100)", ""),
-        (f"(async () => {{ await (await fetch('data.json')).json(); {REGISTER} }})()", ""),
-        (f"addEventListener('load', () => {{ {REGISTER} }})", ""),
-        ("", '<script type="module" src="entry.js"></script>'),
-        (f"import('./late.js').then(() => {{ {REGISTER} }})", ""),
-        ("", '<script defer src="plain.js"></script>'),
-        ("document.head.append(Object.assign(document.createElement('script'), {src: 'plain.js'}))", ""),
-        (f"document.fonts.ready.then(() => {{ {REGISTER} }})", ""),
-        (f"new Promise(done => setTimeout(done, 50)).then(() => fetch('data.json')).then(() => {{ {REGISTER} }})", ""),
-    ],
+    sampled(
+        [
+            (f"setTimeout(() => {{ {REGISTER} }}, 300)", ""),
+            (f"setTimeout(() => setTimeout(() => setTimeout(() => {{ {REGISTER} }}, 100), 100), 100)", ""),
+            (f"(async () => {{ await (await fetch('data.json')).json(); {REGISTER} }})()", ""),
+            (f"addEventListener('load', () => {{ {REGISTER} }})", ""),
+            ("", '<script type="module" src="entry.js"></script>'),
+            (f"import('./late.js').then(() => {{ {REGISTER} }})", ""),
+            ("", '<script defer src="plain.js"></script>'),
+            ("document.head.append(Object.assign(document.createElement('script'), {src: 'plain.js'}))", ""),
+            (f"document.fonts.ready.then(() => {{ {REGISTER} }})", ""),
+            (
+                f"new Promise(done => setTimeout(done, 50)).then(() => fetch('data.json')).then(() => {{ {REGISTER} }})",
+                "",
+            ),
+        ]
+    ),
 )
 def test_late_timelines_are_waited_for(tmp_path: Path, script: str, tail: str) -> None:
     files = {
@@ -110,7 +115,7 @@ def test_a_missing_timeline_is_waited_for_while_anything_is_pending(tmp_path: Pa
 @pytest.mark.parametrize(
     "wait", sampled(["setTimeout(make, 1300)", "requestAnimationFrame(() => requestAnimationFrame(make))"])
 )
-@pytest.mark.parametrize("what", ["root", "__hf"])
+@pytest.mark.parametrize("what", ["root", pytest.param("__hf", marks=pytest.mark.slow)])
 def test_a_missing_root_is_waited_for_alike(tmp_path: Path, wait: str, what: str) -> None:
     make = {
         "root": """document.body.insertAdjacentHTML('beforeend', `<div data-composition-id="late" data-duration="2"
@@ -134,7 +139,7 @@ def test_a_missing_root_is_waited_for_alike(tmp_path: Path, wait: str, what: str
             (f"setTimeout(() => {{ {REGISTER} }}, 90_000)", ["a timer of 90000 ms"], False),
             ("(function again() { setTimeout(again, 300) })()", ["a timer of 300 ms"], True),
             pytest.param("(function again() { setTimeout(again, 0) })()", [], None, marks=pytest.mark.slow),
-            ("setInterval(() => {}, 400)", ["an interval of 400 ms"], True),
+            pytest.param("setInterval(() => {}, 400)", ["an interval of 400 ms"], True, marks=pytest.mark.slow),
             pytest.param("scheduler.postTask(() => {}, {delay: 60_000})", ["postTask()"], True, marks=pytest.mark.slow),
             ("new Promise(() => {})", [], False),
             ("new Worker('data:text/javascript,')", [], False),
@@ -224,15 +229,20 @@ def test_a_script_that_never_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "message"),
-    [
-        ("throw new TypeError('early')", "early"),
-        ("setTimeout(() => { throw new Error('timed') }, 50)", "timed"),
-        ("Promise.reject(new Error('refused'))", "Unhandled rejection.*refused"),
-        ("document.body.append(Object.assign(document.createElement('script'), {text: 'let let = 1'}))", "SyntaxError"),
-        ("addEventListener('DOMContentLoaded', () => missing())", "missing is not defined"),
-        ("window.__timelines.main = {duration: () => 1, pause() { throw new Error('pause') }, seek() {}}", "pause"),
-        ("requestAnimationFrame(() => { throw new Error('first call') })", "first call"),
-    ],
+    sampled(
+        [
+            ("throw new TypeError('early')", "early"),
+            ("setTimeout(() => { throw new Error('timed') }, 50)", "timed"),
+            ("Promise.reject(new Error('refused'))", "Unhandled rejection.*refused"),
+            (
+                "document.body.append(Object.assign(document.createElement('script'), {text: 'let let = 1'}))",
+                "SyntaxError",
+            ),
+            ("addEventListener('DOMContentLoaded', () => missing())", "missing is not defined"),
+            ("window.__timelines.main = {duration: () => 1, pause() { throw new Error('pause') }, seek() {}}", "pause"),
+            ("requestAnimationFrame(() => { throw new Error('first call') })", "first call"),
+        ]
+    ),
 )
 def test_an_exception_while_loading_is_found(tmp_path: Path, script: str, message: str) -> None:
     # as a warning, because an error costs the browser, and another one a second

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from page_samples import GREEN, box, composition, open_html, svg
 from samples import COMPOSITIONS
+from slow import sampled
 
 pytestmark = pytest.mark.browser
 
@@ -90,7 +91,7 @@ BODY = """<div style="position:absolute;left:0;width:32px;height:64px" data-comp
 LATE = """addEventListener("hf-seek", ({detail}) => { late.className = detail.time >= 0.5 ? "late" : "" })"""
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", sampled(POLICIES))
 def test_a_strict_policy_of_the_page_is_no_hindrance_and_no_error(tmp_path: Path, policy: str) -> None:
     files = {
         "card.html": CARD,

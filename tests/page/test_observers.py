@@ -89,7 +89,7 @@ def colours(page: Page, start: int, end: int) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("starts", [(9, 14), pytest.param((8, 10), marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("body", "script"), sampled(KINDS.values()), ids=KINDS)
+@pytest.mark.parametrize(("body", "script"), sampled(KINDS.values(), one_of=5), ids=KINDS)
 def test_what_observers_change_belongs_to_the_frame(
     tmp_path: Path, body: str, script: str, starts: tuple[int, ...]
 ) -> None:

@@ -67,7 +67,8 @@ PLACES = ["style", "link", "import", "media", "layer"]
             pytest.param(display, place, marks=[] if display == "optional" or place == "style" else pytest.mark.slow)
             for display in DISPLAYS
             for place in PLACES
-        ]
+        ],
+        one_of=6,
     ),
 )
 def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, face, late, tmp_path):
@@ -89,15 +90,17 @@ def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, fa
 @pytest.mark.parametrize("display", [pytest.param("fallback", marks=pytest.mark.slow), "optional"])
 @pytest.mark.parametrize(
     "script",
-    [
-        "document.fonts.add(new FontFace('Wide', 'url(wide.ttf)', {display: '%s'}))",
-        "const f = new FontFace('Wide', 'url(wide.ttf)'); f.display = '%s'; document.fonts.add(f); f.load()",
-        "const f = new FontFace('Wide', 'url(wide.ttf)', {display: '%s'}); f.load().then(() => document.fonts.add(f))",
-        "const s = document.createElement('style'); document.head.append(s); s.sheet.insertRule("
-        "'@font-face { font-family: Wide; src: url(wide.ttf); font-display: %s }')",
-        "const s = new CSSStyleSheet(); document.adoptedStyleSheets = [s]; s.replaceSync("
-        "'@font-face { font-family: Wide; src: url(wide.ttf); font-display: %s }')",
-    ],
+    sampled(
+        [
+            "document.fonts.add(new FontFace('Wide', 'url(wide.ttf)', {display: '%s'}))",
+            "const f = new FontFace('Wide', 'url(wide.ttf)'); f.display = '%s'; document.fonts.add(f); f.load()",
+            "const f = new FontFace('Wide', 'url(wide.ttf)', {display: '%s'}); f.load().then(() => document.fonts.add(f))",
+            "const s = document.createElement('style'); document.head.append(s); s.sheet.insertRule("
+            "'@font-face { font-family: Wide; src: url(wide.ttf); font-display: %s }')",
+            "const s = new CSSStyleSheet(); document.adoptedStyleSheets = [s]; s.replaceSync("
+            "'@font-face { font-family: Wide; src: url(wide.ttf); font-display: %s }')",
+        ]
+    ),
     ids=["added", "changed", "loaded first", "inserted rule", "adopted sheet"],
 )
 def test_a_face_that_a_script_makes_draws_its_text(display, script, face, late, tmp_path):
@@ -216,18 +219,20 @@ BOX_STYLE = "#x { position: absolute; inset: 0 }"
 @pytest.mark.parametrize("slow", ["red", pytest.param("green", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "script",
-    [
-        "Promise.race([fetch('red.json'), fetch('green.json')]).then(r => r.json()).then(show)",
-        "Promise.race(['red.json', 'green.json'].map(u => fetch(u).then(r => r.json()))).then(show)",
-        "Promise.any(['red.json', 'green.json'].map(async u => (await fetch(u)).text())).then(JSON.parse).then(show)",
-        "let first; for (const u of ['red.json', 'green.json']) fetch(u).then(r => r.json()).then(c => show(first ??= c))",
-        "let first; for (const c of ['red', 'green']) { const i = new Image(); i.src = c + '.svg'; i.decode().then(() => show(first ??= c)) }",
-        "let first; for (const c of ['red', 'green']) fetch(c + '.svg').then(r => r.blob()).then(createImageBitmap)"
-        ".catch(() => {}).then(() => show(first ??= c))",
-        "let first; for (const c of ['red', 'green']) { const s = document.createElement('script'); s.src = c + '.js';"
-        "window.say = c => show(first ??= c); document.head.append(s) }",
-        "let first; for (const c of ['red', 'green']) new FontFace('F', `url(${c}.ttf)`).load().then(() => show(first ??= c))",
-    ],
+    sampled(
+        [
+            "Promise.race([fetch('red.json'), fetch('green.json')]).then(r => r.json()).then(show)",
+            "Promise.race(['red.json', 'green.json'].map(u => fetch(u).then(r => r.json()))).then(show)",
+            "Promise.any(['red.json', 'green.json'].map(async u => (await fetch(u)).text())).then(JSON.parse).then(show)",
+            "let first; for (const u of ['red.json', 'green.json']) fetch(u).then(r => r.json()).then(c => show(first ??= c))",
+            "let first; for (const c of ['red', 'green']) { const i = new Image(); i.src = c + '.svg'; i.decode().then(() => show(first ??= c)) }",
+            "let first; for (const c of ['red', 'green']) fetch(c + '.svg').then(r => r.blob()).then(createImageBitmap)"
+            ".catch(() => {}).then(() => show(first ??= c))",
+            "let first; for (const c of ['red', 'green']) { const s = document.createElement('script'); s.src = c + '.js';"
+            "window.say = c => show(first ??= c); document.head.append(s) }",
+            "let first; for (const c of ['red', 'green']) new FontFace('F', `url(${c}.ttf)`).load().then(() => show(first ??= c))",
+        ]
+    ),
     ids=["fetch", "json", "any", "first drawn", "decode", "bitmap", "scripts", "faces"],
 )
 def test_the_first_answer_is_that_of_the_first_question(script, slow, face, late, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from page_samples import SOON, composition, open_html
+from slow import sampled
 
 pytestmark = pytest.mark.browser
 
@@ -132,13 +133,15 @@ def test_a_library_of_a_scene_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "message"),
-    [
-        ("throw new TypeError('mine')", "TypeError: mine"),
-        ("let let = 1", "SyntaxError"),
-        ("} window.escaped = 1; {", "SyntaxError"),
-        ("missing()", "missing is not defined"),
-        ("throw 'text'", "text"),
-    ],
+    sampled(
+        [
+            ("throw new TypeError('mine')", "TypeError: mine"),
+            ("let let = 1", "SyntaxError"),
+            ("} window.escaped = 1; {", "SyntaxError"),
+            ("missing()", "missing is not defined"),
+            ("throw 'text'", "text"),
+        ]
+    ),
 )
 def test_a_broken_scene_does_not_stop_the_others(tmp_path: Path, script: str, message: str) -> None:
     content = "<script>log.push('before')</script>"
@@ -158,14 +161,16 @@ def test_errors_that_come_later_name_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "register",
-    [
-        "window.__timelines['a'] = tl",
-        "window.__timelines = window.__timelines || {}; window.__timelines.a = tl",
-        "window.__timelines = {a: tl}",
-        "__timelines.a = __timelines.a || tl",
-        "setTimeout(() => { window.__timelines.a = tl }, 50)",
-        "(async () => { await fetch('a.html'); window.__timelines.a = tl })()",
-    ],
+    sampled(
+        [
+            "window.__timelines['a'] = tl",
+            "window.__timelines = window.__timelines || {}; window.__timelines.a = tl",
+            "window.__timelines = {a: tl}",
+            "__timelines.a = __timelines.a || tl",
+            "setTimeout(() => { window.__timelines.a = tl }, 50)",
+            "(async () => { await fetch('a.html'); window.__timelines.a = tl })()",
+        ]
+    ),
 )
 def test_timelines_of_instances(tmp_path: Path, register: str) -> None:
     script = f"""const at = document.querySelector('.t'); const tl = {{duration: () => 2, play() {{}}, pause() {{}},

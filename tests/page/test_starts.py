@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from page_samples import box, composition, open_html
+from slow import sampled
 
 pytestmark = pytest.mark.browser
 
@@ -129,21 +130,23 @@ FADE = "@keyframes fade {from {opacity: 0}} #f {animation: fade 1.5s 0.25s}"
 
 @pytest.mark.parametrize(
     ("root", "page_of", "seconds", "source"),
-    [
-        ('data-duration="2"', {"script": TIMELINE}, 2, "data-duration"),
-        ('data-duration="2s" data-composition-duration="1.25"', {"script": TIMELINE}, 1.25, "data-duration"),
-        ('data-duration="2" data-composition-duration="7"', {"script": TIMELINE}, 2, "data-duration"),
-        ("", {"script": TIMELINE}, 3.5, "timeline"),
-        ("data-no-timeline", {"body": '<i id="f"></i>', "style": FADE}, 1.75, "clips"),
-        ("data-no-timeline", {"body": '<i id="f" data-start="1"></i>', "style": FADE}, 2.75, "clips"),
-        ("", {"body": CHILD.format('data-duration="6"'), "script": TIMELINE}, 6.5, "clips"),
-        ("", {"body": CHILD.format(""), "script": TIMELINE}, 3.5, "timeline"),
-        ("data-no-timeline", {"body": CHILD.format("")}, 2.5, "timeline"),
-        ("data-no-timeline", {"body": CHILD.format('data-duration="1"')}, 2.5, "timeline"),
-        ("data-no-timeline", {"body": "<i data-start='0' data-duration='3'></i>"}, 0, "hosts"),
-        ("data-no-timeline", {"body": '<i id="w"></i>', "script": WAAPI}, 0.9, "clips"),
-        ("data-no-timeline", {"body": '<i id="f"></i>', "style": ENDLESS}, 0, "hosts"),
-    ],
+    sampled(
+        [
+            ('data-duration="2"', {"script": TIMELINE}, 2, "data-duration"),
+            ('data-duration="2s" data-composition-duration="1.25"', {"script": TIMELINE}, 1.25, "data-duration"),
+            ('data-duration="2" data-composition-duration="7"', {"script": TIMELINE}, 2, "data-duration"),
+            ("", {"script": TIMELINE}, 3.5, "timeline"),
+            ("data-no-timeline", {"body": '<i id="f"></i>', "style": FADE}, 1.75, "clips"),
+            ("data-no-timeline", {"body": '<i id="f" data-start="1"></i>', "style": FADE}, 2.75, "clips"),
+            ("", {"body": CHILD.format('data-duration="6"'), "script": TIMELINE}, 6.5, "clips"),
+            ("", {"body": CHILD.format(""), "script": TIMELINE}, 3.5, "timeline"),
+            ("data-no-timeline", {"body": CHILD.format("")}, 2.5, "timeline"),
+            ("data-no-timeline", {"body": CHILD.format('data-duration="1"')}, 2.5, "timeline"),
+            ("data-no-timeline", {"body": "<i data-start='0' data-duration='3'></i>"}, 0, "hosts"),
+            ("data-no-timeline", {"body": '<i id="w"></i>', "script": WAAPI}, 0.9, "clips"),
+            ("data-no-timeline", {"body": '<i id="f"></i>', "style": ENDLESS}, 0, "hosts"),
+        ]
+    ),
 )
 def test_length_of_the_video(tmp_path: Path, root: str, page_of: dict[str, str], seconds: float, source: str) -> None:
     with open_html(tmp_path, composition(**{"body": "", **page_of}, root=root)) as page:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from page_samples import BLUE, GREEN, RED, box, composition, open_html, svg
+from slow import sampled
 
 from hfdask.errors import EmptyCompositionError
 
@@ -251,20 +252,24 @@ def test_percentage_heights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("files", "offender"),
-    [
-        ({}, "a.html does not exist"),
-        ({"a.html": "  \n"}, "a.html is empty"),
-        ({"a.html": "<p>text</p>"}, "a.html has no element with a data-composition-id"),
-        ({"a.html": '<template></template><i data-composition-id="a">'}, "a.html has no element"),
-        ({"a.html": scene(host("b.html", ""))}, "b.html does not exist"),
-    ],
+    sampled(
+        [
+            ({}, "a.html does not exist"),
+            ({"a.html": "  \n"}, "a.html is empty"),
+            ({"a.html": "<p>text</p>"}, "a.html has no element with a data-composition-id"),
+            ({"a.html": '<template></template><i data-composition-id="a">'}, "a.html has no element"),
+            ({"a.html": scene(host("b.html", ""))}, "b.html does not exist"),
+        ]
+    ),
 )
 def test_files_that_nothing_can_be_made_of(tmp_path: Path, files: dict[str, Any], offender: str) -> None:
     with pytest.raises(EmptyCompositionError, match=offender), open_html(tmp_path, composition(host("a.html")), files):
         pass
 
 
-@pytest.mark.parametrize("source", ["", "100%.html", "http://[", "https://example.com/a.html", "gone.html?x#y"])
+@pytest.mark.parametrize(
+    "source", sampled(["", "100%.html", "http://[", "https://example.com/a.html", "gone.html?x#y"])
+)
 def test_sources_that_are_no_files(tmp_path: Path, source: str) -> None:
     with pytest.raises(EmptyCompositionError, match="does not exist"), open_html(tmp_path, composition(host(source))):
         pass
@@ -290,7 +295,9 @@ def test_an_entry_document_in_a_folder(tmp_path: Path) -> None:
         assert page.value("[i.getAttribute('src'), i.naturalWidth]") == ["/scenes/dot.svg", 64]
 
 
-@pytest.mark.parametrize("base", ["", "assets/", "/assets/deep/", "assets/x.html?y#z", "https://elsewhere.example/"])
+@pytest.mark.parametrize(
+    "base", sampled(["", "assets/", "/assets/deep/", "assets/x.html?y#z", "https://elsewhere.example/"])
+)
 def test_files_of_a_scene_are_found_under_a_base_of_the_page(tmp_path: Path, base: str) -> None:
     head = f'<base href="{base}">' if base else ""
     linked = '<head><link rel="stylesheet" href="look.css"></head>'

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from page_samples import BLACK, BLUE, GREEN, RED, box, composition, open_html, svg
 from samples import COMPOSITIONS
+from slow import sampled
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +71,7 @@ ANIMATED: dict[str, tuple[str, Callable[[float], float]]] = {
 }
 
 
-@pytest.mark.parametrize("start", [30, 100, 170])
+@pytest.mark.parametrize("start", sampled([30, 100, 170]))
 def test_timers_fire_at_their_time_whichever_frames_are_sought(tmp_path: Path, start: int) -> None:
     scripts = [f"{{ {script}; values.push(() => value) }}" for script, _ in ANIMATED.values()]
     html = composition(BOX, f"const values = []; {' '.join(scripts)}", root=LONG)
@@ -160,6 +161,7 @@ def test_many_timers_of_one_moment_are_no_endless_chain(tmp_path: Path) -> None:
         assert [page.at(44, "value"), page.at(45, "value")] == [0, 3000]
 
 
+@pytest.mark.slow
 def test_an_endless_chain_at_one_moment_is_an_error(tmp_path: Path) -> None:
     script = "function again() { x.animate({opacity: [0, 1]}, 0).finished.then(again) } setTimeout(again, 1500)"
     with open_html(tmp_path, composition(BOX, script, root=LONG), page_errors="warn") as page:

@@ -159,7 +159,7 @@ def looks(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Pixels, Pixel
         return own, fed.now()
 
 
-@pytest.mark.parametrize("looks", sampled(FORMATS, one_of=2), indirect=True)
+@pytest.mark.parametrize("looks", sampled(FORMATS, one_of=6), indirect=True)
 def test_a_fed_video_looks_like_the_browsers_own(looks):
     own, fed = looks
     different = np.abs(own.astype(int) - fed.astype(int)).max(axis=-1)

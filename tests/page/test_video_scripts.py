@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from page_samples import composition
+from slow import sampled
 from video_pages import Fed, open_fed, planes_of, read, shape_of
 
 from hfdask.browser import browser_thread
@@ -145,7 +146,7 @@ def test_a_clip_that_ends_before_its_source_is_paused(tmp_path):
         assert told == ["play 100", "pause 267"]
 
 
-@pytest.mark.parametrize("first", [0, 2, 3, 5, 9, 11])
+@pytest.mark.parametrize("first", sampled([0, 2, 3, 5, 9, 11]))
 def test_what_scripts_see_does_not_depend_on_where_a_chunk_begins(first, tmp_path):
     look = """JSON.stringify([v.currentTime, v.paused, v.ended, v.readyState, v.getVideoPlaybackQuality().totalVideoFrames, v.className,
       v.played.length && v.played.end(0), called])"""
@@ -266,7 +267,7 @@ PATCHES = {
 }
 
 
-@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+@pytest.mark.parametrize("patch", sampled(PATCHES.values()), ids=PATCHES)
 def test_replaced_built_ins_change_no_picture(patch, tmp_path):
     with open_fed(tmp_path, composition(VIDEO, patch, root=ROOT), ["v"]) as fed:
         assert [read(fed.picture(frame, {"v": 30 + frame})) for frame in range(4)] == [30, 31, 32, 33]

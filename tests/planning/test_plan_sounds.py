@@ -283,7 +283,7 @@ def test_a_picture_that_changes_mixes_nothing_again(place, planner, monkeypatch,
     assert planner.mixes == 2
 
 
-@pytest.mark.parametrize("fault", sampled(["lost", "damaged", "record", "other versions"]))
+@pytest.mark.parametrize("fault", sampled(["lost", "damaged", "record", "other versions"], one_of=4))
 def test_a_mix_that_is_not_as_it_was_is_made_again(fault, planner, monkeypatch):
     sound = planner(audio()).sound
     store = hfdask.Plan.open(planner.url).location.store()
@@ -326,6 +326,7 @@ def test_a_change_of_the_sound_alone_renders_no_chunk_again(planner):
     assert changed_chunks(planner, before, louder, {}, {"a.wav": wav(tone(880, 1), "other.wav")}) == []
 
 
+@pytest.mark.slow
 def test_a_change_of_the_sound_in_a_scene_renders_no_chunk_again(planner):
     host = '<div data-composition-id="{0}" {1} data-start="1" data-duration="1"></div>'
     page = host.format("s", 'data-composition-src="s.html"') + host.format("t", "")
@@ -365,7 +366,8 @@ def test_a_picture_that_shows_the_time_of_a_sound_is_rendered_again(planner):
             ),
             ("data-automation='[]'", "song", errors.SoundMarkupError, "data-automation"),
             ('data-audio-group="g"', "song", errors.SoundMarkupError, "hf-audio-group.*data-fx-chain"),
-        ]
+        ],
+        one_of=5,
     ),
 )
 def test_sounds_that_cannot_be_mixed(attributes, content, error, message, planner):
@@ -451,6 +453,7 @@ def test_a_still_mixes_nothing(planner, project, tmp_path):
     assert planner.mixes == 0
 
 
+@pytest.mark.slow
 def test_a_worker_plans_the_same_sound(planner, tmp_path, monkeypatch):
     source = planner.project(ROOT.format(ALONE, audio()), **{"a.wav": song()})
     with (

@@ -73,6 +73,7 @@ def test_a_worker_finds_the_frames_of_the_source(manifest, tmp_path):
         assert planned.file.read_bytes() == film()
 
 
+@pytest.mark.slow
 def test_planning_twice_gives_the_same_plan(project, tmp_path):
     source = project(
         ROOT.format(ALONE, video() + video(id="w", src="b.mp4")), **{"a.mp4": film(), "b.mp4": film("b.mp4", 30)}
@@ -111,12 +112,15 @@ def test_a_source_that_no_site_has(manifest, web: Web):
 
 @pytest.mark.parametrize(
     ("content", "error", "message"),
-    [
-        (None, errors.AssetError, "not in the project.*"),
-        (b"<!doctype html><p>Not found", errors.NotMediaError, "holds a text"),
-        (b"", errors.VideoSourceError, "no bytes"),
-        (b"\x89PNG\r\n\x1a\n", errors.MediaTypeError, "picture"),
-    ],
+    sampled(
+        [
+            (None, errors.AssetError, "not in the project.*"),
+            (b"<!doctype html><p>Not found", errors.NotMediaError, "holds a text"),
+            (b"", errors.VideoSourceError, "no bytes"),
+            (b"\x89PNG\r\n\x1a\n", errors.MediaTypeError, "picture"),
+        ],
+        one_of=2,
+    ),
 )
 def test_sources_that_cannot_be_rendered(content, error, message, manifest):
     files = {} if content is None else {"b.mp4": content}
@@ -167,7 +171,8 @@ def test_an_in_point_past_the_end_holds_the_last_frame_for_a_given_time(manifest
             ('data-duration="2.5" loop', None),
             ('data-duration="9" data-playback-rate="0.6"', None),  # the whole video ends before
             ("", None),
-        ]
+        ],
+        one_of=6,
     ),
 )
 def test_slots_longer_than_their_source(attributes, lasts, manifest):
@@ -190,7 +195,7 @@ SCENES = """<style>@keyframes on {{ from, to {{ opacity: 1 }} }} .scene {{ opaci
 <div class="scene"><video id="v" muted src="a.mp4"></video></div>"""
 
 
-@pytest.mark.parametrize("sweep", [None, 0, 40])
+@pytest.mark.parametrize("sweep", sampled([None, 0, 40]))
 def test_a_video_without_a_start_plays_while_its_scene_can_be_seen(sweep, manifest):
     # from 37 / 30 to 61 / 30, open at the end
     body = SCENES.format("0.8s 1.2333s linear").replace(" both", "")
@@ -242,6 +247,7 @@ def changed_chunks(manifest: Callable[..., Manifest], first: tuple[str, bytes], 
 SHOWN = '<p>text</p><video id="v" muted src="a.mp4" data-start="1" data-duration="1" {}></video>'
 
 
+@pytest.mark.slow
 def test_a_replaced_or_trimmed_film_renders_only_its_chunks_again(manifest):
     body = SHOWN.format("")
     other = film("other.mp4", 70, first=500)

@@ -160,7 +160,7 @@ BAD: dict[str, tuple[str, str, Callable[[], dict[str, bytes]], dict[str, Any]]] 
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", sampled(BAD))
+@pytest.mark.parametrize("kind", sampled(BAD, one_of=6))
 def test_a_bad_source_is_a_typed_error_and_leaves_no_output(kind, project: Callable[..., Path], tmp_path):
     code, html, files, options = BAD[kind]
     (tmp_path / "out").mkdir()

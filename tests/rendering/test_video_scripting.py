@@ -112,7 +112,8 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("capture", ["beginframe", "canvas"])
 def test_scripts_show_the_frame_of_their_time(capture, project: Callable[..., Path], tmp_path):
     film = cached(bar_code_video, "film.mp4", 60, size=(64, 32)).read_bytes()
     folder = project(wall(CELLS, "1.2", script=SCRIPT, root=""), **{"film.mp4": film})

@@ -168,10 +168,9 @@ def cells(fps: Fraction) -> dict[str, Cell]:
     return sources | clips
 
 
-@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    "fps", [Fraction(30), pytest.param(Fraction(24), marks=pytest.mark.slow), pytest.param(NTSC, marks=pytest.mark.slow)], ids=str
-)  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize("capture", ["beginframe", "canvas"])
+@pytest.mark.parametrize("fps", [Fraction(30), Fraction(24), NTSC], ids=str)
 def test_every_frame_shows_its_source_frame_in_any_chunking(fps, capture, project: Callable[..., Path], tmp_path):
     there = cells(fps)
     folder = project(wall(there, SECONDS, fps), **{name: make().read_bytes() for name, make in SOURCES.items()})
