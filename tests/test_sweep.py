@@ -221,6 +221,7 @@ def test_a_plot_has_the_sizes_and_the_chunks(monkeypatch):
     sizes, chunks = made.plot().axes
     assert sizes.get_ylabel() == "wall seconds"
     assert len(chunks.lines[0].get_xdata()) == 12
+    assert made.plot()._repr_png_().startswith(b"\x89PNG")  # a notebook shows it
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError) as caught:
         made.plot()

@@ -15,7 +15,8 @@ from hfdask.core.model import decode, pretty_json
 from hfdask.core.tables import html_table
 from hfdask.core.values import Value
 from hfdask.diagnostics.cost_model import CostModel, TrialChunk
-from hfdask.errors import InvalidConfigError, MissingExtraError
+from hfdask.errors import InvalidConfigError
+from hfdask.views.extras import needed
 
 NEARLY = 0.05
 """Times that differ by less than this share count as equal in a recommendation: they would not repeat."""
@@ -271,20 +272,17 @@ class Benchmark(Value, frozen=True):
         }
 
     def plot(self) -> Any:
-        """Draw wall seconds by chunk size, and the seconds of chunks against the cost model, as a `matplotlib.figure.Figure`.
+        """Draw wall seconds by chunk size, and the seconds of chunks against the cost model, as a figure that notebooks show.
 
         Raises
         ------
         MissingExtraError
             Without matplotlib.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingExtraError(
-                "plots need matplotlib: pip install 'hfdask[analysis]'", extra="analysis"
-            ) from error
-        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        needed("matplotlib.figure")
+        from hfdask.views.plots import Plot
+
+        figure = Plot(figsize=(10, 3.6), layout="constrained")
         sizes, chunks = figure.subplots(1, 2)
         for (quality, workers), some in _grouped(self.trials, lambda trial: trial.combination[:2]):
             warm = [trial for trial in some if not trial.cold] or some

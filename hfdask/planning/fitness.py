@@ -98,9 +98,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class ForCanvas:
-    """What decides about a capture from a canvas: pictures to compare, and content that it would draw wrong."""
+    """What decides about a capture from a canvas: pictures to compare, content that it would draw wrong, and if it draws in strips."""
 
     samples: Samples
+    strips: bool = False
     unfit: set[str] = field(default_factory=set)
 
     @property

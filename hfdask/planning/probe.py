@@ -88,8 +88,8 @@ class Probe:
 class _Look:
     """Results of one load.
 
-    ``fits`` is true if the page had been loaded with its size and rate, ``strips`` if a canvas should draw it in strips, ``filmed``
-    if the film was taken and can be used, and ``unlike`` says why a film from a canvas cannot.
+    ``fits`` is true if the page had been loaded with its size and rate, ``filmed`` if the film was taken and can be used,
+    and ``unlike`` says why a film from a canvas cannot.
     """
 
     report: Report
@@ -109,7 +109,6 @@ class _Look:
     messages: list[str]
     world: FontSetup
     fits: bool
-    strips: bool
     filmed: bool
     unlike: str
 
@@ -143,7 +142,7 @@ async def probe(
             seen, page, fps, unlike = await _looks(
                 files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film, hosted=hosted
             )
-            known = {"gives_up": seen.loaded.gives_up, "durations": seen.durations, "strips": seen.strips}
+            known = {"gives_up": seen.loaded.gives_up, "durations": seen.durations, "strips": seen.canvas.strips}
             page = msgspec.structs.replace(page, **known)
             videos, clips, video_warnings = resolve_clips(
                 [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
@@ -357,10 +356,7 @@ async def _look(
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         may = not chosen and _may_be_canvas(report, page, rate, visits, options)
-        canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1)) if may else None
-        strips = may and await session.is_simple()
-        if strips and session.hosted:
-            await session.draw_in_strips()
+        canvas = await _for_canvas(session, visits) if may else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
         taken, unlike_hdr = range(0), set[str]()
@@ -411,10 +407,16 @@ async def _look(
             messages=session.log.messages,
             world=session.chromium.fonts,
             fits=fits,
-            strips=strips,
             filmed=filmed,
             unlike=unlike,
         )
+
+
+async def _for_canvas(session: PageSession, visits: tuple[int, ...]) -> ForCanvas:
+    canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1), strips=await session.is_simple())
+    if canvas.strips and session.hosted:
+        await session.draw_in_strips()
+    return canvas
 
 
 async def _media_at_end(
