@@ -85,7 +85,9 @@ def test_chunks_of_strips_have_the_same_frames(tmp_path):
 def test_strips_look_like_the_whole_picture_but_for_edges(tmp_path, monkeypatch):
     seen = {}
     for strips in (False, True):
-        with open_html(tmp_path / str(strips), PAGE, capture_mode="canvas", strips=strips, width=1280, height=720) as page:
+        with open_html(
+            tmp_path / str(strips), PAGE, capture_mode="canvas", strips=strips, width=1280, height=720
+        ) as page:
             seen[strips] = [page.pixels(frame) for frame in (0, 13, 29)]
     for whole, drawn in zip(seen[False], seen[True], strict=True):
         assert not beyond_edges(whole, drawn)
