@@ -35,6 +35,8 @@ def isolate() -> Path:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="hfdask-tests-")
     os.chmod(tempfile.tempdir, 0o755)  # some tests act for another user
+    # Browsers that tests start by themselves may play sound. PulseAudio then makes a folder for all later processes, in ``TMPDIR``.
+    os.environ.setdefault("PULSE_RUNTIME_PATH", os.path.join(os.environ["PYTEST_DEBUG_TEMPROOT"], "hfdask-tests-pulse"))
     assert ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0) == 0
     return Path(tempfile.tempdir)
 
