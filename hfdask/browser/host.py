@@ -70,16 +70,13 @@ class Host:
         Width and height at which the composition is laid out.
     pixels : tuple of int
         Width and height of its pictures.
-    strips : bool
-        True to draw pictures in strips, as `PageSettings` has it.
     """
 
-    def __init__(self, cdp: CDPSession, size: tuple[int, int], pixels: tuple[int, int], *, strips: bool) -> None:
+    def __init__(self, cdp: CDPSession, size: tuple[int, int], pixels: tuple[int, int]) -> None:
         self._cdp = cdp
         self._layout = size
         width, height = pixels
         self._shape = (height, width, 4)
-        self._rows = strip_rows(*pixels) if strips else height
         self.nbytes = width * height * 4
         self._step = -(-self.nbytes // _ALIGNMENT) * _ALIGNMENT
         self._slots = Slots(self._step * SLOTS)
@@ -88,8 +85,10 @@ class Host:
         self._free: asyncio.Queue[int] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
 
-    async def open(self, entry: str, folder: Path) -> None:
+    async def open(self, entry: str, folder: Path, *, strips: bool) -> None:
         """Make the host in the page's empty document; ``folder`` is the browser's profile. The composition is not loaded yet.
+
+        With ``strips``, pictures are drawn in strips.
 
         Raises
         ------
@@ -106,7 +105,7 @@ class Host:
             "page": page,
             "width": width,
             "height": height,
-            "rows": self._rows,
+            "rows": strip_rows(width, height) if strips else height,
             "worker": picture_worker(),
             "slots": slots,
         }
@@ -140,8 +139,8 @@ class Host:
 
     async def draw_in_strips(self) -> None:
         """Draw the next pictures in strips."""
-        self._rows = strip_rows(self._shape[1], self._shape[0])
-        await self.call("drawBy", self._rows)
+        height, width, _ = self._shape
+        await self.call("drawBy", strip_rows(width, height))
 
     async def slot(self) -> Shot:
         """Return a free slot for the next picture. If all are in use, wait until one was read."""

@@ -232,10 +232,9 @@ class PageSession:
         self._cdp.on("Runtime.executionContextsCleared", lambda _: self._contexts.clear())
         await self._cdp.send("Runtime.enable")
         await self._go_to(HOST_PAGE, "domcontentloaded")
-        size = self.settings.width, self.settings.height
-        self.host = Host(self._cdp, size, self.settings.pixels, strips=self.settings.strips)
+        self.host = Host(self._cdp, (self.settings.width, self.settings.height), self.settings.pixels)
         assert self.chromium.profile is not None  # a browser of this mode has one
-        await self.host.open(path, self.chromium.profile.folder)
+        await self.host.open(path, self.chromium.profile.folder, strips=self.settings.strips)
         await self.host.call("load")
         # The frame's first, empty document is left alone: a script of ours would make the browser keep its window.
         while not any(frame.url.startswith(ORIGIN) for frame in self._page.main_frame.child_frames):
@@ -439,10 +438,7 @@ class PageSession:
             await asyncio.sleep(0.001)
         changed = await self._finish_seek(frame, armed.answer, videos)
         needed = armed.needed if armed.armed else await shot.arm(must or changed)
-        if armed.plain and videos is None and self.chromium.draws_on_request:
-            await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
-        else:
-            await self.pump(1)
+        await (self.rest() if armed.plain and videos is None else self.pump(1))
         return needed or await shot.is_painted()
 
     async def _finish_seek(self, frame: int, answer: Any, videos: Mapping[str, Shown] | None) -> bool:

@@ -142,8 +142,9 @@ async def probe(
             seen, page, fps, unlike = await _looks(
                 files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film, hosted=hosted
             )
-            known = {"gives_up": seen.loaded.gives_up, "durations": seen.durations, "strips": seen.canvas.strips}
-            page = msgspec.structs.replace(page, **known)
+            page = msgspec.structs.replace(
+                page, gives_up=seen.loaded.gives_up, durations=seen.durations, strips=seen.canvas.strips
+            )
             videos, clips, video_warnings = resolve_clips(
                 [medium for medium in seen.media if medium.tag == "video"], seen.scenes, sources, fps
             )

@@ -3,7 +3,7 @@
 // that markup made.
 
 const rootOf = own(new WeakMap()); // host → shadow root
-let hasTrees = false;
+let hasTrees = false; // true since the first one, also if it is removed
 const shadowRoots = own(new Set()); // of hosts in the document
 
 const attachShadow = Element.prototype.attachShadow;
