@@ -96,7 +96,8 @@ def _has_begin_frame(path: Path) -> bool:
 
 
 async def _try_begin_frame(thread: BrowserThread) -> bool:
-    async with thread.pool.opened("beginframe", None, _blank_page) as ((cdp, chromium), _):
+    # With a profile, so that the same browser serves the first page that is planned.
+    async with thread.pool.opened("beginframe", None, _blank_page, profile=True) as ((cdp, chromium), _):
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 # Frames without a picture do not show that the mode is missing, only that the page is not ready yet;

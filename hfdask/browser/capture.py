@@ -73,7 +73,7 @@ class _Camera:
     def __init__(self, session: PageSession, damage_test: bool, videos: States | None) -> None:
         self._session = session
         self._videos = videos
-        self._tests = damage_test and session.chromium.mode == "beginframe"
+        self._tests = damage_test and session.chromium.draws_on_request
         self._last: bytes | None = None
         self._settled = False
 
@@ -113,7 +113,7 @@ async def picture(session: PageSession) -> bytes:
     CaptureError
         If the compositor gives no picture.
     """
-    if session.chromium.mode == "screenshot":
+    if not session.chromium.draws_on_request:
         return base64.b64decode(await session.screenshot())
     for pause in _PAUSES:
         answer = await session.begin_frame(screenshot=True)

@@ -21,14 +21,13 @@ import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
 from hfdask.browser.discovery import Browser, sandbox_possible
 from hfdask.browser.memory import Memory
 from hfdask.browser.processes import Processes, kill_marked
-from hfdask.core.model import CaptureMode
 from hfdask.core.scratch import memory_folder
 from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.errors import BrowserLaunchError
@@ -54,7 +53,7 @@ _FLAGS = (
     "--disable-quic",
     "--disable-blink-features=WebSocketStream",
 )
-# With these the compositor draws only on request. Screenshots hang under them, so a browser has one mode.
+# With these the compositor draws only on request. Screenshots hang under them.
 _BEGIN_FRAME_FLAGS = (
     "--deterministic-mode",
     "--enable-begin-frame-control",
@@ -75,7 +74,8 @@ _ENVIRONMENT = (
     "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH",
 )
-# An experiment of Chromium, so its presence is found out by trial (`hfdask.browser.capabilities`), never by a version.
+# For captures from a canvas. An experiment of Chromium, so its presence is found out by trial (`hfdask.browser.capabilities`),
+# never by a version. Pages do not see it (`hfdask/page/runtime/experiments.js`), so one browser does for all that draw on request.
 _CANVAS_FLAGS = ("--enable-blink-features=CanvasDrawElement",)
 _KILLED_SECONDS = 2.0  # for the driver to notice it
 PROFILE_ROOM = 256 * 2**20
@@ -112,20 +112,22 @@ class Chromium:
         self,
         browser: PlaywrightBrowser,
         confined: Confined,
-        mode: CaptureMode,
         fonts: FontSetup,
         cdp: CDPSession,
         pid: int,
+        *,
+        draws_on_request: bool,
         profile: Profile | None = None,
         scale: Scale = UNSCALED,
     ) -> None:
         self.playwright = browser
         self.profile = profile
-        self.mode = mode
+        self.draws_on_request = draws_on_request  # the compositor draws no frame by itself
         self.scale = scale
         self.fonts = fonts
         self.pid = pid
         self.pages = 0
+        self.drawing = asyncio.Lock()
         self._cdp = cdp
         self.processes = Processes(pid)
         self.memory = Memory(self.processes)
@@ -138,9 +140,9 @@ class Chromium:
         cls,
         driver: Playwright,
         binary: Browser,
-        mode: CaptureMode,
         fonts: FontSetup,
         *,
+        draws_on_request: bool,
         profile: bool = False,
         scale: Scale = UNSCALED,
     ) -> Chromium:
@@ -148,28 +150,27 @@ class Chromium:
 
         It draws pages ``scale`` times as large as they are laid out.
 
-        The mode ``canvas`` always needs that.
-
         Raises
         ------
         BrowserLaunchError
             The message has Chromium's output.
         """
         confined: Confined | None = None
-        profile = profile or mode == "canvas"
         folder = memory_folder(PROFILE_ROOM) / f"profile-{uuid.uuid4().hex[:12]}" if profile else None
         mark = f"--hfdask={secrets.token_hex(8)}"  # so that the browser is found even if it does not answer
         try:
             async with asyncio.timeout(Patience.launch + Patience.answer):
                 with Channel() as channel:
                     environment = {**_environment(fonts), **channel.environment}
-                    arguments = [*_arguments(mode, scale), mark]
+                    arguments = [*_arguments(scale, draws_on_request=draws_on_request), mark]
                     browser, lasting = await _start(driver, binary, arguments, environment, folder, scale)
                     confined = channel.received()
                 cdp = await browser.new_browser_cdp_session()
                 processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
                 pid = next((int(process["id"]) for process in processes if process["type"] == "browser"), 0)
-                chromium = cls(browser, confined, mode, fonts, cdp, pid, lasting, scale)
+                chromium = cls(
+                    browser, confined, fonts, cdp, pid, draws_on_request=draws_on_request, profile=lasting, scale=scale
+                )
                 # Frames of other origins have their own processes, and only this event reports their crashes.
                 cdp.on("Target.targetCrashed", lambda _: chromium.processes.lose("the process of a frame"))
                 await cdp.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "iframe"}]})
@@ -186,11 +187,6 @@ class Chromium:
                     f"{binary.path} did not start: {said}; `hfdask doctor` shows more", path=str(binary.path)
                 ) from error
             raise
-
-    @property
-    def draws_on_request(self) -> bool:
-        """True if the compositor draws frames only on request."""
-        return self.mode != "screenshot"
 
     @property
     def alive(self) -> bool:
@@ -262,21 +258,34 @@ def _still_draws(error: BaseException) -> bool:
     return isinstance(error, PlaywrightError) and "frame is pending" in error.message
 
 
-@retry(retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True)
+_patiently = AsyncRetrying(
+    retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True
+)
+
+
 async def begin_frame(
     cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
 ) -> dict[str, Any]:
-    """Have the compositor draw a frame of a page; wait if it is still drawing the one before.
+    """Have the compositor draw a frame of a page; wait if it is still drawing one, also of another page.
 
     Without ``draw`` the page is only laid out, as for a frame.
     """
     picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
     if not draw:
         picture["noDisplayUpdates"] = True
-    answer: dict[str, Any] = await cdp.send(
-        "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
-    )
-    return answer
+
+    async def asked() -> dict[str, Any]:
+        parameters = {"frameTimeTicks": chromium.next_tick(), **picture}
+        answer: dict[str, Any] = await cdp.send("HeadlessExperimental.beginFrame", parameters)
+        return answer
+
+    async with chromium.drawing:
+        try:
+            return await asked()
+        except PlaywrightError as error:
+            if not _still_draws(error):
+                raise
+        return await _patiently(asked)
 
 
 def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:
@@ -284,11 +293,11 @@ def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:
     return {**known, "LANG": "C.UTF-8", "TZ": "UTC", "FONTCONFIG_FILE": str(fonts.configuration)}
 
 
-def _arguments(mode: CaptureMode, scale: Scale) -> list[str]:
-    on_request = _BEGIN_FRAME_FLAGS if mode != "screenshot" else ()
+def _arguments(scale: Scale, *, draws_on_request: bool) -> list[str]:
+    on_request = (*_BEGIN_FRAME_FLAGS, *_CANVAS_FLAGS) if draws_on_request else ()
     # The option of a context alone scales the page, but not the picture that the compositor makes of it.
     scaled = [] if scale == UNSCALED else [f"--force-device-scale-factor={float(scale.fraction)}"]
-    return [*_FLAGS, *on_request, *(_CANVAS_FLAGS if mode == "canvas" else ()), *scaled]
+    return [*_FLAGS, *on_request, *scaled]
 
 
 def context_options(scale: Scale) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from playwright.async_api import Error as PlaywrightError
@@ -38,7 +39,7 @@ _RETURN_TIMEOUT = 5.0
 
 
 class BrowserPool:
-    """Playwright's driver and the warm browsers of this process, by capture mode, fonts, scale and profile.
+    """Playwright's driver and the warm browsers of this process, by fonts, scale, profile, and whether they draw on request.
 
     A browser gets its fonts and its scale when it starts. Planning and rendering use different fonts, and so do most plans. So one
     browser more may stay than were ever leased at a time: a process that plans and renders by turns finds both warm.
@@ -84,8 +85,8 @@ class BrowserPool:
         """Lease a browser; yield it, and true if it was warm.
 
         The browser is kept unless the block ends with an error that the page did not cause. Without ``fonts`` it has
-        the fonts of this machine, for planning. With ``profile`` it can share files with its page. It draws pages
-        ``scale`` times as large as they are laid out.
+        the fonts of this machine, for planning. With ``profile`` it can share files with its page, which the mode
+        ``canvas`` always needs. It draws pages ``scale`` times as large as they are laid out.
 
         Raises
         ------
@@ -96,17 +97,18 @@ class BrowserPool:
         from hfdask.fonts.configuration import machine_fonts
 
         world = await asyncio.to_thread(machine_fonts) if fonts is None else fonts
+        on_request, profile = mode != "screenshot", profile or mode == "canvas"
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
         try:
             # The first call imports Dask, which a browser need not wait for.
             limit = asyncio.ensure_future(asyncio.to_thread(browser_limit, self.share, self._most_lent))
             self._require_open()
-            chromium = await self._take(mode, world, profile, scale)
+            chromium = await self._take(on_request, world, profile, scale)
             warm = chromium is not None
             if chromium is None:
                 await self._make_room()
-                chromium = await self._launch(mode, world, profile, scale)
+                chromium = await self._launch(on_request, world, profile, scale)
             async with self._returned(chromium), chromium.memory.bounded(await limit):
                 self._require_open()
                 yield chromium, warm
@@ -166,17 +168,24 @@ class BrowserPool:
         while self._idle and len(self._idle) + self._lent > self._most_lent + 1:
             await self._idle.pop(0).close()
 
-    async def _launch(self, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> Chromium:
+    async def _launch(self, on_request: bool, fonts: FontSetup, profile: bool, scale: Scale) -> Chromium:
         from hfdask.browser.chromium import Chromium
 
-        binary = find_browser()
+        launch = partial(
+            Chromium.launch,
+            binary=find_browser(),
+            fonts=fonts,
+            draws_on_request=on_request,
+            profile=profile,
+            scale=scale,
+        )
         try:
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile, scale=scale)
+            chromium = await launch(await self.driver())
         except BrowserLaunchError:
             if await self._driver_answers():
                 raise  # the browser has failed, and others depend on this driver
             await self._stop_driver()
-            chromium = await Chromium.launch(await self.driver(), binary, mode, fonts, profile=profile, scale=scale)
+            chromium = await launch(await self.driver())
         self._launched = [*(each for each in self._launched if each.alive), chromium]
         return chromium
 
@@ -206,11 +215,12 @@ class BrowserPool:
         else:
             await chromium.close()
 
-    async def _take(self, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> Chromium | None:
+    async def _take(self, on_request: bool, fonts: FontSetup, profile: bool, scale: Scale) -> Chromium | None:
         def fits(chromium: Chromium) -> bool:
             # A page that needs no profile gets a new context in any browser.
             has_profile = chromium.profile is not None or not profile
-            return (chromium.mode, chromium.fonts.key, chromium.scale) == (mode, fonts.key, scale) and has_profile
+            kind = chromium.draws_on_request, chromium.fonts.key, chromium.scale
+            return kind == (on_request, fonts.key, scale) and has_profile
 
         dead = [each for each in self._idle if not each.alive]
         self._idle = [each for each in self._idle if each not in dead]

@@ -694,19 +694,22 @@ async def open_page(
     source: Source | None = None,
     *,
     profile: bool = False,
+    beside: PageSession | None = None,
 ) -> AsyncIterator[PageSession]:
     """Open a page with these files and empty storage, and close it at the end of the block.
 
     The page has a new context, or with ``profile`` the context of the browser's profile, as hosted pages always have. Only ``source`` answers
-    requests to other origins. Without it they cannot be reached.
+    requests to other origins. Without it they cannot be reached. If the same composition is open in the browser already, give its session as
+    ``beside``: its site and its source serve both pages.
 
     Raises
     ------
     BrowserCrashError
         If the browser fails to open or close the page.
     """
-    site = Site(files)
-    chromium.server.site = site
+    if beside is None:
+        chromium.server.site = Site(files)
+    site = chromium.server.site
     chromium.pages += 1
     async with browser_call("it opened no page", Patience.open):
         network = await Network.open(chromium.playwright, source) if source else None
@@ -718,13 +721,14 @@ async def open_page(
             session = await _open(opened, chromium, site, settings, fps, network)
         try:
             yield session
-        except ProjectError:  # the page failed, not the browser
+        except BaseException as error:
+            if not isinstance(error, ProjectError) and beside is None:
+                raise  # the whole browser is discarded
             try:
                 await _close(opened)
             except BrowserCrashError:  # now and then a page that navigates cannot be closed
                 chromium.kill()
             raise
-        # After any other error the whole browser is discarded.
         await _close(opened)
     finally:
         if session is not None and session.videos is not None:

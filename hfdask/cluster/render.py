@@ -123,8 +123,6 @@ def _watch(handle: Render, show: bool | None) -> None:
         view.join()
         return
     if not (console.is_terminal or console.is_jupyter if show is None else show):
-        while not handle.done():
-            time.sleep(0.02)
         return
     columns = (
         TextColumn("{task.description}"),

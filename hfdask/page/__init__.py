@@ -31,6 +31,7 @@ _FRAME = (
     "timers.js",
     "times.js",
     "machine.js",
+    "experiments.js",
     "order.js",
     "styles.js",
     "gsap.js",
@@ -45,7 +46,7 @@ _FRAME = (
 )
 _FONTS = "fonts.js"
 # In the host of a hosted page, whose window the page can reach.
-_HOST = (_PRISTINE, "connections.js", "machine.js")
+_HOST = (_PRISTINE, "connections.js", "machine.js", "experiments.js")
 _PLAYER = (
     "pending.js",
     "timing.js",

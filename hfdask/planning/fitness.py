@@ -140,6 +140,20 @@ def opening(
     return opened
 
 
+def opening_beside(session: PageSession, entry: str, page: PageSettings) -> Opening:
+    """Return what opens the page of a session once more, in the same browser, and loads it."""
+
+    @asynccontextmanager
+    async def opened(mode: CaptureMode) -> AsyncIterator[PageSession]:
+        settings = msgspec.structs.replace(page, capture_mode=mode)
+        files = session.site.files
+        async with open_page(session.chromium, files, settings, session.fps, beside=session) as second:
+            await second.load(entry)
+            yield second
+
+    return opened
+
+
 async def why_not_canvas(opened: Opening, composed: Mapping[int, Picture]) -> str:
     """Return why pictures must not be taken from a canvas; empty if they may. On the browser thread only.
 

@@ -49,6 +49,7 @@ from hfdask.planning.fitness import (
     Samples,
     is_worth_it,
     opening,
+    opening_beside,
     why_not_canvas,
     why_not_canvas_with_videos,
 )
@@ -370,8 +371,7 @@ async def _look(
         trial = None
         if film is not None and session.hosted and options.capture == "auto":
             known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=durations)
-            second = opening(files, entry, known, fps, recorder)
-            trial = FilmTrial(second, len(taken), math.prod(page.pixels))
+            trial = FilmTrial(opening_beside(session, entry, known), len(taken), math.prod(page.pixels))
         swept, filmed, unlike = await _walk(
             session, report, visits, rate, loaded, typefaces, on, canvas, unlike_hdr, film, taken, trial
         )

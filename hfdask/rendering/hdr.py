@@ -22,7 +22,7 @@ class _Camera:
 
     def __init__(self, session: PageSession, damage_test: bool, videos: States | None, transfer: HdrTransfer) -> None:
         self._session, self._videos, self._transfer = session, videos, transfer
-        self._tests = damage_test and session.chromium.mode == "beginframe"
+        self._tests = damage_test and session.chromium.draws_on_request
         self._settled = False
         self._names: tuple[str, ...] = ()
         self._lit: str | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser import chromium
 from hfdask.browser.chromium import begin_frame
 
 
@@ -17,6 +18,7 @@ class Compositor:
     def __init__(self, *failures: str) -> None:
         self.failures = list(failures)
         self.ticks: list[float] = []
+        self.drawing = asyncio.Lock()
 
     async def send(self, _: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self.ticks.append(arguments["frameTimeTicks"])
@@ -50,8 +52,8 @@ def test_other_errors_are_raised_at_once():
 
 
 def test_a_compositor_that_never_ends_its_frame_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(begin_frame.retry, "sleep", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(chromium._patiently, "sleep", lambda _: asyncio.sleep(0))
     compositor = Compositor(*["Another frame is pending"] * 99)
     with pytest.raises(PlaywrightError, match="pending"):
         draw(compositor)
-    assert len(compositor.ticks) == 7
+    assert len(compositor.ticks) == 8

@@ -148,6 +148,21 @@ def test_a_hosted_page_sees_itself_as_the_top_window(tmp_path):
     assert seen[0] == seen[1]
 
 
+NAMES = """Object.getOwnPropertyNames(window).flatMap((name) => { const kind = window[name];
+  const members = typeof kind === "function" && kind.prototype ? Object.getOwnPropertyNames(kind.prototype) : [];
+  return /^\\d+$/.test(name) ? [] : [name, ...members.map((member) => `${name}.${member}`)] }).sort()"""
+
+
+def test_a_page_finds_the_same_built_ins_in_each_mode_of_capture(tmp_path):
+    seen = {}
+    for mode in ("screenshot", "beginframe", "canvas"):
+        with open_html(tmp_path / mode, MOVING, capture_mode=mode) as page:
+            seen[mode] = page.value(NAMES)
+    assert "HTMLCanvasElement.getContext" in seen["canvas"]
+    assert {*seen["beginframe"]} ^ {*seen["screenshot"]} == set()
+    assert {*seen["canvas"]} ^ {*seen["screenshot"]} == set()
+
+
 def test_nothing_of_the_host_can_be_reached(tmp_path):
     look = """(() => { const frame = document.createElement("iframe"); document.body.append(frame);
       const plain = new Set(Object.getOwnPropertyNames(frame.contentWindow));

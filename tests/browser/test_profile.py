@@ -30,6 +30,7 @@ from hfdask.browser.session import PageSession, open_page
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.browser.video_feed import Shown, VideoFeed
 from hfdask.core import scratch
+from hfdask.core.model import CaptureMode
 from hfdask.errors import BrowserCrashError, UnsupportedFeatureError
 
 pytestmark = pytest.mark.browser
@@ -55,9 +56,9 @@ EMPTY = [0, 0, "", 0, [], [], []]
 
 
 @asynccontextmanager
-async def opened(folder: Path, browser: chromium.Chromium, text: str) -> AsyncIterator[PageSession]:
+async def opened(folder: Path, browser: chromium.Chromium, mode: CaptureMode, text: str) -> AsyncIterator[PageSession]:
     files = write_site(folder, PAGE, {"a.txt": text})
-    settings = msgspec.structs.replace(SETTINGS, capture_mode=browser.mode)
+    settings = msgspec.structs.replace(SETTINGS, capture_mode=mode)
     async with open_page(browser, files, settings, Fraction(30), profile=True) as session:
         await session.load("index.html")
         yield session
@@ -69,7 +70,7 @@ def test_a_page_finds_nothing_of_the_pages_before(mode, tmp_path):
         found = []
         async with browser_thread().pool.lease(mode, profile=True) as (browser, _):
             for text in ("one", "two", "three"):
-                async with opened(tmp_path / text, browser, text) as session:
+                async with opened(tmp_path / text, browser, mode, text) as session:
                     found.append(await session._evaluate(READ))
                     await session._evaluate(WRITE)
                     assert (await session._evaluate(READ))[:3] == [1, 1, "a=1"]

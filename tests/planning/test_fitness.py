@@ -11,7 +11,10 @@ from short_videos import Rows, loads, long_way
 from video_samples import bar_code_video, cached
 
 import hfdask
+from hfdask import errors
+from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.session import Loaded, PageSession
 from hfdask.core.model import Sweep
 from hfdask.media.captured import PngPicture
 from hfdask.planning import fitness, probe
@@ -183,6 +186,36 @@ def test_a_film_that_a_canvas_draws_otherwise_is_taken_again(project, tmp_path, 
     assert (mode, pages) == ("beginframe", 3)
     whole, _, _ = rendered(project, tmp_path / "asked", body, script, capture="beginframe")
     assert video.digest == whole.digest
+
+
+@pytest.mark.browser
+def test_a_film_is_compared_in_its_own_browser(project, tmp_path, any_length):
+    hfdask.close_browsers()
+    _, mode, _ = rendered(project, tmp_path, SLIDES)
+    assert (mode, browser_thread().pool.usage()[0]) == ("canvas", 1)
+    assert open_pages() == []
+
+
+@pytest.mark.browser
+def test_a_film_whose_comparison_fails_is_taken_again(project, tmp_path, any_length, monkeypatch):
+    load, loaded = PageSession.load, []
+
+    async def failing(session: PageSession, entry: str) -> Loaded:
+        loaded.append(session.settings.capture_mode)
+        if loaded == ["canvas", "beginframe"]:
+            raise errors.CaptureError("no")
+        return await load(session, entry)
+
+    monkeypatch.setattr(PageSession, "load", failing)
+    _, mode, _ = rendered(project, tmp_path, SLIDES)
+    assert (mode, loaded) == ("beginframe", ["canvas", "beginframe", "beginframe"])
+    assert open_pages() == []
+
+
+def open_pages() -> list[str]:
+    """Return the URLs of the pages that are open in idle browsers."""
+    idle = browser_thread().pool._idle
+    return [page.url for browser in idle for context in browser.playwright.contexts for page in context.pages]
 
 
 @pytest.mark.browser

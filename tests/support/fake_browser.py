@@ -27,11 +27,9 @@ from playwright.async_api import Error as PlaywrightError
 from hfdask.browser import close_browsers
 from hfdask.browser.discovery import ENV_BROWSER
 from hfdask.browser.pool import BrowserPool
-from hfdask.core.model import CaptureMode
 from hfdask.core.sizes import UNSCALED, Scale
-from hfdask.errors import BrowserLaunchError
 from hfdask.fonts.configuration import FontSetup
-from hfdask.page.server import Site
+from hfdask.page.server import HOST_PAGE, Site
 
 BINARY = Path(__file__).parent / "bin" / "fake-headless-shell"
 VERSION = "9.8.7.6"
@@ -68,21 +66,20 @@ class FakeChromium:
 
     pid = 0
 
-    def __init__(self, mode: CaptureMode, fonts: FontSetup, *, profile: bool = False, scale: Scale = UNSCALED) -> None:
+    def __init__(
+        self, draws_on_request: bool, fonts: FontSetup, *, profile: bool = False, scale: Scale = UNSCALED
+    ) -> None:
         self.profile = _Profile(self) if profile else None
-        self.mode = mode
+        self.draws_on_request = draws_on_request
         self.scale = scale
         self.fonts = fonts
         self.pages = 0
+        self.drawing = asyncio.Lock()
         self.playwright = _Opener(self)
         self.processes = _Processes()
         self.memory = _Memory()
         self.server = _Server()
         self.requests = _Requests()
-
-    @property
-    def draws_on_request(self) -> bool:
-        return self.mode != "screenshot"
 
     @property
     def alive(self) -> bool:
@@ -225,7 +222,7 @@ class _Page:
             self.context.fps = Fraction(int(found[1]), int(found[2]))
 
     async def goto(self, url: str, **options: Any) -> None:
-        if url.startswith("data:"):
+        if url.startswith("data:") or url.endswith(HOST_PAGE):
             return
         site, name = self.context.chromium.server.site, unquote(urlsplit(url).path).lstrip("/")
         site.served.add(name)
@@ -260,6 +257,8 @@ class _Devtools:
     async def _answer(self, method: str, given: dict[str, Any], page: FakePage) -> dict[str, Any] | None:
         answer: dict[str, Any] | None = None
         match method:
+            case "Runtime.evaluate" if "openHost(" in given["expression"]:
+                answer = {"exceptionDetails": {"exception": {"description": "the fake browser draws nothing into it"}}}
             case "Runtime.evaluate":
                 answer = {"result": {"value": await self._value(page, given["expression"])}}
             case "HeadlessExperimental.beginFrame":
@@ -317,10 +316,8 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
 }
 
 
-async def _launch(self: BrowserPool, mode: CaptureMode, fonts: FontSetup, profile: bool, scale: Scale) -> FakeChromium:
-    if mode == "canvas":
-        raise BrowserLaunchError("the fake browser draws nothing into a canvas")
-    chromium = FakeChromium(mode, fonts, profile=profile, scale=scale)
+async def _launch(self: BrowserPool, on_request: bool, fonts: FontSetup, profile: bool, scale: Scale) -> FakeChromium:
+    chromium = FakeChromium(on_request, fonts, profile=profile, scale=scale)
     self._launched.append(chromium)  # type: ignore[arg-type]
     return chromium
 
