@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("fake_browser")
 
 @pytest.fixture
 def launched(monkeypatch):
-    """Whether each browser that is launched from now on draws on request; none is running or known."""
+    """Note for each browser that is launched from now on if it draws on request; none is running or known."""
     hfdask.close_browsers()
     launches, launch = [], BrowserPool._launch
 
