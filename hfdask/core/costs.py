@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 
-from hfdask.core.frames import MAX_CHUNK_FRAMES, MIN_AUTO_CHUNK_FRAMES
+from hfdask.core.frames import CHUNKS_A_WORKER, FULL_CHUNK_FRAMES, MAX_CHUNK_FRAMES
 
 STILL = 1
 """Cost of a frame in which nothing changes."""
@@ -20,13 +20,10 @@ STILL = 1
 MOVING = 10
 """Cost of a frame that changes, if its picture is nearly empty."""
 
-CHUNK = 100
+CHUNK = 250
 """Cost of a chunk besides its frames: it loads the page, and captures the frame before its first one."""
 
-CHUNKS_A_WORKER = 3
-"""Chunks of equal cost for each worker, if they are long enough. More would balance better, but each costs `CHUNK`."""
-
-LEAST = MIN_AUTO_CHUNK_FRAMES * MOVING
+LEAST = FULL_CHUNK_FRAMES * MOVING
 """Cost that a chunk should have, besides `CHUNK`, before a worker gets more than one."""
 
 GAIN = 0.9
@@ -78,7 +75,7 @@ def _parts(start: int, end: int, limit: int) -> list[Range]:
 def balanced_ranges(costs: Sequence[int], even: Sequence[Range], workers: int | None) -> list[Range]:
     """Return ranges of equal cost if they are expected to end sooner than ranges of equal length, else ``even``.
 
-    A video of one range stays whole. Each worker gets one to three ranges of equal cost: as many as there are with the cost of 30 moving frames. Without
+    A video of one range stays whole. Each worker gets one to three ranges of equal cost: as many as there are with the cost of 90 moving frames. Without
     a number of workers there are as many ranges as in ``even``. They must be expected to end in at most `GAIN` of the
     time.
     """

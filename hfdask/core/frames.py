@@ -18,6 +18,10 @@ MAX_DURATION = 86_400
 
 MAX_CHUNK_FRAMES = 3600
 MIN_AUTO_CHUNK_FRAMES = 30
+FULL_CHUNK_FRAMES = 90
+"""Frames that a chunk should have before a worker gets more than one: a chunk costs as much as 25 frames that change besides."""
+CHUNKS_A_WORKER = 3
+"""Most chunks for each worker, if they are long enough. More would balance better, but each has its cost."""
 
 _MAX_PART = 10**9
 _RATIONAL = re.compile(r"(\d{1,9})/(\d{1,9})")
@@ -127,8 +131,8 @@ def chunk_ranges(
     max_chunks : int, optional
         Hard limit on the number of chunks; chunks grow to respect it.
     workers : int, optional
-        With neither ``size`` nor ``target``: three chunks a worker, of at least 30 frames. This balances the load
-        and keeps the retry of a chunk cheap. With no ``workers`` either, the limit (16 by default) is what splits
+        With neither ``size`` nor ``target``: one to three chunks a worker, as many as have 90 frames, and never of less
+        than 30. More balance the load and keep the retry of a chunk cheap, but each loads the page. With no ``workers`` either, the limit (16 by default) is what splits
         the video, into chunks of at least 10 frames.
 
     Returns
@@ -166,7 +170,8 @@ def chunk_ranges(
         )
     limit = max_chunks or (16 if size is None and target is None and workers is None else total)
     if size is None and target is None and workers is not None:
-        size = min(MAX_CHUNK_FRAMES, max(MIN_AUTO_CHUNK_FRAMES, _ceil(total, 3 * workers)))
+        count = workers * max(1, min(CHUNKS_A_WORKER, total // (workers * FULL_CHUNK_FRAMES)))
+        size = min(MAX_CHUNK_FRAMES, max(MIN_AUTO_CHUNK_FRAMES, _ceil(total, count)))
     limit = min(limit, MAX_CHUNKS)
     parallel = limit if target is None else min(limit, _ceil(total, target))
     wanted = size or max(10 if target is None else 1, _ceil(total, parallel))

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from hfdask.browser.capture import picture
 from hfdask.browser.session import Loaded, PageSession
-from hfdask.core.frames import MIN_AUTO_CHUNK_FRAMES
 from hfdask.core.model import Sweep
 from hfdask.media.captured import PngPicture
 from hfdask.planning.film import PATIENCE
@@ -19,8 +18,8 @@ MAX_SWEPT = 90
 """Number of frames that a sweep visits by default; in longer videos, evenly spread, and also the first of each clip."""
 MAX_DRAWN = 15
 """Number of frames of a sweep that are also drawn."""
-PICTURED = MIN_AUTO_CHUNK_FRAMES
-"""Frames for each picture that is taken of videos of more than `MAX_SWEPT` frames: the shortest chunk has about one."""
+PICTURED = 30
+"""Frames for each picture that is taken of videos of more than `MAX_SWEPT` frames."""
 
 
 def frames_to_sweep(frames: int, step: int | None, starts: Iterable[int] = ()) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ MAX_FILMED = 300
 """Most frames of a video that planning films: if it is interrupted, it begins anew."""
 
 _START = 45
-_SPEED_UP = 1.6
+_SPEED_UP = 1.9
 """Frames that a film takes in the seconds until chunks begin, and its time in chunks of one slot (docs/decisions/short-videos.md)."""
 
 

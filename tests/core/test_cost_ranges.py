@@ -83,7 +83,7 @@ def test_a_dear_scene_is_split_among_all_workers():
     costs = [1] * 240 + [100] * 90 + [1] * 270
     even = chunk_ranges(len(costs), workers=4)
     ranges = balanced_ranges(costs, even, 4)
-    assert sum(start < 330 and end > 240 for start, end in ranges) == len(ranges) == 12
+    assert sum(start < 330 and end > 240 for start, end in ranges) == len(ranges) == 8
     ends = [expected_end(chunk_costs(costs, each), 4) for each in (even, ranges)]
     assert ends[1] < 0.7 * ends[0]
 

@@ -257,7 +257,7 @@ def test_a_short_result_is_sent_as_any_other(project, tmp_path):
     assert msgspec.json.decode(msgspec.json.encode(video), type=hfdask.RenderResult) == video
 
 
-@pytest.mark.parametrize(("workers", "most"), [(1, 300), (2, 225), (4, 75), (16, 50)])
+@pytest.mark.parametrize(("workers", "most"), [(1, 300), (2, 300), (4, 85), (16, 51)])
 def test_the_more_slots_the_shorter_is_a_film(workers, most):
     options = RenderConfig(workers=workers)
     assert is_short(options, most)
