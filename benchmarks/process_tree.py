@@ -78,7 +78,7 @@ def measure(command: Sequence[str], *, timeout: float) -> Usage:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         before = _reaped_cpu()
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment())
         sampler = _Sampler()
         sampler.start()
         in_time = False
@@ -189,6 +189,11 @@ def _become_subreaper() -> None:
 def _reaped_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of commands, in which Python keeps compiled code, as an installed package has it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
