@@ -100,6 +100,7 @@ class ChunkEncoder:
         self._threads: set[int] = set()
         self._done = False
         self._codec, self._alpha = codec_of(settings), settings.alpha
+        self._to_yuv = settings.pixel_format.startswith("yuv")
         self._lossy_alpha = settings.pixel_format.startswith("yuva")
         options = muxer_options(settings.container, settings.timescale)
         self._container = av.open(str(path), "w", format=settings.container, options=options)
@@ -160,23 +161,23 @@ class ChunkEncoder:
         EncodeError
             If its size is not the planned one, all frames were sent already, or the encoder fails.
         """
-        frame = picture.frame
-        if (frame.width, frame.height) != (self.width, self.height):
-            raise EncodeError(
-                f"frame {self._sent} of {self.path.name} has {frame.width}x{frame.height} pixels "
-                f"instead of {self.width}x{self.height}",
-                path=str(self.path),
-                frame=self._sent,
-            )
-        digest = picture.digest
-        if digest == self._last:
-            return self.repeat()
-        try:
-            if self._lossy_alpha:
-                frame = _without_fringes(frame)
-            converted = self._converter.convert(frame)
-        except (av.FFmpegError, ValueError) as error:
-            raise self._failed("converted", error) from error
+        with picture.converted_from() as cheapest:
+            frame = picture.frame
+            if (frame.width, frame.height) != (self.width, self.height):
+                raise EncodeError(
+                    f"frame {self._sent} of {self.path.name} has {frame.width}x{frame.height} pixels "
+                    f"instead of {self.width}x{self.height}",
+                    path=str(self.path),
+                    frame=self._sent,
+                )
+            digest = picture.digest
+            if digest == self._last:
+                return self.repeat()
+            try:
+                source = cheapest if self._to_yuv else frame
+                converted = self._converter.convert(_without_fringes(frame) if self._lossy_alpha else source)
+            except (av.FFmpegError, ValueError) as error:
+                raise self._failed("converted", error) from error
         self._converter.tag(converted)
         self._send(converted)
         self._last = digest

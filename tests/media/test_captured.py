@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 from media_samples import NTSC, picture, png
@@ -34,6 +35,26 @@ def test_equal_pixels_have_equal_digests_and_equal_video_in_both_forms(width, he
     assert (decode_png(shared.png, size=(width, height)) == pixels).all()
 
 
+def rows_of(frame: av.VideoFrame) -> list[bytes]:
+    """Return the planes without what pads their rows."""
+    bits = frame.format.components[0].bits
+    planes = [np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size) for plane in frame.planes]
+    used = [plane.width * (2 if bits > 8 else 1) for plane in frame.planes]
+    return [rows[:, :width].tobytes() for rows, width in zip(planes, used, strict=True)]
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "yuv444p10le", "yuv444p12le"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_pixels_in_their_place_are_converted_as_their_copy(pixel_format, width, height):
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    shared = PixelPicture(in_memory(pixels))
+    with shared.converted_from() as source:
+        from_place, from_copy = (Converter(pixel_format).convert(each) for each in (source, shared.frame))
+    assert rows_of(from_place) == rows_of(from_copy)
+    with shared.converted_from() as source:  # there is only the copy now
+        assert source is shared.frame
+
+
 def test_a_chunk_has_the_same_bytes_from_both_forms(tmp_path):
     def encoded(name: str, form: type[Picture], pixels: list[Pixels]) -> bytes:
         path = tmp_path / name
@@ -56,6 +77,17 @@ def test_memory_is_given_back_once_and_as_soon_as_it_was_read():
     memory.flags.writeable = True
     memory[:] = 0  # the page draws the next picture there
     assert (shared.pixels == picture(3)).all()
+    shared.release()
+    assert given_back == [1]
+
+
+def test_memory_is_given_back_after_it_was_converted_from():
+    given_back = []
+    shared = PixelPicture(in_memory(picture(3)), lambda: given_back.append(1))
+    with shared.converted_from():
+        assert (shared.pixels == picture(3)).all()
+        assert not given_back
+    assert given_back == [1]
     shared.release()
     assert given_back == [1]
 
