@@ -121,14 +121,15 @@ async def _try_begin_frame(thread: BrowserThread) -> bool:
 async def _blank_page(chromium: Chromium) -> AsyncIterator[tuple[CDPSession, Chromium]]:
     chromium.pages += 1
     async with browser_call("it opened no page for a trial", Patience.open):
-        page = await chromium.playwright.new_page()
+        assert chromium.profile is not None  # it was asked for, and its context is there already
+        page = await chromium.profile.context.new_page()
         # An empty about:blank draws nothing, so it gets content.
         await page.goto("data:text/html,<body style='background:teal'>", wait_until="commit", timeout=0)
         cdp = await page.context.new_cdp_session(page)
         chromium.processes.find_helpers()
     yield cdp, chromium
     async with browser_call("it did not close a page", Patience.close):
-        await page.context.close()
+        await page.close()
 
 
 async def _drawn(cdp: CDPSession, chromium: Chromium) -> bool:
