@@ -21,7 +21,7 @@ from playwright.async_api import CDPSession
 from hfdask.browser.answers import understood
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.errors import CaptureError
-from hfdask.media.captured import PixelPicture
+from hfdask.media.captured import BEHIND, PixelPicture
 from hfdask.page import host_script, picture_worker
 from hfdask.text import legible
 
@@ -78,7 +78,7 @@ class Host:
         width, height = pixels
         self._shape = (height, width, 4)
         self.nbytes = width * height * 4
-        self._step = -(-self.nbytes // _ALIGNMENT) * _ALIGNMENT
+        self._step = -(-(self.nbytes + BEHIND) // _ALIGNMENT) * _ALIGNMENT
         self._slots = Slots(self._step * SLOTS)
         self._number = 0
         self._object = ""

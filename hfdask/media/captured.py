@@ -19,6 +19,9 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from hfdask.media.picture import Pixels, decode_frame, encode_png, frame_digest
 
+BEHIND = 64
+"""Bytes behind the pixels of a `PixelPicture` that must be readable: swscale reads whole vectors, also behind the last pixel."""
+
 
 class Picture(ABC):
     """A picture of a frame. Read it in one thread at a time.
@@ -106,7 +109,7 @@ class PixelPicture(Picture):
     Parameters
     ----------
     pixels : ndarray of uint8, shape (height, width, 4)
-        Blue, green, red and an unused byte of each pixel, without padding.
+        Blue, green, red and an unused byte of each pixel, without padding. `BEHIND` bytes follow in memory.
     release : callable, optional
         Called once, as soon as the memory is no longer needed: after the first use, or by `release`.
     """

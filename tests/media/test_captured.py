@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from media_samples import NTSC, picture, png
 
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.table import encoder_settings
-from hfdask.media.captured import Picture, PixelPicture, PngPicture
+from hfdask.media.captured import BEHIND, Picture, PixelPicture, PngPicture
 from hfdask.media.picture import Converter, Pixels, decode_png, frame_digest
 
 SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
@@ -18,7 +21,8 @@ SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
 def in_memory(pixels: Pixels) -> Pixels:
     """The pixels as a page writes them: blue, green, red, and a byte that means nothing."""
     height, width, _ = pixels.shape
-    memory = np.random.default_rng(1).integers(0, 256, (height, width, 4), np.uint8)
+    room = np.random.default_rng(1).integers(0, 256, 4 * height * width + BEHIND, np.uint8)
+    memory = room[: 4 * height * width].reshape(height, width, 4)
     memory[..., :3] = pixels[..., ::-1]
     memory.flags.writeable = False
     return memory
@@ -53,6 +57,33 @@ def test_pixels_in_their_place_are_converted_as_their_copy(pixel_format, width, 
     assert rows_of(from_place) == rows_of(from_copy)
     with shared.converted_from() as source:  # there is only the copy now
         assert source is shared.frame
+
+
+_AT_THE_END = """
+import ctypes, mmap
+import numpy as np
+from hfdask.media.captured import BEHIND, PixelPicture
+from hfdask.media.picture import Converter
+memory = mmap.mmap(-1, 64 * mmap.PAGESIZE)
+end = 63 * mmap.PAGESIZE
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + end), mmap.PAGESIZE, 0) == 0
+for width in range(2, 70):
+    for height in (2, 3, 5):
+        size = 4 * width * height
+        pixels = np.frombuffer(memory, np.uint8, size, end - BEHIND - size).reshape(height, width, 4)
+        for pixel_format in ("yuv420p", "yuv444p10le"):
+            picture = PixelPicture(pixels)
+            with picture.converted_from() as source:
+                Converter(pixel_format).convert(source)
+                picture.frame
+print("read", flush=True)
+"""
+
+
+def test_no_more_is_read_behind_the_pixels_than_there_is_room_for():
+    done = subprocess.run([sys.executable, "-c", _AT_THE_END], capture_output=True, text=True, check=False)
+    assert done.stdout == "read\n", (done.returncode, done.stderr)
 
 
 def test_a_chunk_has_the_same_bytes_from_both_forms(tmp_path):
