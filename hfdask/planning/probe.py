@@ -336,12 +336,11 @@ async def _look(
     """
 
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
-        return open_page(chromium, files, page, fps, recorder)
+        return open_page(chromium, files, page, fps, recorder, reads_text=True)
 
     async with browser_thread().pool.opened(page.capture_mode, None, enter, scale=page.scale) as (session, warm):
         await session.debug()
         typefaces = Typefaces(session)
-        await typefaces.begin()
         session.look_into_videos(sources.shapes)
         session.look_into_sounds(sources.durations)
         loaded = await session.load(entry)
