@@ -1,4 +1,4 @@
-"""Find the script that keeps a page from answering, with a debugger. It costs some speed, so only planning uses it."""
+"""Find the script that keeps a page from answering, with a debugger. It costs speed, so only planning without a film uses it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ The numbers come from ``/proc/PID/statm``: the private memory of all processes, 
 process (the binary, and pictures that are sent between processes). By this an empty page takes 158 MiB. PSS, the exact
 figure, is 193 MiB: it also counts files that only one process has mapped. If a page keeps 500 MiB more, both grow by
 500. PSS takes the kernel 6 to 14 ms, holds up the page, and is not available for processes in Chromium's sandbox. This
-takes 0.1 ms, and the search for the processes half a millisecond.
+takes 0.1 ms, and the search for the processes less than a millisecond.
 """
 
 from __future__ import annotations

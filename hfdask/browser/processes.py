@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,9 +55,11 @@ class Processes:
 
     def all(self) -> list[psutil.Process]:
         """Search for the browser's current processes, including the first one."""
-        found = [self.main, *_below(self.main)]
-        self._seen = {process: None for process in (*self._seen, *found) if process.is_running()}
-        return found
+        known = {process.pid: process for process in self._seen}
+        found = dict.fromkeys([self.main, *_below(self.main, known)])
+        orphans = [process for process in self._seen if process not in found and process.is_running()]
+        self._seen = {**found, **dict.fromkeys(orphans)}
+        return list(found)
 
     def cpu_seconds(self) -> float:
         """Return the CPU seconds of the browser since the last call; at first, since it was started.
@@ -155,29 +157,30 @@ def kill_marked(mark: str) -> None:
                     each.kill()
 
 
-def _below(process: psutil.Process) -> list[psutil.Process]:
+def _below(process: psutil.Process, known: Mapping[int, psutil.Process]) -> list[psutil.Process]:
     """Return the descendants of a process, in a time that does not depend on the number of other processes.
 
     If Linux lists the children of each thread, only these lists are read (proc_pid_children(5)). A list may lack a process
-    while another one ends, so use `_all_below` to end processes.
+    while another one ends, so use `_all_below` to end processes. ``known`` has processes by their numbers, to be used again.
     """
     if not _LISTS_CHILDREN:
         return _all_below(process)
+    if not process.is_running():  # its number may be another process's
+        return []
     found: list[psutil.Process] = []
     for parent in itertools.chain([process], found):  # grows meanwhile
-        if not parent.is_running():  # its number may be another process's
-            continue
         for child in _children(parent.pid):
             with contextlib.suppress(*_OUT_OF_SIGHT):
-                found.append(psutil.Process(child))
+                old = known.get(child)
+                found.append(old if old is not None and old.is_running() else psutil.Process(child))
     return found
 
 
 def _children(pid: int) -> Iterator[int]:
     with contextlib.suppress(OSError):  # it has ended
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError):
-                yield from map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                yield from map(int, file.read().split())
 
 
 def _all_below(process: psutil.Process) -> list[psutil.Process]:

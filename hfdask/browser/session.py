@@ -159,7 +159,7 @@ class PageSession:
         return max(0, self.log.in_flight) + (len(self.network.pending) if self.network else 0)
 
     async def debug(self) -> None:
-        """Enable a debugger, so that a time-out names the running script. It costs speed, so only planning does it."""
+        """Enable a debugger, so that a time-out names the running script. It reports every evaluation, which costs speed."""
         async with browser_call("it has no debugger", Patience.open):
             await self._debugger.enable()
 
@@ -588,11 +588,6 @@ class PageSession:
                 f"a script failed {when}: {shown[0]}; fix it, or render with page_errors='warn'", problems=shown
             )
 
-    async def add_script(self, script: str) -> None:
-        """Run a script before all others in every frame of the page; call it before `load`."""
-        async with browser_call("it did not accept a script", Patience.open):
-            await self._page.add_init_script(script)
-
     async def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a command of the DevTools protocol to the page; use it within a deadline."""
         answer: dict[str, Any] = all_well_formed(await self._cdp.send(method, parameters))
@@ -694,13 +689,14 @@ async def open_page(
     source: Source | None = None,
     *,
     profile: bool = False,
+    reads_text: bool = False,
     beside: PageSession | None = None,
 ) -> AsyncIterator[PageSession]:
     """Open a page with these files and empty storage, and close it at the end of the block.
 
     The page has a new context, or with ``profile`` the context of the browser's profile, as hosted pages always have. Only ``source`` answers
-    requests to other origins. Without it they cannot be reached. If the same composition is open in the browser already, give its session as
-    ``beside``: its site and its source serve both pages.
+    requests to other origins. Without it they cannot be reached. With ``reads_text`` the page can be asked about its text. If the same
+    composition is open in the browser already, give its session as ``beside``: its site and its source serve both pages.
 
     Raises
     ------
@@ -718,7 +714,7 @@ async def open_page(
         async with browser_call("it opened no page", Patience.open):
             shared = profile or settings.capture_mode == "canvas"
             opened = await (_in_profile if shared else _in_context)(chromium, settings)
-            session = await _open(opened, chromium, site, settings, fps, network)
+            session = await _open(opened, chromium, site, settings, fps, network, reads_text)
         try:
             yield session
         except BaseException as error:
@@ -772,9 +768,10 @@ async def _open(
     settings: PageSettings,
     fps: Fraction,
     network: Network | None,
+    reads_text: bool,
 ) -> PageSession:
     page, context = opened
-    await page.add_init_script(runtime_script(settings, fps))
+    await page.add_init_script(runtime_script(settings, fps, reads_text=reads_text))
     cdp = await page.context.new_cdp_session(page)
     session = PageSession(chromium, page, cdp, settings, fps, site, network, in_profile=context is None)
     await cdp.send("Network.enable")

@@ -19,6 +19,15 @@ from distributed.utils import format_dashboard_link
 
 from hfdask.errors import InvalidConfigError
 
+_SETTINGS = {
+    # The profiler of a worker samples all threads of the process, and on Python 3.11 and 3.12 can lock it up for good: the
+    # garbage collector may run while the interpreter's list of threads is held (CPython issue 106883).
+    "distributed.worker.profile.enabled": False,
+    # How often scheduler and worker test if they are late. By default 50 times a second, which takes 3 % of a core.
+    "distributed.admin.tick.interval": "1s",
+}
+"""Dask's settings for an embedded cluster."""
+
 
 def default_slots() -> int:
     """Return the number of chunks to render at a time here: one per core, because a chunk uses more than one core."""
@@ -68,9 +77,7 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
         yield current
         return
     with (
-        # The profiler of a worker samples all threads of the process, and on Python 3.11 and 3.12 can lock it up for good: the
-        # garbage collector may run while the interpreter's list of threads is held (CPython issue 106883).
-        dask.config.set({"distributed.worker.profile.enabled": False}),
+        dask.config.set(_SETTINGS),
         _embedded(slots or default_slots(), dashboard) as cluster,
         Client(cluster, set_as_default=False) as embedded,
     ):

@@ -124,10 +124,14 @@ def runtime_digest() -> str:
     ).hexdigest()
 
 
-def runtime_script(page: PageSettings, fps: Fraction) -> str:
-    """Return the script to run first in every frame of a page with these settings."""
+def runtime_script(page: PageSettings, fps: Fraction, *, reads_text: bool = False) -> str:
+    """Return the script to run first in every frame of a page with these settings.
+
+    With ``reads_text`` it also reads the page's text, for planning. That does not affect what the page draws.
+    """
     frame, player = _sources()
     host = f"if (config.hosted && window === window.top) {{\n{_joined(_HOST)}\nreturn;\n}}"
+    text = f"{{\n{_text(f'runtime/{_FONTS}')}\n}}" if reads_text else ""
     config = {
         "fps": fps.as_integer_ratio(),
         "variables": page.variables,
@@ -141,16 +145,5 @@ def runtime_script(page: PageSettings, fps: Fraction) -> str:
     }
     return (
         '(() => { "use strict"; if (window.__HF_VIRTUAL_TIME__) return;\n'
-        f"const config = {json.dumps(config)};\n{host}\n{_PLACE}\n{frame}\nif (isTop) {{\n{player}\n}}\nkeepBuiltIns(); }})();"
-    )
-
-
-@functools.cache
-def font_script() -> str:
-    """Return the script that reads a page's text during planning; it does not affect what the page draws."""
-    config = json.dumps({"names": _names()})
-    return (
-        '(() => { "use strict"; if (window.__hfdaskText) return;\n'
-        f"const config = {config};\n{_joined([_PRISTINE])}\n"
-        f"function addProblem() {{}} // the runtime has reported it\n{_joined([_FONTS])}\nkeepBuiltIns(); }})();"
+        f"const config = {json.dumps(config)};\n{host}\n{_PLACE}\n{frame}\nif (isTop) {{\n{player}\n}}\n{text}\nkeepBuiltIns(); }})();"
     )

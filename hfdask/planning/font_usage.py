@@ -19,7 +19,6 @@ from hfdask.errors import ScriptError, SystemFontError
 from hfdask.fonts.configuration import FontSetup
 from hfdask.fonts.families import STANDARD, meant
 from hfdask.fonts.fontconfig import Face
-from hfdask.page import font_script
 from hfdask.planning.glyphs import without_glyph
 from hfdask.text import legible
 
@@ -36,7 +35,7 @@ class Use:
 
 
 class Typefaces:
-    """Collect the fonts of one page: call `begin` before it loads, `look` after each seek, `finish` last.
+    """Collect the fonts of one page that was opened with ``reads_text``: call `look` after each seek, `finish` last.
 
     After `finish`, ``lacking`` has the letters without a glyph that were visible in some frame.
     """
@@ -45,9 +44,6 @@ class Typefaces:
         self._session = session
         self._uses: dict[Use, None] = {}
         self.lacking: tuple[Lacking, ...] = ()
-
-    async def begin(self) -> None:
-        await self._session.add_script(font_script())
 
     async def look(self, *, always: bool = True) -> None:
         """Ask about text that is new since the last look; unless ``always``, only if the last seeks changed what text depends on.

@@ -32,6 +32,7 @@ from hfdask.errors import (
     BrowserError,
     CaptureError,
     InvalidConfigError,
+    PageTimeoutError,
     ProjectError,
     TimelineError,
     UnsupportedFeatureError,
@@ -132,7 +133,8 @@ async def probe(
     ``page``, ``fps``, the duration in ``seconds`` and ``has_video`` have what is assumed. Without ``listen``, its sound does not matter.
 
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
-    ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning.
+    ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning. If a filmed page
+    does not answer, it is planned without the film.
     """
     fps, _ = options.capped(fps if options.fps is None else parse_fps(options.fps))
     # A page with videos cannot be filmed.
@@ -140,9 +142,14 @@ async def probe(
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
-            seen, page, fps, unlike = await _looks(
-                files, entry, page, fps, options, clock, recorder, sources, listen=listen, film=film, hosted=hosted
-            )
+            looks = partial(_looks, files, entry, page, fps, options, clock, recorder, sources, listen=listen)
+            try:
+                seen, page, fps, unlike = await looks(film=film, hosted=hosted)
+            except PageTimeoutError:
+                if film is None:
+                    raise
+                # A film has no debugger. With one, the error names the script that still runs.
+                seen, page, fps, unlike = await looks(film=None, hosted=False)
             page = msgspec.structs.replace(
                 page, gives_up=seen.loaded.gives_up, durations=seen.durations, strips=seen.canvas.strips
             )
@@ -297,7 +304,7 @@ async def _filmed_from_canvas(
     try:
         seen = await _twice(partial(look, msgspec.structs.replace(page, capture_mode="canvas"), fps, film=film))
     except (ProjectError, BrowserError) as error:
-        if not chooses:
+        if not chooses or isinstance(error, PageTimeoutError):
             raise
         return None, error.message
     return (None, seen.unlike) if seen is not None and seen.unlike else (seen, "")
@@ -337,12 +344,12 @@ async def _look(
     """
 
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
-        return open_page(chromium, files, page, fps, recorder)
+        return open_page(chromium, files, page, fps, recorder, reads_text=True)
 
     async with browser_thread().pool.opened(page.capture_mode, None, enter, scale=page.scale) as (session, warm):
-        await session.debug()
+        if film is None:
+            await session.debug()
         typefaces = Typefaces(session)
-        await typefaces.begin()
         session.look_into_videos(sources.shapes)
         session.look_into_sounds(sources.durations)
         loaded = await session.load(entry)

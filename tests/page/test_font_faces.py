@@ -37,7 +37,6 @@ class Look:
         self.typefaces = Typefaces(session)
 
     async def at(self, frames: tuple[int, ...], always: bool) -> tuple[Use, ...]:
-        await self.typefaces.begin()
         await self.session.load("index.html")
         await self.typefaces.look()
         for frame in frames:
@@ -52,7 +51,9 @@ def uses(folder: Path, body: str, *, frames: tuple[int, ...] = (), always: bool 
     async def run() -> tuple[Use, ...]:
         async with contextlib.AsyncExitStack() as stack:
             chromium, _ = await stack.enter_async_context(browser_thread().pool.lease("beginframe"))
-            session = await stack.enter_async_context(open_page(chromium, files, SETTINGS, Fraction(30)))
+            session = await stack.enter_async_context(
+                open_page(chromium, files, SETTINGS, Fraction(30), reads_text=True)
+            )
             return await Look(session).at(frames, always)
 
     return list(browser_thread().run(run(), 40))
@@ -65,7 +66,9 @@ def lacking(folder: Path, body: str, *, frames: tuple[int, ...] = (0,), files: A
     async def run() -> list[str]:
         async with contextlib.AsyncExitStack() as stack:
             chromium, _ = await stack.enter_async_context(browser_thread().pool.lease("beginframe"))
-            session = await stack.enter_async_context(open_page(chromium, site, SETTINGS, Fraction(30)))
+            session = await stack.enter_async_context(
+                open_page(chromium, site, SETTINGS, Fraction(30), reads_text=True)
+            )
             look = Look(session)
             await look.at(frames, True)
             return [each.cluster for each in look.typefaces.lacking]

@@ -40,9 +40,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, Fraction]]:
     """The canvas of each load while planning."""
     seen: list[tuple[int, int, Fraction]] = []
 
-    def noted(chromium: Any, files: Any, page: Any, fps: Fraction, *rest: Any) -> Any:
+    def noted(chromium: Any, files: Any, page: Any, fps: Fraction, *rest: Any, **options: Any) -> Any:
         seen.append((page.width, page.height, fps))
-        return open_page(chromium, files, page, fps, *rest)
+        return open_page(chromium, files, page, fps, *rest, **options)
 
     monkeypatch.setattr(probe, "open_page", noted)
     return seen

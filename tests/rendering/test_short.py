@@ -173,6 +173,15 @@ def test_errors_are_those_of_the_long_way(name, project, tmp_path):
 
 
 @pytest.mark.browser
+def test_a_film_that_hangs_names_the_script(project, tmp_path):
+    hanging = "addEventListener('hf-seek', (event) => { while (event.detail.time > 0.15) {} })"
+    rows = Rows(project(page(f"<p>hangs</p><script>\n{hanging}</script>")), tmp_path)
+    with loads() as entries, pytest.raises(errors.PageTimeoutError, match=r"frame 5 .* script at index\.html:2 "):
+        rows.render(frame_timeout=2)
+    assert entries == ["index.html", "index.html"]  # the second one has a debugger
+
+
+@pytest.mark.browser
 def test_documents_are_read_once_and_values_for_each_row(monkeypatch, project, tmp_path):
     inspected: list[str] = []
     inspect = LintPage.inspect

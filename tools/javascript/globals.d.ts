@@ -1,7 +1,7 @@
 // What the runtime's files share with the host and with pages, for the type checker alone (`make lint`). The files are one scope
 // (`hfdask/page/__init__.py`), so they need no declarations of each other.
 
-/** What the host tells the runtime: `runtime_script` and `font_script` of hfdask/page/__init__.py. */
+/** What the host tells the runtime: `runtime_script` of hfdask/page/__init__.py. */
 declare const config: {
   fps: [numerator: number, denominator: number];
   variables: Record<string, unknown>;
