@@ -294,9 +294,10 @@ def test_the_window_is_small_and_every_row_has_its_turn(project, client, tmp_pat
     def look(number):
         nonlocal most
         [worker] = client.cluster.workers.values()
-        most = max(most, sum(task.prefix == "render_video" for task in worker.state.tasks.values()))
-        scheduler = client.cluster.scheduler
-        most = max(most, sum(str(key).startswith("('render_video") for key in scheduler.tasks))
+        # Other threads change both while they are read.
+        most = max(most, sum(task.prefix == "render_video" for task in list(worker.state.tasks.values())))
+        keys = list(client.cluster.scheduler.tasks)
+        most = max(most, sum(str(key).startswith("('render_video") for key in keys))
 
     begun = asleep(0.005, look)
     table = hfdask.render_batch(project(), rows_of(60), tmp_path / "{id}.mp4", client=client).result(60)
