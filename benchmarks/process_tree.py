@@ -118,7 +118,7 @@ def kind_of(command: Sequence[str]) -> str:
     for argument in arguments:
         if argument.startswith("--type="):
             return argument.removeprefix("--type=")
-    program = Path(arguments[0]).name.lower()
+    program = Path(arguments[0]).name.lower() if arguments else ""
     if "chrom" in program or "headless" in program:
         return "browser"
     known = (name for name in ("python", "node", "ffmpeg", "bash") if program.startswith(name))

@@ -148,6 +148,7 @@ def test_kinds_with_a_small_share_are_summed():
         (["/opt/playwright/driver/node", "cli.js"], "node"),
         (["ffmpeg", "-i", "a.mp4"], "ffmpeg"),
         (["/usr/bin/x264"], "x264"),
+        ([" "], "other"),
     ],
 )
 def test_processes_are_named_by_their_command_lines(command, kind):
