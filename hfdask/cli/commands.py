@@ -525,7 +525,7 @@ def _print_result(result: hfdask.RenderResult, as_json: bool) -> None:
     rate = result.frames / result.stages["total"] if "total" in result.stages else 0
     answer(
         f"{result.output}: {result.frames} frames at {result.fps} fps, {result.width}x{result.height}, "
-        f"{result.size / 1e6:.1f} MB, {len(result.chunks)} chunks"
+        f"{result.size / 1e6:.1f} MB, {len(result.chunks)} {'chunk' if len(result.chunks) == 1 else 'chunks'}"
         + (f" ({reused} reused)" if (reused := sum(chunk.reused for chunk in result.chunks)) else "")
         + f", {result.static_frames} static frames"
         + (f", sound: {result.sound}" if result.sound else "")
