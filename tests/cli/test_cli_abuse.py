@@ -146,7 +146,7 @@ def test_a_signal_ends_a_render_in_order(number, here):
     command = [*COMMAND, "render", "p", "-o", "out.mp4", "--fps", "240"]
     process = psutil.Popen(command, cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
-    while not any("type=renderer" in " ".join(child.cmdline()) for child in process.children(recursive=True)):
+    while not any("type=renderer" in command_line(child) for child in process.children(recursive=True)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     children = process.children(recursive=True)
@@ -157,6 +157,14 @@ def test_a_signal_ends_a_render_in_order(number, here):
     assert "Traceback" not in said
     assert not psutil.wait_procs(children, timeout=5)[1]
     assert not (here / "out.mp4").exists()
+
+
+def command_line(process: psutil.Process) -> str:
+    """Return the command line of a process; empty if it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def test_nohup_is_obeyed():
