@@ -21,7 +21,7 @@ import psutil
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
@@ -258,11 +258,7 @@ def _still_draws(error: BaseException) -> bool:
     return isinstance(error, PlaywrightError) and "frame is pending" in error.message
 
 
-_patiently = AsyncRetrying(
-    retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True
-)
-
-
+@retry(retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True)
 async def begin_frame(
     cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
 ) -> dict[str, Any]:
@@ -273,19 +269,11 @@ async def begin_frame(
     picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
     if not draw:
         picture["noDisplayUpdates"] = True
-
-    async def asked() -> dict[str, Any]:
-        parameters = {"frameTimeTicks": chromium.next_tick(), **picture}
-        answer: dict[str, Any] = await cdp.send("HeadlessExperimental.beginFrame", parameters)
-        return answer
-
     async with chromium.drawing:
-        try:
-            return await asked()
-        except PlaywrightError as error:
-            if not _still_draws(error):
-                raise
-        return await _patiently(asked)
+        answer: dict[str, Any] = await cdp.send(
+            "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
+        )
+    return answer
 
 
 def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:

@@ -703,9 +703,8 @@ async def open_page(
     BrowserCrashError
         If the browser fails to open or close the page.
     """
-    if beside is None:
-        chromium.server.site = Site(files)
-    site = chromium.server.site
+    site = Site(files) if beside is None else beside.site
+    chromium.server.site = site
     chromium.pages += 1
     async with browser_call("it opened no page", Patience.open):
         network = await Network.open(chromium.playwright, source) if source else None

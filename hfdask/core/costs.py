@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 
-from hfdask.core.frames import CHUNKS_A_WORKER, FULL_CHUNK_FRAMES, MAX_CHUNK_FRAMES
+from hfdask.core.frames import FULL_CHUNK_FRAMES, MAX_CHUNK_FRAMES, auto_chunks
 
 STILL = 1
 """Cost of a frame in which nothing changes."""
@@ -83,7 +83,7 @@ def balanced_ranges(costs: Sequence[int], even: Sequence[Range], workers: int | 
     if count == 1:
         return list(even)
     if workers is not None:
-        count = workers * max(1, min(CHUNKS_A_WORKER, sum(costs) // (workers * LEAST)))
+        count = auto_chunks(sum(costs), LEAST, workers)
     ranges = equal_cost_ranges(costs, count)
     slots = workers or max(len(even), len(ranges))
     if expected_end(chunk_costs(costs, ranges), slots) <= GAIN * expected_end(chunk_costs(costs, even), slots):

@@ -20,8 +20,7 @@ MAX_CHUNK_FRAMES = 3600
 MIN_AUTO_CHUNK_FRAMES = 30
 FULL_CHUNK_FRAMES = 90
 """Frames that a chunk should have before a worker gets more than one: a chunk costs as much as 25 frames that change besides."""
-CHUNKS_A_WORKER = 3
-"""Most chunks for each worker, if they are long enough. More would balance better, but each has its cost."""
+_CHUNKS_A_WORKER = 3  # at most: more would balance better, but each loads the page
 
 _MAX_PART = 10**9
 _RATIONAL = re.compile(r"(\d{1,9})/(\d{1,9})")
@@ -110,6 +109,11 @@ def frame_count(duration: float, fps: Fraction) -> int:
     return max(1, nearest if abs(exact - nearest) <= Fraction(1, 1000) else math.ceil(exact))
 
 
+def auto_chunks(work: int, full: int, workers: int) -> int:
+    """Return the number of chunks for some workers: one to three for each, as many as there are with ``full`` of the work."""
+    return workers * max(1, min(_CHUNKS_A_WORKER, work // (workers * full)))
+
+
 def chunk_ranges(
     total: int,
     *,
@@ -132,8 +136,8 @@ def chunk_ranges(
         Hard limit on the number of chunks; chunks grow to respect it.
     workers : int, optional
         With neither ``size`` nor ``target``: one to three chunks a worker, as many as have 90 frames, and never of less
-        than 30. More balance the load and keep the retry of a chunk cheap, but each loads the page. With no ``workers`` either, the limit (16 by default) is what splits
-        the video, into chunks of at least 10 frames.
+        than 30. More balance the load and keep the retry of a chunk cheap, but each loads the page. With no
+        ``workers`` either, the limit (16 by default) is what splits the video, into chunks of at least 10 frames.
 
     Returns
     -------
@@ -170,7 +174,7 @@ def chunk_ranges(
         )
     limit = max_chunks or (16 if size is None and target is None and workers is None else total)
     if size is None and target is None and workers is not None:
-        count = workers * max(1, min(CHUNKS_A_WORKER, total // (workers * FULL_CHUNK_FRAMES)))
+        count = auto_chunks(total, FULL_CHUNK_FRAMES, workers)
         size = min(MAX_CHUNK_FRAMES, max(MIN_AUTO_CHUNK_FRAMES, _ceil(total, count)))
     limit = min(limit, MAX_CHUNKS)
     parallel = limit if target is None else min(limit, _ceil(total, target))

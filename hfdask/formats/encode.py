@@ -161,7 +161,7 @@ class ChunkEncoder:
         EncodeError
             If its size is not the planned one, all frames were sent already, or the encoder fails.
         """
-        with picture.converted_from() as cheapest:
+        with picture.converted_from() as in_place:
             frame = picture.frame
             if (frame.width, frame.height) != (self.width, self.height):
                 raise EncodeError(
@@ -174,8 +174,11 @@ class ChunkEncoder:
             if digest == self._last:
                 return self.repeat()
             try:
-                source = cheapest if self._to_yuv else frame
-                converted = self._converter.convert(_without_fringes(frame) if self._lossy_alpha else source)
+                if self._lossy_alpha:
+                    frame = _without_fringes(frame)
+                elif self._to_yuv:
+                    frame = in_place
+                converted = self._converter.convert(frame)
             except (av.FFmpegError, ValueError) as error:
                 raise self._failed("converted", error) from error
         self._converter.tag(converted)

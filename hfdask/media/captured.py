@@ -140,16 +140,15 @@ class PixelPicture(Picture):
     @contextmanager
     def converted_from(self) -> Iterator[av.VideoFrame]:
         """Give the pixels in their place, which is given back after the block, or the copy if there is one already."""
-        pixels, released = self._pixels, self._released
+        pixels = self._pixels
         if pixels is None:
             yield self.frame
             return
-        self._released = lambda: None  # reading the frame does not give the place back within the block
         try:
+            self.__dict__["frame"] = _rgb(pixels)  # reading it would give the place back at once
             yield _in_place(pixels)
         finally:
-            self._pixels = None
-            released()
+            self.release()
 
     def release(self) -> None:
         """Give the memory back. A picture that was not read before cannot be read after this."""

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser import chromium
 from hfdask.browser.chromium import begin_frame
 
 
@@ -52,8 +51,8 @@ def test_other_errors_are_raised_at_once():
 
 
 def test_a_compositor_that_never_ends_its_frame_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(chromium._patiently, "sleep", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(begin_frame.retry, "sleep", lambda _: asyncio.sleep(0))
     compositor = Compositor(*["Another frame is pending"] * 99)
     with pytest.raises(PlaywrightError, match="pending"):
         draw(compositor)
-    assert len(compositor.ticks) == 8
+    assert len(compositor.ticks) == 7
