@@ -56,10 +56,10 @@ def _folder_in(top: Path) -> Path:
         if key not in _folders:
             base = _base(top)
             sweep(base)
-            # Rename it to the name that others sweep only after locking it, because processes start at the same time.
-            fresh = Path(tempfile.mkdtemp(prefix="new-", dir=base))
-            _held.append(_lock_of(fresh, os.O_RDONLY | os.O_DIRECTORY))
-            _folders[key] = fresh.rename(base / fresh.name.replace("new-", "run-", 1))
+            _folders[key], descriptor = _locked(
+                lambda: base / f"run-{uuid.uuid4().hex[:12]}", functools.partial(_new_folder, mode=0o700)
+            )
+            _held.append(descriptor)
             atexit.register(_remove, os.getpid(), _folders[key])
         return _folders[key]
 
@@ -87,50 +87,62 @@ def atomic_file(folder: Path, name: str) -> AbstractContextManager[Path]:
 
     Like the scratch folders, it is locked while its process lives. Files of dead processes are removed first.
     """
-    return _hidden(folder, name, _new_file, os.O_RDONLY, lambda path: path.unlink(missing_ok=True))
+    return _hidden(folder, name, _new_file, lambda path: path.unlink(missing_ok=True))
 
 
 def atomic_folder(folder: Path, name: str) -> AbstractContextManager[Path]:
     """Do the same as `atomic_file` for a folder."""
     remove = functools.partial(shutil.rmtree, ignore_errors=True)
-    return _hidden(folder, name, _new_folder, os.O_RDONLY | os.O_DIRECTORY, remove)
+    return _hidden(folder, name, _new_folder, remove)
 
 
 @contextlib.contextmanager
-def _hidden(
-    folder: Path, name: str, make: Callable[[Path], int], flags: int, remove: Callable[[Path], object]
-) -> Iterator[Path]:
-    """Make, lock and remove what `atomic_file` describes; ``make`` returns a descriptor, and ``flags`` open another one's."""
-    fresh = folder / f".{name}.{uuid.uuid4().hex[:12]}"
-    path = fresh.with_name(f"{fresh.name}.tmp")
-    descriptor = make(fresh)
+def _hidden(folder: Path, name: str, make: Callable[[Path], int], remove: Callable[[Path], object]) -> Iterator[Path]:
+    """Make, lock and remove what `atomic_file` describes; ``make`` returns a descriptor."""
+    path, descriptor = _locked(lambda: folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp", make)
     try:
-        # A file system without locks: no other process can mistake this file for a dead one's.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
             with contextlib.suppress(OSError):  # alive, or just removed by another process
-                lock = _lock_of(left, flags)
+                lock = _lock_of(left)
                 try:
                     remove(left)
                 finally:
                     os.close(lock)
-        fresh.rename(path)
         yield path
     finally:
-        remove(fresh)
         remove(path)
         os.close(descriptor)
 
 
-def _new_folder(path: Path) -> int:
-    path.mkdir(parents=True)
+@retry(
+    retry=retry_if_exception_type((FileNotFoundError, FileExistsError, BlockingIOError)),
+    stop=stop_after_attempt(100),
+    reraise=True,
+)
+def _locked(name: Callable[[], Path], make: Callable[[Path], int]) -> tuple[Path, int]:
+    """Make a file or folder, and lock it; return its path and the descriptor that holds the lock.
+
+    Before it is locked, another process may take it for a dead one's, and lock or remove it. Then another one is made.
+    """
+    path = name()
+    descriptor = make(path)
+    try:
+        _flock(descriptor)
+        path.lstat()  # raises if another process has removed it
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | BlockingIOError):
+            os.close(descriptor)
+            raise
+        # A file system without locks: no other process can mistake this path for a dead one's.
+    return path, descriptor
+
+
+def _new_folder(path: Path, mode: int = 0o777) -> int:
+    path.mkdir(mode, parents=True)
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-@retry(retry=retry_if_exception_type((FileNotFoundError, FileExistsError)), stop=stop_after_attempt(100), reraise=True)
 def _new_file(path: Path) -> int:
-    """Make a file and its folder; again, if another process removes the folder before the file is in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
@@ -145,7 +157,7 @@ def sweep(base: Path) -> int:
     removed = 0
     for folder in base.glob("run-*"):
         try:
-            descriptor = _lock_of(folder, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = _lock_of(folder)
         except OSError:
             continue  # alive, or just being made or removed by another process
         shutil.rmtree(folder, ignore_errors=True)
@@ -154,15 +166,19 @@ def sweep(base: Path) -> int:
     return removed
 
 
-def _lock_of(path: Path, flags: int) -> int:
+def _lock_of(path: Path) -> int:
     """Lock a path and return the descriptor that holds the lock. Raise OSError if another process holds it."""
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _flock(descriptor)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _flock(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_private(folder: Path) -> bool:

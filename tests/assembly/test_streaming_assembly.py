@@ -20,7 +20,7 @@ import hfdask
 import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.core.model import ChunkResult
-from hfdask.core.scratch import atomic_file
+from hfdask.core.scratch import atomic_file, atomic_folder
 from hfdask.formats.join import FileJoin
 
 module = import_module("hfdask.assembly.assemble")  # its name in the package is the function's
@@ -184,6 +184,41 @@ def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_no
     (tmp_path / ".out.mp4.certificate.json.0123456789ab.tmp").touch()  # another output's
     with atomic_file(tmp_path, "out.mp4") as mine:
         assert sorted(os.listdir(tmp_path)) == sorted([mine.name, ".out.mp4.certificate.json.0123456789ab.tmp"])
+
+
+MAKER = """
+import os, sys, threading
+from pathlib import Path
+from hfdask.core.scratch import atomic_file, atomic_folder
+make = atomic_folder if sys.argv[2] == "folder" else atomic_file
+def burn():
+    while True:
+        sum(range(1000))
+for _ in range(3):
+    threading.Thread(target=burn, daemon=True).start()
+print("", flush=True)
+while True:
+    with make(Path(sys.argv[1]), "out"):
+        pass
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_process_may_be_killed_at_any_moment_of_making_a_file(kind, tmp_path):
+    """The busy threads make each step of it last milliseconds, so that a kill hits every one."""
+    left = 0
+    for seconds in range(8):
+        other = subprocess.Popen([sys.executable, "-c", MAKER, tmp_path, kind], stdout=subprocess.PIPE)
+        other.stdout.readline()
+        time.sleep(0.1 + 0.013 * seconds)
+        other.kill()
+        other.wait()
+        other.stdout.close()
+        left += len(os.listdir(tmp_path))
+        with (atomic_folder if kind == "folder" else atomic_file)(tmp_path, "out"):
+            pass
+        assert not os.listdir(tmp_path)
+    assert left, "no kill has hit"
 
 
 def test_the_first_chunks_are_written_while_the_last_ones_render(project, cluster, appended, tmp_path, monkeypatch):

@@ -81,7 +81,8 @@ def test_a_killed_client_leaves_no_process_and_its_chunks_are_used_again(kind, p
     finished = len(list(folder.rglob("*.mp4.json")))
     video = hfdask.render(source, output, fps=10, chunk_size=10, workers=2)
     assert sum(chunk.reused for chunk in video.chunks) == finished
-    assert os.listdir(output.parent) == ["video.mp4"]
+    left = [str(path.relative_to(output.parent)) for path in output.parent.rglob("*")]
+    assert left == ["video.mp4"]
 
 
 def test_a_browser_that_does_not_start_costs_no_other_one(monkeypatch, tmp_path):
@@ -193,21 +194,23 @@ def test_scratch_of_dead_processes_is_swept(tmp_path):
     assert not (mine.parent / "run-of-the-dead").exists()
 
 
-def test_a_scratch_folder_is_never_swept_while_it_is_made(monkeypatch, tmp_path):
+def test_a_scratch_folder_that_is_swept_while_it_is_made_is_made_again(monkeypatch, tmp_path):
     """Processes that start at the same time sweep while others make theirs."""
-    original = scratch._lock_of
+    original = scratch._flock
 
-    def another_sweeps(path: Path, flags: int) -> int:
-        monkeypatch.setattr(scratch, "_lock_of", original)
-        assert sweep(path.parent) == 0
-        return original(path, flags)
+    def another_sweeps(descriptor: int) -> None:
+        monkeypatch.setattr(scratch, "_flock", original)
+        base = Path(os.readlink(f"/proc/self/fd/{descriptor}")).parent
+        assert sweep(base) == 1
+        original(descriptor)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(scratch, "_folders", {})
-    monkeypatch.setattr(scratch, "_lock_of", another_sweeps)
+    monkeypatch.setattr(scratch, "_flock", another_sweeps)
     mine = scratch_folder()
     assert mine.is_dir()
     assert sweep(mine.parent) == 0
+    assert os.listdir(mine.parent) == [mine.name]
 
 
 @pytest.mark.slow
