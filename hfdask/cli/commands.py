@@ -6,7 +6,6 @@ message, and the exit status gives its kind.
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 import sys
@@ -82,6 +81,9 @@ class _Commands(click.Group):
         self.debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            error.show()  # now: a browser that starts ends only when it has started
+            raise click.exceptions.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             raise Stopped(signal.SIGINT) from error
         finally:
@@ -113,24 +115,6 @@ def main(debug: bool) -> None:
     """Write a video as a web page; render it on a Dask cluster."""
 
 
-def _begin(name: str, *, browser: bool = True) -> None:
-    """Import a public name and all that it needs, while a browser starts, if it needs one.
-
-    Imports make no garbage, but several hundred thousand objects that stay. The collector of a program never looks at
-    them: that takes 70 ms each time, in which no other thread runs.
-    """
-    if not main.is_program:
-        return
-    gc.disable()
-    try:
-        if browser:
-            hfdask.start_browser()
-        getattr(hfdask, name)
-        gc.freeze()
-    finally:
-        gc.enable()
-
-
 _BENCHED = ("quality", "chunk_size", "target_chunk_frames", "max_chunks", "workers")
 """Fields that `bench` varies itself."""
 
@@ -158,7 +142,7 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str) -> lis
     return sizes
 
 
-@main.command(configured=lambda: options_of(hfdask.JobConfig, hfdask.RenderConfig))
+@main.command(needs="render", configured=lambda: options_of(hfdask.JobConfig, hfdask.RenderConfig))
 @_project
 @click.option("-o", "--output", required=True, metavar="URL", help="The video; its ending gives the format.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler; default: render on this machine.")
@@ -167,7 +151,6 @@ def _sizes(context: click.Context, parameter: click.Parameter, text: str) -> lis
 def render(project: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render PROJECT to a video."""
     arguments = given(options)
-    _begin("render", browser=scheduler is None)
     if scheduler is None:
         result = hfdask.render(project, output, **arguments)
     else:
@@ -177,10 +160,11 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 
 
 @main.command(
+    needs="render_batch",
     configured=lambda: [
         *options_of(hfdask.JobConfig, only=("damage_test", "strict", "retries")),
         *options_of(hfdask.RenderConfig),
-    ]
+    ],
 )
 @_project
 @click.argument("rows", metavar="ROWS")
@@ -198,7 +182,6 @@ def render(project: str, output: str, scheduler: str | None, as_json: bool, **op
 @_as_json
 def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: bool, **options: Any) -> None:
     """Render a video of PROJECT for each row of ROWS, the URL of a JSONL, CSV or Parquet file."""
-    _begin("render_batch", browser=scheduler is None)
     from hfdask.cli.batch import tell_batch, watch_batch
 
     with ExitStack() as held:
@@ -215,14 +198,13 @@ def batch(project: str, rows: str, output: str, scheduler: str | None, as_json: 
         raise click.exceptions.Exit(7)
 
 
-@main.command(configured=lambda: options_of(hfdask.RenderConfig))
+@main.command(needs="plan", configured=lambda: options_of(hfdask.RenderConfig))
 @_project
 @click.argument("plan_url")
 @click.option("--explain", is_flag=True, help="Show the chunks, what each is expected to cost, and why.")
 @_as_json
 def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: Any) -> None:
     """Freeze PROJECT into a plan at PLAN_URL."""
-    _begin("plan")
     made = hfdask.plan(project, plan_url, **given(options))
     if as_json:
         _print_json({"plan_url": made.url, "stages": made.stages, "split": made.split, **_builtins(made)})
@@ -237,7 +219,7 @@ def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: A
         say(f"warning: {warning}")
 
 
-@main.command()
+@main.command(needs="render_chunk", browser=False)
 @click.argument("plan_url")
 @click.argument("index", type=int)
 @click.option("-o", "--output", metavar="URL", help="The chunk's file.  [default: in the plan's folder]")
@@ -247,7 +229,6 @@ def plan(project: str, plan_url: str, explain: bool, as_json: bool, **options: A
 def chunk(plan_url: str, index: int, output: str | None, redo: bool, damage_test: bool, as_json: bool) -> None:
     """Render chunk INDEX of the plan at PLAN_URL."""
     where = output or hfdask.Plan.open(plan_url).chunk_url(index)
-    _begin("render_chunk", browser=False)
     result = hfdask.render_chunk(plan_url, index, where, redo=redo, damage_test=damage_test)
     if as_json:
         _print_json(msgspec.to_builtins(result))
@@ -268,14 +249,13 @@ def assemble(plan_url: str, chunks: tuple[str, ...], output: str, strict: bool, 
     _print_result(hfdask.assemble(plan_url, urls, output, strict=strict), as_json)
 
 
-@main.command(configured=lambda: options_of(hfdask.RenderConfig))
+@main.command(needs="still", configured=lambda: options_of(hfdask.RenderConfig))
 @_project
 @click.option("-t", "--time", "seconds", type=float, required=True, metavar="SECONDS", help="Time of the frame.")
 @click.option("-o", "--output", required=True, metavar="URL", help="The picture, a PNG.")
 @_as_json
 def still(project: str, seconds: float, output: str, as_json: bool, **options: Any) -> None:
     """Write the frame of PROJECT at a time as a PNG."""
-    _begin("still")
     frame = hfdask.still(project, seconds, output, **given(options))
     if as_json:
         _print_json({"output": output, "frame": frame, "time": seconds})
@@ -300,14 +280,16 @@ def sheet(project: str, output: str, as_json: bool, **options: Any) -> None:
         answer(f"{output}: {len(frames)} frames")
 
 
-@main.command(configured=lambda: options_of(hfdask.RenderConfig, only=("variables", "entry", "resolution", "scale")))
+@main.command(
+    needs="check",
+    configured=lambda: options_of(hfdask.RenderConfig, only=("variables", "entry", "resolution", "scale")),
+)
 @_project
 @click.option("--strict", "level", flag_value="strict", help="Exit with 3 if there are errors.")
 @click.option("--strict-all", "level", flag_value="strict-all", help="Exit with 3 if there are findings.")
 @_as_json
 def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: bool, **options: Any) -> None:
     """Report problems in PROJECT: what would break, differ between chunks, or be slow."""
-    _begin("check")
     report = hfdask.check(project, **given(options))
     if as_json:
         answer(report.to_json().rstrip("\n"))
@@ -319,13 +301,12 @@ def check(project: str, level: Literal["strict", "strict-all"] | None, as_json: 
         raise click.exceptions.Exit(3)
 
 
-@main.command(configured=lambda: options_of(hfdask.RenderConfig))
+@main.command(needs="estimate", configured=lambda: options_of(hfdask.RenderConfig))
 @_project
 @click.option("--price", type=float, metavar="PRICE", help="Price of a worker for an hour.")
 @_as_json
 def estimate(project: str, price: float | None, as_json: bool, **options: Any) -> None:
     """Estimate what a render of PROJECT will take, from some frames that are rendered here."""
-    _begin("estimate")
     result = hfdask.estimate(project, **given(options))
     money = None if price is None else result.money(price)
     if as_json:

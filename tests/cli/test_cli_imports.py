@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from test_errors import all_errors
 
@@ -59,17 +60,58 @@ def test_a_command_that_only_answers_about_itself_imports_no_large_package(argum
     assert not spared & {*imported}
 
 
+def prepared(command, *arguments):
+    """Parse the arguments of a command as the program does."""
+    return command.make_context(command.name, [*arguments], parent=click.Context(commands.main))
+
+
 def test_a_program_imports_without_the_garbage_collector_and_never_collects_what_it_imported(monkeypatch):
     collecting = []
     monkeypatch.setattr(hfdask, "start_browser", lambda: collecting.append(gc.isenabled()))
     monkeypatch.setattr(commands.main, "is_program", True)
-    commands._begin("still")
+    prepared(commands.still, "project", "-t", "0", "-o", "still.png")
     try:
         assert collecting == [False]
         assert gc.isenabled()
         assert gc.get_freeze_count() > 1000
     finally:
         gc.unfreeze()
+
+
+STARTS = """
+import sys, hfdask
+hfdask.start_browser = lambda: print("starts", "hfdask.config" in sys.modules, "distributed" in sys.modules)
+from hfdask.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "starts"),
+    [
+        (["render", "/nowhere", "-o", "/nowhere/x.mp4"], "starts False False\n"),
+        (["render", "/nowhere"], "starts False False\n"),
+        (["render", "/nowhere", "--scheduler=nothing", "-o", "/nowhere/x.mp4"], ""),
+        (["batch", "/nowhere", "rows.csv", "--scheduler", "nothing", "-o", "/nowhere/x.mp4"], ""),
+        (["chunk", "/nowhere", "0"], ""),
+    ],
+)
+def test_a_browser_starts_before_the_options_are_made_unless_there_is_a_scheduler(arguments, starts):
+    done = subprocess.run([sys.executable, "-c", STARTS, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 or "/nowhere" in done.stderr
+    assert done.stdout == starts
+
+
+def test_a_usage_error_is_told_before_the_browser_ends(monkeypatch, capsys):
+    told = []
+    monkeypatch.setattr(hfdask, "start_browser", lambda: None)
+    monkeypatch.setattr(hfdask, "close_browsers", lambda: told.append(capsys.readouterr().err))
+    monkeypatch.setattr(sys, "argv", ["hfdask", "still", "project", "--no-such-option"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == 2
+    assert "no-such-option" in told[0]
+    assert not capsys.readouterr().err
 
 
 def test_a_call_in_another_program_leaves_its_garbage_collector_alone(monkeypatch):
