@@ -10,7 +10,7 @@ Playwright.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -53,16 +53,22 @@ class Driver:
         self.process = process
 
     @classmethod
-    async def start(cls) -> Driver:
-        """Start a driver.
+    async def start(cls, spawned: Callable[[], object] = lambda: None) -> Driver:
+        """Start a driver. ``spawned`` is called as soon as its process exists.
 
         Raises
         ------
         BrowserLaunchError
             If it does not start, or does not answer.
         """
+        loop = asyncio.get_running_loop()
+
+        def environment() -> dict[str, Any]:
+            loop.call_soon(spawned)  # Playwright starts the process before the loop goes on
+            return _environment_in_scratch()
+
         if _environment is not None:
-            _transport.get_driver_env = _environment_in_scratch
+            _transport.get_driver_env = environment
         before = set(_drivers())
         try:
             async with asyncio.timeout(Patience.start):

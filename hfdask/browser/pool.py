@@ -57,8 +57,8 @@ class BrowserPool:
         self._most_lent = 1
         self._starting = asyncio.Lock()
 
-    async def driver(self) -> Playwright:
-        """Return the driver; start one if none works.
+    async def driver(self, spawned: Callable[[], object] = lambda: None) -> Playwright:
+        """Return the driver; start one if none works, and call ``spawned`` as soon as its process exists.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class BrowserPool:
                 driver, self._driver = self._driver, None
                 await driver.stop()  # its browsers cannot be used either
             if self._driver is None:
-                self._driver = await Driver.start()
+                self._driver = await Driver.start(spawned)
             return self._driver.playwright
 
     @contextlib.asynccontextmanager

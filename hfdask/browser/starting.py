@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from hfdask.browser.discovery import browser_version, find_browser
 from hfdask.browser.loop import browser_thread
@@ -17,7 +20,10 @@ def start_browser() -> None:
     ends with this process or with `close_browsers`. If it cannot be started, the call that needs it raises the error.
     """
     thread = browser_thread()
-    thread.submit(thread.pool.driver())  # before the imports below, because it takes longest
+    # Node takes longest. So it starts before the imports below, which would hold up this thread for 0.1 s.
+    spawned: Future[Any] = Future()
+    started: Future[Any] = thread.submit(thread.pool.driver(partial(spawned.set_result, None)))
+    wait([spawned, started], return_when=FIRST_COMPLETED)
     from hfdask.browser.capabilities import begin_trial
 
     with suppress(BrowserNotFoundError):

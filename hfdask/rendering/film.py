@@ -111,11 +111,12 @@ class ChunkFilm:
         self._observer.frame(frame.index, frame.picture, frame.seconds)
         self._observer.progress(frame.index + 1, self._frames)
         self._encoding.append(self._thread.submit(self._encode, frame))
+        if frame.index + 1 == self._frames:  # while planning goes on
+            self._encoding.append(self._thread.submit(self._close))
 
     async def end(self, session: PageSession, *, warm: bool) -> None:
         """Finish the file."""
         await self._encoded()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         recording = self._recording
         recording.messages += session.log.messages
         memory = session.chromium.memory
