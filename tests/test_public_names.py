@@ -11,6 +11,8 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+import distributed
+
 import hfdask
 
 FUNCTIONS = [name for name in hfdask.__all__ if inspect.isfunction(getattr(hfdask, name))]
@@ -59,7 +61,8 @@ def hints_of(name: str) -> Iterator[Any]:
 
 
 def namespace_of(function: Any) -> dict[str, Any]:
-    return {**vars(sys.modules[function.__module__]), **{name: getattr(hfdask, name) for name in CLASSES}}
+    classes = {name: getattr(hfdask, name) for name in CLASSES}
+    return {"Client": distributed.Client, **vars(sys.modules[function.__module__]), **classes}
 
 
 def attributes_of(name: str) -> Iterator[Any]:
@@ -92,7 +95,7 @@ assert not {"dask", "distributed", "playwright"} & set(sys.modules)
 hfdask.still
 assert not {"aiohttp", "dask", "distributed", "rich", "scipy"} & set(sys.modules)
 hfdask.render
-assert not {"aiohttp", "bokeh", "matplotlib", "pandas", "s3fs", "scipy"} & set(sys.modules)
+assert not {"aiohttp", "bokeh", "distributed", "matplotlib", "pandas", "s3fs", "scipy"} & set(sys.modules)
 from hfdask import *
 assert render and errors and __version__
 try:

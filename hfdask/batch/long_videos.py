@@ -11,6 +11,7 @@ from hfdask.batch.job import BatchJob
 from hfdask.batch.window import FEWEST, window
 from hfdask.cluster.handle import Render
 from hfdask.cluster.job import Job
+from hfdask.cluster.local import Cluster
 from hfdask.cluster.tasks import Planned
 from hfdask.core.forks import at_work
 from hfdask.core.model import RenderResult
@@ -75,7 +76,7 @@ class LongVideos:
             planned=planned,
         )
         with at_work(with_dask=True):
-            return Render(job, self._client)
+            return Render(job, Cluster(self._client))
 
 
 def _ended(render: Render) -> RenderResult | HfdaskError:

@@ -15,7 +15,7 @@ from hfdask.errors import DiskFullError, HfdaskError, SchedulerLostError, Worker
 from hfdask.store.failures import is_full
 
 
-def cause_of(error: BaseException, what: str, client: Client, **details: Any) -> HfdaskError:
+def cause_of(error: BaseException, what: str, client: Client | None, **details: Any) -> HfdaskError:
     """Return the error of a client's task as an `HfdaskError`; ``what`` names the task, and ``details`` are added to it."""
     if isinstance(error, HfdaskError):
         for name, value in details.items():
@@ -35,7 +35,7 @@ def cause_of(error: BaseException, what: str, client: Client, **details: Any) ->
         )
     # The error of a lost scheduler depends on the state of the client.
     lost = (CancelledError, asyncio.CancelledError, ClosedClientError, CommClosedError)
-    if isinstance(error, lost) or client.status != "running":
+    if isinstance(error, lost) or (client is not None and client.status != "running"):
         return SchedulerLostError(
             f"the cluster forgot {what} ({getattr(error, 'reason', type(error).__name__)}): its scheduler was lost or restarted; "
             "finished chunks are kept, so render again",

@@ -12,28 +12,22 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from distributed import Client
 
 from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
-from hfdask.cluster.chunk_run import ChunkRun
 from hfdask.cluster.claim import Claim
-from hfdask.cluster.client_state import connection_of
 from hfdask.cluster.job import Job
-from hfdask.cluster.local import is_embedded
+from hfdask.cluster.local import Cluster
 from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
-from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
-from hfdask.cluster.scheduler import in_process, typed, worker_slots
-from hfdask.cluster.single_task import run_task
 from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.core.observer import Observer
 from hfdask.core.scratch import scratch_subfolder
@@ -52,6 +46,9 @@ from hfdask.planning.planning import plan_with
 from hfdask.rendering.film import ChunkFilm, is_short
 from hfdask.rendering.reuse import damaged, finished_chunk
 from hfdask.store import Store, concurrently, split_url
+
+if TYPE_CHECKING:
+    from hfdask.cluster.chunk_run import ChunkRun
 
 
 @dataclass(frozen=True)
@@ -112,10 +109,10 @@ class Render:
         The plan, as soon as it is made.
     """
 
-    def __init__(self, job: Job, client: Client) -> None:
+    def __init__(self, job: Job, cluster: Cluster) -> None:
         self.job = job
         self.plan: Plan | None = None
-        self._client = client
+        self._cluster = cluster
         self._progress = Progress("plan")
         self._submitted = time.monotonic()
         self._lock = threading.Lock()
@@ -192,8 +189,7 @@ class Render:
             Maximum number of seconds to wait for the end. After the end, the output is free for another render.
         """
         self._stop.set()
-        if self._run_of_chunks is not None:
-            self._run_of_chunks.stop()
+        self._stop_chunks()
         wait([self._ended], wait_seconds)
 
     def __repr__(self) -> str:
@@ -240,7 +236,7 @@ class Render:
             self._pictures = {}
         elif now - self._looked >= SECONDS and (workers := {worker for _, worker in run.running() if worker}):
             try:
-                found = pictures_of(self._client, workers)
+                found = pictures_of(self._cluster.client, workers)
             except HfdaskError:  # the render itself ends with an error if its workers are lost
                 return
             self._looked = now if found else self._looked
@@ -272,7 +268,7 @@ class Render:
         try:
             video = self._run()
         except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
-            error = typed(raised, f"the render of {self.job.output.url}", self._client)
+            error = self._typed(raised)
             try:
                 trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
                 for text in (*trouble, *self._claim.release()):
@@ -283,6 +279,14 @@ class Render:
         else:
             self._set("done")
             self._ended.set_result(video)
+
+    def _typed(self, error: BaseException) -> BaseException:
+        """Return an error as an `HfdaskError`; an interruption stays unchanged."""
+        if isinstance(error, HfdaskError):
+            return error
+        from hfdask.cluster.scheduler import typed
+
+        return typed(error, f"the render of {self.job.output.url}", self._cluster.started)
 
     def _run(self) -> RenderResult:
         began = time.perf_counter()
@@ -306,36 +310,53 @@ class Render:
         job = self.job
         urls = {"plan_dir": job.plan.url, "output": job.output.url if job.config.assemble_on == "worker" else ""}
         field = next((name for name, url in urls.items() if url.startswith("memory:")), None)
-        if field and not in_process(self._client):
+        if field is None or self._cluster.embedded:
+            return
+        from hfdask.cluster.scheduler import in_process
+
+        if not in_process(self._cluster.client):
             raise InvalidConfigError(
                 "memory:// is not shared with the workers' processes; use another URL", field=field
             )
 
     def _plan(self) -> tuple[Plan, str]:
         """Plan, unless a worker has done that already; return the plan and the worker that made it, if any."""
-        if (planned := self.job.planned) is not None:
-            return with_report(Plan.open(self.job.plan), planned), planned.worker
-        job, where = self.job, self.job.config.plan_on
-        slots = worker_slots(self._client)  # 0 if an adaptive cluster has yet to start
-        if where == "driver" or (where == "auto" and not needs_worker(self._client)):
-            return self._plan_here(slots), ""
+        job, cluster, where = self.job, self._cluster, self.job.config.plan_on
+        if job.planned is None and (where == "driver" or (where == "auto" and cluster.embedded)):
+            return self._plan_here(), ""
+        from hfdask.cluster.remote_planning import needs_worker, plan_on_worker, with_report
+
+        if job.planned is not None:
+            return with_report(Plan.open(job.plan), job.planned), job.planned.worker
+        if where == "auto" and not needs_worker(cluster.client):
+            return self._plan_here(), ""
         self._set("plan on a worker")
         return plan_on_worker(
-            self._once, job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options
+            self._once,
+            job.project,
+            job.plan,
+            job.plan_options,
+            slots=cluster.slots,
+            storage_options=job.storage_options,
         )
 
-    def _plan_here(self, slots: int) -> Plan:
+    def _plan_here(self) -> Plan:
         """Plan in this process. In an embedded cluster, film a short video meanwhile."""
         job = self.job
         with ExitStack() as held:
             film = None
-            if is_embedded(self._client) and not job.keeps_plan and not job.plan.child(CHUNKS).store().names():
+            if self._cluster.embedded and not job.keeps_plan and not job.plan.child(CHUNKS).store().names():
                 path = held.enter_context(scratch_subfolder("film")) / "film.mp4"
                 observer = _FilmObserver(self._on_film, self._stop)
                 film = ChunkFilm(path, is_short, damage_test=job.config.damage_test, observer=observer)
                 held.enter_context(film)
             plan = plan_with(
-                job.project, job.plan, job.plan_options, slots=slots, storage_options=job.storage_options, film=film
+                job.project,
+                job.plan,
+                job.plan_options,
+                slots=self._cluster.slots,
+                storage_options=job.storage_options,
+                film=film,
             )
             if film is not None and (chunk := film.chunk(plan, Observer())):
                 self._results[chunk.index] = chunk
@@ -345,13 +366,17 @@ class Render:
 
     def _once(self, name: str, call: Callable[..., Any], *args: object) -> Any:
         """Run a task of this render that is not a chunk, and return its result."""
+        from hfdask.cluster.client_state import connection_of
+        from hfdask.cluster.single_task import run_task
+
+        client = self._cluster.client
         return run_task(
-            self._client,
+            client,
             name,
             call,
             *args,
             span=f"video:{self._name}",
-            priority=-connection_of(self._client).scheduler_time(self._submitted),
+            priority=-connection_of(client).scheduler_time(self._submitted),
             retries=self.job.config.retries,
             stop=self._stop,
         )
@@ -386,29 +411,41 @@ class Render:
         self._began = time.monotonic()
         self._set("render")
         missing = [chunk.index for chunk in plan.manifest.chunks if chunk.index not in self._results]
-        run = self._run_of_chunks = ChunkRun(
-            self._client,
-            plan,
-            plan.chunks_url,
-            name=self._name,
-            retries=self.job.config.retries,
-            damage_test=self.job.config.damage_test,
-            submitted=self._submitted,
-            on_frames=self._on_frames,
-        )
-        self._require_going()
-        with self._assembly(plan, run) as assembly:
+        with self._assembly(plan) as assembly:
             assembly.add(*self._results.values())
             while True:
-                for result in run.results(missing):
+                for result in self._chunks(plan, missing):
                     self._results[result.index] = result
                     assembly.add(result)
                     self._set("render")
                 self._set("assemble" + (" on a worker" if self.job.config.assemble_on == "worker" else ""))
                 outcome = assembly.finish()
                 if isinstance(outcome, RenderResult):
-                    return outcome, [*run.warnings, *self._warnings]
+                    run = self._run_of_chunks
+                    return outcome, [*(run.warnings if run is not None else ()), *self._warnings]
                 missing = self._again(outcome, store)
+
+    def _chunks(self, plan: Plan, missing: Sequence[int]) -> Iterator[ChunkResult]:
+        """Render these chunks, and yield the results as they finish."""
+        if missing and self._run_of_chunks is None:
+            from hfdask.cluster.chunk_run import ChunkRun
+
+            self._run_of_chunks = ChunkRun(
+                self._cluster.client,
+                plan,
+                plan.chunks_url,
+                name=self._name,
+                retries=self.job.config.retries,
+                damage_test=self.job.config.damage_test,
+                submitted=self._submitted,
+                on_frames=self._on_frames,
+            )
+        self._require_going()
+        return iter(()) if self._run_of_chunks is None else self._run_of_chunks.results(missing)
+
+    def _stop_chunks(self, error: BaseException | None = None) -> None:
+        if self._run_of_chunks is not None:
+            self._run_of_chunks.stop(error)
 
     def _again(self, spoilt: Spoilt, store: Store) -> list[int]:
         """Drop damaged chunks and return their numbers. Each is rendered again once; if that is damaged too, its error is raised."""
@@ -425,7 +462,7 @@ class Render:
         self._set("render")
         return sorted(spoilt)
 
-    def _assembly(self, plan: Plan, run: ChunkRun) -> AssemblyThread | AssemblyTask:
+    def _assembly(self, plan: Plan) -> AssemblyThread | AssemblyTask:
         output, config = self.job.output, self.job.config
         options: AssembleOptions = {
             "strict": config.strict,
@@ -434,7 +471,7 @@ class Render:
         }
         if config.assemble_on == "worker":
             return AssemblyTask(self._once, plan.location, output, options)
-        return AssemblyThread(partial(Assembly, plan.location, output, **options), run.stop, self._stop)
+        return AssemblyThread(partial(Assembly, plan.location, output, **options), self._stop_chunks, self._stop)
 
     def _require_going(self) -> None:
         if self._stop.is_set():

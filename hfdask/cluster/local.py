@@ -1,32 +1,22 @@
-"""Choose the cluster of a render: the caller's, or a cluster in this process that is closed at the end.
+"""Give a render its cluster: the caller's, or one in this process that starts when its first task comes.
 
-The embedded cluster opens no port: its scheduler, worker and client talk within the process, and the HTTP servers that
-Dask gives to every scheduler and worker are left out, because any user of the machine could ask them. A dashboard is
-served to this machine alone.
+A short video is filmed while it is planned, and so has no task. Then Dask, whose import takes longer than all other
+imports of a render together, is neither imported nor started.
 """
 
 from __future__ import annotations
 
-import logging
 import os
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
-import dask
-from distributed import Client, Scheduler, SpecCluster, Worker, get_client
-from distributed.utils import format_dashboard_link
+from hfdask.errors import InvalidConfigError, SchedulerLostError
 
-from hfdask.errors import InvalidConfigError
-
-_SETTINGS = {
-    # The profiler of a worker samples all threads of the process, and on Python 3.11 and 3.12 can lock it up for good: the
-    # garbage collector may run while the interpreter's list of threads is held (CPython issue 106883).
-    "distributed.worker.profile.enabled": False,
-    # How often scheduler and worker test if they are late. By default 50 times a second, which takes 3 % of a core.
-    "distributed.admin.tick.interval": "1s",
-}
-"""Dask's settings for an embedded cluster."""
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def default_slots() -> int:
@@ -34,79 +24,136 @@ def default_slots() -> int:
     return max(1, len(os.sched_getaffinity(0)))
 
 
-class _Embedded(SpecCluster):
+class Cluster:
+    """The cluster of a render. Any thread may use it; the end of its block closes what it has started.
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        Client of the cluster. Without one, a cluster in this process starts when ``client`` is asked for.
+    slots : int, optional
+        Chunks that a cluster in this process renders at a time; by default `default_slots`.
+
+    Attributes
+    ----------
+    embedded : bool
+        True if it is a cluster in this process that hfdask starts.
+    """
+
+    def __init__(self, client: Client | None = None, slots: int | None = None) -> None:
+        self._client = client
+        self._slots = slots or default_slots()
+        self._lock = threading.Lock()
+        self._held = ExitStack()
+        self._closed = False
+        self.embedded = client is None or _is_embedded(client)
+
+    @classmethod
+    def of(cls, client: Client | None, slots: int | None = None) -> Cluster:
+        """Return the cluster of the given client, else of the current one, else one in this process.
+
+        Raises
+        ------
+        InvalidConfigError
+            If ``client`` is not a synchronous distributed Client.
+        """
+        if client is not None:
+            require_client(client)
+        return cls(client or _current_client(), slots)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._closed = True
+            self._held.close()
+
     @property
-    def dashboard_link(self) -> str:
-        """The dashboard's address. A scheduler without a port would report the machine's own address."""
-        services = self.scheduler_info["services"]
-        return format_dashboard_link("127.0.0.1", services["dashboard"]) if "dashboard" in services else ""
+    def started(self) -> Client | None:
+        """Its client, if there is one already."""
+        return self._client
 
+    @property
+    def client(self) -> Client:
+        """Its client.
 
-class _QuietScheduler(Scheduler):
-    def start_http_server(self, *_: Any, **__: Any) -> None:
-        """None."""
+        Raises
+        ------
+        SchedulerLostError
+            If it has yet to start, and its block has ended.
+        """
+        with self._lock:
+            if self._client is None:
+                if self._closed:
+                    raise SchedulerLostError("the cluster of this render is closed; render again")
+                from hfdask.cluster.embedded import embedded_client
 
+                self._client = self._held.enter_context(embedded_client(self._slots))
+            return self._client
 
-class _QuietWorker(Worker):
-    def start_http_server(self, *_: Any, **__: Any) -> None:
-        """None."""
+    @property
+    def slots(self) -> int:
+        """The number of chunks that run at a time; 0 before a worker has come.
+
+        Raises
+        ------
+        SchedulerLostError
+        """
+        if self._client is None:
+            return self._slots
+        from hfdask.cluster.scheduler import worker_slots
+
+        return worker_slots(self._client)
 
 
 @contextmanager
 def client_for(client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Iterator[Client]:
-    """Yield the given client, else the current one, else the client of an embedded cluster that closes with the block.
+    """Yield the given client, else the current one, else the client of a cluster in this process that ends with the block.
 
-    The embedded cluster is one worker in this process, with a thread for each browser: it starts in a fraction of a
-    second and needs no ``__main__`` guard, and the heavy work runs in Chromium's processes anyway. With ``dashboard`` it
-    has one, at the client's ``dashboard_link``.
+    With ``dashboard``, such a cluster has one, at the client's ``dashboard_link``.
 
     Raises
     ------
     InvalidConfigError
         If ``client`` is not a synchronous distributed Client.
     """
-    if client is not None:
-        if not isinstance(client, Client) or client.asynchronous:
-            raise InvalidConfigError(
-                f"client must be a synchronous distributed.Client, not {type(client).__name__}", field="client"
-            )
-        yield client
-        return
-    current = _current_client()
-    if current is not None:
-        yield current
-        return
-    with (
-        dask.config.set(_SETTINGS),
-        _embedded(slots or default_slots(), dashboard) as cluster,
-        Client(cluster, set_as_default=False) as embedded,
-    ):
+    with Cluster.of(client, slots) as cluster:
+        if not dashboard or cluster.started is not None:
+            yield cluster.client
+            return
+    from hfdask.cluster.embedded import embedded_client
+
+    with embedded_client(slots or default_slots(), dashboard=True) as embedded:
         yield embedded
 
 
-def is_embedded(client: Client) -> bool:
-    """Return true if `client_for` made a client's cluster."""
-    return isinstance(client.cluster, _Embedded)
+def require_client(client: object) -> None:
+    """Refuse what is not a synchronous distributed Client.
+
+    Raises
+    ------
+    InvalidConfigError
+    """
+    from distributed import Client
+
+    if not isinstance(client, Client) or client.asynchronous:
+        raise InvalidConfigError(
+            f"client must be a synchronous distributed.Client, not {type(client).__name__}", field="client"
+        )
 
 
-def _embedded(slots: int, dashboard: bool) -> _Embedded:
-    scheduler: dict[str, Any] = {
-        "cls": Scheduler if dashboard else _QuietScheduler,
-        # Importing bokeh, which the dashboard needs, takes longer than all the rest of the start.
-        "options": {"protocol": "inproc://", "dashboard": dashboard, "dashboard_address": "127.0.0.1:0"},
-    }
-    if dashboard:
-        configured = dask.config.get("distributed.scheduler.preload")
-        others = [configured] if isinstance(configured, str) else configured
-        scheduler["options"]["preload"] = [*others, "hfdask.dashboard"]  # by name, because it is in a higher layer
-    worker = {
-        "cls": _QuietWorker,
-        "options": {"protocol": "inproc://", "nthreads": slots, "memory_limit": 0, "dashboard": False},
-    }
-    return _Embedded(scheduler=scheduler, workers={0: worker}, silence_logs=logging.CRITICAL)  # type: ignore[no-untyped-call]
+def _is_embedded(client: Client) -> bool:
+    from hfdask.cluster.embedded import is_embedded
+
+    return is_embedded(client)
 
 
 def _current_client() -> Client | None:
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import get_client
+
     try:
         found: Any = get_client()
     except ValueError:

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from distributed import Client, Worker
 
 from hfdask.cluster.names import PICTURE
 from hfdask.core.fields import ChunkIndex, Frame, Line
@@ -25,6 +24,8 @@ from hfdask.core.values import built
 from hfdask.errors import MediaError
 
 if TYPE_CHECKING:
+    from distributed import Client, Worker
+
     from hfdask.media.captured import Picture as Captured
 
 SECONDS = 2.0

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, Unpack
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from distributed import Client
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from hfdask.cluster.handle import LEAVE, Render
 from hfdask.cluster.job import Job
-from hfdask.cluster.local import client_for
+from hfdask.cluster.local import Cluster, client_for, require_client
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.core.model import RenderResult
 from hfdask.store import StorageOptions
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 def submit(
@@ -59,7 +62,8 @@ def submit(
     """
     with at_work(with_dask=True):
         plan_options, job_config = _parted(config, options)
-        return Render(Job.of(project, output, plan_options, job_config, storage_options), client)
+        require_client(client)
+        return Render(Job.of(project, output, plan_options, job_config, storage_options), Cluster(client))
 
 
 def render(
@@ -80,7 +84,8 @@ def render(
     project, output, storage_options, config, **options
         As for `submit`.
     client : distributed.Client, optional
-        Default: the current client. If there is none, a cluster runs in this process for the length of the call.
+        Default: the current client. If there is none, a cluster runs in this process for the length of the call, unless
+        the video is so short that it is captured while it is planned.
     progress : bool, optional
         True to show a progress bar on standard error. Default: on a terminal and in a notebook.
     dashboard : bool
@@ -98,9 +103,11 @@ def render(
     """
     plan_options, job_config = _parted(config, options)
     job = Job.of(project, output, plan_options, job_config, storage_options)
-    with at_work(with_dask=True), client_for(client, job.workers, dashboard=dashboard) as cluster:
+    with at_work(with_dask=True), ExitStack() as held:
         if dashboard:
-            Console(stderr=True).print(f"dashboard: {cluster.dashboard_link}")
+            client = held.enter_context(client_for(client, job.workers, dashboard=True))
+            Console(stderr=True).print(f"dashboard: {client.dashboard_link}")
+        cluster = held.enter_context(Cluster.of(client, job.workers))
         handle = Render(job, cluster)
         try:
             _watch(handle, progress)

@@ -233,7 +233,7 @@ def _client_at(address: str) -> Client:
         ) from error
 
 
-def typed(error: BaseException, what: str, client: Client) -> BaseException:
-    """Return an error as an `HfdaskError`; an interruption stays unchanged."""
+def typed(error: BaseException, what: str, client: Client | None) -> BaseException:
+    """Return an error as an `HfdaskError`; an interruption stays unchanged. Without a client, its state is unknown."""
     ours = isinstance(error, HfdaskError) or not isinstance(error, (Exception, CancelledError))
     return error if ours else cause_of(error, what, client)

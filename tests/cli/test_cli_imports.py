@@ -102,7 +102,7 @@ def test_a_browser_starts_before_the_options_are_made_unless_there_is_a_schedule
     assert done.stdout == starts
 
 
-def test_a_usage_error_is_told_before_the_browser_ends(monkeypatch, capsys):
+def test_a_usage_error_is_reported_before_the_browser_ends(monkeypatch, capsys):
     told = []
     monkeypatch.setattr(hfdask, "start_browser", lambda: None)
     monkeypatch.setattr(hfdask, "close_browsers", lambda: told.append(capsys.readouterr().err))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import time
 import urllib.request
 from collections import Counter
@@ -21,8 +23,9 @@ from slow import sampled
 import hfdask
 import hfdask.cluster.graph
 import hfdask.cluster.tasks
+from hfdask import errors
 from hfdask.cluster.graph import chunk_token, delayed_chunks
-from hfdask.cluster.local import client_for
+from hfdask.cluster.local import Cluster, client_for
 from hfdask.errors import BrowserCrashError, CaptureError, RenderCancelledError, ScriptError, WorkerLostError
 from hfdask.store import SecretOptions
 
@@ -246,6 +249,50 @@ def test_the_embedded_cluster_listens_nowhere():
         assert client.submit(sum, [1, 2]).result() == 3
         assert listening() == before
         assert client.dashboard_link == ""
+
+
+SHORT = """
+import sys, hfdask
+video = hfdask.render(sys.argv[1], sys.argv[2])
+assert "distributed" not in sys.modules
+assert (video.frames, len(video.chunks)) == (30, 1)
+again = hfdask.render(sys.argv[1], sys.argv[2], chunk_size=10, workers=2)
+assert "distributed" in sys.modules
+assert (again.digest, len(again.chunks)) == (video.digest, 3)
+"""
+
+
+@pytest.mark.browser
+def test_a_short_video_needs_no_dask(project, tmp_path):
+    subprocess.run([sys.executable, "-c", SHORT, project(), tmp_path / "out.mp4"], check=True)
+
+
+def test_a_cluster_in_this_process_starts_when_its_client_is_asked_for():
+    with Cluster(slots=3) as cluster:
+        assert (cluster.embedded, cluster.slots, cluster.started) == (True, 3, None)
+        assert cluster.client is cluster.client is cluster.started
+        assert cluster.slots == 3
+    assert cluster.started.status == "closed"
+
+
+def test_a_cluster_does_not_start_after_its_end():
+    with Cluster() as cluster:
+        pass
+    with pytest.raises(errors.SchedulerLostError, match="closed"):
+        _ = cluster.client
+
+
+def test_the_client_of_another_cluster_stays_open():
+    with client_for(None, 1) as client:
+        with Cluster.of(client) as cluster:
+            assert cluster.client is client
+        assert client.status == "running"
+
+
+@pytest.mark.parametrize("client", [None, "tcp://127.0.0.1:8786"])
+def test_submit_needs_a_client(client, project, tmp_path):
+    with pytest.raises(errors.InvalidConfigError, match=type(client).__name__):
+        hfdask.submit(project(), tmp_path / "out.mp4", client=client)
 
 
 def test_its_dashboard_is_for_this_machine_alone():
