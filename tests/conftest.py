@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aftermath
 import dask
+import hypothesis
 import pytest
 from aftermath import nothing_left  # noqa: F401 - a fixture
 from cluster_processes import cluster_processes  # noqa: F401 - a fixture
@@ -20,9 +21,12 @@ from web import web  # noqa: F401 - a fixture
 
 import hfdask
 
-# The profiler can lock workers up (see `hfdask.cluster.local`): off in this process, and in clusters' processes.
+# The profiler can lock workers up (see `hfdask.cluster.embedded`): off in this process, and in clusters' processes.
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
 dask.config.refresh()
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # machines may be busy
+hypothesis.settings.load_profile("no deadline")
 
 TEMPORARY = aftermath.isolate()
 

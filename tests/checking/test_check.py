@@ -243,7 +243,7 @@ SOUP = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SOUP, SOUP)
 def test_any_text_can_be_checked(check, tmp_path, entry, mounted):
     write(tmp_path, {"index.html": "".join(entry), "a.html": "".join(mounted)})

@@ -63,7 +63,7 @@ def test_a_repeated_picture_is_the_one_before(pattern, quality, tmp_path):
             assert psnr(frames[number], source(number, 96, 80)) > 24
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text("nr", max_size=60).map(lambda text: "n" + text),
     st.sampled_from([(16, 16), (33, 17), (160, 90), (640, 360)]),

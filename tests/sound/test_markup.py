@@ -220,7 +220,7 @@ LANES = st.fixed_dictionaries({"target": TARGETS, "points": st.lists(POINTS, max
 
 
 @given(st.lists(NODES, max_size=4), st.lists(LANES, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_is_written_is_refused_or_read_as_a_valid_value(nodes, lanes):
     try:
         read = chain(*nodes)
