@@ -17,8 +17,7 @@ from distributed import Client, Scheduler, SpecCluster, Worker
 from distributed.utils import format_dashboard_link
 
 _SETTINGS = {
-    # The profiler of a worker samples all threads of the process, and on Python 3.11 and 3.12 can lock it up for good: the
-    # garbage collector may run while the interpreter's list of threads is held (CPython issue 106883).
+    # Its profiler can lock the process up (`hfdask.cluster.tasks.stop_profiler`).
     "distributed.worker.profile.enabled": False,
     # How often scheduler and worker test if they are late. By default 50 times a second, which takes 3 % of a core.
     "distributed.admin.tick.interval": "1s",

@@ -17,7 +17,7 @@ from hfdask.browser import browser_thread, close_browsers
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.environment import current_environment, require_environment
 from hfdask.browser.loop import browser_usage
-from hfdask.cluster.tasks import memory_share
+from hfdask.cluster.tasks import memory_share, stop_profiler
 from hfdask.core.model import Environment
 from hfdask.core.scratch import shared_folder, sweep
 from hfdask.core.sizes import UNSCALED, Scale
@@ -67,6 +67,7 @@ class PrepareWorker(WorkerPlugin):
 
     async def setup(self, worker: Worker) -> None:
         """Prepare a worker before it takes tasks. Dask calls this."""
+        stop_profiler(worker)
         worker.metrics.update(zip(_METRICS, (_browsers, _browser_bytes), strict=True))
         trouble = await asyncio.to_thread(self._trouble, memory_share(worker))
         if trouble is not None:

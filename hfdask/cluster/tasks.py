@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -173,14 +174,26 @@ def memory_share(worker: Any) -> int | None:
     return int(limit) // int(worker.state.nthreads) if limit else None
 
 
+def stop_profiler(worker: Any) -> None:
+    """Stop the profiler of a worker if it can lock the process up for good: on Python before 3.13.
+
+    It samples all threads of the process up to a hundred times a second, and the garbage collector may run while the
+    interpreter's list of threads is held (CPython issue 106883). Any thread may call this.
+    """
+    profiler = worker.periodic_callbacks.get("profile")
+    if profiler is not None and sys.version_info < (3, 13):
+        worker.loop.add_callback(profiler.stop)
+
+
 def task_observer(index: int = 0, attempt: int = 0, token: str = "", every: float | None = None) -> Observer:
-    """Return the observer of the task that this thread runs, and give its browsers their share of the worker's memory."""
+    """Return the observer of the task that this thread runs, and prepare its worker for the task."""
     try:
         from distributed import get_worker
 
         worker = get_worker()
     except (ImportError, ValueError):
         return Observer()  # a local scheduler has no listeners
+    stop_profiler(worker)
     browser_thread().pool.share = memory_share(worker)
     return WorkerObserver(worker, index, attempt, token, every)
 

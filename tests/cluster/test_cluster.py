@@ -14,6 +14,7 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from aftermath import until
 from cluster_processes import in_this_process
 from dask.utils import key_split
 from distributed import Client
@@ -287,6 +288,19 @@ def test_the_client_of_another_cluster_stays_open():
         with Cluster.of(client) as cluster:
             assert cluster.client is client
         assert client.status == "running"
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_tasks_stop_the_profiler_where_it_can_lock_up_their_process(prepared, project, tmp_path):
+    with dask.config.set({"distributed.worker.profile.enabled": True}), in_this_process() as client:
+        runs = lambda dask_worker: dask_worker.periodic_callbacks["profile"].is_running()  # noqa: E731
+        assert set(client.run(runs).values()) == {True}
+        if prepared:
+            client.register_plugin(hfdask.PrepareWorker())
+        else:
+            hfdask.render(project(), tmp_path / "out.mp4", client=client)
+        safe = sys.version_info >= (3, 13)
+        assert until(lambda: set(client.run(runs).values()) == {safe}, 5)
 
 
 @pytest.mark.parametrize("client", [None, "tcp://127.0.0.1:8786"])
