@@ -1,7 +1,6 @@
 """Give a render its cluster: the caller's, or one in this process that starts when its first task comes.
 
-A short video is filmed while it is planned, and so has no task. Then Dask, whose import takes longer than all other
-imports of a render together, is neither imported nor started.
+A short video is filmed while it is planned, and so has no task. Then distributed is neither imported nor started.
 """
 
 from __future__ import annotations
@@ -33,6 +32,8 @@ class Cluster:
         Client of the cluster. Without one, a cluster in this process starts when ``client`` is asked for.
     slots : int, optional
         Chunks that a cluster in this process renders at a time; by default `default_slots`.
+    dashboard : bool
+        True to give a cluster in this process a dashboard, at the client's ``dashboard_link``.
 
     Attributes
     ----------
@@ -40,16 +41,17 @@ class Cluster:
         True if it is a cluster in this process that hfdask starts.
     """
 
-    def __init__(self, client: Client | None = None, slots: int | None = None) -> None:
+    def __init__(self, client: Client | None = None, slots: int | None = None, *, dashboard: bool = False) -> None:
         self._client = client
         self._slots = slots or default_slots()
+        self._dashboard = dashboard
         self._lock = threading.Lock()
         self._held = ExitStack()
         self._closed = False
         self.embedded = client is None or _is_embedded(client)
 
     @classmethod
-    def of(cls, client: Client | None, slots: int | None = None) -> Cluster:
+    def of(cls, client: Client | None, slots: int | None = None, *, dashboard: bool = False) -> Cluster:
         """Return the cluster of the given client, else of the current one, else one in this process.
 
         Raises
@@ -59,7 +61,7 @@ class Cluster:
         """
         if client is not None:
             require_client(client)
-        return cls(client or _current_client(), slots)
+        return cls(client or _current_client(), slots, dashboard=dashboard)
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +91,7 @@ class Cluster:
                     raise SchedulerLostError("the cluster of this render is closed; render again")
                 from hfdask.cluster.embedded import embedded_client
 
-                self._client = self._held.enter_context(embedded_client(self._slots))
+                self._client = self._held.enter_context(embedded_client(self._slots, dashboard=self._dashboard))
             return self._client
 
     @property
@@ -118,14 +120,8 @@ def client_for(client: Client | None, slots: int | None = None, *, dashboard: bo
     InvalidConfigError
         If ``client`` is not a synchronous distributed Client.
     """
-    with Cluster.of(client, slots) as cluster:
-        if not dashboard or cluster.started is not None:
-            yield cluster.client
-            return
-    from hfdask.cluster.embedded import embedded_client
-
-    with embedded_client(slots or default_slots(), dashboard=True) as embedded:
-        yield embedded
+    with Cluster.of(client, slots, dashboard=dashboard) as cluster:
+        yield cluster.client
 
 
 def require_client(client: object) -> None:

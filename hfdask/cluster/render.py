@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Unpack
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hfdask.cluster.handle import LEAVE, Render
 from hfdask.cluster.job import Job
-from hfdask.cluster.local import Cluster, client_for, require_client
+from hfdask.cluster.local import Cluster, require_client
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.core.model import RenderResult
@@ -103,11 +102,9 @@ def render(
     """
     plan_options, job_config = _parted(config, options)
     job = Job.of(project, output, plan_options, job_config, storage_options)
-    with at_work(with_dask=True), ExitStack() as held:
+    with at_work(with_dask=True), Cluster.of(client, job.workers, dashboard=dashboard) as cluster:
         if dashboard:
-            client = held.enter_context(client_for(client, job.workers, dashboard=True))
-            Console(stderr=True).print(f"dashboard: {client.dashboard_link}")
-        cluster = held.enter_context(Cluster.of(client, job.workers))
+            Console(stderr=True).print(f"dashboard: {cluster.client.dashboard_link}")
         handle = Render(job, cluster)
         try:
             _watch(handle, progress)
