@@ -64,7 +64,7 @@ class Driver:
         loop = asyncio.get_running_loop()
 
         def environment() -> dict[str, Any]:
-            loop.call_soon(spawned)  # Playwright starts the process before the loop goes on
+            loop.call_soon_threadsafe(spawned)  # Playwright starts the process before the loop goes on
             return _environment_in_scratch()
 
         if _environment is not None:
@@ -80,6 +80,9 @@ class Driver:
                 raise
             said = legible(str(error))[:600] or f"no answer within {Patience.start:g} s"
             raise BrowserLaunchError(f"Playwright's driver did not start: {said}") from error
+        finally:
+            if _environment is not None:  # other users of Playwright in this process have other loops
+                _transport.get_driver_env = _environment_in_scratch
         return cls(playwright, next((process for process in _drivers() if process not in before), None))
 
     @property

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+import threading
 from contextlib import suppress
-from functools import partial
-from typing import Any
 
 from hfdask.browser.discovery import browser_version, find_browser
 from hfdask.browser.loop import browser_thread
@@ -21,9 +19,9 @@ def start_browser() -> None:
     """
     thread = browser_thread()
     # Node takes longest. So it starts before the imports below, which would hold up this thread for 0.1 s.
-    spawned: Future[Any] = Future()
-    started: Future[Any] = thread.submit(thread.pool.driver(partial(spawned.set_result, None)))
-    wait([spawned, started], return_when=FIRST_COMPLETED)
+    spawned = threading.Event()
+    thread.submit(thread.pool.driver(spawned.set)).add_done_callback(lambda _: spawned.set())
+    spawned.wait()
     from hfdask.browser.capabilities import begin_trial
 
     with suppress(BrowserNotFoundError):

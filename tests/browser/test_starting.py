@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aftermath import below, is_browser, running
+from playwright.sync_api import sync_playwright
 
 import hfdask
 from hfdask import errors
@@ -76,6 +77,22 @@ def test_a_browser_that_still_starts_ends_with_the_others(launched):
     hfdask.start_browser()
     hfdask.close_browsers()
     assert not [process for process in running(below()) if process not in before]
+
+
+@pytest.mark.browser
+def test_playwright_starts_for_others_after_the_browsers_are_closed(launched):
+    hfdask.start_browser()
+    hfdask.close_browsers()
+    with sync_playwright() as playwright:
+        assert playwright.chromium.name == "chromium"
+
+
+def test_a_driver_that_does_not_start_holds_up_nothing(monkeypatch):
+    async def fails(*_):
+        raise errors.BrowserLaunchError("no driver")
+
+    monkeypatch.setattr(BrowserPool, "driver", fails)
+    hfdask.start_browser()  # returns
 
 
 _KILLED = """
