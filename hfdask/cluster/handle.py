@@ -411,10 +411,11 @@ class Render:
         self._began = time.monotonic()
         self._set("render")
         missing = [chunk.index for chunk in plan.manifest.chunks if chunk.index not in self._results]
+        chunks = self._chunks(plan, missing)  # before the assembly, which stops them if it fails
         with self._assembly(plan) as assembly:
             assembly.add(*self._results.values())
             while True:
-                for result in self._chunks(plan, missing):
+                for result in chunks:
                     self._results[result.index] = result
                     assembly.add(result)
                     self._set("render")
@@ -423,10 +424,10 @@ class Render:
                 if isinstance(outcome, RenderResult):
                     run = self._run_of_chunks
                     return outcome, [*(run.warnings if run is not None else ()), *self._warnings]
-                missing = self._again(outcome, store)
+                chunks = self._chunks(plan, self._again(outcome, store))
 
     def _chunks(self, plan: Plan, missing: Sequence[int]) -> Iterator[ChunkResult]:
-        """Render these chunks, and yield the results as they finish."""
+        """Return an iterator that renders these chunks, and yields the results as they finish."""
         if missing and self._run_of_chunks is None:
             from hfdask.cluster.chunk_run import ChunkRun
 

@@ -23,6 +23,7 @@ from slow import sampled
 
 import hfdask
 import hfdask.cluster.graph
+import hfdask.cluster.handle
 import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.cluster.graph import chunk_token, delayed_chunks
@@ -290,10 +291,30 @@ def test_the_client_of_another_cluster_stays_open():
         assert client.status == "running"
 
 
+def test_an_assembly_that_fails_at_once_stops_the_chunks(project, tmp_path, monkeypatch):
+    rendered = []
+    original = hfdask.cluster.tasks.render_chunk
+
+    def render_chunk(*args, **kwargs):
+        rendered.append(args)
+        return original(*args, **kwargs)
+
+    def fails(*_, **__):
+        raise errors.OutputNotWritableError("the folder is gone")
+
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", render_chunk)
+    monkeypatch.setattr(hfdask.cluster.handle, "Assembly", fails)
+    with pytest.raises(errors.OutputNotWritableError, match="gone"):
+        hfdask.render(project(), tmp_path / "out.mp4", chunk_size=3, workers=1)
+    assert len(rendered) < 3  # of 10
+
+
 @pytest.mark.parametrize("prepared", [False, True])
 def test_tasks_stop_the_profiler_where_it_can_lock_up_their_process(prepared, project, tmp_path):
+    def runs(dask_worker):
+        return dask_worker.periodic_callbacks["profile"].is_running()
+
     with dask.config.set({"distributed.worker.profile.enabled": True}), in_this_process() as client:
-        runs = lambda dask_worker: dask_worker.periodic_callbacks["profile"].is_running()  # noqa: E731
         assert set(client.run(runs).values()) == {True}
         if prepared:
             client.register_plugin(hfdask.PrepareWorker())
