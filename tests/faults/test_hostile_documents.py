@@ -280,7 +280,7 @@ def published(url: str) -> Store:
     return store
 
 
-@pytest.mark.parametrize("step", [587, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [293, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("where", ["local", "memory"])
 def test_manifest(where, step, tmp_path, canary):
     url = str(tmp_path / "plan") if where == "local" else f"memory://{uuid.uuid4().hex}"
