@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from chunked import digests, records, split
 from page_samples import composition, open_html
+from video_samples import color_video
 
 import hfdask
 from hfdask.browser import host
@@ -53,12 +54,21 @@ def test_strips_are_never_empty_nor_larger_than_the_picture(size, rows):
         ("i { filter: brightness(2) }", True),
         ("i { filter: blur(9px) }", False),
         ("i { filter: drop-shadow(0 9px 9px #000) }", False),
+        ("i { box-shadow: 0 20px 60px #000, 0 0 #fff, inset 0 4px 90px 2px #00f }", False),
+        ("i { box-shadow: 900px 200px #000, 1px 90px 0 9px #fff }", True),
     ],
 )
-def test_filters_that_read_around_a_pixel_need_the_whole_picture(change, strips, tmp_path):
+def test_what_each_strip_would_make_anew_needs_the_whole_picture(change, strips, tmp_path):
     html = PAGE.replace("</style>", f"{change}</style>", 1)
     plan = hfdask.plan(write(tmp_path / "page", html), tmp_path / "plan", capture="canvas")
     assert plan.manifest.page.strips == strips
+
+
+@pytest.mark.browser
+def test_videos_need_the_whole_picture(tmp_path):
+    folder = write(tmp_path / "page", PAGE.replace("<i></i>", '<video data-start="0" src="v.mp4"></video>'))
+    color_video(folder / "v.mp4", [(200, 90, 30)] * 2)
+    assert not hfdask.plan(folder, tmp_path / "plan", capture="canvas").manifest.page.strips
 
 
 @pytest.mark.browser

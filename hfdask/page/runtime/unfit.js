@@ -47,19 +47,32 @@ function contentSize(style) {
   };
 }
 
-// Returns true if a canvas draws the page faster in strips (docs/decisions/strips.md): it has few elements, and no filter that reads
-// the pixels around, which each strip would draw anew.
+// Returns true if a canvas draws the page faster in strips (docs/decisions/strips.md): it has few elements, and nothing that is made anew
+// for each strip: a filter that reads the pixels around, the picture of a video, or the soft shadows of large boxes.
 const MAX_SIMPLE = 300; // elements
+const MAX_SHADOWS = 0.5; // of the picture
 const READS_AROUND = /blur|shadow|url/;
 function isSimple() {
   let count = 0;
+  let shadows = 0;
   for (const page of allDocuments()) {
     for (const element of elementsIn(page)) {
-      const { filter } = page.defaultView.getComputedStyle(element);
-      if (++count > MAX_SIMPLE || READS_AROUND.test(filter)) return false;
+      const { filter, boxShadow } = page.defaultView.getComputedStyle(element);
+      if (++count > MAX_SIMPLE || READS_AROUND.test(filter) || element.localName === "video") return false;
+      shadows += shadowArea(element, boxShadow);
     }
   }
-  return true;
+  return shadows <= MAX_SHADOWS * window.innerWidth * window.innerHeight;
+}
+
+// Returns the pixels of an element's soft shadows, in CSS pixels.
+function shadowArea({ offsetWidth = 0, offsetHeight = 0 }, boxShadow) {
+  let area = 0;
+  for (const [, text] of boxShadow.matchAll(/px \S+px ([\d.]+)px/g)) {
+    const blur = Number(text);
+    if (blur > 0) area += (offsetWidth + 2 * blur) * (offsetHeight + 2 * blur);
+  }
+  return area;
 }
 
 // Returns true if the scripts of the page draw nothing, so that its picture can be taken without displaying it first. The
