@@ -74,6 +74,17 @@ class PageVideos:
             count[max(0, window.start) : max(0, window.stop)] += 1
         return count
 
+    def distance(self, frame: int) -> int:
+        """Return the number of frames of sources that are decoded before a frame can be shown, if a reader begins with it."""
+        distance = 0
+        for clip in self.clips:
+            local = self.local.get(clip.video)
+            time = source_time(clip, frame, self.fps, self.sources[clip.video].playable.fraction)
+            number = None if local is None or time is None else local.index.at(time)
+            if local is not None and number is not None:
+                distance += local.index.distance(number)
+        return distance
+
     @asynccontextmanager
     async def states(self, session: PageSession, frames: Sequence[int]) -> AsyncIterator[States | None]:
         """Yield what `capture` asks for the videos of these frames, in this order; None if the page has no videos."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from fractions import Fraction
 from itertools import pairwise
+from operator import attrgetter
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -216,6 +217,12 @@ class FrameIndex(Value, frozen=True):
     def time(self, frame: int) -> Fraction:
         """Return the media time in seconds from which a frame is shown."""
         return (self.origin + self.pts[frame]) * self.time_base.fraction - self.start.fraction
+
+    def distance(self, frame: int) -> int:
+        """Return the number of frames that are decoded before a frame if a reader begins with it."""
+        if self.counted:
+            return frame
+        return frame - self.keys[bisect_right(self.keys, frame, key=attrgetter("frame")) - 1].frame
 
     @property
     def key_interval(self) -> Fraction:

@@ -216,6 +216,7 @@ class Join(ABC):
             _check_layout(index, chunk, layout, self._first, self.settings)
             self._check_packets(index, chunk, packets)
             decoder = decoder_for(video, self.codec)
+            decoder.options["skip_loop_filter"] = "all"  # it changes only pixels, which are not looked at
             pixels = self.codec.decoded.get(self.settings.pixel_format, self.settings.pixel_format)
             keys = _check_pictures(index, chunk, decoder, [*packets, flush], pixels, self.going)
             if self.codec.is_key is not None:

@@ -41,6 +41,9 @@ LEAST_PIXELS = 150_000_000
 COMPARED = 5
 """Number of frames that are compared."""
 
+LOOKED_AT = 50
+"""Most frames of a part whose decoding is estimated, to choose the frame of the part that is compared."""
+
 
 def is_worth_it(sweep: Sweep, frames: int, pixels: int, playing: NDArray[np.int64] | None = None) -> bool:
     """Return true if enough of the frames of a video change.
@@ -83,16 +86,25 @@ class Samples:
         """The kept pictures by frame, in order."""
         return {frame: picture for _, (_, frame, picture) in sorted(self._kept.items())}
 
-    def frames_with(self, playing: NDArray[np.int64]) -> list[int]:
-        """Return a frame of each part with a picture: the nearest one to the picture's, of the frames with most videos.
+    def frames_with(self, playing: NDArray[np.int64], distance: Callable[[int], int]) -> list[int]:
+        """Return a frame of each part with a picture: it shows most videos, and of the nearer half of such frames it is decoded soonest.
 
-        ``playing`` has the number of source videos that each frame shows.
+        Parameters
+        ----------
+        playing : ndarray of int, shape (frames,)
+            The number of source videos that each frame shows.
+        distance : callable
+            Returns how many frames of sources are decoded before a frame can be shown. If several frames are equal, the
+            nearest one to the part's picture is chosen.
         """
         chosen = []
         for part, (_, frame, _) in sorted(self._kept.items()):
             first, end = (-(-edge * self.frames // len(self._middles)) for edge in (part, part + 1))
             most = first + np.flatnonzero(playing[first:end] == playing[first:end].max())
-            chosen.append(int(most[np.abs(most - frame).argmin()]))
+            nearer = most[np.abs(most - frame).argsort(kind="stable")[: -(-len(most) // 2)]]
+            some = np.sort(nearer)[[*evenly_spaced(len(nearer), LOOKED_AT)]]
+            looked_at = map(int, {nearer[0], *some})
+            chosen.append(min(looked_at, key=lambda each: (distance(each), abs(each - frame))))
         return chosen
 
 
@@ -178,7 +190,7 @@ async def why_not_canvas_with_videos(opened: Opening, samples: Samples, videos: 
 
     Pictures that planning took on its way have no videos, so some frames are captured in both ways.
     """
-    frames = samples.frames_with(videos.shown(samples.frames))
+    frames = samples.frames_with(videos.shown(samples.frames), videos.distance)
     if not frames:
         return "no picture was taken for a comparison"
     states = partial(videos.states, frames=frames)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +122,8 @@ def test_the_key_interval_is_the_longest_way_to_decode():
         time_base=TimeBase(num=1, den=10), start=Ratio(num=0, den=1), origin=0, pts=tuple(range(10)), keys=keys
     )
     assert index.key_interval == Fraction(4, 10)
+    assert [index.distance(frame) for frame in range(10)] == [0, 1, 0, 1, 2, 3, 4, 0, 1, 2]
+    assert msgspec.structs.replace(index, counted=True).distance(9) == 9
 
 
 def test_sources_and_indexes_survive_being_stored():

@@ -18,7 +18,7 @@ from hfdask.browser.session import Loaded, PageSession
 from hfdask.core.model import Sweep
 from hfdask.media.captured import PngPicture
 from hfdask.planning import fitness, probe
-from hfdask.planning.fitness import LEAST_PIXELS, Samples, is_worth_it
+from hfdask.planning.fitness import LEAST_PIXELS, LOOKED_AT, Samples, is_worth_it
 
 MOVES = """<p style="position:absolute;animation:go 1s linear both">text</p>
 <style>@keyframes go { to { transform: translateX(20px) } }</style>"""
@@ -63,8 +63,28 @@ def test_of_videos_the_frames_that_show_most_are_compared():
     playing = np.zeros(100, int)
     playing[15:32] = 1
     playing[60:66] = playing[74:80] = 2
-    assert samples.frames_with(playing) == [15, 30, 45, 74]
-    assert Samples(7).frames_with(np.ones(7, int)) == []
+    assert samples.frames_with(playing, lambda frame: 0) == [15, 30, 45, 74]
+    assert Samples(7).frames_with(np.ones(7, int), lambda frame: 0) == []
+
+
+def test_of_those_the_frames_that_are_decoded_soonest_are_compared():
+    samples = Samples(100)
+    for frame in (5, 30, 70):
+        samples.offer(frame, PngPicture(b""), changed=True)
+    playing = np.ones(100, int)
+    playing[20:40] = 0
+    playing[24:29] = 1
+    assert samples.frames_with(playing, lambda frame: frame % 12) == [0, 26, 72]
+    assert samples.frames_with(playing, lambda frame: -frame) == [9, 28, 74]
+
+
+def test_in_long_videos_some_frames_are_asked_how_long_they_are_decoded():
+    samples, asked = Samples(100_000), []
+    samples.offer(33_333, PngPicture(b""), changed=True)
+    assert samples.frames_with(np.ones(100_000, int), lambda frame: asked.append(frame) or 0) == [33_333]
+    assert LOOKED_AT <= len(asked) <= LOOKED_AT + 1
+    assert min(asked) < 30_000
+    assert max(asked) > 38_000
 
 
 def test_frames_in_which_videos_play_count():
