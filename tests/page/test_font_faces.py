@@ -314,6 +314,8 @@ def test_between_whole_looks_a_change_that_may_bring_a_font_is_noticed(change, s
         "box.style.backgroundColor = `rgb(${Math.round(ms / 10)} 0 0)`",
         "line.setAttribute('x2', ms)",
         "if (!window.was) window.was = box.animate([{ fontSize: '9px' }, { fontSize: '20px' }], 1000)",
+        "line.setAttribute('data-svg-origin', ms)",  # as GSAP does
+        "if (!window.was) window.was = box.animate([{ fontWeight: 400 }, { fontWeight: 401 }], 1)",  # it is over soon
     ],
 )
 def test_motion_asks_for_no_look_at_the_text(motion, tmp_path, monkeypatch):
@@ -329,6 +331,33 @@ def test_motion_asks_for_no_look_at_the_text(motion, tmp_path, monkeypatch):
     body = '<p id="box" style="font-family:Inter;opacity:0">text</p><svg><line id="line" x2="5"/></svg>'
     uses(tmp_path, body, script=script, frames=(1, 2, 3, 4), always=False)
     assert asked.count("__hfdaskText.fresh()") <= 2  # at the start, and when the motion begins
+
+
+@pytest.mark.parametrize(
+    ("motion", "looks"),
+    [
+        ("box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], 9000)", 5),
+        ("box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], { duration: 20, fill: 'forwards' })", 5),
+        (
+            "box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], { duration: 9000, timeline: new ScrollTimeline() })",
+            5,
+        ),
+        ("box.animate([{ opacity: 0 }, { opacity: 1 }], 9000)", 1),
+    ],
+)
+def test_animated_text_is_looked_at_in_each_frame(motion, looks, tmp_path, monkeypatch):
+    asked: list[str] = []
+    ask = Typefaces._ask
+
+    async def note(self, expression):
+        asked.append(expression)
+        await ask(self, expression)
+
+    monkeypatch.setattr(Typefaces, "_ask", note)
+    move = "requestAnimationFrame(function tick(ms) { box.style.left = `${ms}px`; requestAnimationFrame(tick) })"
+    body = '<p id="box" style="font-family:Inter">text</p>'
+    uses(tmp_path, body, script=f"{motion}; {move}", frames=(1, 2, 3, 4), always=False)
+    assert asked.count("__hfdaskText.fresh()") == looks
 
 
 def test_text_that_does_not_show_asks_for_no_font(tmp_path):

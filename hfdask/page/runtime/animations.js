@@ -114,6 +114,13 @@ function fills(playback) {
   return isOver(playback) && (fill === "both" || fill === (playback.rate > 0 ? "forwards" : "backwards"));
 }
 
+// Returns the effects of the animations that draw something now or may do so later, as `getAnimations` would find them. That
+// makes the browser compute all styles, and sort. Null if the browser drives some by itself.
+function effectsInPlay() {
+  if (browserDrives) return null;
+  return [...playing].filter((each) => !isOver(each) || fills(each)).map(({ animation }) => animation.effect);
+}
+
 const NO_PROPERTIES = ["offset", "computedOffset", "easing", "composite"];
 function propertiesOf(playback) {
   if (!playback.properties) {

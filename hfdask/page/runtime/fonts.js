@@ -25,8 +25,9 @@ for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]
 }
 
 // Properties, and attributes of drawings, that change neither text, nor its font, nor whether it has a box. They are animated most.
+// GSAP notes the origin of a drawing's turns in an attribute of its own.
 const PAINTED = `background background-color background-position border-radius bottom box-shadow clip-path color cx cy d
-  fill fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width offset-distance
+  data-svg-origin fill fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width offset-distance
   opacity perspective pointer-events points r right rotate rx ry scale stroke stroke-dasharray stroke-dashoffset
   stroke-opacity stroke-width text-shadow top transform transform-origin translate viewBox visibility width will-change
   x x1 x2 y y1 y2 z-index`.split(/\s+/);
@@ -66,8 +67,9 @@ function changesText({ target, attributeName, oldValue }) {
 const unpainted = (style) => (style ?? "").replace(PAINT_IN_STYLE, "");
 
 const textual = own(new WeakMap()); // effect -> whether it animates what text depends on
-function isTextAnimated() {
-  return document.getAnimations().some(({ effect }) => {
+function isTextAnimated(inPlay) {
+  const effects = inPlay() ?? document.getAnimations().map(({ effect }) => effect);
+  return effects.some((effect) => {
     if (!(effect instanceof KeyframeEffect)) return false;
     if (!textual.has(effect)) {
       const names = effect.getKeyframes().flatMap((frame) => Object.keys(frame));
@@ -92,11 +94,12 @@ function noteRemoved(node, owner) {
   if (markup.length <= MAX_MARKUP && !removed.has(markup)) removed.set(markup, { element: node, owner });
 }
 
-// Whether there may be text in a new font since the last `fresh`. A change of a rule's style is not noticed.
-function changed() {
+// Whether there may be text in a new font since the last `fresh`. A change of a rule's style is not noticed. `inPlay` returns the effects
+// of animations, or null if it does not know all.
+function changed(inPlay) {
   for (const suspect of suspects) suspect.seen ||= isSeen(suspect.element);
   noteTexts(texts.takeRecords());
-  return touched || !isPlain || isTextAnimated();
+  return touched || !isPlain || isTextAnimated(inPlay);
 }
 
 function wrap(object, name, note) {

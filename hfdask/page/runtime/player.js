@@ -352,7 +352,7 @@ function answer(more) {
   const changed = takeMoved() || more;
   const problems = takeProblems();
   const observed = changed && observes();
-  const text = changed && window.__hfdaskText?.changed() === true; // only while planning (fonts.js)
+  const text = changed && window.__hfdaskText?.changed(effectsInPlay) === true; // only while planning (fonts.js)
   return problems.length || observed || text ? { __proto__: null, problems, changed, observed, text } : changed;
 }
 
