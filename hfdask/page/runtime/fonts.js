@@ -25,7 +25,7 @@ for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]
 }
 
 // Properties, and attributes of drawings, that change neither text, nor its font, nor whether it has a box. They are animated most.
-// GSAP notes the origin of a drawing's turns in an attribute of its own.
+// GSAP notes the origin of a drawing's turns in `data-svg-origin`.
 const PAINTED = `background background-color background-position border-radius bottom box-shadow clip-path color cx cy d
   data-svg-origin fill fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width offset-distance
   opacity perspective pointer-events points r right rotate rx ry scale stroke stroke-dasharray stroke-dashoffset
