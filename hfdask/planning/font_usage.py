@@ -55,7 +55,7 @@ class Typefaces:
             return
         self._session.may_have_new_text = False
         async with self._session.deadline_for_fonts():
-            await self._ask("__hfdaskText.fresh()")
+            await self._ask("__hfdaskText.fresh()" if always else "__hfdaskText.freshSince()")
 
     async def finish(self) -> tuple[Use, ...]:
         """Return all uses that were found. This adds elements to the page, so no frame can be captured afterwards."""

@@ -37,9 +37,14 @@ const PAINT_IN_STYLE = new RegExp(`(^|;)\\s*(${PAINTED.join("|")})\\s*:[^;]*`, "
 const OF_FRAME = new Set(["offset", "computedOffset", "easing", "composite"]);
 
 const texts = new MutationObserver(noteTexts);
-let touched = true; // anything that text depends on changed
+let touched = true; // anything that text depends on changed, besides the texts of these elements
+const rewritten = new Set();
+let isSized = true; // a rule may apply because an element has another size, as it may have with another text
 let isPlain = true; // the document has no text that its observer does not see: in shadow trees, frames and form fields
-const WATCHED = { subtree: true, childList: true, characterData: true, attributes: true, attributeOldValue: true };
+const WATCHED = {
+  ...{ subtree: true, childList: true, characterData: true, attributes: true },
+  ...{ attributeOldValue: true, characterDataOldValue: true },
+};
 texts.observe(document, WATCHED);
 for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
   [CSSStyleSheet, "insertRule", "deleteRule", "replace", "replaceSync"],
@@ -54,8 +59,30 @@ for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
 
 function noteTexts(records) {
   for (const record of records) {
-    touched ||= record.type !== "attributes" || changesText(record);
+    if (isRewriting(record)) rewritten.add(record.type === "childList" ? record.target : record.target.parentElement);
+    else touched ||= record.type !== "attributes" || changesText(record);
     for (const node of record.removedNodes) noteRemoved(node, record.target);
+  }
+}
+
+// Whether an element has other words in place of its old ones, as counters have. Then no rule applies anew.
+function isRewriting({ type, target, addedNodes, removedNodes, oldValue }) {
+  if (type === "attributes" || isSized) return false;
+  const isWords = (node) => node.nodeType === Node.TEXT_NODE && node.data !== "";
+  if (type === "characterData") return isWords(target) && oldValue !== "" && mayBeRewritten(target.parentElement);
+  const isChanged = addedNodes.length > 0 && removedNodes.length > 0 && mayBeRewritten(target);
+  return isChanged && [...addedNodes, ...removedNodes].every(isWords);
+}
+const mayBeRewritten = (element) => element instanceof Element && !UNSEEN.has(element.localName);
+
+function hasSizedRules() {
+  const isSizedRule = (rule) =>
+    rule instanceof CSSContainerRule || areSized(rule.cssRules ?? rule.styleSheet?.cssRules);
+  const areSized = (rules) => [...(rules ?? [])].some(isSizedRule);
+  try {
+    return [...document.styleSheets, ...document.adoptedStyleSheets].some((sheet) => areSized(sheet.cssRules));
+  } catch {
+    return true; // a sheet of another site, whose rules cannot be read
   }
 }
 
@@ -99,7 +126,8 @@ function noteRemoved(node, owner) {
 function changed(inPlay) {
   for (const suspect of suspects) suspect.seen ||= isSeen(suspect.element);
   noteTexts(texts.takeRecords());
-  return touched || !isPlain || isTextAnimated(inPlay);
+  touched ||= !isPlain || isTextAnimated(inPlay);
+  return touched || rewritten.size > 0;
 }
 
 function wrap(object, name, note) {
@@ -171,9 +199,21 @@ function language(element) {
 // Elements with words that were not yet seen in their face, each of which the host asks the browser about.
 function fresh() {
   noteTexts(texts.takeRecords());
+  isSized = hasSizedRules();
+  return freshIn(elementsOf(document));
+}
+
+// The same after `changed`, without a walk through the page if only some elements have other words.
+function freshSince() {
+  noteTexts(texts.takeRecords());
+  return touched ? fresh() : freshIn([...rewritten].filter((element) => element.isConnected));
+}
+
+function freshIn(elements) {
   touched = false;
+  rewritten.clear();
   const found = [];
-  for (const element of elementsOf(document)) {
+  for (const element of elements) {
     if (UNSEEN.has(element.localName)) continue;
     const texts = textsOf(element).filter(([text]) => text.trim());
     if (!texts.length || !hasBox(element)) continue;
@@ -356,6 +396,7 @@ Object.defineProperty(window, "__hfdaskText", {
   value: Object.freeze({
     changed: entering(changed),
     fresh: entering(() => look(fresh)),
+    freshSince: entering(() => look(freshSince)),
     samples: entering(() => look(samples)),
     suspect: entering(suspect),
     lacking: entering(lacking),
