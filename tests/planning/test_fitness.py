@@ -79,9 +79,14 @@ def test_of_those_the_frames_that_are_decoded_soonest_are_compared():
 
 
 def test_in_long_videos_some_frames_are_asked_how_long_they_are_decoded():
-    samples, asked = Samples(100_000), []
+    samples, asked = Samples(100_000), list[int]()
+
+    def distance(frame: int) -> int:
+        asked.append(frame)
+        return 0
+
     samples.offer(33_333, PngPicture(b""), changed=True)
-    assert samples.frames_with(np.ones(100_000, int), lambda frame: asked.append(frame) or 0) == [33_333]
+    assert samples.frames_with(np.ones(100_000, int), distance) == [33_333]
     assert LOOKED_AT <= len(asked) <= LOOKED_AT + 1
     assert min(asked) < 30_000
     assert max(asked) > 38_000
