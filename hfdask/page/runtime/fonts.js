@@ -39,11 +39,15 @@ const OF_FRAME = new Set(["offset", "computedOffset", "easing", "composite"]);
 const texts = new MutationObserver(noteTexts);
 let touched = true; // anything that text depends on changed, besides the texts of these elements
 const rewritten = new Set();
-let isSized = true; // a rule may apply because an element has another size, as it may have with another text
+let isSized = null; // a rule may apply because an element has another size, as it may have with other words; null if not known
 let isPlain = true; // the document has no text that its observer does not see: in shadow trees, frames and form fields
 const WATCHED = {
-  ...{ subtree: true, childList: true, characterData: true, attributes: true },
-  ...{ attributeOldValue: true, characterDataOldValue: true },
+  subtree: true,
+  childList: true,
+  attributes: true,
+  attributeOldValue: true,
+  characterData: true,
+  characterDataOldValue: true,
 };
 texts.observe(document, WATCHED);
 for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
@@ -59,21 +63,29 @@ for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
 
 function noteTexts(records) {
   for (const record of records) {
-    if (isRewriting(record)) rewritten.add(record.type === "childList" ? record.target : record.target.parentElement);
-    else touched ||= record.type !== "attributes" || changesText(record);
+    if (!touched && isRewriting(record)) {
+      rewritten.add(record.type === "childList" ? record.target : record.target.parentElement);
+    } else {
+      touched ||= record.type !== "attributes" || changesText(record);
+    }
     for (const node of record.removedNodes) noteRemoved(node, record.target);
   }
 }
 
-// Whether an element has other words in place of its old ones, as counters have. Then no rule applies anew.
+// Whether an element has other words in place of its old ones, as a counter has. Then the same rules apply to all elements.
 function isRewriting({ type, target, addedNodes, removedNodes, oldValue }) {
-  if (type === "attributes" || isSized) return false;
   const isWords = (node) => node.nodeType === Node.TEXT_NODE && node.data !== "";
-  if (type === "characterData") return isWords(target) && oldValue !== "" && mayBeRewritten(target.parentElement);
-  const isChanged = addedNodes.length > 0 && removedNodes.length > 0 && mayBeRewritten(target);
-  return isChanged && [...addedNodes, ...removedNodes].every(isWords);
+  const isReplaced =
+    type === "characterData"
+      ? isWords(target) && oldValue !== "" && isText(target.parentElement)
+      : addedNodes.length > 0 &&
+        removedNodes.length > 0 &&
+        [...addedNodes, ...removedNodes].every(isWords) &&
+        isText(target);
+  if (isReplaced) isSized ??= hasSizedRules();
+  return isReplaced && !isSized;
 }
-const mayBeRewritten = (element) => element instanceof Element && !UNSEEN.has(element.localName);
+const isText = (element) => element instanceof Element && !UNSEEN.has(element.localName);
 
 function hasSizedRules() {
   const isSizedRule = (rule) =>
@@ -199,7 +211,7 @@ function language(element) {
 // Elements with words that were not yet seen in their face, each of which the host asks the browser about.
 function fresh() {
   noteTexts(texts.takeRecords());
-  isSized = hasSizedRules();
+  isSized = null;
   return freshIn(elementsOf(document));
 }
 
