@@ -80,9 +80,10 @@ class PageVideos:
         for clip in self.clips:
             local = self.local.get(clip.video)
             time = source_time(clip, frame, self.fps, self.sources[clip.video].playable.fraction)
-            number = None if local is None or time is None else local.index.at(time)
-            if local is not None and number is not None:
-                distance += local.index.distance(number)
+            if local is None or time is None:
+                continue
+            number = local.index.at(time)
+            distance += 0 if number is None else local.index.distance(number)
         return distance
 
     @asynccontextmanager

@@ -218,11 +218,13 @@ class FrameIndex(Value, frozen=True):
         """Return the media time in seconds from which a frame is shown."""
         return (self.origin + self.pts[frame]) * self.time_base.fraction - self.start.fraction
 
+    def group(self, frame: int) -> int:
+        """Return the number of the key frame from which a frame is decoded."""
+        return bisect_right(self.keys, frame, key=attrgetter("frame")) - 1
+
     def distance(self, frame: int) -> int:
         """Return the number of frames that are decoded before a frame if a reader begins with it."""
-        if self.counted:
-            return frame
-        return frame - self.keys[bisect_right(self.keys, frame, key=attrgetter("frame")) - 1].frame
+        return frame - self.keys[self.group(frame)].frame
 
     @property
     def key_interval(self) -> Fraction:

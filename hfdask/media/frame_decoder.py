@@ -87,7 +87,7 @@ class FrameDecoder:
         """
         if not 0 <= number < len(self.index):
             raise IndexError(f"frame {number} of {len(self.index)}")
-        group = bisect_right(self._groups, number) - 1
+        group = self.index.group(number)
         for start in self._starts(group, number):
             self._reach(number, (start, group))
             if self._before is not None:

@@ -104,7 +104,7 @@ class Samples:
             nearer = most[np.abs(most - frame).argsort(kind="stable")[: -(-len(most) // 2)]]
             some = np.sort(nearer)[[*evenly_spaced(len(nearer), LOOKED_AT)]]
             looked_at = map(int, {nearer[0], *some})
-            chosen.append(min(looked_at, key=lambda each: (distance(each), abs(each - frame))))
+            chosen.append(min(looked_at, key=lambda each: (distance(each), abs(each - frame), each)))
         return chosen
 
 

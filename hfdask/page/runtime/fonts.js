@@ -26,11 +26,11 @@ for (const type of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]
 
 // Properties, and attributes of drawings, that change neither text, nor its font, nor whether it has a box. They are animated most.
 // GSAP notes the origin of a drawing's turns in `data-svg-origin`.
-const PAINTED = `background background-color background-position border-radius bottom box-shadow clip-path color cx cy d
-  data-svg-origin fill fill-opacity filter font-size height inset left letter-spacing line-height margin max-height max-width offset-distance
-  opacity perspective pointer-events points r right rotate rx ry scale stroke stroke-dasharray stroke-dashoffset
-  stroke-opacity stroke-width text-shadow top transform transform-origin translate viewBox visibility width will-change
-  x x1 x2 y y1 y2 z-index`.split(/\s+/);
+const PAINTED = `background background-color background-position border-radius bottom box-shadow clip-path color cx cy
+  d data-svg-origin fill fill-opacity filter font-size height inset left letter-spacing line-height margin max-height
+  max-width offset-distance opacity perspective pointer-events points r right rotate rx ry scale stroke
+  stroke-dasharray stroke-dashoffset stroke-opacity stroke-width text-shadow top transform transform-origin translate
+  viewBox visibility width will-change x x1 x2 y y1 y2 z-index`.split(/\s+/);
 const PAINT = new Set(PAINTED);
 const PAINT_IN_FRAMES = new Set(PAINTED.map((name) => name.replace(/-./g, (letters) => letters[1].toUpperCase())));
 const PAINT_IN_STYLE = new RegExp(`(^|;)\\s*(${PAINTED.join("|")})\\s*:[^;]*`, "g");
@@ -63,29 +63,25 @@ for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
 
 function noteTexts(records) {
   for (const record of records) {
-    if (!touched && isRewriting(record)) {
-      rewritten.add(record.type === "childList" ? record.target : record.target.parentElement);
-    } else {
-      touched ||= record.type !== "attributes" || changesText(record);
-    }
+    const element = touched ? null : rewrittenBy(record);
+    if (element) rewritten.add(element);
+    else touched ||= record.type !== "attributes" || changesText(record);
     for (const node of record.removedNodes) noteRemoved(node, record.target);
   }
 }
 
-// Whether an element has other words in place of its old ones, as a counter has. Then the same rules apply to all elements.
-function isRewriting({ type, target, addedNodes, removedNodes, oldValue }) {
+// Returns the element that has other words in place of its old ones, as a counter has, or null. Then the same rules apply to all elements.
+function rewrittenBy({ type, target, addedNodes, removedNodes, oldValue }) {
   const isWords = (node) => node.nodeType === Node.TEXT_NODE && node.data !== "";
   const isReplaced =
     type === "characterData"
-      ? isWords(target) && oldValue !== "" && isText(target.parentElement)
-      : addedNodes.length > 0 &&
-        removedNodes.length > 0 &&
-        [...addedNodes, ...removedNodes].every(isWords) &&
-        isText(target);
-  if (isReplaced) isSized ??= hasSizedRules();
-  return isReplaced && !isSized;
+      ? isWords(target) && oldValue !== ""
+      : addedNodes.length > 0 && removedNodes.length > 0 && [...addedNodes, ...removedNodes].every(isWords);
+  const element = type === "characterData" ? target.parentElement : target;
+  if (!isReplaced || !(element instanceof Element) || UNSEEN.has(element.localName)) return null;
+  isSized ??= hasSizedRules();
+  return isSized ? null : element;
 }
-const isText = (element) => element instanceof Element && !UNSEEN.has(element.localName);
 
 function hasSizedRules() {
   const isSizedRule = (rule) =>
