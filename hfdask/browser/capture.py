@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from hfdask.browser.host import Shot
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Shown
+from hfdask.browser.walk import Walk
 from hfdask.errors import CaptureError
 from hfdask.media.captured import Picture, PngPicture
 
@@ -124,14 +125,21 @@ async def picture(session: PageSession) -> bytes:
 
 
 async def _from_canvas(
-    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None, visit: Visit | None
+    session: PageSession,
+    start: int,
+    end: int,
+    damage_test: bool,
+    videos: States | None,
+    visit: Visit | None,
+    at: Collection[int],
 ) -> AsyncIterator[Frame]:
     """Seek each frame while the worker of the host draws the one before."""
-    assert session.host is not None
+    host = session.host
+    assert host is not None
+    walk = Walk(session, host, start, end, always=not damage_test, stays=at) if videos is None else None
+    kept = _Kept(session)
     drawing: tuple[int, Shot, float, float] | None = None
     done = time.perf_counter()
-    garbage = decoded_bytes = 0
-    shown: dict[str, int] = {}  # number of the last picture of each video
 
     def frame(index: int, picture: Picture | None, decode: float, seek: float) -> Frame:
         nonlocal done
@@ -139,40 +147,72 @@ async def _from_canvas(
         return Frame(index, picture, max(done - before, decode + seek), decode, seek, taken=picture is not None)
 
     async def finished(index: int, shot: Shot, decode: float, seek: float) -> Frame:
-        nonlocal garbage, decoded_bytes
         async with session.deadline_for_frame(index):
             await _written(session, shot)
-            garbage += shot.nbytes
-            if garbage >= _GARBAGE:
-                garbage = 0
-                await session.collect_garbage()
-            if decoded_bytes >= _DECODED:
-                decoded_bytes = 0
-                await session.drop_decoded()
+            await kept.free(shot)
         return frame(index, shot.picture(), decode, seek)
 
-    for index in range(start, end):
-        shot = await session.host.slot()
-        began = time.perf_counter()
-        async with session.deadline_for_frame(index):
-            states = None if videos is None else await videos(index)
-            decoded = time.perf_counter()
-            for name, state in (states or {}).items():
-                if state.picture is not None and shown.get(name) != state.picture.number:
-                    shown[name] = state.picture.number
-                    decoded_bytes += state.picture.drawn_bytes
-            changed = await session.seek_for(shot, index, must=index == start or not damage_test, videos=states)
-        times = decoded - began, time.perf_counter() - decoded
-        if visit is not None and changed:
-            await visit(index)
+    try:
+        for index in range(start, end):
+            if walk is not None and not walk.goes_on:
+                async with session.deadline_for_frame(index):
+                    await walk.begin(index)
+            shot = await host.shot()
+            began = time.perf_counter()
+            async with session.deadline_for_frame(index):
+                states = None if videos is None else await videos(index)
+                decoded = time.perf_counter()
+                kept.decode(states or {})
+                must = index == start or not damage_test
+                changed = await (
+                    walk.seek(shot, index) if walk else session.seek_for(shot, index, must=must, videos=states)
+                )
+            times = decoded - began, time.perf_counter() - decoded
+            if changed:
+                shot.taken()
+                if visit is not None and (index in at or session.may_have_new_text):
+                    await visit(index)
+            if walk is not None and session.in_flight and index + 1 < end:
+                async with session.deadline_for_frame(index + 1):
+                    await walk.arrive(index + 1)
+            before, drawing = drawing, (index, shot, *times) if changed else None
+            if before:
+                yield await finished(*before)
+            if not changed:
+                yield frame(index, None, *times)
         if drawing:
             yield await finished(*drawing)
-        drawing = (index, shot, *times) if changed else None
-        if not changed:
-            shot.drop()
-            yield frame(index, None, *times)
-    if drawing:
-        yield await finished(*drawing)
+            drawing = None
+    finally:
+        if drawing:  # its reader stopped
+            drawing[1].drop()
+
+
+class _Kept:
+    """Memory that the browser keeps for a hosted page until it gets a command to free it."""
+
+    def __init__(self, session: PageSession) -> None:
+        self._session = session
+        self._garbage = 0
+        self._decoded = 0
+        self._shown: dict[str, int] = {}  # number of the last picture of each video
+
+    def decode(self, states: Mapping[str, Shown]) -> None:
+        """Count the pictures of videos that the browser decodes at a frame."""
+        for name, state in states.items():
+            if state.picture is not None and self._shown.get(name) != state.picture.number:
+                self._shown[name] = state.picture.number
+                self._decoded += state.picture.drawn_bytes
+
+    async def free(self, shot: Shot) -> None:
+        """Count a picture that was drawn, and free what is no longer needed if it is much."""
+        self._garbage += shot.nbytes
+        if self._garbage >= _GARBAGE:
+            self._garbage = 0
+            await self._session.collect_garbage()
+        if self._decoded >= _DECODED:
+            self._decoded = 0
+            await self._session.drop_decoded()
 
 
 async def _written(session: PageSession, shot: Shot) -> None:
@@ -182,8 +222,9 @@ async def _written(session: PageSession, shot: Shot) -> None:
     while not shot.written:
         await asyncio.sleep(_POLL)
         if loop.time() > pump_at:
-            await shot.require_working()
-            await session.pump(1)
+            await shot.host.require_working()
+            if not await shot.is_painted():
+                await session.pump(1)
             pump_at = loop.time() + _PUMP
 
 
@@ -195,24 +236,32 @@ async def capture(
     damage_test: bool = True,
     videos: States | None = None,
     visit: Visit | None = None,
+    at: Collection[int] = (),
 ) -> AsyncGenerator[Frame]:
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
     With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison. ``videos`` is asked
-    for each frame before its seek. A hosted page has few places for pictures, so read each soon.
+    for each frame before its seek. ``visit`` is called at the frames ``at``, and if the page may have new text. A hosted page has few places
+    for pictures, so read each soon.
     """
     way = _from_canvas if session.hosted else _by_compositor
-    async for frame in way(session, start, end, damage_test, videos, visit):
+    async for frame in way(session, start, end, damage_test, videos, visit, at):
         yield frame
 
 
 async def _by_compositor(
-    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None, visit: Visit | None
+    session: PageSession,
+    start: int,
+    end: int,
+    damage_test: bool,
+    videos: States | None,
+    visit: Visit | None,
+    at: Collection[int],
 ) -> AsyncIterator[Frame]:
     camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
         async with session.deadline_for_frame(index):
             frame = await camera.shoot(index)
-        if visit is not None and frame.taken:
+        if visit is not None and frame.taken and (index in at or session.may_have_new_text):
             await visit(index)
         yield frame

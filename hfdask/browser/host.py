@@ -34,6 +34,18 @@ STRIP_BYTES = 900_000
 _NUMBERS = 64
 """Offset of the numbers of the pictures in the slots, behind the token."""
 
+_NOTES = 128
+"""Offset of the notes about the frames of a walk, a word of 32 bits for each."""
+
+_KEPT = 64
+"""Frames whose notes are kept. The host is ahead by at most half as many."""
+
+_CODE_BITS = 5
+"""Bits of a note for the code and flags; the others have the frame and the walk, so that no other note is taken for it."""
+
+_WALKS = 16
+"""Walks that notes distinguish."""
+
 _ALIGNMENT = mmap.PAGESIZE
 
 
@@ -70,6 +82,15 @@ class Host:
         Width and height at which the composition is laid out.
     pixels : tuple of int
         Width and height of its pictures.
+
+    Attributes
+    ----------
+    walks : bool
+        True while the host goes from frame to frame by itself (`hfdask.browser.walk`).
+    held : bool
+        True if it takes no pictures meanwhile.
+    ready : bool
+        True if the page was ready for its picture after the last seek, without a word from this side.
     """
 
     def __init__(self, cdp: CDPSession, size: tuple[int, int], pixels: tuple[int, int]) -> None:
@@ -80,9 +101,13 @@ class Host:
         self.nbytes = width * height * 4
         self._step = -(-(self.nbytes + BEHIND) // _ALIGNMENT) * _ALIGNMENT
         self._slots = Slots(self._step * SLOTS)
-        self._number = 0
+        self._taken = 0
+        self._walk = 0
+        self.walks = False
+        self.held = False
+        self.ready = True
         self._object = ""
-        self._free: asyncio.Queue[int] = asyncio.Queue()
+        self._free = [asyncio.Event() for _ in range(SLOTS)]
         self._loop = asyncio.get_running_loop()
 
     async def open(self, entry: str, folder: Path, *, strips: bool) -> None:
@@ -98,7 +123,8 @@ class Host:
         height, width, _ = self._shape
         page = dict(zip(("width", "height"), self._layout, strict=True))
         setup = self._slots.setup()
-        places = {"numbers": _NUMBERS, "first": HEADER, "step": self._step}
+        places = {"numbers": _NUMBERS, "notes": _NOTES, "kept": _KEPT}
+        places |= {"first": HEADER, "step": self._step, "count": SLOTS}
         slots = {name: setup[name] for name in ("token", "size", "bucket")} | places
         options = {
             "entry": entry,
@@ -121,7 +147,7 @@ class Host:
                 "capture='beginframe'"
             )
         for slot in range(SLOTS):
-            self._free.put_nowait(slot)
+            self.free(slot)
 
     async def call(self, name: str, *arguments: object) -> Any:
         """Call a function of the host."""
@@ -142,11 +168,62 @@ class Host:
         height, width, _ = self._shape
         await self.call("drawBy", strip_rows(width, height))
 
-    async def slot(self) -> Shot:
-        """Return a free slot for the next picture. If all are in use, wait until one was read."""
-        slot = await self._free.get()
-        self._number += 1
-        return Shot(self, self._number, slot)
+    async def shot(self) -> Shot:
+        """Return the place of the next picture. If its slot is in use, wait until the picture there was read."""
+        await self._free[self._taken % SLOTS].wait()
+        return Shot(self, self._taken + 1)
+
+    def took(self, number: int) -> None:
+        """Note that the picture of this number is in its slot, or will be."""
+        self._taken = number
+        self._free[(number - 1) % SLOTS].clear()
+
+    async def walk(self, asked: dict[str, object]) -> bool:
+        """Let the host walk through frames (`host.js`). Return false, and do nothing, if a picture is still to be taken."""
+        self._walk = (self._walk + 1) % _WALKS
+        self._slots.view[_NOTES : _NOTES + 4 * _KEPT] = bytes(4 * _KEPT)
+        taken = await self.call("walk", {"id": self._walk, **asked})
+        if taken is None:
+            return False
+        self._taken = understood(taken, int, "the number of its pictures")
+        self.walks, self.held = True, False
+        return True
+
+    async def hold(self) -> None:
+        """Take no pictures until `go_on`, so that frames of the compositor can be requested for something else."""
+        if self.walks and not self.held:
+            self.held = True
+            await self.call("hold")
+
+    async def go_on(self) -> None:
+        """Continue the walk."""
+        self.held = False
+        await self.call("goOn")
+
+    async def leave(self, *, asks: bool) -> Any:
+        """End the walk at a frame that the host left to this side; return the page's answer. With ``asks`` no walk begins at the next one."""
+        self.walks = self.held = False
+        self.ready = not asks
+        answer = await self.call("leave")
+        if answer is None:
+            await self.require_working()
+        return answer
+
+    async def last_note(self) -> tuple[int, int]:
+        """Return the last frame about which the host has noted something, and the code, which may not be in the file yet."""
+        last = understood(await self.call("noted"), int, "the frame that it is at")
+        return last // 8, last % 8
+
+    async def require_working(self) -> None:
+        """Raise `CaptureError` if the host or its worker failed."""
+        if failure := await self.call("failure"):
+            raise _failed(failure)
+
+    def note(self, index: int) -> int:
+        """Return what the host has noted about a frame of the walk, a code and flags, or zero."""
+        word = int(np.frombuffer(self._slots.view, np.uint32, _KEPT, _NOTES)[index % _KEPT])
+        same_frame = word >> _CODE_BITS == (index * _WALKS + self._walk) % 2 ** (32 - _CODE_BITS)
+        return word % 2**_CODE_BITS if same_frame else 0
 
     def written(self, number: int, slot: int) -> bool:
         """Return true if the picture of this number is in its slot."""
@@ -168,7 +245,7 @@ class Host:
 
     def free(self, slot: int) -> None:
         """Let a slot be used again."""
-        self._free.put_nowait(slot)
+        self._free[slot].set()
 
     def close(self) -> None:
         """Release the memory. It is unmapped when its last picture was read."""
@@ -181,12 +258,12 @@ def strip_rows(width: int, height: int) -> int:
 
 
 class Shot:
-    """A picture to be taken: its number, and the slot for it."""
+    """A picture to be taken: its number, and the slot for it. It is there if the host takes a picture next."""
 
-    def __init__(self, host: Host, number: int, slot: int) -> None:
-        self._host = host
+    def __init__(self, host: Host, number: int) -> None:
+        self.host = host
         self._number = number
-        self._slot = slot
+        self._slot = (number - 1) % SLOTS
 
     async def seek(self, asked: object, must: bool) -> Armed:
         """Bring the page to a frame, and ask for its picture if the page is ready for it.
@@ -198,39 +275,41 @@ class Shot:
         must : bool
             True to have a picture even if nothing changed.
         """
-        answer = await self._host.call("seek", asked, self._number, self._slot, must)
-        return understood(answer, Armed, "its picture", exactly=True)
+        answer = await self.host.call("seek", asked, self._number, self._slot, must)
+        armed = understood(answer, Armed, "its picture", exactly=True)
+        self.host.ready = armed.armed
+        self.host.walks = self.host.held = False
+        return armed
 
     async def arm(self, must: bool) -> bool:
         """Ask for the picture of the page as it is; return true if it comes for certain."""
-        return bool(await self._host.call("arm", self._number, self._slot, must))
+        return bool(await self.host.call("arm", self._number, self._slot, must))
 
     async def is_painted(self) -> bool:
         """Return true if the page was drawn for this picture. If it need not be, it is not any more."""
-        return bool(await self._host.call("isPainted", self._number))
+        return bool(await self.host.call("isPainted", self._number))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the picture."""
-        return self._host.nbytes
+        return self.host.nbytes
 
     @property
     def written(self) -> bool:
         """True if the picture is in its slot."""
-        return self._host.written(self._number, self._slot)
+        return self.host.written(self._number, self._slot)
+
+    def taken(self) -> None:
+        """Note that the host takes this picture."""
+        self.host.took(self._number)
 
     def picture(self) -> PixelPicture:
         """Return the picture that was written."""
-        return self._host.picture(self._slot)
+        return self.host.picture(self._slot)
 
     def drop(self) -> None:
-        """Give the slot back, without a picture."""
-        self._host.free(self._slot)
-
-    async def require_working(self) -> None:
-        """Raise `CaptureError` if the host or its worker failed."""
-        if failure := await self._host.call("failure"):
-            raise _failed(failure)
+        """Give the slot back without reading the picture."""
+        self.host.free(self._slot)
 
 
 def _failed(text: object) -> CaptureError:

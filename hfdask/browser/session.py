@@ -44,7 +44,7 @@ from hfdask.browser.calls import Patience, browser_call
 from hfdask.browser.chromium import Chromium, begin_frame, context_options
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
-from hfdask.browser.host import Host, Shot
+from hfdask.browser.host import Armed, Host, Shot
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
@@ -425,7 +425,7 @@ class PageSession:
         """
         expression = f"__hfdask.frame({json.dumps(_asked(frame, videos))})"
         if layout:
-            expression = f"((answer) => (document.documentElement.offsetHeight, answer))({expression})"
+            expression = f"(async () => {{ const answer = await {expression}; document.documentElement.offsetHeight; return answer }})()"
         return await self._finish_seek(frame, await self._evaluate(expression), videos)
 
     async def seek_for(self, shot: Shot, frame: int, *, must: bool, videos: Mapping[str, Shown] | None) -> bool:
@@ -436,6 +436,12 @@ class PageSession:
         while (armed := await self._settled(shot.seek(_asked(frame, videos), must))).unpainted:
             await self.pump(1)
             await asyncio.sleep(0.001)
+        return await self.finish_for(shot, frame, armed, must=must, videos=videos)
+
+    async def finish_for(
+        self, shot: Shot, frame: int, armed: Armed, *, must: bool, videos: Mapping[str, Shown] | None
+    ) -> bool:
+        """Do what is left after the page's first answer to such a seek; return the same."""
         changed = await self._finish_seek(frame, armed.answer, videos)
         needed = armed.needed if armed.armed else await shot.arm(must or changed)
         await (self.rest() if armed.plain and videos is None else self.pump(1))
@@ -515,6 +521,7 @@ class PageSession:
     async def rest(self) -> None:
         """Lay out the page as for a frame, which calls its observers, without drawing it."""
         if self.chromium.draws_on_request:
+            await self._hold()
             await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
         else:
             await self._evaluate("__hfdask.drawn()")
@@ -642,8 +649,18 @@ class PageSession:
     async def pump(self, frames: int) -> None:
         """Request some frames, if the compositor only draws on request."""
         if self.chromium.draws_on_request:
+            await self._hold()
             for _ in range(frames):
                 await self.begin_frame(screenshot=False)
+
+    async def _hold(self) -> None:
+        """Let no frame of the compositor be taken for the frame that a walk waits for."""
+        if self.host is not None:
+            await self.host.hold()
+
+    async def step(self, *, shows: bool = True) -> None:
+        """Request the frame of the compositor that a walk waits for; unless ``shows``, the page is not displayed."""
+        await begin_frame(self._cdp, self.chromium, screenshot=None, draw=shows)
 
     async def begin_frame(self, *, screenshot: bool) -> dict[str, Any]:
         """Request a frame of the compositor; with ``screenshot``, the answer's ``screenshotData`` is a base64 PNG."""

@@ -40,6 +40,7 @@ _FRAME = (
     "observers.js",
     "playback.js",
     "moments.js",
+    "messages.js",
     "videos.js",
     "hdr-reads.js",
     "animations.js",

@@ -4,11 +4,16 @@
 // does not draw such a frame itself, but it fires an event when the drawing has changed, and gives a recording of it, which a worker draws
 // into the canvas. The recording is drawn as a whole, whatever was drawn before.
 //
+// The host walks through the frames by itself. As soon as the picture of one frame is taken, it brings the page to the next one. A frame that
+// changes takes one message of the DevTools protocol, which requests a frame of the compositor; a frame that does not change takes none. The
+// other side reads from the slots' file what became of each (hfdask/browser/walk.py).
+//
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the
 // browser is taken before the composition is loaded.
 
 function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   const { apply } = Reflect;
+  const { requestAnimationFrame } = window;
   const prototype = /** @type {any} */ (HTMLCanvasElement.prototype);
   const { requestPaint, captureElementImage, transferControlToOffscreen } = prototype;
   if (!requestPaint || !captureElementImage) throw new Error("this browser cannot draw elements into a canvas");
@@ -30,7 +35,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   frame.style.background = "#fff"; // as behind a page without a background
   document.body.append(canvas);
 
-  let wanted = null; // {number, slot} of the picture that the next paint event is for
+  let wanted = null; // {number, slot, index} of the picture that the next paint event is for; `index` only in a walk
   let isNeeded = false; // true if a paint event has been asked for that picture
   let isStale = false; // true if the drawing has changed since the last picture, and none was wanted
   let painted = 0; // number of the last picture that was handed to the worker
@@ -54,15 +59,16 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   apply(postMessage, worker, [{ open: { canvas: offscreen, ...slots } }, [offscreen]]);
 
   canvas.addEventListener("paint", () => {
-    if (wanted === null) {
+    if (wanted === null || isHeld) {
       isStale = true;
       return;
     }
-    const { number, slot } = wanted;
+    const { number, slot, index } = wanted;
     wanted = null;
     isNeeded = isStale = false;
     try {
       const image = apply(captureElementImage, canvas, [frame]);
+      if (index !== undefined) leave(index, TAKEN);
       apply(postMessage, worker, [{ draw: { number, slot, rows, image } }, [image]]);
     } catch (error) {
       failure ||= String(error);
@@ -71,11 +77,97 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   });
 
   // Take a picture at the next paint event. There is one if the drawing has changed, and in any case if `must` is true.
-  function arm(number, slot, must) {
-    wanted = { number, slot };
+  function arm(number, slot, must, index) {
+    wanted = { number, slot, index };
     isNeeded = must || isStale;
     if (isNeeded) apply(requestPaint, canvas, []);
     return isNeeded;
+  }
+
+  // What becomes of a frame of the walk: it waits for a frame of the compositor; it is as the one before; its picture was
+  // taken; the other side has to go on with it, because the page asks for something, or must be displayed from here on.
+  const [READY, SAME, TAKEN, ASKS, SHOWS] = [1, 2, 3, 4, 5];
+  const [STAYS, TEXT] = [8, 16]; // the walk stays there until the other side lets it go on; the page may have new text
+  const MOST_SAME = 32; // frames without a word from the other side
+
+  let walk = null; // {id, next, end, shows, always, must, stays}
+  let noted = -8; // the last frame with a note, times eight, and what it says
+  let asked = null; // the page's answer to the frame that the other side goes on with
+  let isHeld = false; // true while frames of the compositor are requested for something else
+  let isStaying = false;
+  let same = 0; // frames that did not change since the other side was needed
+
+  // Tasks of this window. Each frame is a task, so that everything that its scripts do in promises is done before the next one.
+  const turns = new MessageChannel();
+  const post = turns.port2.postMessage.bind(turns.port2);
+  const actions = { __proto__: null };
+  let posted = 0;
+  turns.port1.onmessage = (event) => {
+    const number = apply(data, event, []);
+    const action = actions[number];
+    delete actions[number];
+    return action();
+  };
+  function soon(action) {
+    actions[++posted] = action;
+    post(posted);
+  }
+
+  function note(index, code) {
+    noted = index * 8 + (code % 8);
+    apply(postMessage, worker, [{ note: { index, word: (index * 16 + walk.id) * 32 + code } }]);
+  }
+
+  async function advance() {
+    const mine = walk;
+    if (mine.next >= mine.end) return;
+    const { shows, always, must } = mine;
+    const index = mine.next++;
+    mine.must = false;
+    wanted = null;
+    try {
+      const runtime = apply(windowOf, frame, []).__hfdask;
+      const answer = await runtime.frame(index);
+      if (walk !== mine) return;
+      const { problems, changed, observed, late, text } = typeof answer === "object" ? answer : { changed: answer };
+      const draws = !runtime.drawsNothing();
+      const asks = problems?.length || observed || late;
+      if (asks || (draws && !shows)) {
+        asked = answer;
+        note(index, asks ? ASKS : SHOWS);
+        return;
+      }
+      if (text) mine.stays[index] = true;
+      if (!arm(painted + 1, painted % slots.count, always || must || changed === true, index) && !draws) {
+        leave(index, SAME);
+        return;
+      }
+      same = 0;
+      note(index, READY + (text ? TEXT : 0));
+      watch();
+    } catch (error) {
+      failure ||= String(error);
+      note(index, ASKS);
+    }
+  }
+
+  // Only a paint event reports a canvas that a script drew on. If there was none, the frame is unchanged.
+  function watch() {
+    if (isNeeded || wanted === null) return;
+    const unchanged = wanted.index;
+    const look = () => {
+      if (!isHeld && !isNeeded && wanted?.index === unchanged) leave(unchanged, SAME);
+    };
+    apply(requestAnimationFrame, window, [() => soon(look)]);
+  }
+
+  function leave(index, code) {
+    wanted = null;
+    if (code === SAME) same++;
+    else same = 0;
+    isStaying = code === TAKEN ? walk.stays[index] === true : same >= MOST_SAME;
+    note(index, code + (isStaying ? STAYS : 0));
+    if (!isStaying) soon(advance);
   }
 
   return {
@@ -90,10 +182,48 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
     drawBy(number) {
       rows = number;
     },
+    // Walk through frames, and return the number of pictures that were taken before. Return null if one is still to be taken.
+    // `shows` says that the page is displayed in each frame, and `stays` has the frames to stay at if their pictures are taken.
+    walk({ stays, ...given }) {
+      if (isNeeded && wanted.index === undefined) return null;
+      walk = { ...given, stays: { __proto__: null } };
+      for (let at = 0; at < stays.length; at++) walk.stays[stays[at]] = true;
+      wanted = null;
+      isNeeded = isHeld = isStaying = false;
+      noted = -8;
+      same = 0;
+      soon(advance);
+      return painted;
+    },
+    // Take no picture until the walk goes on.
+    hold() {
+      isHeld = true;
+    },
+    goOn() {
+      isHeld = false;
+      same = 0;
+      if (isStaying) {
+        isStaying = false;
+        soon(advance);
+      } else if (wanted !== null) {
+        const { number, slot, index } = wanted;
+        arm(number, slot, isNeeded, index);
+        watch();
+      }
+    },
+    // The last note may not be in the file yet.
+    noted: () => noted,
+    // End the walk at a frame that the other side goes on with, and return the page's answer.
+    leave() {
+      walk = wanted = null;
+      isHeld = false;
+      return asked;
+    },
     // Seek, and arm if the page is ready for its picture. Nothing is sought before the picture of the frame before is taken.
     async seek(asked, number, slot, must) {
       if (isNeeded) return { unpainted: true };
-      wanted = null;
+      wanted = walk = null;
+      isHeld = false;
       const runtime = apply(windowOf, frame, []).__hfdask;
       const answer = await runtime.frame(asked);
       const { changed, observed, late } = typeof answer === "object" ? answer : { changed: answer };
@@ -104,7 +234,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
     // Whether the picture of this number was taken. If it was not, and it was not needed, it is not wanted any more.
     isPainted(number) {
       if (!isNeeded) wanted = null;
-      return painted === number;
+      return painted >= number;
     },
     failure: () => failure,
   };

@@ -3,7 +3,7 @@
 let pen; // of the host's canvas: a recording can be drawn only on the canvas that it comes from
 let file;
 let pixels; // of one picture
-let layout; // {numbers, first, step}: offsets in the file
+let layout; // {numbers, notes, kept, first, step}: offsets in the file, and how many frames' notes are kept
 
 // Make the file in a separate bucket, so that it does not appear in the page's storage. The host finds it by its first bytes.
 async function open({ canvas, token, size, bucket, ...places }) {
@@ -57,7 +57,13 @@ async function answer(asked) {
   if (asked.draw) await draw(asked.draw);
 }
 
+// Notes are written at once, and not after the pictures that are drawn.
 let last = Promise.resolve();
 self.onmessage = ({ data }) => {
+  if (data.note) {
+    const { index, word } = data.note;
+    file.write(new Uint32Array([word]), { at: layout.notes + 4 * (index % layout.kept) });
+    return;
+  }
   last = last.then(() => answer(data)).catch((error) => postMessage({ failed: `pictures of the page: ${error}` }));
 };

@@ -100,7 +100,7 @@ async def film_page(
             alone = False
             await session.drain(PATIENCE)
 
-    shots = capture(session, frames.start, frames.stop, damage_test=film.damage_test, visit=visit)
+    shots = capture(session, frames.start, frames.stop, damage_test=film.damage_test, visit=visit, at=whole)
     async with aclosing(shots):
         async for shot in shots:
             if see is not None:

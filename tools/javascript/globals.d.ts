@@ -22,6 +22,7 @@ interface Window {
   __HF_VIRTUAL_TIME__: any;
   __hfdask: any;
   __hfdaskAnswers: any;
+  __hfdaskMessages: any;
   __hfdaskText: any;
 
   // The page contract's (docs/compositions.md, 8.4 and 6).

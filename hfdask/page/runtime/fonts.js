@@ -130,12 +130,13 @@ function noteRemoved(node, owner) {
 }
 
 // Whether there may be text in a new font since the last `fresh`. A change of a rule's style is not noticed. `inPlay` returns the effects
-// of animations, or null if it does not know all.
+// of animations, or null if it does not know all. If some elements have other words, it looks at these at once: a counter soon has no new ones.
 function changed(inPlay) {
   for (const suspect of suspects) suspect.seen ||= isSeen(suspect.element);
   noteTexts(texts.takeRecords());
   touched ||= !isPlain || isTextAnimated(inPlay);
-  return touched || rewritten.size > 0;
+  if (!touched && rewritten.size > 0) newWords.push(...freshSince());
+  return touched || newWords.length > 0;
 }
 
 function wrap(object, name, note) {
@@ -394,8 +395,9 @@ function pixelsOf(character, { fontStyle, fontWeight, fontFamily }) {
 
 // The host asks `about` what `fresh` or `samples` finds, and then the browser about these elements.
 let found = [];
+const newWords = []; // elements with new words about which the host has not asked yet
 function look(elements) {
-  found = elements();
+  found = [...new Set([...newWords.splice(0), ...elements()])];
   return found.map(about);
 }
 

@@ -7,7 +7,8 @@ const REPEATED = 5000; // milliseconds that intervals and workers are waited for
 
 // Answers of the browser that take time without a request or a timer. The page gets the promise behind our step, so that it still
 // gets events of rejections that it does not handle, and only of these.
-const works = own(new Map());
+const works = own(new Map()); // number -> {name, since, isTask}
+const tasks = window.Scheduler?.prototype;
 let nextWork = 1;
 function watchWork(object, names) {
   for (const name of names) {
@@ -21,7 +22,8 @@ function watchWork(object, names) {
           const promise = apply(start, this === undefined ? window : this, args);
           if (!(promise instanceof taken.Promise)) return promise;
           const work = nextWork++;
-          works.set(work, { name: `${name}()`, since: native.now() });
+          const isTask = object === tasks && !(args[1]?.delay > 0 || args[1]?.priority === "background");
+          works.set(work, { name: `${name}()`, since: native.now(), isTask });
           return apply(whenEnded, promise, [() => void works.delete(work)]);
         },
       }[name],
@@ -38,7 +40,7 @@ watchWork(HTMLImageElement.prototype, ["decode"]);
 watchWork(WebAssembly, ["compile", "compileStreaming", "instantiate", "instantiateStreaming"]);
 watchWork(window.BaseAudioContext?.prototype, ["decodeAudioData"]);
 watchWork(window.OfflineAudioContext?.prototype, ["startRendering"]);
-watchWork(window.Scheduler?.prototype, ["postTask", "yield"]);
+watchWork(tasks, ["postTask", "yield"]);
 if (window.SubtleCrypto) watchWork(SubtleCrypto.prototype, functionsOf(SubtleCrypto.prototype));
 
 // In words, and whether any of it may end in time.
@@ -59,4 +61,17 @@ function pendingWork() {
   for (const { name, since } of works.values()) if (since < LONG_SINCE) add(name, true);
   for (const since of askedAt.values()) if (now - since < REPEATED && since < LONG_SINCE) add("a worker", true);
   return { pending: few([...pending].sort()), mayEnd };
+}
+
+// Tasks of this frame that have not run yet: of messages that the page sends to itself, and of its scheduler.
+const hasTasks = () => [...works.values()].some(({ isTask }) => isTask);
+const messagesPending = () => takeSent() || expectsMessages() || hasTasks();
+
+// Messages that cause each other without end are not waited for any longer.
+const MAX_TURNS = 1000;
+async function messagesArrived() {
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
+    await reactions();
+    if (!ours(() => takeSent() || hasTasks())) return;
+  }
 }

@@ -281,21 +281,14 @@ function unsupported() {
   return found;
 }
 
-// The host calls this once a frame. It returns true if anything moved, or `{problems, changed, observed, text}` if there is more to
-// report. It returns a promise only if there is something to wait for.
-function frame(number) {
+// The host calls this once a frame. The answer is true if anything moved, or `{problems, changed, observed, text}` if there is more to
+// report. It comes after what scripts do in promises.
+async function frame(number) {
   promises = [];
   const time = frameTime(number);
-  if (isDue(time)) return eventfulFrame(number);
-  caught(() => seek(number));
-  return isDue(time) ? passMoments(time).then(entering(() => finishFrame())) : finishFrame();
-}
-
-async function eventfulFrame(number) {
-  const time = frameTime(number);
-  await passMoments(time);
+  if (isDue(time)) await passMoments(time);
   ours(() => caught(() => seek(number)));
-  await passMoments(time);
+  await (ours(() => isDue(time)) ? passMoments(time) : reactions());
   return ours(finishFrame);
 }
 
@@ -326,6 +319,7 @@ function whenThere(more = false) {
   chooseFresh();
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime), ...tellingVideos()];
   if (pendingAnswers.size) waits.push(answersGiven());
+  if (messagesPending()) waits.push(messagesArrived());
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
   promises = [];

@@ -148,8 +148,7 @@ async function volumesAt([frames, names]) {
   const rows = [];
   const problems = [];
   for (const number of frames) {
-    let answer = ours(() => frame(number));
-    if (answer instanceof taken.Promise) answer = await answer;
+    const answer = await ours(() => frame(number));
     ours(() => {
       if (typeof answer === "object") problems.push(...answer.problems);
       const media = new Map(namedFeeds(MEDIA).map((feed) => [mediaId(feed.video), feed]));

@@ -283,8 +283,7 @@ async function frameWithVideos([number, states]) {
   hasToggled = false;
   const first = ours(() => aimVideos(states));
   let wrote = await feedVideos(first);
-  let answer = ours(() => frame(number));
-  if (answer instanceof taken.Promise) answer = await answer;
+  const answer = await ours(() => frame(number));
   const feeds = ours(() => aimVideos());
   ours(() => {
     for (const feed of feeds) if (!first.includes(feed)) feed.state = stateIn(states, mediaId(feed.video));

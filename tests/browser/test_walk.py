@@ -1,0 +1,198 @@
+"""Hosted pages walk through their frames by themselves: one message for a frame that changes, none for others, the same pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from page_samples import Page, box, composition, open_html
+
+from hfdask.browser import browser_thread, chromium, host, session
+from hfdask.browser.capture import capture
+from hfdask.page import picture_worker
+
+pytestmark = pytest.mark.browser
+
+NUMBERED = """addEventListener("hf-seek", ({ detail: { time } }) => { const frame = Math.round(time * 30);
+  if (CHANGES) root.style.background = `rgb(${frame}, ${frame % 7}, 0)` })"""
+LONG = 'data-duration="8" data-no-timeline'
+
+
+def numbered(changes: str, more: str = "", body: str = "") -> str:
+    return composition(body, NUMBERED.replace("CHANGES", changes) + ";" + more, root=LONG)
+
+
+def hosted(folder: Any, html: str, **options: Any) -> Any:
+    return open_html(folder, html, capture_mode="canvas", **options)
+
+
+def run(coroutine: Any) -> Any:
+    return browser_thread().run(coroutine, 60)
+
+
+async def reds(page: Page, start: int, end: int, **options: Any) -> dict[int, int]:
+    """The red of each picture that was taken, by frame."""
+    shots = capture(page.session, start, end, **options)
+    return {shot.index: int(shot.picture.pixels[5, 5, 0]) async for shot in shots if shot.picture is not None}
+
+
+class Messages:
+    """Count the frames of the compositor, and the calls of the host by name."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts: Counter[str] = Counter()
+        frame, call = chromium.begin_frame, host.Host.call
+
+        async def begin_frame(*args: Any, **options: Any) -> Any:
+            self.counts["frames"] += 1
+            return await frame(*args, **options)
+
+        async def called(self_: host.Host, name: str, *arguments: object) -> Any:
+            self.counts[name] += 1
+            return await call(self_, name, *arguments)
+
+        monkeypatch.setattr(session, "begin_frame", begin_frame)
+        monkeypatch.setattr(host.Host, "call", called)
+
+    def during(self, coroutine: Any) -> tuple[Any, Counter[str]]:
+        self.counts.clear()
+        return run(coroutine), self.counts.copy()
+
+
+def test_a_frame_that_changes_takes_one_message_and_others_none(tmp_path, monkeypatch):
+    messages = Messages(monkeypatch)
+    with hosted(tmp_path, numbered("frame < 10 || frame > 150")) as page:
+        taken, counts = messages.during(reds(page, 0, 160))
+    assert taken == {frame: frame for frame in (*range(10), *range(151, 160))}
+    assert counts["frames"] == 19
+    # The walk stops a few times in the 141 still frames, to be told that it is followed.
+    assert counts["walk"] == 1
+    assert counts["goOn"] <= 5
+    assert set(counts) <= {"frames", "walk", "goOn", "noted", "failure"}
+
+
+def test_every_picture_is_taken_without_the_damage_test(tmp_path, monkeypatch):
+    messages = Messages(monkeypatch)
+    with hosted(tmp_path, numbered("frame % 9 === 0")) as page:
+        taken, counts = messages.during(reds(page, 0, 30, damage_test=False))
+    assert taken == {frame: frame - frame % 9 for frame in range(30)}
+    assert counts["frames"] == 30
+
+
+OBSERVED = """new ResizeObserver(() => { second.style.left = `${first.offsetWidth}px` }).observe(first);
+addEventListener("hf-seek", ({ detail: { time } }) => { first.style.width = `${Math.min(40, Math.round(time * 30))}px` });"""
+OF_SCRIPTS = {
+    "posted": """const channel = new MessageChannel(); let at;
+      channel.port1.onmessage = () => { first.style.left = `${at % 40}px` };
+      addEventListener("hf-seek", ({ detail: { time } }) => { at = Math.round(time * 30); channel.port2.postMessage(0) });""",
+    "posted often": """const channel = new MessageChannel(); let at, left;
+      channel.port1.onmessage = () => { if (left-- > 0) channel.port2.postMessage(0); else first.style.left = `${at % 40}px` };
+      addEventListener("hf-seek", ({ detail: { time } }) => { at = Math.round(time * 30); left = 6; channel.port2.postMessage(0) });""",
+    "promised": """addEventListener("hf-seek", async ({ detail: { time } }) => {
+      for (let turn = 0; turn < 5; turn++) await null;
+      first.style.left = `${Math.round(time * 30) % 40}px` });""",
+    "promised now and then": """addEventListener("hf-seek", async ({ detail: { time } }) => { const at = Math.round(time * 30);
+      for (let turn = 0; turn < 5; turn++) await null;
+      if (at % 4 === 3) first.style.left = `${at % 40}px` });""",
+    "timed": "let ticks = 0; setInterval(() => { first.style.left = `${ticks++ % 40}px` }, 40);",
+    "waited for": """addEventListener("hf-seek", ({ detail: { time, waitUntil } }) => {
+      waitUntil(fetch("a.txt").then(() => { first.style.left = `${Math.round(time * 30) % 40}px` })) });""",
+    "observed": OBSERVED,
+    "drawn": """addEventListener("hf-seek", ({ detail: { time } }) => { const at = Math.round(time * 30);
+      if (at === 8) { const made = document.createElement("canvas"); made.width = made.height = 20; root.append(made);
+        made.style.cssText = "position:absolute;left:0;top:40px"; window.pen = made.getContext("2d") }
+      if (at >= 8 && at % 3 === 0) { pen.fillStyle = `rgb(0, ${at * 5}, 0)`; pen.fillRect(0, 0, 20, 20) } });""",
+}
+BOXES = box('id="first"', "#f00", "width:9px;height:9px") + box('id="second"', "#00f", "top:20px;width:9px;height:9px")
+
+
+@pytest.mark.parametrize("kind", OF_SCRIPTS)
+def test_pictures_are_those_of_a_walk_by_messages(kind, tmp_path, monkeypatch):
+    html = composition(BOXES, OF_SCRIPTS[kind], root=LONG)
+    seen = []
+    for walks in (True, False):
+        with monkeypatch.context() as patch, hosted(tmp_path / str(walks), html, files={"a.txt": "x"}) as page:
+            if not walks:
+                patch.setattr(host.Host, "ready", property(lambda _: False, lambda _, value: None), raising=False)
+            seen.append([page.digests(0, 25), page.digests(30, 40), page.digests(25, 50)])
+    assert seen[0] == seen[1]
+    assert len({*seen[0][2]}) > 4
+
+
+def test_the_page_stays_where_it_is_visited(tmp_path):
+    where = "document.querySelector('#root').style.background"
+    visits = {}
+
+    with hosted(tmp_path, numbered("frame < 20 || frame > 60")) as page:
+
+        async def visit(frame: int) -> None:
+            await page.session.pump(2)
+            await page.session.rest()
+            await asyncio.sleep(0.02)
+            visits[frame] = await page.session._evaluate(where)
+
+        page.session.may_have_new_text = False
+        taken = run(reds(page, 0, 70, visit=visit, at={0, 5, 6, 30, 61, 69}))
+    assert visits == {frame: f"rgb({frame}, {frame % 7}, 0)" for frame in (0, 5, 6, 61, 69)}
+    assert taken == {frame: frame for frame in (*range(20), *range(61, 70))}
+
+
+def test_frames_of_the_compositor_for_other_things_take_no_pictures(tmp_path):
+    async def disturbed(page: Page) -> list[int]:
+        found = []
+        async for shot in capture(page.session, 0, 24):
+            assert shot.picture is not None
+            await page.session.pump(3)
+            await page.session.rest()
+            found.append(int(shot.picture.pixels[5, 5, 0]))
+            await page.session.pump(3)
+        return found
+
+    with hosted(tmp_path, numbered("true")) as page:
+        assert run(disturbed(page)) == [*range(24)]
+
+
+def test_a_walk_that_is_given_up_does_not_disturb_the_next_one(tmp_path):
+    async def begun(page: Page, start: int, wait: float) -> None:
+        shots = capture(page.session, start, start + 20)
+        async for shot in shots:
+            assert shot.picture is not None
+            shot.picture.keep()
+            if shot.index == start + 3:
+                break
+        await asyncio.sleep(wait)
+        await shots.aclose()
+        await page.session.pump(1)
+
+    with hosted(tmp_path, numbered("true")) as page:
+        for turn in range(20):
+            run(begun(page, turn, 0.01 * (turn % 3)))
+            start = turn * 3 % 7
+            assert run(reds(page, start, start + 9)) == {frame: frame for frame in range(start, start + 9)}
+
+
+def test_late_notes_are_waited_for_and_cost_no_pictures(tmp_path, monkeypatch):
+    slow = "const end = Date.now() + 130; while (Date.now() < end); await shot.copyTo(pixels)"
+    worker = picture_worker().replace("await shot.copyTo(pixels)", slow)
+    monkeypatch.setattr(host, "picture_worker", lambda: worker)
+    with hosted(tmp_path, numbered("frame !== 7")) as page:
+        assert run(reds(page, 0, 14)) == {frame: frame for frame in range(14) if frame != 7}
+
+
+def test_a_walk_that_stands_still_in_a_script_names_its_frame(tmp_path):
+    html = numbered("true", "addEventListener('hf-seek', ({ detail: { time } }) => { if (time > 0.38) for (;;); })")
+    with (
+        pytest.raises(Exception, match="frame 12 was not drawn within 2 s"),
+        hosted(tmp_path, html, frame_timeout=2.0) as page,
+    ):
+        run(reds(page, 0, 20))
+
+
+def test_errors_of_a_frame_in_a_walk_name_it(tmp_path):
+    html = numbered(
+        "true", "addEventListener('hf-seek', ({ detail: { time } }) => { if (time > 0.38) throw new Error('oops') })"
+    )
+    with pytest.raises(Exception, match=r"at frame 12: .*oops"), hosted(tmp_path, html) as page:
+        run(reds(page, 0, 20))
