@@ -1,7 +1,7 @@
 """Walk through the frames of a hosted page.
 
-The host (`hfdask/page/host.js`) brings the page from frame to frame by itself, and notes in the file of its pictures what
-becomes of each frame. So a frame that changes takes one message, the request for a frame of the compositor, and a frame
+The host (`hfdask/page/host.js`) brings the page from frame to frame by itself, and notes the fate of each frame in the file
+of its pictures. So a frame that changes takes one message, the request for a frame of the compositor, and a frame
 that does not change takes none. Frames at which the page needs more are sought by messages (`PageSession.seek_for`).
 """
 
@@ -13,11 +13,11 @@ from collections.abc import Collection
 from hfdask.browser.host import Armed, Host, Shot
 from hfdask.browser.session import PageSession
 
-# What the host notes of a frame: it waits for a frame of the compositor; it is as the one before; its picture was taken; this
+# The host's notes about a frame: it waits for a frame of the compositor; it is as the one before; its picture was taken; this
 # side has to go on with it, because the page asks for something, or must be displayed from here on.
 _READY, _SAME, _TAKEN, _ASKS, _SHOWS = 1, 2, 3, 4, 5
 _CODE = 7
-# The walk stays there until it is told to go on; the page may have new text.
+# The walk stays there until `Host.go_on`; the page may have new text.
 _STAYS, _TEXT = 8, 16
 
 # Seconds between looks for a note, and until the host is asked for it.
@@ -33,7 +33,7 @@ class Walk:
     always : bool
         True to have a picture of each frame. Otherwise only the first frame always has one.
     stays : collection of int
-        The frames at which the page stays until the next one is sought, if their pictures are taken. It also stays where it may
+        The frames at which the page stays until the next one is sought, if their pictures are taken. It also stays if it may
         have new text (`PageSession.may_have_new_text`). Anywhere else it may be one frame further, or on its way there.
     """
 
@@ -109,7 +109,7 @@ class Walk:
                 continue
             await self._host.require_working()
             # The worker writes notes between pictures, so one may be late. Else the page waits for something that may need a frame of
-            # the compositor. By one such frame the walk goes on by one picture at most, for which there is room.
+            # the compositor. By one such frame the walk goes on by one picture at most, whose slot is free.
             last, code = await self._host.last_note()
             if last < index or (ready and last == index and code == _READY):
                 await self._session.step(shows=self._shows or not ready)

@@ -35,8 +35,14 @@ from hfdask.media.captured import Picture
 from hfdask.network.messages import Source
 from hfdask.planning.costs import changing_frames
 
-LEAST_PIXELS = 150_000_000
-"""Pixels of all changing frames from which on the comparison costs less than it spares: 72 frames of 1920x1080."""
+LEAST = 155_000_000
+"""Pixels of a video from which on a capture from a canvas may be chosen: 44 frames of 1920x1080, 90 of 640x360. Each frame counts `PER_FRAME` more."""
+
+LEAST_CHANGING = 40_000_000
+"""The same for the frames that change. Such a video is captured again in the other way at little cost."""
+
+PER_FRAME = 1_500_000
+"""Pixels that a canvas takes as long to spare as it spares of a frame of any size."""
 
 COMPARED = 5
 """Number of frames that are compared."""
@@ -60,7 +66,16 @@ def is_worth_it(sweep: Sweep, frames: int, pixels: int, playing: NDArray[np.int6
     changing = changing_frames(sweep, frames)
     if playing is not None:
         changing |= playing > 0
-    return int(changing.sum()) * pixels >= LEAST_PIXELS
+    return may_be_worth_it(frames, pixels) and _weight(int(changing.sum()), pixels) >= LEAST_CHANGING
+
+
+def may_be_worth_it(frames: int, pixels: int) -> bool:
+    """Return true if a video of this length and size is worth a comparison if enough of its frames change."""
+    return _weight(frames, pixels) >= LEAST
+
+
+def _weight(frames: int, pixels: int) -> int:
+    return frames * (pixels + PER_FRAME)
 
 
 class Samples:
@@ -254,7 +269,7 @@ class FilmTrial:
 
     def __init__(self, opened: Opening, frames: int, pixels: int) -> None:
         self._opened = opened
-        self._enough = math.ceil(LEAST_PIXELS / pixels)
+        self._enough = math.ceil(LEAST_CHANGING / _weight(1, pixels))
         self._due = deque(evenly_spaced(frames, COMPARED))
         self._changes = 0
         self._drawn: dict[int, Picture] = {}

@@ -43,12 +43,12 @@ from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
 from hfdask.planning.fitness import (
-    LEAST_PIXELS,
     FilmTrial,
     ForCanvas,
     Opening,
     Samples,
     is_worth_it,
+    may_be_worth_it,
     opening,
     opening_beside,
     why_not_canvas,
@@ -216,7 +216,7 @@ def _may_film_canvas(page: PageSettings, fps: Fraction, seconds: float, options:
     """Return true to load the page in a host at first, because a film from its canvas is wanted, or will probably do."""
     frames = frame_count(seconds, fps) if 0 < seconds < math.inf else 0
     possible = page.capture_mode == "beginframe" and not page.transparent
-    likely = possible and frames * math.prod(page.pixels) >= LEAST_PIXELS
+    likely = possible and may_be_worth_it(frames, math.prod(page.pixels))
     return options.capture == "canvas" or (options.capture == "auto" and likely and film.wants(options, fps, frames))
 
 
@@ -341,6 +341,11 @@ async def _look(
     """Load the page and go through its timeline; return None if it is hosted, has its size and rate, and cannot be filmed.
 
     ``chosen`` is true if the plan captures in the mode of ``page``.
+
+    Raises
+    ------
+    UnsupportedFeatureError
+        If the plan chooses the mode, and the page is hosted and has content that a canvas draws wrong.
     """
 
     def enter(chromium: Chromium) -> AbstractAsyncContextManager[PageSession]:
@@ -365,7 +370,7 @@ async def _look(
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
         may = not chosen and _may_be_canvas(report, page, rate, visits, options)
-        canvas = await _for_canvas(session, visits) if may else None
+        canvas = await _for_canvas(session, visits, options) if may else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
         taken, unlike_hdr = range(0), set[str]()
@@ -420,9 +425,15 @@ async def _look(
         )
 
 
-async def _for_canvas(session: PageSession, visits: tuple[int, ...]) -> ForCanvas:
+async def _for_canvas(session: PageSession, visits: tuple[int, ...], options: RenderConfig) -> ForCanvas:
     canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1), strips=await session.is_simple())
-    if canvas.strips and session.hosted:
+    if not session.hosted:
+        return canvas
+    if options.capture == "auto":
+        canvas.unfit.update(await session.unfit())
+        if canvas.unfit:
+            raise UnsupportedFeatureError(canvas.unlike, features=sorted(canvas.unfit))
+    if canvas.strips:
         await session.draw_in_strips()
     return canvas
 
@@ -471,9 +482,9 @@ def _may_be_canvas(
     report: Report, page: PageSettings, fps: Fraction, visits: tuple[int, ...], options: RenderConfig
 ) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
-    pixels = math.prod(page.pixels) * frame_count(report.duration, fps) if visits else 0
+    frames = frame_count(report.duration, fps) if visits else 0
     chooses = options.may_choose_canvas and not page.transparent
-    return options.capture == "canvas" or (chooses and pixels >= LEAST_PIXELS)
+    return options.capture == "canvas" or (chooses and may_be_worth_it(frames, math.prod(page.pixels)))
 
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:

@@ -67,7 +67,7 @@ def test_a_frame_that_changes_takes_one_message_and_others_none(tmp_path, monkey
         taken, counts = messages.during(reds(page, 0, 160))
     assert taken == {frame: frame for frame in (*range(10), *range(151, 160))}
     assert counts["frames"] == 19
-    # The walk stops a few times in the 141 still frames, to be told that it is followed.
+    # The walk stops a few times in the 141 still frames, until it gets a message.
     assert counts["walk"] == 1
     assert counts["goOn"] <= 5
     assert set(counts) <= {"frames", "walk", "goOn", "noted", "failure"}

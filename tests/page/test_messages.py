@@ -1,4 +1,4 @@
-"""What a page does after messages to itself, and in promises, belongs to the frame in which they began."""
+"""Changes that a page makes after messages to itself, or in promises, belong to the frame in which these began."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from page_samples import box, composition, open_html
 
 pytestmark = pytest.mark.browser
 
-# `send` sends a message whose listener is `got`. After a chain of messages, the box is where the frame's number says.
+# `send` sends a message whose listener is `got`. After a chain of messages, the box is at the frame's number.
 CHAIN = """let at, left; const first = document.querySelector("#first");
 const got = () => { if (left-- > 0) send(); else if (at % 3 !== 1) first.style.left = `${at}px` };
 addEventListener("hf-seek", ({ detail: { time } }) => { at = Math.round(time * 30); left = LENGTH; send() });"""
@@ -35,7 +35,7 @@ def test_chains_of_messages_end_before_the_picture(way, mode, tmp_path):
     script = CHAIN.replace("LENGTH", length) + WAYS[way]
     html = composition(box('id="first"', "#f00", "width:9px;height:9px"), script)
     with open_html(tmp_path, html, capture_mode=mode) as page:
-        page.frames(0, 2)  # the first message to the window shows that there are any
+        page.frames(0, 2)  # messages to the window are expected from the first one on
         assert positions(page, 2, 20) == [frame - (frame % 3 == 1) for frame in range(2, 20)]
         assert positions(page, 5, 9) == [5, 6, 6, 8]
 

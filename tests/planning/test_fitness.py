@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ import hfdask
 from hfdask import errors
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
+from hfdask.browser.capture import capture
 from hfdask.browser.session import Loaded, PageSession
 from hfdask.core.model import Sweep
 from hfdask.media.captured import PngPicture
-from hfdask.planning import fitness, probe
-from hfdask.planning.fitness import LEAST_PIXELS, LOOKED_AT, Samples, is_worth_it
+from hfdask.planning import film as film_of
+from hfdask.planning import fitness
+from hfdask.planning.fitness import LEAST_CHANGING, LOOKED_AT, PER_FRAME, Samples, is_worth_it, may_be_worth_it
 
 MOVES = """<p style="position:absolute;animation:go 1s linear both">text</p>
 <style>@keyframes go { to { transform: translateX(20px) } }</style>"""
@@ -35,13 +38,26 @@ def sweep(*moved: bool, differs: bool | None = None) -> Sweep:
     )
 
 
-def test_a_comparison_is_worth_it_if_many_frames_move():
-    half = sweep(*(number % 2 == 0 for number in range(90)))
-    assert not is_worth_it(half, 399, LEAST_PIXELS // 200)
-    assert is_worth_it(half, 400, LEAST_PIXELS // 200)
-    assert not is_worth_it(half, 400, LEAST_PIXELS // 201)
+def pixels_for(frames: int) -> int:
+    """The least pixels of a frame with which this number of changing frames is worth a comparison."""
+    return LEAST_CHANGING // frames - PER_FRAME
+
+
+def test_a_comparison_is_worth_it_if_enough_frames_move():
+    some = sweep(*(number in (3, 30) for number in range(40)))  # 20 of 400 frames
+    assert is_worth_it(some, 400, pixels_for(20))
+    assert not is_worth_it(some, 400, pixels_for(20) - 1)
     assert not is_worth_it(sweep(), 10**6, 10**6)
     assert not is_worth_it(sweep(False, False), 10**6, 10**6)
+
+
+def test_a_comparison_is_worth_it_if_the_video_is_long_enough():
+    whole = sweep(*[True] * 10)
+    for frames, width, height in ((44, 1920, 1080), (90, 640, 360), (16, 3840, 2160)):
+        assert may_be_worth_it(frames, width * height)
+        assert is_worth_it(whole, frames, width * height)
+        assert not may_be_worth_it(frames - 1, width * height)
+        assert not is_worth_it(whole, frames - 1, width * height)
 
 
 def test_frames_that_change_are_compared_one_in_each_fifth():
@@ -93,22 +109,22 @@ def test_in_long_videos_some_frames_are_asked_how_long_they_are_decoded():
 
 
 def test_frames_in_which_videos_play_count():
-    playing = np.arange(400) < 199
-    assert not is_worth_it(sweep(False, False), 400, LEAST_PIXELS // 200, playing.astype(int))
-    assert is_worth_it(sweep(True, False), 400, LEAST_PIXELS // 200, playing[::-1].astype(int))
-    assert not is_worth_it(sweep(True, False), 400, LEAST_PIXELS // 200, playing.astype(int))
+    playing = np.arange(400) < 19
+    assert not is_worth_it(sweep(False, False), 400, pixels_for(20), playing.astype(int))
+    assert is_worth_it(sweep(True, False), 400, pixels_for(20), playing[::-1].astype(int))
+    assert not is_worth_it(sweep(True, False), 400, pixels_for(20), playing.astype(int))
 
 
 def test_frames_that_only_a_canvas_changes_count():
     drawing = (True, *[False] * 39)
-    assert is_worth_it(sweep(*drawing, differs=True), 400, LEAST_PIXELS // 200)
+    assert is_worth_it(sweep(*drawing, differs=True), 400, pixels_for(20))
     assert not is_worth_it(sweep(*drawing, differs=False), 400, 10**6)
 
 
 @pytest.fixture
 def any_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (fitness, probe):
-        monkeypatch.setattr(module, "LEAST_PIXELS", 5 * 64 * 64)
+    monkeypatch.setattr(fitness, "LEAST", 0)
+    monkeypatch.setattr(fitness, "LEAST_CHANGING", 5 * (64 * 64 + PER_FRAME))
 
 
 def planned(project, tmp_path, body: str, script: str = "", files=None, **options) -> tuple[str, list[str]]:
@@ -205,6 +221,19 @@ def test_a_film_from_a_canvas_is_what_a_chunk_would_be(project, tmp_path, any_le
 
 
 @pytest.mark.browser
+def test_a_page_that_a_canvas_is_known_to_draw_wrong_is_not_filmed_from_one(project, tmp_path, any_length, monkeypatch):
+    hosted: list[bool] = []
+
+    def noting(session: PageSession, *frames: int, **options: Any) -> Any:
+        hosted.append(session.hosted)
+        return capture(session, *frames, **options)
+
+    monkeypatch.setattr(film_of, "capture", noting)
+    _, mode, pages = rendered(project, tmp_path, UNFIT["known"][0])
+    assert (mode, pages, hosted) == ("beginframe", 2, [False])
+
+
+@pytest.mark.browser
 def test_a_film_that_a_canvas_draws_otherwise_is_taken_again(project, tmp_path, any_length):
     body, script, _ = UNFIT["seen"]
     video, mode, pages = rendered(project, tmp_path, body, script)
@@ -245,7 +274,7 @@ def open_pages() -> list[str]:
 
 @pytest.mark.browser
 def test_a_film_in_which_too_little_changes_is_taken_again(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(probe, "LEAST_PIXELS", 5 * 64 * 64)  # but `fitness` asks for more
+    monkeypatch.setattr(fitness, "LEAST", 0)
     _, mode, pages = rendered(project, tmp_path, "")
     assert (mode, pages) == ("beginframe", 2)
 

@@ -1,5 +1,5 @@
 // Messages that a page sends to itself. Frameworks use them to update the page a task later (React's scheduler, polyfills of
-// `setImmediate`). A frame waits until they have arrived, and those that are sent then, too. Otherwise it would depend on the machine's load in
+// `setImmediate`). A frame waits until they have arrived, and the messages that they cause, too. Otherwise it would depend on the machine's load in
 // which frame the page shows what they bring.
 
 let sent = false; // true if a message was sent since the last turn
