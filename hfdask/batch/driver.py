@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from distributed import Client
@@ -27,8 +28,10 @@ from hfdask.batch.row_tasks import RowTask, RowTasks
 from hfdask.batch.shared import shared_project
 from hfdask.batch.tasks import (
     CopiedVideo,
+    Frozen,
     RowVideo,
     TooLong,
+    comparison_task,
     copy_row_task,
     environment_task,
     local_digest,
@@ -42,13 +45,19 @@ from hfdask.cluster.names import VIDEO_PREFIX
 from hfdask.cluster.placement import Workers
 from hfdask.cluster.scheduler import in_process, worker_slots
 from hfdask.cluster.single_task import run_task
+from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_TEXT
 from hfdask.core.model import Environment, RenderResult
 from hfdask.errors import HfdaskError, RenderCancelledError, SchedulerLostError
 from hfdask.store import SecretOptions
 
+T = TypeVar("T")
+
 COPY = "copy_video"
 """Name of the tasks that copy videos on every page of the dashboard."""
+
+COMPARED_FROM = 16
+"""Rows from which on the project is compared once for all of them. That takes as long as two or three of them."""
 
 _TICK = 0.2
 _SLOTS_ASKED = 2.0
@@ -104,7 +113,7 @@ class Driver:
                 held.callback(self._save)
                 environment = self._environment()
                 self._shared = held.enter_context(shared_project(self.job, self.client, environment))
-                workers = Workers(self.client, environment)
+                workers = self._workers = Workers(self.client, environment)
                 held.callback(lambda: self.warnings.extend(workers.warnings))
                 workers.ask()
                 self._long = held.enter_context(LongVideos(self.client, self.job))
@@ -118,16 +127,38 @@ class Driver:
 
     def _environment(self) -> Environment:
         """Return the software of one worker, with which all rows are rendered."""
-        if in_process(self.client):
-            return current_environment()
+        return current_environment() if in_process(self.client) else self._ask("environment", environment_task)
+
+    @cached_property
+    def _project(self) -> Frozen:
+        """The project for the tasks of rows.
+
+        If they are many, find out once if it looks the same from a canvas, so that they need not be compared one by one.
+        """
+        project = self._shared.on_workers
+        if self.rows.count < COMPARED_FROM or not RenderConfig.of(self.job.options).may_choose_canvas:
+            return project
+        try:
+            return replace(project, alike=self._ask("comparison", comparison_task, project, fit=self._workers.eligible))
+        except HfdaskError as error:
+            self._require_going()
+            if isinstance(error, SchedulerLostError):
+                raise
+            self.warnings.append(f"the project was not compared for a capture from a canvas: {error.message}")
+            return project
+
+    def _ask(self, name: str, call: Callable[..., T], *args: object, fit: Callable[[], set[str]] | None = None) -> T:
+        """Run a task on a worker."""
         return run_task(
             self.client,
-            "environment",
-            environment_task,
+            name,
+            call,
+            *args,
             span=self._span,
             priority=-connection_of(self.client).scheduler_time(time.monotonic()),
             retries=self.job.config.retries,
             stop=self.stop,
+            fit=fit,
         )
 
     def _loop(self) -> None:
@@ -187,7 +218,7 @@ class Driver:
         else:
             variables = {**self.job.options.get("variables", {}), **row.variables}
             options = SecretOptions({**row.options, "variables": variables})
-            arguments = (self._shared.on_workers, options, self.job.output(row.name), self.job.plan_of(row.name))
+            arguments = (self._project, options, self.job.output(row.name), self.job.plan_of(row.name))
             tasks.append(RowTask(row, VIDEO_PREFIX, render_row_task, arguments))
 
     def _finished_before(self, row: Row) -> RowResult | None:

@@ -17,7 +17,7 @@ from hfdask.formats.table import format_of
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.plan import Plan
 from hfdask.precedence import merged
-from hfdask.rendering.short import render_short
+from hfdask.rendering.short import looks_alike, render_short
 from hfdask.store import Location, SecretOptions, split_output
 
 
@@ -61,6 +61,8 @@ class Frozen:
         The software that renders all videos of the batch.
     limit : int
         Frames of the longest video that is one task.
+    alike : bool
+        True if the project, with its own variables, looks the same from a canvas.
     """
 
     location: PlanLocation
@@ -70,6 +72,7 @@ class Frozen:
     limit: int
     strict: bool
     damage_test: bool
+    alike: bool = False
 
 
 def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, plan: Location) -> RowVideo | TooLong:
@@ -93,6 +96,7 @@ def render_row_task(frozen: Frozen, options: SecretOptions, output: Location, pl
             strict=frozen.strict,
             damage_test=frozen.damage_test,
             observer=observer,
+            compared="yes" if frozen.alike else "no",
         )
     if isinstance(made, Plan):
         return TooLong(planned=Planned.of(made, observer.worker), seconds=round(time.perf_counter() - began, 4))
@@ -124,6 +128,18 @@ def copy_row_task(source: Location, output: Location) -> CopiedVideo:
         assert format is not None  # the name was checked before the batch began
         copy_output(OutputFiles.at(source), store, name, format)
         return CopiedVideo(bytes=OutputFiles.at(output).size, sha256=local_digest(output))
+
+
+def comparison_task(frozen: Frozen) -> bool:
+    """Return true if the project looks the same from a canvas with the batch's own variables."""
+    observer = task_observer()
+    with tagged(observer), ExitStack() as held:
+        require_environment(frozen.environment)
+        clock = StageClock(observer)
+        project, files, config = held.enter_context(
+            frozen_project(frozen.location, frozen.handed_over, frozen.options, observer, clock)
+        )
+        return looks_alike(project, files, config, observer)
 
 
 def environment_task() -> Environment:

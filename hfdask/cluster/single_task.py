@@ -34,6 +34,7 @@ def run_task(
     priority: float,
     retries: int,
     stop: threading.Event,
+    fit: Callable[[], set[str]] | None = None,
 ) -> _R:
     """Run a task and return its result.
 
@@ -49,6 +50,8 @@ def run_task(
         The same as for chunks.
     stop : threading.Event
         Ends the wait.
+    fit : callable, optional
+        Returns the addresses of the workers that may run it, asked before each attempt. Any worker by default.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def run_task(
     failures = 0
     while True:
         try:
-            return _attempt(client, name, call, *args, span=span, priority=priority, stop=stop)
+            return _attempt(client, name, call, *args, span=span, priority=priority, stop=stop, fit=fit)
         except HfdaskError as error:
             failures += 1
             delay = retry_delay(error, failures, retries, killed=isinstance(error, WorkerLostError))
@@ -69,13 +72,21 @@ def run_task(
 
 
 def _attempt(
-    client: Client, name: str, call: Callable[..., _R], *args: object, span: str, priority: float, stop: threading.Event
+    client: Client,
+    name: str,
+    call: Callable[..., _R],
+    *args: object,
+    span: str,
+    priority: float,
+    stop: threading.Event,
+    fit: Callable[[], set[str]] | None,
 ) -> _R:
     ended, watch = threading.Event(), Watch(client)
     look_at = time.monotonic() + QUIET
     try:
         silent = connection_of(client).silent_workers()
-        workers = sorted(worker_addresses(client) - silent) if silent else None
+        able = worker_addresses(client) if fit is None else fit()
+        workers = sorted((able - silent) or able) if silent or fit is not None else None
         with dask_span("hfdask", span):
             task = queued_task(f"{name}-{uuid.uuid4().hex}", call, *args)
             future: Future[_R] = client.compute(task, priority=priority, workers=workers)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
@@ -51,6 +51,10 @@ LOOKED_AT = 50
 """Most frames of a part whose decoding is estimated, to choose the frame of the part that is compared."""
 
 
+Compared = Literal["no", "now", "yes"]
+"""Whether a page was compared in both ways of capture: it is, if it is worth it; it is now, in any case; or it was, and looks the same."""
+
+
 def is_worth_it(sweep: Sweep, frames: int, pixels: int, playing: NDArray[np.int64] | None = None) -> bool:
     """Return true if enough of the frames of a video change.
 
@@ -69,9 +73,10 @@ def is_worth_it(sweep: Sweep, frames: int, pixels: int, playing: NDArray[np.int6
     return may_be_worth_it(frames, pixels) and _weight(int(changing.sum()), pixels) >= LEAST_CHANGING
 
 
-def may_be_worth_it(frames: int, pixels: int) -> bool:
-    """Return true if a video of this length and size is worth a comparison if enough of its frames change."""
-    return _weight(frames, pixels) >= LEAST
+def may_be_worth_it(frames: int, pixels: int, compared: Compared = "no") -> bool:
+    """Return true if a video of this length and size is worth a capture from a canvas if enough of its frames change."""
+    least = {"no": LEAST, "now": 0, "yes": LEAST_CHANGING}
+    return _weight(frames, pixels) >= least[compared]
 
 
 def _weight(frames: int, pixels: int) -> int:

@@ -46,6 +46,7 @@ from hfdask.planning.canvas import declared_canvas, declared_duration, declares_
 from hfdask.planning.content_keys import chunk_keys
 from hfdask.planning.costs import costs_in
 from hfdask.planning.film import Film
+from hfdask.planning.fitness import Compared
 from hfdask.planning.mixing import Mixer, soundtrack_of
 from hfdask.planning.probe import Probe, probe
 from hfdask.planning.sources import FoundFile, FoundVideo
@@ -170,6 +171,7 @@ def seal(
     listen: bool = True,
     film: Film | None = None,
     whole: int = 0,
+    compared: Compared = "no",
 ) -> Plan:
     """Check and probe a frozen project in a browser, and write its plan.
 
@@ -185,6 +187,8 @@ def seal(
         Gets the pictures of a page that can be filmed.
     whole : int
         A video of at most this number of frames is one chunk, whatever the options are.
+    compared : {"no", "now", "yes"}
+        Whether the page is known to look the same from a canvas; ``now`` to compare it however short it is.
     """
     store, artifacts = location.store(), frozen.artifacts
     found = Project(FilePath(frozen.folder), frozen.entry, files)
@@ -221,6 +225,7 @@ def seal(
                     has_video=declares_video(markup),
                     listen=listen,
                     film=None if options.hdr else film,
+                    compared=compared,
                 )
             )
         except ProjectError as error:

@@ -43,6 +43,7 @@ from hfdask.network.record import Recorder
 from hfdask.planning.canvas import DEFAULT_FPS, DEFAULT_SIZE, SIDES
 from hfdask.planning.film import PATIENCE, Film, can_be_filmed, film_page
 from hfdask.planning.fitness import (
+    Compared,
     FilmTrial,
     ForCanvas,
     Opening,
@@ -127,10 +128,12 @@ async def probe(
     has_video: bool = False,
     listen: bool = True,
     film: Film | None = None,
+    compared: Compared = "no",
 ) -> Probe:
     """Load the page, and again if its size or rate is not the assumed one, since layout depends on both.
 
-    ``page``, ``fps``, the duration in ``seconds`` and ``has_video`` have what is assumed. Without ``listen``, its sound does not matter.
+    ``page``, ``fps``, the duration in ``seconds`` and ``has_video`` have what is assumed. Without ``listen``, its sound does not matter. ``compared`` says
+    if it is known already that the page looks the same from a canvas.
 
     Then go through its timeline in the same page. A ``film`` gets all pictures, if a chunk would have the same ones; its
     ``end`` is called then. A browser that dies is replaced once, because nothing else retries planning. If a filmed page
@@ -138,11 +141,13 @@ async def probe(
     """
     fps, _ = options.capped(fps if options.fps is None else parse_fps(options.fps))
     # A page with videos cannot be filmed.
-    hosted = film is not None and not has_video and _may_film_canvas(page, fps, seconds, options, film)
+    hosted = film is not None and not has_video and _may_film_canvas(page, fps, seconds, options, film, compared)
     with scratch_subfolder("videos") as folder:
         async with Recorder(options.allow_hosts, options.replace_urls) as recorder:
             sources = Sources(files, recorder, folder)
-            looks = partial(_looks, files, entry, page, fps, options, clock, recorder, sources, listen=listen)
+            looks = partial(
+                _looks, files, entry, page, fps, options, clock, recorder, sources, listen=listen, compared=compared
+            )
             try:
                 seen, page, fps, unlike = await looks(film=film, hosted=hosted)
             except PageTimeoutError:
@@ -158,7 +163,7 @@ async def probe(
             )
             there = page_videos(videos, clips, sources, fps)
             opened = opening(files, entry, page, fps, recorder, there)
-            mode, told = await _way(opened, page, options, seen, there, unlike)
+            mode, told = await _way(opened, page, options, seen, there, unlike, compared)
     report, loaded, world = seen.report, seen.loaded, seen.world
     faces = faces_of(seen.uses, world)
     if options.fonts == "reject":
@@ -212,21 +217,29 @@ async def probe(
     )
 
 
-def _may_film_canvas(page: PageSettings, fps: Fraction, seconds: float, options: RenderConfig, film: Film) -> bool:
+def _may_film_canvas(
+    page: PageSettings, fps: Fraction, seconds: float, options: RenderConfig, film: Film, compared: Compared
+) -> bool:
     """Return true to load the page in a host at first, because a film from its canvas is wanted, or will probably do."""
     frames = frame_count(seconds, fps) if 0 < seconds < math.inf else 0
     possible = page.capture_mode == "beginframe" and not page.transparent
-    likely = possible and may_be_worth_it(frames, math.prod(page.pixels))
+    likely = possible and may_be_worth_it(frames, math.prod(page.pixels), compared)
     return options.capture == "canvas" or (options.capture == "auto" and likely and film.wants(options, fps, frames))
 
 
 async def _way(
-    opened: Opening, page: PageSettings, options: RenderConfig, seen: _Look, videos: PageVideos, unlike: str
+    opened: Opening,
+    page: PageSettings,
+    options: RenderConfig,
+    seen: _Look,
+    videos: PageVideos,
+    unlike: str,
+    compared: Compared,
 ) -> tuple[CaptureMode, list[str]]:
     """Return the plan's way of capture, and the reason if it was chosen for this page; ``unlike`` is known already."""
     if options.capture == "canvas":
         return "canvas", []
-    if not options.may_choose_canvas or not (unlike or _may_choose(page, seen, videos)):
+    if not options.may_choose_canvas or not (unlike or _may_choose(page, seen, videos, compared)):
         return page.capture_mode, []
     if unlike:
         why = unlike
@@ -234,7 +247,7 @@ async def _way(
         why = "it gives no alpha"
     elif seen.canvas.unfit:
         why = seen.canvas.unlike
-    elif page.capture_mode == "canvas":  # its film was compared
+    elif compared == "yes" or page.capture_mode == "canvas":  # its film was compared
         why = ""
     elif videos.clips:
         why = await why_not_canvas_with_videos(opened, seen.canvas.samples, videos)
@@ -245,10 +258,12 @@ async def _way(
     return "canvas", ["captured from a canvas: some frames look as in the browser's own pictures"]
 
 
-def _may_choose(page: PageSettings, seen: _Look, videos: PageVideos) -> bool:
+def _may_choose(page: PageSettings, seen: _Look, videos: PageVideos, compared: Compared) -> bool:
     if page.capture_mode != "beginframe" or not seen.sweep.frames:
         return page.capture_mode == "canvas"
     frames = frame_count(seen.report.duration, videos.fps)
+    if compared != "no":
+        return may_be_worth_it(frames, math.prod(page.pixels), compared)
     return is_worth_it(seen.sweep, frames, math.prod(page.pixels), videos.shown(frames))
 
 
@@ -265,6 +280,7 @@ async def _looks(
     listen: bool,
     film: Film | None,
     hosted: bool,
+    compared: Compared,
 ) -> tuple[_Look, PageSettings, Fraction, str]:
     """Load the page until it has the size and the rate that it was loaded with.
 
@@ -283,6 +299,7 @@ async def _looks(
             sources=sources,
             last=bool(attempt),
             listen=listen,
+            compared=compared,
         )
         drawn: _Look | None = None
         if hosted and film is not None:
@@ -336,6 +353,7 @@ async def _look(
     last: bool,
     listen: bool,
     film: Film | None,
+    compared: Compared,
     chosen: bool = False,
 ) -> _Look | None:
     """Load the page and go through its timeline; return None if it is hosted, has its size and rate, and cannot be filmed.
@@ -369,7 +387,7 @@ async def _look(
         visits = _visits(report, rate, options) if fits or last else ()
         began = time.perf_counter()
         on: dict[int, frozenset[str]] | None = {} if any(medium.auto for medium in media) else None
-        may = not chosen and _may_be_canvas(report, page, rate, visits, options)
+        may = not chosen and _may_be_canvas(report, page, rate, visits, options, compared)
         canvas = await _for_canvas(session, visits, options) if may else None
         # A film is captured as the page was planned, so not if the plan may say otherwise.
         usable = fits and (canvas is None or session.hosted) and _has_frames(report)
@@ -381,7 +399,7 @@ async def _look(
                 return None
             film = None
         trial = None
-        if film is not None and session.hosted and options.capture == "auto":
+        if film is not None and session.hosted and options.capture == "auto" and compared != "yes":
             known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=durations)
             trial = FilmTrial(opening_beside(session, entry, known), len(taken), math.prod(page.pixels))
         swept, filmed, unlike = await _walk(
@@ -479,12 +497,17 @@ async def _scenes_and_volumes(
 
 
 def _may_be_canvas(
-    report: Report, page: PageSettings, fps: Fraction, visits: tuple[int, ...], options: RenderConfig
+    report: Report,
+    page: PageSettings,
+    fps: Fraction,
+    visits: tuple[int, ...],
+    options: RenderConfig,
+    compared: Compared,
 ) -> bool:
     """Return true if the plan may choose a capture from a canvas, so that the page has to be looked at."""
     frames = frame_count(report.duration, fps) if visits else 0
     chooses = options.may_choose_canvas and not page.transparent
-    return options.capture == "canvas" or (chooses and may_be_worth_it(frames, math.prod(page.pixels)))
+    return options.capture == "canvas" or (chooses and may_be_worth_it(frames, math.prod(page.pixels), compared))
 
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:

@@ -23,10 +23,11 @@ from hfdask.core.frames import MAX_CHUNK_FRAMES
 from hfdask.core.model import ChunkResult, RenderResult, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.scratch import scratch_subfolder
-from hfdask.errors import InvalidConfigError
+from hfdask.errors import InvalidConfigError, ProjectError
 from hfdask.formats.table import FORMATS
 from hfdask.manifest.location import CHUNKS, MANIFEST, SWEEP, PlanLocation
 from hfdask.manifest.plan import Plan
+from hfdask.planning.fitness import Compared
 from hfdask.planning.planning import FrozenProject, seal
 from hfdask.rendering.film import ChunkFilm
 from hfdask.rendering.pipeline import ChunkWork, render
@@ -48,6 +49,7 @@ def render_short(
     damage_test: bool = True,
     storage_options: StorageOptions | None = None,
     observer: Observer | None = None,
+    compared: Compared = "no",
 ) -> RenderResult | Plan:
     """Render a frozen project to a video of at most ``limit`` frames, or plan a longer one.
 
@@ -71,6 +73,8 @@ def render_short(
         Arguments of the file systems of ``output`` and ``plan_url``.
     observer : Observer, optional
         Follows stages and frames, and can cancel.
+    compared : {"no", "yes"}
+        ``yes`` if the project is known to look the same from a canvas, with other variables; see `looks_alike`.
 
     Returns
     -------
@@ -98,7 +102,18 @@ def render_short(
             folder / "film.mp4", lambda _, frames: frames <= limit, damage_test=damage_test, observer=observer
         )
         with Snapshot(location.store(), given) as snapshot, film:
-            plan = seal(frozen, files, location, snapshot, options, clock, published=True, film=film, whole=limit)
+            plan = seal(
+                frozen,
+                files,
+                location,
+                snapshot,
+                options,
+                clock,
+                published=True,
+                film=film,
+                whole=limit,
+                compared=compared,
+            )
             if plan.manifest.frames > limit:
                 return _published(plan, snapshot, PlanLocation.of(plan_url, storage_options))
             chunk = film.chunk(plan, observer)
@@ -109,6 +124,29 @@ def render_short(
             video = assembly.finish()
     stages = {**plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
     return msgspec.structs.replace(video, stages=stages, findings=plan.findings)
+
+
+@worked
+def looks_alike(
+    frozen: FrozenProject, files: Mapping[str, Path], options: RenderConfig, observer: Observer | None = None
+) -> bool:
+    """Return true if a frozen project looks the same from a canvas, by the comparison of planning, however short it is.
+
+    A project that cannot be planned with these options does not: with other variables it may.
+    """
+    given = {each.sha256: files[each.path] for each in frozen.artifacts}
+    with scratch_subfolder("short") as folder:
+        location = PlanLocation.of(folder / "plan")
+        with Snapshot(location.store(), given) as snapshot:
+            clock = StageClock(observer or Observer())
+            options = replace(options, check="off")
+            try:
+                plan = seal(
+                    frozen, files, location, snapshot, options, clock, published=True, listen=False, compared="now"
+                )
+            except ProjectError:
+                return False
+    return plan.manifest.page.capture_mode == "canvas"
 
 
 def _rendered(plan: Plan, snapshot: Snapshot, path: Path, observer: Observer, *, damage_test: bool) -> ChunkResult:

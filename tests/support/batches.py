@@ -55,8 +55,8 @@ def sleeping_row(
 
 
 def install(render_short: RenderShort) -> None:
-    """Let this process's workers run this instead of rendering."""
-    vars(hfdask.batch.tasks)["render_short"] = render_short
+    """Let this process's workers run this instead of rendering, and compare nothing."""
+    vars(hfdask.batch.tasks).update(render_short=render_short, looks_alike=lambda *_: False)
 
 
 def _result(output: str, content: bytes) -> RenderResult:

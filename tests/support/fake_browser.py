@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,6 +31,7 @@ from hfdask.browser.pool import BrowserPool
 from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.fonts.configuration import FontSetup
 from hfdask.page.server import HOST_PAGE, Site
+from hfdask.planning import fitness
 
 BINARY = Path(__file__).parent / "bin" / "fake-headless-shell"
 VERSION = "9.8.7.6"
@@ -195,7 +197,9 @@ class _Context:
 
 
 class _Profile:
-    """A profile without a folder: pictures of videos are served."""
+    """A profile without files: pictures of videos are served, and a canvas gives none."""
+
+    folder = Path(os.devnull)
 
     def __init__(self, chromium: FakeChromium) -> None:
         self.context = _Context(chromium)
@@ -323,6 +327,7 @@ async def _launch(self: BrowserPool, on_request: bool, fonts: FontSetup, profile
 
 
 _real_launch: Callable[..., Any] = BrowserPool._launch
+_real_least = fitness.LEAST
 
 
 @contextmanager
@@ -331,6 +336,8 @@ def _using(launch: Callable[..., Any], binary: str | None) -> Iterator[None]:
     close_browsers()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BrowserPool, "_launch", launch)
+        # The fake browser draws nothing into a canvas.
+        patch.setattr(fitness, "LEAST", math.inf if launch is _launch else _real_least)
         if binary is None:
             patch.delenv(ENV_BROWSER, raising=False)
         else:
