@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from hfdask.browser.host import Shot
@@ -130,13 +131,13 @@ async def _from_canvas(
     end: int,
     damage_test: bool,
     videos: States | None,
-    visit: Visit | None,
-    at: Collection[int],
-) -> AsyncIterator[Frame]:
+    visit: Visit,
+    stays: Collection[int],
+) -> AsyncGenerator[Frame]:
     """Seek each frame while the worker of the host draws the one before."""
     host = session.host
     assert host is not None
-    walk = Walk(session, host, start, end, always=not damage_test, stays=at) if videos is None else None
+    walk = Walk(session, host, start, end, always=not damage_test, stays=stays) if videos is None else None
     kept = _Kept(session)
     drawing: tuple[int, Shot, float, float] | None = None
     done = time.perf_counter()
@@ -170,8 +171,7 @@ async def _from_canvas(
             times = decoded - began, time.perf_counter() - decoded
             if changed:
                 shot.taken()
-                if visit is not None and (index in at or session.may_have_new_text):
-                    await visit(index)
+                await visit(index)
             if walk is not None and session.in_flight and index + 1 < end:
                 async with session.deadline_for_frame(index + 1):
                     await walk.arrive(index + 1)
@@ -244,24 +244,27 @@ async def capture(
     for each frame before its seek. ``visit`` is called at the frames ``at``, and if the page may have new text. A hosted page has few places
     for pictures, so read each soon.
     """
-    way = _from_canvas if session.hosted else _by_compositor
-    async for frame in way(session, start, end, damage_test, videos, visit, at):
-        yield frame
+
+    async def visit_if_due(index: int) -> None:
+        if visit is not None and (index in at or session.may_have_new_text):
+            await visit(index)
+
+    if session.hosted:
+        frames = _from_canvas(session, start, end, damage_test, videos, visit_if_due, at)
+    else:
+        frames = _by_compositor(session, start, end, damage_test, videos, visit_if_due)
+    async with aclosing(frames):
+        async for frame in frames:
+            yield frame
 
 
 async def _by_compositor(
-    session: PageSession,
-    start: int,
-    end: int,
-    damage_test: bool,
-    videos: States | None,
-    visit: Visit | None,
-    at: Collection[int],
-) -> AsyncIterator[Frame]:
+    session: PageSession, start: int, end: int, damage_test: bool, videos: States | None, visit: Visit
+) -> AsyncGenerator[Frame]:
     camera = _Camera(session, damage_test, videos)
     for index in range(start, end):
         async with session.deadline_for_frame(index):
             frame = await camera.shoot(index)
-        if visit is not None and frame.taken and (index in at or session.may_have_new_text):
+        if frame.taken:
             await visit(index)
         yield frame

@@ -275,7 +275,7 @@ class Shot:
         must : bool
             True to have a picture even if nothing changed.
         """
-        answer = await self.host.call("seek", asked, self._number, self._slot, must)
+        answer = await self.host.call("seek", asked, self._number, must)
         armed = understood(answer, Armed, "its picture", exactly=True)
         self.host.ready = armed.armed
         self.host.walks = self.host.held = False
@@ -283,7 +283,7 @@ class Shot:
 
     async def arm(self, must: bool) -> bool:
         """Ask for the picture of the page as it is; return true if it comes for certain."""
-        return bool(await self.host.call("arm", self._number, self._slot, must))
+        return bool(await self.host.call("arm", self._number, must))
 
     async def is_painted(self) -> bool:
         """Return true if the page was drawn for this picture. If it need not be, it is not any more."""

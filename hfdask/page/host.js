@@ -35,7 +35,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   frame.style.background = "#fff"; // as behind a page without a background
   document.body.append(canvas);
 
-  let wanted = null; // {number, slot, index} of the picture that the next paint event is for; `index` only in a walk
+  let wanted = null; // {number, index} of the picture that the next paint event is for; `index` only in a walk
   let isNeeded = false; // true if a paint event has been asked for that picture
   let isStale = false; // true if the drawing has changed since the last picture, and none was wanted
   let painted = 0; // number of the last picture that was handed to the worker
@@ -63,7 +63,8 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
       isStale = true;
       return;
     }
-    const { number, slot, index } = wanted;
+    const { number, index } = wanted;
+    const slot = (number - 1) % slots.count;
     wanted = null;
     isNeeded = isStale = false;
     try {
@@ -77,8 +78,8 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   });
 
   // Take a picture at the next paint event. There is one if the drawing has changed, and in any case if `must` is true.
-  function arm(number, slot, must, index) {
-    wanted = { number, slot, index };
+  function arm(number, must, index) {
+    wanted = { number, index };
     isNeeded = must || isStale;
     if (isNeeded) apply(requestPaint, canvas, []);
     return isNeeded;
@@ -118,9 +119,13 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
     apply(postMessage, worker, [{ note: { index, word: (index * 16 + walk.id) * 32 + code } }]);
   }
 
-  async function advance() {
+  function goToNext() {
     const mine = walk;
-    if (mine.next >= mine.end) return;
+    soon(() => advance(mine));
+  }
+
+  async function advance(mine) {
+    if (walk !== mine || mine.next >= mine.end) return;
     const { shows, always, must } = mine;
     const index = mine.next++;
     mine.must = false;
@@ -138,7 +143,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
         return;
       }
       if (text) mine.stays[index] = true;
-      if (!arm(painted + 1, painted % slots.count, always || must || changed === true, index) && !draws) {
+      if (!arm(painted + 1, always || must || changed === true, index) && !draws) {
         leave(index, SAME);
         return;
       }
@@ -147,7 +152,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
       watch();
     } catch (error) {
       failure ||= String(error);
-      note(index, ASKS);
+      if (walk === mine) note(index, ASKS);
     }
   }
 
@@ -167,7 +172,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
     else same = 0;
     isStaying = code === TAKEN ? walk.stays[index] === true : same >= MOST_SAME;
     note(index, code + (isStaying ? STAYS : 0));
-    if (!isStaying) soon(advance);
+    if (!isStaying) goToNext();
   }
 
   return {
@@ -192,7 +197,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
       isNeeded = isHeld = isStaying = false;
       noted = -8;
       same = 0;
-      soon(advance);
+      goToNext();
       return painted;
     },
     // Take no picture until the walk goes on.
@@ -204,10 +209,9 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
       same = 0;
       if (isStaying) {
         isStaying = false;
-        soon(advance);
+        goToNext();
       } else if (wanted !== null) {
-        const { number, slot, index } = wanted;
-        arm(number, slot, isNeeded, index);
+        arm(wanted.number, isNeeded, wanted.index);
         watch();
       }
     },
@@ -220,7 +224,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
       return asked;
     },
     // Seek, and arm if the page is ready for its picture. Nothing is sought before the picture of the frame before is taken.
-    async seek(asked, number, slot, must) {
+    async seek(asked, number, must) {
       if (isNeeded) return { unpainted: true };
       wanted = walk = null;
       isHeld = false;
@@ -228,7 +232,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
       const answer = await runtime.frame(asked);
       const { changed, observed, late } = typeof answer === "object" ? answer : { changed: answer };
       const isReady = !observed && !late;
-      const needed = isReady && arm(number, slot, must || changed === true);
+      const needed = isReady && arm(number, must || changed === true);
       return { answer, armed: isReady, needed, plain: needed && runtime.drawsNothing() };
     },
     // Whether the picture of this number was taken. If it was not, and it was not needed, it is not wanted any more.

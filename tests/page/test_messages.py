@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from page_samples import box, composition, open_html
+from page_samples import Page, box, composition, open_html
 
 pytestmark = pytest.mark.browser
 
@@ -23,9 +23,8 @@ WAYS = {
 }
 
 
-def positions(page: object, start: int, end: int) -> list[int]:
-    frames = page.frames(start, end)  # type: ignore[attr-defined]
-    return [int(np.argmax(frame[2, :, 0] > 200)) for frame in frames]
+def positions(page: Page, start: int, end: int) -> list[int]:
+    return [int(np.argmax(frame[2, :, 0] > 200)) for frame in page.frames(start, end)]
 
 
 @pytest.mark.parametrize("mode", ["beginframe", "canvas"])

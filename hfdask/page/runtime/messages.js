@@ -5,13 +5,12 @@
 let sent = false; // true if a message was sent since the last turn
 {
   const { postMessage } = MessagePort.prototype;
-  const noted = {
+  override(MessagePort.prototype, {
     postMessage(...args) {
       sent = true;
       return apply(postMessage, this, args);
     },
-  };
-  define(MessagePort.prototype, "postMessage", noted.postMessage);
+  });
 }
 // A function in the place of `window.postMessage` would change who a message is from. So a window that has got a message from itself
 // is expected to send more.
