@@ -61,7 +61,7 @@ from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 if TYPE_CHECKING:
     from hfdask.views.perf import Perf
 
-PROTOCOL = 10
+PROTOCOL = 11
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]

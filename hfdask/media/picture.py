@@ -40,8 +40,9 @@ DIGEST_BYTES = 16
 PNG_BEGIN = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 PNG_END = b"IEND\xaeB`\x82"
 
-# Area averaging measured both fastest and nearest to the source of swscale's filters for this conversion.
-BITEXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+# Each sample is the nearest to the average of its pixels. Without FULL_CHR_H_INP and with ACCURATE_RND, which these formats do not
+# need, parts of swscale have no vector code (docs/decisions/conversion.md).
+BITEXACT = Interpolation.AREA | Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
 
 
 def decode_frame(data: bytes, *, alpha: bool = False, size: tuple[int, int] | None = None) -> av.VideoFrame:

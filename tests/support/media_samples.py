@@ -53,6 +53,14 @@ def to_rgb(frame: av.VideoFrame) -> Pixels:
     return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
+def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
+    """Return the planes of a frame without what pads their rows."""
+    kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
+    return [
+        np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes
+    ]
+
+
 def solid(colour: tuple[int, ...], width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
     return np.full((height, width, len(colour)), colour, np.uint8)
 
