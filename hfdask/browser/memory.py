@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator
 import psutil
 
 from hfdask.browser.processes import Processes
+from hfdask.core.cores import cores
 from hfdask.errors import BrowserMemoryError, InvalidConfigError
 
 BYTES_VARIABLE = "HFDASK_BROWSER_BYTES"
@@ -136,9 +137,7 @@ def browser_limit(share: int | None, at_a_time: int) -> int:
             )
         return int(told)
     if share is None:
-        from dask.system import CPU_COUNT  # Dask knows containers' limits; nothing else of it is used here
-
-        share = _machine_memory() // max(CPU_COUNT, at_a_time)
+        share = _machine_memory() // max(cores(), at_a_time)
     return max(LEAST, int(_OF_SHARE * share))
 
 

@@ -101,7 +101,7 @@ class BrowserPool:
         self._lent += 1
         self._most_lent = max(self._most_lent, self._lent)
         try:
-            # The first call imports Dask, which a browser need not wait for.
+            # A browser need not wait for the first call, which reads files of the system.
             limit = asyncio.ensure_future(asyncio.to_thread(browser_limit, self.share, self._most_lent))
             self._require_open()
             chromium = await self._take(on_request, world, profile, scale)

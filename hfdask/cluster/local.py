@@ -5,13 +5,13 @@ A short video is filmed while it is planned, and so has no task. Then distribute
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from hfdask.core.cores import cores
 from hfdask.errors import InvalidConfigError, SchedulerLostError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def default_slots() -> int:
     """Return the number of chunks to render at a time here: one per core, because a chunk uses more than one core."""
-    return max(1, len(os.sched_getaffinity(0)))
+    return cores()
 
 
 class Cluster:

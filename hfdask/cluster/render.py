@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from hfdask.cluster.handle import LEAVE, Render
 from hfdask.cluster.job import Job
@@ -20,6 +18,7 @@ from hfdask.store import StorageOptions
 
 if TYPE_CHECKING:
     from distributed import Client
+    from rich.progress import Progress, TaskID
 
 
 def submit(
@@ -104,7 +103,7 @@ def render(
     job = Job.of(project, output, plan_options, job_config, storage_options)
     with at_work(with_dask=True), Cluster.of(client, job.workers, dashboard=dashboard) as cluster:
         if dashboard:
-            Console(stderr=True).print(f"dashboard: {cluster.client.dashboard_link}")
+            print(f"dashboard: {cluster.client.dashboard_link}", file=sys.stderr)
         handle = Render(job, cluster)
         try:
             _watch(handle, progress)
@@ -122,11 +121,16 @@ def _parted(config: RenderConfig | None, options: Mapping[str, Any]) -> tuple[di
 
 
 def _watch(handle: Render, show: bool | None) -> None:
+    if show is False or (show is None and not sys.stderr.isatty() and "IPython" not in sys.modules):
+        return
+    from rich.console import Console  # it takes 0.1 s of CPU, and the render goes on meanwhile
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     console = Console(stderr=True)
-    if show is not False and console.is_jupyter and (view := handle.show()) is not None:
+    if console.is_jupyter and (view := handle.show()) is not None:
         view.join()
         return
-    if not (console.is_terminal or console.is_jupyter if show is None else show):
+    if show is None and not (console.is_terminal or console.is_jupyter):
         return
     columns = (
         TextColumn("{task.description}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from hfdask.browser.confine import try_out
 from hfdask.browser.discovery import REMEDY, browser_version, find_browser, sandbox_possible
 from hfdask.browser.environment import current_environment, platform_name
 from hfdask.browser.memory import browser_limit
+from hfdask.core.cores import cores
 from hfdask.core.model import CaptureMode
 from hfdask.core.scratch import MEMORY, shared_folder
 from hfdask.errors import BrowserError, HfdaskError
@@ -59,7 +59,7 @@ def diagnose() -> Diagnosis:
     for name in ("dask", "distributed", "playwright", "fsspec", "av"):
         facts[name] = version(name)
     facts["platform"] = platform_name()
-    facts["cores"] = str(len(os.sched_getaffinity(0)))
+    facts["cores"] = str(cores())
     _look_at_browser(report)
     _look_at_decoders(report)
     _look_at_sound(report)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import shutil
 import tarfile
 import uuid
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from hfdask.core.cores import cores
 from hfdask.core.scratch import scratch_folder
 from hfdask.errors import ArtifactDigestError, HfdaskError, MissingArtifactError
 from hfdask.store.cache import Cache
@@ -38,7 +38,7 @@ PACK = 64 * 10**6
 LARGE_THREADS = 4
 """Transfers of packs and large objects at a time: each may hold many parts in memory."""
 
-HASHERS = min(8, os.cpu_count() or 1)
+HASHERS = min(8, cores())
 """Files that are hashed at a time."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dask
@@ -256,7 +258,7 @@ def test_the_embedded_cluster_listens_nowhere():
 SHORT = """
 import sys, hfdask
 video = hfdask.render(sys.argv[1], sys.argv[2])
-assert "distributed" not in sys.modules
+assert not {"dask", "distributed", "rich"} & set(sys.modules)
 assert (video.frames, len(video.chunks)) == (30, 1)
 again = hfdask.render(sys.argv[1], sys.argv[2], chunk_size=10, workers=2)
 assert "distributed" in sys.modules
@@ -266,7 +268,23 @@ assert (again.digest, len(again.chunks)) == (video.digest, 3)
 
 @pytest.mark.browser
 def test_a_short_video_needs_no_dask(project, tmp_path):
-    subprocess.run([sys.executable, "-c", SHORT, project(), tmp_path / "out.mp4"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT, project(), tmp_path / "out.mp4"], check=True, capture_output=True, text=True
+    )
+    assert done.stderr == ""  # it is not a terminal, so it shows no progress
+
+
+@pytest.mark.browser
+def test_a_terminal_shows_progress(project, tmp_path):
+    code = "import sys, hfdask; hfdask.render(sys.argv[1], sys.argv[2])"
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", code, project(), tmp_path / "out.mp4"], stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # reading fails when the process has ended
+            while part := terminal.read(2**16):
+                shown += part
+    assert b"30/30 frames" in shown
 
 
 def test_a_cluster_in_this_process_starts_when_its_client_is_asked_for():
