@@ -22,7 +22,8 @@ from rich.table import Table
 
 import hfdask
 from hfdask.browser import browser_thread
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.page_opening import open_page
+from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Shown, VideoShape
 from hfdask.core.model import PageSettings
 from hfdask.core.planes import ColorSpace, Planes

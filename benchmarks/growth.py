@@ -18,7 +18,7 @@ from rich.table import Table
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.browser.session import open_page
+from hfdask.browser.page_opening import open_page
 from hfdask.core.model import PageSettings
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">

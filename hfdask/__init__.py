@@ -30,21 +30,15 @@ if TYPE_CHECKING:
     from hfdask.core.model import (
         Artifact,
         ChunkRange,
-        ChunkResult,
         Clip,
-        Cost,
         EncoderSettings,
         Environment,
-        Finding,
         Font,
         FontSet,
-        FrameRecord,
         Manifest,
         PageSettings,
         Rate,
-        RenderResult,
         Resource,
-        Seam,
         Sweep,
         Timeline,
         Video,
@@ -52,6 +46,7 @@ if TYPE_CHECKING:
     )
     from hfdask.core.observer import Observer
     from hfdask.core.planes import ColorSpace
+    from hfdask.core.results import ChunkResult, Cost, Finding, FrameRecord, RenderResult, Seam
     from hfdask.core.sizes import Scale
     from hfdask.core.sound import PlannedSound, SoundReport, SoundSource
     from hfdask.core.video_clip import RatePoint, VideoClip
@@ -100,22 +95,15 @@ _HOMES = {
     "core.model": [
         "Artifact",
         "ChunkRange",
-        "ChunkResult",
         "Clip",
-        "ColorSpace",
-        "Cost",
         "EncoderSettings",
         "Environment",
-        "Finding",
         "Font",
-        "FrameRecord",
         "FontSet",
         "Manifest",
         "PageSettings",
         "Rate",
-        "RenderResult",
         "Resource",
-        "Seam",
         "Sweep",
         "Timeline",
         "Video",
@@ -123,6 +111,7 @@ _HOMES = {
     ],
     "core.observer": ["Observer"],
     "core.planes": ["ColorSpace"],
+    "core.results": ["ChunkResult", "Cost", "Finding", "FrameRecord", "RenderResult", "Seam"],
     "core.sizes": ["Scale"],
     "core.sound": ["PlannedSound", "SoundReport", "SoundSource"],
     "core.video_clip": ["RatePoint", "VideoClip"],

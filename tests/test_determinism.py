@@ -14,7 +14,7 @@ from short_videos import Rows, loads, long_way
 from video_samples import bar_code_video, cached
 
 import hfdask
-from hfdask.browser import session
+from hfdask.browser import loading
 from hfdask.media.picture import digest_of
 
 pytestmark = pytest.mark.browser
@@ -150,7 +150,7 @@ def test_a_slow_chunk_waits_for_what_planning_waited_for(project, tmp_path, monk
     assert plan.manifest.page.gives_up == ()
     quick = hfdask.render_chunk(plan.url, 0, tmp_path / "quick.mp4")
     for patience in ("_TIMER_PATIENCE", "_LOAD_PATIENCE"):  # as if everything hung
-        monkeypatch.setattr(session, patience, 0.0)
+        monkeypatch.setattr(loading, patience, 0.0)
     slow = hfdask.render_chunk(plan.url, 0, tmp_path / "slow.mp4")
     assert slow.digest == quick.digest
 
@@ -169,12 +169,12 @@ def test_a_late_timeline_is_the_same_in_chunks_however_slow(project, tmp_path, m
     assert not any("timeline" in text for text in plan.manifest.warnings)
     whole = digests(records(plan, tmp_path / "whole"))
     assert len(set(whole)) > 20, "it moves"
-    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)  # as if it hung
+    monkeypatch.setattr(loading, "TIMELINE_PATIENCE", 0.0)  # as if it hung
     halves = hfdask.plan(source, tmp_path / "halves", chunk_size=15, load_timeout=20)
     assert halves.manifest.page.gives_up == ("timeline c",)  # which shows that it would be lost
     monkeypatch.undo()
     halves = hfdask.plan(source, tmp_path / "again", chunk_size=15)
-    monkeypatch.setattr(session, "TIMELINE_PATIENCE", 0.0)
+    monkeypatch.setattr(loading, "TIMELINE_PATIENCE", 0.0)
     assert digests(records(halves, tmp_path / "chunks")) == whole
 
 
@@ -192,7 +192,7 @@ def test_a_timeline_that_is_too_late_is_told_with_what_was_pending(project, tmp_
 
 
 def test_what_planning_gave_up_on_chunks_give_up_on(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "_TIMER_PATIENCE", 0.2)
+    monkeypatch.setattr(loading, "_TIMER_PATIENCE", 0.2)
     endless = LATE.replace("setTimeout(() => {", "setTimeout(function again() { setTimeout(again, 50);")
     plan = hfdask.plan(project(endless), tmp_path / "plan", load_timeout=20)
     assert plan.manifest.page.gives_up == ("timers",)

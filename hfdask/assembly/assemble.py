@@ -22,8 +22,9 @@ from hfdask.assembly.publishing import publish
 from hfdask.assembly.sound import SoundThread, sound_warnings
 from hfdask.core.forks import require_threads, worked
 from hfdask.core.frame_table import packed
-from hfdask.core.model import ChunkResult, FrameRecord, Manifest, RenderResult, Seam
+from hfdask.core.model import Manifest
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult, FrameRecord, RenderResult, Seam
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import (
     ArtifactDigestError,

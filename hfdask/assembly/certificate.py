@@ -26,16 +26,8 @@ from hfdask.core.fields import (
     Url,
 )
 from hfdask.core.fields import Path as FileName
-from hfdask.core.model import (
-    CaptureMode,
-    ChunkResult,
-    Environment,
-    FrameRecord,
-    Manifest,
-    Rate,
-    Seam,
-    pretty_json,
-)
+from hfdask.core.model import CaptureMode, Environment, Manifest, Rate, pretty_json
+from hfdask.core.results import ChunkResult, FrameRecord, Seam
 from hfdask.core.values import Value
 from hfdask.media.picture import digest_of
 from hfdask.store import concurrently, file_digest, listing_digest
@@ -69,7 +61,7 @@ class CertifiedFile(Value, frozen=True):
 class Certificate(Value, frozen=True):
     """A finished video's record.
 
-    ``frame_digests`` are the digests of `hfdask.core.model.FrameRecord`, ``sha256`` and ``size`` are the file's, and ``sound`` is
+    ``frame_digests`` are the digests of `hfdask.core.results.FrameRecord`, ``sha256`` and ``size`` are the file's, and ``sound`` is
     the ``key`` of the plan's mix, or None. ``files`` are the files that the output names, such as the segments of a playlist. If
     the output is a folder, they are all of its files, ``sha256`` is their `hfdask.store.content.listing_digest`, and ``size`` their
     sum.

@@ -47,7 +47,8 @@ from hfdask.cluster.scheduler import in_process, worker_slots
 from hfdask.cluster.single_task import run_task
 from hfdask.config import RenderConfig
 from hfdask.core.fields import MAX_TEXT
-from hfdask.core.model import Environment, RenderResult
+from hfdask.core.model import Environment
+from hfdask.core.results import RenderResult
 from hfdask.errors import HfdaskError, RenderCancelledError, SchedulerLostError
 from hfdask.store import SecretOptions
 

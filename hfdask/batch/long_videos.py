@@ -14,7 +14,7 @@ from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster
 from hfdask.cluster.tasks import Planned
 from hfdask.core.forks import at_work
-from hfdask.core.model import RenderResult
+from hfdask.core.results import RenderResult
 from hfdask.errors import HfdaskError
 
 

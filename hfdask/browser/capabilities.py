@@ -23,7 +23,8 @@ from hfdask.browser.capture import capture
 from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.discovery import find_browser
 from hfdask.browser.loop import BrowserThread, browser_thread
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.page_opening import open_page
+from hfdask.browser.session import PageSession
 from hfdask.core.model import CaptureMode, PageSettings
 from hfdask.errors import BrowserCrashError, BrowserLaunchError, CaptureError, PageTimeoutError
 from hfdask.media.picture import Pixels

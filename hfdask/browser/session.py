@@ -1,4 +1,4 @@
-"""Open a page, load it, and seek it frame by frame.
+"""Load a composition, and seek it frame by frame.
 
 The page's runtime does the work and answers with plain JSON. This side sets deadlines, collects errors, and requests
 frames of the compositor while the page loads: with BeginFrame nothing is drawn, and some promises never settle, without
@@ -10,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from playwright.async_api import BrowserContext, CDPSession, Page, ViewportSize
+from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import (
@@ -41,68 +38,31 @@ from hfdask.browser.answers import (
     understood,
 )
 from hfdask.browser.calls import Patience, browser_call
-from hfdask.browser.chromium import Chromium, begin_frame, context_options
+from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.host import Armed, Host, Shot
+from hfdask.browser.loading import QUIET_LOOKS, Loaded, Loading, given_up
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
 from hfdask.core.model import PageParts, PageSettings
 from hfdask.errors import (
-    BrowserCrashError,
-    EmptyCompositionError,
-    ProjectError,
-    RootNotFoundError,
     ScriptError,
 )
-from hfdask.fonts.families import GENERIC
 from hfdask.media.hdr_picture import NOWHERE, Place
 from hfdask.network.intercept import Network
-from hfdask.network.messages import Refusal, Source, redact_text
-from hfdask.page import TIMELINE_PATIENCE, runtime_script, video_worker
+from hfdask.network.messages import Refusal, redact_text
+from hfdask.page import video_worker
 from hfdask.page.server import HOST_PAGE, ORIGIN, Site
 from hfdask.text import all_well_formed, legible
 
-# Seconds to wait for timers, workers and everything else: what goes on for longer is not set-up.
-_TIMER_PATIENCE = 5.0
-_WORKER_PATIENCE = 5.0
-_LOAD_PATIENCE = 15.0
-# Scripts are loaded, and nothing is in flight or pending: after this number of quiet checks no timeline can still come.
-_QUIET_LOOKS = 3
 # Maximum for a frame: observers may trigger other observers without end.
 _OPPORTUNITIES = 8
 _MAX_ASKED = 100  # missing files for which an element is searched
 
-_CLOSED_TREE = re.compile(rb"""shadowrootmode\s*=\s*["']?closed""", re.IGNORECASE)
-_ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.adoptTree(this) }"
-
-# The network that a page sees. It depends neither on this machine's network nor on its speed (which is randomised).
-_NETWORK_STATE = {"offline": False, "latency": 0, "downloadThroughput": 1e9, "uploadThroughput": 1e9}
-
-# The colour behind a transparent page.
-_NOTHING = {"r": 0, "g": 0, "b": 0, "a": 0}
-
 
 T = TypeVar("T")
-
-
-@dataclass
-class Loaded:
-    """The result of loading: missing timelines, what was pending then, and what was not awaited any longer."""
-
-    missing: list[str]
-    pending: list[str]
-    abandoned: list[str]
-
-    @property
-    def gives_up(self) -> tuple[str, ...]:
-        """The things that chunks need not wait for, sorted."""
-        return tuple(sorted({*self.abandoned, *map(_timeline, self.missing)}))
-
-
-def _timeline(name: str) -> str:
-    return f"timeline {name}"
 
 
 LookIntoVideos = Callable[[tuple[UnknownMedium, ...]], Awaitable[Mapping[str, VideoShape | None]]]
@@ -176,13 +136,13 @@ class PageSession:
         """Let `load` call ``listen`` for the durations of sounds as the page adds them."""
         self._listen = listen
 
-    async def _answer_for_media(self, status: Status) -> bool:
+    async def answer_for_media(self, status: Status) -> bool:
         """Give a page that loads what it asks of its videos and sounds; return false if it asks nothing."""
         if status.videos and not self._videos_open:
             await self._open_videos()
         elif status.videos and self._look is not None:
             shapes = told_shapes(await self._look(status.videos))
-            await self._evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
+            await self.evaluate(f"__hfdask.knowVideos({json.dumps(shapes)})")
         elif status.sounds and self._listen is not None:
             await self._tell_durations(await self._listen(status.sounds))
         else:
@@ -195,12 +155,12 @@ class PageSession:
         feed = self.videos = self.videos or VideoFeed({})
         profile = self.chromium.profile if self._in_profile else None
         setup = feed.setup(video_worker(), file=profile is not None, asks=self._look is not None)
-        answer = await self._evaluate(f"__hfdask.prepareVideos({setup})")
+        answer = await self.evaluate(f"__hfdask.prepareVideos({setup})")
         opened = understood(answer, OpenedSlots, "its videos")
         if profile is not None and opened.file and await asyncio.to_thread(feed.slots.map_file, profile.folder):
             return
         self.site.shared = feed.slots.serve()
-        await self._evaluate("__hfdask.serveVideos()")
+        await self.evaluate("__hfdask.serveVideos()")
 
     async def load(self, entry: str) -> Loaded:
         """Open the entry document and wait until it is ready (docs/compositions.md, 8.1).
@@ -211,12 +171,12 @@ class PageSession:
         """
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
             await (self._load_hosted if self.hosted else self._go_to)(f"/{quote(entry)}")
-            loaded = await self._wait_until_ready(entry)
+            loaded = await Loading(self, entry).until_ready()
             if self.videos is not None and not self._videos_open:
                 await self._open_videos()
-            await self._evaluate("__hfdask.settle()")
+            await self.evaluate("__hfdask.settle()")
             await self.pump(2)
-            self._check((await self._status()).problems, "while it settled at time 0")
+            self.check((await self.status()).problems, "while it settled at time 0")
         return loaded
 
     @property
@@ -248,115 +208,33 @@ class PageSession:
         if about.get("isDefault"):
             self._contexts[about["frameId"]] = event["context"]["uniqueId"]
 
-    async def _status(self) -> Status:
-        return understood(await self._evaluate("__hfdask.status()"), Status, "its state")
-
-    async def _wait_until_ready(self, entry: str) -> Loaded:
-        started = time.monotonic()
-        quiet = 0
-        calm_since = 0.0  # only timers are waited for
-        handed_over = False
-        busy = True
-        while True:
-            was_busy, busy = busy, bool(self.in_flight)
-            answer = await self._evaluate("window.__hfdask ? __hfdask.status() : null")
-            status = None if answer is None else understood(answer, Status, "its state")
-            await self.pump(1)
-            elapsed = time.monotonic() - started
-            if status is not None and status.prepared:
-                if not handed_over:
-                    handed_over = True
-                    await self._hand_over_closed_trees()
-                if status.offenders:  # before errors of scripts that follow from it
-                    raise EmptyCompositionError(
-                        f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
-                        "data-composition-src is relative to the project's folder",
-                        files=list(status.offenders),
-                    )
-                self._check(status.problems, "while loading")
-                if await self._answer_for_media(status):
-                    continue
-                if self.in_flight or {*status.waiting} != {"timers"}:
-                    calm_since = elapsed
-                abandoned = self._abandon(status.waiting, elapsed, elapsed - calm_since)
-                # The page's own events for an arrived file, such as a preload's, come after the file.
-                idle = not (was_busy or busy or self.in_flight) and len(abandoned) == len(status.waiting)
-                if idle and status.root and not status.missing:
-                    return Loaded([], [], abandoned)
-                others = {*status.waiting} - {*abandoned, "timers"}
-                late = bool(others) or self._may_come(status, elapsed)
-                if not self.in_flight and await self._evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
-                    quiet = 0
-                    continue
-                if idle and not status.may_end:
-                    await self._evaluate("__hfdask.nudge()")
-                quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
-                if quiet >= _QUIET_LOOKS:
-                    if not status.root:
-                        waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
-                        raise RootNotFoundError(
-                            f"{entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
-                            "data-height, or the window an __hf with duration and seek",
-                            entry=entry,
-                        )
-                    return Loaded(list(status.missing), list(status.pending), abandoned)
-            await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
-
-    def _may_come(self, status: Status, elapsed: float) -> bool:
-        """Return true if a missing root or timeline may still come. In a chunk: if it came during planning."""
-        gives_up = self.settings.gives_up
-        if gives_up is not None:
-            return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
-        return status.may_end and elapsed < self.settings.load_timeout * TIMELINE_PATIENCE
-
-    async def _hand_over_closed_trees(self) -> None:
-        """Give the runtime the closed shadow roots that markup made: no script can reach them, the debugger can."""
-        pages = [self.site.files[name] for name in self.site.served if name.lower().endswith((".html", ".htm"))]
-        if not any([_CLOSED_TREE.search(await asyncio.to_thread(page.read_bytes)) for page in pages]):
-            return
-        document = (await self._cdp.send("DOM.getDocument", {"depth": -1, "pierce": True}))["root"]
-        for root in _closed_roots(document):
-            found = await self._cdp.send("DOM.resolveNode", {"backendNodeId": root})
-            call = {"objectId": found["object"]["objectId"], "functionDeclaration": _ADOPT_TREE}
-            answer = await self._cdp.send("Runtime.callFunctionOn", call)
-            if "exceptionDetails" in answer:
-                raise ScriptError("the page runtime failed to take over a closed shadow root")
-
-    def _abandon(self, waiting: Iterable[str], elapsed: float, calm: float) -> list[str]:
-        """Return what to wait for no longer. A slow page in a chunk must end up as it did during planning."""
-        patience = {"workers": _WORKER_PATIENCE}
-        gives_up = self.settings.gives_up
-        return [
-            what
-            for what in waiting
-            if what != "document"
-            and (elapsed > patience.get(what, _LOAD_PATIENCE) or (what == "timers" and calm > _TIMER_PATIENCE))
-            and (gives_up is None or what in gives_up)
-        ]
+    async def status(self) -> Status:
+        """Return the state of the page, within a deadline."""
+        return understood(await self.evaluate("__hfdask.status()"), Status, "its state")
 
     async def report(self) -> Report:
         """Return the resolved timeline."""
         async with self._deadline(self.settings.load_timeout, "the page did not report its timeline"):
-            report = understood(await self._evaluate("__hfdask.report()"), Report, "its timeline")
-            self._check((await self._status()).problems, "while it resolved its timeline")
+            report = understood(await self.evaluate("__hfdask.report()"), Report, "its timeline")
+            self.check((await self.status()).problems, "while it resolved its timeline")
         return report
 
     async def told_videos(self) -> tuple[ToldMedium, ...]:
         """Return the videos of the page with a source, as they are now."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report its videos"):
-            answer = await self._evaluate("__hfdask.videos()")
+            answer = await self.evaluate("__hfdask.videos()")
         return understood(answer, ToldMedia, "its videos", exactly=True)
 
     async def told_sounds(self) -> ToldSounds:
         """Return the ``<audio>`` elements with a source as they are now, the groups, and the root."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report its sounds"):
-            answer = await self._evaluate("__hfdask.sounds()")
+            answer = await self.evaluate("__hfdask.sounds()")
         return understood(answer, ToldSounds, "its sounds", exactly=True)
 
     async def changed_volumes(self) -> frozenset[str]:
         """Return the render ids of the media whose volume a script has set since the page was ready."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report its volumes"):
-            answer = await self._evaluate("__hfdask.changedVolumes()")
+            answer = await self.evaluate("__hfdask.changedVolumes()")
         return frozenset(understood(answer, MediaIds, "its volumes", exactly=True))
 
     async def volumes_at(self, frames: Sequence[int], names: Sequence[str]) -> tuple[tuple[float | None, ...], ...]:
@@ -369,9 +247,9 @@ class PageSession:
         """
         seconds = self.settings.frame_timeout * len(frames)
         async with self._deadline(seconds, f"frames {frames[0]} to {frames[-1]} were not reached"):
-            answer = await self._evaluate(f"__hfdask.volumesAt({json.dumps([list(frames), list(names)])})")
+            answer = await self.evaluate(f"__hfdask.volumesAt({json.dumps([list(frames), list(names)])})")
         volumes = understood(answer, Volumes, "its volumes")
-        self._check(volumes.problems, f"between frame {frames[0]} and frame {frames[-1]}")
+        self.check(volumes.problems, f"between frame {frames[0]} and frame {frames[-1]}")
         return volumes.rows
 
     async def know_durations(self, durations: Mapping[str, float]) -> None:
@@ -380,18 +258,18 @@ class PageSession:
             await self._tell_durations(durations)
 
     async def _tell_durations(self, durations: Mapping[str, float | None]) -> None:
-        await self._evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
+        await self.evaluate(f"__hfdask.knowDurations({json.dumps(dict(durations))})")
 
     async def scenes_on(self) -> frozenset[str]:
         """Return the render ids of videos without a start whose scene can be seen at the frame that was sought last."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report which videos can be seen"):
-            answer = await self._evaluate("__hfdask.scenesOn()")
+            answer = await self.evaluate("__hfdask.scenesOn()")
         return frozenset(understood(answer, MediaIds, "its videos", exactly=True))
 
     async def sight(self) -> PageParts:
         """Return the parts of the page for content keys; call it when all frames have been sought."""
         async with self._deadline(self.settings.load_timeout, "the page did not report its parts"):
-            parts = await self._evaluate("__hfdask.sight()")
+            parts = await self.evaluate("__hfdask.sight()")
         sight = understood(parts, PageParts, "its parts", exactly=True)
         return msgspec.structs.replace(sight, served=tuple(sorted(self.site.served)))
 
@@ -402,7 +280,7 @@ class PageSession:
     async def is_simple(self) -> bool:
         """Return true if a canvas draws the page faster in strips."""
         async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
-            return await self._evaluate("__hfdask.isSimple()") is True
+            return await self.evaluate("__hfdask.isSimple()") is True
 
     async def draw_in_strips(self) -> None:
         """Draw the next pictures of a hosted page in strips."""
@@ -426,7 +304,7 @@ class PageSession:
         expression = f"__hfdask.frame({json.dumps(_asked(frame, videos))})"
         if layout:
             expression = f"(async () => {{ const answer = await {expression}; document.documentElement.offsetHeight; return answer }})()"
-        return await self._finish_seek(frame, await self._evaluate(expression), videos)
+        return await self._finish_seek(frame, await self.evaluate(expression), videos)
 
     async def seek_for(self, shot: Shot, frame: int, *, must: bool, videos: Mapping[str, Shown] | None) -> bool:
         """Do the same in a hosted page and draw it; return true if a picture will be in the slot of ``shot``.
@@ -456,7 +334,7 @@ class PageSession:
             if not sought.observed:
                 break
             await self.rest()
-            sought = self._sought(await self._evaluate("__hfdask.rest()"), frame)
+            sought = self._sought(await self.evaluate("__hfdask.rest()"), frame)
             changed, late = True, late or (videos is not None and not self.hosted)
         if late:
             await self._draw_late()
@@ -465,13 +343,13 @@ class PageSession:
     async def _draw_late(self) -> None:
         """Draw the page so that its next picture has the newest frames of all videos (`runtime/video-feed.js`)."""
         await self._draw()
-        await self._evaluate("__hfdask.passVideos()")
+        await self.evaluate("__hfdask.passVideos()")
         await self._draw()
 
     async def show_videos(self, videos: Mapping[str, Shown]) -> None:
         """Show other pictures of the videos at the frame that was sought last. No script of the page runs."""
         told = json.dumps({name: shown.told() for name, shown in videos.items()})
-        late = await self._evaluate(f"__hfdask.showVideos({told})")
+        late = await self.evaluate(f"__hfdask.showVideos({told})")
         if self.videos is not None:
             self.videos.release(videos)
         if late:
@@ -480,7 +358,7 @@ class PageSession:
     async def video_place(self, name: str) -> Place:
         """Return the place of a video's picture, by its render id, with all transforms, ``object-fit`` and ``object-position``."""
         asked = json.dumps(name)
-        told = understood(await self._evaluate(f"__hfdask.pictureBox({asked})"), PictureBox, "the box of a video")
+        told = understood(await self.evaluate(f"__hfdask.pictureBox({asked})"), PictureBox, "the box of a video")
         found = await self._cdp.send("Runtime.evaluate", self.in_page(f"__hfdask.videoNamed({asked})"))
         element = found["result"].get("objectId")
         if told.edges is None or element is None:
@@ -503,19 +381,19 @@ class PageSession:
 
     async def _content(self, name: str) -> tuple[str, ...]:
         async with self._deadline(self.settings.frame_timeout, "the page did not report its content"):
-            answer = await self._evaluate(f"__hfdask.{name}()")
+            answer = await self.evaluate(f"__hfdask.{name}()")
         return understood(answer, Sentences, "its content")
 
     async def _draw(self) -> None:
         """Let the compositor draw a frame without a picture."""
-        await (self.pump(1) if self.chromium.draws_on_request else self._evaluate("__hfdask.drawn()"))
+        await (self.pump(1) if self.chromium.draws_on_request else self.evaluate("__hfdask.drawn()"))
 
     def _sought(self, answer: Any, frame: int) -> Sought:
         if isinstance(answer, bool):
             return Sought((), answer, False)
         sought = understood(answer, Sought, f"frame {frame}")
         self.may_have_new_text |= sought.text
-        self._check(sought.problems, f"at frame {frame}")
+        self.check(sought.problems, f"at frame {frame}")
         return sought
 
     async def rest(self) -> None:
@@ -524,7 +402,7 @@ class PageSession:
             await self._hold()
             await begin_frame(self._cdp, self.chromium, screenshot=None, draw=False)
         else:
-            await self._evaluate("__hfdask.drawn()")
+            await self.evaluate("__hfdask.drawn()")
 
     async def finish(self) -> None:
         """Check a page after its last frame, for late errors and missing files.
@@ -539,7 +417,7 @@ class PageSession:
             If a font cannot be decoded, and no other source of its face can.
         """
         async with self._deadline(self.settings.frame_timeout, "the page did not answer at its end"):
-            self._check((await self._status()).problems, "after the last frame")
+            self.check((await self.status()).problems, "after the last frame")
         if self.network is not None:
             self.network.check()
         lost = [Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, "") for miss in self.site.misses]
@@ -560,12 +438,12 @@ class PageSession:
 
     async def _broken_faces(self) -> BrokenFaces:
         async with self._deadline(self.settings.frame_timeout, "the page did not report its broken fonts"):
-            answer = await self._evaluate("__hfdask.brokenFaces()")
+            answer = await self.evaluate("__hfdask.brokenFaces()")
         return understood(answer, BrokenFaces, "its fonts")
 
     async def _elements(self, urls: list[str]) -> dict[str, str]:
         async with self._deadline(self.settings.frame_timeout, "the page did not report which elements miss files"):
-            answer = await self._evaluate(f"__hfdask.elements({json.dumps(urls)})")
+            answer = await self.evaluate(f"__hfdask.elements({json.dumps(urls)})")
         return understood(answer, Elements, "its elements")
 
     async def drain(self, patience: float, abandoned: list[str] | None = None) -> None:
@@ -576,17 +454,21 @@ class PageSession:
         began = time.monotonic()
         quiet = 0
         async with self._deadline(patience + self.settings.frame_timeout, "the page did not answer while it loaded"):
-            while quiet < _QUIET_LOOKS and (elapsed := time.monotonic() - began) < patience:
+            while quiet < QUIET_LOOKS and (elapsed := time.monotonic() - began) < patience:
                 await self.pump(1)
                 waits: set[str] = set()
                 if abandoned is not None:
-                    status = await self._status()
-                    self._check(status.problems, "after the last frame")
-                    waits = set(status.waiting) - {*abandoned, *self._abandon(status.waiting, elapsed, elapsed)}
+                    status = await self.status()
+                    self.check(status.problems, "after the last frame")
+                    waits = set(status.waiting) - {
+                        *abandoned,
+                        *given_up(self.settings, status.waiting, elapsed, elapsed),
+                    }
                 quiet = 0 if self.in_flight or waits else quiet + 1
                 await asyncio.sleep(0.01)
 
-    def _check(self, problems: Sequence[str], when: str) -> None:
+    def check(self, problems: Sequence[str], when: str) -> None:
+        """Note errors of author code, and raise `ScriptError` for them, unless the plan only warns."""
         for problem in problems:
             self.log.add(f"uncaught {when}: {problem}")
         if problems and self.settings.page_errors == "raise":
@@ -626,7 +508,8 @@ class PageSession:
             raise ScriptError("the page is not there any more")
         return {"expression": expression, "uniqueContextId": self._contexts[self._frame]}
 
-    async def _evaluate(self, expression: str) -> Any:
+    async def evaluate(self, expression: str) -> Any:
+        """Evaluate an expression in the composition's document, within a deadline; return its value, or what it promises."""
         asked = {**self.in_page(expression), "awaitPromise": True, "returnByValue": True}
         answer = await self._settled(self._cdp.send("Runtime.evaluate", asked))
         if "exceptionDetails" in answer:
@@ -683,133 +566,3 @@ class PageSession:
 def _asked(frame: int, videos: Mapping[str, Shown] | None) -> Any:
     """Return the argument of ``__hfdask.frame``."""
     return frame if videos is None else [frame, {name: shown.told() for name, shown in videos.items()}]
-
-
-def _closed_roots(document: dict[str, Any]) -> Iterator[int]:
-    """Yield the backend ids of the closed shadow roots below a node of the DevTools protocol."""
-    nodes = [document]
-    while nodes:
-        node = nodes.pop()
-        for root in node.get("shadowRoots", []):
-            if root["shadowRootType"] == "closed":
-                yield root["backendNodeId"]
-        inner = [node["contentDocument"]] if "contentDocument" in node else []
-        nodes += [*node.get("children", []), *node.get("shadowRoots", []), *inner]
-
-
-@contextlib.asynccontextmanager
-async def open_page(
-    chromium: Chromium,
-    files: Mapping[str, Path],
-    settings: PageSettings,
-    fps: Fraction,
-    source: Source | None = None,
-    *,
-    profile: bool = False,
-    reads_text: bool = False,
-    beside: PageSession | None = None,
-) -> AsyncIterator[PageSession]:
-    """Open a page with these files and empty storage, and close it at the end of the block.
-
-    The page has a new context, or with ``profile`` the context of the browser's profile, as hosted pages always have. Only ``source`` answers
-    requests to other origins. Without it they cannot be reached. With ``reads_text`` the page can be asked about its text. If the same
-    composition is open in the browser already, give its session as ``beside``: its site and its source serve both pages.
-
-    Raises
-    ------
-    BrowserCrashError
-        If the browser fails to open or close the page.
-    """
-    site = Site(files) if beside is None else beside.site
-    chromium.server.site = site
-    chromium.pages += 1
-    async with browser_call("it opened no page", Patience.open):
-        network = await Network.open(chromium.playwright, source) if source else None
-    session = None
-    try:
-        async with browser_call("it opened no page", Patience.open):
-            shared = profile or settings.capture_mode == "canvas"
-            opened = await (_in_profile if shared else _in_context)(chromium, settings)
-            session = await _open(opened, chromium, site, settings, fps, network, reads_text)
-        try:
-            yield session
-        except BaseException as error:
-            if not isinstance(error, ProjectError) and beside is None:
-                raise  # the whole browser is discarded
-            try:
-                await _close(opened)
-            except BrowserCrashError:  # now and then a page that navigates cannot be closed
-                chromium.kill()
-            raise
-        await _close(opened)
-    finally:
-        if session is not None and session.videos is not None:
-            session.videos.close()
-        if session is not None and session.host is not None:
-            session.host.close()
-        if network is not None:
-            await network.close()
-
-
-_Opened = tuple[Page, BrowserContext | None]
-"""A page, and its context if the context is closed with the page."""
-
-
-async def _in_context(chromium: Chromium, settings: PageSettings) -> _Opened:
-    context = await chromium.playwright.new_context(viewport=_viewport(settings), **context_options(chromium.scale))
-    return await context.new_page(), context
-
-
-async def _in_profile(chromium: Chromium, settings: PageSettings) -> _Opened:
-    assert chromium.profile is not None
-    page = await chromium.profile.context.new_page()
-    await page.set_viewport_size(_viewport(settings))
-    cdp = await page.context.new_cdp_session(page)
-    # Remove what earlier pages have left, for all origins: storage, files, caches, workers.
-    await cdp.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
-    await cdp.send("Network.clearBrowserCookies")
-    await cdp.send("Network.clearBrowserCache")
-    await cdp.detach()
-    return page, None
-
-
-def _viewport(settings: PageSettings) -> ViewportSize:
-    return {"width": settings.width, "height": settings.height}
-
-
-async def _open(
-    opened: _Opened,
-    chromium: Chromium,
-    site: Site,
-    settings: PageSettings,
-    fps: Fraction,
-    network: Network | None,
-    reads_text: bool,
-) -> PageSession:
-    page, context = opened
-    await page.add_init_script(runtime_script(settings, fps, reads_text=reads_text))
-    cdp = await page.context.new_cdp_session(page)
-    session = PageSession(chromium, page, cdp, settings, fps, site, network, in_profile=context is None)
-    await cdp.send("Network.enable")
-    await _pretend_network(cdp)
-    if settings.transparent:
-        await cdp.send("Emulation.setDefaultBackgroundColorOverride", {"color": _NOTHING})
-    await cdp.send("Page.setFontFamilies", {"fontFamilies": GENERIC})
-    if network is not None:
-        network.belongs_to((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])
-    chromium.processes.find_helpers()
-    return session
-
-
-async def _pretend_network(cdp: CDPSession) -> None:
-    try:
-        await cdp.send("Network.overrideNetworkState", _NETWORK_STATE)
-    except PlaywrightError as error:
-        if "wasn't found" not in error.message:  # as in older browsers, whose pages may then find themselves offline
-            raise
-
-
-async def _close(opened: _Opened) -> None:
-    page, context = opened
-    async with browser_call("it did not close a page", Patience.close):
-        await (context.close() if context is not None else page.close())

@@ -22,7 +22,8 @@ from hfdask.checking.page import LintPage, open_lint_page
 from hfdask.checking.values import check_values
 from hfdask.config import CheckLevel, RenderConfig
 from hfdask.core.forks import worked
-from hfdask.core.model import CaptureMode, Finding, pretty_json
+from hfdask.core.model import CaptureMode, pretty_json
+from hfdask.core.results import Finding
 from hfdask.core.values import Value
 from hfdask.errors import CheckFailedError
 from hfdask.project.files import Project, local_project

@@ -27,7 +27,7 @@ from hfdask.checking.positions import Positions
 from hfdask.checking.rules import finding_of
 from hfdask.checking.scripts import ScriptFacts, ScriptFinding, read_script
 from hfdask.core.frames import parse_fps
-from hfdask.core.model import Finding
+from hfdask.core.results import Finding
 from hfdask.errors import InvalidConfigError, SoundMarkupError
 from hfdask.project.files import SKIPPED, Project
 from hfdask.sound.markup import chain_from_json, idle_targets

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from hfdask.core.model import Finding
+from hfdask.core.results import Finding
 from hfdask.core.tables import html_table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hfdask.core.model import Finding
+from hfdask.core.results import Finding
 
 Severity = Literal["error", "warning"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hfdask.checking.rules import finding_of
-from hfdask.core.model import Finding
+from hfdask.core.results import Finding
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -19,8 +19,8 @@ import msgspec
 
 from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.tasks import assemble_task
-from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.core.observer import Observer
+from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.errors import (
     ChunkMismatchError,
     ChunkMissingError,

@@ -14,7 +14,7 @@ from distributed import Client, Future
 
 from hfdask.cluster.placement import Workers
 from hfdask.cluster.scheduler import cancel
-from hfdask.core.model import ChunkResult
+from hfdask.core.results import ChunkResult
 
 
 @dataclass

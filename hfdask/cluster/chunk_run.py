@@ -28,7 +28,7 @@ from hfdask.cluster.placement import Workers
 from hfdask.cluster.retries import FETCH, retry_delay
 from hfdask.cluster.scheduler import Watch, worker_slots
 from hfdask.cluster.tasks import event_seconds
-from hfdask.core.model import ChunkResult
+from hfdask.core.results import ChunkResult
 from hfdask.errors import (
     EnvironmentMismatchError,
     HfdaskError,

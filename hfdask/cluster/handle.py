@@ -28,8 +28,8 @@ from hfdask.cluster.claim import Claim
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster
 from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
-from hfdask.core.model import ChunkResult, RenderResult
 from hfdask.core.observer import Observer
+from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import (
     DiskFullError,

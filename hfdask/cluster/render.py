@@ -13,7 +13,7 @@ from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster, require_client
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
-from hfdask.core.model import RenderResult
+from hfdask.core.results import RenderResult
 from hfdask.store import StorageOptions
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from hfdask.core.fields import Count, Frame, Line, Seconds
 from hfdask.core.values import Value
 
 if TYPE_CHECKING:
-    from hfdask.core.model import ChunkResult
+    from hfdask.core.results import ChunkResult
 
 SLOW_FRAMES = 3
 """Slowest frames of a chunk that its summary has."""

@@ -19,8 +19,8 @@ from hfdask.cluster.names import SUMMARY, TOPIC, chunk_of
 from hfdask.cluster.pictures import newest_of
 from hfdask.cluster.summary import ChunkSummary, SlowFrames
 from hfdask.config import RenderConfig
-from hfdask.core.model import ChunkResult, Finding, RenderResult
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult, Finding, RenderResult
 from hfdask.core.values import Value
 from hfdask.errors import HfdaskError, MissingArtifactError, RenderCancelledError
 from hfdask.manifest.location import MANIFEST, PlanLocation

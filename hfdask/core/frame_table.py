@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from hfdask.core.model import FrameRecord
+    from hfdask.core.results import FrameRecord
 
 STATES = ("captured", "unchanged", "static")
 """States of a frame: its picture changed; a picture was taken, and it was the same; nothing moved, and none was taken."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hfdask.text import legible
 
 if TYPE_CHECKING:
-    from hfdask.core.model import ChunkResult, RenderResult
+    from hfdask.core.results import ChunkResult, RenderResult
 
 CHUNK_STAGES = ("materialise", "boot", "capture", "encode", "upload")
 """Stages of a chunk in their order. Capture and encode run at the same time."""

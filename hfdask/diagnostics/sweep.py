@@ -20,7 +20,7 @@ from hfdask.cluster.local import client_for
 from hfdask.cluster.scheduler import ask, in_process, worker_slots
 from hfdask.config import Quality, RenderConfig, explicit
 from hfdask.core.forks import at_work
-from hfdask.core.model import ChunkResult
+from hfdask.core.results import ChunkResult
 from hfdask.diagnostics.benchmark import Benchmark, Trial
 from hfdask.diagnostics.cost_model import TrialChunk
 from hfdask.errors import InvalidConfigError

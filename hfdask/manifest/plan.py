@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hfdask.core.model import Finding, Manifest
+from hfdask.core.model import Manifest
+from hfdask.core.results import Finding
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed
 from hfdask.store import Place, StorageOptions

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from hfdask.core.forks import worked
-from hfdask.core.model import ChunkResult, FrameRecord, decode
+from hfdask.core.model import decode
+from hfdask.core.results import ChunkResult, FrameRecord
 from hfdask.errors import MissingArtifactError
 from hfdask.store import StorageOptions, Store, split_url
 

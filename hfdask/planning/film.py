@@ -18,7 +18,8 @@ from typing import Protocol
 
 from hfdask.browser.answers import ToldMedium
 from hfdask.browser.capture import Frame, capture
-from hfdask.browser.session import Loaded, PageSession
+from hfdask.browser.loading import Loaded
+from hfdask.browser.session import PageSession
 from hfdask.config import RenderConfig
 from hfdask.core.model import PageSettings, Sweep
 from hfdask.network.messages import Limits

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, States, capture
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.page_opening import open_page
 from hfdask.browser.page_videos import PageVideos
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.session import PageSession
 from hfdask.core.frames import evenly_spaced
 from hfdask.core.model import CaptureMode, PageSettings, Sweep
 from hfdask.errors import HfdaskError

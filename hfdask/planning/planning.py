@@ -24,7 +24,6 @@ from hfdask.core.forks import worked
 from hfdask.core.model import (
     PROTOCOL,
     Artifact,
-    Finding,
     Manifest,
     PageSettings,
     Rate,
@@ -35,6 +34,7 @@ from hfdask.core.model import (
     pretty_json,
 )
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import Finding
 from hfdask.core.sizes import UNSCALED, Scale
 from hfdask.core.sound import PlannedSound, SoundSource, sample_count
 from hfdask.core.values import Value

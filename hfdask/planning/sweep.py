@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 
 from hfdask.browser.capture import picture
-from hfdask.browser.session import Loaded, PageSession
+from hfdask.browser.loading import Loaded
+from hfdask.browser.session import PageSession
 from hfdask.core.model import Sweep
 from hfdask.media.captured import PngPicture
 from hfdask.planning.film import PATIENCE

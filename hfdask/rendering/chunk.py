@@ -14,8 +14,8 @@ import msgspec
 
 from hfdask.browser.environment import require_environment
 from hfdask.core.forks import worked
-from hfdask.core.model import ChunkResult
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.manifest.location import PlanLocation
 from hfdask.manifest.reading import read_manifest, require_sealed

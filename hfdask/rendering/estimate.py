@@ -30,8 +30,9 @@ from hfdask.config import PlanOptions, RenderConfig, explicit
 from hfdask.core.cores import cores
 from hfdask.core.costs import MOVING, STILL, expected_end
 from hfdask.core.forks import worked
-from hfdask.core.model import ChunkRange, ChunkResult, Cost, FrameRecord, Sweep, decode, pretty_json
+from hfdask.core.model import ChunkRange, Sweep, decode, pretty_json
 from hfdask.core.observer import Observer
+from hfdask.core.results import ChunkResult, Cost, FrameRecord
 from hfdask.manifest.location import MANIFEST, SWEEP
 from hfdask.manifest.plan import Plan
 from hfdask.manifest.records import frame_record

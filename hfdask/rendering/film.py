@@ -14,8 +14,9 @@ from typing import Self
 from hfdask.browser.capture import Frame
 from hfdask.browser.session import PageSession
 from hfdask.config import RenderConfig
-from hfdask.core.model import ChunkResult, PageSettings
+from hfdask.core.model import PageSettings
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult
 from hfdask.errors import RenderCancelledError
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.manifest.location import CHUNKS

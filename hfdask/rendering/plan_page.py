@@ -11,8 +11,9 @@ from pathlib import Path
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, States, capture
 from hfdask.browser.chromium import Chromium
+from hfdask.browser.page_opening import open_page
 from hfdask.browser.page_videos import LocalVideo, PageVideos
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.session import PageSession
 from hfdask.core.model import Manifest, Video, decode
 from hfdask.core.video_source import FrameIndex
 from hfdask.fonts.configuration import FontSetup, plan_fonts

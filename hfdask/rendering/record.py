@@ -7,8 +7,9 @@ import socket
 from pathlib import Path
 
 from hfdask.core.fields import clipped
-from hfdask.core.model import ChunkRange, ChunkResult, FrameRecord, Manifest, canonical_json, pretty_json
+from hfdask.core.model import ChunkRange, Manifest, canonical_json, pretty_json
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult, FrameRecord
 from hfdask.media.picture import digest_of
 from hfdask.rendering.recording import Recording
 from hfdask.store import Store, concurrently, file_digest

@@ -22,7 +22,7 @@ class Recording:
     digests, damage, taken : list
         By frame: BLAKE3 of the pixels, true if it has a new picture, and true if a picture was taken.
     seconds, decode, seek : list of float
-        By frame: wall seconds of its capture, and the parts of them as in `hfdask.core.model.FrameRecord`.
+        By frame: wall seconds of its capture, and the parts of them as in `hfdask.core.results.FrameRecord`.
     encode_seconds, sizes : list
         By frame: wall seconds of its encoding, and its bytes.
     messages : list of str
@@ -36,7 +36,7 @@ class Recording:
     browser_bytes : int
         Peak memory of the browser.
     cpu_seconds : float
-        CPU seconds, as in `hfdask.core.model.ChunkResult`.
+        CPU seconds, as in `hfdask.core.results.ChunkResult`.
     uploaded : int
         Bytes of the files.
     """

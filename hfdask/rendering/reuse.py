@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from hfdask.core.model import ChunkRange, ChunkResult, FrameRecord, pretty_json
+from hfdask.core.model import ChunkRange, pretty_json
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult, FrameRecord
 from hfdask.errors import MissingArtifactError, PlanCorruptError
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.picture import digest_of

@@ -20,8 +20,9 @@ from hfdask.assembly.place import require_place
 from hfdask.config import RenderConfig
 from hfdask.core.forks import worked
 from hfdask.core.frames import MAX_CHUNK_FRAMES
-from hfdask.core.model import ChunkResult, RenderResult, pretty_json
+from hfdask.core.model import pretty_json
 from hfdask.core.observer import Observer, StageClock
+from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import InvalidConfigError, ProjectError
 from hfdask.formats.table import FORMATS

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hfdask.core.frame_table import STATES, UNKNOWN, rows_of, unpacked
-from hfdask.core.model import RenderResult
+from hfdask.core.results import RenderResult
 from hfdask.core.tables import chunk_row
 from hfdask.manifest.records import frame_record
 from hfdask.views.extras import needed

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hfdask._version import __version__
-from hfdask.core.model import Finding, RenderResult
+from hfdask.core.results import Finding, RenderResult
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.core.tables import facts
 from hfdask.errors import HfdaskError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hfdask.core.model import RenderResult
+from hfdask.core.results import RenderResult
 from hfdask.core.tables import facts
 from hfdask.errors import HfdaskError
 from hfdask.media.thumbnails import thumbnails

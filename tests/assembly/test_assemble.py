@@ -12,7 +12,8 @@ from samples import BOX
 
 import hfdask
 from hfdask import errors
-from hfdask.core.model import ChunkResult, pretty_json
+from hfdask.core.model import pretty_json
+from hfdask.core.results import ChunkResult
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 

@@ -30,7 +30,8 @@ import hfdask.sound.encode as encoder
 import hfdask.store as store_module
 from hfdask import errors
 from hfdask.cli import main
-from hfdask.core.model import ChunkResult, pretty_json
+from hfdask.core.model import pretty_json
+from hfdask.core.results import ChunkResult
 from hfdask.core.sound import SAMPLE_RATE, sample_count
 from hfdask.manifest.location import MANIFEST
 from hfdask.store.content import object_name

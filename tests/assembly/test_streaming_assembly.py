@@ -19,7 +19,7 @@ from samples import BOX, paced
 import hfdask
 import hfdask.cluster.tasks
 from hfdask import errors
-from hfdask.core.model import ChunkResult
+from hfdask.core.results import ChunkResult
 from hfdask.core.scratch import atomic_file, atomic_folder
 from hfdask.formats.join import FileJoin
 

@@ -14,7 +14,8 @@ import hfdask
 import hfdask.batch.tasks
 from hfdask import errors
 from hfdask.batch import driver
-from hfdask.browser.session import Loaded, PageSession
+from hfdask.browser.loading import Loaded
+from hfdask.browser.session import PageSession
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ from video_pages import open_fed, read
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import browser_thread, capabilities, chromium, host, session
+from hfdask.browser import browser_thread, capabilities, chromium, host, page_opening
 from hfdask.browser.calls import Patience
 from hfdask.browser.capture import capture
 from hfdask.browser.host import SLOTS
@@ -216,7 +216,7 @@ def test_a_page_that_cannot_be_closed_keeps_its_error_and_its_browser_is_not_use
             page.seek(3)
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "_close", refuse)
+        patch.setattr(page_opening, "_close", refuse)
         with pytest.raises(errors.ScriptError, match="oops"):
             visit()
     assert not browser[0].alive

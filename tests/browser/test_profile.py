@@ -26,7 +26,8 @@ from video_pages import SHAPE, open_fed, planes_of, read
 
 import hfdask
 from hfdask.browser import browser_thread, chromium
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.page_opening import open_page
+from hfdask.browser.session import PageSession
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.browser.video_feed import Shown, VideoFeed
 from hfdask.core import scratch
@@ -71,9 +72,9 @@ def test_a_page_finds_nothing_of_the_pages_before(mode, tmp_path):
         async with browser_thread().pool.lease(mode, profile=True) as (browser, _):
             for text in ("one", "two", "three"):
                 async with opened(tmp_path / text, browser, mode, text) as session:
-                    found.append(await session._evaluate(READ))
-                    await session._evaluate(WRITE)
-                    assert (await session._evaluate(READ))[:3] == [1, 1, "a=1"]
+                    found.append(await session.evaluate(READ))
+                    await session.evaluate(WRITE)
+                    assert (await session.evaluate(READ))[:3] == [1, 1, "a=1"]
         return found
 
     assert browser_thread().run(visit(), 60) == [[*EMPTY, text] for text in ("one", "two", "three")]

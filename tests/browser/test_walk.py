@@ -131,7 +131,7 @@ def test_the_page_stays_where_it_is_visited(tmp_path):
             await page.session.pump(2)
             await page.session.rest()
             await asyncio.sleep(0.02)
-            visits[frame] = await page.session._evaluate(where)
+            visits[frame] = await page.session.evaluate(where)
 
         page.session.may_have_new_text = False
         taken = run(reds(page, 0, 70, visit=visit, at={0, 5, 6, 30, 61, 69}))

@@ -20,10 +20,11 @@ from web import Page, Web
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import browser_thread, capture, chromium, session
+from hfdask.browser import browser_thread, capture, chromium, page_opening
 from hfdask.browser.calls import Patience
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.host import Shot
+from hfdask.browser.loading import Loading
 from hfdask.browser.session import PageSession
 from hfdask.checking.check import _read_once
 from hfdask.checking.page import LintPage, open_lint_page
@@ -134,9 +135,9 @@ def at(step: str, fault: Fault) -> Iterator[None]:
 
             patch.setattr(chromium.Chromium, "launch", launch)
         elif step == "opening":
-            before(session, "_open")
+            before(page_opening, "_open")
         elif step == "loading":
-            before(PageSession, "_wait_until_ready")
+            before(Loading, "until_ready")
         elif step == "frame":
             before(capture._Camera, "shoot", when=lambda _, frame: frame == 5)
         elif step == "picture":
@@ -144,7 +145,7 @@ def at(step: str, fault: Fault) -> Iterator[None]:
         elif step == "finishing":
             before(PageSession, "finish")
         elif step == "closing":
-            before(session, "_close")
+            before(page_opening, "_close")
         elif step == "reporting":
             before(PageSession, "report")
         elif step == "sweep":

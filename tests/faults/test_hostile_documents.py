@@ -27,16 +27,8 @@ import hfdask.rendering.pipeline
 from hfdask import errors
 from hfdask.assembly.certificate import Certificate, CertifiedChunk
 from hfdask.config import RenderConfig
-from hfdask.core.model import (
-    ChunkResult,
-    FrameRecord,
-    Manifest,
-    Rate,
-    Seam,
-    Sweep,
-    canonical_json,
-    decode,
-)
+from hfdask.core.model import Manifest, Rate, Sweep, canonical_json, decode
+from hfdask.core.results import ChunkResult, FrameRecord, Seam
 from hfdask.core.scratch import scratch_folder
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.network.record import replacements

@@ -13,7 +13,8 @@ from distributed import Client
 import hfdask
 import hfdask.cluster.tasks
 from hfdask import errors
-from hfdask.core.model import ChunkResult, decode, pretty_json
+from hfdask.core.model import decode, pretty_json
+from hfdask.core.results import ChunkResult
 from hfdask.store import Store
 
 pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")

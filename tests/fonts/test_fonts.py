@@ -26,9 +26,10 @@ from samples import REPOSITORY
 import hfdask
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.browser.session import open_page
+from hfdask.browser.page_opening import open_page
 from hfdask.cli import main
-from hfdask.core.model import FontSet, FrameRecord, Manifest, decode
+from hfdask.core.model import FontSet, Manifest, decode
+from hfdask.core.results import FrameRecord
 from hfdask.errors import FontInstallError, InvalidConfigError, MissingArtifactError, MissingGlyphError, SystemFontError
 from hfdask.fonts import install as fontpack
 from hfdask.fonts.configuration import FontSetup, _machine_fonts, machine_fonts, plan_fonts

@@ -22,7 +22,8 @@ from web import Page, Web
 import hfdask
 from hfdask import errors
 from hfdask.cli import main
-from hfdask.core.model import FrameRecord, Sweep, decode, pretty_json
+from hfdask.core.model import Sweep, decode, pretty_json
+from hfdask.core.results import FrameRecord
 from hfdask.media.picture import decode_png
 from hfdask.network import addresses as address
 from hfdask.network import fetch

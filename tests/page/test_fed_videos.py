@@ -226,7 +226,7 @@ def test_a_picture_waits_for_messages_about_the_drawing_before_it_if_anything_mo
     calls: list[str] = []
     with open_fed(tmp_path, page(body, script), ["v"]) as fed:
         session = fed.page.session
-        evaluate, begin_frame = session._evaluate, session.begin_frame
+        evaluate, begin_frame = session.evaluate, session.begin_frame
 
         async def evaluated(expression: str) -> object:
             calls.append(expression.partition("(")[0])
@@ -236,7 +236,7 @@ def test_a_picture_waits_for_messages_about_the_drawing_before_it_if_anything_mo
             calls.append("picture" if screenshot else "drawing")
             return await begin_frame(screenshot=screenshot)
 
-        monkeypatch.setattr(session, "_evaluate", evaluated)
+        monkeypatch.setattr(session, "evaluate", evaluated)
         monkeypatch.setattr(session, "begin_frame", begun)
         assert read_all(fed.frames(3, 4, lambda frame: {"v": frame})) == [3]
     passing = calls.index("__hfdask.passVideos")

@@ -15,7 +15,8 @@ from page_samples import SETTINGS, composition, write_site
 from slow import sampled
 
 from hfdask.browser import browser_thread
-from hfdask.browser.session import PageSession, open_page
+from hfdask.browser.page_opening import open_page
+from hfdask.browser.session import PageSession
 from hfdask.planning.font_usage import Typefaces, Use
 
 pytestmark = pytest.mark.browser

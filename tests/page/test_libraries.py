@@ -14,7 +14,7 @@ from page_samples import BLUE, GREEN, RED, SOON, WHITE, Page, composition, open_
 from samples import COMPOSITIONS
 from slow import sampled
 
-from hfdask.browser import session
+from hfdask.browser import loading
 from hfdask.errors import ScriptError
 from hfdask.project.files import Project
 
@@ -540,7 +540,7 @@ WORKER = """let context; onmessage = ({data}) => {
 
 
 def test_a_worker_that_draws_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_WORKER_PATIENCE", 0.5)  # it never answers what it gets first
+    monkeypatch.setattr(loading, "_WORKER_PATIENCE", 0.5)  # it never answers what it gets first
     script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();
       worker.postMessage({canvas}, [canvas]);
       addEventListener('hf-seek', ({detail}) => {

@@ -9,8 +9,8 @@ import pytest
 from samples import BOX
 
 import hfdask
-from hfdask.browser.session import open_page
-from hfdask.planning import probe
+from hfdask.browser.page_opening import open_page
+from hfdask.planning import look
 from hfdask.planning.canvas import declared_canvas
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
@@ -44,7 +44,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, Fraction]]:
         seen.append((page.width, page.height, fps))
         return open_page(chromium, files, page, fps, *rest, **options)
 
-    monkeypatch.setattr(probe, "open_page", noted)
+    monkeypatch.setattr(look, "open_page", noted)
     return seen
 
 

@@ -16,7 +16,8 @@ from hfdask import errors
 from hfdask.browser import browser_thread
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.capture import capture
-from hfdask.browser.session import Loaded, PageSession
+from hfdask.browser.loading import Loaded
+from hfdask.browser.session import PageSession
 from hfdask.core.model import Sweep
 from hfdask.media.captured import PngPicture
 from hfdask.planning import film as film_of

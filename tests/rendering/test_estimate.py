@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import hfdask
 from hfdask.cli import main as command
-from hfdask.core.model import Cost
+from hfdask.core.results import Cost
 from hfdask.rendering.estimate import SAMPLE_FRAMES, SAMPLES, Rates, Sample, at_level, sample_ranges
 
 pytestmark = pytest.mark.usefixtures("fake_browser")

@@ -17,7 +17,8 @@ import hfdask
 from hfdask import errors
 from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import Shown
-from hfdask.core.model import FrameRecord, decode
+from hfdask.core.model import decode
+from hfdask.core.results import FrameRecord
 from hfdask.formats.hdr import light_fault
 from hfdask.media.picture import Pixels, decode_png
 from hfdask.media.transfers import srgb_code, srgb_light

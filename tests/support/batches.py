@@ -11,8 +11,9 @@ from typing import Any
 
 import hfdask.batch.tasks
 from hfdask.config import RenderConfig
-from hfdask.core.model import Rate, RenderResult
+from hfdask.core.model import Rate
 from hfdask.core.observer import Observer
+from hfdask.core.results import RenderResult
 from hfdask.errors import RenderCancelledError
 from hfdask.planning.planning import FrozenProject
 from hfdask.store import Location, split_url

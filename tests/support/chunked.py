@@ -11,7 +11,8 @@ import msgspec
 
 import hfdask
 from hfdask.core.frames import chunk_ranges
-from hfdask.core.model import ChunkRange, FrameRecord, decode, pretty_json
+from hfdask.core.model import ChunkRange, decode, pretty_json
+from hfdask.core.results import FrameRecord
 from hfdask.store import split_url
 
 

@@ -12,7 +12,9 @@ import msgspec
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
-from hfdask.browser.session import Loaded, PageSession, open_page
+from hfdask.browser.loading import Loaded
+from hfdask.browser.page_opening import open_page
+from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import VideoShape
 from hfdask.core.model import PageSettings
 from hfdask.media.captured import Picture
@@ -47,7 +49,7 @@ class Page:
         browser_thread().run(self.session.seek(frame), 30)
 
     def value(self, expression: str) -> Any:
-        return browser_thread().run(self.session._evaluate(expression), 30)
+        return browser_thread().run(self.session.evaluate(expression), 30)
 
     def at(self, frame: int, expression: str) -> Any:
         self.seek(frame)

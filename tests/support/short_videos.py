@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import hfdask
-from hfdask.browser.session import Loaded, PageSession
+from hfdask.browser.loading import Loaded
+from hfdask.browser.session import PageSession
 from hfdask.config import RenderConfig
 from hfdask.planning.planning import FrozenProject, freeze
 from hfdask.rendering.short import render_short

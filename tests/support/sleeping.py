@@ -14,18 +14,9 @@ from fractions import Fraction
 from typing import Any
 
 import hfdask.cluster.tasks
-from hfdask.core.model import (
-    PROTOCOL,
-    ChunkRange,
-    ChunkResult,
-    Environment,
-    FontSet,
-    Manifest,
-    PageSettings,
-    Rate,
-    Timeline,
-)
+from hfdask.core.model import PROTOCOL, ChunkRange, Environment, FontSet, Manifest, PageSettings, Rate, Timeline
 from hfdask.core.observer import Observer
+from hfdask.core.results import ChunkResult
 from hfdask.errors import RenderCancelledError
 from hfdask.formats.table import encoder_settings
 from hfdask.manifest.location import PlanLocation

@@ -17,7 +17,8 @@ from matplotlib.patches import StepPatch
 import hfdask
 from hfdask.core import frame_table
 from hfdask.core.frame_table import MAX_CARRIED
-from hfdask.core.model import FrameRecord, decode
+from hfdask.core.model import decode
+from hfdask.core.results import FrameRecord
 from hfdask.errors import MissingArtifactError, MissingExtraError, PlanCorruptError
 from hfdask.views.colours import STATE_COLOURS
 from hfdask.views.plots import Plot, figure_of
