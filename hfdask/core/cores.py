@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 
-@functools.cache
 def cores() -> int:
     """Return the number of cores that this process may use: by its affinity, and by the CPU quota of its container.
 
