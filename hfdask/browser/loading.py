@@ -47,94 +47,84 @@ def _timeline(name: str) -> str:
     return f"timeline {name}"
 
 
-class Loading:
-    """A page that loads, since now. ``entry`` is its document."""
+async def until_ready(session: PageSession, entry: str) -> Loaded:
+    """Wait until a page that loads ``entry`` is ready (docs/compositions.md, 8.1).
 
-    def __init__(self, session: PageSession, entry: str) -> None:
-        self._session = session
-        self._entry = entry
-
-    async def until_ready(self) -> Loaded:
-        """Wait until it is ready (docs/compositions.md, 8.1).
-
-        Raises
-        ------
-        RootNotFoundError, EmptyCompositionError, ScriptError
-        """
-        session, entry = self._session, self._entry
-        started = time.monotonic()
-        quiet = 0
-        calm_since = 0.0  # only timers are waited for
-        handed_over = False
-        busy = True
-        while True:
-            was_busy, busy = busy, bool(session.in_flight)
-            answer = await session.evaluate("window.__hfdask ? __hfdask.status() : null")
-            status = None if answer is None else understood(answer, Status, "its state")
-            await session.pump(1)
-            elapsed = time.monotonic() - started
-            if status is not None and status.prepared:
-                if not handed_over:
-                    handed_over = True
-                    await self._hand_over_closed_trees()
-                if status.offenders:  # before errors of scripts that follow from it
-                    raise EmptyCompositionError(
-                        f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
-                        "data-composition-src is relative to the project's folder",
-                        files=list(status.offenders),
+    Raises
+    ------
+    RootNotFoundError, EmptyCompositionError, ScriptError
+    """
+    started = time.monotonic()
+    quiet = 0
+    calm_since = 0.0  # only timers are waited for
+    handed_over = False
+    busy = True
+    while True:
+        was_busy, busy = busy, bool(session.in_flight)
+        answer = await session.evaluate("window.__hfdask ? __hfdask.status() : null")
+        status = None if answer is None else understood(answer, Status, "its state")
+        await session.pump(1)
+        elapsed = time.monotonic() - started
+        if status is not None and status.prepared:
+            if not handed_over:
+                handed_over = True
+                await _hand_over_closed_trees(session)
+            if status.offenders:  # before errors of scripts that follow from it
+                raise EmptyCompositionError(
+                    f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
+                    "data-composition-src is relative to the project's folder",
+                    files=list(status.offenders),
+                )
+            session.check(status.problems, "while loading")
+            if await session.answer_for_media(status):
+                continue
+            if session.in_flight or {*status.waiting} != {"timers"}:
+                calm_since = elapsed
+            abandoned = given_up(session.settings, status.waiting, elapsed, elapsed - calm_since)
+            # The page's own events for an arrived file, such as a preload's, come after the file.
+            idle = not (was_busy or busy or session.in_flight) and len(abandoned) == len(status.waiting)
+            if idle and status.root and not status.missing:
+                return Loaded([], [], abandoned)
+            others = {*status.waiting} - {*abandoned, "timers"}
+            late = bool(others) or _may_come(session.settings, status, elapsed)
+            if not session.in_flight and await session.evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
+                quiet = 0
+                continue
+            if idle and not status.may_end:
+                await session.evaluate("__hfdask.nudge()")
+            quiet = quiet + 1 if idle and not _may_come(session.settings, status, elapsed) else 0
+            if quiet >= QUIET_LOOKS:
+                if not status.root:
+                    waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
+                    raise RootNotFoundError(
+                        f"{entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
+                        "data-height, or the window an __hf with duration and seek",
+                        entry=entry,
                     )
-                session.check(status.problems, "while loading")
-                if await session.answer_for_media(status):
-                    continue
-                if session.in_flight or {*status.waiting} != {"timers"}:
-                    calm_since = elapsed
-                abandoned = given_up(session.settings, status.waiting, elapsed, elapsed - calm_since)
-                # The page's own events for an arrived file, such as a preload's, come after the file.
-                idle = not (was_busy or busy or session.in_flight) and len(abandoned) == len(status.waiting)
-                if idle and status.root and not status.missing:
-                    return Loaded([], [], abandoned)
-                others = {*status.waiting} - {*abandoned, "timers"}
-                late = bool(others) or self._may_come(status, elapsed)
-                if not session.in_flight and await session.evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
-                    quiet = 0
-                    continue
-                if idle and not status.may_end:
-                    await session.evaluate("__hfdask.nudge()")
-                quiet = quiet + 1 if idle and not self._may_come(status, elapsed) else 0
-                if quiet >= QUIET_LOOKS:
-                    if not status.root:
-                        waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
-                        raise RootNotFoundError(
-                            f"{entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
-                            "data-height, or the window an __hf with duration and seek",
-                            entry=entry,
-                        )
-                    return Loaded(list(status.missing), list(status.pending), abandoned)
-            await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
+                return Loaded(list(status.missing), list(status.pending), abandoned)
+        await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
 
-    def _may_come(self, status: Status, elapsed: float) -> bool:
-        """Return true if a missing root or timeline may still come. In a chunk: if it came during planning."""
-        gives_up = self._session.settings.gives_up
-        if gives_up is not None:
-            return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
-        return status.may_end and elapsed < self._session.settings.load_timeout * TIMELINE_PATIENCE
 
-    async def _hand_over_closed_trees(self) -> None:
-        """Give the runtime the closed shadow roots that markup made: no script can reach them, the debugger can."""
-        pages = [
-            self._session.site.files[name]
-            for name in self._session.site.served
-            if name.lower().endswith((".html", ".htm"))
-        ]
-        if not any([_CLOSED_TREE.search(await asyncio.to_thread(page.read_bytes)) for page in pages]):
-            return
-        document = (await self._session.send("DOM.getDocument", {"depth": -1, "pierce": True}))["root"]
-        for root in _closed_roots(document):
-            found = await self._session.send("DOM.resolveNode", {"backendNodeId": root})
-            call = {"objectId": found["object"]["objectId"], "functionDeclaration": _ADOPT_TREE}
-            answer = await self._session.send("Runtime.callFunctionOn", call)
-            if "exceptionDetails" in answer:
-                raise ScriptError("the page runtime failed to take over a closed shadow root")
+def _may_come(settings: PageSettings, status: Status, elapsed: float) -> bool:
+    """Return true if a missing root or timeline may still come. In a chunk: if it came during planning."""
+    gives_up = settings.gives_up
+    if gives_up is not None:
+        return not status.root or not {*map(_timeline, status.missing)} <= {*gives_up}
+    return status.may_end and elapsed < settings.load_timeout * TIMELINE_PATIENCE
+
+
+async def _hand_over_closed_trees(session: PageSession) -> None:
+    """Give the runtime the closed shadow roots that markup made: no script can reach them, the debugger can."""
+    pages = [session.site.files[name] for name in session.site.served if name.lower().endswith((".html", ".htm"))]
+    if not any([_CLOSED_TREE.search(await asyncio.to_thread(page.read_bytes)) for page in pages]):
+        return
+    document = (await session.send("DOM.getDocument", {"depth": -1, "pierce": True}))["root"]
+    for root in _closed_roots(document):
+        found = await session.send("DOM.resolveNode", {"backendNodeId": root})
+        call = {"objectId": found["object"]["objectId"], "functionDeclaration": _ADOPT_TREE}
+        answer = await session.send("Runtime.callFunctionOn", call)
+        if "exceptionDetails" in answer:
+            raise ScriptError("the page runtime failed to take over a closed shadow root")
 
 
 def given_up(settings: PageSettings, waiting: Iterable[str], elapsed: float, calm: float) -> list[str]:

@@ -42,7 +42,7 @@ from hfdask.browser.chromium import Chromium, begin_frame
 from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.host import Armed, Host, Shot
-from hfdask.browser.loading import QUIET_LOOKS, Loaded, Loading, given_up
+from hfdask.browser.loading import QUIET_LOOKS, Loaded, given_up, until_ready
 from hfdask.browser.missing_files import asset_error, described, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
@@ -171,7 +171,7 @@ class PageSession:
         """
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
             await (self._load_hosted if self.hosted else self._go_to)(f"/{quote(entry)}")
-            loaded = await Loading(self, entry).until_ready()
+            loaded = await until_ready(self, entry)
             if self.videos is not None and not self._videos_open:
                 await self._open_videos()
             await self.evaluate("__hfdask.settle()")

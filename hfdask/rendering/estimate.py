@@ -127,21 +127,21 @@ def estimate(
     HfdaskError
         As for `plan` and `render_chunk`.
     """
-    given = explicit(config, options)
+    given, slots = explicit(config, options), cores()
     with (
         local_project(project, storage_options) as source,
         tempfile.TemporaryDirectory(prefix="hfdask-estimate-") as scratch,
     ):
-        workers = RenderConfig.of(with_project_file(source, given)).workers or cores()
+        workers = RenderConfig.of(with_project_file(source, given)).workers or slots
         folder = Path(scratch)
         with ChunkFilm(folder / "film.mp4", is_short) as film:
-            plan = plan_with(source, folder / "plan", given, slots=cores(), film=film)
+            plan = plan_with(source, folder / "plan", given, slots=slots, film=film)
             if chunk := film.chunk(plan, Observer()):
                 return _of_film(plan, chunk, workers)
         sweep = decode(plan.location.store().read(SWEEP), Sweep, SWEEP)
         costs = costs_in(plan.manifest, sweep) or [STILL] * plan.manifest.frames
         samples = sample_ranges(costs)
-        cold, warm = _render_samples(plan, samples, folder, min(workers, cores()))
+        cold, warm = _render_samples(plan, samples, folder, min(workers, slots))
     rates = Rates.of(costs, cold, warm)
     return _estimate(plan, costs, workers, rates, sum(end - start for start, end in samples))
 

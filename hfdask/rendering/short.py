@@ -96,13 +96,12 @@ def render_short(
     store, name = split_output(output, storage_options, may_be_folder=True)
     require_place(FORMATS[options.output_format], store, name)
     place = Location.at(store, name)
-    given = {each.sha256: files[each.path] for each in frozen.artifacts}
     with scratch_subfolder("short") as folder:
         location = PlanLocation.of(folder / "plan")
         film = ChunkFilm(
             folder / "film.mp4", lambda _, frames: frames <= limit, damage_test=damage_test, observer=observer
         )
-        with Snapshot(location.store(), given) as snapshot, film:
+        with _snapshot(frozen, files, location) as snapshot, film:
             plan = seal(
                 frozen,
                 files,
@@ -135,10 +134,9 @@ def looks_alike(
 
     A project that cannot be planned with these options does not: with other variables it may.
     """
-    given = {each.sha256: files[each.path] for each in frozen.artifacts}
     with scratch_subfolder("short") as folder:
         location = PlanLocation.of(folder / "plan")
-        with Snapshot(location.store(), given) as snapshot:
+        with _snapshot(frozen, files, location) as snapshot:
             clock = StageClock(observer or Observer())
             options = replace(options, check="off")
             try:
@@ -148,6 +146,11 @@ def looks_alike(
             except ProjectError:
                 return False
     return plan.manifest.page.capture_mode == "canvas"
+
+
+def _snapshot(frozen: FrozenProject, files: Mapping[str, Path], location: PlanLocation) -> Snapshot:
+    """Return the objects of a plan in this process's scratch folder; the project's files are used in their places."""
+    return Snapshot(location.store(), {each.sha256: files[each.path] for each in frozen.artifacts})
 
 
 def _rendered(plan: Plan, snapshot: Snapshot, path: Path, observer: Observer, *, damage_test: bool) -> ChunkResult:

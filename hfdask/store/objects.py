@@ -38,8 +38,8 @@ PACK = 64 * 10**6
 LARGE_THREADS = 4
 """Transfers of packs and large objects at a time: each may hold many parts in memory."""
 
-HASHERS = min(8, cores())
-"""Files that are hashed at a time."""
+HASHERS = 8
+"""Files that are hashed at a time, at most: one for each core."""
 
 
 class PlanObject(Protocol):
@@ -282,13 +282,13 @@ def materialised(
     """
     by_digest = {each.sha256: each for each in wanted}
     if store.local:
-        paths = concurrently(partial(_in_place, store), by_digest.values(), HASHERS)
+        paths = concurrently(partial(_in_place, store), by_digest.values(), min(HASHERS, cores()))
         yield dict(zip(by_digest, paths, strict=True))
         return
     cache = Cache()
     with cache.lease() as keep:
         keep(by_digest)
-        there = concurrently(lambda each: cache.has(each.sha256, each.size), by_digest.values(), HASHERS)
+        there = concurrently(lambda each: cache.has(each.sha256, each.size), by_digest.values(), min(HASHERS, cores()))
         missing = {digest for digest, found in zip(by_digest, there, strict=True) if not found}
         if missing:
             packs = [pack for pack in packing(objects) if any(digest in missing for digest, _ in pack.members)]

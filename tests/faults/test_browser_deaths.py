@@ -20,11 +20,10 @@ from web import Page, Web
 
 import hfdask
 from hfdask import errors
-from hfdask.browser import browser_thread, capture, chromium, page_opening
+from hfdask.browser import browser_thread, capture, chromium, page_opening, session
 from hfdask.browser.calls import Patience
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.host import Shot
-from hfdask.browser.loading import Loading
 from hfdask.browser.session import PageSession
 from hfdask.checking.check import _read_once
 from hfdask.checking.page import LintPage, open_lint_page
@@ -137,7 +136,7 @@ def at(step: str, fault: Fault) -> Iterator[None]:
         elif step == "opening":
             before(page_opening, "_open")
         elif step == "loading":
-            before(Loading, "until_ready")
+            before(session, "until_ready")
         elif step == "frame":
             before(capture._Camera, "shoot", when=lambda _, frame: frame == 5)
         elif step == "picture":
