@@ -27,6 +27,7 @@ import hfdask
 from hfdask.browser import browser_thread, chromium
 from hfdask.browser.capture import capture
 from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.samples import Samples
 from hfdask.media.captured import Picture
 from hfdask.media.picture import digest_of
 from hfdask.rendering.plan_page import PlanPage
@@ -75,12 +76,14 @@ def _cpu_seconds() -> float:
 
 @dataclass
 class _Take:
-    """What one capture of a range took; pictures are None if nothing changed."""
+    """What one capture of a range took; pictures are None if nothing changed. With an encoder there are digests instead."""
 
     boot: float = 0.0
     cpu: float = 0.0
+    taken: int = 0
     seconds: list[float] = field(default_factory=list)
     pictures: list[Picture | None] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
 
 
 async def _shoot(plan: hfdask.Plan, first: int, end: int, damage_test: bool, encoder: ChunkEncoder | None) -> _Take:
@@ -92,12 +95,15 @@ async def _shoot(plan: hfdask.Plan, first: int, end: int, damage_test: bool, enc
         async with plan_page.page() as (session, _), plan_page.video_states(session, frames) as states:
             take.boot, cpu = thread.loop.time() - began, _cpu_seconds()
             async for frame in capture(session, first, end, damage_test=damage_test, videos=states):
-                if encoder is not None:
-                    await asyncio.to_thread(
-                        encoder.encode if frame.picture else encoder.repeat, *filter(None, [frame.picture])
-                    )
                 take.seconds.append(frame.seconds)
-                take.pictures.append(frame.picture and frame.picture.keep())
+                if encoder is None:
+                    take.pictures.append(frame.picture and frame.picture.keep())
+                elif frame.picture is None:
+                    take.digests.append(await asyncio.to_thread(encoder.repeat))
+                else:
+                    take.taken += 1
+                    take.digests.append(await asyncio.to_thread(encoder.encode, frame.picture))
+                    frame.picture.release()
             take.cpu = _cpu_seconds() - cpu
             await session.finish()
     return take
@@ -113,11 +119,12 @@ def shoot(plan: hfdask.Plan, first: int, end: int, browser: str, damage_test: bo
             encoder = ChunkEncoder(path, manifest.encoder, fps, manifest.width, manifest.height, end - first)
             stack.enter_context(encoder)
         take = browser_thread().run(_shoot(plan, first, end, damage_test, encoder))
-    digests: list[str] = []
+    samples = Samples(manifest.encoder)
     for picture in take.pictures:
-        digests.append(picture.digest if picture else digests[-1])
-    taken = [picture for picture in take.pictures if picture]
-    return Shot(browser, damage_test, turn, take.boot, tuple(take.seconds), take.cpu, len(taken), digest_of(digests))
+        take.taken += picture is not None
+        take.digests.append(samples.digest(picture) if picture else take.digests[-1])
+    digest = digest_of(take.digests)
+    return Shot(browser, damage_test, turn, take.boot, tuple(take.seconds), take.cpu, take.taken, digest)
 
 
 def start(browser: Browser, defaults: dict[str, tuple[str, ...]]) -> None:

@@ -188,7 +188,7 @@ async def _try_canvas(thread: BrowserThread, entry: Path) -> list[Pixels]:
     async with thread.pool.opened("canvas", None, enter) as (session, _):
         await session.load(entry.name)
         shots = capture(session, 0, len(_trial_pictures()))
-        return [shot.picture.pixels async for shot in shots if shot.picture is not None]
+        return [shot.picture.keep().pixels async for shot in shots if shot.picture is not None]
 
 
 def _trial_settings(mode: CaptureMode) -> PageSettings:

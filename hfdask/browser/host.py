@@ -169,7 +169,7 @@ class Host:
         await self.call("drawBy", strip_rows(width, height))
 
     async def shot(self) -> Shot:
-        """Return the place of the next picture. If its slot is in use, wait until the picture there was read."""
+        """Return the place of the next picture. If its slot is in use, wait until the picture there is kept or released."""
         await self._free[self._taken % SLOTS].wait()
         return Shot(self, self._taken + 1)
 
@@ -231,7 +231,7 @@ class Host:
         return bool(numbers[slot] == number)
 
     def picture(self, slot: int) -> PixelPicture:
-        """Return the picture in a slot, which is free again when it was read."""
+        """Return the picture in a slot, which is free again when the picture is kept or released."""
         start = HEADER + slot * self._step
         pixels = np.frombuffer(self._slots.view, np.uint8)[start : start + self.nbytes].reshape(self._shape)
         return PixelPicture(pixels, self._releasing(slot))

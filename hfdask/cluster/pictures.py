@@ -1,6 +1,6 @@
 """The newest picture of each worker, as a thumbnail that is made when it is asked for.
 
-A worker that renders keeps a reference to its newest picture, which it has anyway. It makes a thumbnail only if
+A worker that renders keeps a reference to its newest picture, which it has until the next one is encoded. It makes a thumbnail only if
 the dashboard or a notebook asks for one, and then at most once in `SECONDS`, however many ask. So nothing has to be switched on or
 off: if no one looks, no one asks.
 """
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0
 """Least number of seconds between two thumbnails of a worker."""
+
+_TRIES, _PAUSE = 10, 0.01
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -80,15 +82,25 @@ class NewestPicture:
         """
         async with self._making:
             if self._noted is not self._made and time.monotonic() - self._at >= SECONDS:
-                made, self._at = self._noted, time.monotonic()
-                assert made is not None  # because it is not the first value of `_made`
-                jpeg = await asyncio.to_thread(_thumbnail, made[-1])
-                number = self._picture.number + 1 if self._picture else 0
-                self._made, self._picture = made, Picture(number, *made[:-1], jpeg)
+                self._at = time.monotonic()
+                await self._make()
         if self._picture is None:
             return {}
         fields = {name: getattr(self._picture, name) for name in Picture.__struct_fields__}
         return fields if self._picture.number != known else {**fields, "jpeg": b""}
+
+    async def _make(self) -> None:
+        for _ in range(_TRIES):
+            made = self._noted
+            assert made is not None  # because it is not the first value of `_made`
+            try:
+                jpeg = await asyncio.to_thread(_thumbnail, made[-1])
+            except BufferError:  # the next one has just been encoded, and is noted now
+                await asyncio.sleep(_PAUSE)
+                continue
+            number = self._picture.number + 1 if self._picture else 0
+            self._made, self._picture = made, Picture(number, *made[:-1], jpeg)
+            return
 
 
 _of_workers: weakref.WeakKeyDictionary[Worker, NewestPicture] = weakref.WeakKeyDictionary()

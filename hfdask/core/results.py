@@ -46,7 +46,7 @@ class FrameRecord(Value, frozen=True):
     start : int
         The first frame.
     digests : tuple of str
-        BLAKE3 (128 bits, hex) of the frames' RGB(A) pixels.
+        Digests of what the encoder got for the frames: BLAKE3 (128 bits, hex) of the pixels in the video's pixel format.
     damage : tuple of bool
         True if the compositor drew anything new. The other frames are static.
     seconds : tuple of float
@@ -56,7 +56,7 @@ class FrameRecord(Value, frozen=True):
     seek : tuple of float
         Wall seconds in which the page went to the frames.
     encode : tuple of float
-        Wall seconds in which pictures were decoded, digested and encoded, while later ones were captured. The encoder
+        Wall seconds in which pictures were decoded, converted, digested and encoded, while later ones were captured. The encoder
         looks ahead, so a part of a frame's encoding may be counted for a later frame.
     taken : tuple of bool
         True if a picture was taken. It may have turned out to be equal to the one before: then ``damage`` is false.

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any
 
 import av
-import numpy as np
 import psutil
 from av.packet import Packet
 from av.video.frame import PictureType
@@ -26,10 +25,10 @@ from hfdask.core.model import EncoderSettings
 from hfdask.errors import EncodeError
 from hfdask.formats.codec import Repeater
 from hfdask.formats.mux import muxer_options
+from hfdask.formats.samples import Samples
 from hfdask.formats.table import codec_of
 from hfdask.media.captured import Picture
-from hfdask.media.fringes import without_fringes
-from hfdask.media.picture import Converter, video_side
+from hfdask.media.picture import frame_digest, video_side
 
 MAX_SIDE = 16_384
 
@@ -85,7 +84,7 @@ class ChunkEncoder:
         self.path = path
         self.width, self.height, self.frames = width, height, frames
         self._time_base = 1 / fps
-        self._converter = Converter(settings.pixel_format, settings.transfer)
+        self._samples = Samples(settings)
         self._sent = 0
         self._last: str | None = None
         # Pictures that are sent but not yet in the file, in order: True for a repeated one.
@@ -100,8 +99,6 @@ class ChunkEncoder:
         self._threads: set[int] = set()
         self._done = False
         self._codec, self._alpha = codec_of(settings), settings.alpha
-        self._to_yuv = settings.pixel_format.startswith("yuv")
-        self._lossy_alpha = settings.pixel_format.startswith("yuva")
         options = muxer_options(settings.container, settings.timescale)
         self._container = av.open(str(path), "w", format=settings.container, options=options)
         try:
@@ -134,7 +131,7 @@ class ChunkEncoder:
         context.max_b_frames = 0
         if self._codec.tag:
             context.codec_tag = self._codec.tag
-        self._converter.tag(context)
+        self._samples.tag(context)
         with _opening, self._codec.opening():
             before = _thread_seconds()
             context.open()
@@ -142,7 +139,7 @@ class ChunkEncoder:
         return stream
 
     def encode(self, picture: Picture) -> str:
-        """Encode the next picture, or repeat the previous one if it has the same pixels.
+        """Encode the next picture, or repeat the previous one if the video's frames of both have the same pixels.
 
         Parameters
         ----------
@@ -152,7 +149,7 @@ class ChunkEncoder:
         Returns
         -------
         str
-            The picture's digest, see `hfdask.media.picture.frame_digest`.
+            The digest of the video's frame before it is encoded, see `hfdask.media.picture.frame_digest`.
 
         Raises
         ------
@@ -161,33 +158,31 @@ class ChunkEncoder:
         EncodeError
             If its size is not the planned one, all frames were sent already, or the encoder fails.
         """
-        with picture.converted_from() as in_place:
-            frame = picture.frame
-            if (frame.width, frame.height) != (self.width, self.height):
-                raise EncodeError(
-                    f"frame {self._sent} of {self.path.name} has {frame.width}x{frame.height} pixels "
-                    f"instead of {self.width}x{self.height}",
-                    path=str(self.path),
-                    frame=self._sent,
-                )
-            digest = picture.digest
-            if digest == self._last:
-                return self.repeat()
-            try:
-                if self._lossy_alpha:
-                    frame = _without_fringes(frame)
-                elif self._to_yuv:
-                    frame = in_place
-                converted = self._converter.convert(frame)
-            except (av.FFmpegError, ValueError) as error:
-                raise self._failed("converted", error) from error
-        self._converter.tag(converted)
-        self._send(converted)
+        source = picture.source
+        if (source.width, source.height) != (self.width, self.height):
+            raise EncodeError(
+                f"frame {self._sent} of {self.path.name} has {source.width}x{source.height} pixels "
+                f"instead of {self.width}x{self.height}",
+                path=str(self.path),
+                frame=self._sent,
+            )
+        try:
+            samples = self._samples.of(picture)
+        except (av.FFmpegError, ValueError) as error:
+            raise self._failed("converted", error) from error
+        digest = frame_digest(samples)
+        if digest == self._last:
+            return self.repeat()
+        self._send(samples)
         self._last = digest
         self.transparent = self.transparent or (self._alpha and picture.transparent)
         if self._repeater is None:
-            self._converted = converted
+            self._converted = samples
         return digest
+
+    def digest(self, picture: Picture) -> str:
+        """Return the digest that `encode` would return for a picture, without encoding it."""
+        return self._samples.digest(picture)
 
     def repeat(self) -> str:
         """Write the previous picture once more and return its digest; nothing is decoded or converted.
@@ -324,8 +319,3 @@ class ChunkEncoder:
             path=str(self.path),
             frame=self._sent,
         )
-
-
-def _without_fringes(frame: av.VideoFrame) -> av.VideoFrame:
-    pixels = np.asarray(frame.to_ndarray(), dtype=np.uint8)
-    return av.VideoFrame.from_ndarray(without_fringes(pixels), format="rgba")

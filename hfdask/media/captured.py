@@ -1,30 +1,29 @@
 """Captured pictures: what a camera hands to the encoder, whatever form the browser gave it.
 
 BeginFrame and screenshots give PNGs. The capture from a canvas gives pixels in memory that this process shares with
-the page, in a place that the page needs again. So these are read once, into a frame of the same format as a decoded
-PNG, and everything after that is the same for both: digest, seams, stills. Only the conversion for the encoder reads the
-place itself, because swscale converts four bytes a pixel faster than three.
+the page, in a place that the page needs again. The encoder reads them there, and most pictures are never read otherwise. Who
+needs one later, for a seam or a comparison, keeps it: that copies it into a frame of the same format as a decoded PNG.
 """
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from hfdask.media.picture import Pixels, decode_frame, encode_png, frame_digest
+from hfdask.media.picture import Pixels, decode_frame, encode_png
 
 BEHIND = 64
 """Bytes behind the pixels of a `PixelPicture` that must be readable: swscale reads whole vectors, also behind the last pixel."""
 
 
 class Picture(ABC):
-    """A picture of a frame. Read it in one thread at a time.
+    """A picture of a frame.
 
     ``received`` is the number of bytes of the file that the browser gave; None if it gave pixels.
     """
@@ -46,11 +45,6 @@ class Picture(ABC):
     def png(self) -> bytes:
         """The picture as a PNG file."""
 
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the pixels, see `hfdask.media.picture.frame_digest`."""
-        return frame_digest(self.frame)
-
     @property
     def pixels(self) -> Pixels:
         """The pixels for people as an array of uint8, shape (height, width, 3), or (height, width, 4) with alpha."""
@@ -61,14 +55,17 @@ class Picture(ABC):
         """True if a pixel is not opaque."""
         return self.frame.format.name == "rgba" and bool((self.pixels[..., 3] < 255).any())
 
+    @property
+    def source(self) -> av.VideoFrame:
+        """The frame of the same colours that is the cheapest to convert to YUV. Use it before `release`."""
+        return self.frame
+
     def keep(self) -> Picture:
         """Return this picture, independent of the page that it was taken of."""
         return self
 
-    @contextmanager
-    def converted_from(self) -> Iterator[av.VideoFrame]:
-        """Give the frame of the same colours that is the cheapest to convert to YUV; use it within the block."""
-        yield self.frame
+    def release(self) -> None:  # noqa: B027 - most pictures hold nothing of a page
+        """Give back what the page needs again. Call this or `keep` for each picture. If it was read before, it can be read again."""
 
 
 class PngPicture(Picture):
@@ -84,7 +81,7 @@ class PngPicture(Picture):
     Raises
     ------
     MediaError
-        From ``frame`` and ``digest``, if the PNG is broken.
+        From ``frame``, if the PNG is broken.
     """
 
     def __init__(self, png: bytes, *, alpha: bool = False) -> None:
@@ -111,49 +108,52 @@ class PixelPicture(Picture):
     pixels : ndarray of uint8, shape (height, width, 4)
         Blue, green, red and an unused byte of each pixel, without padding. `BEHIND` bytes follow in memory.
     release : callable, optional
-        Called once, as soon as the memory is no longer needed: after the first use, or by `release`.
+        Called once, when the picture is kept or released.
+
+    Raises
+    ------
+    BufferError
+        From ``frame``, if the picture was released and not read before.
     """
 
     def __init__(self, pixels: Pixels, release: Callable[[], object] = lambda: None) -> None:
         self._pixels: Pixels | None = pixels
+        self._copy: av.VideoFrame | None = None
         self._released = release
+        self._lock = threading.Lock()  # a thumbnail is made of it while the next one is encoded
 
-    @cached_property
+    @property
     def frame(self) -> av.VideoFrame:
         """The pixels, copied."""
-        assert self._pixels is not None  # it was not released before its first use
-        try:
-            return _rgb(self._pixels)
-        finally:
-            self.release()
+        with self._lock:
+            if self._copy is None:
+                if self._pixels is None:
+                    raise BufferError("the picture was released before it was read")
+                self._copy = _rgb(self._pixels)
+            return self._copy
 
     @cached_property
     def png(self) -> bytes:
         """The pixels as a PNG file."""
         return encode_png(self.frame)
 
+    @property
+    def source(self) -> av.VideoFrame:
+        """The pixels in their place, because swscale converts four bytes a pixel faster than three; else the copy."""
+        pixels = self._pixels
+        return self.frame if pixels is None else _in_place(pixels)
+
     def keep(self) -> Picture:
         """Copy the pixels now, so that their memory can be used again."""
         _ = self.frame
+        self.release()
         return self
-
-    @contextmanager
-    def converted_from(self) -> Iterator[av.VideoFrame]:
-        """Give the pixels in their place, which is given back after the block, or the copy if there is one already."""
-        pixels = self._pixels
-        if pixels is None:
-            yield self.frame
-            return
-        try:
-            self.__dict__["frame"] = _rgb(pixels)  # reading it would give the place back at once
-            yield _in_place(pixels)
-        finally:
-            self.release()
 
     def release(self) -> None:
         """Give the memory back. A picture that was not read before cannot be read after this."""
-        if self._pixels is not None:
-            self._pixels = None
+        with self._lock:
+            held, self._pixels = self._pixels is not None, None
+        if held:
             self._released()
 
 
@@ -162,7 +162,6 @@ def _in_place(pixels: Pixels) -> av.VideoFrame:
 
 
 def _rgb(pixels: Pixels) -> av.VideoFrame:
-    # Only bytes change places: one of swscale's vectorised paths, a quarter of the time of the conversion to YUV.
     return VideoReformatter().reformat(
         _in_place(pixels), format="rgb24", interpolation=Interpolation.POINT | Interpolation.BITEXACT, threads=1
     )

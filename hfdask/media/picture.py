@@ -1,8 +1,8 @@
 """Single pictures: decode PNGs, and compute digests and differences of pixels.
 
-A frame's digest is computed from its *decoded* pixels, never from its PNG: two browsers, or two capture modes, may compress the
+A frame's digest is computed from its pixels, never from its PNG: two browsers, or two capture modes, may compress the
 same pixels differently. All of this runs once per frame, on cores that Chromium needs too. So a picture stays in the
-decoder's buffer, which the digest and the colour conversion read. The conversion uses only integer, bit-exact paths,
+buffer of the decoder or the page, which the colour conversion reads. The conversion uses only integer, bit-exact paths,
 because a chunk may be encoded again on another kind of CPU, with the same result.
 """
 
@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.plane import VideoPlane
 from av.video.reformatter import (
     ColorPrimaries,
     ColorRange,
@@ -148,38 +149,31 @@ def _pixels_only(data: bytes, width: int, height: int) -> bytes:
     return b"".join(kept)
 
 
-def frame_digest(picture: npt.NDArray[Any] | av.VideoFrame) -> str:
-    """Return the digest of a picture's pixels.
+def frame_digest(frame: av.VideoFrame) -> str:
+    """Return the digest of a frame's pixels.
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (height, width, channels), or av.VideoFrame of format rgb24, rgba or rgb48le
-        Both forms of the same picture have the same digest. Arrays need not be contiguous. Arrays of HDR are of uint16.
+    frame : av.VideoFrame
+        A frame of a pixel format without a palette and without unused bytes. What pads its rows does not count.
 
     Returns
     -------
     str
-        32 hexadecimal digits: the first 128 bits of BLAKE3 over height, width and channels (little-endian, 32
-        bits each) and the pixels in rows, without padding; 16 bits are little-endian.
-
-    Raises
-    ------
-    MediaError
-        For pictures of another shape or type.
+        32 hexadecimal digits: the first 128 bits of BLAKE3 over FFmpeg's name of the pixel format, a zero byte, width and
+        height (little-endian, 32 bits each), and the planes in the format's order, by rows and without padding.
     """
-    if isinstance(picture, av.VideoFrame):
-        if picture.format.name not in ("rgb24", "rgba", "rgb48le"):
-            raise MediaError(f"a {picture.format.name} picture has no digest; it must be rgb24, rgba or rgb48le")
-        pixels: npt.NDArray[Any] = picture.to_ndarray()
-    else:
-        pixels = picture
-    if pixels.ndim != 3 or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
-        raise MediaError(
-            f"a picture is (height, width, channels) of uint8 or uint16, not {pixels.shape} of {pixels.dtype}"
-        )
-    hasher = blake3(struct.pack("<3I", *pixels.shape))
-    hasher.update(np.ascontiguousarray(pixels).data.cast("B"))
+    hasher = blake3(frame.format.name.encode() + struct.pack("<x2I", frame.width, frame.height))
+    for number, plane in enumerate(frame.planes):
+        pixel = sum((part.bits + 7) // 8 for part in frame.format.components if part.plane == number)
+        hasher.update(np.ascontiguousarray(rows_of(plane, plane.width * pixel)).data.cast("B"))
     return hasher.hexdigest(length=DIGEST_BYTES)
+
+
+def rows_of(plane: VideoPlane, width: int) -> npt.NDArray[np.uint8]:
+    """Return the rows of a plane, of ``width`` bytes each, from the top. They share its memory."""
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))[:, :width]
+    return rows if plane.line_size > 0 else rows[::-1]
 
 
 def digest_of(digests: Iterable[str]) -> str:

@@ -77,7 +77,7 @@ def _encode(
         with clock("encode"):
             if frame.index < work.chunk.start:
                 assert frame.picture is not None  # the first captured frame always has a picture
-                work.before = work.last = frame.picture.keep()
+                work.begin_after(frame.picture, encoder)
                 continue
             work.encode(frame, encoder)
         observer.frame(frame.index, frame.picture, frame.seconds)

@@ -74,7 +74,7 @@ def _result_of(
         codec=manifest.encoder.codec,
         capture_mode=manifest.page.capture_mode,
         digest=digest_of(work.digests),
-        before_digest=work.before.digest if work.before else None,
+        before_digest=work.before_digest,
         last_digest=work.digests[-1],
         static_frames=work.damage.count(False),
         stages=clock.rounded(),

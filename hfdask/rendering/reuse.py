@@ -14,6 +14,7 @@ from hfdask.core.model import ChunkRange, pretty_json
 from hfdask.core.observer import Observer, StageClock
 from hfdask.core.results import ChunkResult, FrameRecord
 from hfdask.errors import MissingArtifactError, PlanCorruptError
+from hfdask.formats.samples import Samples
 from hfdask.manifest.records import read_frames, read_record
 from hfdask.media.picture import digest_of
 from hfdask.rendering.pipeline import ChunkWork
@@ -85,7 +86,8 @@ def take_over(
     before = (chunk.start - 1,) if chunk.start else ()
     with clock("capture"):
         pictures, warm = work.plan_page.pictures((*before, *spots))
-        digests = [picture.digest for picture in pictures]
+        samples = Samples(work.manifest.encoder)
+        digests = [samples.digest(picture) for picture in pictures]
     seen = zip(spots, digests[len(before) :], strict=True)
     different = [frame for frame, digest in seen if digest != record.digests[frame - chunk.start]]
     if different:

@@ -139,7 +139,7 @@ class _StillFilm:
     async def take(self, frame: Frame) -> None:
         """Take the picture."""
         assert frame.picture is not None  # the first frame of a capture always has a picture
-        self._taken = frame.picture.png
+        self._taken = frame.picture.keep().png
 
     async def end(self, session: PageSession, *, warm: bool) -> None:
         """Keep the picture."""
@@ -164,6 +164,6 @@ async def pictures_of(
             for frame in frames:
                 async for shot in plan_page.capture(session, frame, frame + 1, states):
                     assert shot.picture is not None  # the first frame of a capture always has a picture
-                    seen.append(see(shot.picture))
+                    seen.append(see(shot.picture.keep()))
             await session.finish()
     return seen

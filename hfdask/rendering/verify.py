@@ -11,6 +11,7 @@ from hfdask.core.forks import worked
 from hfdask.core.model import decode
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import ArtifactDigestError, CertificateError, InvalidConfigError, MissingArtifactError
+from hfdask.formats.samples import Samples
 from hfdask.formats.table import folder_named
 from hfdask.manifest.plan import Plan
 from hfdask.rendering.plan_page import PlanPage
@@ -80,7 +81,8 @@ def verify(
     chosen = tuple(round(k * (total - 1) / max(1, count - 1)) for k in range(count))
     with PlanPage.of(plan.location.store(), plan.manifest, chosen) as plan_page:
         pictures, _ = plan_page.pictures(chosen)
-    digests = [picture.digest for picture in pictures]
+    samples = Samples(plan.manifest.encoder)
+    digests = [samples.digest(picture) for picture in pictures]
     different = [frame for frame, digest in zip(chosen, digests, strict=True) if digest != known.frame_digests[frame]]
     if different:
         raise CertificateError(f"frames {different} of {name} are rendered differently here", frames=different)

@@ -35,7 +35,7 @@ def run(coroutine: Any) -> Any:
 async def reds(page: Page, start: int, end: int, **options: Any) -> dict[int, int]:
     """The red of each picture that was taken, by frame."""
     shots = capture(page.session, start, end, **options)
-    return {shot.index: int(shot.picture.pixels[5, 5, 0]) async for shot in shots if shot.picture is not None}
+    return {shot.index: int(shot.picture.keep().pixels[5, 5, 0]) async for shot in shots if shot.picture is not None}
 
 
 class Messages:
@@ -146,7 +146,7 @@ def test_frames_of_the_compositor_for_other_things_take_no_pictures(tmp_path):
             assert shot.picture is not None
             await page.session.pump(3)
             await page.session.rest()
-            found.append(int(shot.picture.pixels[5, 5, 0]))
+            found.append(int(shot.picture.keep().pixels[5, 5, 0]))
             await page.session.pump(3)
         return found
 

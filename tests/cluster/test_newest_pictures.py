@@ -13,7 +13,7 @@ from hfdask.cluster.names import chunk_name, chunk_of
 from hfdask.cluster.pictures import NewestPicture, checked
 from hfdask.errors import MediaError
 from hfdask.media.captured import Picture as Captured
-from hfdask.media.captured import PngPicture
+from hfdask.media.captured import PixelPicture, PngPicture
 
 PNG = PngPicture(png(np.full((90, 160, 3), 80, np.uint8)))
 
@@ -66,6 +66,23 @@ def test_a_later_frame_gets_a_new_number(made, monkeypatch):
     newest.note("render", 3, 2, PNG)
     later = asyncio.run(newest.answer(known=0))
     assert (later["number"], later["chunk"], later["frame"], later["jpeg"] != b"") == (1, 3, 2, True)
+
+
+def test_a_picture_that_was_released_meanwhile_is_replaced_by_the_next_one(made):
+    newest = NewestPicture()
+    pixels = np.full((90, 160, 4), 80, np.uint8)
+
+    async def ask() -> dict[str, object]:
+        released = PixelPicture(pixels)
+        released.release()
+        newest.note("render", 0, 1, released)
+        asked = asyncio.create_task(newest.answer())
+        while not made:
+            await asyncio.sleep(0)
+        newest.note("render", 0, 2, PixelPicture(pixels))
+        return await asked
+
+    assert checked(asyncio.run(ask())).frame == 2
 
 
 @pytest.mark.parametrize(

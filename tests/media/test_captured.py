@@ -10,9 +10,10 @@ import pytest
 from media_samples import NTSC, picture, planes_of, png
 
 from hfdask.formats.encode import ChunkEncoder
+from hfdask.formats.samples import Samples
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import BEHIND, Picture, PixelPicture, PngPicture
-from hfdask.media.picture import Converter, Pixels, decode_png, frame_digest
+from hfdask.media.picture import Converter, Pixels, decode_png
 
 SIZES = [(64, 48), (63, 47), (16, 16), (642, 2)]
 
@@ -31,10 +32,9 @@ def in_memory(pixels: Pixels) -> Pixels:
 def test_equal_pixels_have_equal_digests_and_equal_video_in_both_forms(width, height):
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
     decoded, shared = PngPicture(png(pixels)), PixelPicture(in_memory(pixels))
-    assert shared.digest == decoded.digest == frame_digest(pixels)
+    samples = Samples(encoder_settings("draft", None, None, NTSC))
+    assert samples.digest(shared) == samples.digest(decoded) == samples.digest(shared.keep())
     assert (shared.pixels == pixels).all()
-    converted = [Converter().convert(each.frame).to_ndarray() for each in (decoded, shared)]
-    assert (converted[0] == converted[1]).all()
     assert (decode_png(shared.png, size=(width, height)) == pixels).all()
 
 
@@ -43,11 +43,10 @@ def test_equal_pixels_have_equal_digests_and_equal_video_in_both_forms(width, he
 def test_pixels_in_their_place_are_converted_as_their_copy(pixel_format, width, height):
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
     shared = PixelPicture(in_memory(pixels))
-    with shared.converted_from() as source:
-        from_place, from_copy = (Converter(pixel_format).convert(each) for each in (source, shared.frame))
+    from_place, from_copy = (Converter(pixel_format).convert(each) for each in (shared.source, shared.frame))
     assert all(map(np.array_equal, planes_of(from_place), planes_of(from_copy)))
-    with shared.converted_from() as source:  # there is only the copy now
-        assert source is shared.frame
+    shared.release()  # there is only the copy now
+    assert shared.source is shared.frame
 
 
 _AT_THE_END = """
@@ -65,9 +64,8 @@ for width in range(2, 70):
         pixels = np.frombuffer(memory, np.uint8, size, end - BEHIND - size).reshape(height, width, 4)
         for pixel_format in ("yuv420p", "yuv444p10le"):
             picture = PixelPicture(pixels)
-            with picture.converted_from() as source:
-                Converter(pixel_format).convert(source)
-                picture.frame
+            Converter(pixel_format).convert(picture.source)
+            picture.frame
 print("read", flush=True)
 """
 
@@ -89,10 +87,11 @@ def test_a_chunk_has_the_same_bytes_from_both_forms(tmp_path):
     assert encoded("a.mp4", PngPicture, pixels) == encoded("b.mp4", PixelPicture, pixels)
 
 
-def test_memory_is_given_back_once_and_as_soon_as_it_was_read():
+def test_memory_is_given_back_once_when_a_picture_is_kept():
     given_back = []
     memory = in_memory(picture(3))
     shared = PixelPicture(memory, lambda: given_back.append(1))
+    assert (shared.pixels == picture(3)).all()
     assert not given_back
     assert shared.keep() is shared
     assert given_back == [1]
@@ -103,15 +102,16 @@ def test_memory_is_given_back_once_and_as_soon_as_it_was_read():
     assert given_back == [1]
 
 
-def test_memory_is_given_back_after_it_was_converted_from():
+def test_a_picture_that_was_released_cannot_be_read_unless_it_was_before():
     given_back = []
-    shared = PixelPicture(in_memory(picture(3)), lambda: given_back.append(1))
-    with shared.converted_from():
-        assert (shared.pixels == picture(3)).all()
-        assert not given_back
-    assert given_back == [1]
-    shared.release()
-    assert given_back == [1]
+    unread, read = (PixelPicture(in_memory(picture(3)), lambda: given_back.append(1)) for _ in range(2))
+    assert (read.pixels == picture(3)).all()
+    for each in (unread, read):
+        each.release()
+    assert given_back == [1, 1]
+    assert (read.pixels == picture(3)).all()
+    with pytest.raises(BufferError, match="released"):
+        _ = unread.frame
 
 
 def test_a_picture_that_nobody_reads_gives_its_memory_back():

@@ -19,7 +19,7 @@ from hfdask.formats.codec import timescale
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
-from hfdask.media.picture import frame_digest, psnr
+from hfdask.media.picture import Converter, frame_digest, psnr
 
 RATES = [parse_fps(rate) for rate in ("1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001")]
 
@@ -163,9 +163,22 @@ def test_odd_sizes_repeat_their_edge(tmp_path: Path, size: tuple[int, int]) -> N
         assert np.abs(frame.astype(int) - (250, 10, 20)).max() <= 4
 
 
-def test_digests_are_those_of_the_pictures(tmp_path: Path) -> None:
+def test_digests_are_those_of_the_frames_that_the_encoder_gets(tmp_path: Path) -> None:
     pictures = [picture(i) for i in range(4)]
-    assert encode(tmp_path / "a.mp4", pictures) == [frame_digest(pixels) for pixels in pictures]
+    frames = [Converter("yuv420p").convert(PngPicture(png(pixels)).frame) for pixels in pictures]
+    assert encode(tmp_path / "a.mp4", pictures) == [frame_digest(frame) for frame in frames]
+    with encoder_for(tmp_path / "b.mp4") as encoder:
+        encoder.encode(PngPicture(png(pictures[0])))
+        assert encoder.digest(PngPicture(png(pictures[1]))) == frame_digest(frames[1])
+        encoder.abort()
+
+
+def test_pictures_that_differ_only_before_the_conversion_are_repeated(tmp_path: Path) -> None:
+    darker, lighter = (solid((0, 0, blue)) for blue in (0, 1))
+    with encoder_for(tmp_path / "a.mp4", 2) as encoder:
+        digests = [encoder.encode(PngPicture(png(pixels))) for pixels in (darker, lighter)]
+    assert digests[0] == digests[1]
+    assert (decoded(tmp_path / "a.mp4")[0] == decoded(tmp_path / "a.mp4")[1]).all()
 
 
 @pytest.mark.parametrize("quality", ["draft", "standard", "high"])

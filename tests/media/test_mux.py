@@ -9,14 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, to_rgb, verify
+from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, pixels_digest, to_rgb, verify
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
 from hfdask.formats.join import ChunkSource, JoinReport
 from hfdask.formats.mp4 import MP4
 from hfdask.formats.table import encoder_settings
-from hfdask.media.picture import frame_digest
 
 RATES = ["1", "24", "25", "30", "60", "240", "24000/1001", "30000/1001", "60000/1001", "7/3"]
 
@@ -27,7 +26,7 @@ def join_draft(chunks: list[ChunkSource], output: Path, fps: Fraction = NTSC, **
 
 def pictures_of(path: Path) -> list[str]:
     with av.open(str(path)) as container:
-        return [frame_digest(to_rgb(frame)) for frame in container.decode(video=0)]
+        return [pixels_digest(to_rgb(frame)) for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize("rate", RATES)

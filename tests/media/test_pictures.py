@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from media_samples import pixels_digest
 
 from hfdask.errors import MediaError
 from hfdask.media.picture import decode_frame, decode_png, frame_digest
@@ -35,7 +36,7 @@ def test_a_picture_of_the_right_size_is_the_same_with_and_without_one():
     plain = decode_png(png(*SIZE))
     assert plain.shape == (16, 32, 3)
     assert np.array_equal(decode_png(png(*SIZE), size=SIZE), plain)
-    assert frame_digest(decode_frame(png(*SIZE), size=SIZE)) == frame_digest(plain)
+    assert frame_digest(decode_frame(png(*SIZE), size=SIZE)) == pixels_digest(plain)
     assert np.array_equal(decode_png(png(*SIZE, extra=part(b"tEXt", b"a\0b")), size=SIZE), plain)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from media_samples import pixels_digest
 from page_samples import BLUE, composition, open_html
 from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
@@ -21,7 +22,7 @@ from hfdask.browser import capture as capturing
 from hfdask.browser.capture import capture
 from hfdask.browser.video_feed import Shown
 from hfdask.errors import PageTimeoutError
-from hfdask.media.picture import Pixels, frame_digest
+from hfdask.media.picture import Pixels
 from hfdask.page import video_worker
 
 pytestmark = pytest.mark.browser
@@ -91,7 +92,7 @@ def test_every_frame_shows_its_own_pictures_at_once(way, load, tmp_path):
             assert (fed.page.session.site.shared is None) == (way != "server")
             pictures = fed.frames(0, 80, four)
             assert [read_four(picture) for picture in pictures] == [four(frame) for frame in range(80)]
-            digests.append([frame_digest(picture) for picture in pictures if picture is not None])
+            digests.append([pixels_digest(picture) for picture in pictures if picture is not None])
     assert digests[0] == digests[1]
 
 
@@ -99,18 +100,18 @@ def test_file_and_server_give_the_same_pixels(tmp_path):
     digests = []
     for profile in (True, False):
         with open_fed(tmp_path / str(profile), FOUR, NAMES, profile=profile) as fed:
-            digests.append([frame_digest(fed.picture(frame, four(frame))) for frame in (0, 1, 7)])
+            digests.append([pixels_digest(fed.picture(frame, four(frame))) for frame in (0, 1, 7)])
     assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize("capture_mode", CAPTURES)
 def test_frames_are_the_same_wherever_a_chunk_begins(capture_mode, tmp_path):
     with open_fed(tmp_path / "whole", FOUR, NAMES, capture_mode=capture_mode) as fed:
-        whole = [frame_digest(picture) for picture in fed.frames(0, 40, four) if picture is not None]
+        whole = [pixels_digest(picture) for picture in fed.frames(0, 40, four) if picture is not None]
     for start in (0, 1, 17, 39):
         with open_fed(tmp_path / str(start), FOUR, NAMES, capture_mode=capture_mode) as fed:
             chunk = fed.frames(start, min(start + 4, 40), four)
-            assert [frame_digest(picture) for picture in chunk if picture is not None] == whole[start : start + 4]
+            assert [pixels_digest(picture) for picture in chunk if picture is not None] == whole[start : start + 4]
 
 
 def test_a_page_captured_by_screenshots_shows_each_frame(tmp_path):
@@ -294,9 +295,9 @@ def test_controls_and_posters_are_not_seen(tmp_path):
     plain = VIDEO.replace("<video ", "<video controls poster=p.svg ")
     files = {"p.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"}
     with open_fed(tmp_path / "a", page(), ["v"]) as fed:
-        expected = [frame_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
+        expected = [pixels_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
     with open_fed(tmp_path / "b", page(plain), ["v"], files=files) as fed:
-        seen = [frame_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
+        seen = [pixels_digest(fed.picture(frame, {"v": number})) for frame, number in enumerate((None, 3))]
     assert seen == expected
 
 

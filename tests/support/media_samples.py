@@ -22,7 +22,7 @@ from hfdask.formats.join import ChunkSource, JoinReport
 from hfdask.formats.mp4 import MP4
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
-from hfdask.media.picture import BITEXACT, Pixels
+from hfdask.media.picture import BITEXACT, Pixels, frame_digest
 from hfdask.media.sound_file import SoundFile
 
 NTSC = Fraction(30000, 1001)
@@ -51,6 +51,12 @@ def to_rgb(frame: av.VideoFrame) -> Pixels:
         threads=1,
     )
     return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def pixels_digest(pixels: np.ndarray) -> str:
+    """The digest of a frame of RGB pixels, shape (height, width, 3 or 4), of uint8 or uint16."""
+    kind = "rgb48le" if pixels.dtype == np.uint16 else "rgba" if pixels.shape[2] == 4 else "rgb24"
+    return frame_digest(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=kind))
 
 
 def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:

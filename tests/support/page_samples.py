@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from media_samples import pixels_digest
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import capture
@@ -18,7 +19,7 @@ from hfdask.browser.session import PageSession
 from hfdask.browser.video_feed import VideoShape
 from hfdask.core.model import PageSettings
 from hfdask.media.captured import Picture
-from hfdask.media.picture import Pixels, frame_digest
+from hfdask.media.picture import Pixels
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -76,7 +77,7 @@ class Page:
         return pictures
 
     def digests(self, start: int, end: int) -> list[str]:
-        return [frame_digest(picture) for picture in self.frames(start, end)]
+        return [pixels_digest(picture) for picture in self.frames(start, end)]
 
     async def _pictures(self, start: int, end: int) -> list[Picture | None]:
         shots = capture(self.session, start, end)
