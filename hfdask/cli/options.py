@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import types
 from collections.abc import Callable, Collection
 from functools import partial
@@ -47,12 +48,14 @@ class Configured(click.Command):
         """Parse the arguments, and import what the command needs, while a browser starts.
 
         Imports make no garbage, but several hundred thousand objects that stay. The collector of a program never looks at
-        them: that takes 70 ms each time, in which no other thread runs.
+        them: that takes 70 ms each time, in which no other thread runs. NumPy's threads for matrices, which nothing here
+        uses, spin when they start: 0.1 CPU seconds with two cores, and a thread for each core.
         """
         make = partial(super().make_context, info_name, args, parent, **extra)
         program = parent is not None and getattr(parent.command, "is_program", False)
         if self._needs is None or not program or not {"-h", "--help"}.isdisjoint(args):
             return make()
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         gc.disable()
         try:
             # The options are not known yet, and to make them takes nearly as long as to start the browser's driver.

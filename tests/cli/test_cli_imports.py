@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,7 @@ def prepared(command, *arguments):
 
 def test_a_program_imports_without_the_garbage_collector_and_never_collects_what_it_imported(monkeypatch):
     collecting = []
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     monkeypatch.setattr(hfdask, "start_browser", lambda: collecting.append(gc.isenabled()))
     monkeypatch.setattr(commands.main, "is_program", True)
     prepared(commands.still, "project", "-t", "0", "-o", "still.png")
@@ -100,6 +102,25 @@ def test_a_browser_starts_before_the_options_are_made_unless_there_is_a_schedule
     done = subprocess.run([sys.executable, "-c", STARTS, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2 or "/nowhere" in done.stderr
     assert done.stdout == starts
+
+
+THREADS = """
+import os, sys, hfdask
+hfdask.start_browser = lambda: print(os.environ["OPENBLAS_NUM_THREADS"], "numpy" in sys.modules)
+from hfdask.cli import main
+try: main()
+finally: print("numpy" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_a_program_starts_no_threads_for_matrices_unless_it_is_told_to(given, threads):
+    env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | given
+    arguments = ["render", "/nowhere", "-o", "/nowhere/x.mp4"]
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS, *arguments], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.stdout == f"{threads} False\nTrue\n"
 
 
 def test_a_usage_error_is_reported_before_the_browser_ends(monkeypatch, capsys):
