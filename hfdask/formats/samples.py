@@ -1,4 +1,4 @@
-"""What an encoder gets of captured pictures: their colours in the pixel format of the video."""
+"""Frames for an encoder, made of captured pictures: their colours in the pixel format of the video."""
 
 from __future__ import annotations
 
