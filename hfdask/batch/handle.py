@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client
+from msgspec import Struct
 
 from hfdask.batch.checked import CheckedRows
 from hfdask.batch.driver import Driver
@@ -23,8 +23,7 @@ _LOOK = 0.05
 """Seconds between looks of a coroutine for new results."""
 
 
-@dataclass(frozen=True)
-class BatchProgress:
+class BatchProgress(Struct, frozen=True):
     """The progress of a batch.
 
     Attributes

@@ -11,8 +11,9 @@ import os
 import string
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from hfdask.batch.values import MISSING
 from hfdask.errors import InvalidConfigError
@@ -31,8 +32,7 @@ _SPECIAL = frozenset('/\\:*?"<>|[]')
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Struct, frozen=True):
     """A pattern for names: a folder, and literal texts with the column that follows each.
 
     Attributes
@@ -164,8 +164,7 @@ def _listed(cells: Mapping[str, Any]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "") if names else "none"
 
 
-@dataclass
-class Names:
+class Names(Struct):
     """The names of a batch so far, as digests of what is the same name somewhere."""
 
     _taken: dict[bytes, tuple[int, str, bytes]] = field(default_factory=dict)

@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
 from distributed import span as dask_span
+from msgspec import Struct
 
 from hfdask.batch.checked import Row
 from hfdask.cluster.client_state import connection_of
@@ -27,8 +27,7 @@ from hfdask.cluster.scheduler import Watch, ask, cancel, workers_of
 from hfdask.errors import EnvironmentMismatchError, HfdaskError, SchedulerLostError, WorkerLostError
 
 
-@dataclass
-class RowTask:
+class RowTask(Struct):
     """A task to run for a row; ``name`` is its name on the dashboard, with an underscore."""
 
     row: Row

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 import msgspec
 from distributed import Client
+from msgspec import Struct
 
 from hfdask.batch.job import BatchJob
 from hfdask.batch.tasks import Frozen
@@ -22,8 +22,7 @@ from hfdask.project.files import local_project
 from hfdask.store import SecretOptions, Snapshot, split_url
 
 
-@dataclass(frozen=True)
-class SharedProject:
+class SharedProject(Struct, frozen=True):
     """A frozen project, as the driver sees it.
 
     Attributes

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeAlias
 
@@ -20,6 +19,7 @@ import fsspec
 import msgspec
 from dask.base import is_dask_collection
 from distributed import Client
+from msgspec import Struct
 
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import HfdaskError, InvalidConfigError, RowsError, StoreError
@@ -38,8 +38,7 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?")
 
 
-@dataclass(frozen=True)
-class SourceRow:
+class SourceRow(Struct, frozen=True):
     """A row as its source has it.
 
     Attributes

@@ -15,7 +15,8 @@ import base64
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hfdask.browser.host import Shot
 from hfdask.browser.session import PageSession
@@ -42,8 +43,7 @@ Visit = Callable[[int], Awaitable[None]]
 """Called with a captured frame's number while the page is at that frame, and if its picture is taken. It must change nothing."""
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A captured frame.
 
     Attributes

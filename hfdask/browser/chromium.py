@@ -13,11 +13,11 @@ import os
 import secrets
 import shutil
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
@@ -97,8 +97,7 @@ _CONTEXT: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """The context of a browser that keeps its files in a folder, so that this process can share files with its page."""
 
     context: BrowserContext

@@ -17,11 +17,11 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import psutil
+from msgspec import Struct
 
 from hfdask.browser import launcher
 from hfdask.core.scratch import scratch_folder
@@ -37,8 +37,7 @@ _CONNECTIONS = "/proc/self/net/tcp"
 _ESTABLISHED = "01"
 
 
-@dataclass(frozen=True)
-class Confined:
+class Confined(Struct, frozen=True):
     """The page server's socket, and the layers that isolate its browser, as a launcher handed them over."""
 
     listener: socket.socket

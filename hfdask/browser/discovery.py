@@ -11,8 +11,9 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from hfdask.errors import BrowserNotFoundError
 
@@ -29,8 +30,7 @@ REMEDY = (
 )
 
 
-@dataclass(frozen=True)
-class Browser:
+class Browser(Struct, frozen=True):
     """A Chromium binary; ``headless_shell`` is true if it may support BeginFrame."""
 
     path: Path

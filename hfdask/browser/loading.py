@@ -7,8 +7,9 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from hfdask.browser.answers import Status, understood
 from hfdask.core.model import PageSettings
@@ -29,8 +30,7 @@ _CLOSED_TREE = re.compile(rb"""shadowrootmode\s*=\s*["']?closed""", re.IGNORECAS
 _ADOPT_TREE = "function () { this.ownerDocument.defaultView.__HF_VIRTUAL_TIME__.adoptTree(this) }"
 
 
-@dataclass
-class Loaded:
+class Loaded(Struct):
     """The result of loading: missing timelines, what was pending then, and what was not awaited any longer."""
 
     missing: list[str]

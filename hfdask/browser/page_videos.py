@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import av
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from hfdask.browser.capture import States
@@ -27,16 +28,14 @@ from hfdask.media.transfers import HdrTransfer
 from hfdask.media.video_reader import VideoReader
 
 
-@dataclass(frozen=True)
-class LocalVideo:
+class LocalVideo(Struct, frozen=True):
     """A source video on this machine: its file, and its frames."""
 
     file: Path
     index: FrameIndex
 
 
-@dataclass(frozen=True)
-class PageVideos:
+class PageVideos(Struct, frozen=True):
     """The source videos of a page, and the clips that play them.
 
     Attributes

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.core.planes import Planes
@@ -25,8 +26,7 @@ SLOTS = 2
 _ALIGNMENT = 64
 
 
-@dataclass(frozen=True)
-class VideoShape:
+class VideoShape(Struct, frozen=True):
     """The size and length of a video, which a page knows before it plays.
 
     Attributes
@@ -64,8 +64,7 @@ class Picture:
         return 4 * int(self.options["codedWidth"] * self.options["codedHeight"])
 
 
-@dataclass(frozen=True)
-class Native:
+class Native(Struct, frozen=True):
     """A frame of an HDR video, and the pictures that a page shows in its place."""
 
     frame: HdrFrame
@@ -73,8 +72,7 @@ class Native:
     white: Picture
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """The state of a video at a frame of the composition.
 
     Attributes

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from hfdask.browser.capabilities import capture_mode
 from hfdask.checking import report as texts
@@ -151,8 +152,7 @@ def check_frozen(
     return _read_once(reading).report(options.variables)
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """A project that was read: what is found in its files, and what its entry document declares."""
 
     project: Project

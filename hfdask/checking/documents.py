@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
+
+from msgspec import Struct, field
 
 from hfdask.checking.assets import (
     Bases,
@@ -43,8 +44,7 @@ _PAGE = frozenset({"entry", "sub"})
 """Roles of the documents that share a page."""
 
 
-@dataclass
-class PageFacts:
+class PageFacts(Struct):
     """Facts that all documents of one page share: the entry and the documents that are mounted in it."""
 
     compositions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

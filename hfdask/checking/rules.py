@@ -6,16 +6,16 @@ warning means that something is slow, fails in other renderers or editors, or is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from hfdask.core.results import Finding
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """``message`` and ``remedy`` are templates for the details of a finding."""
 
     severity: Severity

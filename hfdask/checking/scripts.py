@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import tree_sitter_javascript
+from msgspec import Struct, field
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from hfdask.checking.starts import CALLBACKS, ENDS, INPUTS, TWEENS, event_of, starts_animation, starts_tween
@@ -56,8 +56,7 @@ _SIMULATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class ScriptFinding:
+class ScriptFinding(Struct, frozen=True):
     """A finding in a script; ``row`` counts from 0, ``excerpt`` is the line."""
 
     code: str
@@ -67,8 +66,7 @@ class ScriptFinding:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
-class ScriptFacts:
+class ScriptFacts(Struct):
     """Facts about a script that matter to its document."""
 
     hits: list[ScriptFinding] = field(default_factory=list)

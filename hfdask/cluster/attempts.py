@@ -7,18 +7,17 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Client, Future
+from msgspec import Struct, field
 
 from hfdask.cluster.placement import Workers
 from hfdask.cluster.scheduler import cancel
 from hfdask.core.results import ChunkResult
 
 
-@dataclass
-class Attempt:
+class Attempt(Struct):
     """One task for a chunk.
 
     Attributes

@@ -15,12 +15,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hfdask.assembly.assemble import AssembleOptions, Assembly
 from hfdask.cluster.assembler import AssemblyTask, AssemblyThread, Spoilt
@@ -51,8 +52,7 @@ if TYPE_CHECKING:
     from hfdask.cluster.chunk_run import ChunkRun
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """The progress of a render.
 
     Attributes
@@ -88,8 +88,7 @@ LEAVE = 5.0
 """Seconds to wait for the end of a render that was cancelled by an interrupt."""
 
 
-@dataclass
-class WorkerShare:
+class WorkerShare(Struct):
     """The part of a render that one worker has done, and the chunks that it renders now."""
 
     chunks: int = 0

@@ -12,9 +12,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec, TypeVar
+
+from msgspec import Struct, field
 
 from hfdask.errors import ForkedProcessError
 
@@ -27,8 +28,7 @@ _RESTS = frozenset({"hfdask-browser"})
 _DASK = ("IO loop", "Dask-")
 
 
-@dataclass
-class _State:
+class _State(Struct):
     """``calls`` are under way. ``before`` is what a fork would take along, ``found`` what the fork to this process took."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)

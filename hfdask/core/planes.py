@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 PlaneFormat = Literal[
@@ -28,8 +28,7 @@ PlaneFormat = Literal[
 _CHROMA = {"I420": (2, 2), "I422": (2, 1), "I444": (1, 1)}  # pixels of a sample of U and V, across and down
 
 
-@dataclass(frozen=True)
-class ColorSpace:
+class ColorSpace(Struct, frozen=True):
     """The colors that a picture's numbers stand for, in the words of WebCodecs' ``VideoColorSpaceInit``."""
 
     primaries: str
@@ -38,8 +37,7 @@ class ColorSpace:
     full_range: bool
 
 
-@dataclass(frozen=True)
-class Planes:
+class Planes(Struct, frozen=True):
     """A picture as `VideoFrame` takes it.
 
     Attributes

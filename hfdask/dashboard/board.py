@@ -8,9 +8,10 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
+
+from msgspec import Struct, field
 
 from hfdask.cluster.summary import ChunkSummary
 from hfdask.text import legible
@@ -46,8 +47,7 @@ class State(StrEnum):
         return self in (State.DONE, State.FAILED, State.WITHDRAWN)
 
 
-@dataclass(slots=True)
-class Chunk:
+class Chunk(Struct):
     """A chunk, with the state of its newest attempt; or it is done, if any attempt was."""
 
     attempt: int = 0
@@ -57,8 +57,7 @@ class Chunk:
     worker: str = ""
 
 
-@dataclass(slots=True)
-class Video:
+class Video(Struct):
     """A render, by the token of its tasks."""
 
     name: str
@@ -74,8 +73,7 @@ class Video:
         return all(chunk.state.ended for chunk in self.chunks.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A chunk that was finished."""
 
     video: str
@@ -84,8 +82,7 @@ class Finished:
     summary: ChunkSummary
 
 
-@dataclass(slots=True)
-class WorkerLine:
+class WorkerLine(Struct):
     """Reports of a worker: moments and numbers of frames, and the memory of its newest chunk's browser."""
 
     reports: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_MOST_REPORTS))

@@ -10,8 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from hfdask.cluster.names import PICTURE
 from hfdask.cluster.pictures import SECONDS, Picture, checked
@@ -29,8 +30,7 @@ ANSWER = 5.0
 logger = logging.getLogger("distributed.hfdask")
 
 
-@dataclass
-class _Asked:
+class _Asked(Struct):
     at: float
     task: asyncio.Task[None]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hfdask.dashboard.board import Chunk, State, Video, combined
 
@@ -19,8 +20,7 @@ SMALL = 6
 _MOST_LINES = 8  # of one video
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A cell: its column, its line from the top, and the chunks that it stands for."""
 
     column: int

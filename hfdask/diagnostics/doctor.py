@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import shutil
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from distributed.system import MEMORY_LIMIT
+from msgspec import Struct, field
 
 from hfdask._version import __version__
 from hfdask.browser import browser_thread
@@ -37,8 +37,7 @@ LITTLE_DISK = 10**9
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
 
 
-@dataclass
-class Diagnosis:
+class Diagnosis(Struct):
     """Facts for people, warnings about speed or looks, and problems that prevent renders."""
 
     facts: dict[str, str] = field(default_factory=dict)

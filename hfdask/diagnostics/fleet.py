@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import dask
 from distributed import Client, Worker
+from msgspec import Struct, field
 
 from hfdask.browser import browser_thread
 from hfdask.cluster.client_state import connection_of
@@ -32,8 +32,7 @@ _PROFILE = "distributed.worker.profile.enabled"
 _DURATION = "distributed.scheduler.default-task-durations.render_chunk"
 
 
-@dataclass
-class FleetReport:
+class FleetReport(Struct):
     """Diagnoses by worker address; ``differing`` lists the facts that differ, ``advice`` is about the cluster."""
 
     workers: dict[str, Diagnosis] = field(default_factory=dict)

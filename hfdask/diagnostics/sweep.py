@@ -7,10 +7,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from distributed import Client
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -169,8 +169,7 @@ def _measured(result: ChunkResult) -> TrialChunk:
     )
 
 
-@dataclass
-class _Plans:
+class _Plans(Struct):
     """The plans of a sweep, each made when it is first needed, and removed at the end."""
 
     project: str | os.PathLike[str]

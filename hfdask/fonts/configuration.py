@@ -17,9 +17,10 @@ import shutil
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from msgspec import Struct
 
 from hfdask.core.fields import is_font_name, line
 from hfdask.core.model import Font, FontSet, canonical_json
@@ -50,8 +51,7 @@ _BY_FILE: dict[str, tuple[Canonical, int]] = {
 }
 
 
-@dataclass(frozen=True)
-class FontSetup:
+class FontSetup(Struct, frozen=True):
     """All fonts of a browser besides a page's own. Browsers with the same ``key`` draw the same.
 
     ``own`` are faces of canonical families, whose licence allows redistribution; the others are the machine's.

@@ -9,14 +9,14 @@ list is used, never the choice of the machine's own configuration.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Genre = Literal["sans", "serif", "mono"]
 
 
-@dataclass(frozen=True)
-class Canonical:
+class Canonical(Struct, frozen=True):
     """A family from the npm package ``@fontsource/<slug>``, and the names that stand for it."""
 
     family: str

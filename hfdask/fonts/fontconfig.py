@@ -8,9 +8,10 @@ import functools
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from hfdask.errors import BrowserNotFoundError
 
@@ -22,8 +23,7 @@ _MATCH = 0
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Face:
+class Face(Struct, frozen=True):
     """One face of a font file; ``index`` is its number in a collection or a variable font."""
 
     file: Path

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
 
 import av
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
+from msgspec import Struct, field
 
 from hfdask.core.model import EncoderSettings, VideoTransfer
 from hfdask.errors import InvalidConfigError
@@ -43,8 +43,7 @@ class Copies:
         return bytes(packet)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HdrWay:
+class HdrWay(Struct, frozen=True, kw_only=True):
     """How a codec encodes HDR.
 
     Attributes
@@ -62,8 +61,7 @@ class HdrWay:
     speeds: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Codec:
+class Codec(Struct, frozen=True, kw_only=True):
     """A codec, its encoder, and the file that a chunk of it is in.
 
     Attributes

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from blake3 import blake3
+from msgspec import Struct
 
 from hfdask.core.sound import SAMPLE_RATE
 from hfdask.formats.codec import Codec
@@ -32,8 +32,7 @@ SKIPPED = Fraction(1, 50)
 """Seconds of a packet of Opus, of which players may skip all but the first sample."""
 
 
-@dataclass(slots=True)
-class _Scan:
+class _Scan(Struct):
     """Times of all packets in seconds, and BLAKE3 (hex) of their bytes."""
 
     times: list[Fraction]

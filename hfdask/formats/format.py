@@ -9,6 +9,8 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from msgspec import Struct
+
 from hfdask.core.model import EncoderSettings, VideoTransfer
 from hfdask.errors import FormatNotSupportedError, InvalidConfigError, OutputInvalidError
 from hfdask.formats.codec import Codec
@@ -16,8 +18,7 @@ from hfdask.formats.join import Going, Join, JoinReport, proceed
 from hfdask.media.sound_file import Encoding, SoundFile
 
 
-@dataclass(frozen=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """The facts of a plan's video, to verify the finished one.
 
     Attributes

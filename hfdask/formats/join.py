@@ -12,7 +12,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +21,7 @@ from av.packet import Packet, PktSideDataT
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from blake3 import blake3
+from msgspec import Struct, field
 
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
@@ -38,8 +38,7 @@ ALPHA_MODE = "alpha_mode"
 """Tag of a Matroska stream. Without it, browsers do not look for the alpha beside the packets."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkSource:
+class ChunkSource(Struct, frozen=True):
     """A chunk's file, and the frames ``[start, start + frames)`` of the video that it holds."""
 
     path: Path
@@ -47,8 +46,7 @@ class ChunkSource:
     frames: int
 
 
-@dataclass(frozen=True, slots=True)
-class JoinReport:
+class JoinReport(Struct, frozen=True):
     """The file of a `Join`: ``size`` in bytes, ``duration`` in seconds, ``keyframes`` as frame numbers.
 
     ``digest`` is BLAKE3 (hex) of all packets' bytes, and ``shown`` of the pictures that were encoded from them, if any.
@@ -66,8 +64,7 @@ class JoinReport:
     beside: Mapping[str, Path] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(Struct, frozen=True):
     """Properties that must be equal in all chunks of a video. ``header`` has the decoder's parameter sets."""
 
     codec: str

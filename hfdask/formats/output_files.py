@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import MissingArtifactError, PlanCorruptError
@@ -16,8 +17,7 @@ HEAD = 2**16
 """Bytes of an output that names other files, at most."""
 
 
-@dataclass(frozen=True)
-class OutputFiles:
+class OutputFiles(Struct, frozen=True):
     """All files of an output that is in a store.
 
     Attributes

@@ -6,13 +6,13 @@ import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from msgspec import Struct
 
 from hfdask.errors import MediaError
 from hfdask.formats.join import ALPHA_MODE, decoder_for
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 _READ_ERRORS = (av.FFmpegError, OSError, EOFError, zipfile.BadZipFile)
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A frame. ``middle`` is half of a frame's length after its beginning, in seconds; None if it has only a number."""
 
     frame: av.VideoFrame

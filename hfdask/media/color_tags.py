@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import av
 from av.video.reformatter import ColorRange, Colorspace
+from msgspec import Struct
 
 from hfdask.core.video_source import Matrix, Primaries, Transfer
 
@@ -45,8 +45,7 @@ SWSCALE: Mapping[str, Colorspace] = {
 """swscale's names of the matrices. Pages get RGB pictures in BT.709."""
 
 
-@dataclass(frozen=True)
-class ColorTags:
+class ColorTags(Struct, frozen=True):
     """Colors of a stream in the words of WebCodecs; ``matrix`` is None if WebCodecs has no word for it."""
 
     primaries: Primaries

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from av.filter import Graph
 from av.video.reformatter import ColorRange, VideoReformatter
+from msgspec import Struct
 
 from hfdask.errors import MediaError
 from hfdask.media.fringes import without_fringes
@@ -36,8 +36,7 @@ _RGB = "gbrp"
 _CLOCK = Fraction(1, 25)  # both videos' frames are paired by number, so any common clock will do
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Measured differences between two videos.
 
     Attributes

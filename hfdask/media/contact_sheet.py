@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from PIL import Image, ImageDraw, ImageFont
 
 from hfdask.errors import InvalidConfigError
@@ -31,8 +31,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """A small picture, of shape (height, width, 3), and the text below it."""
 
     pixels: Pixels

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
+from msgspec import Struct
 
 from hfdask.core.video_source import MAX_SOURCE_FRAMES, FrameIndex, KeyFrame, Ratio, TimeBase
 from hfdask.errors import VideoSourceError
 from hfdask.media.video_file import earliest_start, packets_of
 
 
-@dataclass(frozen=True)
-class Track:
+class Track(Struct, frozen=True):
     """The frames of a stream, read from its packets.
 
     Attributes
@@ -36,8 +35,7 @@ class Track:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stamp:
+class _Stamp(Struct, frozen=True):
     """A packet: its times, its duration, and whether it starts a group, is shown, and was read completely."""
 
     pts: int | None

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hfdask.errors import EncodeError
 
@@ -75,8 +76,7 @@ _RANGE_LPS = tuple(
 )
 
 
-@dataclass(frozen=True)
-class SkipWriter:
+class SkipWriter(Struct, frozen=True):
     """Write repeated pictures of a stream, and number its other ones. Make one by `of`.
 
     Attributes

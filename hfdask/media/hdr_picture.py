@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hfdask.core.video_source import VideoSource
@@ -99,8 +99,7 @@ class HdrFrame:
         return codes[:, ::-1] if source.flip else codes
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """The place of a video's picture in a page's picture.
 
     Attributes
@@ -162,8 +161,7 @@ NOWHERE = Place((0.0,) * 8)
 """The place of a video that has no box."""
 
 
-@dataclass(frozen=True)
-class ShownHdr:
+class ShownHdr(Struct, frozen=True):
     """A frame of an HDR video, and its place in the page's picture."""
 
     frame: HdrFrame
@@ -331,8 +329,7 @@ class Matte:
         return codes
 
 
-@dataclass(frozen=True)
-class _Parts:
+class _Parts(Struct, frozen=True):
     """Pixels of a page by what they show.
 
     ``page`` has all pixels with black videos, and ``alone`` is a mask of the pixels that show no video. ``base`` has the colors of these in HDR, shape

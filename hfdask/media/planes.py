@@ -10,7 +10,6 @@ exception is the mapping of HDR (`hfdask.media.tone`).
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import av
 import numpy as np
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from hfdask.core.planes import ColorSpace, PlaneFormat, Planes, nbytes_of

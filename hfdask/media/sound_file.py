@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,14 +15,14 @@ import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from msgspec import Struct, field
 
 from hfdask.core.sound import SAMPLE_RATE
 
 _MAX_TIMESCALE = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(Struct, frozen=True):
     """A codec with its settings, and the container of its file.
 
     ``bit_rate`` is in bits a second. ``extension`` is the file's, without a dot. ``name`` is the value of the option
@@ -52,8 +51,7 @@ WAV = Encoding("pcm_s24le", "wav", "wav", name="pcm")
 """Samples as they are, in 24 bits, in a file beside pictures."""
 
 
-@dataclass(frozen=True, slots=True)
-class SoundFile:
+class SoundFile(Struct, frozen=True):
     """An encoded sound in a separate file.
 
     Attributes

@@ -5,13 +5,13 @@ from __future__ import annotations
 import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
+from msgspec import Struct
 
 from hfdask.core.frames import evenly_spaced
 from hfdask.errors import MediaError, VideoReadError
@@ -26,8 +26,7 @@ AHEAD = 240
 """Frames to decode for a picture at most. In a chunk that is longer, the picture may be of an earlier frame."""
 
 
-@dataclass(frozen=True)
-class Thumbnail:
+class Thumbnail(Struct, frozen=True):
     """The number of a frame, and its picture as JPEG."""
 
     frame: int

@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Collection
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -21,6 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from msgspec import Struct
 from yarl import URL
 
 from hfdask.errors import AssetFetchError, AssetRefusedError
@@ -47,8 +48,7 @@ _DROPPED = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """One response. ``headers`` have lower-case names; ``url`` is the final one after redirects."""
 
     status: int

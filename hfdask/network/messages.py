@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from hfdask.errors import AssetError
 
 # Fetch destinations and resource types that are missed in the picture. A script's own fetch() may handle a failure.
@@ -47,8 +49,7 @@ def redact_text(text: str) -> str:
     return _URL.sub(lambda match: match[1] + match[2] + ("?…" if match[3] else ""), text)
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Limits of one planning: unpacked bytes of a response and of all, seconds of a response with its retries."""
 
     response: int = 64_000_000

@@ -10,11 +10,13 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from hfdask.core.fields import kept_headers
 from hfdask.core.model import Resource
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 _OPEN_TO_ALL = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
 
-@dataclass(frozen=True)
-class Replacement:
+class Replacement(Struct, frozen=True):
     """URLs that begin with ``prefix`` come from a local file or folder, or from another URL."""
 
     prefix: str

@@ -15,10 +15,10 @@ import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
@@ -64,16 +64,14 @@ def content_type(name: str) -> str:
     return known or "application/octet-stream"
 
 
-@dataclass(frozen=True)
-class Miss:
+class Miss(Struct, frozen=True):
     """A request for a missing file; ``wanted_as`` is Fetch's destination (image, script, empty, ...)."""
 
     path: str
     wanted_as: str
 
 
-@dataclass(frozen=True)
-class SharedMemory:
+class SharedMemory(Struct, frozen=True):
     """Bytes that only those may read who know the token."""
 
     token: str
@@ -85,8 +83,7 @@ def shared_route(token: str) -> str:
     return f"{ORIGIN}{SHARED}/{token}"
 
 
-@dataclass
-class Site:
+class Site(Struct):
     """The files of a page by URL path without the leading slash, the files that it asked for, and missing files.
 
     Files that elements play do not count as asked for. ``shared`` is memory that the runtime reads.

@@ -23,11 +23,11 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec import Struct, field
 
 from hfdask.core.frames import frame_time
 from hfdask.core.model import Artifact, ChunkRange, Manifest, PageParts, Resource, Window, canonical_json
@@ -44,8 +44,7 @@ _IDENTIFIER = re.compile(r"\w[\w-]*")
 _READS_VARIABLES = re.compile("getVariables|__hfVariables")
 
 
-@dataclass(frozen=True, eq=False)
-class _Node:
+class _Node(Struct, frozen=True, eq=False):
     """An input: its content for the key, and in ``shows`` the inputs that its text names.
 
     Files and resources have the ``name`` and ``folder`` by which texts refer to them; ``asked`` is true if the page

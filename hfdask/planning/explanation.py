@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from hfdask.core.costs import expected_end, first_to_last
 from hfdask.core.forks import worked
@@ -13,8 +13,7 @@ from hfdask.manifest.plan import Plan
 from hfdask.planning.costs import costs_in
 
 
-@dataclass(frozen=True)
-class ExplainedChunk:
+class ExplainedChunk(Struct, frozen=True):
     """A chunk of a plan, as planning expects it.
 
     Attributes
@@ -35,8 +34,7 @@ class ExplainedChunk:
     seconds: float | None
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """The reason for the ranges of a plan's chunks, and what each is expected to cost.
 
     Attributes

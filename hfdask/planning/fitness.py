@@ -12,7 +12,6 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from hfdask.browser import browser_thread
@@ -129,8 +129,7 @@ class Samples:
         return chosen
 
 
-@dataclass(frozen=True)
-class ForCanvas:
+class ForCanvas(Struct, frozen=True):
     """What decides about a capture from a canvas: pictures to compare, content that it would draw wrong, and if it draws in strips."""
 
     samples: Samples

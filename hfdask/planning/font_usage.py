@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from hfdask.browser.answers import Abouts, Lacking, Lackings, PlatformFonts, understood
 from hfdask.browser.session import PageSession
@@ -23,8 +24,7 @@ from hfdask.planning.glyphs import without_glyph
 from hfdask.text import legible
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(Struct, frozen=True):
     """Text of an element, and a font that draws it; ``families`` is what the style sheet asks for."""
 
     element: str

@@ -11,12 +11,12 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from hfdask.browser import browser_thread
 from hfdask.browser.answers import Lacking, Report, ToldMedium, ToldSounds
@@ -58,8 +58,7 @@ from hfdask.planning.sweep import drawn_frames, frames_to_sweep, sweep_page
 from hfdask.planning.videos import changed_media, scene_windows
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """Facts from one load of a page.
 
     ``fits`` is true if the page had been loaded with its size and rate, ``filmed`` if the film was taken and can be used,
@@ -87,8 +86,7 @@ class Look:
     unlike: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Looking:
+class Looking(Struct, frozen=True, kw_only=True):
     """Look at a project's page in a browser, in the ways that its plan may need.
 
     Attributes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from hfdask.browser.answers import Report
 from hfdask.browser.loading import Loaded
@@ -45,8 +45,7 @@ from hfdask.planning.sources import FoundVideo, Sources
 from hfdask.planning.videos import page_videos, resolve_clips
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """Results of probing the page; ``bodies`` are the contents of ``resources`` by sha256, ``asked`` their requests' keys."""
 
     page: PageSettings

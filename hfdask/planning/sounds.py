@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+
+from msgspec import Struct
 
 from hfdask.browser.answers import ToldGroup, ToldMedium, ToldSounds
 from hfdask.browser.session import PageSession
@@ -31,16 +32,14 @@ Volumes = Mapping[str, Sequence[tuple[float, float]]]
 """Volumes over time by render id: seconds of the composition, and gain."""
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """A file that sounds, and the first element that plays it."""
 
     file: FoundFile
     element: str
 
 
-@dataclass(frozen=True)
-class Sounding:
+class Sounding(Struct, frozen=True):
     """The sounds of a page. ``tracks`` have the numbers of ``files`` and ``groups``."""
 
     files: tuple[Heard, ...]

@@ -16,7 +16,6 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -24,6 +23,7 @@ from typing import Unpack
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 from scipy.optimize import nnls
 
 from hfdask.config import PlanOptions, RenderConfig, explicit
@@ -56,8 +56,7 @@ LOOKAHEAD = 40
 """Frames that x264 holds back: the last ones of a chunk are encoded after the last capture."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """The expected cost of a render, on workers like this machine while the estimate was made.
 
     Attributes
@@ -201,8 +200,7 @@ def sample_ranges(costs: Sequence[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """A rendered sample: its record, what its frames took, and the bytes of its pictures in the video."""
 
     record: ChunkResult
@@ -235,8 +233,7 @@ def _render_samples(
     ]
 
 
-@dataclass(frozen=True)
-class ChunkEstimate:
+class ChunkEstimate(Struct, frozen=True):
     """Seconds, CPU seconds, and bytes of the video of a chunk."""
 
     seconds: float
@@ -244,8 +241,7 @@ class ChunkEstimate:
     video: float
 
 
-@dataclass(frozen=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """What frames take by their expected cost, and what a chunk takes besides them.
 
     Attributes

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from hfdask.browser.capture import Frame, States, is_damaged, picture
 from hfdask.browser.session import PageSession

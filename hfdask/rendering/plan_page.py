@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame, States, capture
@@ -28,8 +29,7 @@ _ABSENT = Path(os.devnull)
 """Stands for a file that has a name, but no content that could be served."""
 
 
-@dataclass(frozen=True)
-class PlanPage:
+class PlanPage(Struct, frozen=True):
     """Everything that a page of this plan needs for some frames. A page can access nothing else.
 
     Attributes

@@ -6,9 +6,10 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypeVar, Unpack
+
+from msgspec.structs import replace
 
 from hfdask.browser import browser_thread
 from hfdask.browser.capture import Frame

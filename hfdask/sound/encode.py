@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from blake3 import blake3
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hfdask.core.sound import CEILING, SAMPLE_RATE, PlannedSound
@@ -51,8 +51,7 @@ def can_encode(encoding: Encoding) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class EncodedSound:
+class EncodedSound(Struct, frozen=True):
     """An encoded mix.
 
     Attributes

@@ -10,12 +10,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hfdask.core.model import canonical_json
@@ -41,8 +41,7 @@ Samples = NDArray[np.float64]
 Source = Callable[[int], Iterator[NDArray[np.float32]]]
 
 
-@dataclass(frozen=True, slots=True)
-class MixReport:
+class MixReport(Struct, frozen=True):
     """Properties of a mix, with the names that they have in `hfdask.core.sound.PlannedSound`."""
 
     samples: int

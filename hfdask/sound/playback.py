@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE, SoundTrack, Treatment
@@ -30,8 +30,7 @@ MAX_ERROR = SAMPLE_RATE // 200
 """Most samples of the source by which a piece with one rate may differ from a speed ramp, if it is longer than `STEP`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Playback:
+class Playback(Struct, frozen=True):
     """When a track plays.
 
     Attributes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+from msgspec import Struct
 
 from hfdask.errors import MediaTypeError
 from hfdask.sound.reader import GAP, SoundFile
@@ -13,8 +14,7 @@ _EXACT = ("mp4", "flac")
 """Containers whose header gives the length of the sound, so that a cut file can be recognised."""
 
 
-@dataclass(frozen=True, slots=True)
-class SoundFacts:
+class SoundFacts(Struct, frozen=True):
     """Properties of a file's sound.
 
     Attributes

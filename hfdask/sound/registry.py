@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from hfdask.core.sound import Effect, EffectType
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(Struct, frozen=True):
     """A parameter that is a number.
 
     Attributes
@@ -29,8 +28,7 @@ class Number:
     moves: bool = False
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """A parameter that is one of a few texts. The first is its default."""
 
     texts: tuple[str, ...]

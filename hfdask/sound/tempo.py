@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from python_stretch.Signalsmith import Stretch
 
@@ -41,8 +41,7 @@ _WINDOW = np.sqrt(np.hanning(FADE + 1)[:-1])
 Block = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A part of a clip that has one rate.
 
     Attributes

@@ -17,12 +17,12 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 import fsspec
 from fsspec.utils import get_protocol
+from msgspec import Struct
 
 from hfdask.core.places import local_path
 from hfdask.errors import InvalidConfigError, StoreNotAllowedError
@@ -45,8 +45,7 @@ _TOKEN = "token."
 _PLAIN = str | bytes | int | float | None
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Protocol, server and path segments of a URL, in normal form."""
 
     protocol: str

@@ -14,11 +14,12 @@ import tarfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+
+from msgspec import Struct
 
 from hfdask.core.cores import cores
 from hfdask.core.scratch import scratch_folder
@@ -57,8 +58,7 @@ class PlanObject(Protocol):
     def shared(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Pack:
+class Pack(Struct, frozen=True):
     """Small objects that travel together; digests in order, with their sizes."""
 
     members: tuple[tuple[str, int], ...]

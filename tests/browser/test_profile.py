@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import msgspec
 import numpy as np
 import pytest
 from aftermath import until
+from msgspec.structs import replace
 from page_samples import SETTINGS, composition, write_site
 from video_pages import SHAPE, open_fed, planes_of, read
 

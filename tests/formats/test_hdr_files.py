@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 from hdr_samples import decoded, levels
+from msgspec.structs import replace
 
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import FormatNotSupportedError, InvalidConfigError, OutputInvalidError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from media_samples import HEIGHT, NTSC, WIDTH, encode, join, make_chunks, picture, pixels_digest, to_rgb, verify
+from msgspec.structs import replace
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import av
 import pytest
 from media_samples import HEIGHT, NTSC, WIDTH, make_chunks, verify
 from mix_samples import clicks, mixed, played, signal_to_noise, tone
+from msgspec.structs import replace
 
 from hfdask.core.sound import SAMPLE_RATE, sample_count
 from hfdask.errors import OutputInvalidError

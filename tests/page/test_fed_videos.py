@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import psutil
 import pytest
 from media_samples import pixels_digest
+from msgspec.structs import replace
 from page_samples import BLUE, composition, open_html
 from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from hfdask.core.sound import Effect, EffectType, Lane
 from hfdask.sound.effects.dynamics import Compressor, Gate, Limiter
@@ -15,8 +16,7 @@ from hfdask.sound.effects.true_peak import TruePeak
 from hfdask.sound.registry import choice_of, moving, value_of
 
 
-@dataclass(frozen=True)
-class _Settings:
+class _Settings(Struct, frozen=True):
     """The parameters of one effect, and the lanes of its chain by target."""
 
     effect: Effect

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hfdask.core.sound import SAMPLE_RATE, Lane
@@ -35,8 +35,7 @@ class Processor(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Knob:
+class Knob(Struct, frozen=True):
     """A parameter over time: a value, or a lane in its place."""
 
     value: float
