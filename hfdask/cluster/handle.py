@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -296,7 +295,7 @@ class Render:
         video, warnings = self._render_chunks(self.plan)
         warnings += [*self._forget_plan(), *self._claim.release()]
         stages = {**self.plan.stages, **video.stages, "total": round(time.perf_counter() - began, 4)}
-        return msgspec.structs.replace(
+        return replace(
             video,
             stages=stages,
             findings=self.plan.findings,
@@ -404,7 +403,7 @@ class Render:
         )
         for chunk, known in found:
             if known and known.plan_hash == plan.hash and chunk.index not in self._results:
-                self._results[chunk.index] = msgspec.structs.replace(known, index=chunk.index, reused=True)
+                self._results[chunk.index] = replace(known, index=chunk.index, reused=True)
         self._found = frozenset(self._results)
         self._started_with = self._frames_done()
         self._began = time.monotonic()

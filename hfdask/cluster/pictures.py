@@ -32,6 +32,7 @@ SECONDS = 2.0
 """Least number of seconds between two thumbnails of a worker."""
 
 _TRIES, _PAUSE = 10, 0.01
+"""How often to ask for a newer picture if one was released meanwhile, and the seconds before each."""
 
 
 class Picture(msgspec.Struct, frozen=True):

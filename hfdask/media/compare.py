@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from hfdask.errors import MediaError
 from hfdask.media.fringes import without_fringes
-from hfdask.media.picture import BITEXACT, Converter, Pixels
+from hfdask.media.picture import BITEXACT, Converter, Pixels, rows_of
 
 Alpha: TypeAlias = npt.NDArray[np.float32]
 """Alpha from 0 to 1, of shape (height, width)."""
@@ -244,8 +244,7 @@ def _rgba(frame: av.VideoFrame) -> Pixels:
 def _samples(plane: av.video.plane.VideoPlane, bits: int) -> npt.NDArray[np.uint8 | np.uint16]:
     """Return a view of the samples of a plane that has one component, of shape (height, width)."""
     kind = np.dtype(np.uint8 if bits <= 8 else np.uint16)
-    rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, plane.line_size // kind.itemsize)
-    return rows[:, : plane.width]
+    return rows_of(plane, plane.width * kind.itemsize).view(kind)
 
 
 def _multiplied(frame: av.VideoFrame, alpha: Alpha) -> av.VideoFrame:

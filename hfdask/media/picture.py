@@ -162,17 +162,28 @@ def frame_digest(frame: av.VideoFrame) -> str:
     str
         32 hexadecimal digits: the first 128 bits of BLAKE3 over FFmpeg's name of the pixel format, a zero byte, width and
         height (little-endian, 32 bits each), and the planes in the format's order, by rows and without padding.
+
+    Raises
+    ------
+    MediaError
+        For other formats.
     """
-    hasher = blake3(frame.format.name.encode() + struct.pack("<x2I", frame.width, frame.height))
-    for number, plane in enumerate(frame.planes):
-        pixel = sum((part.bits + 7) // 8 for part in frame.format.components if part.plane == number)
+    pixels = frame.format
+    sizes = [
+        sum((part.bits + 7) // 8 for part in pixels.components if part.plane == n) for n in range(len(frame.planes))
+    ]
+    if pixels.has_palette or (len(sizes) == 1 and 8 * sizes[0] != pixels.padded_bits_per_pixel):
+        raise MediaError(f"a {pixels.name} picture has no digest: it has a palette, unused bytes or parts of bytes")
+    hasher = blake3(pixels.name.encode() + struct.pack("<x2I", frame.width, frame.height))
+    for plane, pixel in zip(frame.planes, sizes, strict=True):
         hasher.update(np.ascontiguousarray(rows_of(plane, plane.width * pixel)).data.cast("B"))
     return hasher.hexdigest(length=DIGEST_BYTES)
 
 
-def rows_of(plane: VideoPlane, width: int) -> npt.NDArray[np.uint8]:
-    """Return the rows of a plane, of ``width`` bytes each, from the top. They share its memory."""
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))[:, :width]
+def rows_of(plane: VideoPlane, width: int, data: Pixels | None = None) -> Pixels:
+    """Return the rows of a plane, of ``width`` bytes each, from the top. They share its memory, or ``data`` in place of its bytes."""
+    data = np.frombuffer(memoryview(plane), np.uint8) if data is None else data
+    rows = data.reshape(plane.height, abs(plane.line_size))[:, :width]
     return rows if plane.line_size > 0 else rows[::-1]
 
 

@@ -24,6 +24,7 @@ from hfdask.core.planes import ColorSpace, PlaneFormat, Planes, nbytes_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import VideoSourceError
 from hfdask.media.color_tags import SWSCALE
+from hfdask.media.picture import rows_of
 from hfdask.media.tone import ToneMapper
 
 SDR = ColorSpace("bt709", "bt709", "bt709", full_range=True)
@@ -210,11 +211,12 @@ def _table(levels: NDArray[np.float64], bits: int) -> NDArray[np.uint16]:
 
 def _rows(plane: VideoPlane, sample: int, table: NDArray[np.uint16] | None) -> NDArray[np.uint8]:
     """Return a plane without padding, with each sample looked up in a table."""
-    rows = np.frombuffer(memoryview(plane), np.uint8)
+    data = None
     if table is not None:
-        rows = table.take(rows.view("<u2"), mode="clip").view(np.uint8)  # padding bits are none of a level
-    rows = rows.reshape(plane.height, abs(plane.line_size))[:, : plane.width * sample]
-    return rows if plane.line_size > 0 else rows[::-1]
+        data = table.take(np.frombuffer(memoryview(plane), "<u2"), mode="clip").view(
+            np.uint8
+        )  # padding bits are none of a level
+    return rows_of(plane, plane.width * sample, data)
 
 
 def _no_color(source: VideoSource, sample: int) -> NDArray[np.uint8]:

@@ -85,6 +85,12 @@ def test_digest_sees_the_last_byte_of_each_plane_but_not_what_pads_its_rows(pixe
     assert len(seen) == 1 + len(planes)
 
 
+@pytest.mark.parametrize("pixel_format", ["pal8", "bgr0", "yuyv422", "monow"])
+def test_digest_refuses_formats_whose_rows_have_more_than_samples(pixel_format: str) -> None:
+    with pytest.raises(MediaError, match=f"a {pixel_format} picture has no digest"):
+        frame_digest(av.VideoFrame(32, 16, pixel_format))
+
+
 def test_digest_sees_the_shape_and_the_format() -> None:
     pixels = picture(0)
     frames = [pixels, pixels.reshape(64, 48, 3), np.zeros((48, 64, 3), np.uint8), np.zeros((48, 48, 4), np.uint8)]
