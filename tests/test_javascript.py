@@ -60,3 +60,27 @@ def test_a_name_that_nothing_uses_is_found() -> None:
 def test_every_file_of_the_runtime_is_loaded() -> None:
     files = {file.name for file in (resources.files("hfdask.page") / "runtime").iterdir()}
     assert files == {*page._FRAME, *page._PLAYER, page._FONTS}
+
+
+def files_of_scripts() -> dict[str, str]:
+    top = resources.files("hfdask.page")
+    paths = [f"{folder}{file.name}" for folder in ("", "runtime/") for file in (top / folder).iterdir()]
+    return {path: (top / path).read_text("utf-8") for path in paths if path.endswith(".js")}
+
+
+FILES = files_of_scripts()
+
+
+def words(source: str) -> list[str]:
+    leaves = (node for node in nodes(parsed(source)) if not node.children and node.type not in {"comment", "\n"})
+    return [word for leaf in leaves for word in text(leaf).split()]
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_page_gets_all_words_of_a_script_but_its_comments(path: str) -> None:
+    assert words(page._text(path)) == words(FILES[path])
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_scripts_have_no_other_characters_for_which_the_browser_would_take_two_bytes_each(path: str) -> None:
+    assert FILES[path].isascii()

@@ -90,7 +90,9 @@ def _joined(names: Iterable[str]) -> str:
 
 @functools.cache
 def _text(path: str) -> str:
-    return (resources.files("hfdask.page") / path).read_text("utf-8")
+    """Return a script without the lines and the indentation that only its readers need: each page takes the whole of it."""
+    lines = map(str.strip, (resources.files("hfdask.page") / path).read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def video_worker() -> str:
@@ -111,7 +113,7 @@ def host_script(options: Mapping[str, object]) -> str:
 @functools.cache
 def _names() -> tuple[str, ...]:
     """Return the names that the runtime's sources read of objects, or use alone, perhaps as built-ins."""
-    text = re.sub(r"^\s*//.*$", "", "\n".join((*_sources(), _joined([_FONTS]))), flags=re.MULTILINE)
+    text = "\n".join((*_sources(), _joined([_FONTS])))
     members = re.findall(r"\.([A-Za-z]\w*)", text)
     kinds = re.findall(r"\b[A-Z][A-Za-z]+\b", text)
     return tuple(sorted({*members, *kinds}))
@@ -132,7 +134,7 @@ def runtime_script(page: PageSettings, fps: Fraction, *, reads_text: bool = Fals
     """
     frame, player = _sources()
     host = f"if (config.hosted && window === window.top) {{\n{_joined(_HOST)}\nreturn;\n}}"
-    text = f"{{\n{_text(f'runtime/{_FONTS}')}\n}}" if reads_text else ""
+    text = f"{{\n{_joined([_FONTS])}\n}}" if reads_text else ""
     config = {
         "fps": fps.as_integer_ratio(),
         "variables": page.variables,

@@ -1,7 +1,7 @@
 // Read pictures from slots, and write them to the streams of the page's videos. This is a Web Worker of the runtime.
 
-const writers = new Map(); // number of a stream → writer
-let readSlot; // (offset, length) → the bytes, which are valid until the next call
+const writers = new Map(); // number of a stream -> writer
+let readSlot; // (offset, length) -> the bytes, which are valid until the next call
 let route; // URL of the same bytes on the page server
 
 // Open the file of slots. If this browser cannot open one, the bytes are fetched from the page server.

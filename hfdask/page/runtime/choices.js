@@ -142,7 +142,7 @@ function pixelsOf(length, { document, innerWidth, CSS }) {
   return size >= 0 ? size : null;
 }
 
-const choiceMade = new WeakMap(); // element → what was written, and what is left of it
+const choiceMade = new WeakMap(); // element -> what was written, and what is left of it
 
 function chooseSource(element) {
   const srcset = element.getAttribute("srcset");

@@ -3,8 +3,8 @@
 // the element keeps its source, its size and its style (docs/compositions.md, 6.7).
 
 const STILL = /\.(jpe?g|svg)$/i;
-const films = new Map(); // url → promise of a film; null for a picture that does not move
-const shown = new WeakMap(); // image → {url, index}
+const films = new Map(); // url -> promise of a film; null for a picture that does not move
+const shown = new WeakMap(); // image -> {url, index}
 
 async function readFilm(url) {
   const file = window.ImageDecoder ? await pictureFile(url) : null;

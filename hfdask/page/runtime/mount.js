@@ -26,7 +26,7 @@ const HOSTS_OWN = [
 // (none if the file does not declare the host's id), `isChild` if the wrapper is a child of the host, its former `rootId`,
 // `scope` in selectors, `file`, `template` (its id, or null), `depth`, and the variables `given` by the host.
 const mounts = [];
-const offenders = own(new Map()); // file → what is wrong with it
+const offenders = own(new Map()); // file -> what is wrong with it
 const passedOver = new WeakSet(); // hosts that stay as they are
 
 const NativeRequest = window.XMLHttpRequest;

@@ -4,7 +4,7 @@
 
 let observers = 0; // that were made, of any kind
 let skipping = false; // `content-visibility` leaves out what is not near the viewport, and finds out a frame later
-const intersections = own(new Map()); // observer → callback, while it observes something
+const intersections = own(new Map()); // observer -> callback, while it observes something
 
 const { construct } = Reflect;
 /** @param {string} name */

@@ -46,7 +46,7 @@ async function pictureFile(url) {
   return file;
 }
 
-const scanned = new WeakMap(); // sheet → number of rules: readiness asks often, and reading rules is slow
+const scanned = new WeakMap(); // sheet -> number of rules: readiness asks often, and reading rules is slow
 function fetchSheetPictures() {
   for (const sheet of trees().flatMap(sheetsOf)) {
     const rules = rulesOf(sheet);

@@ -14,7 +14,7 @@ const MAX_AT_ONCE = 1000; // timers of set-up that fire before the host looks ag
 const MAX_LATE = 10; // others
 const SOON = 50; // milliseconds that are waited for without a look
 
-const timers = own(new Map()); // id → timer
+const timers = own(new Map()); // id -> timer
 const queue = own([]); // {timer, id, due, turn}, the next one first, and some that do not count any more
 let nextTimer = 1;
 let fired = 0;

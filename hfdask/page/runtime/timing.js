@@ -14,7 +14,7 @@ function numberAttribute(element, ...names) {
   return null;
 }
 
-// → {seconds} | {id, offset} | null
+// -> {seconds} | {id, offset} | null
 function parseStart(text) {
   if (text === null || text.trim() === "") return null;
   const seconds = strictNumber(text);

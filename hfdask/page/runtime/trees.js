@@ -2,7 +2,7 @@
 // Roots come from `attachShadow`, from markup (found among added nodes), or from the host: only the host can reach a closed root
 // that markup made.
 
-const rootOf = own(new WeakMap()); // host → shadow root
+const rootOf = own(new WeakMap()); // host -> shadow root
 let hasTrees = false; // true since the first one, also if it is removed
 const shadowRoots = own(new Set()); // of hosts in the document
 

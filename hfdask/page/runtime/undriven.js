@@ -37,7 +37,7 @@ if (window.GPU) {
 }
 
 const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation\s*:/;
-const inspected = new Map(); // url → promise
+const inspected = new Map(); // url -> promise
 
 // An SVG file in <img> is a separate document, and so is every picture that a style names.
 async function inspect(url, styled) {

@@ -15,7 +15,7 @@ const nativeMuted = propertyOf(HTMLMediaElement.prototype, "muted");
 const nativePaused = propertyOf(HTMLMediaElement.prototype, "paused");
 
 const MEDIA = "video,audio";
-const feeds = own(new WeakMap()); // video or audio → feed
+const feeds = own(new WeakMap()); // video or audio -> feed
 const NOT_STARTED = Object.freeze({ phase: "before", time: 0, frame: -1, frameTime: 0, picture: null });
 
 const isSound = (medium) => medium.localName === "audio";
