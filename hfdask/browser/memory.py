@@ -7,7 +7,7 @@ The numbers come from ``/proc/PID/statm``: the private memory of all processes, 
 process (the binary, and pictures that are sent between processes). By this an empty page takes 158 MiB. PSS, the exact
 figure, is 193 MiB: it also counts files that only one process has mapped. If a page keeps 500 MiB more, both grow by
 500. PSS takes the kernel 6 to 14 ms, holds up the page, and is not available for processes in Chromium's sandbox. This
-takes 0.1 ms, and the search for the processes less than a millisecond.
+takes 0.1 ms, and the search for the processes 1 to 3 ms.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ _OF_SHARE = 0.75  # the worker and its encoder need the rest
 _RECYCLED_ABOVE = 0.5
 # A page can fill a gigabyte in half a second, and then keep this process from looking by keeping the machine busy.
 _PAUSE = 0.25
+# Between searches for processes, which take longer. A page's own processes are found when it is opened.
 _LONGEST_PAUSE = 2.0
-_MOST_TIME = 0.01  # share of one core, however many processes the machine has
+_MOST_TIME = 0.002  # share of one core for searches, however many processes the machine has
 _EXIT_SECONDS = 1.0
 _OUT_OF_SIGHT = (psutil.NoSuchProcess, psutil.AccessDenied)  # gone, or hidden by the machine
 
@@ -55,9 +56,9 @@ class Memory:
         self.excess: int | None = None
 
     def measure(self) -> int:
-        """Measure the processes now; 0 if they are gone."""
+        """Measure the processes that were found last, now; 0 if they are gone."""
         private, shared = 0, 0
-        for process in self._processes.all():
+        for process in self._processes.found():
             with contextlib.suppress(*_OUT_OF_SIGHT):
                 memory = process.memory_info()
                 private += memory.rss - memory.shared
@@ -96,15 +97,17 @@ class Memory:
                 watch.result()
 
     async def _watch(self) -> None:
-        pause = _PAUSE
+        search_at = 0.0
         while True:
-            await asyncio.sleep(pause)
-            began = time.thread_time()
+            await asyncio.sleep(_PAUSE)
+            if time.monotonic() >= search_at:
+                began = time.thread_time()
+                self._processes.all()
+                search_at = time.monotonic() + min((time.thread_time() - began) / _MOST_TIME, _LONGEST_PAUSE)
             if self.measure() > self.limit:
                 self.excess = self.now
                 self._processes.kill()  # all of them, so that a renderer's memory is freed at once
                 return
-            pause = min(max(_PAUSE, (time.thread_time() - began) / _MOST_TIME), _LONGEST_PAUSE)
 
     async def light(self) -> bool:
         """Return true if the browser may be kept for the next page, after the last one was closed."""

@@ -71,11 +71,16 @@ class Processes:
         before, self._counted = self._counted, spent
         return sum(max(0.0, seconds - before.get(process, 0.0)) for process, seconds in spent.items())
 
+    def found(self) -> list[psutil.Process]:
+        """Return the processes that the last search has found. Some may have ended."""
+        return list(self._seen)
+
     def find_helpers(self) -> None:
-        """Find and watch the processes that every page depends on; call it when there is a page."""
+        """Find all processes, and watch the ones on which every page depends; call it when there is a page."""
+        found = self.all()
         if set(self._watched.values()) >= _ALL_HELPERS:
             return
-        for process in self.all():
+        for process in found:
             line = " ".join(_quietly(process.cmdline, list[str]()))
             name = next((name for mark, name in _HELPERS.items() if mark in line), None)
             if name:

@@ -12,8 +12,8 @@ import contextlib
 import errno
 import fcntl
 import functools
-import glob
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -29,6 +29,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 MEMORY = Path("/dev/shm")
 """Top folder of files that are kept in memory."""
+
+_END = re.compile(r"[0-9a-f]{12}\.tmp")  # of the name of a hidden file
 
 _lock = threading.Lock()
 _folders: dict[tuple[int, Path], Path] = {}  # by process, since forks inherit them, and top folder
@@ -99,9 +101,11 @@ def atomic_folder(folder: Path, name: str) -> AbstractContextManager[Path]:
 @contextlib.contextmanager
 def _hidden(folder: Path, name: str, make: Callable[[Path], int], remove: Callable[[Path], object]) -> Iterator[Path]:
     """Make, lock and remove what `atomic_file` describes; ``make`` returns a descriptor."""
-    path, descriptor = _locked(lambda: folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp", make)
+    start = f".{name}."
+    path, descriptor = _locked(lambda: folder / f"{start}{uuid.uuid4().hex[:12]}.tmp", make)
     try:
-        for left in folder.glob(f".{glob.escape(name)}.{'[0-9a-f]' * 12}.tmp"):
+        found = [each for each in os.listdir(folder) if each.startswith(start) and _END.fullmatch(each, len(start))]
+        for left in map(folder.joinpath, found):
             with contextlib.suppress(OSError):  # alive, or just removed by another process
                 lock = _lock_of(left)
                 try:
