@@ -29,5 +29,6 @@ AV1 = Codec(
     qualities={"draft": ("10", 45), "looks": ("8", 10), "standard": ("8", 18), "high": ("6", 10)},
     options=_options,
     max_crf=63,
+    decoder="libdav1d",
     opening=_opening,
 )

@@ -95,7 +95,7 @@ class Codec(Struct, frozen=True, kw_only=True):
     repeater : callable, optional
         Makes the `Repeater` of an open encoder. Without it, a repeated picture is encoded once more.
     decoder : str
-        FFmpeg's decoder that shows the alpha; empty for the usual one.
+        FFmpeg's decoder; empty if it has the codec's own name.
     is_key : callable, optional
         Returns true for the bytes of a key frame. None if the decoder reports key frames.
     decoded : mapping of str to str

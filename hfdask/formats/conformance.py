@@ -89,7 +89,7 @@ def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned
     if (context.width, context.height) != size:
         raise invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
     pixels = codec.decoded.get(settings.pixel_format, settings.pixel_format)
-    if not codec.decoder and context.pix_fmt != pixels:
+    if not settings.alpha and context.pix_fmt != pixels:
         raise invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
     tags = {name.lower(): value for name, value in video.metadata.items()}
     if codec.container == "webm" and (tags.get(ALPHA_MODE) == "1") != settings.alpha:

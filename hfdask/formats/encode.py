@@ -1,4 +1,4 @@
-"""Encode captured pictures to a chunk's file with one closed group of pictures, with the same bytes every time.
+"""Encode captured pictures to a chunk's file with one closed group of pictures, with the same bytes every time, and decode them.
 
 Chunks are rendered on different machines and joined by copying their packets. So all of them must have the same
 settings, start with a keyframe, and refer to nothing outside. The settings of an encoder (`hfdask.formats.codec`) fix
@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import EncodeError
 from hfdask.formats.codec import Repeater
+from hfdask.formats.decoding import Decoding
 from hfdask.formats.mux import muxer_options
 from hfdask.formats.samples import Samples
 from hfdask.formats.table import codec_of
@@ -67,7 +68,7 @@ class ChunkEncoder:
     transparent : bool
         True if a picture has a pixel that is not opaque, and its alpha is kept.
     cpu_seconds : float
-        CPU seconds of the encoder's own threads, when the file is finished.
+        CPU seconds of the threads of the encoder and of the decoder that tries its packets, when the file is finished.
 
     Raises
     ------
@@ -135,6 +136,7 @@ class ChunkEncoder:
         with _opening, self._codec.opening():
             before = _thread_seconds()
             context.open()
+            self._decoding = Decoding(self.path, context, self._codec, settings)
             self._threads = _thread_seconds().keys() - before.keys()
         return stream
 
@@ -252,6 +254,7 @@ class ChunkEncoder:
             raise EncodeError(f"{self.path.name} got {self._sent} of its {self.frames} frames", path=str(self.path))
         try:
             self._write(self._stream.encode(None))
+            self._decoding.finish()
             self.cpu_seconds = sum(spent for thread, spent in _thread_seconds().items() if thread in self._threads)
             self._container.close()
         except (av.FFmpegError, ValueError) as error:
@@ -307,6 +310,7 @@ class ChunkEncoder:
         packet.pts = packet.dts = self._written
         packet.duration = 1
         packet.is_keyframe = self._codec.intra or self._written == 0
+        self._decoding.take(packet)
         self.sizes.append(packet.size)
         if self._codec.intra:
             self._before = bytes(packet)

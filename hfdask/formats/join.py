@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import av
-from av.packet import Packet, PktSideDataT
-from av.video.codeccontext import VideoCodecContext
+from av.packet import Packet
 from av.video.stream import VideoStream
 from blake3 import blake3
 from msgspec import Struct, field
@@ -26,13 +25,11 @@ from msgspec import Struct, field
 from hfdask.core.model import EncoderSettings
 from hfdask.errors import ChunkMismatchError, ChunkMissingError, OutputNotWritableError
 from hfdask.formats.codec import Codec
+from hfdask.formats.decoding import ALPHA
 from hfdask.media.sound_file import SoundCopy, SoundFile
 
 Going = Callable[[], None]
 """Called at each frame of long work; what it raises ends the work."""
-
-_ADD_ID = 8
-_ALPHA: PktSideDataT = "matroska_block_additional"
 
 ALPHA_MODE = "alpha_mode"
 """Tag of a Matroska stream. Without it, browsers do not look for the alpha beside the packets."""
@@ -79,8 +76,8 @@ class Join(ABC):
     """Write an output from chunks that are appended in order; no picture is encoded again.
 
     The same chunks and metadata always give the same bytes. Close it by `finish`, or by leaving its block, which removes
-    an unfinished output. Each chunk is read, compared, decoded in full and copied before the next one is read, so only
-    one chunk's packets are in memory.
+    an unfinished output. Each chunk is read, compared and copied before the next one is read, so only one chunk's packets are
+    in memory. It is not decoded: its encoder did that (`hfdask.formats.decoding`).
 
     Parameters
     ----------
@@ -130,7 +127,7 @@ class Join(ABC):
         chunk : ChunkSource
             The chunk that begins at the end of the one before.
         going : callable, optional
-            Called at each frame that is decoded or encoded; what it raises ends the work.
+            Called at each frame; what it raises ends the work.
 
         Raises
         ------
@@ -138,7 +135,7 @@ class Join(ABC):
             If the chunk's file does not exist.
         ChunkMismatchError
             If it does not match the plan or the first chunk in number of frames, timestamps, keyframes, codec, size,
-            pixel format or colour, or does not decode. ``details["chunk"]`` is its index.
+            pixel format or colour. ``details["chunk"]`` is its index.
         OutputNotWritableError
         """
         self.going = going or proceed
@@ -154,6 +151,7 @@ class Join(ABC):
         except (av.FFmpegError, IndexError) as error:
             raise _mismatch(index, chunk, f"cannot be read: {error}") from error
         for packet in packets:
+            self.going()
             add_packet(self._digest, packet)
         with self.writing():
             self._write(packets, chunk)
@@ -208,35 +206,36 @@ class Join(ABC):
         with av.open(str(chunk.path)) as source:
             video = source.streams.video[0]
             # The demuxer ends with an empty packet that asks decoders to flush.
-            *packets, flush = source.demux(video)
+            *packets, _ = source.demux(video)
             layout = _layout(video)
             _check_layout(index, chunk, layout, self._first, self.settings)
+            self._check_pixels(index, chunk, layout, packets)
             self._check_packets(index, chunk, packets)
-            decoder = decoder_for(video, self.codec)
-            decoder.options["skip_loop_filter"] = "all"  # it changes only pixels, which are not looked at
-            pixels = self.codec.decoded.get(self.settings.pixel_format, self.settings.pixel_format)
-            keys = _check_pictures(index, chunk, decoder, [*packets, flush], pixels, self.going)
-            if self.codec.is_key is not None:
-                keys = [number for number, packet in enumerate(packets) if any(map(self.codec.is_key, _parts(packet)))]
-            self._check_keys(index, chunk, keys)
             self._first = self._first or layout
             return packets
+
+    def _check_pixels(
+        self, index: int, chunk: ChunkSource, layout: _Layout, packets: Sequence[Packet[VideoStream]]
+    ) -> None:
+        beside = self.settings.alpha and self.codec.container == "webm"
+        wanted = self.settings.pixel_format if not beside else self.codec.opaque
+        wanted = self.codec.decoded.get(wanted, wanted)
+        if layout.pixel_format != wanted or any(packet.has_sidedata(ALPHA) != beside for packet in packets):
+            alpha = "alpha" if self.settings.alpha else "no alpha"
+            raise _mismatch(
+                index, chunk, f"has {layout.pixel_format} pixels instead of {self.settings.pixel_format} with {alpha}"
+            )
 
     def _check_packets(self, index: int, chunk: ChunkSource, packets: Sequence[Packet[VideoStream]]) -> None:
         if len(packets) != chunk.frames:
             raise _mismatch(index, chunk, f"holds {len(packets)} frames instead of {chunk.frames}")
-        self._check_keys(index, chunk, [number for number, packet in enumerate(packets) if packet.is_keyframe])
+        keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
+        if keys != (list(range(chunk.frames)) if self.codec.intra else [0]):
+            raise _mismatch(index, chunk, f"has keyframes at {keys} instead of at its start alone")
         for number, packet in enumerate(packets):
             time = Fraction(self.tick(number), self.settings.timescale)
             if packet.pts is None or packet.pts != packet.dts or packet.pts * packet.time_base != time:
                 raise _mismatch(index, chunk, f"does not show its frame {number} at {time} s")
-
-    def _check_keys(self, index: int, chunk: ChunkSource, keyframes: Sequence[int]) -> None:
-        """Check the numbers of the key frames, by the container or by the pictures: the encoder marks only the first."""
-        if self.codec.intra and len(keyframes) != chunk.frames:
-            raise _mismatch(index, chunk, f"has {len(keyframes)} keyframes instead of {chunk.frames}")
-        if not self.codec.intra and list(keyframes) != [0]:
-            raise _mismatch(index, chunk, f"has keyframes at {[*keyframes]} instead of at its start alone")
 
     def tick(self, number: int) -> int:
         """Return the tick at which a frame is shown."""
@@ -354,15 +353,8 @@ def frame_tick(number: int, fps: Fraction, timescale: int) -> int:
 def add_packet(digest: blake3, packet: Packet[Any]) -> None:
     """Digest all bytes of a packet, also what belongs to its alpha."""
     digest.update(memoryview(packet))
-    if packet.has_sidedata(_ALPHA):
-        digest.update(bytes(packet.get_sidedata(_ALPHA)))
-
-
-def _parts(packet: Packet[Any]) -> Iterator[bytes]:
-    """Yield the bytes of a packet's picture, and of its alpha's, which has a number in front (Matroska's BlockAddID)."""
-    yield bytes(packet)
-    if packet.has_sidedata(_ALPHA):
-        yield bytes(packet.get_sidedata(_ALPHA))[_ADD_ID:]
+    if packet.has_sidedata(ALPHA):
+        digest.update(bytes(packet.get_sidedata(ALPHA)))
 
 
 def _layout(video: VideoStream) -> _Layout:
@@ -397,46 +389,6 @@ def _check_layout(
         raise _mismatch(index, chunk, f"has colour tags {layout.colour}, the first chunk {first.colour}")
     if layout.header != first.header:
         raise _mismatch(index, chunk, "was encoded with other settings than the first chunk")
-
-
-def decoder_for(video: VideoStream, codec: Codec) -> VideoCodecContext:
-    """Return a decoder of a stream that shows its alpha and reports damage, which decoders otherwise hide."""
-    context = video.codec_context
-    if codec.decoder:
-        made = av.CodecContext.create(codec.decoder, "r")
-        assert isinstance(made, VideoCodecContext)
-        made.extradata, context = context.extradata, made
-    context.thread_type = "AUTO"
-    context.options = {"err_detect": "explode"}
-    return context
-
-
-def _check_pictures(
-    index: int,
-    chunk: ChunkSource,
-    decoder: VideoCodecContext,
-    packets: Sequence[Packet[VideoStream]],
-    pixel_format: str,
-    going: Going,
-) -> list[int]:
-    """Decode a chunk, and return the numbers of its key frames.
-
-    Most codecs have no checksums, so this finds damage that breaks the syntax, not every changed bit.
-    """
-    pictures, keys = 0, list[int]()
-    try:
-        for packet in packets:
-            going()
-            for frame in decoder.decode(packet if packet.size else None):
-                if frame.format.name != pixel_format:
-                    raise _mismatch(index, chunk, f"has {frame.format.name} pixels instead of {pixel_format}")
-                keys += [pictures] if frame.key_frame else []
-                pictures += not frame.is_corrupt
-    except av.FFmpegError as error:
-        raise _mismatch(index, chunk, f"does not decode beyond its frame {pictures}: {error}") from error
-    if pictures != chunk.frames:
-        raise _mismatch(index, chunk, f"decodes to {pictures} pictures instead of {chunk.frames}")
-    return keys
 
 
 def _mismatch(index: int, chunk: ChunkSource, what: str) -> ChunkMismatchError:

@@ -15,7 +15,8 @@ import numpy as np
 from msgspec import Struct
 
 from hfdask.errors import MediaError
-from hfdask.formats.join import ALPHA_MODE, decoder_for
+from hfdask.formats.decoding import decoder_of
+from hfdask.formats.join import ALPHA_MODE
 from hfdask.formats.vp9 import VP9
 from hfdask.formats.webp import CLOCK, WEBP
 from hfdask.media.picture import decode_frame
@@ -121,7 +122,7 @@ def _decoded(path: Path, stack: ExitStack) -> Iterator[Shown]:
     stream.thread_type = "AUTO"
     half = Fraction(1, 2) / (stream.average_rate or stream.guessed_rate or 25)
     has_alpha = {name.lower(): value for name, value in stream.metadata.items()}.get(ALPHA_MODE) == "1"
-    decoder = decoder_for(stream, VP9) if has_alpha else stream.codec_context
+    decoder = decoder_of(stream.codec_context, VP9) if has_alpha else stream.codec_context
     first: Fraction | None = None
     for packet in container.demux(stream):
         for frame in decoder.decode(packet if packet.size else None):

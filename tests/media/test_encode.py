@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
 from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid, to_rgb
 
 from hfdask.core.frames import parse_fps
 from hfdask.errors import EncodeError, InvalidConfigError, MediaError
 from hfdask.formats.codec import timescale
+from hfdask.formats.decoding import Decoding
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.table import encoder_settings
 from hfdask.media.captured import PngPicture
@@ -247,6 +251,42 @@ def test_more_frames_than_planned_are_an_error(tmp_path: Path) -> None:
     encoder.encode(PngPicture(png(picture(0))))
     with pytest.raises(EncodeError, match="has all of its 1 frames"), encoder:
         encoder.repeat()
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2), lambda data: b""],
+    ids=["damaged", "empty"],
+)
+def test_packets_that_cannot_be_decoded_remove_the_file(
+    spoil: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Decoding.take
+    numbers = iter(range(4))
+
+    def taken(decoding: Decoding, packet: Packet[Any]) -> None:
+        take(decoding, packet if next(numbers) != 1 else Packet(spoil(bytes(packet))))
+
+    monkeypatch.setattr(Decoding, "take", taken)
+    with pytest.raises(EncodeError, match="does not decode beyond its frame 1") as caught:
+        encode(tmp_path / "a.mp4", [picture(number) for number in range(4)])
+    assert caught.value.details["path"] == str(tmp_path / "a.mp4")
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_picture_that_no_decoder_shows_removes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = Decoding._decode
+    packets: list[object] = []
+
+    def decoded(decoding: Decoding, packet: Packet[Any] | None) -> None:
+        packets.append(packet)
+        if len(packets) != 4:
+            decode(decoding, packet)
+
+    monkeypatch.setattr(Decoding, "_decode", decoded)
+    with pytest.raises(EncodeError, match="decodes to 3 pictures instead of 4"):
+        encode(tmp_path / "a.mp4", [picture(number) for number in range(4)])
     assert not (tmp_path / "a.mp4").exists()
 
 

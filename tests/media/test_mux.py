@@ -171,23 +171,6 @@ def test_more_keyframes(tmp_path: Path) -> None:
     refused([ChunkSource(path, 0, 3)], tmp_path / "out.mp4", "keyframes at", chunk=0)
 
 
-def damaged(path: Path) -> int:
-    """Damage the second picture so that no decoder takes it; the container stays unchanged. Return the picture's end."""
-    with av.open(str(path)) as container:
-        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-    position, size = packets[1]
-    data = bytearray(path.read_bytes())
-    data[position + size // 2 : position + size] = bytes(size - size // 2)
-    path.write_bytes(data)
-    return position + size
-
-
-def test_damage_that_only_a_decoder_sees(tmp_path: Path) -> None:
-    chunks = make_chunks(tmp_path, (4, 3))
-    damaged(chunks[1].path)
-    refused(chunks, tmp_path / "out.mp4", "decode")
-
-
 def test_packets_are_written_while_later_chunks_are_missing(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 240, 320, 3), np.uint8)
     chunks = [ChunkSource(tmp_path / f"chunk_{i}.mp4", start, 20) for i, start in enumerate((0, 20))]

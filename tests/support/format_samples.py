@@ -16,10 +16,11 @@ from media_samples import picture
 from hfdask.core.model import EncoderSettings
 from hfdask.formats.animation import Animation
 from hfdask.formats.codec import Codec
+from hfdask.formats.decoding import decoder_of
 from hfdask.formats.encode import ChunkEncoder
 from hfdask.formats.format import Format, Planned
 from hfdask.formats.hls import HLS
-from hfdask.formats.join import ChunkSource, decoder_for, frame_tick
+from hfdask.formats.join import ChunkSource, frame_tick
 from hfdask.formats.table import FORMATS
 from hfdask.media.captured import Picture
 from hfdask.media.picture import Pixels, decode_frame, encode_png
@@ -156,7 +157,7 @@ def frames_of(path: Path, codec: Codec) -> Iterator[tuple[Fraction, av.VideoFram
         return
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        decoder = decoder_for(stream, codec)
+        decoder = decoder_of(stream.codec_context, codec)
         for packet in container.demux(stream):
             for frame in decoder.decode(packet if packet.size else None):
                 yield (frame.pts or 0) * (stream.time_base or Fraction(0)), frame
