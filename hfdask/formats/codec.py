@@ -204,9 +204,10 @@ class Codec(Struct, frozen=True, kw_only=True):
 
     @property
     def available(self) -> bool:
-        """True if this FFmpeg has the encoder."""
+        """True if this FFmpeg has the encoder and a decoder."""
         try:
-            av.Codec(self.encoder, "w")
+            encoder = av.Codec(self.encoder, "w")
+            av.Codec(self.decoder or encoder.canonical_name, "r")
         except av.codec.codec.UnknownCodecError:
             return False
         return True

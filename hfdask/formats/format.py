@@ -159,7 +159,7 @@ class Format(ABC):
         return False
 
     def require_video(self, frames: int, width: float, height: float, codec: str | None) -> None:
-        """Check the length and the size of a video in pixels, as soon as they are known, and that this FFmpeg has the encoder.
+        """Check the length and the size of a video in pixels, as soon as they are known, and that this FFmpeg has the encoder and a decoder.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Format(ABC):
         chosen = self.codec_named(codec)
         if not chosen.available:
             raise InvalidConfigError(
-                f"this FFmpeg has no encoder {chosen.encoder}; install PyAV from PyPI (pip install av), or choose another codec",
+                f"this FFmpeg has no encoder {chosen.encoder}, or no decoder for it; install PyAV from PyPI (pip install av), or choose another codec",
                 field="codec",
             )
         if min(width, height) < chosen.min_side:

@@ -230,16 +230,17 @@ def test_a_plan_tells_that_a_video_has_another_row_if_its_pixels_share_their_col
         assert hfdask.render(project(), tmp_path / kept, scale="1/2", alpha=False).warnings == ()
 
 
-def test_an_encoder_that_this_ffmpeg_lacks_is_named_while_planning(project, tmp_path, monkeypatch):
+@pytest.mark.parametrize("lacked", ["libsvtav1", "libdav1d"])
+def test_an_encoder_or_decoder_that_this_ffmpeg_lacks_is_named_while_planning(lacked, project, tmp_path, monkeypatch):
     real = av.Codec
 
     def lacking(name: str, mode: Literal["r", "w"] = "r") -> av.Codec:
-        if name == "libsvtav1":
+        if name == lacked:
             raise av.codec.codec.UnknownCodecError(name)
         return real(name, mode)
 
     monkeypatch.setattr(av, "Codec", lacking)
-    with pytest.raises(errors.InvalidConfigError, match="has no encoder libsvtav1"):
+    with pytest.raises(errors.InvalidConfigError, match="has no encoder libsvtav1, or no decoder for it"):
         hfdask.render(project(), tmp_path / "out.mp4", codec="av1")
     assert not (tmp_path / "out.mp4").exists()
 
