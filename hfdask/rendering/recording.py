@@ -88,6 +88,6 @@ class Recording:
     def finish(self, encoder: ChunkEncoder) -> None:
         """Take what is known when the file is finished."""
         assert self.last is not None  # a chunk has a frame
-        self.last.keep()
+        _ = self.last.keep().png  # will be stored; a film's planning goes on meanwhile
         self.sizes, self.transparent = encoder.sizes, encoder.transparent
         self.cpu_seconds += encoder.cpu_seconds

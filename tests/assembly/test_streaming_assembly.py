@@ -207,10 +207,12 @@ while True:
 def test_a_process_may_be_killed_at_any_moment_of_making_a_file(kind, tmp_path):
     """The busy threads make each step of it last milliseconds, so that a kill hits every one."""
     left = 0
-    for seconds in range(8):
+    for number in range(80):
+        if number >= 8 and left:
+            break
         other = subprocess.Popen([sys.executable, "-c", MAKER, tmp_path, kind], stdout=subprocess.PIPE)
         other.stdout.readline()
-        time.sleep(0.1 + 0.013 * seconds)
+        time.sleep(0.1 + 0.013 * (number % 8))
         other.kill()
         other.wait()
         other.stdout.close()
