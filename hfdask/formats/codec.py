@@ -202,6 +202,15 @@ class Codec(Struct, frozen=True, kw_only=True):
         except (InvalidConfigError, ValueError):
             return False
 
+    def has_alpha_beside(self, settings: EncoderSettings) -> bool:
+        """Return true if the alpha is in separate packets beside the pictures."""
+        return settings.alpha and self.container == "webm"
+
+    def pixels_of(self, settings: EncoderSettings) -> str:
+        """Return the pixel format of a file with these settings, without an alpha beside the pictures."""
+        pixels = self.opaque if self.has_alpha_beside(settings) else settings.pixel_format
+        return self.decoded.get(pixels, pixels)
+
     @property
     def available(self) -> bool:
         """True if this FFmpeg has the encoder and a decoder."""

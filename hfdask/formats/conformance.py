@@ -88,11 +88,10 @@ def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned
     size = tuple(video_side(side, settings.pixel_format) for side in (planned.width, planned.height))
     if (context.width, context.height) != size:
         raise invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
-    pixels = codec.decoded.get(settings.pixel_format, settings.pixel_format)
-    if not settings.alpha and context.pix_fmt != pixels:
+    if context.pix_fmt != (pixels := codec.pixels_of(settings)):
         raise invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
     tags = {name.lower(): value for name, value in video.metadata.items()}
-    if codec.container == "webm" and (tags.get(ALPHA_MODE) == "1") != settings.alpha:
+    if (tags.get(ALPHA_MODE) == "1") != codec.has_alpha_beside(settings):
         raise invalid(path, "alpha", "it does not say whether it has alpha")
     for tag, value in tags_of(settings.pixel_format, settings.transfer).items():
         if int(getattr(context, tag)) != value:

@@ -217,14 +217,11 @@ class Join(ABC):
     def _check_pixels(
         self, index: int, chunk: ChunkSource, layout: _Layout, packets: Sequence[Packet[VideoStream]]
     ) -> None:
-        beside = self.settings.alpha and self.codec.container == "webm"
-        wanted = self.settings.pixel_format if not beside else self.codec.opaque
-        wanted = self.codec.decoded.get(wanted, wanted)
-        if layout.pixel_format != wanted or any(packet.has_sidedata(ALPHA) != beside for packet in packets):
-            alpha = "alpha" if self.settings.alpha else "no alpha"
-            raise _mismatch(
-                index, chunk, f"has {layout.pixel_format} pixels instead of {self.settings.pixel_format} with {alpha}"
-            )
+        wanted, beside = self.codec.pixels_of(self.settings), self.codec.has_alpha_beside(self.settings)
+        if layout.pixel_format != wanted:
+            raise _mismatch(index, chunk, f"has {layout.pixel_format} pixels instead of {wanted}")
+        if any(packet.has_sidedata(ALPHA) != beside for packet in packets):
+            raise _mismatch(index, chunk, f"has pixels {'without' if beside else 'with'} alpha beside them")
 
     def _check_packets(self, index: int, chunk: ChunkSource, packets: Sequence[Packet[VideoStream]]) -> None:
         if len(packets) != chunk.frames:

@@ -251,7 +251,18 @@ def test_a_chunk_without_its_alpha_is_refused(variant: Variant, tmp_path: Path) 
     [chunk] = chunks_of(opaque, tmp_path, (3,), NTSC, lambda number: sample(number, alpha=False))
     with (
         variant.format.join(variant.output(tmp_path), NTSC, variant.settings(NTSC), {}) as join,
-        pytest.raises(ChunkMismatchError, match="pixels instead of"),
+        pytest.raises(ChunkMismatchError, match=r"pixels instead of|pixels without alpha"),
+    ):
+        join.append(chunk)
+
+
+@with_alpha
+def test_a_chunk_with_alpha_is_refused_if_the_video_has_none(variant: Variant, tmp_path: Path) -> None:
+    opaque = next(each for each in VARIANTS if each.codec == variant.codec and not each.alpha)
+    [chunk] = chunks_of(variant, tmp_path, (3,), NTSC, lambda number: sample(number, alpha=True))
+    with (
+        opaque.format.join(opaque.output(tmp_path), NTSC, opaque.settings(NTSC), {}) as join,
+        pytest.raises(ChunkMismatchError, match=r"pixels instead of|pixels with alpha"),
     ):
         join.append(chunk)
 
