@@ -25,6 +25,7 @@ from hfdask.browser.calls import Patience
 from hfdask.browser.capabilities import capture_mode
 from hfdask.browser.host import Shot
 from hfdask.browser.session import PageSession
+from hfdask.browser.walk import Walk
 from hfdask.checking.check import _read_once
 from hfdask.checking.page import LintPage, open_lint_page
 
@@ -203,14 +204,14 @@ def test_a_chunk_from_a_canvas_goes_on_in_another_browser(victim, how, project, 
     options: dict[str, Any] = {"fps": 10, "frame_timeout": 3, "load_timeout": 6, "check": "off"}
     plan = hfdask.plan(source, tmp_path / "plan", capture="canvas", **options)
     quiet = hfdask.render_chunk(plan.url, 0, tmp_path / "quiet.mp4")
-    fault, seek = Fault(victim, how), PageSession.seek_for
+    fault, seek = Fault(victim, how), Walk.seek
 
-    async def faulty(session: PageSession, shot: Shot, frame: int, **given: Any) -> bool:
+    async def faulty(walk: Walk, shot: Shot, frame: int) -> bool:
         if frame == 5:  # while the worker draws the one before
             asyncio.get_running_loop().call_later(0.002, fault)
-        return await seek(session, shot, frame, **given)
+        return await seek(walk, shot, frame)
 
-    monkeypatch.setattr(PageSession, "seek_for", faulty)
+    monkeypatch.setattr(Walk, "seek", faulty)
 
     def render() -> hfdask.ChunkResult:
         return hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", redo=True)
