@@ -51,6 +51,7 @@ of them cross from a worker to the driver.
     │   └── EnvironmentMismatchError    ENVIRONMENT_MISMATCH
     ├── MediaError                      MEDIA_ERROR
     │   ├── EncodeError                 ENCODE_FAILED
+    │   │   └── NotDecodableError       CHUNK_NOT_DECODABLE       retryable
     │   ├── VideoReadError              VIDEO_EXTRACTION_FAILED   retryable
     │   └── SoundReadError              AUDIO_EXTRACTION_FAILED   retryable
     ├── AssembleError
@@ -389,6 +390,13 @@ class EncodeError(MediaError):
     """The encoder refused frames or settings."""
 
     code = "ENCODE_FAILED"
+
+
+class NotDecodableError(EncodeError):
+    """A chunk cannot be decoded, although its encoder reported no error; another attempt may succeed."""
+
+    code = "CHUNK_NOT_DECODABLE"
+    retryable = True
 
 
 class VideoReadError(MediaError):

@@ -15,7 +15,7 @@ from av.packet import Packet, PktSideDataT
 from av.video.codeccontext import VideoCodecContext
 
 from hfdask.core.model import EncoderSettings
-from hfdask.errors import EncodeError
+from hfdask.errors import NotDecodableError
 from hfdask.formats.codec import Codec
 
 ALPHA: PktSideDataT = "matroska_block_additional"
@@ -62,7 +62,7 @@ class Decoding:
 
         Raises
         ------
-        EncodeError
+        NotDecodableError
             If one of the packets so far cannot be decoded, or has other pixels than planned.
         """
         if self._codec.is_key is not None and any(map(self._codec.is_key, _parts(packet))):
@@ -75,7 +75,7 @@ class Decoding:
 
         Raises
         ------
-        EncodeError
+        NotDecodableError
             As for `take`; or if there are not as many pictures as packets, or other key frames than the first picture. If every picture
             stands for itself, all of them must be key frames.
         """
@@ -97,8 +97,8 @@ class Decoding:
         except av.FFmpegError as error:
             raise self._failed(f"does not decode beyond its frame {self._pictures}: {error}") from error
 
-    def _failed(self, what: str) -> EncodeError:
-        return EncodeError(f"{self._path.name} {what}", path=str(self._path), frame=self._pictures)
+    def _failed(self, what: str) -> NotDecodableError:
+        return NotDecodableError(f"{self._path.name} {what}", path=str(self._path), frame=self._pictures)
 
 
 def decoder_of(context: VideoCodecContext, codec: Codec) -> VideoCodecContext:

@@ -17,7 +17,7 @@ from av.packet import Packet
 from media_samples import HEIGHT, NTSC, WIDTH, encode, picture, png, solid, to_rgb
 
 from hfdask.core.frames import parse_fps
-from hfdask.errors import EncodeError, InvalidConfigError, MediaError
+from hfdask.errors import EncodeError, InvalidConfigError, MediaError, NotDecodableError
 from hfdask.formats.codec import timescale
 from hfdask.formats.decoding import Decoding
 from hfdask.formats.encode import ChunkEncoder
@@ -269,9 +269,10 @@ def test_packets_that_cannot_be_decoded_remove_the_file(
         take(decoding, packet if next(numbers) != 1 else Packet(spoil(bytes(packet))))
 
     monkeypatch.setattr(Decoding, "take", taken)
-    with pytest.raises(EncodeError, match="does not decode beyond its frame 1") as caught:
+    with pytest.raises(NotDecodableError, match="does not decode beyond its frame 1") as caught:
         encode(tmp_path / "a.mp4", [picture(number) for number in range(4)])
     assert caught.value.details["path"] == str(tmp_path / "a.mp4")
+    assert caught.value.retryable
     assert not (tmp_path / "a.mp4").exists()
 
 
@@ -285,7 +286,7 @@ def test_a_picture_that_no_decoder_shows_removes_the_file(tmp_path: Path, monkey
             decode(decoding, packet)
 
     monkeypatch.setattr(Decoding, "_decode", decoded)
-    with pytest.raises(EncodeError, match="decodes to 3 pictures instead of 4"):
+    with pytest.raises(NotDecodableError, match="decodes to 3 pictures instead of 4"):
         encode(tmp_path / "a.mp4", [picture(number) for number in range(4)])
     assert not (tmp_path / "a.mp4").exists()
 
