@@ -15,6 +15,7 @@ import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.core.model import decode, pretty_json
 from hfdask.core.results import ChunkResult
+from hfdask.formats.decoding import Decoding
 from hfdask.store import Store
 
 pytestmark = pytest.mark.usefixtures("fake_browser", "nothing_left")
@@ -89,6 +90,22 @@ def test_what_a_store_has_spoilt_is_rendered_again(what, place, project, cluster
     third = hfdask.render(source, tmp_path / "out.mp4", **options)
     assert all(chunk.reused for chunk in third.chunks)
     assert not [text for text in third.warnings if "rendered again" in text]
+
+
+def test_a_chunk_that_cannot_be_decoded_is_tried_again(project, cluster, tmp_path, monkeypatch):
+    finish = Decoding.finish
+    failed: list[Decoding] = []
+
+    def failing(decoding: Decoding) -> None:
+        if not failed:
+            failed.append(decoding)
+            raise errors.NotDecodableError("a.mp4 decodes to 9 pictures instead of 10")
+        finish(decoding)
+
+    monkeypatch.setattr(Decoding, "finish", failing)
+    video = hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10, fps=20)
+    assert failed
+    assert sorted(chunk.attempt for chunk in video.chunks) == [0, 1]
 
 
 @pytest.mark.slow
