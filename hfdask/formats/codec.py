@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import Any, Protocol
@@ -206,17 +206,27 @@ class Codec(Struct, frozen=True, kw_only=True):
         """Return true if the alpha is in separate packets beside the pictures."""
         return settings.alpha and self.container == "webm"
 
-    def pixels_of(self, settings: EncoderSettings) -> str:
-        """Return the pixel format of a file with these settings, without an alpha beside the pictures."""
-        pixels = self.opaque if self.has_alpha_beside(settings) else settings.pixel_format
-        return self.decoded.get(pixels, pixels)
+    def decoded_format(self, settings: EncoderSettings) -> str:
+        """Return the pixel format of decoded pictures."""
+        return self.decoded.get(settings.pixel_format, settings.pixel_format)
+
+    def fault_of_keyframes(self, numbers: Sequence[int], frames: int) -> str:
+        """Say what is wrong with the numbers of the key frames in a chunk; empty if nothing is."""
+        if self.intra:
+            return "" if len(numbers) == frames else f"has {len(numbers)} keyframes instead of {frames}"
+        return "" if [*numbers] == [0] else f"has keyframes at {[*numbers]} instead of at its start alone"
+
+    @property
+    def decoder_name(self) -> str:
+        """FFmpeg's name of the decoder."""
+        return self.decoder or av.Codec(self.encoder, "w").canonical_name
 
     @property
     def available(self) -> bool:
         """True if this FFmpeg has the encoder and a decoder."""
         try:
-            encoder = av.Codec(self.encoder, "w")
-            av.Codec(self.decoder or encoder.canonical_name, "r")
+            av.Codec(self.encoder, "w")
+            av.Codec(self.decoder_name, "r")
         except av.codec.codec.UnknownCodecError:
             return False
         return True

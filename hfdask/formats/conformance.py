@@ -88,7 +88,8 @@ def _check_stream(path: Path, video: VideoStream, codec: Codec, planned: Planned
     size = tuple(video_side(side, settings.pixel_format) for side in (planned.width, planned.height))
     if (context.width, context.height) != size:
         raise invalid(path, "size", f"it has {context.width}x{context.height} pixels instead of {size[0]}x{size[1]}")
-    if context.pix_fmt != (pixels := codec.pixels_of(settings)):
+    pixels = codec.opaque if codec.has_alpha_beside(settings) else codec.decoded_format(settings)
+    if context.pix_fmt != pixels:
         raise invalid(path, "pixel_format", f"its pixels are {context.pix_fmt} instead of {pixels}")
     tags = {name.lower(): value for name, value in video.metadata.items()}
     if (tags.get(ALPHA_MODE) == "1") != codec.has_alpha_beside(settings):

@@ -48,7 +48,7 @@ class Decoding:
 
     def __init__(self, path: Path, context: VideoCodecContext, codec: Codec, settings: EncoderSettings) -> None:
         self._path, self._codec = path, codec
-        self._pixels = codec.decoded.get(settings.pixel_format, settings.pixel_format)
+        self._pixels = codec.decoded_format(settings)
         self._packets = self._pictures = 0
         self._keys: list[int] = []
         self._decoder = decoder_of(context, codec)
@@ -82,9 +82,8 @@ class Decoding:
         self._decode(None)
         if self._pictures != self._packets:
             raise self._failed(f"decodes to {self._pictures} pictures instead of {self._packets}")
-        keys = list(range(self._packets)) if self._codec.intra else [0]
-        if self._keys != keys:
-            raise self._failed(f"has keyframes at {self._keys} instead of at {keys}")
+        if fault := self._codec.fault_of_keyframes(self._keys, self._packets):
+            raise self._failed(fault)
 
     def _decode(self, packet: Packet[Any] | None) -> None:
         try:
@@ -103,7 +102,7 @@ class Decoding:
 
 def decoder_of(context: VideoCodecContext, codec: Codec) -> VideoCodecContext:
     """Return a new decoder of a stream, given its encoder or another decoder. It shows alpha, and reports damage, which decoders otherwise hide."""
-    decoder = av.CodecContext.create(codec.decoder or context.codec.canonical_name, "r")
+    decoder = av.CodecContext.create(codec.decoder_name, "r")
     assert isinstance(decoder, VideoCodecContext)
     decoder.extradata, decoder.codec_tag = context.extradata, context.codec_tag
     decoder.thread_type = "AUTO"

@@ -209,26 +209,26 @@ class Join(ABC):
             *packets, _ = source.demux(video)
             layout = _layout(video)
             _check_layout(index, chunk, layout, self._first, self.settings)
-            self._check_pixels(index, chunk, layout, packets)
             self._check_packets(index, chunk, packets)
+            self._check_pixels(index, chunk, layout, packets)
             self._first = self._first or layout
             return packets
 
     def _check_pixels(
         self, index: int, chunk: ChunkSource, layout: _Layout, packets: Sequence[Packet[VideoStream]]
     ) -> None:
-        wanted, beside = self.codec.pixels_of(self.settings), self.codec.has_alpha_beside(self.settings)
-        if layout.pixel_format != wanted:
-            raise _mismatch(index, chunk, f"has {layout.pixel_format} pixels instead of {wanted}")
-        if any(packet.has_sidedata(ALPHA) != beside for packet in packets):
-            raise _mismatch(index, chunk, f"has pixels {'without' if beside else 'with'} alpha beside them")
+        wanted = self.codec.decoded_format(self.settings)
+        for packet in packets:
+            pixels = self.codec.transparent if packet.has_sidedata(ALPHA) else layout.pixel_format
+            if pixels != wanted:
+                raise _mismatch(index, chunk, f"has {pixels} pixels instead of {wanted}")
 
     def _check_packets(self, index: int, chunk: ChunkSource, packets: Sequence[Packet[VideoStream]]) -> None:
         if len(packets) != chunk.frames:
             raise _mismatch(index, chunk, f"holds {len(packets)} frames instead of {chunk.frames}")
         keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
-        if keys != (list(range(chunk.frames)) if self.codec.intra else [0]):
-            raise _mismatch(index, chunk, f"has keyframes at {keys} instead of at its start alone")
+        if fault := self.codec.fault_of_keyframes(keys, chunk.frames):
+            raise _mismatch(index, chunk, fault)
         for number, packet in enumerate(packets):
             time = Fraction(self.tick(number), self.settings.timescale)
             if packet.pts is None or packet.pts != packet.dts or packet.pts * packet.time_base != time:

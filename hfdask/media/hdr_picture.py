@@ -373,7 +373,7 @@ class HdrPicture(Picture):
         """The picture mapped to SDR, as HDR sources are in SDR videos."""
         return ToneMapper(self.frame, self._transfer, "bt709", True, "rgb24").map(self.frame)
 
-    @property
+    @cached_property
     def png(self) -> bytes:
         """The picture mapped to SDR, as a PNG file."""
         return encode_png(self.shown)

@@ -149,7 +149,7 @@ def test_a_second_key_frame_is_found_by_the_encoder_and_by_its_decoder(
         encode()
     assert not chunk.path.exists()
     monkeypatch.setattr(ChunkEncoder, "_require_single_key", lambda *_: None)
-    with pytest.raises(EncodeError, match=r"has keyframes at \[0, 8, 16\] instead of at \[0\]"):
+    with pytest.raises(EncodeError, match=r"has keyframes at \[0, 8, 16\] instead of at its start alone"):
         encode()
     assert not chunk.path.exists()
 
@@ -246,23 +246,16 @@ def test_a_video_of_one_frame_is_one(variant: Variant, tmp_path: Path) -> None:
 
 
 @with_alpha
-def test_a_chunk_without_its_alpha_is_refused(variant: Variant, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_planned", [True, False], ids=["planned", "not_planned"])
+def test_a_chunk_without_its_alpha_or_with_one_too_many_is_refused(
+    variant: Variant, is_planned: bool, tmp_path: Path
+) -> None:
     opaque = next(each for each in VARIANTS if each.codec == variant.codec and not each.alpha)
-    [chunk] = chunks_of(opaque, tmp_path, (3,), NTSC, lambda number: sample(number, alpha=False))
+    planned, other = (variant, opaque) if is_planned else (opaque, variant)
+    [chunk] = chunks_of(other, tmp_path, (3,), NTSC, lambda number: sample(number, alpha=other.alpha))
     with (
-        variant.format.join(variant.output(tmp_path), NTSC, variant.settings(NTSC), {}) as join,
-        pytest.raises(ChunkMismatchError, match=r"pixels instead of|pixels without alpha"),
-    ):
-        join.append(chunk)
-
-
-@with_alpha
-def test_a_chunk_with_alpha_is_refused_if_the_video_has_none(variant: Variant, tmp_path: Path) -> None:
-    opaque = next(each for each in VARIANTS if each.codec == variant.codec and not each.alpha)
-    [chunk] = chunks_of(variant, tmp_path, (3,), NTSC, lambda number: sample(number, alpha=True))
-    with (
-        opaque.format.join(opaque.output(tmp_path), NTSC, opaque.settings(NTSC), {}) as join,
-        pytest.raises(ChunkMismatchError, match=r"pixels instead of|pixels with alpha"),
+        planned.format.join(planned.output(tmp_path), NTSC, planned.settings(NTSC), {}) as join,
+        pytest.raises(ChunkMismatchError, match="pixels instead of"),
     ):
         join.append(chunk)
 
