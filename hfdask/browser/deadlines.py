@@ -46,10 +46,11 @@ class Deadlines:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
+            waits = self._waits()
             await self._require_here_soon()
             if fault := self._chromium.processes.stopped():
                 raise BrowserCrashError(f"{what} within {seconds:g} s: {fault}") from error
-            where = self._unanswered() or await self._debugger.whereabouts()
+            where = self._unanswered() or await self._debugger.whereabouts() or waits
             raise PageTimeoutError(
                 f"{what} within {seconds:g} s: {where or 'a script that never ends, or an overloaded machine'}",
                 seconds=seconds,
@@ -79,6 +80,10 @@ class Deadlines:
                 "refresh that navigates",
                 url=self._log.left_for[0],
             )
+
+    def _waits(self) -> str:
+        waits = self._log.waits
+        return "the page still waits for " + ", ".join(map(plain, waits[:5])) if waits else ""
 
     def _unanswered(self) -> str:
         """Describe the requests to other origins that a page still waits for."""

@@ -64,6 +64,7 @@ async def until_ready(session: PageSession, entry: str) -> Loaded:
         answer = await session.evaluate("window.__hfdask ? __hfdask.status() : null")
         status = None if answer is None else understood(answer, Status, "its state")
         await session.pump(1)
+        session.log.set_waits(["document"] if status is None else list(status.waiting))
         elapsed = time.monotonic() - started
         if status is not None and status.prepared:
             if not handed_over:

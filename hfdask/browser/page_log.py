@@ -7,6 +7,7 @@ would end some later call of Playwright.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ MAX_MESSAGES = 100
 """Maximum number of console and network messages of one page."""
 MAX_MESSAGE = 500
 """Maximum length of one message in characters."""
+
+_RECENT = 0.3  # seconds; a page that answers later than that runs a script
 
 _MAX_HEARD = 1000
 _MAX_ASKERS = 2000
@@ -61,11 +64,23 @@ class PageLog:
     _opened: set[int] = field(default_factory=set)
     _heard: int = 0
     _askers: dict[str, str] = field(default_factory=dict)
+    _waits: list[str] = field(default_factory=list)
+    _answered: float = 0.0
 
     def add(self, text: str) -> None:
         """Add a message for people."""
         if len(self.messages) < MAX_MESSAGES:
             self.messages.append(legible(redact_text(text[: 4 * MAX_MESSAGE]))[:MAX_MESSAGE])
+
+    def set_waits(self, waits: list[str]) -> None:
+        """Set what the page waits for, by its answer that has just come."""
+        self._waits = waits
+        self._answered = time.monotonic()
+
+    @property
+    def waits(self) -> list[str]:
+        """Return the things that the page waits for; none if it has not answered for a while."""
+        return self._waits if time.monotonic() - self._answered < _RECENT else []
 
     def attach(self, page: Page, cdp: CDPSession) -> None:
         """Listen to a page that was just opened."""

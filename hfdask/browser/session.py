@@ -172,6 +172,7 @@ class PageSession:
         async with self._deadline(self.settings.load_timeout, f"{entry} did not become ready"):
             await (self._load_hosted if self.hosted else self._go_to)(f"/{quote(entry)}")
             loaded = await until_ready(self, entry)
+            self.log.set_waits([])
             if self.videos is not None and not self._videos_open:
                 await self._open_videos()
             await self.evaluate("__hfdask.settle()")

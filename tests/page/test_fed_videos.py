@@ -280,6 +280,20 @@ def test_a_video_made_by_script_asks_for_no_file(tmp_path):
         assert fed.value("performance.getEntriesByType('resource').map(({ name }) => name)") == []
 
 
+@pytest.mark.parametrize("capture_mode", MOSTLY)
+def test_a_page_becomes_ready_however_long_its_new_videos_take(capture_mode, monkeypatch, tmp_path):
+    """The host looks at the page several times before the worker has written the picture of a video."""
+    writes = "for (const job of asked.write) await write(job);"
+    assert writes in video_worker()
+    slow = video_worker().replace(writes, "await new Promise((done) => setTimeout(done, 150));" + writes)
+    monkeypatch.setattr(session, "video_worker", lambda: slow)
+    script = f"""let left = 60; function add() {{ if (left-- > 0) return void setTimeout(add, 5);
+      document.getElementById("root").insertAdjacentHTML("beforeend", `{VIDEO.replace('"v"', '"w"')}`) }} add()"""
+    with open_fed(tmp_path, page(VIDEO, script), ["v", "w"], capture_mode=capture_mode, load_timeout=12.0) as fed:
+        assert fed.page.loaded.abandoned == []
+        assert read(fed.picture(2, {"v": 7, "w": 9})) == 9
+
+
 def test_a_video_outside_of_the_page_is_told_of_no_error_and_shows_once_it_is_inside(tmp_path):
     script = f"""const outside = document.createElement("div"), told = window.told = []; outside.innerHTML = `{VIDEO}`;
       const video = outside.firstChild; for (const type of ["error", "abort", "emptied"]) video.addEventListener(type, () => told.push(type));

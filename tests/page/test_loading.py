@@ -221,8 +221,16 @@ def test_a_page_without_a_root(tmp_path: Path) -> None:
 
 def test_a_script_that_never_ends(tmp_path: Path) -> None:
     with (
-        pytest.raises(PageTimeoutError, match="did not become ready"),
+        pytest.raises(PageTimeoutError, match=r"did not become ready within 1 s: a script that never ends"),
         open_html(tmp_path, composition("", "while (true) {}"), load_timeout=1.0),
+    ):
+        pass
+
+
+def test_a_page_that_waits_in_vain_names_what_it_waits_for(tmp_path: Path) -> None:
+    with (
+        pytest.raises(PageTimeoutError, match=r"within 1 s: the page still waits for __tailwindReady$"),
+        open_html(tmp_path, composition(BOX, "window.__tailwindReady = new Promise(() => {})"), load_timeout=1.0),
     ):
         pass
 

@@ -153,7 +153,11 @@ UNFIT = {
         "if (top !== window) throw new Error('framed')",
         "a script failed while loading: Uncaught Error: framed",
     ),
-    "hangs": ("", "if (top !== window) window.__hfTimelinesBuilding = true", "did not become ready within 8 s"),
+    "hangs": (
+        "",
+        "if (top !== window) window.__hfTimelinesBuilding = true",
+        "did not become ready within 8 s: the page still waits for timelines being built",
+    ),
 }
 
 

@@ -17,7 +17,7 @@ const { write: writePicture, releaseLock } = WritableStreamDefaultWriter.prototy
 let shapes = null; // the shape of each video of the plan, by its name
 let streams = null; // the worker
 let streamFailure = null;
-let whenWritten = null; // called when the worker has written all pictures of its last message
+const whenWritten = own([]); // called when the worker has written the pictures of a message, in the order of the messages
 let hasToggled = false; // true if a video begins to show pictures, or stops, in this frame
 let lastStamp = 0; // time stamp of the last picture, in microseconds; it is only a number of the picture
 let lastNumber = 0;
@@ -69,9 +69,9 @@ function openStreams(source, slots) {
     const listener = entering((event) => {
       const answer = apply(messageData, event, []);
       if (answer?.opened) return done({ __proto__: null, ...answer.opened });
-      if (answer?.written) return whenWritten();
+      if (answer?.written) return whenWritten.shift()();
       streamFailure = new Error(answer?.failed ?? "the worker of the page's videos ended");
-      whenWritten?.();
+      for (const done of whenWritten.splice(0)) done();
       return fail(streamFailure);
     });
     for (const type of ["message", "error"]) apply(addListener, streams, [type, listener]);
@@ -193,7 +193,7 @@ function writePictures(feeds) {
     return job;
   });
   return new taken.Promise((done) => {
-    whenWritten = done;
+    whenWritten.push(done);
     apply(native.postToWorker, streams, [{ write: jobs }, transfer]);
   });
 }
@@ -229,7 +229,8 @@ function gateVideos() {
   if (prepared && looks++) {
     for (const feed of allFeeds("video")) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
   }
-  if (streams && namedFeeds("video").some((feed) => !feed.loaded && !strangers.has(mediaId(feed.video)))) {
+  if (!streams || streamFailure || gates.has("videos")) return;
+  if (namedFeeds("video").some((feed) => !feed.loaded && !strangers.has(mediaId(feed.video)))) {
     gate("videos", loadVideos());
   }
 }
