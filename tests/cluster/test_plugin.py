@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from aftermath import running
-from cluster_processes import in_processes
+from cluster_processes import in_processes, workers_of
 from distributed import Client, LocalCluster
 from sabotage import Sabotage
 
@@ -41,11 +41,7 @@ def until(condition: Callable[[], object], seconds: float = 30) -> bool:
 
 
 def metrics(client: Client, name: str) -> list[int | None]:
-    return [worker["metrics"].get(name) for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
-
-
-def workers(client: Client) -> set[str]:
-    return set(client.scheduler_info(n_workers=-1)["workers"])
+    return [worker["metrics"].get(name) for worker in workers_of(client).values()]
 
 
 def test_a_prepared_worker_has_a_warm_browser_and_tells_its_memory(project, tmp_path):
@@ -72,14 +68,14 @@ def test_a_prepared_worker_has_a_warm_browser_and_tells_its_memory(project, tmp_
 @pytest.mark.slow
 def test_a_worker_that_differs_leaves_with_its_nanny(project, tmp_path):
     with cluster_of(2) as (_, client):
-        odd, good = workers(client)
+        odd, good = workers_of(client)
         process = psutil.Process(client.run(os.getpid)[odd])
         client.register_plugin(Sabotage("other browser", [odd]))
         client.register_plugin(hfdask.PrepareWorker(environment=current_environment()))
-        assert until(lambda: workers(client) == {good})
+        assert until(lambda: workers_of(client).keys() == {good})
         assert until(lambda: not process.is_running())
         time.sleep(3)
-        assert workers(client) == {good}  # its nanny did not start another one
+        assert workers_of(client).keys() == {good}  # its nanny did not start another one
         [(_, event)] = client.get_events(TOPIC)
         assert event["worker"] == odd
         assert event["code"] == "ENVIRONMENT_MISMATCH"
@@ -92,15 +88,15 @@ def test_a_worker_that_differs_leaves_with_its_nanny(project, tmp_path):
 def test_a_late_worker_without_a_browser_leaves(monkeypatch):
     with cluster_of(1) as (cluster, client):
         client.register_plugin(hfdask.PrepareWorker())
-        [first] = workers(client)
+        [first] = workers_of(client)
         monkeypatch.setenv("HFDASK_BROWSER", "/nowhere/chrome-headless-shell")
         cluster.scale(2)
         assert until(lambda: client.get_events(TOPIC))
         assert client.get_events(TOPIC)[0][1]["code"] == "CHROME_BINARY_UNAVAILABLE"
-        assert until(lambda: workers(client) == {first})
+        assert until(lambda: workers_of(client).keys() == {first})
         assert until(lambda: len(living_children()) == 1)
         time.sleep(3)
-        assert workers(client) == {first}
+        assert workers_of(client).keys() == {first}
         assert len(living_children()) == 1
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from aftermath import below
+from cluster_processes import workers_of
 from distributed import Client, LocalCluster
 from store_servers import SECRET, Server
 from web import Page, Web
@@ -83,7 +84,7 @@ class Looker(threading.Thread):
 
     def _look_at_dashboard(self) -> None:
         base = self.client.dashboard_link.removesuffix("/status")
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        workers = workers_of(self.client).values()
         others = [f"http://127.0.0.1:{worker['services']['dashboard']}" for worker in workers]
         for url in [
             *(f"{base}/{page}" for page in PAGES),

@@ -24,6 +24,7 @@ from samples import BOX
 from sound_samples import clicks, sound_in
 
 import hfdask
+from hfdask.core import abandoned
 from hfdask.errors import InvalidConfigError, OutputInvalidError, RenderCancelledError
 from hfdask.formats import gif, webp
 from hfdask.formats.animation import Animation
@@ -198,7 +199,8 @@ def test_a_gif_is_cancelled_within_a_second_although_its_filters_cannot_be_stopp
 
 
 @animations
-def test_an_animation_is_cancelled_at_each_of_its_frames(variant, tmp_path):
+def test_an_animation_is_cancelled_at_each_of_its_frames(variant, tmp_path, monkeypatch):
+    monkeypatch.setattr(abandoned, "POLL", 60)  # so that `going` is called once for each frame, also on a busy machine
     settings, output = variant.settings(Fraction(10)), variant.output(tmp_path)
     chunks = chunks_of(variant, tmp_path, (4,), Fraction(10), lambda number: moving(number, alpha=variant.alpha))
     planned = Planned(frames=4, fps=Fraction(10), width=WIDTH, height=HEIGHT, starts=(0,), settings=settings)

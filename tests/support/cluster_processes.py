@@ -81,6 +81,15 @@ def in_processes(workers: int = 2, threads: int = 1) -> Iterator[Client]:
         yield client
 
 
+def workers_of(client: Client) -> dict[str, Any]:
+    """Return what the scheduler tells of each worker, by address.
+
+    `Client.scheduler_info` reads a cache, which another thread replaces every two seconds by one without workers.
+    """
+    told = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.identity(n_workers=-1)["workers"])
+    return dict(told)
+
+
 class Processes:
     """Started processes; all that still run are killed at the end."""
 
