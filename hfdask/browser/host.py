@@ -1,7 +1,7 @@
 """The host of a composition whose pictures are taken from a canvas, and the memory through which they come.
 
-The host (`hfdask/page/host.js`) has the composition in a frame inside of a canvas. Its worker draws what the frame shows
-and writes the pixels to a slot of a file. This process maps the file, so pictures reach it without a message, and
+The host (`hfdask/page/host.js`) has the composition in a frame inside of a canvas. A worker draws what the frame shows
+and writes the pixels to a slot of a file. Another one writes notes about frames to it. This process maps the file, so pictures reach it without a message, and
 while the worker draws one, the page is brought to the next frame.
 """
 
@@ -22,7 +22,7 @@ from hfdask.browser.answers import understood
 from hfdask.browser.slots import HEADER, Slots
 from hfdask.errors import CaptureError
 from hfdask.media.captured import BEHIND, PixelPicture
-from hfdask.page import host_script, picture_worker
+from hfdask.page import host_script, note_worker, picture_worker
 from hfdask.text import legible
 
 SLOTS = 4
@@ -123,8 +123,7 @@ class Host:
         height, width, _ = self._shape
         page = dict(zip(("width", "height"), self._layout, strict=True))
         setup = self._slots.setup()
-        places = {"numbers": _NUMBERS, "notes": _NOTES, "kept": _KEPT}
-        places |= {"first": HEADER, "step": self._step, "count": SLOTS}
+        places = {"numbers": _NUMBERS, "first": HEADER, "step": self._step, "count": SLOTS}
         slots = {name: setup[name] for name in ("token", "size", "bucket")} | places
         options = {
             "entry": entry,
@@ -132,14 +131,15 @@ class Host:
             "width": width,
             "height": height,
             "rows": strip_rows(width, height) if strips else height,
-            "worker": picture_worker(),
+            "workers": {"pictures": picture_worker(), "notes": note_worker()},
             "slots": slots,
+            "notes": {"notes": _NOTES, "kept": _KEPT},
         }
         made = await self._cdp.send("Runtime.evaluate", {"expression": host_script(options)})
         if "exceptionDetails" in made:
             raise _failed(made["exceptionDetails"].get("exception", {}).get("description", ""))
         self._object = made["result"]["objectId"]
-        if failure := await self.call("opened"):
+        if failure := await self.call("open"):
             raise _failed(failure)
         if not await asyncio.to_thread(self._slots.map_file, folder):
             raise CaptureError(

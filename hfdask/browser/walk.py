@@ -108,8 +108,8 @@ class Walk:
             if loop.time() < patience:
                 continue
             await self._host.require_working()
-            # The worker writes notes between pictures, so one may be late. Else the page waits for something that may need a frame of
-            # the compositor. By one such frame the walk goes on by one picture at most, whose slot is free.
+            # On a busy machine the note may be late. Else the page waits for something that may need a frame of the compositor. By
+            # one such frame the walk goes on by one picture at most, whose slot is free.
             last, code = await self._host.last_note()
             if last < index or (ready and last == index and code == _READY):
                 await self._session.step(shows=self._shows or not ready)

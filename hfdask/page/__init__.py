@@ -105,6 +105,11 @@ def picture_worker() -> str:
     return _text("picture-worker.js")
 
 
+def note_worker() -> str:
+    """Return the script of the worker that writes the host's notes about frames."""
+    return _text("note-worker.js")
+
+
 def host_script(options: Mapping[str, object]) -> str:
     """Return the expression that makes a host in an empty document; its value has the host's functions."""
     return f'(() => {{ "use strict";\n{_text("host.js")}\nreturn openHost({json.dumps(options)}); }})()'
@@ -123,7 +128,7 @@ def _names() -> tuple[str, ...]:
 def runtime_digest() -> str:
     """Return the sha256 (hex) of the runtime's sources. A plan is locked to it."""
     return hashlib.sha256(
-        "\0".join((*_sources(), video_worker(), _text("host.js"), picture_worker())).encode()
+        "\0".join((*_sources(), video_worker(), _text("host.js"), picture_worker(), note_worker())).encode()
     ).hexdigest()
 
 

@@ -11,7 +11,7 @@
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the
 // browser is taken before the composition is loaded.
 
-function openHost({ entry, page, width, height, rows, worker: source, slots }) {
+function openHost({ entry, page, width, height, rows, workers, slots, notes }) {
   const { apply } = Reflect;
   const { requestAnimationFrame } = window;
   const prototype = /** @type {any} */ (HTMLCanvasElement.prototype);
@@ -42,21 +42,36 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   let failure = "";
 
   const offscreen = apply(transferControlToOffscreen, canvas, []);
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const worker = new Worker(url);
-  URL.revokeObjectURL(url);
-  const opened = new Promise((done) => {
-    worker.addEventListener("message", (event) => {
-      const { failed } = apply(data, event, []);
-      if (failed) failure ||= failed;
-      done(failure);
+  // Start a worker, and return it with a promise of what it has opened.
+  function start(source, places, transfer) {
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const worker = new Worker(url);
+    URL.revokeObjectURL(url);
+    const opened = new Promise((done) => {
+      worker.addEventListener("message", (event) => {
+        const { failed, opened: made } = apply(data, event, []);
+        if (failed) failure ||= failed;
+        done(made);
+      });
+      worker.addEventListener("error", (event) => {
+        failure ||= `the worker ended: ${event.message}`;
+        done(null);
+      });
     });
-    worker.addEventListener("error", (event) => {
-      failure ||= `the worker ended: ${event.message}`;
-      done(failure);
-    });
-  });
-  apply(postMessage, worker, [{ open: { canvas: offscreen, ...slots } }, [offscreen]]);
+    apply(postMessage, worker, [{ open: places }, transfer]);
+    return { worker, opened };
+  }
+
+  const pictures = start(workers.pictures, { canvas: offscreen, ...slots }, [offscreen]);
+  let noteWorker;
+  async function open() {
+    const handle = await pictures.opened;
+    if (!handle) return failure;
+    const { worker, opened } = start(workers.notes, { handle, ...notes }, []);
+    noteWorker = worker;
+    await opened;
+    return failure;
+  }
 
   canvas.addEventListener("paint", () => {
     if (wanted === null || isHeld) {
@@ -70,7 +85,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
     try {
       const image = apply(captureElementImage, canvas, [frame]);
       if (index !== undefined) leave(index, TAKEN);
-      apply(postMessage, worker, [{ draw: { number, slot, rows, image } }, [image]]);
+      apply(postMessage, pictures.worker, [{ draw: { number, slot, rows, image } }, [image]]);
     } catch (error) {
       failure ||= String(error);
     }
@@ -116,7 +131,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
 
   function note(index, code) {
     noted = index * 8 + (code % 8);
-    apply(postMessage, worker, [{ note: { index, word: (index * 16 + walk.id) * 32 + code } }]);
+    apply(postMessage, noteWorker, [{ index, word: (index * 16 + walk.id) * 32 + code }]);
   }
 
   function goToNext() {
@@ -176,7 +191,7 @@ function openHost({ entry, page, width, height, rows, worker: source, slots }) {
   }
 
   return {
-    opened: () => opened,
+    open,
     load() {
       frame.src = entry;
       canvas.append(frame);

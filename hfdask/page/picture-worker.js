@@ -3,7 +3,7 @@
 let pen; // of the host's canvas: a recording can be drawn only on the canvas that it comes from
 let file;
 let pixels; // of one picture
-let layout; // {numbers, notes, kept, first, step}: offsets in the file, and how many frames' notes are kept
+let layout; // {numbers, first, step}: offsets in the file
 
 // Make the file in a separate bucket, so that it does not appear in the page's storage. The host finds it by its first bytes.
 async function open({ canvas, token, size, bucket, ...places }) {
@@ -13,11 +13,11 @@ async function open({ canvas, token, size, bucket, ...places }) {
   pen = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   const made = await /** @type {any} */ (navigator).storageBuckets.open(bucket);
   const handle = await (await made.getDirectory()).getFileHandle("slots", { create: true });
-  file = await handle.createSyncAccessHandle();
+  file = await handle.createSyncAccessHandle({ mode: "readwrite-unsafe" }); // another worker writes notes to it
   file.truncate(size);
   file.write(new TextEncoder().encode(token), { at: 0 });
   file.flush();
-  postMessage({ opened: true });
+  postMessage({ opened: handle });
 }
 
 // The browser draws a recording into a layer of the clip's size first. It returns large layers to the system after each
@@ -57,13 +57,7 @@ async function answer(asked) {
   if (asked.draw) await draw(asked.draw);
 }
 
-// Notes are written at once, and not after the pictures that are drawn.
 let last = Promise.resolve();
 self.onmessage = ({ data }) => {
-  if (data.note) {
-    const { index, word } = data.note;
-    file.write(new Uint32Array([word]), { at: layout.notes + 4 * (index % layout.kept) });
-    return;
-  }
   last = last.then(() => answer(data)).catch((error) => postMessage({ failed: `pictures of the page: ${error}` }));
 };

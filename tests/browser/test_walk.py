@@ -11,7 +11,7 @@ from page_samples import Page, box, composition, open_html
 
 from hfdask.browser import browser_thread, chromium, host, session
 from hfdask.browser.capture import capture
-from hfdask.page import picture_worker
+from hfdask.browser.walk import Walk
 
 pytestmark = pytest.mark.browser
 
@@ -173,12 +173,39 @@ def test_a_walk_that_is_given_up_does_not_disturb_the_next_one(tmp_path):
             assert run(reds(page, start, start + 9)) == {frame: frame for frame in range(start, start + 9)}
 
 
-def test_late_notes_are_waited_for_and_cost_no_pictures(tmp_path, monkeypatch):
-    slow = "const end = Date.now() + 130; while (Date.now() < end); await shot.copyTo(pixels)"
-    worker = picture_worker().replace("await shot.copyTo(pixels)", slow)
-    monkeypatch.setattr(host, "picture_worker", lambda: worker)
+def slow_down(monkeypatch: pytest.MonkeyPatch, script: str, does: str, milliseconds: int) -> None:
+    """Let a worker of the host be busy for some time before it does something."""
+    worker = getattr(host, script)()
+    assert does in worker
+    busy = f"{{ const end = Date.now() + {milliseconds}; while (Date.now() < end); }} {does}"
+    monkeypatch.setattr(host, script, lambda: worker.replace(does, busy))
+
+
+@pytest.mark.parametrize(
+    ("script", "does"),
+    [("note_worker", "file.write(new Uint32Array([word])"), ("picture_worker", "await shot.copyTo(pixels)")],
+)
+def test_late_notes_and_pictures_are_waited_for_and_cost_no_pictures(script, does, tmp_path, monkeypatch):
+    slow_down(monkeypatch, script, does, 130)
     with hosted(tmp_path, numbered("frame !== 7")) as page:
         assert run(reds(page, 0, 14)) == {frame: frame for frame in range(14) if frame != 7}
+
+
+def test_the_next_frame_is_taken_while_a_picture_is_drawn(tmp_path, monkeypatch):
+    async def second_taken(page: Page) -> tuple[bool, bool]:
+        assert page.session.host is not None
+        walk = Walk(page.session, page.session.host, 0, 4, always=True, stays=())
+        await walk.begin(0)
+        shots = []
+        for frame in range(2):
+            shots.append(await page.session.host.shot())
+            assert await walk.seek(shots[frame], frame)
+            shots[frame].taken()
+        return shots[0].written, shots[1].written
+
+    slow_down(monkeypatch, "picture_worker", "await shot.copyTo(pixels)", 2000)
+    with hosted(tmp_path, numbered("true")) as page:
+        assert run(second_taken(page)) == (False, False)
 
 
 def test_a_walk_that_stands_still_in_a_script_names_its_frame(tmp_path):
