@@ -52,6 +52,8 @@ _FLAGS = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-quic",
     "--disable-blink-features=WebSocketStream",
+    # A page with an AudioContext would reach this machine's sound server, have its rate, and leave its folder.
+    "--disable-audio-output",
 )
 # With these the compositor draws only on request. Screenshots hang under them.
 _BEGIN_FRAME_FLAGS = (

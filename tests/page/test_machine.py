@@ -29,6 +29,7 @@ ANSWERS = {
     ],
     "navigator.storage.estimate().then(({quota, usage}) => [quota, usage])": [10 * 2**30, 0],
     "navigator.mediaDevices.enumerateDevices()": [],
+    "[new AudioContext().sampleRate, new AudioContext().baseLatency]": [44100, 0.01],
     "performance.memory.usedJSHeapSize": 10_000_000,
     "typeof PressureObserver": "undefined",
     "[screen.width, screen.height, screen.availWidth, screen.availHeight, screen.colorDepth]": [64, 64, 64, 64, 24],
@@ -50,6 +51,15 @@ PREFERENCES = {
     "(dynamic-range: high)": False,
     "(resolution: 1dppx)": True,
 }
+
+
+def test_a_page_reaches_no_sound_server(tmp_path: Path, monkeypatch) -> None:
+    """If PulseAudio is installed, its library leaves a folder as soon as a browser asks for its devices."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    script = "new AudioContext().resume(); new AudioContext().createOscillator().start()"
+    with open_html(tmp_path / "page", composition("", script)) as page:
+        page.at(3, "1")
+    assert not [*tmp_path.rglob("pulse")]
 
 
 def test_a_page_is_told_the_same_on_every_machine(tmp_path: Path) -> None:

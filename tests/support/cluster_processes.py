@@ -82,7 +82,7 @@ def in_processes(workers: int = 2, threads: int = 1) -> Iterator[Client]:
 
 
 def workers_of(client: Client) -> dict[str, Any]:
-    """Return what the scheduler tells of each worker, by address.
+    """Return what the scheduler knows of each worker, by address.
 
     `Client.scheduler_info` reads a cache, which another thread replaces every two seconds by one without workers.
     """
