@@ -54,56 +54,99 @@ async def until_ready(session: PageSession, entry: str) -> Loaded:
     ------
     RootNotFoundError, EmptyCompositionError, ScriptError
     """
-    started = time.monotonic()
-    quiet = 0
-    calm_since = 0.0  # only timers are waited for
-    handed_over = False
-    busy = True
-    while True:
-        was_busy, busy = busy, bool(session.in_flight)
+    wait = _Wait(session, entry)
+    while (loaded := await wait.look()) is None:
+        await asyncio.sleep(wait.pause)
+    return loaded
+
+
+class _Wait:
+    """The wait for a page that loads ``entry``: what was seen at the looks before.
+
+    Attributes
+    ----------
+    pause : float
+        Seconds until the next look.
+    """
+
+    def __init__(self, session: PageSession, entry: str) -> None:
+        self._session, self._entry = session, entry
+        self._started = time.monotonic()
+        self._quiet = 0
+        self._calm_since = 0.0  # only timers are waited for
+        self._handed_over = False
+        self._busy = True
+        self.pause = 0.0
+
+    async def look(self) -> Loaded | None:
+        """Look at the page once, and do what it waits for; return None if it is not ready.
+
+        Raises
+        ------
+        RootNotFoundError, EmptyCompositionError, ScriptError
+        """
+        session = self._session
+        was_busy, self._busy = self._busy, bool(session.in_flight)
+        status = await self._status()
+        elapsed = time.monotonic() - self._started
+        self.pause = 0.005 if elapsed < 0.5 else 0.03
+        if status is None or not status.prepared:
+            return None
+        if not self._handed_over:
+            self._handed_over = True
+            await _hand_over_closed_trees(session)
+        self._require_sound(status)
+        if await session.answer_for_media(status):
+            self.pause = 0.0
+            return None
+        if session.in_flight or {*status.waiting} != {"timers"}:
+            self._calm_since = elapsed
+        abandoned = given_up(session.settings, status.waiting, elapsed, elapsed - self._calm_since)
+        # The page's own events for an arrived file, such as a preload's, come after the file.
+        idle = not (was_busy or self._busy or session.in_flight) and len(abandoned) == len(status.waiting)
+        if idle and status.root and not status.missing:
+            return Loaded([], [], abandoned)
+        may_come = _may_come(session.settings, status, elapsed)
+        late = bool({*status.waiting} - {*abandoned, "timers"}) or may_come
+        if not session.in_flight and await session.evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
+            self._quiet = 0
+            self.pause = 0.0
+            return None
+        if idle and not status.may_end:
+            await session.evaluate("__hfdask.nudge()")
+        self._quiet = self._quiet + 1 if idle and not may_come else 0
+        if self._quiet < QUIET_LOOKS:
+            return None
+        self._require_root(status)
+        return Loaded(list(status.missing), list(status.pending), abandoned)
+
+    async def _status(self) -> Status | None:
+        """Return the state of the page, or None if it has no runtime yet."""
+        session = self._session
         answer = await session.evaluate("window.__hfdask ? __hfdask.status() : null")
         status = None if answer is None else understood(answer, Status, "its state")
         await session.pump(1)
         session.log.set_waits(["document"] if status is None else list(status.waiting))
-        elapsed = time.monotonic() - started
-        if status is not None and status.prepared:
-            if not handed_over:
-                handed_over = True
-                await _hand_over_closed_trees(session)
-            if status.offenders:  # before errors of scripts that follow from it
-                raise EmptyCompositionError(
-                    f"sub-compositions that {entry} mounts cannot be used: {'; '.join(status.offenders)}; "
-                    "data-composition-src is relative to the project's folder",
-                    files=list(status.offenders),
-                )
-            session.check(status.problems, "while loading")
-            if await session.answer_for_media(status):
-                continue
-            if session.in_flight or {*status.waiting} != {"timers"}:
-                calm_since = elapsed
-            abandoned = given_up(session.settings, status.waiting, elapsed, elapsed - calm_since)
-            # The page's own events for an arrived file, such as a preload's, come after the file.
-            idle = not (was_busy or busy or session.in_flight) and len(abandoned) == len(status.waiting)
-            if idle and status.root and not status.missing:
-                return Loaded([], [], abandoned)
-            others = {*status.waiting} - {*abandoned, "timers"}
-            late = bool(others) or _may_come(session.settings, status, elapsed)
-            if not session.in_flight and await session.evaluate(f"__hfdask.timers({json.dumps(not late)})") is True:
-                quiet = 0
-                continue
-            if idle and not status.may_end:
-                await session.evaluate("__hfdask.nudge()")
-            quiet = quiet + 1 if idle and not _may_come(session.settings, status, elapsed) else 0
-            if quiet >= QUIET_LOOKS:
-                if not status.root:
-                    waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
-                    raise RootNotFoundError(
-                        f"{entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
-                        "data-height, or the window an __hf with duration and seek",
-                        entry=entry,
-                    )
-                return Loaded(list(status.missing), list(status.pending), abandoned)
-        await asyncio.sleep(0.005 if elapsed < 0.5 else 0.03)
+        return status
+
+    def _require_sound(self, status: Status) -> None:
+        if status.offenders:  # before errors of scripts that follow from it
+            raise EmptyCompositionError(
+                f"sub-compositions that {self._entry} mounts cannot be used: {'; '.join(status.offenders)}; "
+                "data-composition-src is relative to the project's folder",
+                files=list(status.offenders),
+            )
+        self._session.check(status.problems, "while loading")
+
+    def _require_root(self, status: Status) -> None:
+        if status.root:
+            return
+        waited = f" yet, with {', '.join(status.pending)} still pending" if status.pending else ""
+        raise RootNotFoundError(
+            f"{self._entry} has no composition root{waited}: give one element a data-composition-id, data-width and "
+            "data-height, or the window an __hf with duration and seek",
+            entry=self._entry,
+        )
 
 
 def _may_come(settings: PageSettings, status: Status, elapsed: float) -> bool:
