@@ -210,6 +210,10 @@ class Codec(Struct, frozen=True, kw_only=True):
         """Return the pixel format of decoded pictures."""
         return self.decoded.get(settings.pixel_format, settings.pixel_format)
 
+    def keyframes(self, starts: Sequence[int], frames: int) -> tuple[int, ...]:
+        """Return the numbers of the key frames of a video with this number of frames, whose chunks begin at ``starts``."""
+        return tuple(range(frames)) if self.intra else tuple(starts)
+
     def fault_of_keyframes(self, numbers: Sequence[int], frames: int) -> str:
         """Say what is wrong with the numbers of the key frames in a chunk; empty if nothing is."""
         if self.intra:

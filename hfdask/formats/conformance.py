@@ -71,8 +71,7 @@ def verify(
             _check_rates(path, container, video, codec, planned, sound)
             _check_light(path, planned)
             scan = _scan(container, video, going)
-            keyframes = range(planned.frames) if codec.intra else planned.starts
-            _check_frames(path, scan, planned, keyframes)
+            _check_frames(path, scan, planned, codec.keyframes(planned.starts, planned.frames))
             if scan.digest != joined.digest:
                 raise invalid(path, "packets", "its packets differ from the chunks' packets")
         _check_sound(path, sound)

@@ -181,7 +181,7 @@ class Join(ABC):
         return JoinReport(
             frames=self._frames,
             chunks=len(self._starts),
-            keyframes=tuple(range(self._frames)) if self.codec.intra else tuple(self._starts),
+            keyframes=self.codec.keyframes(self._starts, self._frames),
             duration=self._frames / self.fps,
             size=size,
             digest=self._digest.hexdigest(),

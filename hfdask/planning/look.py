@@ -205,13 +205,12 @@ class Looking(Struct, frozen=True, kw_only=True):
                 if session.hosted and (fits or last):
                     return None
                 film = None
-            trial = None
-            if film is not None and session.hosted and self.options.capture == "auto" and self.compared != "yes":
-                known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=durations)
-                trial = FilmTrial(opening_beside(session, self.entry, known), len(taken), math.prod(page.pixels))
-            swept, filmed, unlike = await _walk(
-                session, report, visits, rate, loaded, typefaces, on, canvas, unlike_hdr, film, taken, trial
-            )
+            whole, filmed, unlike = {*drawn_frames(visits), *_starts(report, rate)}, False, ""
+            if film is None:
+                swept = await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr)
+            else:
+                trial = self._trial(session, page, loaded, durations, len(taken))
+                swept, filmed, unlike = await _film(session, taken, loaded, typefaces, film, whole, canvas, trial)
             media, sounds, late = await _media_at_end(session, media, sounds, self.sources, durations)
             scenes: dict[str, range] = {}
             volumes: Volumes = {}
@@ -248,6 +247,15 @@ class Looking(Struct, frozen=True, kw_only=True):
                 filmed=filmed,
                 unlike=unlike,
             )
+
+    def _trial(
+        self, session: PageSession, page: PageSettings, loaded: Loaded, durations: Mapping[str, float], frames: int
+    ) -> FilmTrial | None:
+        """Return the comparison of a film with the browser's own pictures, if one is needed."""
+        if not session.hosted or self.options.capture != "auto" or self.compared == "yes":
+            return None
+        known = msgspec.structs.replace(page, gives_up=loaded.gives_up, durations=dict(durations))
+        return FilmTrial(opening_beside(session, self.entry, known), frames, math.prod(page.pixels))
 
     async def _for_canvas(self, session: PageSession, visits: tuple[int, ...]) -> ForCanvas:
         canvas = ForCanvas(Samples(visits[-1] + 1 if visits else 1), strips=await session.is_simple())
@@ -350,24 +358,17 @@ def _starts(report: Report, fps: Fraction) -> set[int]:
     return {first_frame(clip.start, fps) for clip in report.clips}
 
 
-async def _walk(
+async def _film(
     session: PageSession,
-    report: Report,
-    visits: tuple[int, ...],
-    fps: Fraction,
+    taken: range,
     loaded: Loaded,
     typefaces: Typefaces,
-    on: dict[int, frozenset[str]] | None,
+    film: Film,
+    whole: set[int],
     canvas: ForCanvas | None,
-    unlike_hdr: set[str],
-    film: Film | None,
-    taken: range,
     trial: FilmTrial | None,
 ) -> tuple[Sweep, bool, str]:
-    """Go through the timeline; return a record of it, true if the pictures were taken, and why they are not as planned."""
-    whole = {*drawn_frames(visits), *_starts(report, fps)}
-    if film is None:
-        return await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr), False, ""
+    """Film the page; return a record of the way, true if the pictures were taken, and why they are not as planned."""
 
     async def look(frame: int) -> None:
         if canvas is not None and frame in whole:
