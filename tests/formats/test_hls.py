@@ -251,7 +251,8 @@ def test_a_browser_plays_it_to_the_last_frame_with_the_right_picture_at_every_se
     (tmp_path / "hls.min.js").write_bytes(PLAYER.read_bytes())
     with served(tmp_path) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=find_browser().path, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+            executable_path=find_browser().path,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-audio-output"],
         )
         page = browser.new_page()
         page.goto(url)

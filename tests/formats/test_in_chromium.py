@@ -94,7 +94,9 @@ PLAYED = [each for each in VARIANTS if each.codec.name in ("h264", "av1", "vp9")
 def player() -> Iterator[PlainPage]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=str(find_browser().path), chromium_sandbox=sandbox_possible(), args=["--disable-gpu"]
+            executable_path=str(find_browser().path),
+            chromium_sandbox=sandbox_possible(),
+            args=["--disable-gpu", "--disable-audio-output"],
         )
         page = browser.new_page()
         page.goto("data:text/html,<body>")
