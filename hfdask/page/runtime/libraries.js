@@ -117,7 +117,7 @@ let threeManager = null;
     set(value) {
       revision = value;
       const found = (three) => (threeManager = three.DefaultLoadingManager ?? null);
-      if (document.querySelector('script[type="importmap"]')) gate("three", import("three").then(found));
+      if (document.querySelector('script[type="importmap"]')) gate("three", () => import("three").then(found));
     },
   });
 }
@@ -147,7 +147,7 @@ function gateLibraries() {
       asked.add(object);
       driven++;
       const settled = Promise.resolve(guarded(() => ready(object))).finally(() => driven--);
-      gate(`${name}[${i}]`, settled);
+      gate(`${name}[${i}]`, () => settled);
     }
   }
   gateLotties();
@@ -163,7 +163,7 @@ function gateLotties() {
   if (settled) return;
   for (const [i, animation] of lottieList().entries()) {
     const loaded = asked.has(animation) ? null : lottieLoaded(animation);
-    if (loaded) gate(`lottie ${i}`, loaded);
+    if (loaded) gate(`lottie ${i}`, () => loaded);
     asked.add(animation);
   }
 }

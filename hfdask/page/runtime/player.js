@@ -160,11 +160,12 @@ function hasEnough(setUpOnly) {
   return !setUpOnly && isReady();
 }
 
-// Promises that readiness waits for; a rejection counts as settled.
-const gates = own(new Map());
-function gate(name, promise) {
+// Promises that readiness waits for; a rejection counts as settled. While one is pending, no other is begun under its name.
+const gates = own(new Set());
+function gate(name, begin) {
   if (gates.has(name)) return;
-  gates.set(name, promise);
+  const promise = begin();
+  gates.add(name);
   const done = () => gates.delete(name);
   Promise.resolve(promise).then(done, done);
 }
@@ -172,7 +173,7 @@ let gatedTailwind = false;
 function openGates() {
   if (window.__tailwindReady && !gatedTailwind) {
     gatedTailwind = true;
-    gate("__tailwindReady", window.__tailwindReady);
+    gate("__tailwindReady", () => window.__tailwindReady);
   }
   gateLibraries();
   gateFilms();

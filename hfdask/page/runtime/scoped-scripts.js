@@ -70,7 +70,7 @@ function runScripts() {
     for (const script of batch) script.module ? runModule(script.module) : runScoped(script);
   };
   if (arrivals.length)
-    gate(`scripts of sub-compositions ${++batches}`, Promise.all(arrivals.splice(0)).then(entering(run)));
+    gate(`scripts of sub-compositions ${++batches}`, () => Promise.all(arrivals.splice(0)).then(entering(run)));
   else run();
 }
 

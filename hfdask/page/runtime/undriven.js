@@ -60,7 +60,7 @@ function gateInspections() {
   for (const [url, styled] of shownIn) {
     if (!url || url.startsWith("data:") || inspected.has(url)) continue;
     inspected.set(url, inspect(url, styled));
-    gate(`look at ${url}`, inspected.get(url));
+    gate(`look at ${url}`, () => inspected.get(url));
   }
 }
 

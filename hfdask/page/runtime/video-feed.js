@@ -229,9 +229,9 @@ function gateVideos() {
   if (prepared && looks++) {
     for (const feed of allFeeds("video")) if (!feed.number && shownStamp(feed) === null) writeNothing(feed);
   }
-  if (!streams || streamFailure || gates.has("videos")) return;
+  if (!streams || streamFailure) return;
   if (namedFeeds("video").some((feed) => !feed.loaded && !strangers.has(mediaId(feed.video)))) {
-    gate("videos", loadVideos());
+    gate("videos", loadVideos);
   }
 }
 
