@@ -1,8 +1,8 @@
 """The host of a composition whose pictures are taken from a canvas, and the memory through which they come.
 
 The host (`hfdask/page/host.js`) has the composition in a frame inside of a canvas. A worker draws what the frame shows
-and writes the pixels to a slot of a file. Another one writes notes about frames to it. This process maps the file, so pictures reach it without a message, and
-while the worker draws one, the page is brought to the next frame.
+and writes the pixels to a slot of a file. Another worker writes notes about frames to the file. This process maps it, so
+pictures reach it without a message, and while the worker draws one, the page is brought to the next frame.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the
 // browser is taken before the composition is loaded.
 
-function openHost({ entry, page, width, height, rows, workers, slots, notes }) {
+function openHost({ entry, page, width, height, rows, workers, slots, notes: places }) {
   const { apply } = Reflect;
   const { requestAnimationFrame } = window;
   const prototype = /** @type {any} */ (HTMLCanvasElement.prototype);
@@ -43,7 +43,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes }) {
 
   const offscreen = apply(transferControlToOffscreen, canvas, []);
   // Start a worker, and return it with a promise of what it has opened.
-  function start(source, places, transfer) {
+  function start(source) {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     const worker = new Worker(url);
     URL.revokeObjectURL(url);
@@ -58,18 +58,17 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes }) {
         done(null);
       });
     });
-    apply(postMessage, worker, [{ open: places }, transfer]);
     return { worker, opened };
   }
 
-  const pictures = start(workers.pictures, { canvas: offscreen, ...slots }, [offscreen]);
-  let noteWorker;
+  const [pictures, notes] = [start(workers.pictures), start(workers.notes)];
+  apply(postMessage, pictures.worker, [{ open: { canvas: offscreen, ...slots } }, [offscreen]]);
   async function open() {
     const handle = await pictures.opened;
-    if (!handle) return failure;
-    const { worker, opened } = start(workers.notes, { handle, ...notes }, []);
-    noteWorker = worker;
-    await opened;
+    if (handle) {
+      apply(postMessage, notes.worker, [{ open: { handle, ...places } }]);
+      await notes.opened;
+    }
     return failure;
   }
 
@@ -131,7 +130,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes }) {
 
   function note(index, code) {
     noted = index * 8 + (code % 8);
-    apply(postMessage, noteWorker, [{ index, word: (index * 16 + walk.id) * 32 + code }]);
+    apply(postMessage, notes.worker, [{ index, word: (index * 16 + walk.id) * 32 + code }]);
   }
 
   function goToNext() {
