@@ -95,7 +95,7 @@ class _Wait:
         if not self._handed_over:
             self._handed_over = True
             await _hand_over_closed_trees(session)
-        self._require_sound(status)
+        self._raise_faults(status)
         if await session.answer_for_media(status):
             self.pause = 0.0
             return None
@@ -129,7 +129,7 @@ class _Wait:
         session.log.set_waits(["document"] if status is None else list(status.waiting))
         return status
 
-    def _require_sound(self, status: Status) -> None:
+    def _raise_faults(self, status: Status) -> None:
         if status.offenders:  # before errors of scripts that follow from it
             raise EmptyCompositionError(
                 f"sub-compositions that {self._entry} mounts cannot be used: {'; '.join(status.offenders)}; "

@@ -216,9 +216,11 @@ class Codec(Struct, frozen=True, kw_only=True):
 
     def fault_of_keyframes(self, numbers: Sequence[int], frames: int) -> str:
         """Say what is wrong with the numbers of the key frames in a chunk; empty if nothing is."""
+        if (*numbers,) == self.keyframes([0], frames):
+            return ""
         if self.intra:
-            return "" if len(numbers) == frames else f"has {len(numbers)} keyframes instead of {frames}"
-        return "" if [*numbers] == [0] else f"has keyframes at {[*numbers]} instead of at its start alone"
+            return f"has {len(numbers)} keyframes instead of {frames}"
+        return f"has keyframes at {[*numbers]} instead of at its start alone"
 
     @property
     def decoder_name(self) -> str:

@@ -205,9 +205,13 @@ class Looking(Struct, frozen=True, kw_only=True):
                 if session.hosted and (fits or last):
                     return None
                 film = None
-            whole, filmed, unlike = {*drawn_frames(visits), *_starts(report, rate)}, False, ""
+            whole = {*drawn_frames(visits), *_starts(report, rate)}
             if film is None:
-                swept = await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr)
+                swept, filmed, unlike = (
+                    await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr),
+                    False,
+                    "",
+                )
             else:
                 trial = self._trial(session, page, loaded, durations, len(taken))
                 swept, filmed, unlike = await _film(session, taken, loaded, typefaces, film, whole, canvas, trial)
