@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 from aftermath import until
-from cluster_processes import workers_of
 from distributed import Client, LocalCluster
 from samples import SLOW
 
@@ -32,8 +31,8 @@ def test_workers_that_leave_lose_no_finished_chunk(cluster, project, tmp_path):
     with Client(cluster, set_as_default=False) as client:
         handle = hfdask.submit(source, tmp_path / "out.mp4", client=client, chunk_size=20)
         assert until(lambda: handle.progress.chunks_done >= 2, 90)
-        client.retire_workers([next(iter(workers_of(client)))])
-        assert until(lambda: len(workers_of(client)) == 1, 30)
+        client.retire_workers([next(iter(client.nthreads()))])
+        assert until(lambda: len(client.nthreads()) == 1, 30)
         video = handle.result(timeout=120)
         assert video.digest == quiet.digest
         assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "quiet.mp4").read_bytes()
@@ -47,9 +46,9 @@ def test_a_cluster_that_starts_its_workers_when_there_is_work(cluster, project, 
     source = project(SLOW)
     cluster.adapt(minimum=0, maximum=2, interval="200ms", wait_count=5)
     with Client(cluster, set_as_default=False) as client:
-        assert not workers_of(client)
+        assert not client.nthreads()
         video = hfdask.render(source, tmp_path / "out.mp4", client=client)
         assert video.frames == 120
         assert len(video.chunks) > 3  # not as if there were one worker for good
-        assert until(lambda: not workers_of(client), 60)
+        assert until(lambda: not client.nthreads(), 60)
     assert video.digest == hfdask.render(source, tmp_path / "quiet.mp4", chunk_size=120).digest

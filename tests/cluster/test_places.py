@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cluster_processes import in_processes, in_this_process, workers_of
+from cluster_processes import in_processes, in_this_process
 from distributed import Client, Worker, WorkerPlugin
 from fake_browser import FakeBrowsers
 from samples import BOX, paced
@@ -69,7 +69,7 @@ def test_a_worker_assembles_the_same_video(project, two, tmp_path):
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b" / "b.mp4").read_bytes()
     assert sorted(os.listdir(tmp_path / "b")) == ["b.mp4", "b.mp4.certificate.json"]
     assert first.assembled_on == ""
-    assert second.assembled_on in workers_of(two)
+    assert second.assembled_on in two.nthreads()
     assert [chunk.index for chunk in second.chunks] == [0, 1, 2]
     assert second.digest == first.digest
     assert second.stages["assemble"] > 0
@@ -196,7 +196,7 @@ def test_where_the_driver_has_no_browser_a_worker_plans(project, two, tmp_path, 
         time.sleep(0.01)
     video = handle.result()
     assert "plan on a worker" in seen
-    assert video.planned_on in workers_of(two)
+    assert video.planned_on in two.nthreads()
     assert video.plan_hash == here
     assert video.frames == 10  # by the project's own file
     assert {"compile", "materialise", "check", "probe", "freeze"} <= video.stages.keys()

@@ -68,14 +68,14 @@ def test_a_prepared_worker_has_a_warm_browser_and_tells_its_memory(project, tmp_
 @pytest.mark.slow
 def test_a_worker_that_differs_leaves_with_its_nanny(project, tmp_path):
     with cluster_of(2) as (_, client):
-        odd, good = workers_of(client)
+        odd, good = client.nthreads()
         process = psutil.Process(client.run(os.getpid)[odd])
         client.register_plugin(Sabotage("other browser", [odd]))
         client.register_plugin(hfdask.PrepareWorker(environment=current_environment()))
-        assert until(lambda: workers_of(client).keys() == {good})
+        assert until(lambda: client.nthreads().keys() == {good})
         assert until(lambda: not process.is_running())
         time.sleep(3)
-        assert workers_of(client).keys() == {good}  # its nanny did not start another one
+        assert client.nthreads().keys() == {good}  # its nanny did not start another one
         [(_, event)] = client.get_events(TOPIC)
         assert event["worker"] == odd
         assert event["code"] == "ENVIRONMENT_MISMATCH"
@@ -88,15 +88,15 @@ def test_a_worker_that_differs_leaves_with_its_nanny(project, tmp_path):
 def test_a_late_worker_without_a_browser_leaves(monkeypatch):
     with cluster_of(1) as (cluster, client):
         client.register_plugin(hfdask.PrepareWorker())
-        [first] = workers_of(client)
+        [first] = client.nthreads()
         monkeypatch.setenv("HFDASK_BROWSER", "/nowhere/chrome-headless-shell")
         cluster.scale(2)
         assert until(lambda: client.get_events(TOPIC))
         assert client.get_events(TOPIC)[0][1]["code"] == "CHROME_BINARY_UNAVAILABLE"
-        assert until(lambda: workers_of(client).keys() == {first})
+        assert until(lambda: client.nthreads().keys() == {first})
         assert until(lambda: len(living_children()) == 1)
         time.sleep(3)
-        assert workers_of(client).keys() == {first}
+        assert client.nthreads().keys() == {first}
         assert len(living_children()) == 1
 
 

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from cluster_processes import in_this_process, workers_of
+from cluster_processes import in_this_process
 from distributed import Client, LocalCluster, Scheduler
 from samples import paced
 from tornado.httpclient import AsyncHTTPClient
@@ -143,7 +143,7 @@ def test_the_newest_pictures_need_no_page(client, project, tmp_path):
     assert hfdask.newest_pictures(client) == {}
     hfdask.render(project(), tmp_path / "title.mp4", client=client)
     [(worker, jpeg)] = hfdask.newest_pictures(client).items()
-    assert worker in workers_of(client)
+    assert worker in client.nthreads()
     require_thumbnail(jpeg)
 
 

@@ -16,7 +16,7 @@ import distributed
 import pytest
 import yaml
 from click.testing import CliRunner
-from cluster_processes import in_processes, workers_of
+from cluster_processes import in_processes
 from distributed import Client
 from fake_browser import FakeBrowsers
 from hypothesis import given
@@ -49,7 +49,7 @@ def quiet(project, tmp_path) -> hfdask.RenderResult:
 def one_of_two_differs() -> Iterator[tuple[Client, str, str]]:
     """Yield a client, the address of a worker with another browser, and the address of a fit worker."""
     with processes(2) as client:
-        odd, good = workers_of(client)
+        odd, good = client.nthreads()
         client.register_plugin(Sabotage("other browser", [odd]))
         yield client, odd, good
 
@@ -74,7 +74,7 @@ def test_a_worker_that_turns_out_to_differ_is_passed_over(quiet, project, tmp_pa
 
 def test_a_chunk_that_failed_on_a_worker_is_tried_on_another(quiet, project, tmp_path):
     with processes(2) as client:
-        odd, good = workers_of(client)
+        odd, good = client.nthreads()
         client.register_plugin(Sabotage("fail", [odd]))
         # One new attempt is enough, though the failing worker is the first to be free every time.
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5, retries=1)
@@ -127,7 +127,7 @@ def test_a_chunk_goes_where_it_has_not_been(present, unfit, had):
 @pytest.mark.slow
 def test_where_no_worker_fits_the_render_fails_at_once_with_all_differences(project, tmp_path):
     with processes(2) as client:
-        workers = list(workers_of(client))
+        workers = list(client.nthreads())
         client.register_plugin(Sabotage("other browser"))
         with pytest.raises(errors.EnvironmentMismatchError) as caught:
             hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
@@ -204,7 +204,7 @@ def test_the_doctor_shows_all_workers_side_by_side_and_marks_what_differs():
             "worker-saturation is 1.1 on the scheduler; recommended is 1.0" in advice for advice in said["advice"]
         )
         assert {"memory", "disk", "cache", "cores"} <= set(next(iter(said["workers"].values()))["facts"])
-        odd, good = sorted(workers_of(client))
+        odd, good = sorted(client.nthreads())
         client.register_plugin(Sabotage("other browser", [odd]))
         ill = CliRunner().invoke(main, ["doctor", "--scheduler", address])
     assert ill.exit_code == 4
