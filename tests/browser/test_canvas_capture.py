@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from media_samples import pixels_digest
-from page_samples import GREEN, RED, Page, box, composition, open_html, svg
+from page_samples import GREEN, RED, Page, box, change_script, composition, open_html, svg
 from slow import sampled
 from video_pages import open_fed, read
 
@@ -21,7 +21,6 @@ from hfdask.browser.calls import Patience
 from hfdask.browser.capture import capture
 from hfdask.browser.host import SLOTS
 from hfdask.media.captured import PixelPicture
-from hfdask.page import picture_worker
 
 pytestmark = pytest.mark.browser
 
@@ -234,9 +233,7 @@ WORKERS = {
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_that_gives_no_picture_is_an_error(name, tmp_path, monkeypatch):
     spoilt, kind, message = WORKERS[name]
-    draw = "await shot.copyTo(pixels)"
-    assert draw in picture_worker()
-    monkeypatch.setattr(host, "picture_worker", lambda: picture_worker().replace(draw, spoilt))
+    change_script(monkeypatch, host, "picture_worker", "await shot.copyTo(pixels)", spoilt)
     with pytest.raises(kind, match=message), hosted(tmp_path, MOVING, frame_timeout=2.0) as page:
         page.frames(0, 3)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from page_samples import Page, box, composition, open_html
+from page_samples import Page, box, change_script, composition, open_html
 
 from hfdask.browser import browser_thread, chromium, host, session
 from hfdask.browser.capture import capture
@@ -175,10 +175,8 @@ def test_a_walk_that_is_given_up_does_not_disturb_the_next_one(tmp_path):
 
 def slow_down(monkeypatch: pytest.MonkeyPatch, script: str, does: str, milliseconds: int) -> None:
     """Let a worker of the host be busy for some time before it does something."""
-    worker = getattr(host, script)()
-    assert does in worker
-    busy = f"{{ const end = Date.now() + {milliseconds}; while (Date.now() < end); }} {does}"
-    monkeypatch.setattr(host, script, lambda: worker.replace(does, busy))
+    busy = f"{{ const end = Date.now() + {milliseconds}; while (Date.now() < end); }}"
+    change_script(monkeypatch, host, script, does, f"{busy} {does}")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from media_samples import pixels_digest
 from msgspec.structs import replace
-from page_samples import BLUE, composition, open_html
+from page_samples import BLUE, change_script, composition, open_html
 from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
@@ -23,7 +23,6 @@ from hfdask.browser.capture import capture
 from hfdask.browser.video_feed import Shown
 from hfdask.errors import PageTimeoutError
 from hfdask.media.picture import Pixels
-from hfdask.page import video_worker
 
 pytestmark = pytest.mark.browser
 
@@ -284,9 +283,8 @@ def test_a_video_made_by_script_asks_for_no_file(tmp_path):
 def test_a_page_becomes_ready_however_long_its_new_videos_take(capture_mode, monkeypatch, tmp_path):
     """The host looks at the page several times before the worker has written the picture of a video."""
     writes = "for (const job of asked.write) await write(job);"
-    assert writes in video_worker()
-    slow = video_worker().replace(writes, "await new Promise((done) => setTimeout(done, 150));" + writes)
-    monkeypatch.setattr(session, "video_worker", lambda: slow)
+    slow = "await new Promise((done) => setTimeout(done, 150));" + writes
+    change_script(monkeypatch, session, "video_worker", writes, slow)
     script = f"""let left = 60; function add() {{ if (left-- > 0) return void setTimeout(add, 5);
       document.getElementById("root").insertAdjacentHTML("beforeend", `{VIDEO.replace('"v"', '"w"')}`) }} add()"""
     with open_fed(tmp_path, page(VIDEO, script), ["v", "w"], capture_mode=capture_mode, load_timeout=12.0) as fed:
@@ -418,9 +416,7 @@ STALLS = "if (picture !== null) return frame.close();"
 @pytest.mark.parametrize("capture_mode", [pytest.param("beginframe", marks=pytest.mark.slow), "canvas"])
 def test_a_video_that_does_not_show_its_picture_ends_the_frame_in_time(capture_mode, monkeypatch, tmp_path):
     writes = "await writers.get(stream).write(frame);"
-    assert writes in video_worker()
-    stalling = video_worker().replace(writes, STALLS + writes)
-    monkeypatch.setattr(session, "video_worker", lambda: stalling)
+    change_script(monkeypatch, session, "video_worker", writes, STALLS + writes)
     with (
         pytest.raises(PageTimeoutError, match=r"frame 3 was not drawn within 1 s"),
         open_fed(tmp_path, page(), ["v"], capture_mode=capture_mode, frame_timeout=1.0) as fed,
@@ -431,13 +427,12 @@ def test_a_video_that_does_not_show_its_picture_ends_the_frame_in_time(capture_m
 def test_a_picture_from_a_canvas_waits_for_a_video_that_is_written_last(monkeypatch, tmp_path):
     """The browser may record the page's videos with their last pictures before that."""
     writes = "for (const job of asked.write) await write(job);"
-    assert writes in video_worker()
     with open_fed(tmp_path / "a", page(), ["v"], capture_mode="canvas") as fed:
         assert read(fed.picture(3, {"v": 9})) == 9
     holds = "self.plays ||= asked.write.some(({ picture }) => picture);" + writes.replace(
         "await", "if (job.picture || !self.plays) await"
     )
-    monkeypatch.setattr(session, "video_worker", lambda: video_worker().replace(writes, holds))
+    change_script(monkeypatch, session, "video_worker", writes, holds)
     with (
         pytest.raises(PageTimeoutError, match=r"frame 3 was not drawn within 1 s"),
         open_fed(tmp_path / "b", page(), ["v"], capture_mode="canvas", frame_timeout=1.0) as fed,

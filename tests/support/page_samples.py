@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from media_samples import pixels_digest
 
 from hfdask.browser import browser_thread
@@ -36,6 +37,13 @@ SETTINGS = PageSettings(
 
 SOON = 12.0
 """Seconds that a page takes on a crowded machine if nothing is waited for: half of the wait for a missing timeline."""
+
+
+def change_script(monkeypatch: pytest.MonkeyPatch, module: Any, script: str, old: str, new: str) -> None:
+    """Replace a part of a worker's script: ``script`` is the function of ``module`` that returns the script."""
+    text = getattr(module, script)()
+    assert old in text
+    monkeypatch.setattr(module, script, lambda: text.replace(old, new))
 
 
 class Page:
