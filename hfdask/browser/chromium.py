@@ -21,7 +21,6 @@ from msgspec import Struct
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hfdask.browser.calls import Patience
 from hfdask.browser.confine import Channel, Confined, Peers, launcher_of
@@ -80,6 +79,8 @@ _ENVIRONMENT = (
 # never by a version. Pages do not see it (`hfdask/page/runtime/experiments.js`), so one browser does for all that draw on request.
 _CANVAS_FLAGS = ("--enable-blink-features=CanvasDrawElement",)
 _KILLED_SECONDS = 2.0  # for the driver to notice it
+# Seconds between requests for a frame while the compositor still draws another one.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 PROFILE_ROOM = 256 * 2**20
 """Bytes that must be free in memory for a profile and the pictures that pass through it."""
 
@@ -255,11 +256,6 @@ async def _start(
     return browser, Profile(context, folder)
 
 
-def _still_draws(error: BaseException) -> bool:
-    return isinstance(error, PlaywrightError) and "frame is pending" in error.message
-
-
-@retry(retry=retry_if_exception(_still_draws), wait=wait_exponential(0.05), stop=stop_after_attempt(7), reraise=True)
 async def begin_frame(
     cdp: CDPSession, chromium: Chromium, *, screenshot: dict[str, Any] | None, draw: bool = True
 ) -> dict[str, Any]:
@@ -270,11 +266,18 @@ async def begin_frame(
     picture: dict[str, Any] = {} if screenshot is None else {"screenshot": screenshot}
     if not draw:
         picture["noDisplayUpdates"] = True
-    async with chromium.drawing:
-        answer: dict[str, Any] = await cdp.send(
-            "HeadlessExperimental.beginFrame", {"frameTimeTicks": chromium.next_tick(), **picture}
-        )
-    return answer
+    pauses = iter(_PAUSES)  # not a decorator of tenacity, which takes half a millisecond a frame
+    while True:
+        async with chromium.drawing:
+            asked = {"frameTimeTicks": chromium.next_tick(), **picture}
+            try:
+                answer: dict[str, Any] = await cdp.send("HeadlessExperimental.beginFrame", asked)
+                return answer
+            except PlaywrightError as error:
+                pause = next(pauses, None)
+                if pause is None or "frame is pending" not in error.message:
+                    raise
+        await asyncio.sleep(pause)
 
 
 def _environment(fonts: FontSetup) -> dict[str, str | float | bool]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
+from hfdask.browser import chromium
 from hfdask.browser.chromium import begin_frame
 
 
@@ -51,7 +52,7 @@ def test_other_errors_are_raised_at_once():
 
 
 def test_a_compositor_that_never_ends_its_frame_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(begin_frame.retry, "sleep", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(chromium, "_PAUSES", [0] * len(chromium._PAUSES))
     compositor = Compositor(*["Another frame is pending"] * 99)
     with pytest.raises(PlaywrightError, match="pending"):
         draw(compositor)
