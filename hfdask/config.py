@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import reprlib
@@ -116,7 +117,8 @@ class _Options:
         return cls(**options)
 
     def _require_types(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
+        options: Any = type(self)
+        for name, kind in _types_of(options).items():
             if name in WITH_GRAMMARS:
                 continue
             value = getattr(self, name)
@@ -125,6 +127,11 @@ class _Options:
             except msgspec.ValidationError as error:
                 choices = f"must be one of {', '.join(get_args(kind))}, not" if get_origin(kind) is Literal else "is"
                 raise InvalidConfigError(f"{name} {choices} {_shown(value)}: {error}", field=name) from error
+
+
+@functools.cache
+def _types_of(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 @dataclass(frozen=True, kw_only=True)
