@@ -241,9 +241,10 @@ def test_cancelling_leaves_nothing_and_the_same_call_goes_on(project, client, tm
 
 
 def test_a_second_batch_with_the_same_manifest_is_refused(project, client, tmp_path, asleep):
-    asleep(0.2)
+    asleep(1)
     source = project()
     first = hfdask.render_batch(source, rows_of(3), tmp_path / "{id}.mp4", client=client)
+    assert until((tmp_path / ".hfdask" / "batch.jsonl.claim").exists, 30)
     second = hfdask.render_batch(source, rows_of(3), tmp_path / "x{id}.mp4", client=client)
     with pytest.raises(OutputBusyError):
         second.result(30)
