@@ -344,7 +344,7 @@ def proceed() -> None:
 
 def frame_tick(number: int, fps: Fraction, timescale: int) -> int:
     """Return the tick at which a frame is shown: the nearest one, and of two the later one."""
-    return math.floor(number * timescale / fps + Fraction(1, 2))
+    return (2 * number * timescale * fps.denominator + fps.numerator) // (2 * fps.numerator)
 
 
 def add_packet(digest: blake3, packet: Packet[Any]) -> None:
