@@ -186,6 +186,13 @@ class ToldSounds(Struct, frozen=True):
     master: ToldGroup | None
 
 
+class AllMedia(Struct, frozen=True):
+    """The videos and sounds of a page."""
+
+    videos: ToldMedia
+    sounds: ToldSounds
+
+
 class Volumes(Struct, frozen=True):
     """Volumes of some media at some frames: a row for each frame, with None if a medium is not in the page."""
 
@@ -209,6 +216,7 @@ class Report(Struct, frozen=True, rename="camel"):
     unsupported: Names
     variable_problems: Names
     warnings: Sentences
+    problems: Sentences
 
     @property
     def duration(self) -> float:

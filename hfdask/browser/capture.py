@@ -132,12 +132,12 @@ async def _from_canvas(
     damage_test: bool,
     videos: States | None,
     visit: Visit,
-    stays: Collection[int],
+    looks: Collection[int],
 ) -> AsyncGenerator[Frame]:
     """Seek each frame while the worker of the host draws the one before."""
     host = session.host
     assert host is not None
-    walk = Walk(session, host, start, end, always=not damage_test, stays=stays) if videos is None else None
+    walk = Walk(session, host, start, end, always=not damage_test, looks=looks) if videos is None else None
     kept = _Kept(session)
     drawing: tuple[int, Shot, float, float] | None = None
     done = time.perf_counter()
@@ -171,7 +171,8 @@ async def _from_canvas(
             times = decoded - began, time.perf_counter() - decoded
             if changed:
                 shot.taken()
-                await visit(index)
+                if walk is None or not walk.has_looked:
+                    await visit(index)
             if walk is not None and session.in_flight and index + 1 < end:
                 async with session.deadline_for_frame(index + 1):
                     await walk.arrive(index + 1)
@@ -241,8 +242,8 @@ async def capture(
     """Seek and capture the frames ``[start, end)`` in order; the first one always has a picture.
 
     With ``damage_test`` off every frame's picture is taken, and equal ones are found by comparison. ``videos`` is asked
-    for each frame before its seek. ``visit`` is called at the frames ``at``, and if the page may have new text. A hosted page has few places
-    for pictures, so read each soon.
+    for each frame before its seek. ``visit`` is called at the frames ``at``, and if the page may have new text; not if a hosted page
+    that reads its text has nothing new there. A hosted page has few places for pictures, so read each soon.
     """
 
     async def visit_if_due(index: int) -> None:

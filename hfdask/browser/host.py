@@ -40,8 +40,8 @@ _NOTES = 128
 _KEPT = 64
 """Frames whose notes are kept. The host is ahead by at most half as many."""
 
-_CODE_BITS = 5
-"""Bits of a note for the code and flags; the others have the frame and the walk, so that no other note is taken for it."""
+_CODE_BITS = 4
+"""Bits of a note for the code and a flag; the others have the frame and the walk, so that no other note is taken for it."""
 
 _WALKS = 16
 """Walks that notes distinguish."""
@@ -196,9 +196,16 @@ class Host:
             await self.call("hold")
 
     async def go_on(self) -> None:
-        """Continue the walk."""
+        """Continue the walk.
+
+        Raises
+        ------
+        CaptureError
+            If the host has failed.
+        """
         self.held = False
-        await self.call("goOn")
+        if failure := await self.call("goOn"):
+            raise _failed(failure)
 
     async def leave(self, *, asks: bool) -> Any:
         """End the walk at a frame that the host left to this side; return the page's answer. With ``asks`` no walk begins at the next one."""
@@ -220,7 +227,7 @@ class Host:
             raise _failed(failure)
 
     def note(self, index: int) -> int:
-        """Return what the host has noted about a frame of the walk, a code and flags, or zero."""
+        """Return what the host has noted about a frame of the walk, a code and a flag, or zero."""
         word = int(np.frombuffer(self._slots.view, np.uint32, _KEPT, _NOTES)[index % _KEPT])
         same_frame = word >> _CODE_BITS == (index * _WALKS + self._walk) % 2 ** (32 - _CODE_BITS)
         return word % 2**_CODE_BITS if same_frame else 0

@@ -21,6 +21,7 @@ from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from hfdask.browser.answers import (
+    AllMedia,
     BrokenFaces,
     Elements,
     MediaIds,
@@ -30,9 +31,6 @@ from hfdask.browser.answers import (
     Sentences,
     Sought,
     Status,
-    ToldMedia,
-    ToldMedium,
-    ToldSounds,
     UnknownMedium,
     Volumes,
     understood,
@@ -217,20 +215,14 @@ class PageSession:
         """Return the resolved timeline."""
         async with self._deadline(self.settings.load_timeout, "the page did not report its timeline"):
             report = understood(await self.evaluate("__hfdask.report()"), Report, "its timeline")
-            self.check((await self.status()).problems, "while it resolved its timeline")
+            self.check(report.problems, "while it resolved its timeline")
         return report
 
-    async def told_videos(self) -> tuple[ToldMedium, ...]:
-        """Return the videos of the page with a source, as they are now."""
-        async with self._deadline(self.settings.frame_timeout, "the page did not report its videos"):
-            answer = await self.evaluate("__hfdask.videos()")
-        return understood(answer, ToldMedia, "its videos", exactly=True)
-
-    async def told_sounds(self) -> ToldSounds:
-        """Return the ``<audio>`` elements with a source as they are now, the groups, and the root."""
-        async with self._deadline(self.settings.frame_timeout, "the page did not report its sounds"):
-            answer = await self.evaluate("__hfdask.sounds()")
-        return understood(answer, ToldSounds, "its sounds", exactly=True)
+    async def told_media(self) -> AllMedia:
+        """Return the videos and ``<audio>`` elements with a source as they are now, the groups, and the root."""
+        async with self._deadline(self.settings.frame_timeout, "the page did not report its videos and sounds"):
+            answer = await self.evaluate("__hfdask.media()")
+        return understood(answer, AllMedia, "its videos and sounds", exactly=True)
 
     async def changed_volumes(self) -> frozenset[str]:
         """Return the render ids of the media whose volume a script has set since the page was ready."""

@@ -17,8 +17,8 @@ from hfdask.browser.session import PageSession
 # side has to go on with it, because the page asks for something, or must be displayed from here on.
 _READY, _SAME, _TAKEN, _ASKS, _SHOWS = 1, 2, 3, 4, 5
 _CODE = 7
-# The walk stays there until `Host.go_on`; the page may have new text.
-_STAYS, _TEXT = 8, 16
+# The walk stays there until `Host.go_on`.
+_STAYS = 8
 
 # Seconds between looks for a note, and until the host is asked for it.
 _POLL = 0.001
@@ -32,23 +32,30 @@ class Walk:
     ----------
     always : bool
         True to have a picture of each frame. Otherwise only the first frame always has one.
-    stays : collection of int
-        The frames at which the page stays until the next one is sought, if their pictures are taken. It also stays if it may
-        have new text (`PageSession.may_have_new_text`). Anywhere else it may be one frame further, or on its way there.
+    looks : collection of int
+        The frames at which the host looks for new text and for content that a canvas draws wrong, if their pictures are
+        taken. If there is any, or if the page does not read its text, it stays there until the next frame is sought. It also
+        stays at any other frame with new text. Anywhere else it may be one frame further, or on its way there.
+
+    Attributes
+    ----------
+    has_looked : bool
+        True if there is nothing new at the frame that was sought last: the page need not be visited, and may be further.
     """
 
     def __init__(
-        self, session: PageSession, host: Host, start: int, end: int, *, always: bool, stays: Collection[int]
+        self, session: PageSession, host: Host, start: int, end: int, *, always: bool, looks: Collection[int]
     ) -> None:
         self._session = session
         self._host = host
         self._start = start
         self._end = end
         self._always = always
-        self._stays = sorted(stays)
+        self._looks = sorted(looks)
         self._begun = False
         self._is_staying = False
         self._shows = False
+        self.has_looked = False
 
     @property
     def goes_on(self) -> bool:
@@ -65,7 +72,7 @@ class Walk:
             "shows": self._shows,
             "always": self._always,
             "must": index == self._start,
-            "stays": [frame for frame in self._stays if frame >= index],
+            "looks": [frame for frame in self._looks if frame >= index],
         }
         while not await self._host.walk(asked):
             await self._session.step()
@@ -75,6 +82,7 @@ class Walk:
     async def seek(self, shot: Shot, index: int) -> bool:
         """Bring the page to a frame, after `begin`; return true if its picture will be in the slot of ``shot``."""
         must = self._always or index == self._start
+        self.has_looked = False
         if not self.goes_on:
             return await self._session.seek_for(shot, index, must=must, videos=None)
         if self._is_staying or self._host.held:
@@ -86,10 +94,11 @@ class Walk:
             answer = await self._host.leave(asks=noted & _CODE == _ASKS)
             return await self._session.finish_for(shot, index, Armed(answer=answer), must=must, videos=None)
         if noted & _CODE == _READY:
-            self._session.may_have_new_text |= bool(noted & _TEXT)
             await self._session.step(shows=self._shows)
             noted = await self._note(index, ready=True)
         self._is_staying = bool(noted & _STAYS)
+        self.has_looked = not self._is_staying
+        self._session.may_have_new_text |= self._is_staying
         if index == self._end - 1:
             self._host.walks = False
         return noted & _CODE == _TAKEN

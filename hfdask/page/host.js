@@ -83,8 +83,10 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
     isNeeded = isStale = false;
     try {
       const image = apply(captureElementImage, canvas, [frame]);
-      if (index !== undefined) leave(index, TAKEN);
+      const looks = index === undefined ? undefined : walk.looks[index];
+      if (index !== undefined && !looks) leave(index, TAKEN);
       apply(postMessage, pictures.worker, [{ draw: { number, slot, rows, image } }, [image]]);
+      if (looks) lookAt(walk, index, looks);
     } catch (error) {
       failure ||= String(error);
     }
@@ -102,10 +104,13 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
   // What becomes of a frame of the walk: it waits for a frame of the compositor; it is as the one before; its picture was
   // taken; the other side has to go on with it, because the page asks for something, or must be displayed from here on.
   const [READY, SAME, TAKEN, ASKS, SHOWS] = [1, 2, 3, 4, 5];
-  const [STAYS, TEXT] = [8, 16]; // the walk stays there until the other side lets it go on; the page may have new text
+  const STAYS = 8; // the walk stays there until the other side lets it go on
   const MOST_SAME = 32; // frames without a word from the other side
 
-  let walk = null; // {id, next, end, shows, always, must, stays}
+  // Looks at a frame whose picture was taken: at everything, or at its text.
+  const [ALL, TEXT] = [1, 2];
+
+  let walk = null; // {id, next, end, shows, always, must, looks}
   let noted = -8; // the last frame with a note, times eight, and what it says
   let asked = null; // the page's answer to the frame that the other side goes on with
   let isHeld = false; // true while frames of the compositor are requested for something else
@@ -130,7 +135,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
 
   function note(index, code) {
     noted = index * 8 + (code % 8);
-    apply(postMessage, notes.worker, [{ index, word: (index * 16 + walk.id) * 32 + code }]);
+    apply(postMessage, notes.worker, [{ index, word: (index * 16 + walk.id) * 16 + code }]);
   }
 
   function goToNext() {
@@ -156,13 +161,13 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
         note(index, asks ? ASKS : SHOWS);
         return;
       }
-      if (text) mine.stays[index] = true;
+      if (text) mine.looks[index] ??= TEXT;
       if (!arm(painted + 1, always || must || changed === true, index) && !draws) {
         leave(index, SAME);
         return;
       }
       same = 0;
-      note(index, READY + (text ? TEXT : 0));
+      note(index, READY);
       watch();
     } catch (error) {
       failure ||= String(error);
@@ -180,13 +185,27 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
     apply(requestAnimationFrame, window, [() => soon(look)]);
   }
 
-  function leave(index, code) {
+  function leave(index, code, stays = false) {
     wanted = null;
     if (code === SAME) same++;
     else same = 0;
-    isStaying = code === TAKEN ? walk.stays[index] === true : same >= MOST_SAME;
+    isStaying = stays || same >= MOST_SAME;
     note(index, code + (isStaying ? STAYS : 0));
     if (!isStaying) goToNext();
+  }
+
+  // Stay at a frame if the other side has something to ask about.
+  function lookAt(mine, index, looks) {
+    soon(() => {
+      if (walk !== mine) return;
+      let stays = true;
+      try {
+        stays = apply(windowOf, frame, []).__hfdask.hasNews(looks === ALL);
+      } catch (error) {
+        failure ||= String(error);
+      }
+      leave(index, TAKEN, stays);
+    });
   }
 
   return {
@@ -202,11 +221,11 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
       rows = number;
     },
     // Walk through frames, and return the number of pictures that were taken before. Return null if one is still to be taken.
-    // `shows` says that the page is displayed in each frame, and `stays` has the frames to stay at if their pictures are taken.
-    walk({ stays, ...given }) {
+    // `shows` says that the page is displayed in each frame. At the frames in `looks` the walk stays if there is something new.
+    walk({ looks, ...given }) {
       if (isNeeded && wanted.index === undefined) return null;
-      walk = { ...given, stays: { __proto__: null } };
-      for (let at = 0; at < stays.length; at++) walk.stays[stays[at]] = true;
+      walk = { ...given, looks: { __proto__: null } };
+      for (let at = 0; at < looks.length; at++) walk.looks[looks[at]] = ALL;
       wanted = null;
       isNeeded = isHeld = isStaying = false;
       noted = -8;
@@ -218,6 +237,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
     hold() {
       isHeld = true;
     },
+    // It goes on; return why it cannot.
     goOn() {
       isHeld = false;
       same = 0;
@@ -228,6 +248,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
         arm(wanted.number, isNeeded, wanted.index);
         watch();
       }
+      return failure;
     },
     // The last note may not be in the file yet.
     noted: () => noted,

@@ -348,8 +348,8 @@ async def _scenes_and_volumes(
 
 async def _told_media(session: PageSession) -> tuple[tuple[ToldMedium, ...], ToldSounds]:
     """Return the videos and sounds of the page, and what is said of all sounds together."""
-    sounds = await session.told_sounds()
-    return (*await session.told_videos(), *sounds.sounds), sounds
+    told = await session.told_media()
+    return (*told.videos, *told.sounds.sounds), told.sounds
 
 
 def _has_frames(report: Report) -> bool:

@@ -63,7 +63,7 @@ def test_errors_are_legible_whatever_they_quote():
 
 REPORT = {
     "width": 64, "height": 64, "hasRoot": True, "compositionId": "c", "fps": None, "duration": 1, "source": "clips",
-    "clips": [], "timelines": [], "adapters": [], "unsupported": [], "variableProblems": [], "warnings": [],
+    "clips": [], "timelines": [], "adapters": [], "unsupported": [], "variableProblems": [], "warnings": [], "problems": [],
 }  # fmt: skip
 
 

@@ -192,7 +192,7 @@ def test_late_notes_and_pictures_are_waited_for_and_cost_no_pictures(script, doe
 def test_the_next_frame_is_taken_while_a_picture_is_drawn(tmp_path, monkeypatch):
     async def second_taken(page: Page) -> tuple[bool, bool]:
         assert page.session.host is not None
-        walk = Walk(page.session, page.session.host, 0, 4, always=True, stays=())
+        walk = Walk(page.session, page.session.host, 0, 4, always=True, looks=())
         await walk.begin(0)
         shots = []
         for frame in range(2):

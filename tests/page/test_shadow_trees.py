@@ -158,4 +158,4 @@ def test_sound_in_a_shadow_tree_is_reported(tmp_path: Path) -> None:
     sound = '<audio id="song" src="song.mp3" data-duration="1"></audio>'
     for body, script in ((HOST, attached("closed", sound)), (declared("closed", sound), "")):
         with open_html(tmp_path, composition(body, script)) as page:
-            assert [each["id"] for each in page.value("__hfdask.sounds().sounds")] == ["song"]
+            assert [each["id"] for each in page.value("__hfdask.media().sounds.sounds")] == ["song"]

@@ -24,7 +24,7 @@ def audio(attributes: str = "", id: str = "a", src: str = "a.mp3") -> str:
 
 def told(page: Page) -> dict[str, dict[str, Any]]:
     """Return all media that sound, by id."""
-    media = page.value("[...__hfdask.sounds().sounds, ...__hfdask.videos()]")
+    media = page.value("[...__hfdask.media().sounds.sounds, ...__hfdask.media().videos]")
     return {
         each["id"]: each
         for each in media
@@ -142,7 +142,7 @@ def test_volumes_fades_and_texts(tmp_path: Path) -> None:
     )
     with open_html(tmp_path, composition(body, "document.getElementById('set').volume = 0.5", root=ROOT)) as page:
         media = {id: each["sound"] for id, each in told(page).items()}
-        root = page.value("document.getElementById('root').dataset.fxChain = 'chain', __hfdask.sounds().master")
+        root = page.value("document.getElementById('root').dataset.fxChain = 'chain', __hfdask.media().sounds.master")
     assert (root["id"], root["chain"], root["automation"]) == ("main", "chain", None)
     facts = {id: (each["volume"], each["fadeIn"], each["fadeOut"]) for id, each in media.items()}
     largest = pytest.approx(10 ** (12 / 20))
@@ -175,7 +175,7 @@ def test_a_member_is_in_the_group_of_its_scene(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"s.html": SCENE.format(group.format(0.25) + audio(member, "inner"))}
     with open_html(tmp_path, composition(body, root=ROOT), files) as page:
         media = told(page)
-        groups = page.value("__hfdask.sounds().groups")
+        groups = page.value("__hfdask.media().sounds.groups")
         assert any('"nobody"' in text for text in page.report()["warnings"])
     assert [(each["id"], each["volume"], each["automation"]) for each in groups] == [
         ("g", 0.5, "x"),

@@ -31,7 +31,7 @@ def videos(
 ) -> dict[str, dict[str, Any]]:
     page_html = composition(body, script, root=root)
     with open_html(tmp_path, page_html, files, durations=durations or {}, **settings) as page:
-        return {video["id"]: video for video in page.value("__hfdask.videos()") if video["start"] < video["end"]}
+        return {video["id"]: video for video in page.value("__hfdask.media().videos") if video["start"] < video["end"]}
 
 
 def video(attributes: str, id: str = "v", src: str = "a.mp4") -> str:
@@ -161,9 +161,9 @@ def test_names_do_not_depend_on_what_had_loaded_when_the_host_asked(tmp_path: Pa
 
 def test_a_copy_of_a_video_has_an_id_of_its_own(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(video("data-start=0"), root=ROOT)) as page:
-        assert [each["id"] for each in page.value("__hfdask.videos()")] == ["v"]
+        assert [each["id"] for each in page.value("__hfdask.media().videos")] == ["v"]
         page.value("{const v = document.querySelector('video'); v.after(v.cloneNode())}")
-        assert [each["id"] for each in page.value("__hfdask.videos()")] == ["v", "v__hf2"]
+        assert [each["id"] for each in page.value("__hfdask.media().videos")] == ["v", "v__hf2"]
         assert page.value("[...document.querySelectorAll('video')].map(__hfMediaId)") == ["v", "v__hf2"]
         assert page.value("__hfMediaEl('v__hf2') === document.querySelectorAll('video')[1]")
 
@@ -303,9 +303,9 @@ def test_clips_after_a_video_without_a_duration_begin_where_its_source_ends(tmp_
 
 def test_durations_that_come_late_move_what_follows(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(CHAIN, root=ROOT)) as page:
-        assert [each["start"] for each in page.value("__hfdask.videos()")] == [1, 1, 2.25]
+        assert [each["start"] for each in page.value("__hfdask.media().videos")] == [1, 1, 2.25]
         page.value("__hfdask.knowDurations({one: 4.5})")
-        assert [each["start"] for each in page.value("__hfdask.videos()")] == [1, 3, 4.25]
+        assert [each["start"] for each in page.value("__hfdask.media().videos")] == [1, 3, 4.25]
         assert [page.at(frame, "two.style.visibility") for frame in (89, 90, 119, 120)] == [
             "hidden",
             "visible",
@@ -319,7 +319,7 @@ def test_the_video_is_as_long_as_its_media(tmp_path: Path) -> None:
     with open_html(tmp_path, composition(body, root="data-no-timeline"), durations={"v": 2.5, "bare": 3.0}) as page:
         report = page.report()
         assert (report["duration"], report["source"]) == (3.5, "clips")
-        assert [window(each) for each in page.value("__hfdask.videos()")] == [(1, 3.5), (0, 3.5)]
+        assert [window(each) for each in page.value("__hfdask.media().videos")] == [(1, 3.5), (0, 3.5)]
 
 
 @pytest.mark.parametrize("seed", sampled(range(6)))
@@ -346,7 +346,7 @@ def test_bare_videos_are_clips_of_their_composition(tmp_path: Path) -> None:
     body = "<video id=v src=a.mp4></video>" + HOST.format('data-start="3" data-duration="2"')
     files: dict[str, str | bytes] = {"s.html": SCENE.format("<video id=w src=a.mp4></video>")}
     with open_html(tmp_path, composition(body, root=ROOT), files) as page:
-        told = {each["id"]: each for each in page.value("__hfdask.videos()")}
+        told = {each["id"]: each for each in page.value("__hfdask.media().videos")}
         assert {id: (*window(each), each["auto"]) for id, each in told.items()} == {
             "v": (0, 10, True),
             "w": (3, 5, True),

@@ -302,8 +302,7 @@ class _Devtools:
 _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.status()": FakePage.status,
     "__hfdask.report()": FakePage.report,
-    "__hfdask.videos()": FakePage.videos,
-    "__hfdask.sounds()": FakePage.sounds,
+    "__hfdask.media()": lambda page: {"videos": page.videos(), "sounds": page.sounds()},
     "__hfdask.changedVolumes()": lambda page: [],
     "__hfdask.prepareVideos(": lambda page: {"file": False},
     "__hfdask.serveVideos()": lambda page: None,

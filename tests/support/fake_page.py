@@ -106,6 +106,7 @@ class FakePage:
             "unsupported": [],
             "variableProblems": [],
             "warnings": [],
+            "problems": [],
         }
 
     def status(self) -> dict[str, Any]:

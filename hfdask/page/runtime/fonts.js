@@ -399,6 +399,12 @@ function pixelsOf(character, { fontStyle, fontWeight, fontFamily }) {
   return pen.getImageData(0, 0, SIDE, SIDE).data.join();
 }
 
+// Whether there are elements with new words, of the whole page, or of what has changed. The next look has them.
+function isNew(everything) {
+  newWords.push(...(everything ? fresh() : freshSince()));
+  return newWords.length > 0;
+}
+
 // The host asks `about` what `fresh` or `samples` finds, and then the browser about these elements.
 let found = [];
 const newWords = []; // elements with new words about which the host has not asked yet
@@ -411,6 +417,7 @@ function look(elements) {
 Object.defineProperty(window, "__hfdaskText", {
   value: Object.freeze({
     changed: entering(changed),
+    isNew: entering(isNew),
     fresh: entering(() => look(fresh)),
     freshSince: entering(() => look(freshSince)),
     samples: entering(() => look(samples)),

@@ -258,6 +258,7 @@ function report() {
     unsupported: few(unsupported()),
     variableProblems: few(variableProblems()),
     warnings: [...warnings],
+    problems: takeProblems(),
   };
 }
 
@@ -351,6 +352,13 @@ function answer(more) {
   return problems.length || observed || text ? { __proto__: null, problems, changed, observed, text } : changed;
 }
 
+// Whether planning has something to ask about: new text, or, in a look at everything, content that a canvas draws wrong. It
+// has if the page does not read its text.
+function hasNews(everything) {
+  const text = window.__hfdaskText;
+  return !text || text.isNew(everything) || (everything && unfit().length > 0);
+}
+
 window.__hf = window.__hf ?? {};
 window.__timelines = window.__timelines ?? {};
 window.__hfVariables = config.variables;
@@ -372,8 +380,7 @@ Object.defineProperty(window, "__hfdask", {
     timers: told((setUpOnly) => runLoadingTimers(setUpOnly, hasEnough)),
     settle: told(settle),
     report: told(report),
-    videos: told(() => reportMedia("video")),
-    sounds: told(reportSounds),
+    media: told(() => ({ videos: reportMedia("video"), sounds: reportSounds() })),
     changedVolumes: told(changedVolumes),
     volumesAt: told(volumesAt),
     knowDurations: told(knowDurations),
@@ -391,6 +398,7 @@ Object.defineProperty(window, "__hfdask", {
     drawn: told(compositorFrame),
     sight: told(sight),
     unfit: told(unfit),
+    hasNews: told(hasNews),
     isSimple: told(isSimple),
     drawsNothing: told(drawsNothing),
     elements: told(elementsThatShow),
