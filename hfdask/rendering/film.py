@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +27,9 @@ from hfdask.store import disk_full_at
 
 MAX_FILMED = 300
 """Most frames of a video that planning films: if it is interrupted, it begins anew."""
+
+_REPEATED = 16
+"""Most frames without a new picture that are encoded at a time. To hand one over takes longer than to encode it."""
 
 _START = 45
 _SPEED_UP = 1.9
@@ -73,6 +76,7 @@ class ChunkFilm:
         self._recording = Recording(path=path)
         self._encoder: ChunkEncoder | None = None
         self._encoding: deque[Future[None]] = deque()
+        self._taken: list[Frame] = []
         self._frames = 0
         self._complete = False
 
@@ -91,6 +95,7 @@ class ChunkFilm:
         """Start anew, with the frames of a page that was just loaded."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._abort)  # behind a frame of an earlier page
         self._encoding.clear()
+        self._taken = []
         if not self.wants(options, fps, frames):
             return range(0)
         self._frames = frames
@@ -108,11 +113,16 @@ class ChunkFilm:
         """
         if self._observer.cancelled():
             raise RenderCancelledError("the video was cancelled while it was rendered")
-        await self._encoded(1)
         self._observer.frame(frame.index, frame.picture, frame.seconds)
         self._observer.progress(frame.index + 1, self._frames)
-        self._encoding.append(self._thread.submit(self._encode, frame))
-        if frame.index + 1 == self._frames:  # while planning goes on
+        self._taken.append(frame)
+        is_last = frame.index + 1 == self._frames
+        if frame.picture is None and not is_last and len(self._taken) < _REPEATED:
+            return
+        await self._encoded(1)
+        self._encoding.append(self._thread.submit(self._encode, self._taken))
+        self._taken = []
+        if is_last:  # while planning goes on
             self._encoding.append(self._thread.submit(self._close))
 
     async def end(self, session: PageSession, *, warm: bool) -> None:
@@ -143,11 +153,12 @@ class ChunkFilm:
         while len(self._encoding) > left:
             await asyncio.wrap_future(self._encoding.popleft())
 
-    def _encode(self, frame: Frame) -> None:
+    def _encode(self, frames: Iterable[Frame]) -> None:
         assert self._encoder is not None
         began = time.thread_time()
         with self._clock("encode"), disk_full_at(self._path):
-            self._recording.encode(frame, self._encoder)
+            for frame in frames:
+                self._recording.encode(frame, self._encoder)
         self._recording.cpu_seconds += time.thread_time() - began
 
     def _close(self) -> None:
