@@ -589,7 +589,10 @@ def canonical_json(value: Any) -> bytes:
         For NaN and infinities, which JSON cannot hold.
     """
     builtins = msgspec.to_builtins(value)
-    json.dumps(builtins, allow_nan=False)  # msgspec would write null
+    try:
+        json.dumps(builtins, allow_nan=False)  # msgspec would write null
+    except ValueError as error:
+        raise ValueError("nan or an infinite number cannot be stored as JSON") from error
     return msgspec.json.encode(builtins, order="sorted")
 
 
