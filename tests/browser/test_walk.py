@@ -7,8 +7,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from page_samples import Page, box, change_script, composition, open_html
+from page_samples import Page, box, change_script, composition, open_html, write_site
 
+import hfdask
 from hfdask.browser import browser_thread, chromium, host, session
 from hfdask.browser.capture import capture
 from hfdask.browser.walk import Walk
@@ -137,6 +138,25 @@ def test_the_page_stays_where_it_is_visited(tmp_path):
         taken = run(reds(page, 0, 70, visit=visit, at={0, 5, 6, 30, 61, 69}))
     assert visits == {frame: f"rgb({frame}, {frame % 7}, 0)" for frame in (0, 5, 6, 61, 69)}
     assert taken == {frame: frame for frame in (*range(20), *range(61, 70))}
+
+
+MOVES = "addEventListener('hf-seek', ({ detail: { time } }) => { first.style.left = `${time * 30}px`; LATER })"
+NEW_TEXT = {
+    "none": "",
+    "other words": "if (time > 0.7) some.textContent = 'Other'",
+    "by a rule": "if (time > 0.7) [...document.styleSheets].at(-1).cssRules[1].style.display = 'block'",
+}
+
+
+@pytest.mark.parametrize("text", NEW_TEXT)
+def test_a_film_stays_only_where_it_has_new_text(text, tmp_path, monkeypatch):
+    words = "<p id=some>Some</p><p id=late>Late</p>"
+    script = MOVES.replace("LATER", NEW_TEXT[text])
+    write_site(tmp_path, composition(BOXES + words, script, style="#late{display:none}"))
+    messages = Messages(monkeypatch)
+    hfdask.render(tmp_path, tmp_path / "out.mp4", capture="canvas")
+    assert messages.counts["frames"] >= 60
+    assert messages.counts["goOn"] == (0 if text == "none" else 1)
 
 
 def test_frames_of_the_compositor_for_other_things_take_no_pictures(tmp_path):
