@@ -153,9 +153,10 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
       const runtime = apply(windowOf, frame, []).__hfdask;
       const answer = await runtime.frame(index);
       if (walk !== mine) return;
-      const { problems, changed, observed, late, text } = typeof answer === "object" ? answer : { changed: answer };
+      const { failed, problems, changed, observed, late, text } =
+        typeof answer === "object" ? answer : { changed: answer };
       const draws = !runtime.drawsNothing();
-      const asks = problems?.length || observed || late;
+      const asks = failed !== undefined || problems?.length || observed || late;
       if (asks || (draws && !shows)) {
         asked = answer;
         note(index, asks ? ASKS : SHOWS);
@@ -198,13 +199,14 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
   function lookAt(mine, index, looks) {
     soon(() => {
       if (walk !== mine) return;
-      let stays = true;
+      let answer;
       try {
-        stays = apply(windowOf, frame, []).__hfdask.hasNews(looks === ALL);
+        answer = apply(windowOf, frame, []).__hfdask.hasNews(looks === ALL);
+        if (answer.failed) failure ||= answer.failed;
       } catch (error) {
         failure ||= String(error);
       }
-      leave(index, TAKEN, stays);
+      leave(index, TAKEN, answer !== false);
     });
   }
 

@@ -10,9 +10,10 @@ import pytest
 from page_samples import Page, box, change_script, composition, open_html, write_site
 
 import hfdask
-from hfdask.browser import browser_thread, chromium, host, session
+from hfdask.browser import browser_thread, chromium, host, page_opening, session
 from hfdask.browser.capture import capture
 from hfdask.browser.walk import Walk
+from hfdask.errors import CaptureError, ScriptError
 
 pytestmark = pytest.mark.browser
 
@@ -157,6 +158,32 @@ def test_a_film_stays_only_where_it_has_new_text(text, tmp_path, monkeypatch):
     hfdask.render(tmp_path, tmp_path / "out.mp4", capture="canvas")
     assert messages.counts["frames"] >= 60
     assert messages.counts["goOn"] == (0 if text == "none" else 1)
+
+
+def break_runtime(monkeypatch: pytest.MonkeyPatch, function: str, when: str = "true") -> None:
+    """Let a function of the page's runtime fail."""
+    made = page_opening.runtime_script
+
+    def broken(*args: Any, **options: Any) -> str:
+        text = made(*args, **options)
+        assert function in text
+        return text.replace(function, f'{function} if ({when}) throw new Error("broken");')
+
+    monkeypatch.setattr(page_opening, "runtime_script", broken)
+
+
+def test_a_frame_that_the_runtime_fails_at_is_an_error(tmp_path, monkeypatch):
+    break_runtime(monkeypatch, "async function frame(number) {", "number === 12")
+    with pytest.raises(ScriptError, match=r"frame 12: .*broken"), hosted(tmp_path, numbered("true")) as page:
+        run(reds(page, 0, 20))
+
+
+def test_a_look_that_fails_is_an_error(tmp_path, monkeypatch):
+    break_runtime(monkeypatch, "function hasNews(everything) {")
+    write_site(tmp_path, numbered("true"))
+    with pytest.raises(CaptureError, match="broken"):
+        hfdask.render(tmp_path, tmp_path / "out.mp4", capture="canvas")
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_frames_of_the_compositor_for_other_things_take_no_pictures(tmp_path):
