@@ -14,7 +14,6 @@ from hfdask.browser import browser_thread, chromium, host, page_opening, session
 from hfdask.browser.capture import capture
 from hfdask.browser.walk import Walk
 from hfdask.errors import CaptureError, ScriptError
-from hfdask.page import runtime_script
 
 pytestmark = pytest.mark.browser
 
@@ -163,13 +162,8 @@ def test_a_film_stays_only_where_it_has_new_text(text, tmp_path, monkeypatch):
 
 def break_runtime(monkeypatch: pytest.MonkeyPatch, function: str, when: str = "true") -> None:
     """Let a function of the page's runtime fail."""
-
-    def broken(*args: Any, **options: Any) -> str:
-        text = runtime_script(*args, **options)
-        assert function in text
-        return text.replace(function, f'{function} if ({when}) throw new Error("broken");')
-
-    monkeypatch.setattr(page_opening, "runtime_script", broken)
+    fails = f'{function} if ({when}) throw new Error("broken");'
+    change_script(monkeypatch, page_opening, "runtime_script", function, fails)
 
 
 def test_a_frame_that_the_runtime_fails_at_is_an_error(tmp_path, monkeypatch):

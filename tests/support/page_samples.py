@@ -40,10 +40,15 @@ SOON = 12.0
 
 
 def change_script(monkeypatch: pytest.MonkeyPatch, module: Any, script: str, old: str, new: str) -> None:
-    """Replace a part of a worker's script: ``script`` is the function of ``module`` that returns the script."""
-    text = getattr(module, script)()
-    assert old in text
-    monkeypatch.setattr(module, script, lambda: text.replace(old, new))
+    """Replace a part of a script for the browser: ``script`` is the function of ``module`` that returns the script."""
+    made = getattr(module, script)
+
+    def changed(*args: Any, **options: Any) -> str:
+        text: str = made(*args, **options)
+        assert old in text
+        return text.replace(old, new)
+
+    monkeypatch.setattr(module, script, changed)
 
 
 class Page:
