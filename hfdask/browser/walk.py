@@ -96,12 +96,13 @@ class Walk:
         if noted & _CODE == _READY:
             await self._session.step(shows=self._shows)
             noted = await self._note(index, ready=True)
+        taken = noted & _CODE == _TAKEN
         self._is_staying = bool(noted & _STAYS)
         self.has_looked = not self._is_staying
-        self._session.may_have_new_text |= self._is_staying
+        self._session.may_have_new_text |= taken and self._is_staying
         if index == self._end - 1:
             self._host.walks = False
-        return noted & _CODE == _TAKEN
+        return taken
 
     async def arrive(self, index: int) -> None:
         """Wait until the page is at a frame, if it is on its way there."""
