@@ -116,9 +116,13 @@ class _Options:
                 raise InvalidConfigError(f"unknown option {name!r}; known are {', '.join(known)}", field=name)
         return cls(**options)
 
+    @classmethod
+    @functools.cache
+    def _types(cls) -> dict[str, Any]:
+        return get_type_hints(cls)
+
     def _require_types(self) -> None:
-        options: Any = type(self)
-        for name, kind in _types_of(options).items():
+        for name, kind in self._types().items():
             if name in WITH_GRAMMARS:
                 continue
             value = getattr(self, name)
@@ -127,11 +131,6 @@ class _Options:
             except msgspec.ValidationError as error:
                 choices = f"must be one of {', '.join(get_args(kind))}, not" if get_origin(kind) is Literal else "is"
                 raise InvalidConfigError(f"{name} {choices} {_shown(value)}: {error}", field=name) from error
-
-
-@functools.cache
-def _types_of(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 @dataclass(frozen=True, kw_only=True)
