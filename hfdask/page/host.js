@@ -43,7 +43,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
 
   const offscreen = apply(transferControlToOffscreen, canvas, []);
   // Start a worker, and return it with a promise of what it has opened.
-  function start(source) {
+  function start(name, source) {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     const worker = new Worker(url);
     URL.revokeObjectURL(url);
@@ -54,14 +54,14 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
         done(made);
       });
       worker.addEventListener("error", (event) => {
-        failure ||= `the worker ended: ${event.message}`;
+        failure ||= `the worker for ${name} failed: ${event.message}`;
         done(null);
       });
     });
     return { worker, opened };
   }
 
-  const [pictures, notes] = [start(workers.pictures), start(workers.notes)];
+  const [pictures, notes] = [start("pictures", workers.pictures), start("notes", workers.notes)];
   apply(postMessage, pictures.worker, [{ open: { canvas: offscreen, ...slots } }, [offscreen]]);
   async function open() {
     const handle = await pictures.opened;

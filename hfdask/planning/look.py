@@ -86,6 +86,17 @@ class Look(Struct, frozen=True):
     unlike: str
 
 
+class Walked(Struct, frozen=True):
+    """A record of the way through a timeline.
+
+    ``filmed`` is true if the pictures were taken, and ``unlike`` says why they are not as planned.
+    """
+
+    sweep: Sweep
+    filmed: bool = False
+    unlike: str = ""
+
+
 class Looking(Struct, frozen=True, kw_only=True):
     """Look at a project's page in a browser, in the ways that its plan may need.
 
@@ -183,12 +194,7 @@ class Looking(Struct, frozen=True, kw_only=True):
             session.look_into_videos(self.sources.shapes)
             session.look_into_sounds(self.sources.durations)
             loaded = await session.load(self.entry)
-            report = await session.report()
-            media, sounds = await _told_media(session)
-            durations = await resolve_durations(session, media, self.sources)
-            if durations:
-                report = await session.report()
-                media, sounds = await _told_media(session)
+            report, media, sounds, durations = await self._told(session)
             rate, _ = rate_of(report.fps, self.options)
             fits = (*_size(report, self.options), rate) == (page.width, page.height, fps)
             visits = self._visits(report, rate) if fits or last else ()
@@ -207,14 +213,10 @@ class Looking(Struct, frozen=True, kw_only=True):
                 film = None
             whole = {*drawn_frames(visits), *_starts(report, rate)}
             if film is None:
-                swept, filmed, unlike = (
-                    await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr),
-                    False,
-                    "",
-                )
+                walked = Walked(await sweep_page(session, visits, loaded, typefaces, whole, on, canvas, unlike_hdr))
             else:
                 trial = self._trial(session, page, loaded, durations, len(taken))
-                swept, filmed, unlike = await _film(session, taken, loaded, typefaces, film, whole, canvas, trial)
+                walked = await _film(session, taken, loaded, typefaces, film, whole, canvas, trial)
             media, sounds, late = await _media_at_end(session, media, sounds, self.sources, durations)
             scenes: dict[str, range] = {}
             volumes: Volumes = {}
@@ -223,17 +225,18 @@ class Looking(Struct, frozen=True, kw_only=True):
                 scenes, volumes = await _scenes_and_volumes(session, report, rate, media, heard, on or {}, bool(visits))
                 if scenes or volumes:
                     await session.drain(PATIENCE, loaded.abandoned)
-            self.clock.move("probe", "capture" if filmed else "sweep", time.perf_counter() - began)
+            self.clock.move("probe", "capture" if walked.filmed else "sweep", time.perf_counter() - began)
             await session.finish()
             sight = await session.sight()
-            filmed &= film is not None and not (late or (self.recorder.used and not film.fetches) or unlike)
+            spoilt = bool(late or walked.unlike)
+            filmed = walked.filmed and not spoilt and film is not None and (film.fetches or not self.recorder.used)
             if film is not None and filmed:
                 await film.end(session, warm=warm)
             uses = await typefaces.finish() if fits or last else ()
             return Look(
                 report=report,
                 loaded=loaded,
-                sweep=swept,
+                sweep=walked.sweep,
                 sight=sight,
                 uses=uses,
                 lacking=typefaces.lacking,
@@ -249,8 +252,16 @@ class Looking(Struct, frozen=True, kw_only=True):
                 world=session.chromium.fonts,
                 fits=fits,
                 filmed=filmed,
-                unlike=unlike,
+                unlike=walked.unlike,
             )
+
+    async def _told(self, session: PageSession) -> tuple[Report, tuple[ToldMedium, ...], ToldSounds, dict[str, float]]:
+        """Return what a loaded page reports of its timeline, its media, and all sounds together, and the durations of sources."""
+        report, told = await session.report(), await _told_media(session)
+        durations = await resolve_durations(session, told[0], self.sources)
+        if durations:
+            report, told = await session.report(), await _told_media(session)
+        return report, *told, durations
 
     def _trial(
         self, session: PageSession, page: PageSettings, loaded: Loaded, durations: Mapping[str, float], frames: int
@@ -371,8 +382,8 @@ async def _film(
     whole: set[int],
     canvas: ForCanvas | None,
     trial: FilmTrial | None,
-) -> tuple[Sweep, bool, str]:
-    """Film the page; return a record of the way, true if the pictures were taken, and why they are not as planned."""
+) -> Walked:
+    """Bring the page through its timeline and take its pictures."""
 
     async def look(frame: int) -> None:
         if canvas is not None and frame in whole:
@@ -384,7 +395,7 @@ async def _film(
         unlike = ""
         if trial is not None and alone:
             unlike = (canvas.unlike if canvas else "") or await trial.why_not()
-    return swept, alone, unlike
+    return Walked(swept, alone, unlike)
 
 
 def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSettings:

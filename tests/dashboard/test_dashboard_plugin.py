@@ -45,6 +45,7 @@ def text(url: str) -> str:
         return answer.read().decode()
 
 
+@pytest.mark.slow
 def test_the_page_is_on_a_dashboard_that_runs_already(client):
     status = client.dashboard_link
     with pytest.raises(HTTPError):

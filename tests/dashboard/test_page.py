@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from aftermath import until
 from cluster_processes import in_processes
 from distributed import Client
 from fake_browser import FakeBrowsers, faked
@@ -41,13 +42,6 @@ def client(tab: Page) -> Iterator[Client]:
         yield client
 
 
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 def thumbnails(client: Client) -> int:
     """Thumbnails that all workers have made."""
 
@@ -64,7 +58,7 @@ def thumbnails(client: Client) -> int:
 def rendering(client: Client, project: Callable[..., Any], folder: Any) -> Iterator[hfdask.Render]:
     handle = hfdask.submit(project(paced(400)), folder / f"{HOSTILE}.mp4", client=client, chunk_size=5, retries=0)
     try:
-        until(lambda: handle.progress.done)
+        assert until(lambda: handle.progress.done, 90)
         yield handle
     finally:
         handle.cancel()

@@ -41,7 +41,8 @@ def isolate() -> Path:
     return Path(tempfile.tempdir)
 
 
-def until(condition: Callable[[], object], seconds: float) -> bool:
+def until(condition: Callable[[], object], seconds: float = 30) -> bool:
+    """Wait for a condition; return false if it is not met within so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
