@@ -5,7 +5,8 @@
     python benchmarks/batch.py --simulate 1000 10000         # rows on simulated workers: scheduler and driver
     python benchmarks/batch.py --windows                     # simulated workers: which window keeps them busy
 
-The peer is any command that renders one project to one video. It is called once a row, with the row's title written into the page.
+The videos are made by one command, `hfdask batch`. The peer is any command that renders one project to one video. It is called once a row, with
+the row's title written into the page.
 In a simulation the scheduler, the workers (in a few processes, a thread each) and the driver are separate processes, so
 that each one's CPU time and memory are known.
 """
@@ -18,11 +19,10 @@ import json
 import multiprocessing
 import resource
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,10 +31,9 @@ from typing import Any
 
 import psutil
 
-import hfdask
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
+from process_tree import Usage, measure
 from scaling import Role, prepare, serve_workers
 
 HOSTS = 4
@@ -59,8 +58,9 @@ def main() -> int:
     """Run what the arguments ask for, and print the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=50)
-    parser.add_argument("--quality", default="standard", help="Of our videos; crf 16 as the peer's.")
-    parser.add_argument("--processes", action="store_true", help="Render on two worker processes, not in this one.")
+    parser.add_argument(
+        "--arguments", default="--quality standard --crf 16", help="Of hfdask batch. Default: x264 as the peer has it."
+    )
     parser.add_argument("--peer", help="Command with {project} and {output}, called once a row.")
     parser.add_argument("--peer-rows", type=int, default=3)
     parser.add_argument(
@@ -100,63 +100,46 @@ def _project(folder: Path, html: str = TITLE) -> Path:
 
 
 def _real(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    from distributed import Client, LocalCluster
-
-    project = _project(folder / "card")
-    rows = [{"title": f"Person {number}"} for number in range(options.rows)]
-    with ExitStack() as held:
-        client = None
-        if options.processes:
-            cluster = held.enter_context(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0"))
-            client = held.enter_context(Client(cluster))
-        before, began = _cpu(), time.perf_counter()
-        batch = hfdask.render_batch(
-            project, rows, folder / "out" / "{index}.mp4", client=client, quality=options.quality, crf=16
-        )
-        table = batch.result()
-        took, cpu = time.perf_counter() - began, _cpu() - before
-    hfdask.close_browsers()
-    seconds = list(table["seconds"])
+    rows = folder / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({"title": f"Person {number}"}) + "\n" for number in range(options.rows)), "utf-8"
+    )
+    output = folder / "out" / "{index}.mp4"
+    command = [sys.executable, "-m", "hfdask", "batch", str(_project(folder / "card")), str(rows), "-o", str(output)]
+    usage = _measured([*command, "--json", *shlex.split(options.arguments)])
+    made = json.loads(usage.out)["rows"]
+    seconds = [row["seconds"] for row in made]
     return {
-        "videos": len(table),
-        "failed": int((table["status"] == "failed").sum()),
-        "frames": int(table["frames"].sum()),
-        "wall s": round(took, 2),
-        "videos a second": round(len(table) / took, 3),
-        "wall s a video": round(took / len(table), 3),
-        "CPU s a video": round(cpu / len(table), 3),
+        "videos": len(made),
+        "frames": sum(row["frames"] for row in made),
+        "wall s": round(usage.wall, 2),
+        "videos a second": round(len(made) / usage.wall, 3),
+        "wall s a video": round(usage.wall / len(made), 3),
+        "CPU s a video": round(usage.cpu / len(made), 3),
         "task s: median, most": [round(median(seconds), 3), round(max(seconds), 3)],
+        "memory MB": round(usage.memory / 1e6),
     }
 
 
 def _peer(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    walls, cpus = [], []
+    usages = []
     for number in range(options.peer_rows):
         html = TITLE.replace("Nobody", f"Person {number}")
         values = {"project": _project(folder / f"peer-{number}", html), "output": folder / f"peer-{number}.mp4"}
-        command = [part.format(**values) for part in shlex.split(options.peer)]
-        before, began = _cpu(), time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        walls.append(time.perf_counter() - began)
-        cpus.append(_cpu() - before)
+        usages.append(_measured([part.format(**values) for part in shlex.split(options.peer)]))
         assert values["output"].stat().st_size
     return {
-        "peer's videos": len(walls),
-        "wall s a video": [round(wall, 2) for wall in walls],
-        "CPU s a video": [round(cpu, 2) for cpu in cpus],
+        "peer's videos": len(usages),
+        "wall s a video": [round(usage.wall, 2) for usage in usages],
+        "CPU s a video": [round(usage.cpu, 2) for usage in usages],
     }
 
 
-def _cpu() -> float:
-    """Return the CPU seconds of this process, and of all below it, also after their end."""
-    own = sum(psutil.Process().cpu_times()[:4])
-    living = 0.0
-    for process in psutil.Process().children(recursive=True):
-        try:
-            living += sum(process.cpu_times()[:4])
-        except psutil.Error:
-            continue
-    return float(own + living)
+def _measured(command: Sequence[str]) -> Usage:
+    usage = measure(command, timeout=3600)
+    if usage.status:
+        sys.exit(f"{command[0]} ended with status {usage.status}: {usage.err[-2000:]}")
+    return usage
 
 
 # Simulated workers

@@ -2,6 +2,7 @@
 
     peer.py --peer 'other-renderer {project} {output}' --rounds 5 --json peer.json --markdown docs/performance.md
     peer.py --peer 'canvas=hfdask render {project} -o {output} --capture canvas' --only photo,text
+    peer.py --peer '...' --rounds 2 --more peer.json --json peer.json   # two more rounds
     peer.py --results peer.json                          # the tables of an earlier run
 
 A renderer is a command. The first is hfdask, unless `--ours` names another, so two ways or versions of hfdask can be
@@ -19,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ def compete(
     for renderer in renderers:
         for project in projects:
             shutil.copytree(project.folder, copies / renderer.name / project.name)
-    for turn in range(rounds):
+    done = contest.rounds
+    for turn in range(done, done + rounds):
         for project in projects:
             made: dict[str, Run] = {}
             for renderer in renderers if turn % 2 == 0 else reversed(renderers):
@@ -136,6 +138,20 @@ def _prepare(given: Sequence[Path], names: str | None, folder: Path) -> list[Pro
     return projects
 
 
+def _read(file: Path) -> Contest:
+    return msgspec.json.decode(file.read_bytes(), type=Contest)
+
+
+def _continued(earlier: Contest, now: Contest) -> Contest:
+    """Return an earlier contest, to which rounds of this one are added."""
+    for what in ("machine", "renderers", "shows"):
+        if getattr(earlier, what) != getattr(now, what):
+            raise click.BadParameter(
+                f"{what} was {getattr(earlier, what)}, and is {getattr(now, what)}", param_hint="--more"
+            )
+    return replace(earlier, date=earlier.date if now.date in earlier.date else f"{earlier.date} and {now.date}")
+
+
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__.replace("\n\n    ", "\n\n\b\n    ")
 )
@@ -158,6 +174,11 @@ def _prepare(given: Sequence[Path], names: str | None, folder: Path) -> list[Pro
     help="Replace the tables of this file, between its two marks.",
 )
 @click.option("--note", default="", help="A sentence for the report, such as how busy the machine was.")
+@click.option(
+    "--more",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Add the rounds to an earlier JSON, of the same machine, projects and renderers.",
+)
 @click.option("--results", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Show an earlier JSON.")
 def main(
     given: Sequence[Path],
@@ -170,6 +191,7 @@ def main(
     json_file: Path | None,
     markdown_file: Path | None,
     note: str,
+    more: Path | None,
     results: Path | None,
 ) -> None:
     try:
@@ -188,7 +210,7 @@ def main(
 
     with ExitStack() as stack:
         if results:
-            contest = msgspec.json.decode(results.read_bytes(), type=Contest)
+            contest = _read(results)
         else:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hfdask-peer-")))
             projects = _prepare(given, only, scratch / "made")
@@ -199,6 +221,8 @@ def main(
                 renderers={renderer.name: renderer.shown for renderer in renderers},
                 shows={project.name: project.shows for project in projects},
             )
+            if more:
+                contest = _continued(_read(more), contest)
             folder = videos or scratch
             folder.mkdir(parents=True, exist_ok=True)
             limits = {"rounds": rounds, "timeout": timeout}

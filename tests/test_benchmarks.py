@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 from measure import Renderer, Run
 from peer_report import BEGIN, END, Contest, markdown, replace_block
@@ -47,7 +48,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """Two rounds of one project: `slow` uses more CPU than `quick`, and has a frame less; `broken` fails."""
+    """A round of one project, and one more: `slow` uses more CPU than `quick`, and has a frame less; `broken` fails."""
     folder = tmp_path_factory.mktemp("contest")
     script, page, numbers = folder / "renderer.py", folder / "page.md", folder / "peer.json"
     script.write_text(RENDERER)
@@ -55,16 +56,28 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     (folder / "project").mkdir()
     quick, slow = bar_code_video(folder / "quick.mp4", 6), bar_code_video(folder / "slow.mp4", 5, first=1)
     start = f"{sys.executable} {script} {{project}} {{output}}"
-    command = [sys.executable, str(BENCHMARKS / "peer.py"), str(folder / "project"), "--rounds", "2"]
+    command = [sys.executable, str(BENCHMARKS / "peer.py"), str(folder / "project"), "--rounds", "1"]
     command += ["--ours", f"quick={start} {quick} 0.1", "--peer", f"slow={start} {slow} 0.4"]
     command += ["--peer", f"broken={start} none 0", "--json", str(numbers), "--markdown", str(page)]
-    status = subprocess.run(command, check=False, capture_output=True, timeout=100).returncode
+    for more in ([], ["--more", str(numbers)]):
+        status = subprocess.run([*command, *more], check=False, capture_output=True, timeout=100).returncode
     document = json.loads(numbers.read_bytes())
     return Outcome(status, document["runs"], document["agreements"], page.read_text())
 
 
 def test_the_first_renderer_changes_with_each_round(outcome):
     assert [run["who"] for run in outcome.runs] == ["quick", "slow", "broken", "broken", "slow", "quick"]
+
+
+def test_rounds_of_other_renderers_are_not_added(tmp_path):
+    (tmp_path / "project").mkdir()
+    earlier = Contest("a machine", "2020-01-01", 0.0, {"ours": "a", "theirs": "b"}, {"project": "given"})
+    numbers = tmp_path / "peer.json"
+    numbers.write_bytes(msgspec.json.encode(earlier))
+    command = [sys.executable, str(BENCHMARKS / "peer.py"), str(tmp_path / "project"), "--more", str(numbers)]
+    done = subprocess.run([*command, "--peer", "x {project} {output}"], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "machine was a machine, and is" in " ".join(done.stderr.split())
 
 
 def test_cpu_of_each_renderer_is_counted_by_kind_of_process(outcome):
