@@ -41,7 +41,7 @@ def cluster() -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("name", some(ALL, {"canvas_raf", "text"}))
+@pytest.mark.parametrize("name", some(ALL, {"text"}))
 def test_chunking_and_damage_test_do_not_change_frames(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=3600)
     whole = digests(records(plan, tmp_path / "a"))
@@ -127,7 +127,8 @@ VIDEO = """<div id="root" data-composition-id="c" data-width="160" data-height="
 requestAnimationFrame(function draw() { pen.clearRect(0, 0, 64, 32); pen.drawImage(film, 0, 0, 64, 32); requestAnimationFrame(draw) })</script></div>"""
 
 
-@pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("capture", ["beginframe", "canvas"])
 def test_frames_of_videos_do_not_depend_on_chunks_or_workers(capture, project, cluster, tmp_path):
     source = project(VIDEO, **{"film.mp4": cached(bar_code_video, "film.mp4", 15, size=(64, 32)).read_bytes()})
     plan = hfdask.plan(source, tmp_path / "plan", chunk_size=3600, capture=capture)

@@ -215,6 +215,7 @@ class TestRendersOverFtp:
         assert all(chunk.reused for chunk in again)
         assert not [path for path in ftp.folder.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
 
+    @pytest.mark.slow
     def test_a_cluster_of_processes(self, ftp, project):
         source = project(**{"hfdask.toml": "[render]\nfps = 10"})
         options: Any = {"chunk_size": 5, "assemble_on": "worker", "plan_on": "worker"}

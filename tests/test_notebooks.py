@@ -89,12 +89,9 @@ def test_files_that_a_notebook_links_to_are_there(path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[] if path.stem == "timing" else [pytest.mark.slow]) for path in NOTEBOOKS],
-    ids=lambda path: path.stem,
-)
+@each
 def test_a_notebook_runs_and_shows_what_the_committed_one_shows(path, tool, tmp_path: Path, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))

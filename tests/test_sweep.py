@@ -49,6 +49,7 @@ def benchmark(*trials, frames=40):
     return Benchmark.of("project", frames, {}, trials)
 
 
+@pytest.mark.slow
 def test_a_sweep_measures_each_combination_cold_and_warm(page):
     found = hfdask.sweep(page, chunk_sizes=(10, 30, None), workers=(1, 2), repeats=1, check="off")
     assert found.frames == 30
@@ -87,6 +88,7 @@ def test_an_interrupted_sweep_leaves_nothing_behind(page, tmp_path, monkeypatch)
     assert os.listdir(folder) == []
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_client_uses_as_many_workers_as_it_measures(page):
     with (
         LocalCluster(n_workers=3, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,

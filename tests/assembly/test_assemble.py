@@ -126,6 +126,7 @@ def test_a_seam_that_differs_is_a_warning_or_an_error(rendered, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_page_that_keeps_state_is_found_out(project, tmp_path):
     script = "let n = 0; addEventListener('hf-seek', () => { document.querySelector('.clip').style.width = 10 + 5 * n++ + 'px' })"
     source = project(BOX + f"<script>{script}</script>")

@@ -72,6 +72,7 @@ def test_rows_of_a_project_that_looks_the_same_are_captured_from_a_canvas(projec
     assert table["digest"][1] == alone.digest
 
 
+@pytest.mark.slow
 def test_a_row_with_content_that_is_drawn_wrong_keeps_its_pictures(project, client, tmp_path, opened):
     table = batch(project, client, tmp_path, "plain", "one", "glass")
     assert set(table["status"]) == {"rendered"}

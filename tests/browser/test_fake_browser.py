@@ -73,6 +73,7 @@ FILM = BOX.replace(
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_it_agrees_with_a_real_one_about_videos(project, tmp_path):
     film = cached(bar_code_video, "film.mp4", 30, size=(64, 32)).read_bytes()
     source = project(FILM.replace("animation:go", "x:"), **{"film.mp4": film})

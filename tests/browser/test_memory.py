@@ -48,6 +48,7 @@ def planned(project, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_page_that_eats_memory_is_a_typed_error_and_the_next_chunk_renders(limit, planned, tmp_path):
     plan = planned("if (frame === 15) { eat(1500); event.detail.waitUntil(pause(5000)); }")
     began = time.monotonic()

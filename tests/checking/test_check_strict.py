@@ -52,6 +52,7 @@ def test_a_strict_plan_fails_before_there_is_a_plan(files, level, tmp_path):
     assert not (tmp_path / "plan" / "plan.json").exists()
 
 
+@pytest.mark.slow
 def test_the_check_is_no_part_of_the_plan(tmp_path):
     write(tmp_path / "project", WARNING)
     plans = [hfdask.plan(tmp_path / "project", tmp_path / level, check=level) for level in ("report", "strict", "off")]
@@ -65,6 +66,7 @@ def test_unknown_levels_are_refused():
         hfdask.RenderConfig(check="loud")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_render_tells_the_findings_in_short(tmp_path):
     write(tmp_path / "project", page("<p data-start=0>a</p><p data-start=1>b</p>", root=ROOT.replace('"2"', '"0.2"')))
     out = tmp_path / "out.mp4"

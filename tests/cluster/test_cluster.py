@@ -267,6 +267,7 @@ assert (again.digest, len(again.chunks)) == (video.digest, 3)
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_short_video_needs_no_dask(project, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", SHORT, project(), tmp_path / "out.mp4"], check=True, capture_output=True, text=True
@@ -275,6 +276,7 @@ def test_a_short_video_needs_no_dask(project, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_terminal_shows_progress(project, tmp_path):
     code = "import sys, hfdask; hfdask.render(sys.argv[1], sys.argv[2])"
     ours, theirs = os.openpty()

@@ -55,6 +55,7 @@ def no_browser(monkeypatch, tmp_path) -> None:
 # Assembly
 
 
+@pytest.mark.slow
 def test_a_worker_assembles_the_same_video(project, two, tmp_path):
     first = hfdask.render(project(), tmp_path / "a.mp4", client=two, chunk_size=10, certificate=True)
     seen = set()

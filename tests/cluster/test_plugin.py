@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
-from aftermath import running
+from aftermath import running, until
 from cluster_processes import in_processes, workers_of
 from distributed import Client, LocalCluster
 from sabotage import Sabotage
@@ -33,17 +33,11 @@ def cluster_of(workers: int) -> Iterator[tuple[LocalCluster, Client]]:
         yield client.cluster, client
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return bool(condition())
-
-
 def metrics(client: Client, name: str) -> list[int | None]:
     return [worker["metrics"].get(name) for worker in workers_of(client).values()]
 
 
+@pytest.mark.slow
 def test_a_prepared_worker_has_a_warm_browser_and_tells_its_memory(project, tmp_path):
     plan = hfdask.plan(project(TEXT), tmp_path / "plan", chunk_size=30)
     with cluster_of(1) as (cluster, client):

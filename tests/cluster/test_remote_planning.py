@@ -34,6 +34,7 @@ def test_the_entry_document_itself_and_what_the_check_found(project, two, tmp_pa
     assert video.findings == here.findings
 
 
+@pytest.mark.slow
 def test_errors_of_it_come_back_typed_with_what_the_check_says(project, two, tmp_path):
     html = BOX + "<script>document.querySelector('#none').click()</script>"
     with pytest.raises(errors.ScriptError) as caught:

@@ -120,6 +120,7 @@ def test_submission_counts_and_not_the_end_of_planning(client, begun):
     assert set(videos[-6:]) == {"late"}
 
 
+@pytest.mark.slow
 def test_a_new_attempt_goes_before_what_was_submitted_later(client, begun, monkeypatch):
     def fail_once(video: str, index: int) -> None:
         if begun.count(("a", 0)) == 1 and (video, index) == ("a", 0):

@@ -118,6 +118,7 @@ own.join()
     assert run(tmp_path, source, body) == {**dict.fromkeys(names, "FORKED_PROCESS"), "frames": 6}
 
 
+@pytest.mark.slow
 def test_a_fork_during_a_check_of_another_thread_is_refused(source, tmp_path):
     body = """
 gate, entered = threading.Event(), threading.Event()

@@ -291,6 +291,7 @@ def test_a_warm_browser_that_has_lost_a_process_is_replaced_and_nobody_notices(p
         assert not again.warm
 
 
+@pytest.mark.slow
 def test_browsers_that_are_closed_under_a_check_say_no_more_than_that(caplog):
     def never(*_: object) -> Coroutine[object, object, None]:
         return asyncio.sleep(1000)

@@ -54,6 +54,7 @@ def one_of_two_differs() -> Iterator[tuple[Client, str, str]]:
         yield client, odd, good
 
 
+@pytest.mark.slow
 def test_a_worker_with_another_browser_gets_no_chunk(quiet, project, tmp_path):
     with one_of_two_differs() as (client, odd, good):
         video = hfdask.render(project(), tmp_path / "out.mp4", client=client, chunk_size=5)
@@ -145,6 +146,7 @@ def test_a_chunk_that_always_kills_its_worker_ends_in_a_typed_error(project, tmp
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.slow
 def test_a_straggler_gets_a_copy_and_is_stopped(quiet, project, tmp_path, monkeypatch):
     monkeypatch.setattr(
         hfdask.cluster.copies,

@@ -273,7 +273,7 @@ def published(url: str) -> Store:
 
 
 @pytest.mark.parametrize("step", [293, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("where", ["local", "memory"])
+@pytest.mark.parametrize("where", ["local", pytest.param("memory", marks=pytest.mark.slow)])
 def test_manifest(where, step, tmp_path, canary):
     url = str(tmp_path / "plan") if where == "local" else f"memory://{uuid.uuid4().hex}"
     store = published(url)

@@ -201,6 +201,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+@pytest.mark.slow
 def test_a_worker_without_fonts_draws_the_same_pixels(project, open_folder):
     """The whole of hermetic: no font, no network, and another user than the planner's."""
     with pictures_server() as url:

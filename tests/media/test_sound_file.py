@@ -156,6 +156,7 @@ def test_the_edit_list_hides_the_priming_and_ends_after_the_last_sample(rate: st
     assert Fraction(length, timescale) == Fraction(samples, SAMPLE_RATE)
 
 
+@pytest.mark.slow
 def test_packets_of_the_sound_lie_between_the_pictures_of_their_time_also_in_long_chunks(tmp_path: Path) -> None:
     fps, frames = Fraction(1), 15
     mix = tone(sample_count(frames, fps), 440, 0.3)

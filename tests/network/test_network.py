@@ -260,6 +260,7 @@ def test_a_post_is_known_by_its_body(page, plan, web: Web) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_frames_of_other_sites_and_workers_are_recorded_too(page, plan, web: Web, tmp_path: Path) -> None:
     served = tmp_path / "served"
     served.mkdir()
@@ -285,6 +286,7 @@ def test_frames_of_other_sites_and_workers_are_recorded_too(page, plan, web: Web
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_late_fetch_is_found_by_the_sweep_and_only_by_it(page, plan, web: Web) -> None:
     web.pages["/late.svg"] = Page(svg("#0f0"), "image/svg+xml")
     source = page(
@@ -682,6 +684,7 @@ def test_an_error_names_url_element_and_reason(answer, message, kind, page, plan
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_font_service_that_cannot_be_reached_is_a_warning(page, plan) -> None:
     service = "https://fonts.googleapis.com"
     source = page(f'<link rel="stylesheet" href="{service}/css2?family=Inter"><p style="font-family:Inter">x')
@@ -759,6 +762,7 @@ def test_cookies_are_neither_kept_nor_sent(page, plan, web: Web) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_folder_a_file_and_a_url_in_place_of_a_cdn(page, plan, web: Web, tmp_path: Path) -> None:
     (tmp_path / "npm/dist").mkdir(parents=True)
     (tmp_path / "npm/dist/a b.js").write_text("window.a = 1")

@@ -260,6 +260,7 @@ def test_lottie_in_segments_draws_these_frames(tmp_path: Path) -> None:
             assert middle(lit(page, frame, 80, RED)) == pytest.approx(20 + 120 * place / 30, abs=1)
 
 
+@pytest.mark.slow
 def test_lottie_plays_alike_from_any_frame_on(tmp_path: Path) -> None:
     played = [text for name, text in LOTTIE_PLAYED.items() if "segment" in name or "backwards" in name]
     boxes = "".join(f'<div id="p{i}"></div>' for i in range(len(played)))

@@ -239,6 +239,7 @@ def test_a_page_that_a_canvas_is_known_to_draw_wrong_is_not_filmed_from_one(proj
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_film_that_a_canvas_draws_otherwise_is_taken_again(project, tmp_path, any_length):
     body, script, _ = UNFIT["seen"]
     video, mode, pages = rendered(project, tmp_path, body, script)
@@ -285,6 +286,7 @@ def test_a_film_in_which_too_little_changes_is_taken_again(project, tmp_path, mo
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_film_from_a_canvas_can_be_asked_for(project, tmp_path):
     capture_mode("canvas")  # tries the browser with another page
     _, mode, pages = rendered(project, tmp_path, SLIDES, capture="canvas")
@@ -294,6 +296,7 @@ def test_a_film_from_a_canvas_can_be_asked_for(project, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_page_with_a_video_is_not_loaded_for_a_film(project, tmp_path, any_length):
     _, mode, pages = rendered(project, tmp_path, FILM.format(0, 0.4), files=film())
     assert (mode, pages) == ("canvas", 4)  # for the plan, twice for the comparison, and for the chunk

@@ -150,6 +150,7 @@ def test_ranges_of_an_earlier_plan_stay_and_a_longer_video_gets_more(page, tmp_p
     assert all(chunk.cost > CHUNK for chunk in second.manifest.chunks)
 
 
+@pytest.mark.slow
 def test_pixels_do_not_depend_on_ranges_of_equal_cost(page, tmp_path):
     plans = [hfdask.plan(page, tmp_path / "a", workers=2), hfdask.plan(page, tmp_path / "b", chunk_size=170)]
     shown = [digests(records(plan, Path(tmp_path / f"chunks-{number}"))) for number, plan in enumerate(plans)]

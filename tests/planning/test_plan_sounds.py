@@ -257,6 +257,7 @@ def test_volumes_are_read_without_a_sweep(planner):
     assert track.treatment.keys[-1] == (2, 0.5)
 
 
+@pytest.mark.slow
 def test_planning_twice_gives_the_same_plan(planner, project, tmp_path):
     planner(audio())
     other = hfdask.plan(project(), tmp_path / "other", check="off").hash
@@ -341,6 +342,7 @@ def test_a_change_of_the_sound_in_a_scene_renders_no_chunk_again(planner):
     assert changed_chunks(planner, page, page + audio(), *files) == [3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_picture_that_shows_the_time_of_a_sound_is_rendered_again(planner):
     script = "<script>addEventListener('hf-seek', () => { document.title = document.getElementById('a').currentTime })</script>"
     one, other = (audio(f"data-start={start}") + script for start in (0, 0.5))

@@ -106,6 +106,7 @@ def test_rates_tell_chunks_apart_by_the_work_of_their_frames():
     assert cheap.video == 200 + 60 * 50
 
 
+@pytest.mark.slow
 def test_a_result_knows_its_cost_without_what_it_reused(page, tmp_path):
     where: dict[str, Any] = {"plan_dir": tmp_path / "plan", "check": "off", "progress": False, "chunk_size": 60}
     first = hfdask.render(page, tmp_path / "a.mp4", **where)

@@ -141,6 +141,7 @@ MOVING = (
 )
 
 
+@pytest.mark.slow
 def test_chunks_of_any_length_have_the_same_frames_and_files_have_the_same_bytes(project, tmp_path):
     window = 'data-start="0.3" data-duration="1.4"'
     folder = project(page(video(window=window) + MOVING), **{"film.mp4": film()})

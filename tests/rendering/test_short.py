@@ -110,6 +110,7 @@ def test_a_short_video_can_have_sound(project, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_rows_have_their_own_fonts_texts_and_storage(project, tmp_path):
     """The second row needs fonts that the first one does not have, and would show what the first one has stored."""
     script = (
@@ -173,6 +174,7 @@ def test_errors_are_those_of_the_long_way(name, project, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_film_that_hangs_names_the_script(project, tmp_path):
     hanging = "addEventListener('hf-seek', (event) => { while (event.detail.time > 0.15) {} })"
     rows = Rows(project(page(f"<p>hangs</p><script>\n{hanging}</script>")), tmp_path)
@@ -182,6 +184,7 @@ def test_a_film_that_hangs_names_the_script(project, tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_documents_are_read_once_and_values_for_each_row(monkeypatch, project, tmp_path):
     inspected: list[str] = []
     inspect = LintPage.inspect

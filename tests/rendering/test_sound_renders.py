@@ -27,6 +27,7 @@ def sound_packets(path: Path) -> list[tuple[int | None, bytes]]:
         return [(packet.pts, bytes(packet)) for packet in file.demux(audio=0) if packet.size]
 
 
+@pytest.mark.slow
 def test_clicks_of_a_page_are_heard_in_place_in_one_three_and_seven_chunks(project, tmp_path):
     source = project(PAGE)
     write_flac(source / "clicks.flac", clicks(SAMPLE_RATE, *PLACES))

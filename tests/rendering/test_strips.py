@@ -72,6 +72,7 @@ def test_videos_need_the_whole_picture(tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_many_elements_need_the_whole_picture(tmp_path):
     many = write(tmp_path / "many", PAGE.replace("<i></i>", "<i></i>" + "<b></b>" * 300))
     assert not hfdask.plan(many, tmp_path / "a", capture="canvas").manifest.page.strips
@@ -81,6 +82,7 @@ def test_many_elements_need_the_whole_picture(tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_chunks_of_strips_have_the_same_frames(tmp_path):
     plan = hfdask.plan(write(tmp_path / "page", PAGE), tmp_path / "plan", capture="canvas", chunk_size=3600)
     assert plan.manifest.page.strips

@@ -108,6 +108,7 @@ STYLE = "<style>@keyframes fade { from { opacity: 1 } to { opacity: 0 } } .scene
 
 
 @pytest.mark.parametrize("capture", ["beginframe", pytest.param("canvas", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_video_is_right_wherever_it_is(capture, project: Callable[..., Path], tmp_path):
     folder = project(STYLE + wall(PLACES, SECONDS, script=SCRIPTS), **FILES, **{"film.mp4": film()})
     plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600, capture=capture)

@@ -53,6 +53,7 @@ def test_a_still_shows_the_frame_of_its_time(project: Callable[..., Path], tmp_p
     assert shown == [None, 0, 15, None]
 
 
+@pytest.mark.slow
 def test_a_certificate_holds_and_another_film_is_no_longer_certified(project: Callable[..., Path], tmp_path):
     folder = project(page(), **{"film.mp4": film()})
     options: dict[str, Any] = {"chunk_size": 13, "certificate": True, "check": "off"}
@@ -86,6 +87,7 @@ def test_only_chunks_that_show_a_changed_clip_are_rendered_again(project: Callab
     assert changed.digest == digest_of(digests(chunks))
 
 
+@pytest.mark.slow
 def test_the_page_after_a_killed_browser_goes_on_at_the_same_frame(project: Callable[..., Path], tmp_path, monkeypatch):
     folder = project(page(), **{"film.mp4": film()})
     plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)

@@ -121,6 +121,7 @@ def test_silence_and_a_single_sample(tmp_path):
     assert played(encoded(tmp_path, np.full((2, 1), 0.1)).file.path).shape == (2, 1)
 
 
+@pytest.mark.slow
 def test_the_same_mix_gives_the_same_bytes(tmp_path):
     sound = noise(100_000, 0.3)
     files = []
@@ -213,6 +214,7 @@ def test_ten_minutes_have_their_length_and_their_last_click(tmp_path):
         assert abs(found - place) <= MILLISECOND
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_a_typed_error(small_disk, tmp_path):
     """A minute takes more than a megabyte."""
     planned = mixed(tmp_path / "mix.flac", noise(60 * SAMPLE_RATE, 0.05))
