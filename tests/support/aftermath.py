@@ -42,7 +42,7 @@ def isolate() -> Path:
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> bool:
-    """Wait for a condition; return false if it is not met within so many seconds."""
+    """Wait for a condition, up to these seconds; return false if it is not met."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
