@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hfdask.browser.page_log import PageLog, plain
+from hfdask.core.fields import LEFT_OUT
 from hfdask.errors import AssetError, FontUnreadableError
 from hfdask.network.messages import Refusal
 from hfdask.page.server import ORIGIN
@@ -19,6 +20,12 @@ def described(log: PageLog, lost: Refusal, element: str = "") -> str:
     asker = ", ".join(_cut(each) for each in [log.asker(lost.url), element] if each)
     name = _cut(plain(lost.url).removeprefix(ORIGIN + "/"))
     return f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
+
+
+def why_missing(path: str) -> str:
+    """Return why the project has no file of this path, if the reason is its folder; else nothing."""
+    folder, _, inside = path.lstrip("/").partition("/")
+    return f"the folder {folder} at the top of a project is left out" if inside and folder in LEFT_OUT else ""
 
 
 def _cut(name: str) -> str:

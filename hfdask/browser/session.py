@@ -41,7 +41,7 @@ from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.host import Armed, Host, Shot
 from hfdask.browser.loading import QUIET_LOOKS, Loaded, given_up, until_ready
-from hfdask.browser.missing_files import asset_error, described, unreadable_error
+from hfdask.browser.missing_files import asset_error, described, unreadable_error, why_missing
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
 from hfdask.core.model import PageParts, PageSettings
@@ -413,7 +413,9 @@ class PageSession:
             self.check((await self.status()).problems, "after the last frame")
         if self.network is not None:
             self.network.check()
-        lost = [Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, "") for miss in self.site.misses]
+        lost = [
+            Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, why_missing(miss.path)) for miss in self.site.misses
+        ]
         lost += self.log.failed + (self.network.refusals if self.network else [])
         for each in lost:
             if not each.shows:

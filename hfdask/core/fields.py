@@ -14,10 +14,13 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 MIN_SIDE, MAX_SIDE = 16, 7680
+"""Pixels."""
+
+LEFT_OUT = frozenset({"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"})
+"""Folders at the top of a project that are never part of a composition."""
 
 MAX_LOOP = 65_535
 """Times that an animation can be shown, at most."""
-"""Pixels."""
 
 MAX_FRAMES = 86_400 * 240
 """Frames of the longest video: 24 hours at 240 frames a second."""

@@ -60,6 +60,8 @@ _PLAYER = (
     "scoped-styles.js",
     "scoped-scripts.js",
     "variables.js",
+    "fit-text.js",
+    "edits.js",
     "libraries.js",
     "lottie.js",
     "pictures.js",

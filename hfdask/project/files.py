@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from hfdask.core.fields import MAX_FILES, is_path
+from hfdask.core.fields import LEFT_OUT, MAX_FILES, is_path
 from hfdask.core.model import Artifact
 from hfdask.core.places import local_path
 from hfdask.core.scratch import scratch_subfolder
@@ -23,9 +23,7 @@ PROJECT_FILE = "hfdask.toml"
 """A project's own options; see `hfdask.project.settings`."""
 
 # Names at the top of a project that are never part of a composition.
-SKIPPED = frozenset(
-    {"node_modules", ".git", ".cache", "output", "failures", "dist", ".next", ".turbo", ".hfdask"} | {PROJECT_FILE}
-)
+SKIPPED = LEFT_OUT | {PROJECT_FILE}
 
 UNPACKED = 2**30
 """Bytes that a store may send beyond a file's size, if it decompresses files."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,23 @@ def test_windows_are_half_open(tmp_path: Path) -> None:
         assert [page.pixel(k) for k in (0, 14, 15, 29, 30, 59)] == [RED, RED, GREEN, GREEN, BLACK, BLACK]
         # backwards too: a frame never depends on the one before
         assert page.pixel(14) == RED
+
+
+def test_clips_turn_at_once_whatever_takes_its_time_in_the_page(tmp_path: Path) -> None:
+    inner = '<p style="position:absolute;inset:0 0 0 32px;background:#00f;margin:0"></p>'
+    body = (
+        box('id="a" data-start="0" data-duration="0.5"')
+        + "<div data-start='0.5' data-duration='0.5'>"
+        + inner
+        + "</div>"
+    )
+    script = "addEventListener('hf-seek', ({detail}) => { a.style.opacity = detail.time < 0.2 ? 1 : 0 })"
+    with open_html(tmp_path, composition(body, script, style="* { transition: all .4s linear }")) as page:
+        shown = [tuple(map(int, picture[5, 40])) for picture in page.frames(0, 32)]
+    assert shown[:6] == [RED] * 6
+    assert shown[15:] == [BLUE] * 15 + [BLACK] * 2
+    # A transition that the page has begun goes on.
+    assert all(later[0] < before[0] for before, later in pairwise(shown[6:14]))
 
 
 def test_a_clip_without_an_end_stays(tmp_path: Path) -> None:

@@ -249,6 +249,11 @@ def test_a_page_that_waits_in_vain_names_what_it_waits_for(tmp_path: Path) -> No
             ("addEventListener('DOMContentLoaded', () => missing())", "missing is not defined"),
             ("window.__timelines.main = {duration: () => 1, pause() { throw new Error('pause') }, seek() {}}", "pause"),
             ("requestAnimationFrame(() => { throw new Error('first call') })", "first call"),
+            (
+                "fetch('index.html').then((answer) => answer.json())",
+                "Unhandled rejection: SyntaxError: .*not valid JSON",
+            ),
+            ("(async () => { await (await fetch('index.html')).formData() })()", "Unhandled rejection: TypeError"),
         ]
     ),
 )

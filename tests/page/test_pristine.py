@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from page_samples import box, composition, open_html
 from slow import sampled
 
 from hfdask import page
+from hfdask.browser import browser_thread
 from hfdask.errors import HfdaskError, ScriptError
 
 pytestmark = pytest.mark.browser
@@ -116,3 +118,39 @@ def test_the_files_of_the_runtime_share_no_name() -> None:
                 names[name].append(file.name)
     assert len(names) > 300
     assert {name: files for name, files in names.items() if len(files) > 1} == {}
+
+
+METHODS = """(() => {
+  const found = {};
+  const look = (name, object) => {
+    for (const key of Object.getOwnPropertyNames(object)) {
+      const { value, enumerable } = Object.getOwnPropertyDescriptor(object, key);
+      if (typeof value !== "function" || key === "constructor") continue;
+      found[`${name}.${key}`] = `${enumerable} ${Object.hasOwn(value, "prototype")}`;
+    }
+  };
+  look("window", window);
+  for (const kind of Object.getOwnPropertyNames(window)) {
+    const value = Object.getOwnPropertyDescriptor(window, kind).value;
+    if (typeof value === "function" && value.prototype) {
+      look(kind, value);
+      look(`${kind}.prototype`, value.prototype);
+    }
+  }
+  return found;
+})()"""
+
+
+def test_methods_are_listed_and_can_be_constructed_only_as_the_browsers(tmp_path):
+    """Views of scenes bind those to their window that cannot: no other `this` is a window."""
+
+    async def bare() -> Any:
+        async with browser_thread().pool.lease("screenshot") as (browser, _):
+            context = await browser.playwright.new_context()
+            return await (await context.new_page()).evaluate(METHODS)
+
+    native = browser_thread().run(bare(), 30)
+    with open_html(tmp_path, composition("")) as page:
+        ours = page.value(METHODS)
+    assert len(native) > 1000
+    assert {name for name, what in ours.items() if what != native.get(name, what)} == set()

@@ -293,6 +293,23 @@ def test_races_that_stay_are_told_of(tmp_path):
         assert page.report()["warnings"] == []
 
 
+@pytest.mark.parametrize(
+    ("body", "script", "said"),
+    [
+        ('<img data-color-grading="warm">', "", "data-color-grading has no effect here"),
+        ("", "window.HyperShader = { init() {} }", "shader transitions of HyperShader are not drawn"),
+        ("<marquee>text</marquee>", "", "moves by the real clock"),
+        ("<progress></progress>", "", "moves by the real clock"),
+    ],
+)
+def test_what_is_not_drawn_or_driven_is_told(body, script, said, tmp_path):
+    with open_html(tmp_path, composition(body, script)) as page:
+        [warning] = page.report()["warnings"]
+    assert said in warning
+    with open_html(tmp_path, composition('<progress value="0.5"></progress>')) as page:
+        assert page.report()["warnings"] == []
+
+
 RACY = """<img srcset="red.svg 320w, blue.svg 640w" sizes="30px" width="16" height="16">
   <img src="blue.svg" loading="lazy" width="16" height="16"><span id="x">ii</span><div id="list"></div>
   <iframe loading="lazy" src="inner.html" width="16" height="16"></iframe>

@@ -52,6 +52,11 @@ VIEWS = {
     "getComputedStyle(document.body).display + window.getComputedStyle(document.body).display": "blockblock",
     "[window.setTimeout(() => {}, 0), window.requestAnimationFrame(() => {})].map(Number.isFinite)": [True, True],
     "window.requestAnimationFrame === window.requestAnimationFrame": True,
+    "['addEventListener', 'removeEventListener', 'dispatchEvent'].map((name) => window[name](...(name[0] === 'd' ? [new Event('x')] : ['x', () => {}])))": [
+        None,
+        None,
+        True,
+    ],
     "new window.Image().localName + new window.Event('x').type + new window.Thing(3).n": "imgx3",
     "window.tool(2) + window.tool.extra": 5,
     "window.performance.now() - performance.now() + window.innerWidth": 64,

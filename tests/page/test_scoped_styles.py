@@ -44,6 +44,8 @@ TABLE = [
     ("body::before", f"{WRAPPER}::before"),
     ('[data-composition-id="a"]', WRAPPER),
     ("[data-composition-id=a] .b", f"{S} .b"),
+    ('div[data-composition-id="a"] .b', f"{S}:is(div) .b, {WRAPPER}:is(div) .b"),
+    ('main.x[data-composition-id="a"]', f"{S}.x:is(main), {WRAPPER}.x:is(main)"),
     ("[data-composition-id='a'].dark .b", f"{S}.dark .b, {WRAPPER}.dark .b"),
     ('[data-composition-id="a"] > .a', f"{S} > .a, {WRAPPER} > .a"),
     ('[data-composition-id="a"][data-start="0"] .b', f"{S} .b"),

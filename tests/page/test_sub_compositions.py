@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from page_samples import BLUE, GREEN, RED, box, composition, open_html, svg
@@ -337,3 +338,53 @@ def test_what_lies_at_the_base_of_the_page_counts_from_there(tmp_path: Path) -> 
         image = page.value("getComputedStyle(document.querySelector('.linked')).backgroundImage")
         assert image.endswith('/assets/own.svg")')
         assert page.value("ran") == "assets"
+
+
+@pytest.mark.parametrize("around", ["{}", "<div>{}</div>", "<main><p>text</p><section>{}</section></main>"])
+def test_a_composition_without_a_start_starts_with_the_one_around_it(around, tmp_path: Path) -> None:
+    card = '<template><div data-composition-id="card" data-no-timeline><i id="clip" data-start="0.25"></i></div></template>'
+    inner = around.format('<div data-composition-id="card" data-composition-src="card.html"></div>')
+    scene = f'<template><div data-composition-id="scene" data-no-timeline>{inner}</div></template>'
+    host = '<div data-composition-id="scene" data-composition-src="scene.html" data-start="0.5"></div>'
+    with open_html(tmp_path, composition(host), {"scene.html": scene, "card.html": card}) as page:
+        assert [clip["start"] for clip in page.report()["clips"] if clip["id"] == "clip"] == [0.75]
+
+
+def test_urls_in_styles_may_have_any_letters(tmp_path: Path) -> None:
+    names = ["img (1).svg", "it's.svg", 'a "b".svg', "c).svg"]
+    written = ["url('img (1).svg')", "url('it\\'s.svg')", 'url("a \\"b\\".svg")', 'URL( "c).svg" )']
+    style = "".join(f".p{number} {{ background: {url} }}" for number, url in enumerate(written))
+    boxes = "".join(f'<i class="p{number}" style="position:absolute;inset:0"></i>' for number in range(len(names)))
+    scene = f'<template><div data-composition-id="s" data-no-timeline><style>{style}</style>{boxes}</div></template>'
+    host = '<div data-composition-id="s" data-composition-src="scenes/s.html" data-start="0"></div>'
+    files = {"scenes/s.html": scene, **{f"scenes/{name}": svg("#0f0") for name in names}}
+    with open_html(tmp_path, composition(host), files) as page:
+        assert not page.session.site.misses
+        shown = page.value("[...document.querySelectorAll('i')].map((each) => getComputedStyle(each).backgroundImage)")
+    assert [unquote(url).removesuffix('")').split("/scenes/")[1].replace("\\", "") for url in shown] == names
+
+
+def test_data_in_the_head_of_a_file_stays(tmp_path: Path) -> None:
+    scene = """<html><head><script type="application/json" id="data">{"a": 5}</script></head>
+      <body><div data-composition-id="s" data-no-timeline><script>window.got = JSON.parse(document.getElementById("data").textContent)</script></div></body></html>"""
+    host = '<div data-composition-id="s" data-composition-src="s.html" data-start="0"></div>'
+    with open_html(tmp_path, composition(host), {"s.html": scene}) as page:
+        assert page.value("got") == {"a": 5}
+
+
+@pytest.mark.parametrize("where", ["head", "body"])
+def test_a_file_may_have_an_import_map(where, tmp_path: Path) -> None:
+    names = '<script type="importmap">{"imports": {"lib": "./lib.js", "dir/": "../shared/"}, "scopes": {"./inner/": {"lib": "./other.js"}}}</script>'
+    module = """<script type="module">import { a } from "lib"; import { b } from "dir/b.js"; import { c } from "/scenes/inner/c.js"; window.got = [a, b, c]</script>"""
+    head, body = (names, "") if where == "head" else ("", names)
+    scene = f'<html><head>{head}</head><body><div data-composition-id="s" data-no-timeline>{body}{module}</div></body></html>'
+    files = {
+        "scenes/s.html": scene,
+        "scenes/lib.js": "export const a = 1",
+        "scenes/other.js": "export const a = 10",
+        "scenes/inner/c.js": 'import { a } from "lib"; export const c = a + 20',
+        "shared/b.js": "export const b = 2",
+    }
+    host = '<div data-composition-id="s" data-composition-src="scenes/s.html" data-start="0"></div>'
+    with open_html(tmp_path, composition(host), files) as page:
+        assert page.value("got") == [1, 2, 30]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from page_samples import BLACK, GREEN, RED, Page, box, composition, open_html
 
+from hfdask.errors import ScriptError
+
 pytestmark = pytest.mark.browser
 
 TIMED = 'data-duration="2"'
@@ -28,6 +30,16 @@ def test_an_object_with_seek_and_duration(tmp_path: Path) -> None:
         assert page.at(15, "__timelines.main.log") == [[0.5, False]]
         assert page.at(59, "__timelines.main.log.at(-1)") == [1.5, False]
         assert page.report()["timelines"] == ["main"]
+
+
+@pytest.mark.parametrize(
+    "made", ["{ duration: 2 }", "{ duration: () => 2 }", "{ seek() {} }", "Promise.resolve()", "'timeline'"]
+)
+def test_what_is_no_timeline_is_named(made, tmp_path: Path) -> None:
+    script = f"window.__timelines.main = {made}"
+    said = r'__timelines\["main"\] is not a timeline: it needs the functions duration\(\) and seek\(\)'
+    with pytest.raises(ScriptError, match=said), open_html(tmp_path, composition("", script, root=TIMED)):
+        pass
 
 
 def test_child_timelines_are_at_their_own_time(tmp_path: Path) -> None:

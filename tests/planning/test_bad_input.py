@@ -136,6 +136,12 @@ def test_a_missing_asset(html, name, kind, render, project):
     assert "secret" not in error.message
 
 
+def test_an_asset_in_a_folder_that_is_no_part_of_a_project(render, project):
+    error = render(project(STATIC + '<img src="output/a.png">', **{"output/a.png": b""}), errors.AssetError)
+    assert "output/a.png (as image) in index.html:1" in error.message
+    assert "the folder output at the top of a project is left out" in error.message
+
+
 def test_an_asset_that_goes_missing_at_a_frame(render, project):
     script = "addEventListener('hf-seek', e => { if (e.detail.time > .5) document.body.append(Object.assign(new Image(), {src: 'late.png'})) })"
     error = render(project(STATIC + f"<script>{script}</script>"), errors.AssetError, chunk_size=30)

@@ -163,6 +163,22 @@ function findNewAnimations(atMoment = false) {
 }
 settleAnimations = () => blameless(() => findNewAnimations());
 
+// Change styles at once, also of elements with `transition: all` and those in them. Where a transition of an inherited property ends, the
+// elements below begin theirs.
+function withoutTransitions(change) {
+  const transitions = () =>
+    trees()
+      .flatMap((tree) => tree.getAnimations())
+      .filter((each) => each instanceof StyleTransition);
+  const before = new Set(transitions());
+  change();
+  for (;;) {
+    const begun = transitions().filter((each) => !before.has(each));
+    if (begun.length === 0) return;
+    for (const each of begun) natively.cancel(each);
+  }
+}
+
 // An error of the runtime's own is none of the page's.
 let tellFault = (text) => console.warn(text);
 function blameless(action) {

@@ -32,9 +32,11 @@ for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
 ])) {
   for (const name of names) {
     const change = prototype[name];
-    define(prototype, name, function (...args) {
-      altered ||= !(this instanceof CSSStyleDeclaration) || apply(ruleOf, this, []) !== null;
-      return apply(change, this, args);
+    override(prototype, {
+      [name](...args) {
+        altered ||= !(this instanceof CSSStyleDeclaration) || apply(ruleOf, this, []) !== null;
+        return apply(change, this, args);
+      },
     });
   }
 }

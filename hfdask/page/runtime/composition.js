@@ -190,14 +190,19 @@ function isInFlowLeaf(element) {
 // Half-open windows. CSS lets a visible child show through a hidden parent, so a clip asks all clips above it.
 function showClips(time) {
   if (clipsAreStale) resolveClips();
+  let turns = false;
   for (const clip of clips) {
     clip.visible = time >= clip.start && time < clip.end && (clip.parent?.visible ?? true);
+    turns ||= mustTurn(clip);
+  }
+  if (turns) withoutTransitions(showAll);
+  else showAll();
+}
+
+function showAll() {
+  for (const clip of clips) {
     const style = clip.element.style;
-    if (clip.isBare) showBare(clip, style);
-    else {
-      const visibility = clip.visible ? "visible" : "hidden";
-      if (style.visibility !== visibility) style.visibility = visibility;
-    }
+    if (mustTurn(clip)) turnClip(clip, style);
     showBox(clip, style);
   }
 }
@@ -205,15 +210,17 @@ function showClips(time) {
 // A video without a start keeps the author's visibility while the windows around it are open.
 const visibilityBefore = new WeakMap();
 
-function showBare({ element, visible }, style) {
-  if (visible) {
-    if (!visibilityBefore.has(element)) return;
-    style.visibility = visibilityBefore.get(element);
-    visibilityBefore.delete(element);
-  } else if (style.visibility !== "hidden" || !visibilityBefore.has(element)) {
-    visibilityBefore.set(element, style.visibility);
-    style.visibility = "hidden";
-  }
+function mustTurn({ element, visible, isBare }) {
+  const { visibility } = element.style;
+  if (!isBare) return visibility !== (visible ? "visible" : "hidden");
+  return visible ? visibilityBefore.has(element) : visibility !== "hidden" || !visibilityBefore.has(element);
+}
+
+function turnClip({ element, visible, isBare }, style) {
+  if (isBare && !visible) visibilityBefore.set(element, style.visibility);
+  if (!visible) style.visibility = "hidden";
+  else style.visibility = isBare ? visibilityBefore.get(element) : "visible";
+  if (isBare && visible) visibilityBefore.delete(element);
 }
 
 // The inline display of elements under `data-hidden`; clips are resolved anew too often to remember it.

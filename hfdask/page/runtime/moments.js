@@ -20,9 +20,11 @@ const ofAnimations = ["finish", "cancel", "remove"];
 for (const type of [...styleEvents, ...Object.values(LEGACY)]) heard[type] = false;
 
 const { addEventListener: addListener, dispatchEvent: dispatchTo } = EventTarget.prototype;
-define(EventTarget.prototype, "addEventListener", function (type, ...rest) {
-  hear(this, `${type}`);
-  return apply(addListener, this, [type, ...rest]);
+override(EventTarget.prototype, {
+  addEventListener(type, ...rest) {
+    hear(this, `${type}`);
+    return apply(addListener, this, [type, ...rest]);
+  },
 });
 
 function hear(target, type) {

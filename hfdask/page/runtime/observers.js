@@ -26,10 +26,12 @@ function watchObservers(name) {
   });
   const { observe } = Observer.prototype;
   define(Observer.prototype, "constructor", made);
-  define(Observer.prototype, "observe", function (...args) {
-    apply(observe, this, args);
-    if (this instanceof Intersections) intersections.set(this, callbacks.get(this));
-    moved = true; // it is called for the first time although nothing does
+  override(Observer.prototype, {
+    observe(...args) {
+      apply(observe, this, args);
+      if (this instanceof Intersections) intersections.set(this, callbacks.get(this));
+      moved = true; // it is called for the first time although nothing does
+    },
   });
   define(window, name, made);
 }
@@ -50,9 +52,11 @@ function whileObserving(callback, observer, args) {
 }
 
 const { disconnect, takeRecords } = Intersections.prototype;
-define(Intersections.prototype, "disconnect", function () {
-  apply(disconnect, this, []);
-  intersections.delete(this);
+override(Intersections.prototype, {
+  disconnect() {
+    apply(disconnect, this, []);
+    intersections.delete(this);
+  },
 });
 
 documentSetUps.push(() => {

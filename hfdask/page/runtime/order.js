@@ -32,20 +32,24 @@ const { load: loadFace } = FontFace.prototype;
 const { decode: decodeImage } = HTMLImageElement.prototype;
 const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but the network fills
 
+// The browser tells a page of no rejection with an error of its own making, such as a SyntaxError of a response that is not JSON.
+function throwAnew(error) {
+  const anew =
+    error instanceof DOMException ? new DOMException(error.message, error.name) : new error.constructor(error.message);
+  anew.stack = error.stack;
+  throw anew;
+}
+
 /** @param {(target: any) => boolean} applies */
-function answerInOrder(object, name, applies = () => true) {
+function answerInOrder(object, name, applies = () => true, told = false) {
   const original = object?.[name];
   if (!original) return;
-  define(
-    object,
-    name,
-    {
-      [name](...args) {
-        const answer = apply(original, this, args);
-        return applies(this) ? inTurn(answer) : answer;
-      },
-    }[name],
-  );
+  override(object, {
+    [name](...args) {
+      const answer = apply(original, this, args);
+      return applies(this) ? inTurn(told ? later(answer, (value) => value, throwAnew) : answer) : answer;
+    },
+  });
 }
 
 {
@@ -59,17 +63,12 @@ function answerInOrder(object, name, applies = () => true) {
   define(window, "fetch", fetch);
 }
 for (const name of ["arrayBuffer", "blob", "bytes", "formData", "json", "text"]) {
-  answerInOrder(Response.prototype, name, (response) => fromNetwork.has(response));
+  answerInOrder(Response.prototype, name, (response) => fromNetwork.has(response), true);
 }
 answerInOrder(window, "createImageBitmap");
 answerInOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !== "lazy");
 answerInOrder(FontFace.prototype, "load");
 answerInOrder(document.fonts.constructor.prototype, "load");
-
-// Methods, as the browser's are: functions that can be constructed are not bound by views of scenes.
-function override(prototype, methods) {
-  for (const name of Object.keys(methods)) define(prototype, name, methods[name]);
-}
 
 // A script that another one adds runs in its place among them, unless its author says otherwise.
 {

@@ -14,20 +14,16 @@ function watchWork(object, names) {
   for (const name of names) {
     const start = object?.[name];
     if (typeof start !== "function") continue;
-    define(
-      object,
-      name,
-      {
-        [name](...args) {
-          const promise = apply(start, this === undefined ? window : this, args);
-          if (!(promise instanceof taken.Promise)) return promise;
-          const work = nextWork++;
-          const isTask = object === tasks && !(args[1]?.delay > 0 || args[1]?.priority === "background");
-          works.set(work, { name: `${name}()`, since: native.now(), isTask });
-          return apply(whenEnded, promise, [() => void works.delete(work)]);
-        },
-      }[name],
-    );
+    override(object, {
+      [name](...args) {
+        const promise = apply(start, this === undefined ? window : this, args);
+        if (!(promise instanceof taken.Promise)) return promise;
+        const work = nextWork++;
+        const isTask = object === tasks && !(args[1]?.delay > 0 || args[1]?.priority === "background");
+        works.set(work, { name: `${name}()`, since: native.now(), isTask });
+        return apply(whenEnded, promise, [() => void works.delete(work)]);
+      },
+    });
   }
 }
 const whenEnded = Promise.prototype.finally;

@@ -396,33 +396,33 @@ for (const name of Object.keys({ ...answers, ...changes })) {
 for (const name of Object.keys(methods)) {
   const original = Animation.prototype[name];
   const method = methods[name];
-  define(
-    Animation.prototype,
-    name,
-    {
-      [name](...args) {
-        const playback = playbackOf(this);
-        return playback ? void method(playback, ...args) : apply(original, this, args);
-      },
-    }[name],
-  );
+  override(Animation.prototype, {
+    [name](...args) {
+      const playback = playbackOf(this);
+      return playback ? void method(playback, ...args) : apply(original, this, args);
+    },
+  });
 }
 
 const { updateTiming } = AnimationEffect.prototype;
-define(AnimationEffect.prototype, "updateTiming", function (...args) {
-  apply(updateTiming, this, args);
-  playing.forEach((playback) => {
-    if (natively.effect.get(playback.animation) !== this) return;
-    playback.timing = null;
-    settleFinish(playback);
-    show(playback);
-  });
+override(AnimationEffect.prototype, {
+  updateTiming(...args) {
+    apply(updateTiming, this, args);
+    playing.forEach((playback) => {
+      if (natively.effect.get(playback.animation) !== this) return;
+      playback.timing = null;
+      settleFinish(playback);
+      show(playback);
+    });
+  },
 });
 
 const animate = Element.prototype.animate;
-define(Element.prototype, "animate", function (...args) {
-  const animation = apply(animate, this, args);
-  const playback = playbackOf(animation);
-  if (playback) show(playback);
-  return animation;
+override(Element.prototype, {
+  animate(...args) {
+    const animation = apply(animate, this, args);
+    const playback = playbackOf(animation);
+    if (playback) show(playback);
+    return animation;
+  },
 });

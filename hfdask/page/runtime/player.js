@@ -109,9 +109,11 @@ function prepare() {
 
 // A script may make the root while the page loads.
 function adoptRoot() {
-  prepareRoot();
+  withoutTransitions(() => {
+    prepareRoot();
+    if (root) applyVariables();
+  });
   if (!root) return;
-  applyVariables();
   window.__hf = Object.assign(window.__hf ?? {}, { seek: ownSeek });
   Object.defineProperty(window.__hf, "duration", {
     get: () => (settled ? player.getDuration() : 0),
@@ -122,7 +124,7 @@ function adoptRoot() {
 
 // Places the content that was mounted after the page was prepared.
 function placeMounted() {
-  if (root) placeCompositions();
+  if (root) withoutTransitions(placeCompositions);
   nothingLazy(document);
 }
 
@@ -211,9 +213,10 @@ function settle() {
   soughtAt = native.now();
   beginClock();
   assembling.disconnect();
-  if (root) applyVariables();
+  if (root) withoutTransitions(applyVariables);
   warnOfEqualSlugs();
   bindTimelines();
+  moveEdited();
   settleVolumes();
   settled = true;
   placeSheet();
@@ -365,7 +368,22 @@ window.__hfVariables = config.variables;
 window.__hfVariablesByComp = {};
 window.__HF_RENDER_CAPTURE_MODE = true;
 window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: RATE / PER_SECONDS };
-window.__hyperframes = Object.assign(window.__hyperframes ?? {}, { getVariables: entering(variables) });
+window.__hyperframes = Object.assign(window.__hyperframes ?? {}, {
+  getVariables: entering(variables),
+  fitTextFontSize,
+});
+Object.defineProperty(window.__hyperframes, "pretext", {
+  configurable: true,
+  enumerable: false,
+  get() {
+    throw new Error(
+      "__hyperframes.pretext is not here: load the library pretext with the page, or use fitTextFontSize",
+    );
+  },
+  set(value) {
+    define(window.__hyperframes, "pretext", value);
+  },
+});
 window.__hfForceTimelineRebind = entering(bindTimelines);
 window.__hfResolveMediaStartSeconds = entering((element) => mediaTimes(element).start);
 window.__hfMediaId = entering(mediaId);

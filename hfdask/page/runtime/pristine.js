@@ -42,7 +42,13 @@ function propertyOf(object, key) {
 }
 
 function define(object, name, value) {
-  Object.defineProperty(object, name, { value, configurable: true, writable: true });
+  const enumerable = describeProperty(object, name)?.enumerable ?? false;
+  redefine(object, name, { __proto__: null, value, enumerable, configurable: true, writable: true });
+}
+
+// Methods, as the browser's are: functions that can be constructed are not bound by views of scenes.
+function override(object, methods) {
+  for (const name of Object.keys(methods)) define(object, name, methods[name]);
 }
 
 const kept = []; // {object, key, value} or {object, key, get}, each with its `property`

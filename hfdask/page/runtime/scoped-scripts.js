@@ -7,17 +7,50 @@ const loaded = new Set();
 const arrivals = []; // promises of what could not be read at once
 let oneIsLate = false;
 const { append } = Element.prototype;
+const IMPORTS = "importmap";
 const JAVASCRIPT = /^(?:(?:text|application)\/(?:x-)?(?:java|ecma)script)?$/i;
+
+const typeOf = (script) => (script.getAttribute("type") ?? "").trim();
+
+function isData(element) {
+  return (
+    element.localName === "script" &&
+    !["module", IMPORTS].includes(typeOf(element)) &&
+    !JAVASCRIPT.test(typeOf(element))
+  );
+}
 
 // Returns whether this is a script to run; anything else is data.
 function collectScript(element, mounted) {
-  const type = (element.getAttribute("type") ?? "").trim();
+  const type = typeOf(element);
   if (type === "module") inlines.push({ mounted, module: element });
-  else if (!JAVASCRIPT.test(type)) return false;
+  else if (type === IMPORTS) addImports(element.textContent, mounted);
+  else if (isData(element)) return false;
   else if (element.hasAttribute("nomodule")) return true;
   else if (element.getAttribute("src")) externals.push({ mounted, url: absolute(element.getAttribute("src")) });
   else inlines.push({ mounted, code: element.textContent });
   return true;
+}
+
+// Gives modules the names of a scene's import map, whose URLs count from the scene's file.
+function addImports(text, { file }) {
+  const script = document.createElement("script");
+  script.type = IMPORTS;
+  script.textContent = file === null ? text : importsFrom(text, file);
+  theirs(() => apply(append, document.head, [script]));
+}
+
+function importsFrom(text, file) {
+  const there = (url) => (/^\.{0,2}\//.test(url) ? absolute(fromRoot(url, file)) : url);
+  const addresses = (map) =>
+    Object.fromEntries(Object.entries(map ?? {}).map(([name, url]) => [there(name), url === null ? url : there(url)]));
+  try {
+    const { imports, scopes, ...others } = JSON.parse(text);
+    const within = Object.entries(scopes ?? {}).map(([scope, map]) => [there(scope), addresses(map)]);
+    return JSON.stringify({ ...others, imports: addresses(imports), scopes: Object.fromEntries(within) });
+  } catch {
+    return text; // the browser says what is wrong
+  }
 }
 
 function scriptsWaitFor(element) {

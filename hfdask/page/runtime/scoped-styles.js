@@ -14,10 +14,15 @@ function addScopedStyle(source, mounted) {
   if (style.sheet) scopeRules(style.sheet.cssRules, mounted);
 }
 
+const URLS =
+  /((?:url\(|@import\b)\s*)(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')|(url\(\s*)((?:[^"'()\s\\]|\\.)+)(?=\s*\))/gis;
+
 function rewriteUrls(css, rewrite) {
-  const replaced = (_, before, url, after) => before + rewrite(url) + after;
-  const urls = css.replace(/(url\(\s*["']?)([^"')]+?)(["']?\s*\))/g, replaced);
-  return urls.replace(/(@import\s+["'])(.+?)(["'])/g, replaced);
+  return css.replace(URLS, (_, before, double, single, bare, url) => {
+    if (url !== undefined) return bare + rewrite(url);
+    const quoted = (double ?? single).replace(/\\([^0-9a-f\n])/gi, "$1"); // not escapes by numbers, which no file name needs
+    return `${before}"${rewrite(quoted).replace(/"/g, '\\"')}"`;
+  });
 }
 
 // Nested rules follow the rule they are in; keyframes, fonts and imports have no selectors.
@@ -50,7 +55,8 @@ function scopeComplex(selector, mounted) {
     const mapped = mapAuthored(selector, mounted);
     return [`${scope} ${mapped.startsWith("[data-hf-authored-id=") ? withoutTiming(mapped) : mapped}`];
   }
-  const rest = withoutTiming(first.replace(own, ""));
+  const [, tag, others] = /^([\w-]*)(.*)$/s.exec(first.replace(own, ""));
+  const rest = withoutTiming(others) + (tag ? `:is(${tag})` : "");
   const tail = mapAuthored(selector.slice(first.length), mounted);
   if (rest === "" && tail === "") return [boxOf(mounted)];
   const direct = `${scope}${rest}${tail}`;

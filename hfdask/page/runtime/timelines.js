@@ -22,8 +22,11 @@ function compositionNamed(id) {
   return document.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);
 }
 
+const firstOf = (timeline, ...names) => names.find((name) => typeof timeline?.[name] === "function");
+
 function timelineDuration(timeline) {
-  const value = guarded(() => Number(timeline?.totalDuration?.() ?? timeline?.duration?.()));
+  const name = firstOf(timeline, "totalDuration", "duration");
+  const value = name ? guarded(() => Number(timeline[name]())) : 0;
   return Number.isFinite(value) ? value : 0;
 }
 
@@ -36,6 +39,12 @@ const bound = new WeakSet();
 
 function bindTimelines() {
   const all = registry();
+  for (const [id, timeline] of Object.entries(all)) {
+    if (!timeline || (firstOf(timeline, "totalDuration", "duration") && firstOf(timeline, "totalTime", "seek")))
+      continue;
+    addProblem(`__timelines["${id}"] is not a timeline: it needs the functions duration() and seek()`);
+    delete all[id];
+  }
   rootTimeline = all[rootId()] ?? adopted(all);
   for (const timeline of Object.values(all)) if (!bound.has(timeline)) bind(timeline);
   for (const timeline of Object.values(all)) if (timeline && isNested(timeline)) guarded(() => count(timeline));

@@ -50,8 +50,10 @@ stampWhenSeen(IntersectionObserverEntry.prototype, "time");
     },
   });
   const { formatToParts } = prototype;
-  define(prototype, "formatToParts", function (date) {
-    return apply(formatToParts, this, [date === undefined ? dateNow() : date]);
+  override(prototype, {
+    formatToParts(date) {
+      return apply(formatToParts, this, [date === undefined ? dateNow() : date]);
+    },
   });
 }
 
@@ -74,16 +76,18 @@ if (window.Temporal) {
 // Marks and measures of the page's own are taken by the clock, too.
 {
   const { mark, measure } = Performance.prototype;
-  define(Performance.prototype, "mark", function (name, options) {
-    return apply(mark, this, [name, { ...options, startTime: options?.startTime ?? virtualMs }]);
-  });
-  define(Performance.prototype, "measure", function (name, ...rest) {
-    const [start, end] = rest;
-    const isOptions = typeof start === "object" && start !== null;
-    const { end: last, duration } = isOptions ? start : { end };
-    const open = last === undefined && duration === undefined;
-    if (!open) return apply(measure, this, [name, ...rest]);
-    return apply(measure, this, [name, { ...(isOptions ? start : { start: start ?? 0 }), end: virtualMs }]);
+  override(Performance.prototype, {
+    mark(name, options) {
+      return apply(mark, this, [name, { ...options, startTime: options?.startTime ?? virtualMs }]);
+    },
+    measure(name, ...rest) {
+      const [start, end] = rest;
+      const isOptions = typeof start === "object" && start !== null;
+      const { end: last, duration } = isOptions ? start : { end };
+      const open = last === undefined && duration === undefined;
+      if (!open) return apply(measure, this, [name, ...rest]);
+      return apply(measure, this, [name, { ...(isOptions ? start : { start: start ?? 0 }), end: virtualMs }]);
+    },
   });
 }
 

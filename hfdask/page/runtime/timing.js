@@ -29,10 +29,6 @@ function parseStart(text) {
 
 const COMPOSITION = "[data-composition-id]";
 
-function isHost(element) {
-  return element?.matches?.("[data-composition-src],[data-composition-file],[data-composition-id]") ?? false;
-}
-
 function findTarget(id) {
   const renamed = `[data-hf-original-composition-id="${CSS.escape(id)}"]`;
   return document.getElementById(id) ?? compositionNamed(id) ?? document.querySelector(renamed);
@@ -82,8 +78,8 @@ function findStart(element, fallback, trail) {
   if (parsed === null) {
     if (!element.matches(COMPOSITION)) return fallback;
     const host = windowElement(element);
-    const above = host === element ? element.parentElement : host;
-    return isHost(above) ? resolveStart(above, fallback, trail) : fallback;
+    const above = host === element ? parentComposition(element) : host;
+    return above ? resolveStart(above, fallback, trail) : fallback;
   }
   if ("seconds" in parsed) {
     const parent = parentComposition(element);

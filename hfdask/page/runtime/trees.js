@@ -7,11 +7,13 @@ let hasTrees = false; // true since the first one, also if it is removed
 const shadowRoots = own(new Set()); // of hosts in the document
 
 const attachShadow = Element.prototype.attachShadow;
-Element.prototype.attachShadow = function (...args) {
-  const root = apply(attachShadow, this, args);
-  ours(() => adoptTree(root));
-  return root;
-};
+override(Element.prototype, {
+  attachShadow(...args) {
+    const root = apply(attachShadow, this, args);
+    ours(() => adoptTree(root));
+    return root;
+  },
+});
 
 // Called once a tree is known, by each that watches trees.
 const treeSetUps = [];

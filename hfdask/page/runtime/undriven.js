@@ -5,10 +5,12 @@
 // each frame waits for the compositor too.
 let handedOn = false;
 const transferControl = HTMLCanvasElement.prototype.transferControlToOffscreen;
-HTMLCanvasElement.prototype.transferControlToOffscreen = function () {
-  handedOn = true;
-  return apply(transferControl, this, []);
-};
+override(HTMLCanvasElement.prototype, {
+  transferControlToOffscreen() {
+    handedOn = true;
+    return apply(transferControl, this, []);
+  },
+});
 
 const compositorFrame = () => new Promise((done) => native.requestAnimationFrame(done));
 async function pendingCanvases(drawn) {
@@ -18,22 +20,26 @@ async function pendingCanvases(drawn) {
 }
 
 const postToWorker = Worker.prototype.postMessage;
-Worker.prototype.postMessage = function (message, ...rest) {
-  const [options] = rest;
-  const transfer = Array.isArray(options) ? options : (options?.transfer ?? []);
-  if ([...transfer].some((item) => item instanceof OffscreenCanvas)) {
-    warn("a worker draws on a canvas, with the real clock: let it draw on request, and hf-seek wait for its answer");
-  }
-  return apply(postToWorker, this, [message, ...rest]);
-};
+override(Worker.prototype, {
+  postMessage(message, ...rest) {
+    const [options] = rest;
+    const transfer = Array.isArray(options) ? options : (options?.transfer ?? []);
+    if ([...transfer].some((item) => item instanceof OffscreenCanvas)) {
+      warn("a worker draws on a canvas, with the real clock: let it draw on request, and hf-seek wait for its answer");
+    }
+    return apply(postToWorker, this, [message, ...rest]);
+  },
+});
 
 if (window.GPU) {
   const requestAdapter = GPU.prototype.requestAdapter;
-  GPU.prototype.requestAdapter = async function (...args) {
-    const adapter = await requestAdapter.apply(this, args);
-    if (!adapter) warn("the page asks for WebGPU, which this browser does not have: draw with WebGL");
-    return adapter;
-  };
+  override(GPU.prototype, {
+    async requestAdapter(...args) {
+      const adapter = await apply(requestAdapter, this, args);
+      if (!adapter) warn("the page asks for WebGPU, which this browser does not have: draw with WebGL");
+      return adapter;
+    },
+  });
 }
 
 const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation\s*:/;
@@ -76,6 +82,14 @@ function warnOfPage() {
   }
   if (maps.used()) {
     warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");
+  }
+  if (document.querySelector("[data-color-grading]")) {
+    warn("data-color-grading has no effect here: grade the files themselves, or use CSS filters");
+  }
+  if (/** @type {any} */ (window).HyperShader)
+    warn("shader transitions of HyperShader are not drawn: scenes change without one");
+  if (document.querySelector("marquee,progress:not([value])")) {
+    warn("a <marquee>, or a <progress> without a value, moves by the real clock: animate an element instead");
   }
   if (childWindows().length < window.frames.length) {
     warn("a frame of another origin, or in a sandbox, is not driven: it has the real clock");
