@@ -41,7 +41,7 @@ _FLAGS = (
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
     "--disable-image-animation-resync",
-    # Scrolls are where they are asked for at once: `scroll-behavior: smooth` goes on by the compositor's own clock.
+    # Scrolls end at once. Smooth ones would go on by the compositor's own clock.
     "--disable-smooth-scrolling",
     "--disable-lcd-text",
     # A second window would take frames of the first one's compositor.

@@ -1,4 +1,4 @@
-"""Scrolls are where scripts ask for them at once (docs/compositions.md, 6.1)."""
+"""Scrolls end at once (docs/compositions.md, 6.1)."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ function findNewAnimations(atMoment = false) {
 }
 settleAnimations = () => blameless(() => findNewAnimations());
 
-// Change styles at once, also of elements with `transition: all` and those in them. Where a transition of an inherited property ends, the
+// Change styles at once, also of elements with `transition: all`, and of elements in them. When a transition of an inherited property ends, the
 // elements below begin theirs.
 function withoutTransitions(change) {
   const transitions = () =>

@@ -32,7 +32,7 @@ const { load: loadFace } = FontFace.prototype;
 const { decode: decodeImage } = HTMLImageElement.prototype;
 const fromNetwork = own(new WeakSet()); // responses whose bodies nothing but the network fills
 
-// The browser tells a page of no rejection with an error of its own making, such as a SyntaxError of a response that is not JSON.
+// The browser reports no rejection to a page whose error it has made itself, such as the SyntaxError of a response that is not JSON.
 function throwAnew(error) {
   const anew =
     error instanceof DOMException ? new DOMException(error.message, error.name) : new error.constructor(error.message);
