@@ -1,8 +1,8 @@
 """Walk through the frames of a hosted page.
 
 The host (`hfdask/page/host.js`) brings the page from frame to frame by itself, and notes the fate of each frame in the file
-of its pictures. So a frame that changes takes one message, the request for a frame of the compositor, and a frame
-that does not change takes none. Frames at which the page needs more are sought by messages (`PageSession.seek_for`).
+of its pictures. So a frame that changes takes one message, the request for a frame of the compositor. A frame that does not change takes none, unless code
+of the page has run in it. Frames at which the page needs more are sought by messages (`PageSession.seek_for`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _READY, _SAME, _TAKEN, _ASKS, _SHOWS = 1, 2, 3, 4, 5
 _CODE = 7
 # The walk stays there until `Host.go_on`.
 _STAYS = 8
+# Of a frame that is ready: the page must be displayed in it, because it may be as the one before.
+_DISPLAYED = 8
 
 # Seconds between looks for a note, and until the host is asked for it.
 _POLL = 0.001
@@ -94,8 +96,9 @@ class Walk:
             answer = await self._host.leave(asks=noted & _CODE == _ASKS)
             return await self._session.finish_for(shot, index, Armed(answer=answer), must=must, videos=None)
         if noted & _CODE == _READY:
-            await self._session.step(shows=self._shows)
-            noted = await self._note(index, ready=True)
+            shows = self._shows or bool(noted & _DISPLAYED)
+            await self._session.step(shows=shows)
+            noted = await self._note(index, ready=True, shows=shows)
         taken = noted & _CODE == _TAKEN
         self._is_staying = bool(noted & _STAYS)
         self.has_looked = not self._is_staying
@@ -109,8 +112,8 @@ class Walk:
         if self.goes_on and not (self._is_staying or self._host.held):
             await self._note(index)
 
-    async def _note(self, index: int, *, ready: bool = False) -> int:
-        """Wait for the note about a frame; if it was ``ready``, for what became of it then."""
+    async def _note(self, index: int, *, ready: bool = False, shows: bool = True) -> int:
+        """Wait for the note about a frame; if it was ``ready``, for what became of it then, with more frames of the compositor if it takes long."""
         loop = asyncio.get_running_loop()
         patience = loop.time() + _PATIENCE
         while (note := self._host.note(index)) & _CODE == (_READY if ready else 0):
@@ -122,6 +125,6 @@ class Walk:
             # one such frame the walk goes on by one picture at most, whose slot is free.
             last, code = await self._host.last_note()
             if last < index or (ready and last == index and code == _READY):
-                await self._session.step(shows=self._shows or not ready)
+                await self._session.step(shows=shows)
             patience = loop.time() + _PATIENCE
         return note

@@ -5,8 +5,8 @@
 // into the canvas. The recording is drawn as a whole, whatever was drawn before.
 //
 // The host walks through the frames by itself. As soon as the picture of one frame is taken, it brings the page to the next one. A frame that
-// changes takes one message of the DevTools protocol, which requests a frame of the compositor; a frame that does not change takes none. The
-// other side reads from the slots' file what became of each (hfdask/browser/walk.py).
+// changes takes one message of the DevTools protocol, which requests a frame of the compositor; a frame that does not change takes none, unless
+// code of the page has run in it. The other side reads from the slots' file what became of each (hfdask/browser/walk.py).
 //
 // The composition is of the same origin, so it can reach this window. So nothing here is global, and what is used of the
 // browser is taken before the composition is loaded.
@@ -105,6 +105,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
   // taken; the other side has to go on with it, because the page asks for something, or must be displayed from here on.
   const [READY, SAME, TAKEN, ASKS, SHOWS] = [1, 2, 3, 4, 5];
   const STAYS = 8; // the walk stays there until the other side lets it go on
+  const DISPLAYED = 8; // of a frame that is ready: if no picture is needed for certain, only a displayed frame of the compositor shows if one is
   const MOST_SAME = 32; // frames without a word from the other side
 
   // Looks at a frame whose picture was taken: at everything, or at its text.
@@ -163,12 +164,12 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
         return;
       }
       if (text) mine.looks[index] ??= TEXT;
-      if (!arm(painted + 1, always || must || changed === true, index) && !draws) {
+      if (!arm(painted + 1, always || must || changed === true, index) && !draws && !runtime.hasRun()) {
         leave(index, SAME);
         return;
       }
       same = 0;
-      note(index, READY);
+      note(index, READY + (isNeeded ? 0 : DISPLAYED));
       watch();
     } catch (error) {
       failure ||= String(error);
@@ -176,7 +177,8 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
     }
   }
 
-  // Only a paint event reports a canvas that a script drew on. If there was none, the frame is unchanged.
+  // Only a paint event reports a canvas that a script drew on, and changes by scripts that change nothing of the document. If there was none,
+  // the frame is unchanged.
   function watch() {
     if (isNeeded || wanted === null) return;
     const unchanged = wanted.index;

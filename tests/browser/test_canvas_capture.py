@@ -304,6 +304,7 @@ UNFIT = {
     "a canvas in a shadow tree": '<div><template shadowrootmode="open"><canvas></canvas></template></div>',
     "a picture from another site": '<img src="http://elsewhere.example/a.png" width="8" height="8">',
     "a frame from another site, or in a sandbox": '<iframe sandbox srcdoc="x"></iframe>',
+    "a popover or a dialog": "<p popover>x</p>",
 }
 FIT = """<canvas width="8" height="8"></canvas><img src="a.svg"><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">
 <iframe srcdoc="x"></iframe><div style="background:url(a.svg)">x</div><div style="display:none;backdrop-filter:blur(2px)"></div>"""
@@ -315,6 +316,19 @@ def test_content_that_is_drawn_wrong_is_found(tmp_path):
     assert [text.partition(" (<")[0] for text in found] == sorted(UNFIT)
     with open_html(tmp_path / "b", composition(FIT), {"a.svg": svg("#0f0")}) as page:
         assert run(page.session.unfit()) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "script", "what"),
+    [
+        ("<dialog>x</dialog>", "", "a popover or a dialog (<dialog>)"),
+        ("<dialog id='it'>x</dialog>", "it.showModal()", 'a popover or a dialog (<dialog "it">)'),
+        ("", "document.startViewTransition(() => {})", "a view transition (<html>)"),
+    ],
+)
+def test_what_may_be_drawn_alone_is_found_before_and_after_it_shows(body, script, what, tmp_path):
+    with open_html(tmp_path, composition(body, script)) as page:
+        assert run(page.session.unfit()) == (what,)
 
 
 def test_a_plan_warns_of_content_that_is_drawn_wrong(project, tmp_path):
@@ -360,3 +374,52 @@ def test_memory_does_not_grow_with_the_pictures_of_a_canvas(project, tmp_path):
         assert (len(video.chunks), video.static_frames) == (1, 0)
         peaks.append(video.chunks[0].browser_bytes)
     assert peaks[1] - peaks[0] < 45 * 1920 * 1080 * 4  # of 90 frames more
+
+
+SCROLLER = (
+    '<div id="box" style="position:absolute;left:0;top:0;width:60px;height:40px;overflow:hidden">'
+    '<div style="height:500px;background:linear-gradient(#f00,#00f)"></div></div>'
+)
+MARK = ".x { position: absolute; width: 9px; height: 9px; background: #0f0; left: 0 }"
+WORDS = '<p style="color:#fff">some words</p>'
+# What each does at frame n. No node and no attribute of the document changes.
+CHANGES_OF_NO_NODE = {
+    "a scroll": (SCROLLER, "box.scrollTop = n * 3"),
+    "a scroll after a wait": (SCROLLER, "waitUntil(fetch('index.html').then(() => { box.scrollTop = n * 3 }))"),
+    "a rule": (f"<style id='rules'>{MARK}</style><i class='x'></i>", "rules.sheet.cssRules[0].style.left = n + 'px'"),
+    "a sheet": ("<i class='x'></i>", f"sheet.replaceSync('{MARK[:-10]} left: ' + n + 'px }}')"),
+    "a state of a field": (
+        f"<style>{MARK} :has(:checked) .x {{ left: 20px }}</style><input type='checkbox' id='box'><i class='x'></i>",
+        "box.checked = n % 4 > 1",
+    ),
+    "a value": ("<textarea id='box' style='caret-color: transparent'></textarea>", "box.value = 'x'.repeat(n % 6)"),
+    "a selection": (WORDS, "getSelection().setBaseAndExtent(words, 0, words, n % 10)"),
+    "a highlight": (
+        f"<style>::highlight(it) {{ background: #0f0 }}</style>{WORDS}",
+        "const range = new Range(); range.setEnd(words, n % 9 + 1); range.setStart(words, 0); CSS.highlights.set('it', new Highlight(range))",
+    ),
+}
+WAYS_OF_SCRIPTS = {
+    "hf-seek": "addEventListener('hf-seek', ({ detail }) => go(detail.time, detail.waitUntil))",
+    "timers": "setInterval(() => go(performance.now() / 1000), 1000 / 30)",
+    "animation frames": "requestAnimationFrame(function next(time) { go(time / 1000); requestAnimationFrame(next) })",
+    "a timeline": "__timelines.main = { duration: () => 2, seek: go }",
+}
+EACH_CHANGE = [
+    *((name, "hf-seek") for name in CHANGES_OF_NO_NODE),
+    *(("a scroll", way) for way in WAYS_OF_SCRIPTS if way != "hf-seek"),
+]
+
+
+@pytest.mark.parametrize(("change", "way"), EACH_CHANGE)
+def test_frames_that_scripts_change_without_a_change_of_a_node_have_pictures(change, way, tmp_path):
+    body, code = CHANGES_OF_NO_NODE[change]
+    script = f"""const sheet = new CSSStyleSheet(); document.adoptedStyleSheets = [sheet]; const words = document.querySelector('p')?.firstChild;
+      function go(time, waitUntil) {{ const n = Math.round(time * 30); {code} }} {WAYS_OF_SCRIPTS[way]}"""
+    changed = {}
+    for mode in ("beginframe", "canvas"):
+        with open_html(tmp_path / mode, composition(body, script), capture_mode=mode) as page:
+            shown = page.digests(0, 20)
+        changed[mode] = [frame for frame in range(1, 20) if shown[frame] != shown[frame - 1]]
+    assert len(changed["beginframe"]) >= 9
+    assert changed["canvas"] == changed["beginframe"]

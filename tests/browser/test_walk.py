@@ -64,14 +64,26 @@ class Messages:
 
 
 def test_a_frame_that_changes_takes_one_message_and_others_none(tmp_path, monkeypatch):
+    """If no code of the page runs."""
     messages = Messages(monkeypatch)
-    with hosted(tmp_path, numbered("frame < 10 || frame > 150")) as page:
+    moves = """<style>@keyframes move { to { transform: translateX(40px) } } i { position: absolute; width: 9px; height: 9px; background: #f00;
+      animation: move 0.3s linear both }</style><i></i><i style="top: 20px; animation-delay: 5s"></i>"""
+    with hosted(tmp_path, composition(moves, root=LONG)) as page:
         taken, counts = messages.during(reds(page, 0, 160))
-    assert taken == {frame: frame for frame in (*range(10), *range(151, 160))}
-    assert counts["frames"] == 19
-    # The walk stops a few times in the 141 still frames, until it gets a message.
+    assert list(taken) == [*range(10), *range(150, 160)]
+    assert counts["frames"] == 20
+    # The walk stops a few times in the 140 still frames, until it gets a message.
     assert counts["walk"] == 1
     assert counts["goOn"] <= 5
+    assert set(counts) <= {"frames", "walk", "goOn", "noted", "failure"}
+
+
+def test_a_frame_in_which_a_script_runs_takes_one_message(tmp_path, monkeypatch):
+    messages = Messages(monkeypatch)
+    with hosted(tmp_path, numbered("frame < 10 || frame > 50")) as page:
+        taken, counts = messages.during(reds(page, 0, 60))
+    assert taken == {frame: frame for frame in (*range(10), *range(51, 60))}
+    assert counts["frames"] == 60
     assert set(counts) <= {"frames", "walk", "goOn", "noted", "failure"}
 
 

@@ -534,3 +534,10 @@ def test_a_font_given_as_data_is_the_projects_own(project, tmp_path):
     [(spare, canonical)] = families(plan)
     assert canonical
     assert spare != "Inter"  # which is what Arial would be drawn in
+
+
+def test_text_of_a_frame_that_is_loaded_again_is_read(project, tmp_path):
+    script = """<script>addEventListener("hf-seek", ({ detail }) => { const n = Math.floor(detail.time * 10);
+      if (inner.name !== `at ${n}`) Object.assign(inner, { name: `at ${n}`, srcdoc: `<p style="font-family:Inter">text ${n}` }) })</script>"""
+    plan = hfdask.plan(project(page("<iframe id='inner'></iframe>" + script)), tmp_path / "plan", check="off")
+    assert ("Inter", True) in families(plan)

@@ -300,6 +300,12 @@ def test_races_that_stay_are_told_of(tmp_path):
         ("", "window.HyperShader = { init() {} }", "shader transitions of HyperShader are not drawn"),
         ("<marquee>text</marquee>", "", "moves by the real clock"),
         ("<progress></progress>", "", "moves by the real clock"),
+        (
+            "<style>@keyframes k { to { fill: red } } rect { animation: k 1s }</style>"
+            '<svg><g id="it"><rect width="9" height="9"/></g><use href="#it" y="20"/></svg>',
+            "",
+            'animations in a <use> of <g "it"> run by the real clock',
+        ),
     ],
 )
 def test_what_is_not_drawn_or_driven_is_told(body, script, said, tmp_path):

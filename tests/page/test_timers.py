@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from page_samples import BLACK, BLUE, GREEN, RED, box, composition, open_html, svg
+from PIL import Image
 from samples import COMPOSITIONS
 from slow import sampled
 
@@ -217,3 +220,18 @@ def test_timers_of_d3_do_not_take_a_late_chunk_for_a_tab_that_slept(tmp_path: Pa
             assert left == pytest.approx(start / 30 * 10, abs=0.05)
             assert page.value("value") == pytest.approx(start / 30 * 1000 // 700, abs=1)
             assert page.value("told > 0") == (start >= 100)
+
+
+@pytest.mark.parametrize("name", ["film.gif", "picture.png", "style.png"])
+def test_intervals_do_not_begin_while_pictures_are_read(name, tmp_path):
+    """However long that takes: the runtime decodes pictures that may move, to know their frames."""
+    noise = np.random.default_rng(1).integers(0, 255, (40, 60, 80, 3), np.uint8)
+    frames = [Image.fromarray(each).resize((800, 600), Image.Resampling.NEAREST) for each in noise]
+    file = BytesIO()
+    frames[0].save(
+        file, name[-3:].upper(), **({"save_all": True, "append_images": frames[1:]} if name == "film.gif" else {})
+    )
+    script = "window.n = 0; setInterval(() => n++, 40)"
+    shown = f'<i style="background:url({name})"></i>' if name == "style.png" else f'<img src="{name}" width="40">'
+    with open_html(tmp_path, composition(shown, script), {name: file.getvalue()}) as page:
+        assert [page.value("n"), *(page.at(frame, "n") for frame in (0, 2, 6))] == [0, 0, 1, 5]

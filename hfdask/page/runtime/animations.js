@@ -275,6 +275,7 @@ const drawing = {
     window.__hfThreeTime = window.__hfTypegpuTime = time;
     if (suppressEvents || (announced === time && !force)) return;
     announced = time;
+    if (!awaitsSeeks) return;
     const waitUntil = entering((promise) => void promises.push(Promise.resolve(promise)));
     const event = new CustomEvent("hf-seek", { detail: { time, waitUntil } });
     guarded(() => dispatch(event));

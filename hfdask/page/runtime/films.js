@@ -98,7 +98,8 @@ async function knowFilm(url) {
 // While the page loads: learns which pictures move.
 function gateFilms() {
   for (const { currentSrc: url, complete, naturalWidth } of allImages()) {
-    if (complete && naturalWidth && mayMove(url) && !films.has(url)) gate(`frames of ${url}`, () => knowFilm(url));
+    if (complete && naturalWidth && mayMove(url) && !films.has(url))
+      gate(`frames of ${url}`, () => knowFilm(url), readings);
   }
 }
 

@@ -172,6 +172,8 @@ function* elementsOf(root) {
   }
 }
 
+// A document that a frame has left has no window any more.
+const isShown = (element) => element.ownerDocument.defaultView !== null;
 const styleOf = (element, pseudo) => element.ownerDocument.defaultView.getComputedStyle(element, pseudo);
 
 // Yields the texts that an element itself draws, with their styles.
@@ -215,7 +217,7 @@ function fresh() {
 // The same after `changed`, without a walk through the page if only some elements have other words.
 function freshSince() {
   noteTexts(texts.takeRecords());
-  return touched ? fresh() : freshIn([...rewritten].filter((element) => element.isConnected));
+  return touched ? fresh() : freshIn([...rewritten].filter((element) => element.isConnected && isShown(element)));
 }
 
 function freshIn(elements) {
@@ -256,6 +258,7 @@ function* lineBoxes(element) {
 function samples() {
   const found = [];
   for (const [face, box] of lines) {
+    if (!isShown(box)) continue;
     const values = JSON.parse(face);
     const style = (set) => {
       for (const [number, name] of FACE.entries()) set(name, values[number]);
@@ -268,7 +271,9 @@ function samples() {
       found.push(sample(owner, [...words].join(" "), (set) => set("font", font)));
     }
   }
-  for (const { element, owner } of removed.values()) if (!element.isConnected) found.push(...showAgain(element, owner));
+  for (const { element, owner } of removed.values()) {
+    if (!element.isConnected && isShown(owner)) found.push(...showAgain(element, owner));
+  }
   return found;
 }
 
@@ -409,7 +414,7 @@ function isNew(everything) {
 let found = [];
 const newWords = []; // elements with new words about which the host has not asked yet
 function look(elements) {
-  found = [...new Set([...newWords.splice(0), ...elements()])];
+  found = [...new Set([...newWords.splice(0), ...elements()])].filter(isShown);
   return found.map(about);
 }
 

@@ -5,6 +5,7 @@
 // of the compositor, are kept from the page.
 
 let listening = false; // whether a page has asked for any of it
+let awaitsSeeks = false; // whether it has listened to `hf-seek`
 const heard = { __proto__: null }; // types of events that it listens to
 const STYLE_EVENTS = {
   css: { start: "animationstart", round: "animationiteration", end: "animationend", cancel: "animationcancel" },
@@ -32,6 +33,7 @@ function hear(target, type) {
     const playback = playbackOf(target);
     if (playback) playback.hears[type] = listening = true;
   } else if (type in heard) heard[type] = listening = true;
+  else if (type === "hf-seek") awaitsSeeks = true;
 }
 
 function hearProperty(object, name) {

@@ -56,7 +56,7 @@ function fetchSheetPictures() {
       const noPictures = [CSSFontFaceRule, CSSImportRule, CSSNamespaceRule].some((kind) => rule instanceof kind);
       if (noPictures || !rule.cssText.includes("url(")) continue;
       for (const url of urlsIn(rule.cssText, sheet.href ?? document.baseURI)) {
-        if (!sheetPictures.has(url)) gate(url, () => keepPicture(url));
+        if (!sheetPictures.has(url)) gate(url, () => keepPicture(url), readings);
       }
     }
   }

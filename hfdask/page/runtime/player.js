@@ -138,7 +138,7 @@ function onItsWay() {
     if (fonts.status === "loading") waits.push("fonts");
   }
   if (imagesOf(documents).some((image) => !image.complete)) waits.push("images");
-  waits.push(...waitingForAnswers());
+  waits.push(...waitingForAnswers(), ...readings.keys());
   return waits;
 }
 
@@ -156,7 +156,7 @@ function waitingFor() {
 // Timers wait for what is on its way, but not for what does not come.
 const BUSY = 5000; // milliseconds
 function hasEnough(setUpOnly) {
-  if (native.now() < BUSY && onItsWay().length > 0) return true;
+  if (readings.size > 0 || (native.now() < BUSY && onItsWay().length > 0)) return true;
   const isReady = () =>
     (root ? missingTimelines().length === 0 : isOwnPage()) && waitingFor().every((what) => what === "timers");
   return !setUpOnly && isReady();
@@ -164,11 +164,12 @@ function hasEnough(setUpOnly) {
 
 // Promises that readiness waits for; a rejection counts as settled. While one is pending, no other is begun under its name.
 const gates = own(new Set());
-function gate(name, begin) {
-  if (gates.has(name)) return;
+const readings = own(new Set()); // promises of the runtime's own, which need no timers of the page
+function gate(name, begin, kind = gates) {
+  if (kind.has(name)) return;
   const promise = begin();
-  gates.add(name);
-  const done = () => gates.delete(name);
+  kind.add(name);
+  const done = () => kind.delete(name);
   Promise.resolve(promise).then(done, done);
 }
 let gatedTailwind = false;
@@ -286,10 +287,16 @@ function unsupported() {
   return found;
 }
 
+// Whether code of the page has run since the frame was asked for. It may have changed the picture without a change of the document: by a rule
+// of a style sheet, a scroll, a selection, or the state of a field.
+let callsBefore = 0;
+const hasRun = () => calls !== callsBefore;
+
 // The host calls this once a frame. The answer is true if anything moved, or `{problems, changed, observed, text}` if there is more to
 // report. It comes after what scripts do in promises.
 async function frame(number) {
   promises = [];
+  callsBefore = calls;
   const time = frameTime(number);
   if (isDue(time)) await passMoments(time);
   ours(() => caught(() => seek(number)));
@@ -337,6 +344,7 @@ async function settleAll(waits, more) {
 }
 
 async function settlePromises(waits) {
+  calls++; // what comes of them
   ours(() => waitInFrame(soughtAt));
   const ends = await Promise.allSettled(waits);
   ours(() => {
@@ -419,6 +427,7 @@ Object.defineProperty(window, "__hfdask", {
     hasNews: told(hasNews),
     isSimple: told(isSimple),
     drawsNothing: told(drawsNothing),
+    hasRun,
     elements: told(elementsThatShow),
     brokenFaces: told(brokenFaces),
     tell,

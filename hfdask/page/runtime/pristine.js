@@ -217,7 +217,9 @@ function ours(action) {
 }
 
 // Runs code of the page from within ours.
+let calls = 0; // of code of the page
 function theirs(action) {
+  calls++;
   if (!inside) return action();
   inside = false;
   putBack(aside);

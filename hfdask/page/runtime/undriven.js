@@ -66,8 +66,13 @@ function gateInspections() {
   for (const [url, styled] of shownIn) {
     if (!url || url.startsWith("data:") || inspected.has(url)) continue;
     inspected.set(url, inspect(url, styled));
-    gate(`look at ${url}`, () => inspected.get(url));
+    gate(`look at ${url}`, () => inspected.get(url), readings);
   }
+}
+
+function copiedBy(use) {
+  const { hash } = URL.parse(use.href.baseVal, document.baseURI) ?? { hash: "" };
+  return hash ? document.getElementById(decoded(hash.slice(1))) : null;
 }
 
 function warnOfPage() {
@@ -82,6 +87,12 @@ function warnOfPage() {
   }
   if (maps.used()) {
     warn("a live map is in the page: its style and tiles must be files of the project, as the network is closed");
+  }
+  const copied = Array.from(document.querySelectorAll("use"), copiedBy).find(
+    (of) => of?.getAnimations({ subtree: true }).length,
+  );
+  if (copied) {
+    warn(`animations in a <use> of ${describe(copied)} run by the real clock: animate the <use>, or copy the element`);
   }
   if (document.querySelector("[data-color-grading]")) {
     warn("data-color-grading has no effect here: grade the files themselves, or use CSS filters");

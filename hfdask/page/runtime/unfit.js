@@ -4,7 +4,9 @@
 function unfit() {
   const found = new Map();
   for (const page of allDocuments()) {
-    if (/** @type {any} */ (page).activeViewTransition) found.set("a view transition", page.documentElement);
+    if (/** @type {any} */ (page).activeViewTransition || (page === document && hadTransition)) {
+      found.set("a view transition", page.documentElement);
+    }
     for (const element of elementsIn(page)) {
       for (const what of unfitIn(element)) if (!found.has(what)) found.set(what, element);
     }
@@ -20,7 +22,21 @@ function* elementsIn(tree) {
   }
 }
 
+// A look may come before or after a transition.
+let hadTransition = false;
+const { startViewTransition } = /** @type {any} */ (Document.prototype);
+if (startViewTransition) {
+  override(Document.prototype, {
+    startViewTransition(...args) {
+      hadTransition = true;
+      return apply(startViewTransition, this, args);
+    },
+  });
+}
+
 function* unfitIn(element) {
+  // Also a closed one: in the top layer it may be drawn alone, over all pictures before.
+  if (element.localName === "dialog" || element.hasAttribute("popover")) yield "a popover or a dialog";
   if (!apply(checkVisibility, element, [{ checkVisibilityCSS: true }])) return;
   const style = element.ownerDocument.defaultView.getComputedStyle(element);
   if (style.transformStyle === "preserve-3d" && element.childElementCount) yield "a 3D scene";
