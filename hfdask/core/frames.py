@@ -95,7 +95,7 @@ def frame_count(duration: float, fps: Fraction) -> int:
     """
     if not math.isfinite(duration) or duration <= 0:
         raise DurationError(
-            f"the composition's duration is {duration} s; give its root a data-duration in seconds",
+            f"the composition's duration is {duration:g} s; give its root a data-duration: seconds without a unit, such as 2.5",
             duration=str(duration),
         )
     if duration > MAX_DURATION:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from hfdask.errors import AssetError, MediaTypeError, NotMediaError
+from hfdask.text import legible
 
 _TEXT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*[<{\[]")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
@@ -37,8 +38,9 @@ def check_payload(path: Path, kind: Literal["video", "sound"]) -> bool:
         head = head.decode("utf-16", "ignore").encode()
     thing = "a video" if kind == "video" else "sound"
     if _TEXT.match(head):
+        begins = legible(head[:20].decode(errors="replace"))
         raise NotMediaError(
-            f"{path} holds a text ({head[:20]!r}) instead of {thing}, as a server's error page does; fetch the {kind} "
+            f'{path} holds a text ("{begins}") instead of {thing}, as an error page of a server does; fetch the {kind} '
             "again, or correct its address",
             path=str(path),
         )

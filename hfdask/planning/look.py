@@ -412,7 +412,9 @@ def _canvas(report: Report, page: PageSettings, options: RenderConfig) -> PageSe
         if not MIN_SIDE <= value <= MAX_SIDE:
             what = f"data-{name} of the composition root" if report.has_root else f"the page's {name}"
             field = f"data-{name}" if report.has_root else name
-            raise InvalidConfigError(f"{what} is {value}; it must be from {MIN_SIDE} to {MAX_SIDE} pixels", field=field)
+            raise InvalidConfigError(
+                f"{what} is {value:g}; it must be from {MIN_SIDE} to {MAX_SIDE} pixels", field=field
+            )
     width, height = _size(report, options)
     scale = Scale.of(options.scale_for(int(width), int(height)))
     return msgspec.structs.replace(page, width=int(width), height=int(height), scale=scale)

@@ -242,6 +242,7 @@ def test_a_page_that_waits_in_vain_names_what_it_waits_for(tmp_path: Path) -> No
             ("throw new TypeError('early')", "early"),
             ("setTimeout(() => { throw new Error('timed') }, 50)", "timed"),
             ("Promise.reject(new Error('refused'))", "Unhandled rejection.*refused"),
+            ("Promise.reject({ a: 1 })", r'Unhandled rejection: {"a":1}'),
             (
                 "document.body.append(Object.assign(document.createElement('script'), {text: 'let let = 1'}))",
                 "SyntaxError",

@@ -12,6 +12,7 @@ const taken = {
   define: Reflect.defineProperty,
   apply: Reflect.apply,
   slice: Function.prototype.call.bind(String.prototype.slice),
+  stringify: JSON.stringify,
   wellFormed: Function.prototype.call.bind(String.prototype.toWellFormed),
   String,
   Error,
@@ -26,7 +27,8 @@ function cut(text, most) {
 // Describes an error, or any other thrown value, which may throw again when it is read.
 function inWords(thrown) {
   try {
-    return cut(taken.String(thrown?.stack ?? thrown), MAX_TEXT);
+    const text = taken.String(thrown?.stack ?? thrown);
+    return cut(text === "[object Object]" ? taken.stringify(thrown) : text, MAX_TEXT);
   } catch {
     return "an error that cannot be shown";
   }
