@@ -51,8 +51,10 @@ function renderSeek(frame, { suppressEvents = false } = {}) {
 }
 
 let soughtAt = 0; // by the real clock
+let atFrame = 0;
 function seek(frame, options = {}) {
   soughtAt = native.now();
+  atFrame = frame;
   adoptDocuments();
   setClock(frameTime(frame) * 1000);
   if (root) aimSounds(frameTime(frame));
@@ -334,8 +336,20 @@ function whenThere(more = false) {
   if (messagesPending()) waits.push(messagesArrived());
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
+  const documents = comingDocuments();
+  if (documents.length) waits.push(allArrived(documents));
   promises = [];
   return waits.length ? settleAll(waits, more) : answer(more);
+}
+
+// A document that has just come is brought to the frame, as the others are.
+async function allArrived(documents) {
+  const frames = await Promise.all(documents);
+  ours(() => {
+    adoptDocuments();
+    for (const { contentWindow } of new Set(frames))
+      caught(() => contentWindow?.__HF_VIRTUAL_TIME__?.seekToFrame(atFrame));
+  });
 }
 
 async function settleAll(waits, more) {
