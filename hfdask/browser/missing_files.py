@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 from hfdask.browser.page_log import PageLog, plain
 from hfdask.core.fields import LEFT_OUT
 from hfdask.errors import AssetError, FontUnreadableError
 from hfdask.network.messages import Refusal
-from hfdask.page.server import ORIGIN
+from hfdask.page.server import ORIGIN, Miss
 
 _SHOWN = 50
 _KEPT = 1000
@@ -22,9 +23,13 @@ def described(log: PageLog, lost: Refusal, element: str = "") -> str:
     return f"{name} (as {lost.kind})" + (f" in {asker}" if asker else "") + (f": {lost.reason}" if lost.reason else "")
 
 
-def why_missing(path: str) -> str:
-    """Return why the project has no file of this path, if the reason is its folder; else nothing."""
-    folder, _, inside = path.lstrip("/").partition("/")
+def refusals_of(misses: Iterable[Miss]) -> list[Refusal]:
+    """Return the requests for files that the project does not have. A file in a folder that is left out has that reason."""
+    return [Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, _why_missing(miss.path)) for miss in misses]
+
+
+def _why_missing(path: str) -> str:
+    folder, _, inside = path.partition("/")
     return f"the folder {folder} at the top of a project is left out" if inside and folder in LEFT_OUT else ""
 
 

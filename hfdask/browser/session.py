@@ -41,7 +41,7 @@ from hfdask.browser.deadlines import Deadlines
 from hfdask.browser.debugger import Debugger
 from hfdask.browser.host import Armed, Host, Shot
 from hfdask.browser.loading import QUIET_LOOKS, Loaded, given_up, until_ready
-from hfdask.browser.missing_files import asset_error, described, unreadable_error, why_missing
+from hfdask.browser.missing_files import asset_error, described, refusals_of, unreadable_error
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
 from hfdask.core.model import PageParts, PageSettings
@@ -50,7 +50,7 @@ from hfdask.errors import (
 )
 from hfdask.media.hdr_picture import NOWHERE, Place
 from hfdask.network.intercept import Network
-from hfdask.network.messages import Refusal, redact_text
+from hfdask.network.messages import redact_text
 from hfdask.page import video_worker
 from hfdask.page.server import HOST_PAGE, ORIGIN, Site
 from hfdask.text import all_well_formed, legible
@@ -413,10 +413,7 @@ class PageSession:
             self.check((await self.status()).problems, "after the last frame")
         if self.network is not None:
             self.network.check()
-        lost = [
-            Refusal(f"{ORIGIN}/{quote(miss.path)}", miss.wanted_as, why_missing(miss.path)) for miss in self.site.misses
-        ]
-        lost += self.log.failed + (self.network.refusals if self.network else [])
+        lost = refusals_of(self.site.misses) + self.log.failed + (self.network.refusals if self.network else [])
         for each in lost:
             if not each.shows:
                 self.log.add(f"not in the project: {described(self.log, each)}")
