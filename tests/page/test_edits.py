@@ -79,3 +79,16 @@ def test_a_library_that_is_not_there_says_so(tmp_path: Path) -> None:
     own = "__hyperframes.pretext = { prepare: () => 5 }; window.got = __hyperframes.pretext.prepare()"
     with open_html(tmp_path, composition("", own)) as page:
         assert page.value("got") == 5
+
+
+def test_scenes_find_a_library_that_the_page_brings_and_else_the_same_words(tmp_path: Path) -> None:
+    scene = "<template><div data-composition-id=s data-no-timeline><script>window.got = __hyperframes.pretext.prepare()</script></div></template>"
+    host = '<div data-composition-id="s" data-composition-src="s.html" data-start="0" data-no-timeline></div>'
+    own = "__hyperframes.pretext = { prepare: () => 5 }"
+    with open_html(tmp_path / "a", composition(host, own), {"s.html": scene}) as page:
+        assert page.value("got") == 5
+    with (
+        pytest.raises(ScriptError, match="load the library pretext with the page"),
+        open_html(tmp_path / "b", composition(host), {"s.html": scene}),
+    ):
+        pass

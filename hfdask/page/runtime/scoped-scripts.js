@@ -137,7 +137,9 @@ function runScoped({ mounted, code }) {
 function viewOf(mounted) {
   const find = finder(mounted);
   const getVariables = () => structuredClone(window.__hfVariablesByComp[mounted.id] ?? {});
-  const __hyperframes = { ...window.__hyperframes, getVariables };
+  const __hyperframes = viewThrough(window.__hyperframes, {
+    get: (key) => (key === "getVariables" ? { value: getVariables } : null),
+  });
   const view = { document: documentView(mounted, find), __hyperframes, __timelines: timelinesView(mounted) };
   const gsapViews = new WeakMap();
   view.window = viewThrough(window, {
