@@ -20,47 +20,18 @@ function noteMovement(records) {
   if (!records.length) return;
   moved = altered = true;
   noteTrees(records);
-  noteMedia(records);
-  if (begun) noteFrames(records);
-}
-
-// Documents that scripts load into frames once the video has begun: frame -> {there, end}. A frame of the video waits for them.
-const arriving = own(new Map());
-const PATIENCE = 10_000; // milliseconds
-function noteFrames(records) {
   for (const { type, target, attributeName, addedNodes } of records) {
-    if (type === "attributes" && (attributeName === "src" || attributeName === "srcdoc")) expect(target);
+    if (type === "attributes" && (attributeName === "src" || attributeName === "srcdoc")) {
+      adoptAround(target);
+      expect(target);
+    }
     for (const node of addedNodes) {
-      if (!(node instanceof Element)) continue;
-      expect(node);
-      for (const frame of node.getElementsByTagName("iframe")) expect(frame);
+      if (node.nodeType !== Node.ELEMENT_NODE) continue;
+      adoptMediaIn(node);
+      expectIn(node);
     }
   }
-  for (const [frame, { end }] of [...arriving]) if (!frame.isConnected) end();
-}
-
-function expect(frame) {
-  if (frame.localName !== "iframe" || arriving.has(frame) || frame.loading === "lazy" || !hasDocument(frame)) return;
-  const arrival = { there: null, end: () => {} };
-  arrival.there = new taken.Promise((done) => {
-    arrival.end = () => {
-      arriving.delete(frame);
-      done(frame);
-    };
-  });
-  arriving.set(frame, arrival);
-  frame.addEventListener("load", arrival.end, { once: true });
-  native.setTimeout(arrival.end, PATIENCE);
-}
-
-// An empty document is there at once.
-function hasDocument(frame) {
-  return frame.hasAttribute("srcdoc") || (frame.src !== "" && !/^(?:about:blank|javascript:)/i.test(frame.src));
-}
-
-function comingDocuments() {
-  const own = Array.from(arriving.values(), ({ there }) => there);
-  return [...own, ...childClocks().flatMap((clock) => clock.comingDocuments())];
+  dropLost();
 }
 
 // Changed rules do not count as a change of the document; a changed style of an element does.

@@ -190,21 +190,12 @@ function isInFlowLeaf(element) {
 // Half-open windows. CSS lets a visible child show through a hidden parent, so a clip asks all clips above it.
 function showClips(time) {
   if (clipsAreStale) resolveClips();
-  let turns = false;
   for (const clip of clips) {
     clip.visible = time >= clip.start && time < clip.end && (clip.parent?.visible ?? true);
-    turns ||= mustTurn(clip);
   }
-  if (turns) withoutTransitions(showAll);
-  else showAll();
-}
-
-function showAll() {
-  for (const clip of clips) {
-    const style = clip.element.style;
-    if (mustTurn(clip)) turnClip(clip, style);
-    showBox(clip, style);
-  }
+  const turning = clips.filter(mustTurn);
+  if (turning.length) withoutTransitions(() => turning.forEach(turnClip));
+  for (const clip of clips) showBox(clip, clip.element.style);
 }
 
 // A video without a start keeps the author's visibility while the windows around it are open.
@@ -216,11 +207,16 @@ function mustTurn({ element, visible, isBare }) {
   return visible ? visibilityBefore.has(element) : visibility !== "hidden" || !visibilityBefore.has(element);
 }
 
-function turnClip({ element, visible, isBare }, style) {
-  if (isBare && !visible) visibilityBefore.set(element, style.visibility);
-  if (!visible) style.visibility = "hidden";
-  else style.visibility = isBare ? visibilityBefore.get(element) : "visible";
-  if (isBare && visible) visibilityBefore.delete(element);
+function turnClip({ element, visible, isBare }) {
+  const { style } = element;
+  if (!isBare) style.visibility = visible ? "visible" : "hidden";
+  else if (visible) {
+    style.visibility = visibilityBefore.get(element);
+    visibilityBefore.delete(element);
+  } else {
+    visibilityBefore.set(element, style.visibility);
+    style.visibility = "hidden";
+  }
 }
 
 // The inline display of elements under `data-hidden`; clips are resolved anew too often to remember it.

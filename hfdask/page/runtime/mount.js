@@ -170,11 +170,11 @@ function mountFile(host) {
   if (!written) return;
   const template = /** @type {HTMLTemplateElement | null} */ (written.querySelector(TEMPLATE));
   const carriers = [written.documentElement];
-  const assets = template ? [] : [...written.head.querySelectorAll("style,script")].filter((each) => !isData(each));
+  const inHead = template ? [] : [...written.head.querySelectorAll("style,script")];
+  const assets = inHead.filter((each) => !isData(each));
   for (const link of written.head.querySelectorAll("link[rel~=stylesheet],link[rel~=preconnect]")) hoist(link, file);
   const content = template ? template.content : written.createDocumentFragment();
-  if (!template)
-    content.append(...[...written.head.querySelectorAll("script")].filter(isData), ...written.body.childNodes);
+  if (!template) content.append(...inHead.filter(isData), ...written.body.childNodes);
   host.removeAttribute("data-composition-src");
   host.setAttribute("data-composition-file", source);
   mount(host, { content, assets, carriers, file, template: null, depth: above.length });

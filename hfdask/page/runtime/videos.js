@@ -79,13 +79,6 @@ function startNatively(video) {
 }
 
 // Adopt new media. This is called with all changes of the document, before the browser loads the source of a new element.
-function noteMedia(records) {
-  for (const { type, target, attributeName, addedNodes } of records) {
-    if (type === "attributes" && attributeName === "src") adoptAround(target);
-    for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) adoptMediaIn(node);
-  }
-}
-
 function adoptMediaIn(element) {
   adoptAround(element);
   for (const medium of element.querySelectorAll(MEDIA)) adoptAround(medium);
