@@ -274,9 +274,9 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
       const needed = isReady && arm(number, must || changed === true);
       return { answer, armed: isReady, needed, plain: needed && runtime.drawsNothing() };
     },
-    // Whether the picture of this number was taken. If it was not, and it was not needed, it is not wanted any more.
+    // Whether the picture of this number was taken. If it was not, and it was not needed, it is not wanted any more. A walk may be further.
     isPainted(number) {
-      if (!isNeeded) wanted = null;
+      if (!isNeeded && wanted?.index === undefined) wanted = null;
       return painted >= number;
     },
     failure: () => failure,

@@ -236,8 +236,9 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, script: str, does: str, milliseco
     ("script", "does"),
     [("note_worker", "file.write(new Uint32Array([word])"), ("picture_worker", "await shot.copyTo(pixels)")],
 )
-def test_late_notes_and_pictures_are_waited_for_and_cost_no_pictures(script, does, tmp_path, monkeypatch):
-    slow_down(monkeypatch, script, does, 130)
+@pytest.mark.parametrize("milliseconds", [130, 250])
+def test_late_notes_and_pictures_are_waited_for_and_cost_no_pictures(script, does, milliseconds, tmp_path, monkeypatch):
+    slow_down(monkeypatch, script, does, milliseconds)
     with hosted(tmp_path, numbered("frame !== 7")) as page:
         assert run(reds(page, 0, 14)) == {frame: frame for frame in range(14) if frame != 7}
 
