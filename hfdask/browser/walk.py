@@ -19,8 +19,6 @@ _READY, _SAME, _TAKEN, _ASKS, _SHOWS = 1, 2, 3, 4, 5
 _CODE = 7
 # The walk stays there until `Host.go_on`.
 _STAYS = 8
-# Of a frame that is ready: the page must be displayed in it, because it may be as the one before.
-_DISPLAYED = 8
 
 # Seconds between looks for a note, and until the host is asked for it.
 _POLL = 0.001
@@ -96,9 +94,8 @@ class Walk:
             answer = await self._host.leave(asks=noted & _CODE == _ASKS)
             return await self._session.finish_for(shot, index, Armed(answer=answer), must=must, videos=None)
         if noted & _CODE == _READY:
-            shows = self._shows or bool(noted & _DISPLAYED)
-            await self._session.step(shows=shows)
-            noted = await self._note(index, ready=True, shows=shows)
+            await self._session.step(shows=self._shows)
+            noted = await self._note(index, ready=True)
         taken = noted & _CODE == _TAKEN
         self._is_staying = bool(noted & _STAYS)
         self.has_looked = not self._is_staying
@@ -112,7 +109,7 @@ class Walk:
         if self.goes_on and not (self._is_staying or self._host.held):
             await self._note(index)
 
-    async def _note(self, index: int, *, ready: bool = False, shows: bool = True) -> int:
+    async def _note(self, index: int, *, ready: bool = False) -> int:
         """Wait for the note about a frame; if it was ``ready``, for what became of it then, with more frames of the compositor if it takes long."""
         loop = asyncio.get_running_loop()
         patience = loop.time() + _PATIENCE
@@ -125,6 +122,6 @@ class Walk:
             # one such frame the walk goes on by one picture at most, whose slot is free.
             last, code = await self._host.last_note()
             if last < index or (ready and last == index and code == _READY):
-                await self._session.step(shows=shows)
+                await self._session.step(shows=self._shows)
             patience = loop.time() + _PATIENCE
         return note

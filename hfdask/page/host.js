@@ -105,7 +105,6 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
   // taken; the other side has to go on with it, because the page asks for something, or must be displayed from here on.
   const [READY, SAME, TAKEN, ASKS, SHOWS] = [1, 2, 3, 4, 5];
   const STAYS = 8; // the walk stays there until the other side lets it go on
-  const DISPLAYED = 8; // of a frame that is ready: if no picture is needed for certain, only a displayed frame of the compositor shows if one is
   const MOST_SAME = 32; // frames without a word from the other side
 
   // Looks at a frame whose picture was taken: at everything, or at its text.
@@ -169,7 +168,7 @@ function openHost({ entry, page, width, height, rows, workers, slots, notes: pla
         return;
       }
       same = 0;
-      note(index, READY + (isNeeded ? 0 : DISPLAYED));
+      note(index, READY);
       watch();
     } catch (error) {
       failure ||= String(error);
