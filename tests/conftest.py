@@ -15,6 +15,7 @@ from aftermath import nothing_left  # noqa: F401 - a fixture
 from cluster_processes import cluster_processes  # noqa: F401 - a fixture
 from fake_browser import fake_browser, real_browser  # noqa: F401 - fixtures
 from faulty_store import faulty  # noqa: F401 - a fixture
+from late_files import late  # noqa: F401 - a fixture
 from samples import BOX, EXAMPLES
 from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
 from web import web  # noqa: F401 - a fixture

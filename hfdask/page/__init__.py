@@ -36,7 +36,7 @@ _FRAME = (
     "styles.js",
     "gsap.js",
     "trees.js",
-    "late-frames.js",
+    "arrivals.js",
     "changes.js",
     "observers.js",
     "playback.js",

@@ -5,40 +5,16 @@ Files come late, and in another order each time, from a server that waits before
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from font_samples import build_font
+from late_files import by_name
 from page_samples import BLACK, BLUE, GREEN, RED, composition, open_html, svg
 from slow import sampled
 
-from hfdask.page import server
-
 pytestmark = pytest.mark.browser
-
-Delays = Callable[[str], float]
-
-
-@pytest.fixture
-def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Delays], None]:
-    """Sets how many seconds the server waits before it serves a file; none at first."""
-    delays: list[Delays] = [lambda name: 0]
-    serve = server._PlanFiles.get
-
-    async def get(self: Any, path: str, include_body: bool = True) -> None:
-        await asyncio.sleep(delays[0](path))
-        await serve(self, path, include_body)
-
-    monkeypatch.setattr(server._PlanFiles, "get", get)
-    return lambda chosen: delays.__setitem__(0, chosen)
-
-
-def by_name(**seconds: float) -> Delays:
-    return lambda path: seconds.get(path.partition(".")[0], 0.0)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ function noteMovement(records) {
   for (const { type, target, attributeName, addedNodes } of records) {
     if (type === "attributes" && (attributeName === "src" || attributeName === "srcdoc")) {
       adoptAround(target);
-      expect(target);
+      expectElement(target);
     }
     for (const node of addedNodes) {
       if (node.nodeType !== Node.ELEMENT_NODE) continue;
@@ -31,7 +31,6 @@ function noteMovement(records) {
       expectIn(node);
     }
   }
-  dropLost();
 }
 
 // Changed rules do not count as a change of the document; a changed style of an element does.

@@ -263,7 +263,7 @@ Object.defineProperty(window, "__HF_VIRTUAL_TIME__", {
     takeProblems: () => (problems.length || window.length ? ours(takeProblems) : []),
     takeMovement: entering(takeMovement),
     drawAnew: entering(drawAnew),
-    comingDocuments: entering(comingDocuments),
+    comingArrivals: entering(comingArrivals),
     observes,
     notify: entering(notify),
     nextMoment: entering(nextMoment),

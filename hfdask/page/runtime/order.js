@@ -17,13 +17,10 @@ function inTurn(promise) {
   return answer;
 }
 
-// What answers do when they come may ask for more, some promises later; a page that always asks for more is not waited for.
-const MAX_WAITS = 20;
+// What answers do when they come may ask for more, some promises later.
 async function answersGiven() {
-  for (let round = 0; pendingAnswers.size && round < MAX_WAITS; round++) {
-    await lastAnswer;
-    await reactions();
-  }
+  await lastAnswer;
+  await reactions();
 }
 
 // The runtime's own questions take no turn.
@@ -65,18 +62,24 @@ function answerInOrder(object, name, applies = () => true, told = false) {
 for (const name of ["arrayBuffer", "blob", "bytes", "formData", "json", "text"]) {
   answerInOrder(Response.prototype, name, (response) => fromNetwork.has(response), true);
 }
+for (const name of ["arrayBuffer", "bytes", "text"]) answerInOrder(Blob.prototype, name);
+answerInOrder(window.OffscreenCanvas?.prototype, "convertToBlob");
 answerInOrder(window, "createImageBitmap");
 answerInOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !== "lazy");
 answerInOrder(FontFace.prototype, "load");
 answerInOrder(document.fonts.constructor.prototype, "load");
 
+const madeScripts = own(new WeakSet());
 // A script that another one adds runs in its place among them, unless its author says otherwise.
 {
   const { createElement } = Document.prototype;
   override(Document.prototype, {
     createElement(...args) {
       const element = apply(createElement, this, args);
-      if (element.localName === "script") element.async = false;
+      if (element.localName === "script") {
+        element.async = false;
+        madeScripts.add(element);
+      }
       return element;
     },
   });

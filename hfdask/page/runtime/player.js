@@ -332,28 +332,39 @@ function rest() {
 function whenThere(more = false) {
   chooseFresh();
   const waits = [...promises, ...pendingPictures(), ...pendingFilms(currentTime), ...tellingVideos()];
-  if (pendingAnswers.size) waits.push(answersGiven());
   if (messagesPending()) waits.push(messagesArrived());
   for (const { fonts } of allDocuments()) if (fonts.status === "loading") waits.push(fonts.ready);
   if (handedOn) waits.push(pendingCanvases(promises));
-  const documents = comingDocuments();
-  if (documents.length) waits.push(allArrived(documents));
+  waits.push(...answersAndArrivals());
   promises = [];
   return waits.length ? settleAll(waits, more) : answer(more);
 }
 
+function answersAndArrivals() {
+  const waits = [];
+  if (pendingAnswers.size) waits.push(answersGiven());
+  const coming = comingArrivals();
+  if (coming.length) waits.push(allArrived(coming));
+  return waits;
+}
+
 // A document that has just come is brought to the frame, as the others are.
-async function allArrived(documents) {
-  const frames = await Promise.all(documents);
+async function allArrived(coming) {
+  const arrived = new Set(await Promise.all(coming));
+  await reactions(); // the page's handlers may be called after ours
   ours(() => {
     adoptDocuments();
-    for (const { contentWindow } of new Set(frames))
-      caught(() => contentWindow?.__HF_VIRTUAL_TIME__?.seekToFrame(atFrame));
+    for (const { contentWindow } of arrived) caught(() => contentWindow?.__HF_VIRTUAL_TIME__?.seekToFrame(atFrame));
   });
 }
 
+// What comes may ask for more. A page that always asks for more is not waited for.
+const MAX_WAITS = 20;
 async function settleAll(waits, more) {
-  await settlePromises(waits);
+  for (let round = 0; waits.length && round < MAX_WAITS; round++) {
+    await settlePromises(waits);
+    waits = ours(answersAndArrivals);
+  }
   return ours(() => answer(more));
 }
 
