@@ -71,7 +71,7 @@ function unlikeHdr() {
   if (natives.length) {
     for (const { video } of natives) noteAround(video, found);
     for (const page of allDocuments()) {
-      if (/** @type {any} */ (page).activeViewTransition) found.add("a view transition");
+      if (showsViewTransition(page)) found.add("a view transition");
       for (const element of elementsIn(page)) noteUnlike(element, found);
     }
   }

@@ -4,9 +4,7 @@
 function unfit() {
   const found = new Map();
   for (const page of allDocuments()) {
-    if (/** @type {any} */ (page).activeViewTransition || (page === document && hadTransition)) {
-      found.set("a view transition", page.documentElement);
-    }
+    if (showsViewTransition(page)) found.set("a view transition", page.documentElement);
     for (const element of elementsIn(page)) {
       for (const what of unfitIn(element)) if (!found.has(what)) found.set(what, element);
     }
@@ -23,6 +21,7 @@ function* elementsIn(tree) {
 }
 
 // A look may come before or after a transition.
+const showsViewTransition = (page) => page.activeViewTransition || (page === document && hadTransition);
 let hadTransition = false;
 const { startViewTransition } = /** @type {any} */ (Document.prototype);
 if (startViewTransition) {
