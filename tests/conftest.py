@@ -18,9 +18,8 @@ from faulty_store import faulty  # noqa: F401 - a fixture
 from late_files import late  # noqa: F401 - a fixture
 from samples import BOX, EXAMPLES
 from store_servers import gcs, gcs_server, s3, s3_server, small_disk  # noqa: F401 - fixtures
+from warm_browsers import few_browsers, warm_browsers  # noqa: F401 - a fixture
 from web import web  # noqa: F401 - a fixture
-
-import hfdask
 
 # The profiler can lock workers up (see `hfdask.cluster.embedded`): off in this process, and in clusters' processes.
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
@@ -33,9 +32,9 @@ TEMPORARY = aftermath.isolate()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _close_browsers() -> Iterator[None]:
-    yield
-    hfdask.close_browsers()
+def _browsers() -> Iterator[None]:
+    with warm_browsers():
+        yield
     shutil.rmtree(TEMPORARY, ignore_errors=True)
 
 

@@ -128,7 +128,7 @@ def test_a_killed_driver_takes_chromium_along(project, tmp_path):
         pytest.param("gpu-process", signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
-def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(victim, how, project, tmp_path):
+def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(few_browsers, victim, how, project, tmp_path):
     plan = hfdask.plan(project(SLOW), tmp_path / "plan", fps=10, chunk_size=40, frame_timeout=3)
     whole = hfdask.render_chunk(plan.url, 0, tmp_path / "whole.mp4")
     again = hfdask.render_chunk(plan.url, 0, tmp_path / "out.mp4", observer=Killer(victim, how))
@@ -214,7 +214,7 @@ def test_a_scratch_folder_that_is_swept_while_it_is_made_is_made_again(monkeypat
 
 
 @pytest.mark.slow
-def test_many_chunks_leave_nothing_behind(tmp_path):
+def test_many_chunks_leave_nothing_behind(few_browsers, tmp_path):
     plan = hfdask.plan(EXAMPLES / "title", tmp_path / "plan", chunk_size=3)
     files = len(psutil.Process().open_files())
     browsers = []  # browsers of earlier tests may still be warm

@@ -395,7 +395,7 @@ def test_colour_emoji_and_chinese_of_this_very_machine(project, tmp_path):
     assert pictures(plan, None) == pictures(plan, world)
 
 
-def test_a_process_keeps_one_browser_more_than_it_ever_lent():
+def test_a_process_keeps_one_browser_more_than_it_ever_lent(few_browsers):
     async def visit() -> list[int]:
         pool = browser_thread().pool
         await pool.close()

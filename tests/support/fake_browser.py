@@ -25,7 +25,7 @@ from distributed import Worker, WorkerPlugin
 from fake_page import FakePage
 from playwright.async_api import Error as PlaywrightError
 
-from hfdask.browser import close_browsers
+from hfdask.browser import close_browsers, loop
 from hfdask.browser.discovery import ENV_BROWSER
 from hfdask.browser.pool import BrowserPool
 from hfdask.core.sizes import UNSCALED, Scale
@@ -327,12 +327,43 @@ async def _launch(self: BrowserPool, on_request: bool, fonts: FontSetup, profile
 
 _real_launch: Callable[..., Any] = BrowserPool._launch
 _real_least = fitness.LEAST
+_set_aside: loop.BrowserThread | None = None
+
+
+def _is_fake() -> bool:
+    return vars(BrowserPool)["_launch"] is _launch
+
+
+def _exchange() -> None:
+    """Set the browsers of this process aside, and take back the other ones."""
+    global _set_aside
+    with loop._lock:
+        loop._thread, _set_aside = _set_aside, loop._thread
 
 
 @contextmanager
 def _using(launch: Callable[..., Any], binary: str | None) -> Iterator[None]:
-    """Launch browsers in this way, as long as the block runs; none is taken over at its beginning or end."""
-    close_browsers()
+    """Launch browsers in this way, as long as the block runs; none is taken over at its beginning or end.
+
+    Real browsers stay warm while there are fake ones: to start them takes a second of a CPU.
+    """
+    other = _is_fake() != (launch is _launch)
+    if other:
+        _exchange()
+    else:
+        close_browsers()
+    try:
+        with _patched(launch, binary):
+            yield
+    finally:
+        if launch is _launch or not other:
+            close_browsers()
+        if other:
+            _exchange()
+
+
+@contextmanager
+def _patched(launch: Callable[..., Any], binary: str | None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BrowserPool, "_launch", launch)
         # The fake browser draws nothing into a canvas.
@@ -342,7 +373,6 @@ def _using(launch: Callable[..., Any], binary: str | None) -> Iterator[None]:
         else:
             patch.setenv(ENV_BROWSER, binary)
         yield
-        close_browsers()
 
 
 def faked() -> AbstractContextManager[None]:
@@ -360,7 +390,7 @@ def fake_browser() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def real_browser(request: pytest.FixtureRequest) -> Iterator[None]:
     """Give a test that is marked `browser` a real browser, also if its module has fake ones."""
-    wanted = request.node.get_closest_marker("browser") and vars(BrowserPool)["_launch"] is _launch
+    wanted = request.node.get_closest_marker("browser") and _is_fake()
     with _using(_real_launch, _OWN_BROWSER) if wanted else nullcontext():
         yield
 
