@@ -114,9 +114,9 @@ def elsewhere() -> Iterator[Web]:
 
 @pytest.fixture
 def page(project: Callable[..., Path]) -> Callable[..., Path]:
-    """A project with a root of 64 x 64 over these contents, by default 1 s at 30 fps."""
+    """A project with a root of 64 x 64 over these contents, by default six frames at 30 fps."""
 
-    def write(body: str, duration: float = 1, **files: str | bytes) -> Path:
+    def write(body: str, duration: float = 0.2, **files: str | bytes) -> Path:
         return project(
             f'<div id="root" data-composition-id="c" data-width="64" data-height="64" data-duration="{duration}" '
             f'data-no-timeline style="position:absolute;inset:0">{body}</div>',
@@ -229,7 +229,7 @@ def test_a_font_from_elsewhere_needs_its_servers_permission(page, plan, web: Web
     made = plan(source, sweep=0)
     web.stop()
     found = digests(made)
-    assert found == [found[0]] * 30
+    assert found == [found[0]] * 6
 
 
 @pytest.mark.browser
@@ -322,7 +322,9 @@ def test_what_is_missing_late_ends_the_planning(page, plan) -> None:
 
 @pytest.mark.browser
 def test_a_script_error_of_the_sweep_names_the_frame(page, plan) -> None:
-    source = page("<script>addEventListener('hf-seek', e => { if (e.detail.time > .5) throw Error('late') })</script>")
+    source = page(
+        "<script>addEventListener('hf-seek', e => { if (e.detail.time > .5) throw Error('late') })</script>", 1
+    )
     with pytest.raises(errors.ScriptError, match="at frame 16"):
         plan(source)
     assert any("late" in message for message in plan(source, page_errors="warn").messages)
@@ -746,7 +748,7 @@ def test_what_has_no_place_in_a_render_ends_quietly(page, plan, web: Web) -> Non
 def test_a_page_that_leaves_is_an_error(leaving: str, page, plan, web: Web) -> None:
     web.pages["/elsewhere"] = Page("<h1>hello", "text/html")
     with pytest.raises(errors.NavigationError, match="the page navigated to"):
-        plan(page(leaving.format(web.url + "/elsewhere")))
+        plan(page(leaving.format(web.url + "/elsewhere"), 1))
     assert web.asked == []
 
 
@@ -893,6 +895,7 @@ def test_a_project_has_options_of_its_own(page, plan, web: Web) -> None:
             'replace_urls = {"https://cdn.example" = "vendor"}',
             "vendor/a.js": "window.a = 1",
         },
+        duration=1,
     )
     made = plan(source, variables={"b": 2}, chunk_size=5)
     assert made.manifest.frames == 10
@@ -972,7 +975,7 @@ def test_a_long_video_is_swept_thinly(frames: int) -> None:
 @pytest.mark.parametrize("capture", ["beginframe", "screenshot"])
 def test_the_sweep_leaves_a_record(page, plan, capture: str) -> None:
     style = "<style>@keyframes go {to {translate: 40px}} #b {animation: go .5s linear both; width: 9px; height: 9px; background: red}</style>"
-    made = plan(page(f'{style}<div id="b"></div>'), capture=capture)
+    made = plan(page(f'{style}<div id="b"></div>', 1), capture=capture)
     file = Path(made.url.removeprefix("file://")) / "sweep.json"
     sweep = decode(file.read_bytes(), Sweep, "sweep.json")
     assert sweep.plan_hash == made.hash
@@ -992,7 +995,8 @@ def test_a_still_fetches_what_its_frame_shows(page, web: Web, tmp_path: Path) ->
     web.pages["/late.svg"] = Page(svg("#0f0"), "image/svg+xml")
     source = page(
         f"""<img id="i"><script>addEventListener('hf-seek', e => {{
-          if (e.detail.time >= .5) i.src = "{web.url}/late.svg" }})</script>"""
+          if (e.detail.time >= .5) i.src = "{web.url}/late.svg" }})</script>""",
+        1,
     )
     hfdask.still(source, 0.7, tmp_path / "a.png", allow_hosts=HERE)
     assert web.paths() == ["/late.svg"]

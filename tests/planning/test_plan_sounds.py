@@ -80,7 +80,7 @@ class Planner:
         source = self.project(
             ROOT.format(root, body) + f"<script>{script}</script>", **{"a.wav": song(), **(files or {})}
         )
-        return hfdask.plan(source, self.url, check="off", **options).manifest
+        return hfdask.plan(source, self.url, check="off", **{"sweep": 15, **options}).manifest
 
     def tracks(self, body: str, *arguments: Any, **options: Any) -> dict[str, SoundTrack]:
         self(body, *arguments, **options)

@@ -35,7 +35,7 @@ def manifest(project: Callable[..., Path], tmp_path: Path) -> Callable[..., Mani
     def run(body: str, root: str = ALONE, *, options: dict[str, Any] | None = None, **files: bytes | str) -> Manifest:
         contents = {name.replace("_dot_", "."): content for name, content in files.items()}
         source = project(ROOT.format(root, body), **{"a.mp4": film(), **contents})
-        return hfdask.plan(source, tmp_path / "plan", check="off", **(options or {})).manifest
+        return hfdask.plan(source, tmp_path / "plan", check="off", **{"sweep": 15, **(options or {})}).manifest
 
     return run
 
