@@ -38,6 +38,21 @@ def _browsers() -> Iterator[None]:
     shutil.rmtree(TEMPORARY, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the cases that are not in their test's `sample` as slow."""
+    names: dict[str, set[str]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and (sample := item.get_closest_marker("sample")):
+            test, _, case = item.nodeid.partition("[")
+            names.setdefault(test, {*sample.args}).discard(case[:-1])
+            if case[:-1] not in sample.args:
+                item.add_marker(pytest.mark.slow)
+    unknown = {test: left for test, left in names.items() if left}
+    if unknown and not any("::" in argument for argument in config.args):
+        raise pytest.UsageError(f"samples name cases that their tests do not have: {unknown}")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[..., Path]:
     """Writes a project: `project(html)` or `project(html, **{"a.js": text})`; returns its folder."""

@@ -86,6 +86,7 @@ def test_workers_and_runs_do_not_change_the_file(name, cluster, tmp_path):
     assert {chunk.worker for chunk in first.chunks}.isdisjoint(chunk.worker for chunk in second.chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some([*LIBRARIES, "timers"], {"gsap"}))
 def test_chunks_are_parts_of_the_whole(name, tmp_path):
     plan = hfdask.plan(COMPOSITIONS / name, tmp_path / "plan", chunk_size=30)

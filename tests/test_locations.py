@@ -231,6 +231,7 @@ class TestRendersOverFtp:
         assert [path.name for path in ftp.folder.rglob("*") if path.is_file()] == ["a.mp4"]
         assert result.size == (ftp.folder / "out" / "a.mp4").stat().st_size
 
+    @pytest.mark.slow
     def test_a_worker_that_plans_is_sent_nothing_twice(self, ftp, project, monkeypatch):
         """The driver stores the project once; the worker adds fonts, responses and the plan."""
         source = project(**{"a.txt": "a" * 1000, "large.bin": os.urandom(1_200_000)})

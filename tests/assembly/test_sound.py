@@ -96,6 +96,7 @@ def assert_clicks(sound: Samples, *places: int) -> None:
             assert abs(found - place) <= MILLISECOND
 
 
+@pytest.mark.sample("24", "30000/1001")
 @pytest.mark.parametrize("fps", ["24", "25", "30", "60", "30000/1001", "7/3"])
 def test_the_sound_is_as_long_as_the_frames_and_its_clicks_are_in_place(fps, tmp_path, out):
     frames = ceil(Fraction(fps))  # of a second

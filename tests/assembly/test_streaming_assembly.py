@@ -203,6 +203,7 @@ while True:
 """
 
 
+@pytest.mark.sample("file")
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_process_may_be_killed_at_any_moment_of_making_a_file(kind, tmp_path):
     """The busy threads make each step of it last milliseconds, so that a kill hits every one."""

@@ -106,6 +106,7 @@ def test_a_comparison_that_fails_is_a_warning(project, client, tmp_path, opened,
     assert opened == ["beginframe"] * 2
 
 
+@pytest.mark.sample("wrong-1")
 @pytest.mark.parametrize(("default", "before"), [("framed", 2), ("wrong", 1)])
 def test_a_project_that_looks_otherwise_or_fails_does_not_count(default, before, project, client, tmp_path, opened):
     table = batch(project, client, tmp_path, default, "one", "two")
@@ -113,6 +114,7 @@ def test_a_project_that_looks_otherwise_or_fails_does_not_count(default, before,
     assert opened[before:] == ["beginframe"] * 2
 
 
+@pytest.mark.sample("kinds1-options1")
 @pytest.mark.parametrize(("kinds", "options"), [(["one"], {}), (["one", "two"], {"capture": "beginframe"})])
 def test_few_rows_and_rows_whose_capture_is_given_are_not_compared(kinds, options, project, client, tmp_path, opened):
     table = batch(project, client, tmp_path, "plain", *kinds, **options)

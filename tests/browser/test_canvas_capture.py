@@ -191,6 +191,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.sample("navigates itself")
 @pytest.mark.parametrize("name", sampled(BREAKS, 2))
 def test_a_page_that_breaks_its_host_breaks_only_its_own_render(name, tmp_path, monkeypatch):
     monkeypatch.setattr(Patience, "close", 3.0)

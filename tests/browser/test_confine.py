@@ -174,6 +174,7 @@ def test_nothing_arrives_from_a_page_that_shows_what_it_asks_for(confined, tmp_p
     assert listeners.arrived == []
 
 
+@pytest.mark.sample("namespace")
 @by("confined", ["namespace", "filters", "nothing"], indirect=True)
 def test_a_page_cannot_tell_how_it_is_kept_in(confined, project, tmp_path) -> None:
     body = "<script>if (!navigator.onLine || navigator.connection?.downlink !== 10) throw Error('offline')</script>"
@@ -209,6 +210,7 @@ def ask(port: int, path: str, user: int = 0) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
 
 
+@pytest.mark.sample("namespace-0")
 @by("user", [0, pytest.param(NOBODY, marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))])
 @by("confined", ["namespace", pytest.param("filters", marks=pytest.mark.slow)], indirect=True)
 def test_a_stranger_gets_no_file_and_leaves_no_trace(confined, user, tmp_path) -> None:
@@ -230,6 +232,7 @@ def test_a_stranger_gets_no_file_and_leaves_no_trace(confined, user, tmp_path) -
     with_browser(show)
 
 
+@pytest.mark.sample("filters")
 @by("confined", ["namespace", "filters"], indirect=True)
 def test_another_browser_is_a_stranger_too(confined, tmp_path) -> None:
     (tmp_path / "index.html").write_text("<p>the page's own")
@@ -305,6 +308,7 @@ def test_a_namespace_ends_with_its_browser(confined) -> None:
     assert theirs not in {os.readlink(file) for file in Path("/proc").glob("[0-9]*/ns/net") if file.exists()}
 
 
+@pytest.mark.sample("filters-seccomp")
 @by(("wanted", "said"), [("namespace", "private namespace"), ("filters", "seccomp"), ("nothing", "browser flags only")])
 def test_the_doctor_says_what_keeps_a_browser_in(wanted, said, monkeypatch) -> None:
     monkeypatch.setattr(confine, "WANTED", wanted)

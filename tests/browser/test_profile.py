@@ -65,6 +65,7 @@ async def opened(folder: Path, browser: chromium.Chromium, mode: CaptureMode, te
         yield session
 
 
+@pytest.mark.sample("canvas")
 @pytest.mark.parametrize("mode", ["beginframe", "canvas"])
 def test_a_page_finds_nothing_of_the_pages_before(mode, tmp_path):
     async def visit() -> list[Any]:

@@ -122,6 +122,7 @@ OF_SCRIPTS = {
 BOXES = box('id="first"', "#f00", "width:9px;height:9px") + box('id="second"', "#00f", "top:20px;width:9px;height:9px")
 
 
+@pytest.mark.sample("observed", "waited for", "posted often", "promised now and then", "drawn")
 @pytest.mark.parametrize("kind", OF_SCRIPTS)
 def test_pictures_are_those_of_a_walk_by_messages(kind, tmp_path, monkeypatch):
     html = composition(BOXES, OF_SCRIPTS[kind], root=LONG)
@@ -161,6 +162,7 @@ NEW_TEXT = {
 }
 
 
+@pytest.mark.sample("none", "by a rule")
 @pytest.mark.parametrize("text", NEW_TEXT)
 def test_a_film_stays_only_where_it_has_new_text(text, tmp_path, monkeypatch):
     words = "<p id=some>Some</p><p id=late>Late</p>"
@@ -236,7 +238,7 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, script: str, does: str, milliseco
     ("script", "does"),
     [("note_worker", "file.write(new Uint32Array([word])"), ("picture_worker", "await shot.copyTo(pixels)")],
 )
-@pytest.mark.parametrize("milliseconds", [130, 250])
+@pytest.mark.parametrize("milliseconds", [pytest.param(130, marks=pytest.mark.slow), 250])
 def test_late_notes_and_pictures_are_waited_for_and_cost_no_pictures(script, does, milliseconds, tmp_path, monkeypatch):
     slow_down(monkeypatch, script, does, milliseconds)
     with hosted(tmp_path, numbered("frame !== 7")) as page:

@@ -25,6 +25,7 @@ def run(*arguments: object, status: int = 0):
     return result
 
 
+@pytest.mark.sample("flags1-0", "flags2-3")
 @pytest.mark.parametrize(("flags", "status"), [([], 0), (["--strict"], 0), (["--strict-all"], 3)])
 def test_strictness_decides_the_exit_status_of_warnings(flags, status, tmp_path):
     write(tmp_path, WARNING)

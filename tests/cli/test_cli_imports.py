@@ -88,6 +88,7 @@ main()
 """
 
 
+@pytest.mark.sample("arguments0-starts False False\\n", "arguments2-")
 @pytest.mark.parametrize(
     ("arguments", "starts"),
     [
@@ -113,6 +114,7 @@ finally: print("numpy" in sys.modules)
 """
 
 
+@pytest.mark.sample("given0-1")
 @pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
 def test_a_program_starts_no_threads_for_matrices_unless_it_is_told_to(given, threads):
     env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | given

@@ -296,6 +296,7 @@ def test_manifest_as_it_is_goes_as_far_as_the_page(tmp_path, canary):
     assert attempt(call, tmp_path, canary) is Opened
 
 
+@pytest.mark.slow
 def test_records_of_a_chunk(tmp_path, canary):
     store = Store(tmp_path / "out")
     for kind, suffix, read in ((RESULT, ".json", read_record), (RECORD, ".frames.json", read_frames)):
@@ -349,6 +350,7 @@ def test_sweep(tmp_path, canary):
         )
 
 
+@pytest.mark.slow
 def test_certificate(tmp_path, canary):
     """Its ``plan_url`` is the only URL that it can make `verify` read."""
     store = Store(tmp_path / "out")

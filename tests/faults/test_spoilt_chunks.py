@@ -152,6 +152,7 @@ def picture(width: int, height: int) -> bytes:
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
+@pytest.mark.sample("10", "123")
 @pytest.mark.parametrize("data", [b"no picture", picture(6000, 6000), picture(40, 40), bytes(10**6)], ids=len)
 def test_a_picture_at_a_seam_of_another_size_is_refused(data, project, tmp_path):
     plan = hfdask.plan(project(), tmp_path / "plan", chunk_size=15)

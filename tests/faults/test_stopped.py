@@ -165,6 +165,7 @@ def test_a_cluster_without_workers_is_told(in_vain, caplog):
     ]
 
 
+@pytest.mark.sample("chunks")
 @pytest.mark.parametrize("waits", ["chunks", "run_task"])
 def test_dask_s_limit_for_a_cluster_without_workers_is_a_typed_error(waits, in_vain):
     with deserted("1s") as client, pytest.raises(errors.WorkerLostError, match="no-workers-timeout"):
@@ -308,6 +309,7 @@ def test_all_renders_of_a_client_learn_at_once_that_the_scheduler_is_lost(alone,
     assert outcomes == [errors.SchedulerLostError] * 20
 
 
+@pytest.mark.sample("chunks-killed")
 @pytest.mark.parametrize(
     ("waits", "how"),
     [
@@ -338,6 +340,7 @@ def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, 
     assert [type(error) for error in outcome] == [errors.SchedulerLostError]
 
 
+@pytest.mark.sample("render")
 @pytest.mark.parametrize("command", [["doctor"], ["render", ".", "-o", "{out}"]], ids=lambda words: words[0])
 def test_a_command_line_whose_scheduler_is_stopped_says_so(command, cluster_processes, soon, tmp_path):
     process = cluster_processes.scheduler()

@@ -83,6 +83,7 @@ class Place:
         assert [name for name in Store(self.url).names() if name.startswith("out/")] == ["out/video.mp4"]
 
 
+@pytest.mark.sample("truncates-pipe-3", "fails-get-3")
 @pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("method", [READS, WRITES])
 @pytest.mark.parametrize("fault", sampled(FAULTS, one_of=2))
@@ -115,6 +116,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sample("truncates-assemble-get", "lies-chunk-get", "fails-plan-pipe", "stalls-record-pipe")
 @pytest.mark.parametrize(("fault", "stage", "method"), CASES)
 def test_what_befalls_a_file_for_ever_ends_in_its_error_and_loses_nothing(
     fault, stage, method, faulty, faults, source, quiet

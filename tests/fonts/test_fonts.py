@@ -126,6 +126,7 @@ def test_a_plan_carries_a_font_of_a_single_frame(project, tmp_path):
     assert ("Roboto", True) in families(hfdask.plan(source, tmp_path / "plan"))
 
 
+@pytest.mark.slow
 def test_two_plans_of_a_project_are_equal(project, tmp_path):
     source = project(page(TEXTS))
     assert hfdask.plan(source, tmp_path / "a").hash == hfdask.plan(source, tmp_path / "b").hash
@@ -259,6 +260,7 @@ def test_the_machines_own_settings_change_nothing(project, fonts, tmp_path):
     assert here.hash == there.hash
 
 
+@pytest.mark.sample("web font")
 @pytest.mark.parametrize(
     "body",
     [
@@ -323,6 +325,7 @@ def test_what_to_install_depends_on_the_script(letters, words, project, tmp_path
     assert words in warning
 
 
+@pytest.mark.sample("options0", "options1")
 @pytest.mark.parametrize("options", [{"fonts": "reject"}, {"check": "strict"}, {"check": "strict-all"}])
 def test_letters_without_a_glyph_can_be_an_error(options, project, tmp_path):
     # Named as a root with all that the check wants, so that nothing else is found.

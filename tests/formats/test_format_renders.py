@@ -92,6 +92,7 @@ def test_a_page_without_a_transparent_pixel_is_told_if_the_format_has_alpha(proj
     assert hfdask.render(project(CLEAR), tmp_path / "out.webm").warnings == ()
 
 
+@pytest.mark.sample("mp4-h264", "webm-vp9")
 @pytest.mark.parametrize("variant", WITH_SOUND, ids=str)
 def test_the_mix_is_in_the_output_whatever_its_chunks_are(variant, project, tmp_path):
     outputs = []

@@ -204,6 +204,7 @@ def test_an_exception_does_not_stop_the_other_callbacks(tmp_path: Path) -> None:
         assert any("broken" in text for text in page.session.log.messages)
 
 
+@pytest.mark.sample("fps0", "fps2")
 @pytest.mark.parametrize(
     "fps", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(7), Fraction(999_999_937, 9_999_991)]
 )

@@ -82,6 +82,7 @@ def busy(processes: int) -> Iterator[None]:
 # Each frame shows its own pictures
 
 
+@pytest.mark.sample("file-0")
 @pytest.mark.parametrize("load", [0, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["file", pytest.param("server", marks=pytest.mark.slow), "canvas"])
 def test_every_frame_shows_its_own_pictures_at_once(way, load, tmp_path):
@@ -103,6 +104,7 @@ def test_file_and_server_give_the_same_pixels(tmp_path):
     assert digests[0] == digests[1]
 
 
+@pytest.mark.sample("canvas")
 @pytest.mark.parametrize("capture_mode", CAPTURES)
 def test_frames_are_the_same_wherever_a_chunk_begins(capture_mode, tmp_path):
     with open_fed(tmp_path / "whole", FOUR, NAMES, capture_mode=capture_mode) as fed:
@@ -208,6 +210,7 @@ HIDING = {
 COVERED = {code: "" for name, code in HIDING.items() if "cover" in name}
 
 
+@pytest.mark.sample("visibility_of_the_video-beginframe", "visibility-beginframe", "a_cover_that_slides-beginframe")
 @pytest.mark.parametrize("capture_mode", CAPTURES)
 @pytest.mark.parametrize("code", sampled(HIDING.values(), one_of=5), ids=HIDING)
 def test_a_video_that_comes_into_sight_shows_its_own_frame(code, capture_mode, tmp_path):
@@ -313,6 +316,7 @@ def test_controls_and_posters_are_not_seen(tmp_path):
     assert seen == expected
 
 
+@pytest.mark.sample("beginframe")
 @pytest.mark.parametrize("capture_mode", CAPTURES)
 def test_what_observers_change_shows_the_frame_of_its_time(capture_mode, tmp_path):
     body = f'<div id="box" style="{BOX};left:0;top:0">{VIDEO}</div><i id="grows" style="position:absolute;width:1px;height:1px"></i>'

@@ -28,6 +28,9 @@ HOSTED = [
 ]
 
 
+@pytest.mark.sample(
+    "timers-beginframe", "canvas_raf-canvas", "text-canvas", "effects-beginframe", "sub_template-beginframe"
+)
 @pytest.mark.parametrize(("name", "mode"), [*sampled([(name, "beginframe") for name in NAMES], one_of=6), *HOSTED])
 def test_frames_do_not_depend_on_the_frames_before(name: str, mode: str) -> None:
     project = Project.find(COMPOSITIONS / name, "index.html")

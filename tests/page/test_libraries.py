@@ -122,6 +122,7 @@ def middle(columns: list[int]) -> float:
     return (columns[0] + columns[-1] + 1) / 2
 
 
+@pytest.mark.sample("3")
 @pytest.mark.parametrize("frame", sampled([0, 12, 29, 3]))
 def test_lottie_draws_its_frame_as_svg_and_on_a_canvas(frame: int) -> None:
     reached = 20 + 120 * frame / 30

@@ -27,6 +27,15 @@ def positions(page: Page, start: int, end: int) -> list[int]:
     return [int(np.argmax(frame[2, :, 0] > 200)) for frame in page.frames(start, end)]
 
 
+@pytest.mark.sample(
+    "task-beginframe",
+    "window-beginframe",
+    "yield-beginframe",
+    "promise-beginframe",
+    "promise, then channel-beginframe",
+    "channel-beginframe",
+    "channel-canvas",
+)
 @pytest.mark.parametrize("mode", ["beginframe", "canvas"])
 @pytest.mark.parametrize("way", WAYS)
 def test_chains_of_messages_end_before_the_picture(way, mode, tmp_path):
@@ -39,6 +48,7 @@ def test_chains_of_messages_end_before_the_picture(way, mode, tmp_path):
         assert positions(page, 5, 9) == [5, 6, 6, 8]
 
 
+@pytest.mark.sample("beginframe")
 @pytest.mark.parametrize("mode", ["beginframe", "canvas"])
 def test_messages_of_an_inner_frame_are_waited_for(mode, tmp_path):
     inner = """<body style="margin:0"><div id="first" style="position:absolute;width:9px;height:9px;background:#f00"></div><script>

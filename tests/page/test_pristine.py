@@ -44,6 +44,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return page.digests(0, 15)
 
 
+@pytest.mark.sample("an_iterator", "what_all_objects_have")
 @pytest.mark.parametrize("patch", sampled(PATCHES.values()), ids=PATCHES)
 def test_a_replaced_built_in_changes_no_picture(patch, honest, tmp_path):
     with open_html(tmp_path, composition(MOVING, patch, style=STYLE)) as page:

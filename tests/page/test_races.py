@@ -36,6 +36,7 @@ PLACES = ["style", "link", "import", "media", "layer"]
 
 
 # Each place with the most impatient face, and each kind of face in one place, on every run; all pairs in `make test-all`.
+@pytest.mark.sample("optional-layer")
 @pytest.mark.parametrize(
     ("display", "place"),
     sampled(
@@ -63,6 +64,7 @@ def test_a_declared_face_draws_its_text_however_late_it_comes(display, place, fa
         assert page.value(WIDE) == 40
 
 
+@pytest.mark.sample("inserted rule-optional")
 @pytest.mark.parametrize("display", [pytest.param("fallback", marks=pytest.mark.slow), "optional"])
 @pytest.mark.parametrize(
     "script",

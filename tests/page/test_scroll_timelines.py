@@ -45,6 +45,7 @@ def left(page: Page, frame: int) -> tuple[int, int]:
     return red.index(RED), blue.index(BLUE)
 
 
+@pytest.mark.sample("a named timeline in CSS")
 @pytest.mark.parametrize("way", sampled(WAYS, one_of=2))
 def test_the_scroll_position_drives_its_animations_and_time_the_others(tmp_path: Path, way: str) -> None:
     style, script = WAYS[way]

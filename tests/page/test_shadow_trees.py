@@ -75,6 +75,7 @@ WAYS: dict[str, tuple[str, str, dict[str, str | bytes]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sample("open", "adopted sheet", "SMIL")
 @pytest.mark.parametrize("way", sampled(WAYS))
 def test_animations_in_a_shadow_tree_stand_where_their_time_says(tmp_path: Path, way: str) -> None:
     body, script, files = WAYS[way]
@@ -84,6 +85,7 @@ def test_animations_in_a_shadow_tree_stand_where_their_time_says(tmp_path: Path,
         assert page.digests(3, 9) == first[3:] + second[:3]
 
 
+@pytest.mark.sample("closed")
 @pytest.mark.parametrize("mode", ["open", "closed"])
 def test_a_shadow_tree_of_a_sub_composition(tmp_path: Path, mode: str) -> None:
     scene = f'<template><div data-composition-id="scene" data-no-timeline>{declared(mode)}</div></template>'

@@ -159,6 +159,7 @@ def looks(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Pixels, Pixel
         return own, fed.now()
 
 
+@pytest.mark.sample("alpha")
 @pytest.mark.parametrize("looks", sampled(FORMATS, one_of=6), indirect=True)
 def test_a_fed_video_looks_like_the_browsers_own(looks):
     own, fed = looks
@@ -172,6 +173,7 @@ def test_a_fed_video_looks_like_the_browsers_own(looks):
         assert own[top + 20 : top + 50, left + 30 : left + 110].std() > 10
 
 
+@pytest.mark.sample("h264")
 @pytest.mark.parametrize("name", sampled(FORMATS, one_of=4))
 def test_a_video_in_a_canvas_looks_the_same_but_for_edges(name, tmp_path):
     _, planes = encoded(tmp_path, name)

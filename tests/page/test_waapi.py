@@ -311,6 +311,7 @@ CHAIN_STYLE = """@keyframes go {from {transform: translateX(0)} to {transform: t
   .f {animation: go 100ms 205ms linear infinite} .g {transition: translate 200ms linear}"""
 
 
+@pytest.mark.sample("0-1")
 @pytest.mark.parametrize(("first", "step"), sampled([(0, 1), (7, 1), (20, 1), (40, 7), (0, 13)]))
 def test_what_animations_tell_comes_at_its_time_wherever_a_chunk_begins(tmp_path: Path, first: int, step: int) -> None:
     with opened_together(tmp_path, [script for script, _, _ in CHAINS.values()], style=CHAIN_STYLE) as page:

@@ -134,6 +134,7 @@ def planned(project, tmp_path, body: str, script: str = "", files=None, **option
     return plan.manifest.page.capture_mode, [text for text in plan.messages if "captured from a canvas" in text]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_that_looks_the_same_is_captured_from_a_canvas(project, tmp_path, any_length):
     mode, (message,) = planned(project, tmp_path, MOVES)

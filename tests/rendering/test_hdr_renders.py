@@ -164,6 +164,7 @@ def test_a_page_that_stays_is_not_captured_again_while_its_video_moves(project, 
     assert frames.taken == (True, True) + (False,) * (FRAMES - 2)
 
 
+@pytest.mark.sample("hlg-18")
 @pytest.mark.parametrize(("transfer", "curve"), [("pq", 16), ("hlg", 18)])
 def test_players_read_the_colors_and_the_light(rendered, tmp_path, transfer, curve):
     content = cached(hdr_video, "short.mp4", 1, transfer=transfer).read_bytes()

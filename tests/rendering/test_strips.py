@@ -46,6 +46,9 @@ def test_strips_are_never_empty_nor_larger_than_the_picture(size, rows):
     assert strip_rows(*size) == rows
 
 
+@pytest.mark.sample(
+    "-True", "i { filter: blur(9px) }-False", "i { box-shadow: 900px 200px #000, 1px 90px 0 9px #fff }-True"
+)
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("change", "strips"),

@@ -119,6 +119,7 @@ def test_pages_captured_by_screenshots_show_each_frame(project: Callable[..., Pa
     assert digests(records(in_chunks_of(plan, tmp_path / "sevens", 7), tmp_path / "7")) == digests(whole)
 
 
+@pytest.mark.slow
 def test_pictures_that_are_served_are_the_same_as_those_in_a_file(project: Callable[..., Path], tmp_path, monkeypatch):
     folder = project(page(), **{"film.mp4": film()})
     plan = hfdask.plan(folder, tmp_path / "plan", check="off", chunk_size=3600)

@@ -45,6 +45,7 @@ def test_samples_do_not_depend_on_the_blocks(kind):
         in_any_blocks(chain, moving(kind))
 
 
+@pytest.mark.slow
 def test_samples_of_a_long_chain_with_presets_do_not_depend_on_the_blocks():
     chain = tuple(
         effect(kind, id=kind, preset=preset, **SHIFTED.get(kind, {}))

@@ -44,6 +44,7 @@ def compressed(level: float, threshold: float, ratio: float, knee: float) -> flo
     return level - (1 - 1 / ratio) * (over + width) ** 2 / (4 * width)
 
 
+@pytest.mark.sample("1.0-1.0", "4.0-2.83", "20.0-8.0")
 @pytest.mark.parametrize("knee", [1.0, 2.83, 8.0])
 @pytest.mark.parametrize("ratio", [1.0, 4.0, 20.0])
 def test_a_compressor_has_its_static_curve(ratio, knee):
@@ -128,6 +129,7 @@ LOUD = {
 }
 
 
+@pytest.mark.sample("noise-0.5", "between_samples-0.5", "clicks-0.5")
 @pytest.mark.parametrize("lookahead", [0.5, *(pytest.param(each, marks=pytest.mark.slow) for each in (3.0, 10.0))])
 @pytest.mark.parametrize("name", LOUD)
 def test_the_true_peak_never_passes_its_ceiling(name, lookahead):

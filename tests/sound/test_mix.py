@@ -54,6 +54,7 @@ def expected_at(samples: NDArray[np.float32], begin: int, length: int, total: in
     return out
 
 
+@pytest.mark.sample("0.7003", "0.3333333333333333")
 @pytest.mark.parametrize("start", [0.0, 1.0, 0.1, 1 / 3, 2.00001, 0.7003])
 def test_a_track_begins_at_the_sample_nearest_to_its_start(start, noise):
     path, samples = noise

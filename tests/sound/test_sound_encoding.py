@@ -44,6 +44,7 @@ def true_peak(sound: Samples) -> float:
     return meter.true_peak
 
 
+@pytest.mark.sample("1-30000/1001", "250-30000/1001", "2-30000/1001", "61-30000/1001", "1-24", "61-25", "2-60")
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("frames", [1, 2, 61, 250])
 def test_a_sound_has_the_length_of_its_frames_to_the_nearest_sample(rate, frames, tmp_path):
@@ -82,6 +83,7 @@ def test_a_mix_beyond_full_scale_is_stored_with_a_gain_and_not_clipped(tmp_path)
     assert lowered.lowered == pytest.approx(20 * np.log10(3.0) + 1.5, abs=0.5)
 
 
+@pytest.mark.sample("noise with peaks far beyond full scale")
 @pytest.mark.parametrize(
     "sound",
     [

@@ -35,6 +35,7 @@ def levels_of(sound: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(2 * squares.mean(axis=1)))
 
 
+@pytest.mark.sample("0.0-0.5", "1.3337-2.0")
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("media_start", [0.0, 1.3337])
 def test_clicks_are_within_a_sample_of_their_times(rate, media_start, clicks_file):
@@ -44,6 +45,7 @@ def test_clicks_are_within_a_sample_of_their_times(rate, media_start, clicks_fil
     assert max(abs(found - time) for found, time in zip(click_times(sound, times), times, strict=True)) <= 1
 
 
+@pytest.mark.sample("0.5-4.0", "1.25-0.4")
 @pytest.mark.parametrize(("rate", "pace"), [(1.25, 0.4), (0.5, 2.0), (2.0, 0.625), (0.5, 4.0)])
 def test_rates_of_clip_and_host_multiply(rate, pace, clicks_file):
     both = rate * pace
@@ -55,6 +57,7 @@ def test_rates_of_clip_and_host_multiply(rate, pace, clicks_file):
         assert max(abs(found - time) for found, time in zip(click_times(sound, times), times, strict=True)) <= 1
 
 
+@pytest.mark.sample("0.5")
 @pytest.mark.parametrize("rate", RATES)
 def test_tones_keep_pitch_and_level_where_pieces_meet(rate, tone_file):
     assert playback.MAX_PIECE == 5 * RATE
@@ -65,6 +68,7 @@ def test_tones_keep_pitch_and_level_where_pieces_meet(rate, tone_file):
     assert np.abs(20 * np.log10(levels_of(inside) / 0.5)).max() < 0.1
 
 
+@pytest.mark.slow
 def test_chords_keep_their_level_where_pieces_meet(tmp_path):
     tones = (220.0, 277.2, 329.6, 1318.5)
     path = write_sound(tmp_path / "a.wav", np.sum([tone(each, 14, level=0.2) for each in tones], axis=0))

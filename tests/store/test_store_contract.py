@@ -44,6 +44,7 @@ class TestS3(StoreContract):
         store.put("video.mp4", source)
         assert store.size("video.mp4") == 12 * 2**20
 
+    @pytest.mark.sample("503", "409")
     @pytest.mark.parametrize("status", [409, 429, 500, 503])
     def test_a_status_that_heals(self, status, place, s3):
         left = [status] * 2

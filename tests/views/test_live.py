@@ -114,6 +114,7 @@ def test_await_in_a_cell_gives_the_result(notebook):
     assert "<video " in shown[-1]["text/html"]
 
 
+@pytest.mark.sample("await")
 @pytest.mark.parametrize(
     "call",
     [

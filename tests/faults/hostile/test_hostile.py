@@ -37,6 +37,9 @@ def some_slow(cases: list[Case]) -> list[object]:
     ]
 
 
+@pytest.mark.sample(
+    "bomb:nested_uses", "document:an_empty_sub_composition", "throw:a_proxy_in_a_script", "mischief:leaving_at_a_frame"
+)
 @pytest.mark.parametrize("case", some_slow(corpus.cases()))
 def test_a_hostile_case_ends_well_and_so_does_the_next_render(case: Case, runner: Runner) -> None:
     outcome = runner.run(case)
