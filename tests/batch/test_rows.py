@@ -7,8 +7,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import dask.bag
-import dask.dataframe
 import fsspec
 import pandas as pd
 import pyarrow as pa
@@ -45,6 +43,9 @@ def test_tables_in_memory_are_read_row_by_row(client):
 
 
 def test_dask_collections_are_computed_one_partition_after_the_other(client, tmp_path):
+    import dask.bag
+    import dask.dataframe  # takes a second
+
     def part(number: int) -> pd.DataFrame:
         (tmp_path / str(number)).touch()
         return pd.DataFrame([{"id": number}])
@@ -59,6 +60,8 @@ def test_dask_collections_are_computed_one_partition_after_the_other(client, tmp
 
 
 def test_a_partition_that_fails_is_an_error_of_the_rows(client):
+    import dask.bag
+
     bag = dask.bag.from_sequence([1, 0], npartitions=2).map(lambda number: {"id": 1 // number})
     with pytest.raises(RowsError, match="ZeroDivisionError"):
         read(bag, client)
@@ -85,6 +88,8 @@ def test_files_are_read_from_any_url(client, tmp_path, place):
 
 
 def test_a_folder_of_parquet_files_is_read_in_the_order_of_their_numbers(client, tmp_path):
+    import dask.dataframe  # takes a second
+
     frame = dask.dataframe.from_pandas(pd.DataFrame({"id": range(12)}), npartitions=12)
     frame.to_parquet(tmp_path / "rows.parquet", write_index=False)
     assert [row["id"] for row in read(tmp_path / "rows.parquet", client)] == list(range(12))

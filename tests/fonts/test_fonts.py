@@ -87,16 +87,23 @@ def families(plan: hfdask.Plan) -> list[tuple[str, bool]]:
     return [(font.family, font.canonical) for font in plan.manifest.fonts.files]
 
 
-def test_a_plan_carries_exactly_the_fonts_that_its_page_uses(project, tmp_path):
-    plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
-    assert sorted(families(plan)) == [
+@pytest.fixture(scope="module")
+def texts(_machine: None, tmp_path_factory: pytest.TempPathFactory) -> hfdask.Plan:
+    """A plan of `TEXTS`, which tests only read."""
+    folder = tmp_path_factory.mktemp("texts")
+    (folder / "index.html").write_text(f"<!doctype html><html><body>{page(TEXTS)}</body></html>", "utf-8")
+    return hfdask.plan(folder, folder.parent / f"{folder.name}-plan")
+
+
+def test_a_plan_carries_exactly_the_fonts_that_its_page_uses(texts):
+    assert sorted(families(texts)) == [
         *(("DejaVu Sans", False), ("House Font", False), ("Inter", True), ("Kanji Font", False)),
         *(("Liberation Mono", False), ("Liberation Serif", False)),
     ]
-    [inter] = [font for font in plan.manifest.fonts.files if font.canonical]
+    [inter] = [font for font in texts.manifest.fonts.files if font.canonical]
     assert inter.name == "inter-900.ttf"
-    for font in plan.manifest.fonts.files:
-        assert (tmp_path / "plan" / object_name(font.sha256)).stat().st_size == font.size
+    for font in texts.manifest.fonts.files:
+        assert Store(texts.url).size(object_name(font.sha256)) == font.size
 
 
 MEASURED = """<p style="font:20px Inter">text</p><script>
@@ -216,14 +223,13 @@ def test_a_worker_without_fonts_draws_the_same_pixels(project, open_folder):
     assert worker(plan, open_folder / "there") == here
 
 
-def test_planning_and_rendering_draw_the_same(project, tmp_path):
+def test_planning_and_rendering_draw_the_same(texts):
     """The plan's own fonts draw the planner's pictures; other fonts in their place would not."""
-    plan = hfdask.plan(project(page(TEXTS)), tmp_path / "plan")
-    manifest, store = plan.manifest, Store(plan.url)
-    world = fonts_of(store, manifest)
+    world = fonts_of(Store(texts.url), texts.manifest)
     nothing = plan_fonts(FontSet(files=(), stand_ins={}), {})
-    assert pictures(plan, None) == pictures(plan, world)
-    assert pictures(plan, nothing) != pictures(plan, world)
+    drawn = pictures(texts, world)
+    assert pictures(texts, None) == drawn
+    assert pictures(texts, nothing) != drawn
 
 
 def fonts_of(store: Store, manifest: Manifest) -> FontSetup:
@@ -247,17 +253,15 @@ def pictures(plan: hfdask.Plan, world: FontSetup | None) -> list[bytes]:
     return browser_thread().run(run(), 60)
 
 
-def test_the_machines_own_settings_change_nothing(project, fonts, tmp_path):
+def test_the_machines_own_settings_change_nothing(texts, project, fonts, tmp_path):
     rules = """<match target="pattern"><test name="family"><string>No Such Font</string></test>
       <edit name="family" mode="assign" binding="same"><string>Unused Font</string></edit></match>
       <match target="pattern"><edit name="family" mode="prepend" binding="strong"><string>Unused Font</string></edit></match>
       <match target="font"><edit name="antialias" mode="assign"><bool>false</bool></edit>
       <edit name="embolden" mode="assign"><bool>true</bool></edit></match>"""
-    source = project(page(TEXTS))
-    here = hfdask.plan(source, tmp_path / "a")
     with machine(configuration(tmp_path / "odd.conf", fonts / "machine", rules), fonts / "canonical"):
-        there = hfdask.plan(source, tmp_path / "b")
-    assert here.hash == there.hash
+        there = hfdask.plan(project(page(TEXTS)), tmp_path / "b")
+    assert texts.hash == there.hash
 
 
 @pytest.mark.sample("web font")
