@@ -43,6 +43,7 @@ def run(coroutine: Any) -> Any:
     return browser_thread().run(coroutine, 60)
 
 
+@pytest.mark.sample("canvas")
 @pytest.mark.parametrize("html", [MOVING, DRAWING], ids=["styles", "canvas"])
 def test_both_modes_draw_the_same_pixels(html, tmp_path):
     seen = {}
@@ -96,6 +97,7 @@ LATE_CANVAS = """
     document.querySelector("#box").style.left = `${Math.min(frame, 12)}px` })"""
 
 
+@pytest.mark.sample("root-2d", "root-webgl")
 @pytest.mark.parametrize("kind", ["2d", "webgl"])
 @pytest.mark.parametrize("host", ["root", 'document.querySelector("#box").attachShadow({ mode: "open" })'])
 def test_a_canvas_that_comes_late_is_seen_to_change(kind, host, tmp_path):

@@ -94,6 +94,7 @@ def test_a_huge_picture_is_found(tmp_path, check):
     assert check(tmp_path).findings == ()
 
 
+@pytest.mark.sample("data", "gsap", "title", "webgl")
 @pytest.mark.parametrize("folder", sorted(EXAMPLES.glob("*/")), ids=lambda path: path.name)
 def test_examples_have_no_findings(folder, check):
     assert check(folder).findings == ()

@@ -201,7 +201,7 @@ def random_ramp(chance: random.Random) -> tuple[RatePoint, ...]:
     return tuple(points)
 
 
-@pytest.mark.sample("10", "6", "24", "27", "0", "1", "2")
+@pytest.mark.sample("0", "1", "2")
 @pytest.mark.parametrize("seed", range(30))
 def test_a_ramp_is_the_integral_of_its_rate(seed):
     chance = random.Random(seed)

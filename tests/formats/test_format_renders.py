@@ -49,6 +49,9 @@ def _with_sound(output: Path) -> Path:
         return Path(archive.extract("sound.wav", output.with_suffix("")))
 
 
+@pytest.mark.sample(
+    "mp4-h264", "mp4-h265", "mp4-av1", "webm-vp9-alpha", "mov-prores-alpha", "png-png-alpha", "hls-h264"
+)
 @variants
 def test_a_render_is_the_same_in_chunks_and_whole_is_certified_and_can_be_reused(variant, project, tmp_path):
     source = project(CLEAR)

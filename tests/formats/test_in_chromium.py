@@ -114,6 +114,7 @@ def shades(number: int, *, alpha: bool) -> np.ndarray:
     return pixels
 
 
+@pytest.mark.sample("mp4-h264")
 @pytest.mark.parametrize("variant", sampled(PLAYED), ids=str)
 def test_a_joined_video_plays_to_its_end_and_shows_the_right_frame_at_every_seam(
     variant: Variant, player: PlainPage, tmp_path: Any

@@ -114,6 +114,7 @@ def test_a_start_is_the_videos_to_the_last_bit(tmp_path: Path) -> None:
             assert seen == [[frame_time(frame, fps) * 1000] * 3 for frame in range(1, 40)]
 
 
+@pytest.mark.sample("fps0", "fps2")
 @pytest.mark.parametrize("fps", [Fraction(1), Fraction(24), Fraction(30000, 1001), Fraction(60), Fraction(240)])
 def test_timestamps_are_positive_and_rise(tmp_path: Path, fps: Fraction) -> None:
     script = """const stamps = [performance.now()];

@@ -374,6 +374,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.sample("an_iframe-beginframe", "a_tree_of_a_script-beginframe")
 @pytest.mark.parametrize("capture_mode", MOSTLY)
 @pytest.mark.parametrize("body", sampled(INSIDE.values(), one_of=2), ids=INSIDE)
 def test_a_video_is_fed_in(body, capture_mode, tmp_path):

@@ -354,14 +354,17 @@ def looks(monkeypatch):
 
 @pytest.mark.parametrize(
     "motion",
-    [
-        "box.style.transform = `rotate(${ms}deg)`; box.style.opacity = ms / 1000",
-        "box.style.backgroundColor = `rgb(${Math.round(ms / 10)} 0 0)`",
-        "line.setAttribute('x2', ms)",
-        "if (!window.was) window.was = box.animate([{ fontSize: '9px' }, { fontSize: '20px' }], 1000)",
-        "line.setAttribute('data-svg-origin', ms)",  # as GSAP does
-        "if (!window.was) window.was = box.animate([{ fontWeight: 400 }, { fontWeight: 401 }], 1)",  # it is over soon
-    ],
+    sampled(
+        [
+            "box.style.transform = `rotate(${ms}deg)`; box.style.opacity = ms / 1000",
+            "box.style.backgroundColor = `rgb(${Math.round(ms / 10)} 0 0)`",
+            "line.setAttribute('x2', ms)",
+            "if (!window.was) window.was = box.animate([{ fontSize: '9px' }, { fontSize: '20px' }], 1000)",
+            "line.setAttribute('data-svg-origin', ms)",  # as GSAP does
+            "if (!window.was) window.was = box.animate([{ fontWeight: 400 }, { fontWeight: 401 }], 1)",  # it is over soon
+        ],
+        one_of=2,
+    ),
 )
 def test_motion_asks_for_no_look_at_the_text(motion, tmp_path, looks):
     script = f"requestAnimationFrame(function tick(ms) {{ {motion}; requestAnimationFrame(tick); }});"
@@ -372,15 +375,18 @@ def test_motion_asks_for_no_look_at_the_text(motion, tmp_path, looks):
 
 @pytest.mark.parametrize(
     ("motion", "count"),
-    [
-        ("box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], 9000)", 5),
-        ("box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], { duration: 20, fill: 'forwards' })", 5),
-        (
-            "box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], { duration: 9000, timeline: new ScrollTimeline() })",
-            5,
-        ),
-        ("box.animate([{ opacity: 0 }, { opacity: 1 }], 9000)", 1),
-    ],
+    sampled(
+        [
+            ("box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], 9000)", 5),
+            ("box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], { duration: 20, fill: 'forwards' })", 5),
+            (
+                "box.animate([{ fontWeight: 400 }, { fontWeight: 900 }], { duration: 9000, timeline: new ScrollTimeline() })",
+                5,
+            ),
+            ("box.animate([{ opacity: 0 }, { opacity: 1 }], 9000)", 1),
+        ],
+        one_of=2,
+    ),
 )
 def test_animated_text_is_looked_at_in_each_frame(motion, count, tmp_path, looks):
     move = "requestAnimationFrame(function tick(ms) { box.style.left = `${ms}px`; requestAnimationFrame(tick) })"

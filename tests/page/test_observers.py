@@ -88,6 +88,7 @@ def colours(page: Page, start: int, end: int) -> list[tuple[int, ...]]:
     return [tuple(int(part) for part in picture[50, 50]) for picture in page.frames(start, end)]
 
 
+@pytest.mark.sample("in view, observed late-starts0", "size, more than the browser does at once-starts0")
 @pytest.mark.parametrize("starts", [(9, 14), pytest.param((8, 10), marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("body", "script"), sampled(KINDS.values(), one_of=5), ids=KINDS)
 def test_what_observers_change_belongs_to_the_frame(

@@ -43,6 +43,7 @@ def video_with(folder: Path, fps: Fraction, frames: int, places: tuple[int, ...]
     return (folder / "out.mp4").read_bytes()
 
 
+@pytest.mark.sample("30000/1001")
 @pytest.mark.parametrize("rate", ["30000/1001", "24"])
 def test_chromium_decodes_every_sample_and_finds_the_clicks_in_place(rate: str, tmp_path: Path) -> None:
     fps, frames, places = Fraction(rate), 61, (0, 1_001, 48_000, 90_000)

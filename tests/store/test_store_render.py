@@ -68,6 +68,7 @@ def test_file_urls_lead_everywhere(project, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [odd.name]
 
 
+@pytest.mark.sample("s3")
 def test_everything_on_an_object_store(place, project, tmp_path, caplog, monkeypatch):
     source = project(**{"assets/a.txt": "a", "assets/b.bin": bytes(2_000_000)})
     local = hfdask.plan(source, tmp_path / "plan", chunk_size=10)
