@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from chunked import digests, records, split
 from page_samples import composition, open_html
@@ -25,6 +27,9 @@ PAGE = (
     .replace('data-width="64"', 'data-width="1280"')
     .replace('data-height="64"', 'data-height="720"')
 )
+
+# It is decided as soon as the page is loaded.
+HOSTED: dict[str, Any] = {"capture": "canvas", "sweep": 0}
 
 
 def write(folder, html):
@@ -63,7 +68,7 @@ def test_strips_are_never_empty_nor_larger_than_the_picture(size, rows):
 )
 def test_what_each_strip_would_make_anew_needs_the_whole_picture(change, strips, tmp_path):
     html = PAGE.replace("</style>", f"{change}</style>", 1)
-    plan = hfdask.plan(write(tmp_path / "page", html), tmp_path / "plan", capture="canvas")
+    plan = hfdask.plan(write(tmp_path / "page", html), tmp_path / "plan", **HOSTED)
     assert plan.manifest.page.strips == strips
 
 
@@ -71,16 +76,16 @@ def test_what_each_strip_would_make_anew_needs_the_whole_picture(change, strips,
 def test_videos_need_the_whole_picture(tmp_path):
     folder = write(tmp_path / "page", PAGE.replace("<i></i>", '<video data-start="0" src="v.mp4"></video>'))
     color_video(folder / "v.mp4", [(200, 90, 30)] * 2)
-    assert not hfdask.plan(folder, tmp_path / "plan", capture="canvas").manifest.page.strips
+    assert not hfdask.plan(folder, tmp_path / "plan", **HOSTED).manifest.page.strips
 
 
 @pytest.mark.browser
 @pytest.mark.slow
 def test_many_elements_need_the_whole_picture(tmp_path):
     many = write(tmp_path / "many", PAGE.replace("<i></i>", "<i></i>" + "<b></b>" * 300))
-    assert not hfdask.plan(many, tmp_path / "a", capture="canvas").manifest.page.strips
+    assert not hfdask.plan(many, tmp_path / "a", **HOSTED).manifest.page.strips
     few = write(tmp_path / "few", PAGE.replace("<i></i>", "<i></i>" + "<b></b>" * 100))
-    assert hfdask.plan(few, tmp_path / "b", capture="canvas").manifest.page.strips
+    assert hfdask.plan(few, tmp_path / "b", **HOSTED).manifest.page.strips
     assert not hfdask.plan(few, tmp_path / "c", capture="beginframe").manifest.page.strips
 
 
