@@ -26,7 +26,7 @@ LIBRARIES = [name for name in ALL if "vendor/" in (COMPOSITIONS / name / "index.
 
 def some(names: Iterable[str], on_every_run: set[str]) -> list[ParameterSet]:
     """All of these in `make test-all`, and some on every run. What each shows of a frame does not depend on those before it,
-    which `tests/page/test_invariance.py` looks at for every composition on every run.
+    which `tests/page/test_invariance.py` looks at, for some compositions on every run.
     """
     return [pytest.param(name, marks=[] if name in on_every_run else [pytest.mark.slow]) for name in names]
 
@@ -96,7 +96,7 @@ def test_chunks_are_parts_of_the_whole(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["title", *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE[1:])])
 def test_a_chunk_of_an_example_proves_its_seams(name, tmp_path):
-    plan = hfdask.plan(EXAMPLES / name, tmp_path / "plan", chunk_size=12)
+    plan = hfdask.plan(EXAMPLES / name, tmp_path / "plan", chunk_size=12, sweep=30)
     middle = [len(plan.manifest.chunks) // 2 + shift for shift in (0, 1)]
     first, second = (hfdask.render_chunk(plan.url, index, tmp_path / f"{index}.mp4") for index in middle)
     assert second.before_digest == first.last_digest
