@@ -414,6 +414,14 @@ EACH_CHANGE = [
 ]
 
 
+@pytest.mark.sample(
+    "a scroll after a wait-hf-seek",
+    "a rule-hf-seek",
+    "a value-hf-seek",
+    "a highlight-hf-seek",
+    "a scroll-timers",
+    "a scroll-a timeline",
+)
 @pytest.mark.parametrize(("change", "way"), EACH_CHANGE)
 def test_frames_that_scripts_change_without_a_change_of_a_node_have_pictures(change, way, tmp_path):
     body, code = CHANGES_OF_NO_NODE[change]

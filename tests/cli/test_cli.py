@@ -127,7 +127,7 @@ def test_values_for_variables_from_a_file(project, tmp_path):
     source, file = project(BOX + DECLARED), tmp_path / "values.json"
     file.write_text('{"title": "of the file", "more": 1}', "utf-8")
     given = ["--variables-file", file, "--variables", '{"title": "here"}']
-    document = json.loads(run("plan", source, tmp_path / "plan", *given, "--json").stdout)["plan"]
+    document = json.loads(run("plan", source, tmp_path / "plan", *given, "--sweep", 0, "--json").stdout)["plan"]
     assert document["page"]["variables"] == {"title": "here", "more": 1}
     assert document["warnings"] == ['variable "more" is not declared by the composition']
     for command in (["plan", source, tmp_path / "p"], ["still", source, "-t", 0, "-o", tmp_path / "a.png"]):

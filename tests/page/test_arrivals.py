@@ -70,6 +70,7 @@ def test_frames_show_what_scripts_draw_when_something_has_come(load, mode, late,
         assert [page.pixel(frame) for frame in (9, 10, 20)] == [(90, 0, 0), (100, 0, 0), (200, 0, 0)]
 
 
+@pytest.mark.sample("src-beginframe", "a new one-canvas", "in a frame-canvas", "srcdoc-beginframe")
 @pytest.mark.parametrize("mode", ["beginframe", "canvas"])
 @pytest.mark.parametrize("way", WAYS)
 def test_frames_show_what_their_frames_load_in_any_chunk(way, mode, tmp_path: Path) -> None:
