@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from hfdask.batch.names import Names, Template
+from hfdask.batch.names import Names, Template, listed
 from hfdask.batch.sources import SourceRow
 from hfdask.batch.values import MISSING, json_value
 from hfdask.config import WITH_GRAMMARS, PlanOptions, RenderConfig, require_variables
@@ -142,7 +142,10 @@ class _Check:
 
     def _require_columns(self) -> None:
         if self._seen and (unknown := sorted(self.ignore - self._seen)):
-            raise RowsError(f"no row has the column {unknown[0]!r}, which is to be ignored", columns=unknown)
+            raise RowsError(
+                f"no row has the column {unknown[0]!r}, which is to be ignored; they have {listed(sorted(self._seen))}",
+                columns=unknown,
+            )
 
     def _row(self, number: int, row: SourceRow) -> Row:
         cells = {name: self._cell(name, cell) for name, cell in row.cells.items()}

@@ -10,7 +10,7 @@ import hashlib
 import os
 import string
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -113,7 +113,7 @@ def _cell(column: str, number: int, cells: Mapping[str, Any], texts: Mapping[str
     if column == INDEX and column not in cells:
         return str(number)
     if column not in cells:
-        raise ValueError(f"it has no column {column!r}, which the output's name needs; it has {_listed(cells)}")
+        raise ValueError(f"it has no column {column!r}, which the output's name needs; it has {listed(cells)}")
     text = texts.get(column) or _text(cells[column])
     if not text:
         raise ValueError(f"its column {column!r} is empty, so its video would have no name")
@@ -159,8 +159,9 @@ _PROBLEMS: dict[str, Callable[[str], object]] = {
 }
 
 
-def _listed(cells: Mapping[str, Any]) -> str:
-    names = list(cells)
+def listed(columns: Iterable[str]) -> str:
+    """Return the first columns as a text."""
+    names = list(columns)
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "") if names else "none"
 
 

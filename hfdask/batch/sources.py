@@ -22,7 +22,7 @@ from distributed import Client
 from msgspec import Struct
 
 from hfdask.core.scratch import scratch_subfolder
-from hfdask.errors import HfdaskError, InvalidConfigError, RowsError, StoreError
+from hfdask.errors import HfdaskError, InvalidConfigError, MissingArtifactError, RowsError, StoreError
 from hfdask.store import StorageOptions, Store, shown, split_url
 from hfdask.store.redaction import scrubbed
 
@@ -162,10 +162,10 @@ def _readable(where: str, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
             number += 1
     except RowsError as error:
         raise RowsError(f"{where}: {error.message}", **error.details) from None
+    except UnicodeDecodeError as error:
+        raise RowsError(f"{where} cannot be read: save it in UTF-8; {error}", rows=[number]) from error
     except (OSError, EOFError, ValueError, csv.Error) as error:
-        raise RowsError(
-            f"{where} cannot be read after row {number - 1}: {scrubbed(str(error))}", rows=[number]
-        ) from error
+        raise RowsError(f"{where} cannot be read at row {number}: {scrubbed(str(error))}", rows=[number]) from error
 
 
 def _of_jsonl(text: Any) -> Iterator[SourceRow]:
@@ -243,6 +243,8 @@ def _of_parquet(url: str | os.PathLike[str], storage_options: StorageOptions | N
         fragments = dataset(store.path, filesystem=store.fs, format="parquet").get_fragments()
         for fragment in sorted(fragments, key=lambda each: _natural(each.path)):
             yield from _of_arrow(fragment.to_batches())
+    except FileNotFoundError as error:
+        raise MissingArtifactError(f"{shown(url)} does not exist", url=shown(url)) from error
     except (ArrowException, OSError) as error:
         problem = f"{shown(url)} cannot be read as Parquet: {scrubbed(str(error), storage_options)}"
         raise (RowsError if isinstance(error, ArrowException) else StoreError)(problem) from None

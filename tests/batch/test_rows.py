@@ -116,6 +116,8 @@ def test_a_column_of_csv_is_of_numbers_only_if_all_its_cells_are(client, tmp_pat
         ("rows.jsonl.gz", b"no gzip", "cannot be read"),
         ("rows.csv", b"id,id\n1,2\n", "more than one column 'id'"),
         ("rows.csv", b"id,title\n1,a\n2\n", "row 1 has 1 cells, but there are 2 columns"),
+        ("rows.csv", "id\näh\n".encode("latin-1"), "cannot be read: save it in UTF-8; .* invalid continuation byte"),
+        ("rows.csv.gz", b"no gzip", "cannot be read at row 0"),
         ("rows.parquet", b"no parquet", "cannot be read as Parquet"),
         ("rows.xlsx", b"", "files that end in .jsonl"),
     ],
@@ -144,8 +146,9 @@ def test_what_is_no_table_is_refused(client, tmp_path):
     for table in (pd.DataFrame([[1, 2]], columns=["a", "a"]), pa.Table.from_arrays(arrays, names=["a", "a"])):
         with pytest.raises(RowsError, match="more than one column 'a'"):
             read(table, client)
-    with pytest.raises(MissingArtifactError):
-        read(tmp_path / "none.jsonl", client)
+    for name in ("none.jsonl", "none.parquet"):
+        with pytest.raises(MissingArtifactError, match=f"{name} does not exist"):
+            read(tmp_path / name, client)
 
 
 def test_without_pyarrow_the_error_names_the_extra(client, tmp_path, monkeypatch):
@@ -213,5 +216,5 @@ def test_a_row_that_cannot_be_rendered_is_refused_with_row_and_column(row, why):
 
 
 def test_an_ignored_column_that_no_row_has_is_refused():
-    with pytest.raises(RowsError, match="no row has the column 'ID'"):
+    with pytest.raises(RowsError, match=r"no row has the column 'ID', .*; they have id"):
         check({"id": 1}, ignore=["ID"])
