@@ -58,7 +58,7 @@ def verify(
         raise InvalidConfigError(f"sample must be a number of frames, at least 1, not {sample!r}", field="sample")
     store, name = split_url(video, storage_options, may_be_folder=True)
     papers, paper = split_url(certificate, storage_options) if certificate is not None else (store, name + SUFFIX)
-    known = decode(papers.read(paper, Certificate.LIMIT), Certificate, papers.url_of(paper))
+    known = decode(_certificate(papers, paper), Certificate, papers.url_of(paper))
     _require_files(store, name, known, papers.url_of(paper))
     where = plan_url or known.plan_url
     try:
@@ -87,6 +87,16 @@ def verify(
     if different:
         raise CertificateError(f"frames {different} of {name} are rendered differently here", frames=different)
     return Verification(video=store.url_of(name), plan_hash=plan.hash, frames=total, checked=chosen)
+
+
+def _certificate(papers: Store, paper: str) -> bytes:
+    try:
+        return papers.read(paper, Certificate.LIMIT)
+    except MissingArtifactError as error:
+        where = papers.url_of(paper)
+        raise MissingArtifactError(
+            f"no certificate is at {where}: render with certificate to write one, or name another place", url=where
+        ) from error
 
 
 def _require_files(store: Store, name: str, known: Certificate, paper: str) -> None:

@@ -72,6 +72,13 @@ def test_a_plan_that_is_gone_is_said_to_be(project, tmp_path):
         hfdask.verify(video.output)
 
 
+def test_a_video_without_a_certificate_is_said_to_have_none(tmp_path):
+    with pytest.raises(
+        errors.MissingArtifactError, match=r"no certificate is at .*out\.mp4\.certificate\.json: render"
+    ):
+        hfdask.verify(tmp_path / "out.mp4")
+
+
 def test_the_command(project, tmp_path):
     output = str(tmp_path / "out.mp4")
     made = CliRunner().invoke(
