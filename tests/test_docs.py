@@ -10,6 +10,7 @@ import pytest
 from test_errors import all_errors
 
 import hfdask
+from hfdask.core.model import PROTOCOL
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
@@ -45,6 +46,12 @@ def test_every_error_is_on_the_page_of_errors(monkeypatch):
     sys.modules.pop("docs_hooks")
     for kind in all_errors():
         assert page.count(f"| `{kind.code}`<br>`{kind.__name__}` |") == 1, kind
+
+
+def test_the_page_of_the_plan_format_has_the_present_protocol():
+    page = text_of("plan-format.md")
+    assert f"**protocol {PROTOCOL}**" in page
+    assert f"| `protocol` | {PROTOCOL} |" in page
 
 
 def test_every_page_is_in_the_navigation():
