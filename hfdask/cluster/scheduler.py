@@ -229,7 +229,7 @@ def _client_at(address: str) -> Client:
         ) from error
     except (OSError, TimeoutError) as error:
         raise SchedulerLostError(
-            f"no Dask scheduler answers at {address}: {error or f'not within {CONNECT:g} s'}", address=address
+            f"no Dask scheduler answers at {address}: {str(error) or f'not within {CONNECT:g} s'}", address=address
         ) from error
 
 

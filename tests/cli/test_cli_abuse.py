@@ -87,6 +87,7 @@ def test_bad_input_is_one_line_and_an_exit_status(case, here, monkeypatch):
     status, *arguments = case
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, "INTERNAL_ERROR" in result.output) == (status, False), result.output
+    assert not result.output.rstrip().endswith(":"), "the reason is missing"
     assert sorted(path.name for path in here.glob("*.mp4") if not path.is_file()) == [
         "folder.mp4",
         "null.mp4",
