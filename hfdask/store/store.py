@@ -96,6 +96,7 @@ class Store:
         require_allowed(text, storage_options)
         self.fs, path = _file_system(text, storage_options)
         self.path = path.rstrip("/")
+        self._rooted = bool(path)  # the top of an archive is empty, and its names have no slash before them
         self.local = isinstance(self.fs, LocalFileSystem)
         self.given: StorageOptions = storage_options or {}
         self._url, self.credentials = parted_url(type(self.fs), text, self.fs.unstrip_protocol(self.path))
@@ -120,7 +121,7 @@ class Store:
         return self._at(name) if self.local else self.url_of(name)
 
     def _at(self, name: str) -> str:
-        return f"{self.path}/{name}" if name else self.path
+        return f"{self.path}/{name}" if name and self._rooted else name or self.path
 
     def _do(self, name: str, call: Callable[[], _R], *, writing: bool = False) -> _R:
         """Call with retries and translate the file system's error.
@@ -395,8 +396,8 @@ class Store:
             return found
 
         found = self._do("", find)
-        start = len(self.path) + 1
-        return {str(path)[start:]: int(info.get("size") or 0) for path, info in found.items() if len(path) > start}
+        sizes = {str(path)[len(self.path) :].lstrip("/"): int(info.get("size") or 0) for path, info in found.items()}
+        return {name: size for name, size in sizes.items() if name}
 
     def delete(self, name: str = "") -> None:
         """Remove a file or folder if it exists."""

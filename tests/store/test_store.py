@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 import uuid
+import zipfile
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -184,6 +185,16 @@ def test_other_urls_are_taken_as_they_are():
         assert "%20" in store.path
     store, name = split_url("memory://alone.mp4")
     assert (store.fs.protocol, name) == ("memory", "alone.mp4")
+
+
+def test_names_at_the_top_of_an_archive_are_whole(tmp_path):
+    with zipfile.ZipFile(tmp_path / "project.zip", "w") as archive:
+        archive.writestr("index.html", "page")
+        archive.writestr("media/a.txt", "text")
+    top = Store(f"zip://::{tmp_path}/project.zip")
+    assert top.names() == {"index.html": 4, "media/a.txt": 4}
+    assert top.read("media/a.txt") == b"text"
+    assert Store(f"zip://media::{tmp_path}/project.zip").names() == {"a.txt": 4}
 
 
 def test_what_a_file_url_hides_is_refused(tmp_path):
