@@ -31,6 +31,7 @@ UNPACKED = 2**30
 MAX_ENTRY = 100 * 10**6
 """Bytes of an entry document."""
 
+_DOCUMENTS = (".html", ".htm", ".xhtml", ".svg")
 _FRAGMENT_FREE = re.compile(rb"<(?:html|head|body)[\s>/]", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
@@ -72,6 +73,12 @@ class Project(Struct, frozen=True):
         if not inside:
             raise EntryNotFoundError(
                 f"{folder} has no {entry[:200]!r}; a composition starts with one (another name: entry='NAME.html')",
+                project=str(folder),
+                entry=entry[:200],
+            )
+        if document.suffix.lower() not in _DOCUMENTS:
+            raise EntryNotFoundError(
+                f"{document} is not a page: the name of an entry document ends in {', '.join(_DOCUMENTS)}",
                 project=str(folder),
                 entry=entry[:200],
             )

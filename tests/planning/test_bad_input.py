@@ -45,6 +45,12 @@ def test_no_entry_file(render, tmp_path):
     assert "index.html" in render(tmp_path / "empty", errors.EntryNotFoundError).message
 
 
+def test_a_project_that_is_a_video(render, tmp_path):
+    video = tmp_path / "old.mp4"
+    video.write_bytes(b"video")
+    assert "old.mp4 is not a page" in render(video, errors.EntryNotFoundError).message
+
+
 def test_an_entry_outside_of_the_project(render, project):
     source = project()
     (source.parent / "secret.html").write_text(STATIC)
