@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from numbers import Real
 from typing import Any, TypeVar, Unpack
 
 from msgspec.structs import replace
@@ -68,11 +69,15 @@ def still(
     Raises
     ------
     InvalidConfigError
-        If the time is outside of the composition.
+        If the time is outside of the composition, or the output's name does not end in ``.png``.
     HfdaskError
         As for `plan`.
     """
     folder, name = split_output(output, storage_options)
+    if not name.lower().endswith(".png"):
+        raise InvalidConfigError(f"a still is a PNG, so its name must end in .png, not {name!r}", field="output")
+    if isinstance(time, bool) or not isinstance(time, Real):
+        raise InvalidConfigError(f"time must be a number of seconds, not {time!r}", field="time")
     folder.require_writable()
     film = _StillFilm(time)
     with planned_for_pictures(project, explicit(config, options), storage_options, film=film) as (frozen, merged):

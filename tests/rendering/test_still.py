@@ -51,6 +51,20 @@ def test_a_time_outside_of_the_composition_is_an_error_and_no_picture(time, proj
     assert not (tmp_path / "still.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("time", "name", "why"),
+    [
+        (0, "still.jpg", "must end in .png, not 'still.jpg'"),
+        (0, "still", "must end in .png"),
+        ("0.5", "still.png", "seconds, not '0.5'"),
+    ],
+)
+def test_other_pictures_and_times_are_refused_before_anything_starts(time, name, why, tmp_path):
+    with pytest.raises(hfdask.errors.InvalidConfigError, match=why):
+        hfdask.still(tmp_path, time, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.browser
 def test_a_still_of_a_page_with_state_is_the_frame_of_a_chunk_that_begins_there(loads, project, tmp_path):
     """The page counts its frames, so a chunk that begins at another one would draw another picture."""
