@@ -330,6 +330,14 @@ def test_what_is_no_error(tmp_path: Path) -> None:
         assert any("a word" in text for text in page.session.log.messages)
 
 
+@pytest.mark.parametrize("url", ["http://", "https://:x/a.png"])
+def test_urls_that_no_browser_reads_are_drawn_as_nothing(url: str, tmp_path: Path) -> None:
+    vector = f'<svg><image href="{url}" width="9" height="9"/></svg>'
+    body = box("", "#0f0", f"background-image: url({url})") + vector + f'<img src="{url}">'
+    with open_html(tmp_path, composition(body, style=f"#unused {{ background: url({url}) }}")) as page:
+        assert page.pixel(0) == GREEN
+
+
 def test_missing_files_are_noted_with_what_they_are_for(tmp_path: Path) -> None:
     style = """@font-face {font-family: Lost; src: url(lost.woff2)} #unused {background: url(unused.png)}
       #x {font-family: Lost; background: url(used.png)}"""

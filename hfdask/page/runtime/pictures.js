@@ -2,9 +2,12 @@
 // and draws without it until then. So pictures of style sheets are fetched while the page loads, and frames wait for pictures that
 // a seek adds.
 
+// Leaves out addresses that cannot be read, such as `http://` of an empty variable: the browser draws nothing for them.
 function urlsIn(css, base) {
   const found = [...css.matchAll(/url\((["']?)(.*?)\1\)/g)].map(([, , url]) => url);
-  return found.filter((url) => url && !url.startsWith("#")).map((url) => new URL(url, base).href);
+  return found
+    .filter((url) => url && !url.startsWith("#") && URL.canParse(url, base))
+    .map((url) => new URL(url, base).href);
 }
 
 // The server reports missing pictures; broken pictures are drawn as broken, as in any browser.

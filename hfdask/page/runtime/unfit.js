@@ -126,7 +126,7 @@ function isElsewhere(element, style) {
   if (crossOrigin === null || crossOrigin === undefined) {
     if (element.localName === "img") shown.push(currentSrc);
     if (element.localName === "video") shown.push(poster);
-    if (element.localName === "image" && href?.baseVal) shown.push(new URL(href.baseVal, base).href);
+    if (element.localName === "image" && href?.baseVal) shown.push(URL.parse(href.baseVal, base)?.href);
   }
   return shown.some(
     (url) => url && !["data:", "blob:"].some((each) => url.startsWith(each)) && !url.startsWith(`${location.origin}/`),
