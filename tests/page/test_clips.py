@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from page_samples import BLACK, BLUE, GREEN, RED, WHITE, box, composition, open_html
+from page_samples import BLACK, BLUE, GREEN, RED, WHITE, box, composition, open_html, svg
 
 pytestmark = pytest.mark.browser
 
@@ -193,6 +193,15 @@ def test_layout_of_direct_children(tmp_path: Path) -> None:
     assert style["stamped"] == style["untimed"] == style["deep"] == {}
     assert style["legacy"] == {}
     assert style["bare"] == {"top": "0px", "left": "0px", "width": "100%", "height": "100%"} | {"position": "absolute"}
+
+
+def test_pictures_that_load_late_do_not_make_their_clips_larger(tmp_path: Path) -> None:
+    body = """<img id="alone" data-start="0"><div id="around" data-start="0"><img></div>
+      <img id="sized" data-start="0" data-width="20"><img id="none" data-start="0">"""
+    script = "for (const image of [...document.images].slice(0, 3)) image.src = 'a.svg'"
+    with open_html(tmp_path, composition(body, script), {"a.svg": svg("#0f0")}) as page:
+        sizes = page.value("[...root.children].map(({style}) => [style.width, style.height])")
+    assert sizes == [["", ""], ["", ""], ["20px", ""], ["100%", "100%"]]
 
 
 def test_a_fragment_gets_a_black_page_and_a_reset(tmp_path: Path) -> None:

@@ -83,8 +83,25 @@ function layOut(elements) {
         .map(([near]) => [near, "0"]),
     );
   });
-  const seen = laidOut.filter((element) => element.localName !== "audio");
-  for (const name of ["width", "height"]) write(seen, (element) => sizeToSet(element, name));
+  for (const element of laidOut.filter(isLoading)) unsized.add(element);
+  setSizes(laidOut.filter((element) => element.localName !== "audio" && !unsized.has(element)));
+}
+
+function setSizes(elements) {
+  for (const name of ["width", "height"]) write(elements, (element) => sizeToSet(element, name));
+}
+
+// A picture has no size until it has loaded, which must not decide how large its clip is.
+const unsized = new Set();
+function isLoading(element) {
+  const images = element.localName === "img" ? [element] : [...element.querySelectorAll("img")];
+  return images.some((image) => !image.complete);
+}
+
+// Sizes the clips whose pictures were missing when they were laid out.
+function sizeLoaded() {
+  setSizes([...unsized].filter((element) => element.parentElement === root));
+  unsized.clear();
 }
 
 function isLaidOut(element) {
@@ -101,11 +118,12 @@ function sizeToSet(element, name) {
   if (element.style[name]) return {};
   const size = getComputedStyle(element)[name];
   const wanted = pixels(element, `data-${name}`, null);
-  if (wanted !== null) return size === "auto" || size === "0px" ? { [name]: `${wanted}px` } : {};
+  const isFree = size === "auto" || size === "0px" || (element.localName === "img" && authored(element, name));
+  if (wanted !== null) return isFree ? { [name]: `${wanted}px` } : {};
   return size === "0px" ? { [name]: "100%" } : {};
 }
 
-// getComputedStyle resolves insets of positioned boxes to pixels; the computed style map keeps `auto`.
+// getComputedStyle resolves insets of positioned boxes, and sizes of pictures, to pixels; the computed style map keeps `auto`.
 function authored(element, name) {
   return String(element.computedStyleMap().get(name)) === "auto";
 }

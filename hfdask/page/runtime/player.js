@@ -216,7 +216,12 @@ function settle() {
   soughtAt = native.now();
   beginClock();
   assembling.disconnect();
-  if (root) withoutTransitions(applyVariables);
+  if (root) {
+    withoutTransitions(() => {
+      sizeLoaded();
+      applyVariables();
+    });
+  }
   warnOfEqualSlugs();
   bindTimelines();
   moveEdited();
