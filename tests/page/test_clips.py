@@ -204,6 +204,16 @@ def test_pictures_that_load_late_do_not_make_their_clips_larger(tmp_path: Path) 
     assert sizes == [["", ""], ["", ""], ["20px", ""], ["100%", "100%"]]
 
 
+def test_style_sheets_that_load_late_decide_the_layout_of_clips(tmp_path: Path) -> None:
+    body = '<div class="placed" data-start="0"></div><div class="fixed" data-start="0"></div>'
+    script = """document.head.append(Object.assign(document.createElement("link"), {rel: "stylesheet", href: "a.css"}));
+      addEventListener("load", () => { window.early = root.children[0].offsetTop })"""
+    with open_html(tmp_path, composition(body + '<p data-start="0">', script), {"a.css": LAYOUT}) as page:
+        styles = page.value("[...root.children].map(({style}) => style.position + style.top + style.width)")
+        assert styles == ["", "", "absolute0px100%"]
+        assert page.value("early") == 64 - 8 - 4
+
+
 def test_a_fragment_gets_a_black_page_and_a_reset(tmp_path: Path) -> None:
     html = (
         '<div data-composition-id="main" data-width="64" data-height="32" data-duration="1" data-no-timeline>'

@@ -48,7 +48,8 @@ function placeCompositions() {
     if (element !== root) stashAuthoredTiming(element);
   }
   startBareMedia(document);
-  layOut([...root.children]);
+  unstyled = sheetsAreLoading();
+  if (!unstyled) layOut([...root.children]);
   clipsAreStale = true;
 }
 
@@ -98,8 +99,18 @@ function isLoading(element) {
   return images.some((image) => !image.complete);
 }
 
-// Sizes the clips whose pictures were missing when they were laid out.
-function sizeLoaded() {
+// A style sheet that no script waits for may come after the document. What clips look like without it must not decide their layout.
+let unstyled = false;
+function sheetsAreLoading() {
+  const links = [...document.getElementsByTagName("link")].filter((link) => link.relList.contains("stylesheet"));
+  return document.readyState !== "complete" && links.some((link) => !link.sheet && !link.disabled);
+}
+
+// Lays out the clips whose style sheets were missing, and sizes those whose pictures were.
+function layOutLoaded() {
+  if (!root) return;
+  if (unstyled) layOut([...root.children]);
+  unstyled = false;
   setSizes([...unsized].filter((element) => element.parentElement === root));
   unsized.clear();
 }

@@ -216,12 +216,8 @@ function settle() {
   soughtAt = native.now();
   beginClock();
   assembling.disconnect();
-  if (root) {
-    withoutTransitions(() => {
-      sizeLoaded();
-      applyVariables();
-    });
-  }
+  withoutTransitions(layOutLoaded);
+  if (root) withoutTransitions(applyVariables);
   warnOfEqualSlugs();
   bindTimelines();
   moveEdited();
@@ -466,3 +462,7 @@ Object.defineProperty(window, "__hfdask", {
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", entering(prepare));
 else prepare();
+window.addEventListener(
+  "load",
+  entering(() => withoutTransitions(layOutLoaded)),
+);
