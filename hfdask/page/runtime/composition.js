@@ -108,11 +108,13 @@ function sheetsAreLoading() {
 
 // Lays out the clips whose style sheets were missing, and sizes those whose pictures were.
 function layOutLoaded() {
-  if (!root) return;
-  if (unstyled) layOut([...root.children]);
-  unstyled = false;
-  setSizes([...unsized].filter((element) => element.parentElement === root));
-  unsized.clear();
+  if (!root || !(unstyled || unsized.size)) return;
+  withoutTransitions(() => {
+    if (unstyled) layOut([...root.children]);
+    unstyled = false;
+    setSizes([...unsized].filter((element) => element.parentElement === root));
+    unsized.clear();
+  });
 }
 
 function isLaidOut(element) {

@@ -216,7 +216,7 @@ function settle() {
   soughtAt = native.now();
   beginClock();
   assembling.disconnect();
-  withoutTransitions(layOutLoaded);
+  layOutLoaded();
   if (root) withoutTransitions(applyVariables);
   warnOfEqualSlugs();
   bindTimelines();
@@ -462,7 +462,4 @@ Object.defineProperty(window, "__hfdask", {
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", entering(prepare));
 else prepare();
-window.addEventListener(
-  "load",
-  entering(() => withoutTransitions(layOutLoaded)),
-);
+window.addEventListener("load", entering(layOutLoaded));
