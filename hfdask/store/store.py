@@ -515,6 +515,11 @@ def plain_url(url: str | os.PathLike[str]) -> str:
 
 
 def _file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:
+    first = url.partition("::")[0]
+    if first != url and "/" in first and "://" not in first:
+        raise InvalidConfigError(
+            f"{shown(url)} is a path with '::', which joins URLs of file systems: rename it", field="url"
+        )
     protocol = get_protocol(url)
     given = {**_WIDE.get(protocol, {}), **fsspec.config.conf.get(protocol, {}), **(options or {})}
     try:

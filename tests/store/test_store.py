@@ -197,6 +197,11 @@ def test_names_at_the_top_of_an_archive_are_whole(tmp_path):
     assert Store(f"zip://media::{tmp_path}/project.zip").names() == {"a.txt": 4}
 
 
+def test_a_path_that_looks_like_joined_urls_is_refused(tmp_path):
+    with pytest.raises(errors.InvalidConfigError, match="a path with '::'"):
+        split_url(f"{tmp_path}/::x/out.mp4")
+
+
 def test_what_a_file_url_hides_is_refused(tmp_path):
     for url in ("file:///tmp/a%00b/c", "file:///tmp/%0A/c", "file:///tmp/%FF/c"):
         with pytest.raises(errors.InvalidConfigError):
