@@ -37,6 +37,7 @@ _FRAME = (
     "gsap.js",
     "trees.js",
     "arrivals.js",
+    "workers.js",
     "changes.js",
     "observers.js",
     "playback.js",

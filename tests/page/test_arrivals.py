@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from media_samples import png
-from page_samples import composition, open_html, svg
+from page_samples import change_script, composition, open_html, svg
+
+from hfdask.browser import page_opening
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +31,7 @@ WAYS = {
     ),
 }
 
+CANVAS = "<canvas width=64 height=64 style='position:absolute;left:0;top:0'></canvas>"
 # Each paints when what it has asked for is there.
 LOADS = {
     "a picture": "const image = new Image(); image.onload = paint; image.src = `one.svg?${n}`",
@@ -65,9 +69,38 @@ def test_frames_show_what_scripts_draw_when_something_has_come(load, mode, late,
         const n = Math.round(detail.time * 30)
         const paint = () => {{ context.fillStyle = `rgb(${{n * 10}} 0 0)`; context.fillRect(0, 0, 64, 64) }}
         {LOADS[load]} }})"""
-    body = "<canvas width=64 height=64 style='position:absolute;left:0;top:0'></canvas>"
-    with open_html(tmp_path, composition(body, script), FILES, capture_mode=mode) as page:
+    with open_html(tmp_path, composition(CANVAS, script), FILES, capture_mode=mode) as page:
         assert [page.pixel(frame) for frame in (9, 10, 20)] == [(90, 0, 0), (100, 0, 0), (200, 0, 0)]
+
+
+SLOW = "onmessage = ({ data }) => setTimeout(() => postMessage(data), 100)"
+
+
+@pytest.mark.parametrize("asks", ["", "worker.postMessage(0);"], ids=["first in a frame", "before"])
+@pytest.mark.parametrize("mode", [pytest.param("beginframe", marks=pytest.mark.slow), "canvas"])
+def test_frames_show_the_answers_of_workers(asks, mode, tmp_path: Path) -> None:
+    script = f"""const context = document.querySelector("canvas").getContext("2d"), worker = new Worker("worker.js"); {asks}
+      worker.onmessage = ({{ data }}) => {{ context.fillStyle = `rgb(${{data * 10}} 0 0)`; context.fillRect(0, 0, 64, 64) }}
+      addEventListener("hf-seek", ({{ detail }}) => worker.postMessage(Math.round(detail.time * 30)))"""
+    with open_html(tmp_path, composition(CANVAS, script), {"worker.js": SLOW}, capture_mode=mode) as page:
+        assert [page.pixel(frame) for frame in (9, 10, 20)] == [(90, 0, 0), (100, 0, 0), (200, 0, 0)]
+
+
+def test_a_worker_that_never_answers_is_waited_for_once(tmp_path: Path) -> None:
+    script = """const worker = new Worker("worker.js"); addEventListener("hf-seek", () => worker.postMessage(0))"""
+    with open_html(tmp_path, composition("", script), {"worker.js": ""}) as page:
+        began = time.monotonic()
+        for frame in range(20):
+            page.seek(frame)
+        assert time.monotonic() - began < 20  # not two seconds each
+
+
+def test_a_worker_with_a_canvas_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_script(monkeypatch, page_opening, "runtime_script", "DOUBT = 2000", "DOUBT = 60000")
+    script = """const canvas = document.querySelector("canvas").transferControlToOffscreen(), worker = new Worker("worker.js")
+      worker.postMessage(canvas, [canvas]); addEventListener("hf-seek", () => worker.postMessage(0))"""
+    with open_html(tmp_path, composition(CANVAS, script), {"worker.js": ""}, frame_timeout=10.0) as page:
+        page.seek(0)
 
 
 @pytest.mark.sample("src-beginframe", "a new one-canvas", "in a frame-canvas", "srcdoc-beginframe")
@@ -102,11 +135,18 @@ def test_frames_show_what_their_frames_load_in_any_chunk(way, mode, tmp_path: Pa
         'root.insertAdjacentHTML(\'beforeend\', \'<link rel="stylesheet" type="text/less" href="one.css">\')',
         "root.append(Object.assign(document.createElement('script'), { type: 'text/plain', src: 'one.js' }))",
         "try { new XMLHttpRequest().send() } catch { }",
+        "root.append(document.querySelector('#made'), document.querySelector('link'))",
         "{ const image = new Image(); image.src = 'nothing.svg'; image.onerror = () => {} }",
     ],
 )
 def test_what_never_comes_is_not_waited_for(load, tmp_path: Path) -> None:
-    script = f"addEventListener('hf-seek', ({{ detail }}) => {{ if (detail.time === 0.5) {load} }})"
-    with open_html(tmp_path, composition("", script), {"inner.html": INNER, **FILES}, frame_timeout=5.0) as page:
+    script = f"""document.head.append(Object.assign(document.createElement('script'), {{ id: 'made', src: 'one.js' }}))
+      addEventListener('hf-seek', ({{ detail }}) => {{ if (detail.time === 0.5) {load} }})"""
+    with open_html(
+        tmp_path,
+        composition('<link rel="stylesheet" href="one.css">', script),
+        {"inner.html": INNER, **FILES},
+        frame_timeout=5.0,
+    ) as page:
         page.seek(15)
         assert page.value("performance.now()") == 500

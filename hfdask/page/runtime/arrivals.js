@@ -2,23 +2,23 @@
 
 const arriving = own(new Map()); // what is loaded -> {there, end}: a promise of it, and what ends the wait
 const PATIENCE = 10_000; // milliseconds
-const { addEventListener: listenFor } = EventTarget.prototype;
 
-// Wait for one of these events of an object. Return what ends the wait.
-function expect(object, events = ["load", "error"]) {
+// Wait for one of these events of an object, and no longer than some milliseconds. Return what ends the wait.
+function expect(object, events = ["load", "error"], patience = PATIENCE) {
   if (!begun) return () => {};
   const known = arriving.get(object);
   if (known) return known.end;
   const arrival = { there: null, end: () => {} };
   arrival.there = new taken.Promise((done) => {
     arrival.end = () => {
+      native.clearTimeout(timer);
       if (arriving.get(object) === arrival) arriving.delete(object);
       done(object);
     };
   });
   arriving.set(object, arrival);
   for (const name of events) apply(listenFor, object, [name, arrival.end, { once: true }]);
-  native.setTimeout(arrival.end, PATIENCE);
+  const timer = native.setTimeout(arrival.end, patience);
   return arrival.end;
 }
 
@@ -37,8 +37,12 @@ const loads = {
   img: (image) =>
     (image.hasAttribute("src") || image.hasAttribute("srcset")) && (image.loading !== "lazy" || image.isConnected),
   link: (link) =>
-    link.relList.contains("stylesheet") && link.href !== "" && !link.disabled && /^$|css/i.test(link.type),
-  // Scripts that a parser has made for `innerHTML` never run.
+    link.relList.contains("stylesheet") &&
+    !link.sheet &&
+    link.href !== "" &&
+    !link.disabled &&
+    /^$|css/i.test(link.type),
+  // A script that a parser has made for `innerHTML` never runs.
   script: (script) =>
     madeScripts.has(script) &&
     script.src !== "" &&

@@ -21,7 +21,7 @@ function noteMovement(records) {
   moved = altered = true;
   noteTrees(records);
   for (const { type, target, attributeName, addedNodes } of records) {
-    if (type === "attributes" && (attributeName === "src" || attributeName === "srcdoc")) {
+    if (type === "attributes" && ["src", "srcdoc", "href"].includes(attributeName)) {
       adoptAround(target);
       expectElement(target);
     }

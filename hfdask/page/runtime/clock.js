@@ -7,6 +7,7 @@ const native = Object.freeze({
   Date: window.Date,
   now: window.performance.now.bind(window.performance),
   setTimeout: window.setTimeout.bind(window),
+  clearTimeout: window.clearTimeout.bind(window),
   requestAnimationFrame: window.requestAnimationFrame.bind(window),
   cancelAnimationFrame: window.cancelAnimationFrame.bind(window),
   postToWorker: Worker.prototype.postMessage,

@@ -69,7 +69,8 @@ answerInOrder(HTMLImageElement.prototype, "decode", (image) => image.loading !==
 answerInOrder(FontFace.prototype, "load");
 answerInOrder(document.fonts.constructor.prototype, "load");
 
-const madeScripts = own(new WeakSet());
+const { addEventListener: listenFor } = EventTarget.prototype;
+const madeScripts = own(new WeakSet()); // scripts that others have made, until they have run
 // A script that another one adds runs in its place among them, unless its author says otherwise.
 {
   const { createElement } = Document.prototype;
@@ -79,36 +80,10 @@ const madeScripts = own(new WeakSet());
       if (element.localName === "script") {
         element.async = false;
         madeScripts.add(element);
+        const ran = () => void madeScripts.delete(element);
+        for (const name of ["load", "error"]) apply(listenFor, element, [name, ran, { once: true }]);
       }
       return element;
-    },
-  });
-}
-
-// A worker that was asked is waited for until it has answered as often. Some never answer: the host gives up on those.
-const askedWorkers = own(new Map());
-const askedAt = own(new Map()); // times of questions to workers without an answer or a failure
-{
-  const listenTo = EventTarget.prototype.addEventListener;
-  const { postMessage, terminate } = Worker.prototype;
-  override(Worker.prototype, {
-    postMessage(...args) {
-      if (!askedWorkers.has(this)) {
-        askedWorkers.set(this, 0);
-        const answered = () => {
-          askedAt.delete(this);
-          if (askedWorkers.has(this)) askedWorkers.set(this, Math.max(0, askedWorkers.get(this) - 1));
-        };
-        apply(listenTo, this, ["message", answered]);
-        apply(listenTo, this, ["error", () => void askedAt.delete(this)]);
-      }
-      askedWorkers.set(this, askedWorkers.get(this) + 1);
-      askedAt.set(this, native.now());
-      return apply(postMessage, this, args);
-    },
-    terminate() {
-      askedWorkers.delete(this);
-      return apply(terminate, this, []);
     },
   });
 }
@@ -116,7 +91,7 @@ const askedAt = own(new Map()); // times of questions to workers without an answ
 function waitingForAnswers() {
   const waits = childWindows().flatMap((child) => child.__hfdaskAnswers?.waiting() ?? []);
   if (pendingAnswers.size) waits.push("answers");
-  if ([...askedWorkers.values()].some((count) => count > 0)) waits.push("workers");
+  if ([...askedWorkers.values()].some(({ open }) => open > 0)) waits.push("workers");
   return waits;
 }
 

@@ -351,11 +351,12 @@ function answersAndArrivals() {
 
 // A document that has just come is brought to the frame, as the others are.
 async function allArrived(coming) {
-  const arrived = new Set(await Promise.all(coming));
+  const arrived = await Promise.all(coming);
   await reactions(); // the page's handlers may be called after ours
   ours(() => {
     adoptDocuments();
-    for (const { contentWindow } of arrived) caught(() => contentWindow?.__HF_VIRTUAL_TIME__?.seekToFrame(atFrame));
+    for (const { contentWindow } of new Set(arrived))
+      caught(() => contentWindow?.__HF_VIRTUAL_TIME__?.seekToFrame(atFrame));
   });
 }
 
