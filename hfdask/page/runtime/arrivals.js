@@ -28,6 +28,11 @@ function expectIn(element) {
   for (const inner of element.querySelectorAll("iframe,link,script")) expectElement(inner);
 }
 
+function sheetIsComing(link) {
+  const isSheet = link.relList.contains("stylesheet") && link.href !== "" && /^$|css/i.test(link.type);
+  return isSheet && !link.sheet && !link.disabled;
+}
+
 const loads = {
   __proto__: null,
   // An empty document is there at once.
@@ -36,12 +41,7 @@ const loads = {
     (frame.hasAttribute("srcdoc") || (frame.src !== "" && !/^(?:about:blank|javascript:)/i.test(frame.src))),
   img: (image) =>
     (image.hasAttribute("src") || image.hasAttribute("srcset")) && (image.loading !== "lazy" || image.isConnected),
-  link: (link) =>
-    link.relList.contains("stylesheet") &&
-    !link.sheet &&
-    link.href !== "" &&
-    !link.disabled &&
-    /^$|css/i.test(link.type),
+  link: sheetIsComing,
   // A script that a parser has made for `innerHTML` never runs.
   script: (script) =>
     madeScripts.has(script) &&
@@ -91,6 +91,16 @@ for (const name of ["src", "srcset"]) {
   });
 }
 
+// Begin what was expected. If the browser refuses, nothing comes.
+function begin(end, start, object, args) {
+  try {
+    return apply(start, object, args);
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
 for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
   [XMLHttpRequest, "send"],
   [FileReader, "readAsArrayBuffer", "readAsBinaryString", "readAsDataURL", "readAsText"],
@@ -99,13 +109,7 @@ for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
     const start = prototype[name];
     override(prototype, {
       [name](...args) {
-        const end = expect(this, ["loadend"]);
-        try {
-          return apply(start, this, args);
-        } catch (error) {
-          end();
-          throw error;
-        }
+        return begin(expect(this, ["loadend"]), start, this, args);
       },
     });
   }
@@ -117,15 +121,10 @@ for (const [{ prototype }, ...names] of /** @type {[any, ...string[]][]} */ ([
       if (typeof callback !== "function") return apply(toBlob, this, [callback, ...options]);
       const end = expect({}, []);
       const give = function (blob) {
-        later(reactions(), end);
+        end();
         return apply(callback, this, [blob]);
       };
-      try {
-        return apply(toBlob, this, [give, ...options]);
-      } catch (error) {
-        end();
-        throw error;
-      }
+      return begin(end, toBlob, this, [give, ...options]);
     },
   });
 }

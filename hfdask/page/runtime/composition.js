@@ -102,8 +102,7 @@ function isLoading(element) {
 // A style sheet that no script waits for may come after the document. What clips look like without it must not decide their layout.
 let unstyled = false;
 function sheetsAreLoading() {
-  const links = [...document.getElementsByTagName("link")].filter((link) => link.relList.contains("stylesheet"));
-  return document.readyState !== "complete" && links.some((link) => !link.sheet && !link.disabled);
+  return document.readyState !== "complete" && [...document.getElementsByTagName("link")].some(sheetIsComing);
 }
 
 // Lays out the clips whose style sheets were missing, and sizes those whose pictures were.

@@ -78,7 +78,7 @@ function startNatively(video) {
   if (apply(nativePaused.get, video, [])) later(apply(playNatively, video, []), () => {});
 }
 
-// Adopt new media. This is called with all changes of the document, before the browser loads the source of a new element.
+// Adopt the media in a new element. This is called with all changes of the document, before the browser loads the source of a new element.
 function adoptMediaIn(element) {
   adoptAround(element);
   for (const medium of element.querySelectorAll(MEDIA)) adoptAround(medium);
