@@ -77,6 +77,14 @@ class Sought(Struct, frozen=True):
     text: bool = False
 
 
+class Passed(Struct, frozen=True):
+    """The last frame of a seek through several; ``still`` is true if its picture cannot differ from the one before."""
+
+    number: int
+    still: bool
+    answer: Any
+
+
 class PictureBox(Struct, frozen=True):
     """Edges of a video's picture as fractions of its content box; None if it has no box. ``snaps`` is true if they are at whole pixels."""
 

@@ -2,9 +2,10 @@
 
 A hosted page (`hfdask.browser.host`) reports if it was drawn anew.
 
-Pictures of other pages are PNGs. After each seek the page reports if anything moved. If so, a picture is taken. If not, only a canvas
-can have changed. Then the compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a
-picture. A picture always damages the frame after it. So the first still frame after a movement gets a picture too,
+Pictures of other pages are PNGs. After each seek the page reports if anything moved. If so, a picture is taken. If not, and no code
+of the page ran either, the page goes on to the next frames by itself. Otherwise a script may have changed the picture, for example on a canvas. Then the
+compositor draws a frame without a picture and reports if anything was damaged, which costs a tenth of a
+picture. A picture always damages the frame after it. So the first such frame after a movement gets a picture too,
 which is then found equal, and the tests begin after that.
 """
 
@@ -19,7 +20,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from hfdask.browser.host import Shot
-from hfdask.browser.session import PageSession
+from hfdask.browser.session import PageSession, Reached
 from hfdask.browser.video_feed import Shown
 from hfdask.browser.walk import Walk
 from hfdask.errors import CaptureError
@@ -30,6 +31,8 @@ _PAUSES = (0.01, 0.1, 0.5, 1.0)
 # Seconds between looks for a picture in its slot, and between frames of the compositor if it does not come.
 _POLL = 0.001
 _PUMP = 0.1
+# Most frames that a page goes through by itself, so that a browser that dies, or a render that is cancelled, is noticed soon.
+_MOST_PASSED = 32
 # Bytes of pictures between garbage collections in a hosted page.
 _GARBAGE = 2**28
 # Bytes of decoded pictures of videos that the browser may keep for a hosted page.
@@ -79,17 +82,36 @@ class _Camera:
         self._last: bytes | None = None
         self._settled = False
 
-    async def shoot(self, frame: int) -> Frame:
-        """Capture a frame. It has no picture if its picture equals the one before."""
+    @property
+    def _passes(self) -> bool:
+        """True if frames in which nothing can change may be passed without a look at them."""
+        return self._tests and self._videos is None and self._last is not None
+
+    def reach(self, frame: int, end: int) -> range:
+        """Return the frames before ``end`` that the next call of `shoot` may pass."""
+        return range(frame, min(frame + _MOST_PASSED, end) if self._passes else frame + 1)
+
+    async def shoot(self, frames: range) -> list[Frame]:
+        """Capture frames up to the first that may have changed. A frame has no picture if its picture equals the one before."""
         began = time.perf_counter()
-        states = None if self._videos is None else await self._videos(frame)
+        states = None if self._videos is None else await self._videos(frames.start)
         decoded = time.perf_counter()
-        moved = await self._session.seek(frame, videos=states)
+        if states is None:
+            reached = await self._session.seek_through(frames)
+        else:
+            reached = Reached(frames.start, await self._session.seek(frames.start, videos=states), still=False)
         sought = time.perf_counter()
-        taken = moved or not (self._tests and self._settled) or await is_damaged(self._session)
-        png = await self._changed_picture() if taken else None
-        captured = None if png is None else PngPicture(png, alpha=self._session.settings.transparent)
-        return Frame(frame, captured, time.perf_counter() - began, decoded - began, sought - decoded, taken)
+        still = reached.still and self._passes
+        seek = (sought - decoded) / (reached.frame + 1 - frames.start)
+        passed = range(frames.start, reached.frame + still)
+        shots = [Frame(index, None, seek, 0.0, seek, taken=False) for index in passed]
+        if not still:
+            taken = reached.moved or not (self._tests and self._settled) or await is_damaged(self._session)
+            png = await self._changed_picture() if taken else None
+            captured = None if png is None else PngPicture(png, alpha=self._session.settings.transparent)
+            seconds = decoded - began + seek + time.perf_counter() - sought
+            shots.append(Frame(reached.frame, captured, seconds, decoded - began, seek, taken))
+        return shots
 
     async def _changed_picture(self) -> bytes | None:
         png = await picture(self._session)
@@ -263,9 +285,13 @@ async def _by_compositor(
     session: PageSession, start: int, end: int, damage_test: bool, videos: States | None, visit: Visit
 ) -> AsyncGenerator[Frame]:
     camera = _Camera(session, damage_test, videos)
-    for index in range(start, end):
-        async with session.deadline_for_frame(index):
-            frame = await camera.shoot(index)
-        if frame.taken:
-            await visit(index)
-        yield frame
+    index = start
+    while index < end:
+        reach = camera.reach(index, end)
+        async with session.deadline_for_frame(index, reach[-1]):
+            shots = await camera.shoot(reach)
+        for frame in shots:
+            if frame.taken:
+                await visit(frame.index)
+            yield frame
+        index = shots[-1].index + 1

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
@@ -26,6 +27,7 @@ from hfdask.browser.answers import (
     Elements,
     MediaIds,
     OpenedSlots,
+    Passed,
     PictureBox,
     Report,
     Sentences,
@@ -68,6 +70,14 @@ LookIntoVideos = Callable[[tuple[UnknownMedium, ...]], Awaitable[Mapping[str, Vi
 
 LookIntoSounds = Callable[[tuple[UnknownMedium, ...]], Awaitable[Mapping[str, float | None]]]
 """Returns the durations of sounds for which a page asks, by render id."""
+
+
+class Reached(Struct, frozen=True):
+    """The frame that a page was brought to; ``moved`` is true if anything moved, ``still`` if the picture cannot have changed."""
+
+    frame: int
+    moved: bool
+    still: bool
 
 
 class PageSession:
@@ -282,10 +292,9 @@ class PageSession:
             await self.host.draw_in_strips()
         self.settings = msgspec.structs.replace(self.settings, strips=True)
 
-    async def seek(self, frame: int, *, layout: bool = False, videos: Mapping[str, Shown] | None = None) -> bool:
+    async def seek(self, frame: int, *, videos: Mapping[str, Shown] | None = None) -> bool:
         """Bring the page to a frame of the absolute timeline; return true if anything moved.
 
-        With ``layout`` the page is laid out at once, so that it loads what it shows without a frame of the compositor.
         ``videos`` has the state of each video by render id; call `prepare_videos` before. A video without a state shows
         nothing.
 
@@ -294,10 +303,27 @@ class PageSession:
         ScriptError
             If author code failed, unless the plan only warns of that.
         """
-        expression = f"__hfdask.frame({json.dumps(_asked(frame, videos))})"
+        answer = await self.evaluate(f"__hfdask.frame({json.dumps(_asked(frame, videos))})")
+        return await self._finish_seek(frame, answer, videos)
+
+    async def seek_through(self, frames: range, *, layout: bool = False) -> Reached:
+        """Bring the page to the first of these frames, and on to the others as long as the picture cannot change.
+
+        A picture cannot change if nothing moved, no code of the page ran, and no canvas or frame is in it. With ``layout`` the page is
+        laid out at once, so that it loads what it shows without a frame of the compositor.
+
+        Raises
+        ------
+        ScriptError
+            If author code failed, unless the plan only warns of that.
+        """
+        expression = f"__hfdask.frames([{frames.start}, {frames.stop}])"
         if layout:
             expression = f"(async () => {{ const answer = await {expression}; document.documentElement.offsetHeight; return answer }})()"
-        return await self._finish_seek(frame, await self.evaluate(expression), videos)
+        passed = understood(await self.evaluate(expression), Passed, f"frame {frames.start}")
+        if passed.number not in frames:
+            raise ScriptError(f"the page reported frame {passed.number} instead of {frames.start} to {frames[-1]}")
+        return Reached(passed.number, await self._finish_seek(passed.number, passed.answer, None), passed.still)
 
     async def seek_for(self, shot: Shot, frame: int, *, must: bool, videos: Mapping[str, Shown] | None) -> bool:
         """Do the same in a hosted page and draw it; return true if a picture will be in the slot of ``shot``.
@@ -550,9 +576,10 @@ class PageSession:
         )
         return str(answer["data"])
 
-    def deadline_for_frame(self, frame: int) -> contextlib.AbstractAsyncContextManager[None]:
-        """Limit the time of one frame."""
-        return self._deadline(self.settings.frame_timeout, f"frame {frame} was not drawn")
+    def deadline_for_frame(self, frame: int, last: int | None = None) -> contextlib.AbstractAsyncContextManager[None]:
+        """Limit the time of one frame, or of `seek_through` from it to the last."""
+        late = f"frame {frame} was" if last in (None, frame) else f"one of the frames {frame} to {last} was"
+        return self._deadline(self.settings.frame_timeout, f"{late} not drawn")
 
 
 def _asked(frame: int, videos: Mapping[str, Shown] | None) -> Any:

@@ -72,28 +72,41 @@ async def sweep_page(
     draws = session.chromium.draws_on_request
     pictured = set(_pictured(sorted(spread), least=0 if canvas is None else COMPARED)) if draws else set[int]()
     last = b""
+    changes = 0  # of the page
+    looked_at = drawn_at = (
+        pictured_at
+    ) = -1  # the number of changes when all text was read, a frame was drawn, or a picture was taken
     for frame in frames:
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):
-            moved.append(await session.seek(frame, layout=True))
-            drawn = draws and frame in spread
+            reached = await session.seek_through(range(frame, frame + 1), layout=True)
+            moved.append(reached.moved)
+            changes += not reached.still
             if frame in pictured:
-                before, last = last, await picture(session)
+                before, last = last, last if pictured_at == changes else await picture(session)
+                drawn_at = pictured_at = changes
                 damage.append(last != before)
                 pictures.append(len(last))
                 if canvas is not None:
-                    canvas.samples.offer(frame, PngPicture(last), changed=moved[-1] or last != before)
+                    canvas.samples.offer(frame, PngPicture(last), changed=reached.moved or last != before)
+            elif draws and frame in spread:
+                damage.append(drawn_at != changes and (await session.begin_frame(screenshot=False))["hasDamage"])
+                drawn_at = changes
+                pictures.append(None)
             else:
-                damage.append((await session.begin_frame(screenshot=False))["hasDamage"] if drawn else None)
+                damage.append(None)
                 pictures.append(None)
         seconds.append(round(time.perf_counter() - began, 5))
         if on is not None:
             on[frame] = await session.scenes_on()
-        await typefaces.look(always=frame in whole)
-        if canvas is not None and frame in whole:
-            canvas.unfit.update(await session.unfit())
-        if session.settings.hdr and frame in whole:
-            unlike_hdr.update(await session.unlike_hdr())
+        whole_now = frame in whole and looked_at != changes
+        await typefaces.look(always=whole_now)
+        if whole_now:
+            looked_at = changes
+            if canvas is not None:
+                canvas.unfit.update(await session.unfit())
+            if session.settings.hdr:
+                unlike_hdr.update(await session.unlike_hdr())
         if session.in_flight:
             await session.drain(PATIENCE)
     if canvas is not None and not frames:

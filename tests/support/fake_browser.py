@@ -39,6 +39,7 @@ VERSION = "9.8.7.6"
 _OWN_BROWSER = os.environ.get(ENV_BROWSER)
 _BLANK = '<div data-composition-id="blank" data-width="16" data-height="16" data-duration="1"></div>'
 _SEEK = re.compile(r"__hfdask\.frame\((\d+|\[.*\])\)")
+_PASS = re.compile(r"__hfdask\.frames\(\[(\d+), (\d+)\]\)")
 _RATE = re.compile(r'"fps": \[(\d+), (\d+)\]')
 _ELSEWHERE = re.compile(r"""<(\w+)[^>]*\s(?:src|href)=["'](https?://[^"']+)""")
 _KINDS = {"script": "Script", "link": "Stylesheet", "img": "Image"}
@@ -289,14 +290,26 @@ class _Devtools:
     async def _value(self, page: FakePage, expression: str) -> Any:
         if sought := _SEEK.search(expression):
             asked = json.loads(sought[1])
-            frame, videos = (asked, None) if isinstance(asked, int) else asked
-            time = float(frame / self._page.context.fps)
-            await asyncio.sleep(page.seek_seconds(time))
-            return page.seek(time, videos)
+            return await self._seek(page, *((asked, None) if isinstance(asked, int) else asked))
+        if passed := _PASS.search(expression):
+            for frame in range(int(passed[1]), int(passed[2])):
+                moved = await self._seek(page, frame)
+                still = not moved and not page.seek_seconds(self._time(frame))  # else a script ran
+                if not still:
+                    break
+            return {"number": frame, "still": still, "answer": moved}
         for known, answer in _ANSWERS.items():
             if known in expression:
                 return answer(page)
         raise NotImplementedError(f"the fake page has no answer to {expression[:200]}")
+
+    async def _seek(self, page: FakePage, frame: int, videos: Any = None) -> bool:
+        time = self._time(frame)
+        await asyncio.sleep(page.seek_seconds(time))
+        return page.seek(time, videos)
+
+    def _time(self, frame: int) -> float:
+        return float(frame / self._page.context.fps)
 
 
 _ANSWERS: dict[str, Callable[[FakePage], Any]] = {

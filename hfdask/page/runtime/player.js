@@ -307,6 +307,16 @@ async function frame(number) {
   return ours(finishFrame);
 }
 
+// Goes through frames, as long as the picture cannot have changed. Returns the last one, whether its picture cannot have changed either, and the
+// answer to it.
+async function throughFrames([first, end]) {
+  for (let number = first; ; number++) {
+    const answer = await frame(number);
+    const still = answer === false && !hasRun() && ours(drawsNothing);
+    if (!still || number + 1 >= end) return { __proto__: null, number, still, answer };
+  }
+}
+
 // Moves timelines to the time of a moment. Objects that draw on demand are sought for frames only.
 seekMoment = () => {
   if (!root) return;
@@ -439,6 +449,7 @@ Object.defineProperty(window, "__hfdask", {
     knowDurations: told(knowDurations),
     scenesOn: told(scenesOn),
     frame: told((asked) => (typeof asked === "number" ? frame(asked) : frameWithVideos(asked))),
+    frames: told(throughFrames),
     passVideos: told(passVideos),
     showVideos: told(showVideos),
     pictureBox: told(pictureBox),
