@@ -32,16 +32,19 @@ from hfdask.core.observer import Observer
 from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.core.scratch import scratch_subfolder
 from hfdask.errors import (
+    BrowserNotFoundError,
     DiskFullError,
     EnvironmentMismatchError,
     HfdaskError,
     InvalidConfigError,
     OutputNotWritableError,
     RenderCancelledError,
+    StoreNotAllowedError,
     StoreRefusedError,
 )
 from hfdask.manifest.location import CHUNKS
 from hfdask.manifest.plan import Plan
+from hfdask.manifest.records import has_records
 from hfdask.planning.planning import plan_with
 from hfdask.rendering.film import ChunkFilm, is_short
 from hfdask.rendering.reuse import damaged, finished_chunk
@@ -268,7 +271,7 @@ class Render:
         except BaseException as raised:  # noqa: BLE001 - it is raised again by result()
             error = self._typed(raised)
             try:
-                trouble = [] if self._results and _can_go_on(error) else self._forget_plan()
+                trouble = [] if _can_go_on(error) and self._has_finished_chunks() else self._forget_plan()
                 for text in (*trouble, *self._claim.release()):
                     error.add_note(text)
                 self._set("failed")
@@ -382,6 +385,15 @@ class Render:
     @property
     def _name(self) -> str:
         return PurePosixPath(self.job.output.url).stem
+
+    def _has_finished_chunks(self) -> bool:
+        """Return true if this render, or an interrupted one before it, has finished chunks, or if the store does not answer."""
+        if self._results:
+            return True
+        try:
+            return has_records(self.job.plan.child(CHUNKS).store())
+        except HfdaskError:
+            return True
 
     def _forget_plan(self) -> list[str]:
         """Remove the temporary plan next to the output; return warnings if that fails."""
@@ -517,7 +529,15 @@ class _FilmObserver(Observer):
 
 
 # The pictures of chunks do not depend on the causes of these errors.
-_MENDABLE = (DiskFullError, EnvironmentMismatchError, OutputNotWritableError, RenderCancelledError, StoreRefusedError)
+_MENDABLE = (
+    BrowserNotFoundError,
+    DiskFullError,
+    EnvironmentMismatchError,
+    OutputNotWritableError,
+    RenderCancelledError,
+    StoreNotAllowedError,
+    StoreRefusedError,
+)
 
 
 def _can_go_on(error: BaseException) -> bool:

@@ -10,6 +10,9 @@ from hfdask.core.results import ChunkResult, FrameRecord
 from hfdask.errors import MissingArtifactError
 from hfdask.store import StorageOptions, Store, split_url
 
+_FRAMES = ".frames.json"
+"""Ending of the names of frame records. Names of the chunks' own records end in ``.json``, too."""
+
 
 def read_record(store: Store, name: str) -> ChunkResult:
     """Read the record of the chunk file of this name. Its ``url`` is the place where it was found, not the stored one.
@@ -23,6 +26,16 @@ def read_record(store: Store, name: str) -> ChunkResult:
     return msgspec.structs.replace(record, url=store.url_of(name))
 
 
+def has_records(store: Store) -> bool:
+    """Return true if a folder has records of finished chunks.
+
+    Raises
+    ------
+    StoreError, StoreRefusedError
+    """
+    return any(name.endswith(".json") and not name.endswith(_FRAMES) for name in store.names())
+
+
 def read_frames(store: Store, name: str) -> FrameRecord:
     """Read the frame record of the chunk file of this name.
 
@@ -30,7 +43,7 @@ def read_frames(store: Store, name: str) -> FrameRecord:
     ------
     MissingArtifactError, PlanCorruptError, StoreError, StoreRefusedError
     """
-    name += ".frames.json"
+    name += _FRAMES
     where = store.url_of(name)
     return store.read_as(name, lambda data: decode(data, FrameRecord, where), limit=FrameRecord.LIMIT)
 

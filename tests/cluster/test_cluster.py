@@ -24,13 +24,21 @@ from distributed.worker import get_worker
 from slow import sampled
 
 import hfdask
+import hfdask.cluster.chunk_run
 import hfdask.cluster.graph
 import hfdask.cluster.handle
 import hfdask.cluster.tasks
 from hfdask import errors
 from hfdask.cluster.graph import chunk_token, delayed_chunks
 from hfdask.cluster.local import Cluster, client_for
-from hfdask.errors import BrowserCrashError, CaptureError, RenderCancelledError, ScriptError, WorkerLostError
+from hfdask.errors import (
+    BrowserCrashError,
+    BrowserNotFoundError,
+    CaptureError,
+    RenderCancelledError,
+    ScriptError,
+    WorkerLostError,
+)
 from hfdask.store import SecretOptions
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
@@ -214,6 +222,37 @@ def test_cancel_stops_running_chunks_and_keeps_finished_ones(project, cluster, t
     assert sum(cluster.run(executing).values()) == 0
     assert list((tmp_path / "plan" / "chunks").rglob("*.mp4.json"))
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("error", [BrowserNotFoundError("none"), RenderCancelledError("cancelled")])
+def test_a_call_that_fails_before_its_chunks_keeps_those_of_an_earlier_call(
+    error, project, cluster, tmp_path, monkeypatch
+):
+    source, output = project(LONG.replace('"60"', '"8"')), tmp_path / "out.mp4"
+
+    def failing(*_, **__):
+        raise error
+
+    first = hfdask.submit(source, output, client=cluster, chunk_size=20)
+    assert until(lambda: first.progress.chunks_done >= 1, 60)
+    first.cancel(wait_seconds=10)
+    with monkeypatch.context() as patched:
+        patched.setattr(hfdask.cluster.handle, "plan_with", failing)
+        with pytest.raises(type(error)):
+            hfdask.render(source, output, client=cluster, chunk_size=20)
+    video = hfdask.render(source, output, client=cluster, chunk_size=20)
+    assert any(chunk.reused for chunk in video.chunks)
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.mp4"]
+
+
+def test_a_call_that_fails_without_chunks_leaves_no_plan(project, cluster, tmp_path, monkeypatch):
+    def failing(*_, **__):
+        raise RenderCancelledError("cancelled")
+
+    monkeypatch.setattr(hfdask.cluster.chunk_run.ChunkRun, "results", failing)
+    with pytest.raises(RenderCancelledError):
+        hfdask.render(project(), tmp_path / "out" / "a.mp4", client=cluster, chunk_size=10)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_progress_rises_to_the_end(project, cluster, tmp_path):
