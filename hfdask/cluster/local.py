@@ -133,9 +133,12 @@ def require_client(client: object) -> None:
     """
     from distributed import Client
 
-    if not isinstance(client, Client) or client.asynchronous:
+    if not isinstance(client, Client):
+        raise InvalidConfigError(f"client must be a distributed.Client, not {type(client).__name__}", field="client")
+    if client.asynchronous:
         raise InvalidConfigError(
-            f"client must be a synchronous distributed.Client, not {type(client).__name__}", field="client"
+            "client must be a distributed.Client without asynchronous=True; a coroutine can await what submit returns",
+            field="client",
         )
 
 

@@ -389,6 +389,12 @@ def test_submit_needs_a_client(client, project, tmp_path):
         hfdask.submit(project(), tmp_path / "out.mp4", client=client)
 
 
+def test_an_asynchronous_client_is_refused_with_the_way_to_wait_in_a_coroutine(project, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(cluster), "asynchronous", property(lambda _: True))
+    with pytest.raises(errors.InvalidConfigError, match="without asynchronous=True; a coroutine can await"):
+        hfdask.submit(project(), tmp_path / "out.mp4", client=cluster)
+
+
 def test_its_dashboard_is_for_this_machine_alone():
     before = listening()
     with client_for(None, 1, dashboard=True) as client:
