@@ -17,6 +17,7 @@ from hfdask.batch.driver import Driver
 from hfdask.batch.job import BatchJob
 from hfdask.batch.results import ResultLog, RowResult, data_frame
 from hfdask.cluster.scheduler import typed
+from hfdask.cluster.waiting import leave_thread_pool
 from hfdask.core.tables import html_table
 
 _LOOK = 0.05
@@ -133,6 +134,8 @@ class Batch:
         HfdaskError
             As `result`, unless ``raises`` is false.
         """
+        if not self.done():
+            leave_thread_pool()
         if not self._finished.wait(timeout):
             return False
         if raises and self._error is not None:

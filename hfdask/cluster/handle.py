@@ -28,6 +28,7 @@ from hfdask.cluster.claim import Claim
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster
 from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
+from hfdask.cluster.waiting import leave_thread_pool
 from hfdask.core.observer import Observer
 from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.core.scratch import scratch_subfolder
@@ -147,6 +148,8 @@ class Render:
     def result(self, timeout: float | None = None) -> RenderResult:
         """Wait for the finished video. ``await render`` does the same without blocking an event loop.
 
+        Inside a Dask task, the worker may run other tasks meanwhile, such as chunks of this render.
+
         Raises
         ------
         HfdaskError
@@ -156,6 +159,8 @@ class Render:
         KeyboardInterrupt
             If the wait is interrupted, as by a notebook. The render is cancelled.
         """
+        if not self.done():
+            leave_thread_pool()
         try:
             over = wait([self._ended], timeout).done
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from hfdask.cluster.handle import LEAVE, Render
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster, require_client
+from hfdask.cluster.waiting import leave_thread_pool
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.core.results import RenderResult
@@ -105,6 +106,7 @@ def render(
         if dashboard:
             print(f"dashboard: {cluster.client.dashboard_link}", file=sys.stderr)
         handle = Render(job, cluster)
+        leave_thread_pool()
         try:
             _watch(handle, progress)
             return handle.result()

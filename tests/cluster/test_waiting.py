@@ -7,11 +7,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aftermath import until
 from cluster_processes import in_this_process
+from distributed import get_client, worker_client
 from samples import SLOW, paced
 
 import hfdask
@@ -89,3 +91,28 @@ def test_a_wait_that_is_over_before_the_render_changes_nothing(project, tmp_path
         with pytest.raises(TimeoutError, match="is not finished after 0 s"):
             render.result(0)
         assert render.result(60).frames == 30
+
+
+def rendered(source: Path, folder: Path, *, progress: bool) -> int:
+    return hfdask.render(source, folder / "render.mp4", client=get_client(), progress=progress).frames
+
+
+def waited_for(source: Path, folder: Path) -> int:
+    with worker_client() as client:  # has left the pool already
+        return hfdask.submit(source, folder / "submit.mp4", client=client).result().frames
+
+
+@pytest.mark.parametrize("task", [partial(rendered, progress=False), partial(rendered, progress=True), waited_for])
+def test_a_task_may_render_on_the_only_thread_of_its_own_cluster(task, project, tmp_path):
+    with in_this_process(threads=1) as client:
+        assert client.submit(task, project(), tmp_path, pure=False).result(timeout=60) == 30
+
+
+def test_a_task_may_wait_for_a_batch_on_the_only_thread_of_its_own_cluster(project, tmp_path):
+    def done(source: Path) -> int:
+        batch = hfdask.render_batch(source, [{"id": 1}], tmp_path / "{id}.mp4", client=get_client(), ignore=["id"])
+        batch.wait()
+        return batch.progress.rendered
+
+    with in_this_process(threads=1) as client:
+        assert client.submit(done, project()).result(timeout=60) == 1
