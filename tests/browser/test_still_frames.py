@@ -49,7 +49,7 @@ def test_still_frames_take_one_message_for_many(tmp_path, monkeypatch):
     with open_html(tmp_path, composition(MOVES, root=LONG)) as page:
         asked, drawn = count(monkeypatch, "evaluate"), count(monkeypatch, "begin_frame")
         pictures = taken(page, 0, 240)
-    moving = [*range(10), *range(91, 100)]  # at 90 the second one begins where it was
+    moving = [*range(10), *range(91, 100)]  # the second one begins at 90, in the same place
     assert [frame for frame, _ in pictures] == moving
     assert len(drawn) <= len(moving) + 2
     assert len(asked) <= len(moving) + (240 - len(moving)) / 32 + 3
@@ -62,7 +62,7 @@ def test_every_frame_has_a_message_without_the_damage_test(tmp_path, monkeypatch
     assert len(drawn) >= 40
 
 
-# What a script does at 1.2 s, after the timers that loading waits for. None changes a node or an attribute.
+# Scripts that change the picture at 1.2 s, after the timers that loading waits for. None changes a node or an attribute.
 GO = "let turn = 0; function go() { box.scrollTop = ++turn * 20 }"
 LATER = {
     "a timer": "setTimeout(go, 1200)",
