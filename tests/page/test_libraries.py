@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from page_samples import BLUE, GREEN, RED, SOON, WHITE, Page, composition, open_files, open_html, svg
@@ -499,6 +502,15 @@ def test_animated_pictures_that_a_frame_brings_or_replaces(tmp_path: Path) -> No
         assert [page.pixel(frame) for frame in (2, 3, 7, 8, 9, 12)] == [cyan, GREEN, GREEN, cyan, BLUE, WHITE]
 
 
+def test_animated_pictures_have_the_density_that_their_srcset_says(tmp_path: Path) -> None:
+    files = {"film.gif": (COMPOSITIONS / "animated_images" / "film.gif").read_bytes()}
+    body = """<img srcset="film.gif 2x"><img src="film.gif" srcset="film.gif 16w" sizes="4px"><img src="film.gif">
+      <picture><source srcset="film.gif 0.5x"><img src="still.png"></picture>"""
+    with open_html(tmp_path, composition(body), files) as page:
+        sizes = "JSON.stringify(Array.from(document.images, image => [image.clientWidth, image.naturalWidth]))"
+        assert all(shown == own for shown, own in json.loads(page.at(4, sizes)))
+
+
 def warnings(page: Page) -> list[str]:
     return list(page.report()["warnings"])
 
@@ -524,6 +536,25 @@ def test_pictures_that_cannot_be_driven_are_told_of(tmp_path: Path) -> None:
         assert [text.split()[0] for text in told] == ["film.gif", "moving.svg"]
     with open_html(tmp_path, composition(body.replace("moving", "still")), files) as page:
         assert warnings(page) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<i style="background: url({})"></i>',
+        '<svg><image href="{}"></image></svg>',
+        '<input type="image" src="{}">',
+        '<img src="{0}"><i style="background: url({0})"></i>',
+    ],
+)
+def test_pictures_that_move_without_an_image_are_told_of(tmp_path: Path, body: str) -> None:
+    film = (COMPOSITIONS / "animated_images" / "film.gif").read_bytes()
+    moving = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'><set attributeName='x' to='9'/></svg>"
+    embedded = "data:image/gif;base64," + base64.b64encode(film).decode()
+    bodies = "".join(body.format(url) for url in ("film.gif", quote(moving, "/:;,=+"), embedded))
+    with open_html(tmp_path, composition(bodies), {"film.gif": film}) as page:
+        told = sorted(text.split()[0][:14] for text in warnings(page))
+        assert told == ["data:image/gif", "data:image/svg", "film.gif"]
 
 
 def test_frames_that_cannot_be_driven_are_told_of(tmp_path: Path) -> None:

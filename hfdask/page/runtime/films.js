@@ -56,6 +56,13 @@ function filmPicture(film, frameIndex) {
   return pictures.get(frameIndex);
 }
 
+// Pixels of its picture for each pixel of the page, as its srcset says.
+function densityOf(image) {
+  const listed = [image, ...(image.closest("picture")?.querySelectorAll("source") ?? [])];
+  const candidates = listed.flatMap((element) => candidatesOf(element, element.getAttribute("srcset") ?? ""));
+  return candidates.find(({ url }) => URL.parse(url, image.baseURI)?.href === image.currentSrc)?.density ?? 1;
+}
+
 async function makePicture(decoder, frameIndex) {
   const { image } = await decoder.decode({ frameIndex });
   const { displayWidth: width, displayHeight: height } = image;
@@ -124,6 +131,6 @@ async function showFilm(image, time) {
   if (before?.url === url && before.index === index) return;
   const picture = await filmPicture(film, index);
   inlineSeen.add(picture.src);
-  image.style.setProperty("content", `url("${picture.src}")`, "important");
+  image.style.setProperty("content", `image-set(url("${picture.src}") ${densityOf(image)}x)`, "important");
   shown.set(image, { url, index });
 }

@@ -42,31 +42,43 @@ if (window.GPU) {
   });
 }
 
-const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation\s*:/;
-const inspected = new Map(); // url -> promise
+const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation(?:-name)?\s*:/;
+const inspected = new Map(); // what is looked at -> promise
 
-// An SVG file in <img> is a separate document, and so is every picture that a style names.
-async function inspect(url, styled) {
-  const path = url.replace(/[?#].*/, "");
-  if (/\.svg$/i.test(path)) {
+// An SVG file in <img> is a separate document, and so is every picture that is shown without an <img>.
+async function inspect(url, inImage) {
+  const path = url.startsWith("data:") ? url : url.replace(/[?#].*/, "");
+  if (/\.svg$|^data:image\/svg\+xml/i.test(path)) {
     const file = await pictureFile(url);
     if (!file || !ANIMATED_SVG.test(await file.text())) return;
-    warn(`${fileName(path)} animates by itself, which stands still in a picture: put it into an <iframe>, or inline`);
-  } else if (styled && !STILL.test(path) && (await filmOf(url))) {
-    warn(`${fileName(path)} is an animated picture in a style, which shows its first frame: put it into an <img>`);
+    warn(`${fileName(path)} animates by itself, by the real clock: put it into an <iframe>, or inline`);
+  } else if (!inImage && !STILL.test(path) && (await filmOf(url))) {
+    warn(`${fileName(path)} is an animated picture without an <img>, so it stands still: put it into an <img>`);
   }
 }
 
-const fileName = (path) => path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf("/") + 80);
+const fileName = (path) =>
+  path.startsWith("data:") ? cut(path, 40) : path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf("/") + 80);
+
+// Yield the URLs of pictures that styles and elements other than <img> show.
+function* picturesWithoutImage() {
+  for (const [url, picture] of sheetPictures) if (picture) yield url;
+  for (const element of allMatching('[style*="url("]:not(img)')) {
+    yield* urlsIn(element.getAttribute("style"), element.baseURI);
+  }
+  for (const { href, baseURI } of allMatching("svg image")) yield URL.parse(href.baseVal, baseURI)?.href;
+  for (const { src } of allMatching("input[type=image]")) yield src;
+}
 
 function gateInspections() {
   const images = allImages().filter((image) => image.complete && image.naturalWidth);
-  const shownIn = images.map((image) => [image.currentSrc, false]);
-  for (const [url, picture] of sheetPictures) if (picture) shownIn.push([url, true]);
-  for (const [url, styled] of shownIn) {
-    if (!url || url.startsWith("data:") || inspected.has(url)) continue;
-    inspected.set(url, inspect(url, styled));
-    gate(`look at ${url}`, () => inspected.get(url), readings);
+  const shownIn = images.map(({ currentSrc }) => [currentSrc, true]);
+  for (const url of picturesWithoutImage()) shownIn.push([url, false]);
+  for (const [url, inImage] of shownIn) {
+    const what = `look at ${url}${inImage ? "" : " without <img>"}`;
+    if (!url || inspected.has(what)) continue;
+    inspected.set(what, inspect(url, inImage));
+    gate(what, () => inspected.get(what), readings);
   }
 }
 
