@@ -44,6 +44,7 @@ _FRAME = (
     "moments.js",
     "messages.js",
     "videos.js",
+    "captions.js",
     "hdr-reads.js",
     "animations.js",
 )

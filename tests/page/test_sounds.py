@@ -196,6 +196,24 @@ def test_a_member_is_in_the_group_of_its_scene(tmp_path: Path) -> None:
 STATES = "[a.currentTime, a.paused, a.ended]"
 
 
+def test_cues_of_a_sound_belong_to_its_time(tmp_path: Path) -> None:
+    body = audio('data-start="1"').replace("></audio>", '><track id="k" kind="metadata" src="cues.vtt"></audio>')
+    cues = "WEBVTT\n\n00:00.500 --> 00:01.000\nword\n"
+    script = (
+        "k.track.mode = 'hidden'; k.oncuechange = () => { k.title = [...k.track.activeCues].map(c => c.text) + '!' }"
+    )
+    with open_html(tmp_path, composition(body, script, root=ROOT), {"cues.vtt": cues}, durations={"a": 9.0}) as page:
+        assert [page.at(frame, "k.title") for frame in (0, 44, 45, 59, 60, 50)] == [
+            "",
+            "",
+            "word!",
+            "word!",
+            "!",
+            "word!",
+        ]
+        assert told(page)["a"]["sound"]["isRead"]
+
+
 def test_scripts_see_the_time_of_the_clip(tmp_path: Path) -> None:
     ramp = json.dumps({"version": 1, "lanes": [{"target": "rate", "points": [{"t": 0, "v": 1}, {"t": 1, "v": 3}]}]})
     body = (

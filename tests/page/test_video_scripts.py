@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from page_samples import composition
 from slow import sampled
@@ -272,3 +273,59 @@ PATCHES = {
 def test_replaced_built_ins_change_no_picture(patch, tmp_path):
     with open_fed(tmp_path, composition(VIDEO, patch, root=ROOT), ["v"]) as fed:
         assert [read(fed.picture(frame, {"v": 30 + frame})) for frame in range(4)] == [30, 31, 32, 33]
+
+
+CUES = "WEBVTT\n\n00:00.033 --> 00:00.100\none\n\n00:00.100 --> 00:00.170\ntwo\n\n00:00.110 --> 00:09.000\nthree\n"
+CAPTIONED = VIDEO.replace("></video>", ' muted><track id="k" src="cues.vtt" default></video>')
+READ_CUES = """const v = document.getElementById("v"), {track} = k, seen = window.seen = [];
+  const own = v.addTextTrack("metadata"), cue = new VTTCue(0.1, 0.2, "own");
+  for (const type of ["enter", "exit"]) cue.addEventListener(type, () => seen.push(type));
+  own.mode = "hidden"; own.addCue(cue); track.addEventListener("cuechange", () => seen.push("change"));
+  k.oncuechange = () => seen.push(texts(track)); window.texts = (of) => [...of.activeCues].map(cue => cue.text).join()"""
+
+
+@pytest.mark.parametrize("first", [0, 5, 8])
+def test_cues_belong_to_the_time_of_the_clip(tmp_path, first):
+    # the clip begins at frame 3 and ends before frame 12
+    expected = {3: "", 4: "one", 5: "one", 6: "two", 7: "two,three", 8: "two,three", 9: "three", 11: "three", 12: ""}
+    with open_fed(tmp_path, page(READ_CUES, CAPTIONED), shapes(10), files={"cues.vtt": CUES}) as fed:
+        assert fed.value("[texts(track), seen]") == ["", []]
+        play(fed, first, length=10)
+        for frame, texts in expected.items():
+            play(fed, frame, length=10)
+            assert fed.value("texts(track)") == texts, frame
+            assert fed.value("texts(own)") == ("own" if 6 <= frame < 9 else ""), frame
+        play(fed, 4, length=10)
+        assert fed.value("texts(track)") == "one"
+        assert fed.value("Array.from(track.cues, ({startTime, endTime}) => [startTime, endTime])") == [
+            [0.033, 0.1],
+            [0.1, 0.17],
+            [0.11, 9],
+        ]
+
+
+def test_captions_are_drawn_at_the_time_of_the_clip(tmp_path):
+    html = page("", CAPTIONED + "<style>::cue { background: #00f; color: #00f }</style>")
+    with open_fed(tmp_path, html, shapes(10), files={"cues.vtt": CUES}) as fed:
+        drawn = []
+        for frame in (2, 3, 4, 11, 12, 3):
+            time = max(0, frame - 3) / 30
+            phase: Any = "before" if frame < 3 else "playing" if frame < 12 else "after"
+            red, _, blue = np.moveaxis(fed.shot(frame, {"v": Shown(phase, time)}).astype(int), -1, 0)
+            drawn.append(bool((blue > red + 99).any()))
+        assert drawn == [False, False, True, True, False, False]
+
+
+def test_cues_tell_when_they_begin_and_end(tmp_path):
+    with open_fed(tmp_path, page(READ_CUES, CAPTIONED), shapes(10), files={"cues.vtt": CUES}) as fed:
+        for frame in (4, 6, 7, 9, 10):
+            play(fed, frame, length=10)
+        assert fed.value("seen") == [
+            *("change", "one"),
+            *("change", "two", "enter"),
+            *("change", "two,three"),
+            *("change", "three", "exit"),
+        ]
+    with open_fed(tmp_path, page(READ_CUES, CAPTIONED), shapes(10), files={"cues.vtt": CUES}) as fed:
+        play(fed, 10, length=10)
+        assert sorted(fed.value("seen")) == ["change", "enter", "exit", "three"]

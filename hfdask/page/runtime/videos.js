@@ -59,6 +59,7 @@ function newFeed(video) {
   apply(nativeMuted.set, video, [true]); // else the browser may refuse to play it
   apply(nativeStream.set, video, [new NativeStream([track ?? stoppedTrack()])]);
   if (track) startNatively(video);
+  adoptTracks(video);
   return feed;
 }
 
@@ -92,8 +93,10 @@ documentSetUps.push(() => {
 });
 
 function adoptAround(element) {
-  const medium = element.localName === "source" ? element.parentElement : element;
-  if (medium?.matches(MEDIA)) adoptMedium(medium);
+  const medium = ["source", "track"].includes(element.localName) ? element.parentElement : element;
+  if (!medium?.matches(MEDIA)) return;
+  adoptMedium(medium);
+  if (medium !== element && feeds.has(medium)) adoptTracks(medium);
 }
 
 const ownFeeds = (tag) =>
@@ -180,6 +183,7 @@ function tellVideos() {
     const types = [...changesOf(feed, feed.told, feed.state)];
     feed.told = feed.state;
     for (const type of types) tellVideo(feed, type);
+    showCues(feed);
     callBack(feed);
   }
 }
