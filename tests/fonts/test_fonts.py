@@ -122,6 +122,26 @@ def test_a_plan_carries_fonts_of_text_that_is_only_measured(project, tmp_path):
     assert families(hfdask.plan(project(page(MEASURED)), tmp_path / "plan")) == [("Inter", True), ("House Font", False)]
 
 
+CAPTIONS = """<video></video><script>
+const track = document.querySelector("video").addTextTrack("captions");
+track.mode = "showing";
+track.addCue(new VTTCue(0, 1, "<b>text</b> →"));
+</script>"""
+
+
+@pytest.mark.parametrize(
+    ("style", "family"), [("", "Inter"), ("@media all { ::cue { font-family: Roboto } }", "Roboto")]
+)
+def test_a_plan_carries_fonts_of_captions(style, family, project, tmp_path):
+    found = families(hfdask.plan(project(page(CAPTIONS, style)), tmp_path / "plan"))
+    assert {(family, True), ("DejaVu Sans", False)} <= {*found}
+
+
+def test_letters_of_captions_without_a_glyph_are_a_warning(project, tmp_path):
+    plan = hfdask.plan(project(page(CAPTIONS.replace("text", "字"))), tmp_path / "plan")
+    assert [text.split()[3] for text in plan.manifest.warnings] == ["字"]
+
+
 BRIEF = """<p style="font:20px Inter">text</p><script>
 addEventListener("hf-seek", ({ detail: { time } }) => {
   document.querySelector("p").style.fontFamily = time === 0.1 ? "Roboto" : "Inter";

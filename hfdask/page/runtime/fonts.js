@@ -254,7 +254,7 @@ function* lineBoxes(element) {
   }
 }
 
-// At the page's end: an element for each face of a line and each font of a canvas, which have no text, and text that was removed.
+// At the page's end: an element for each face of a line and each font of captions and of a canvas, which have no text, and text that was removed.
 function samples() {
   const found = [];
   for (const [face, box] of lines) {
@@ -271,10 +271,45 @@ function samples() {
       found.push(sample(owner, [...words].join(" "), (set) => set("font", font)));
     }
   }
+  for (const element of elementsOf(document)) if (element.localName === "video") found.push(...captions(element));
   for (const { element, owner } of removed.values()) {
     if (!element.isConnected && isShown(owner)) found.push(...showAgain(element, owner));
   }
   return found;
+}
+
+// Captions have no elements that could be asked about. Their style is not known either, so their text is tried in all fonts of captions.
+function captions(video) {
+  const shown = [...video.textTracks].filter(({ mode }) => mode === "showing");
+  const cues = shown.flatMap((track) => [...track.cues]).filter((cue) => cue.getCueAsHTML);
+  if (!cues.length) return [];
+  const text = cues.map((cue) => cue.getCueAsHTML().textContent).join(" ");
+  const styles = [...cueStyles(video.ownerDocument.styleSheets)];
+  const asked = (name, ...more) => new Set([...more, ...styles.map((style) => style[name])].filter(Boolean));
+  const has = (tag) => cues.some((cue) => cue.text.includes(tag));
+  const found = [];
+  for (const family of asked("fontFamily", "sans-serif")) {
+    for (const weight of asked("fontWeight", "normal", has("<b") && "bold")) {
+      for (const slant of asked("fontStyle", "normal", has("<i") && "italic")) {
+        const font = `${slant} ${weight} 1px ${family}`;
+        found.push(sample(video, text, (set) => set("font", font)));
+      }
+    }
+  }
+  return found;
+}
+
+function* cueStyles(sheets) {
+  for (const sheet of sheets) {
+    let rules = [];
+    try {
+      rules = sheet.cssRules ?? [];
+    } catch {} // of another site, whose rules cannot be read
+    for (const rule of rules) {
+      if (rule.selectorText?.includes("::cue")) yield rule.style;
+      yield* cueStyles([rule.styleSheet ?? rule]);
+    }
+  }
 }
 
 // Puts a removed element back. Returns the elements in it that draw text.
