@@ -72,10 +72,8 @@ async def sweep_page(
     draws = session.chromium.draws_on_request
     pictured = set(_pictured(sorted(spread), least=0 if canvas is None else COMPARED)) if draws else set[int]()
     last = b""
-    changes = 0  # of the page
-    looked_at = drawn_at = (
-        pictured_at
-    ) = -1  # the number of changes when all text was read, a frame was drawn, or a picture was taken
+    # Changes of the page, and their number when it was last looked at as a whole, drawn, and taken a picture of.
+    changes, looked_at, drawn_at, pictured_at = 0, -1, -1, -1
     for frame in frames:
         began = time.perf_counter()
         async with session.deadline_for_frame(frame):

@@ -1,1 +1,2 @@
 declare function addProblem(text: string): void;
+declare function rulesOf(sheet: any): any;

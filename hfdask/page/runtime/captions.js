@@ -74,14 +74,10 @@ function showCues(feed) {
     const events = [...track.cues].flatMap((cue) => placeCue(cue, feed.state)).sort((a, b) => a.at - b.at);
     if (!events.length) continue;
     moved = true;
-    for (const { cue, type } of events) tellOf(cue, type);
+    for (const { cue, type } of events) tellMedia(cue, type);
     const element = [...video.children].find((child) => child.track === track);
-    for (const target of element ? [track, element] : [track]) tellOf(target, "cuechange");
+    for (const target of element ? [track, element] : [track]) tellMedia(target, "cuechange");
   }
-}
-
-function tellOf(target, type) {
-  guarded(() => apply(dispatchTo, target, [new Event(type)]));
 }
 
 for (const [name, property] of Object.entries(nativeTimes)) {

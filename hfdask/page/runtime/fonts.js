@@ -301,11 +301,7 @@ function captions(video) {
 
 function* cueStyles(sheets) {
   for (const sheet of sheets) {
-    let rules = [];
-    try {
-      rules = sheet.cssRules ?? [];
-    } catch {} // of another site, whose rules cannot be read
-    for (const rule of rules) {
+    for (const rule of rulesOf(sheet) ?? []) {
       if (rule.selectorText?.includes("::cue")) yield rule.style;
       yield* cueStyles([rule.styleSheet ?? rule]);
     }

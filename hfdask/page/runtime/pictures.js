@@ -76,14 +76,6 @@ function* allSheets(sheets) {
   }
 }
 
-function rulesOf(sheet) {
-  try {
-    return sheet.cssRules;
-  } catch {
-    return []; // of another origin, which the network refuses anyway
-  }
-}
-
 // Also in shadow trees of the page itself; pictures of frames are drawn when they arrive.
 function imagesOf([, ...inner]) {
   return [...allImages(), ...inner.flatMap(({ images }) => [...images])];

@@ -32,3 +32,11 @@ documentSetUps.push(() => {
   );
   waiting.observe(document, { childList: true, subtree: true });
 });
+
+function rulesOf(sheet) {
+  try {
+    return sheet.cssRules;
+  } catch {
+    return []; // of another origin, which the network refuses anyway
+  }
+}

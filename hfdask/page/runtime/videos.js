@@ -127,8 +127,8 @@ function keepNativesBack(target) {
 keepNativesBack(window);
 treeSetUps.push(keepNativesBack);
 
-function tellVideo(feed, type) {
-  guarded(() => apply(dispatchTo, feed.video, [new Event(type)]));
+function tellMedia(target, type) {
+  guarded(() => apply(dispatchTo, target, [new Event(type)]));
 }
 
 // Events that follow from a script's own call are dispatched after the call, and before the next frame.
@@ -141,7 +141,7 @@ function tellSoon(feed, ...types) {
     ours(() => {
       for (const { feed, type } of soonTold.splice(0)) {
         if (type === "seeked") feed.seeking = false;
-        tellVideo(feed, type);
+        tellMedia(feed.video, type);
       }
     });
   });
@@ -155,7 +155,7 @@ function tellingVideos() {
 const LOAD_EVENTS = ["loadstart", "durationchange", "loadedmetadata", "loadeddata", "canplay", "canplaythrough"];
 function tellLoaded(feed) {
   feed.loaded = true;
-  for (const type of LOAD_EVENTS) tellVideo(feed, type);
+  for (const type of LOAD_EVENTS) tellMedia(feed.video, type);
 }
 
 const isEnded = ({ shape, loaded }, { phase, time }, video) =>
@@ -182,7 +182,7 @@ function tellVideos() {
     if (!feed.loaded) continue;
     const types = [...changesOf(feed, feed.told, feed.state)];
     feed.told = feed.state;
-    for (const type of types) tellVideo(feed, type);
+    for (const type of types) tellMedia(feed.video, type);
     showCues(feed);
     callBack(feed);
   }
