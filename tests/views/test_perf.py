@@ -25,8 +25,8 @@ from hfdask.views.plots import Plot, figure_of
 
 pytestmark = pytest.mark.usefixtures("fake_browser")
 
-# The square moves in frames 0 to 14, is gone at frame 15, and nothing happens after that.
-HALF = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-no-timeline>
+# The square moves in frames 0 to 14, is gone at frame 15, and nothing happens after that. Each seek takes a moment, as if a script ran in it.
+HALF = """<div id="root" data-composition-id="c" data-width="160" data-height="90" data-duration="1" data-seek-ms="1" data-no-timeline>
 <div class="clip" data-start="0" data-duration="0.5" style="animation:go 1s"></div></div>"""
 PARTS = ("decode", "seek", "picture")
 
