@@ -125,8 +125,12 @@ class _Camera:
 
 
 async def is_damaged(session: PageSession) -> bool:
-    """Draw a frame without a picture; return true if the compositor saw a change since the one before."""
-    return bool((await session.begin_frame(screenshot=False))["hasDamage"])
+    """Draw a frame without a picture; return true if the compositor saw a change since the last call or picture.
+
+    A seek that takes long has had frames of the compositor already, and the change may be in one of them.
+    """
+    await session.begin_frame(screenshot=False)
+    return session.take_damage()
 
 
 async def picture(session: PageSession) -> bytes:
@@ -142,6 +146,7 @@ async def picture(session: PageSession) -> bytes:
     for pause in _PAUSES:
         answer = await session.begin_frame(screenshot=True)
         if "screenshotData" in answer:
+            session.take_damage()
             return base64.b64decode(answer["screenshotData"])
         await asyncio.sleep(pause)  # on a busy machine the picture may come later
     raise CaptureError("the compositor gave no picture for a frame")

@@ -104,6 +104,7 @@ class PageSession:
         self.network = network
         self.videos: VideoFeed | None = None
         self.may_have_new_text = True
+        self._damaged = False
         self._look: LookIntoVideos | None = None
         self._listen: LookIntoSounds | None = None
         self._videos_open = False
@@ -566,7 +567,14 @@ class PageSession:
     async def begin_frame(self, *, screenshot: bool) -> dict[str, Any]:
         """Request a frame of the compositor; with ``screenshot``, the answer's ``screenshotData`` is a base64 PNG."""
         picture = {"format": "png", "optimizeForSpeed": True} if screenshot else None
-        return await begin_frame(self._cdp, self.chromium, screenshot=picture)
+        answer = await begin_frame(self._cdp, self.chromium, screenshot=picture)
+        self._damaged |= bool(answer["hasDamage"])
+        return answer
+
+    def take_damage(self) -> bool:
+        """Return true if a frame of the compositor saw a change since the last call; frames that `pump` requested count."""
+        damaged, self._damaged = self._damaged, False
+        return damaged
 
     async def screenshot(self) -> str:
         """Return a base64 PNG of the viewport, in a browser that draws by itself."""

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable
 
-from hfdask.browser.capture import picture
+from hfdask.browser.capture import is_damaged, picture
 from hfdask.browser.loading import Loaded
 from hfdask.browser.session import PageSession
 from hfdask.core.model import Sweep
@@ -88,7 +88,7 @@ async def sweep_page(
                 if canvas is not None:
                     canvas.samples.offer(frame, PngPicture(last), changed=reached.moved or last != before)
             elif draws and frame in spread:
-                damage.append(drawn_at != changes and (await session.begin_frame(screenshot=False))["hasDamage"])
+                damage.append(drawn_at != changes and await is_damaged(session))
                 drawn_at = changes
                 pictures.append(None)
             else:

@@ -9,6 +9,7 @@ from media_samples import pixels_digest
 from page_samples import Page, change_script, composition, open_html
 
 from hfdask.browser import browser_thread, page_opening
+from hfdask.browser import capture as capturing
 from hfdask.browser.capture import capture
 from hfdask.browser.session import PageSession
 from hfdask.errors import PageTimeoutError, ScriptError
@@ -35,23 +36,30 @@ def taken(page: Page, start: int, end: int, **options: Any) -> list[tuple[int, s
 def count(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     """The calls of a method of the session."""
     calls: list[str] = []
-    method = getattr(PageSession, name)
-
-    async def counted(*args: Any, **options: Any) -> Any:
-        calls.append(str(args[1:]))
-        return await method(*args, **options)
-
-    monkeypatch.setattr(PageSession, name, counted)
+    monkeypatch.setattr(PageSession, name, counting(getattr(PageSession, name), calls))
     return calls
 
 
+def counting(function: Any, calls: list[str]) -> Any:
+    """The function, whose calls are added to a list."""
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        calls.append(str(args[1:]))
+        return await function(*args, **options)
+
+    return counted
+
+
 def test_still_frames_take_one_message_for_many(tmp_path, monkeypatch):
+    looks: list[str] = []
+    for name in ("picture", "is_damaged"):  # not each frame of the compositor: a page that answers late gets more
+        monkeypatch.setattr(capturing, name, counting(getattr(capturing, name), looks))
     with open_html(tmp_path, composition(MOVES, root=LONG)) as page:
-        asked, drawn = count(monkeypatch, "evaluate"), count(monkeypatch, "begin_frame")
+        asked = count(monkeypatch, "evaluate")
         pictures = taken(page, 0, 240)
     moving = [*range(10), *range(91, 100)]  # the second one begins at 90, in the same place
     assert [frame for frame, _ in pictures] == moving
-    assert len(drawn) <= len(moving) + 2
+    assert len(looks) <= len(moving) + 2
     assert len(asked) <= len(moving) + (240 - len(moving)) / 32 + 3
 
 
@@ -128,3 +136,38 @@ def test_an_answer_with_another_frame_is_an_error(tmp_path, monkeypatch):
     change_script(monkeypatch, page_opening, "runtime_script", "null, number,", "null, number: 900,")
     with pytest.raises(ScriptError, match="frame 900"), open_html(tmp_path, composition("")) as page:
         page.pixels(0)
+
+
+# Drawings at frames that take longer than 0.1 s, which is when the compositor is asked for frames meanwhile.
+WORK = "const end = Date.now() + 300; while (Date.now() < end); postMessage(1)"
+SLOW = f"""<canvas id="canvas" width="60" height="40" style="position:absolute"></canvas><script>
+const pen = canvas.getContext('2d');
+const wait = () => new Promise((done) => {{ new Worker('data:text/javascript,{WORK}').onmessage = done }});
+function fill(frame) {{ pen.fillStyle = 'hsl(' + frame * 9 + ' 90% 50%)'; pen.fillRect(0, 0, 60, 40) }}
+addEventListener('hf-seek', (event) => {{
+  const frame = Math.round(event.detail.time * 30);
+  if (frame > 20 && frame % 7 == 0) event.detail.waitUntil(draw(frame));
+}});
+</script>"""
+DRAWS = {
+    "before it waits": "fill(frame); await wait()",
+    "after it waited": "await wait(); fill(frame)",
+    "before it computes": "fill(frame); for (let n = 0; n < 4e8; n++);",
+}
+
+
+@pytest.mark.parametrize("mode", ["beginframe", "canvas"])
+@pytest.mark.parametrize("way", DRAWS)
+def test_drawings_of_slow_frames_have_pictures(tmp_path, way: str, mode: str):
+    page_of = composition(SLOW, f"async function draw(frame) {{ {DRAWS[way]} }}", root=LONG)
+    with open_html(tmp_path, page_of, capture_mode=mode) as page:
+        tested = changes(taken(page, 18, 32))
+    with open_html(tmp_path, page_of, capture_mode=mode) as page:
+        every = changes(taken(page, 18, 32, damage_test=False))
+    assert [frame for frame, _ in every] == [18, 21, 28]
+    assert tested == every
+
+
+def changes(pictures: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The pictures that differ from the one before."""
+    return [each for before, each in zip([(-1, ""), *pictures], pictures, strict=False) if before[1] != each[1]]
