@@ -81,6 +81,9 @@ from typing import Any, ClassVar
 
 from hfdask.text import all_legible, legible
 
+MAX_MESSAGE = 8000
+"""Most characters of an error's message. Dask replaces errors of more than 10,000 by plain text (`distributed.utils.truncate_exception`)."""
+
 
 class HfdaskError(Exception):
     """Base of all errors of this library.
@@ -89,7 +92,7 @@ class HfdaskError(Exception):
     ----------
     message : str
         The problem, its place (file, attribute or URL), and what to do about it. It may quote text of pages, so it is made
-        legible.
+        legible, and is cut at `MAX_MESSAGE`.
     **details
         JSON-safe facts for programs: never credentials, never signed URLs.
 
@@ -106,6 +109,8 @@ class HfdaskError(Exception):
 
     def __init__(self, message: str, **details: Any) -> None:
         self.message = legible(message)
+        if len(self.message) > MAX_MESSAGE:
+            self.message = self.message[:MAX_MESSAGE] + "…"
         super().__init__(self.message)
         self.details: dict[str, Any] = all_legible(details)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from distributed.utils import truncate_exception
 
 from hfdask import errors
 
@@ -40,3 +41,9 @@ def test_notes_cross_processes():
     there = pickle.loads(pickle.dumps(error))
     assert there.__notes__ == ["check says"]
     assert not hasattr(pickle.loads(pickle.dumps(errors.ScriptError("bad"))), "__notes__")
+
+
+def test_long_messages_are_short_enough_for_dask():
+    error = errors.AssetError("x" * 20_000)
+    assert truncate_exception(error) is error
+    assert str(error).endswith("x…")

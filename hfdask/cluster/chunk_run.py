@@ -188,7 +188,7 @@ class ChunkRun:
         count = self._failures[index] = self._failures.get(index, 0) + 1
         delay = retry_delay(cause, count, self.retries, killed=isinstance(error, KilledWorker))
         if delay is None:
-            raise cause from error
+            raise cause from (error.__cause__ if cause is error else error)
         self._retry_queue.append((time.monotonic() + delay, index))
 
     def _cause(self, error: BaseException, index: int) -> HfdaskError:

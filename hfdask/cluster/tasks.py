@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -160,12 +161,26 @@ def frozen_project(
 
 @contextmanager
 def tagged(observer: Observer) -> Iterator[None]:
-    """Give the errors of a task its worker's address."""
+    """Give the errors of a task its worker's address, and let their types arrive at the driver."""
     try:
         yield
     except HfdaskError as error:
         error.details.setdefault("worker", observer.worker)
+        if not _can_be_sent(error):
+            causes = traceback.format_exception(error.__cause__ or error.__context__)
+            error.__cause__, error.__context__ = RuntimeError("".join(causes)), None
         raise
+
+
+def _can_be_sent(error: HfdaskError) -> bool:
+    """Return true if Dask sends an error to the driver with its type.
+
+    It sends plain text if a cause cannot be restored from a pickle, such as PyAV's errors of the operating system.
+    """
+    from distributed.core import error_message
+    from distributed.protocol.pickle import loads
+
+    return isinstance(loads(error_message(error)["exception"].data), type(error))
 
 
 def memory_share(worker: Any) -> int | None:

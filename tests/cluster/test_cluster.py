@@ -7,12 +7,14 @@ import pickle
 import subprocess
 import sys
 import time
+import traceback
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import dask
 import psutil
 import pytest
@@ -35,6 +37,7 @@ from hfdask.errors import (
     BrowserCrashError,
     BrowserNotFoundError,
     CaptureError,
+    DiskFullError,
     RenderCancelledError,
     ScriptError,
     WorkerLostError,
@@ -190,6 +193,20 @@ def test_errors_that_cannot_heal_run_once(error, project, cluster, tmp_path, mon
         hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
     assert failing.calls[0] == 1
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_errors_keep_their_type_whatever_their_cause(project, cluster, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        try:
+            raise av.error.OSError(28, "No space left on device", "0.h264")
+        except OSError as error:
+            raise DiskFullError("no space is left", url="0.h264") from error
+
+    monkeypatch.setattr(hfdask.cluster.tasks, "render_chunk", full)
+    with pytest.raises(DiskFullError) as caught:
+        hfdask.render(project(), tmp_path / "out.mp4", client=cluster, chunk_size=10)
+    assert caught.value.details["worker"].startswith("inproc:")
+    assert "No space left on device: '0.h264'" in "".join(traceback.format_exception(caught.value))
 
 
 LONG = """<div id="root" data-composition-id="c" data-width="320" data-height="180" data-duration="60" data-no-timeline data-seek-ms="10">
