@@ -22,7 +22,8 @@ from hfdask.core.scratch import scratch_folder
 from hfdask.core.values import built
 from hfdask.errors import InvalidConfigError, MissingArtifactError, StoreRefusedError
 from hfdask.formats.output_files import OutputFiles
-from hfdask.store import Location, disk_full_at, split_url
+from hfdask.store import Location, split_url
+from hfdask.store.failures import typed
 
 PART_SECONDS = 5.0
 """Seconds between parts. So much of a batch is lost if its driver is killed: these rows are rendered again."""
@@ -92,8 +93,10 @@ class Manifest:
         """
         lines = [msgspec.json.encode(result) + b"\n" for result in results]
         if lines:
-            with disk_full_at(self._path):
+            try:
                 self._write(b"".join(lines))
+            except OSError as error:
+                raise typed(error, str(self._path), None, writing=True) from error
         if not self._store.local:
             self._unsent += lines
             if self._unsent and time.monotonic() - self._sent_at >= PART_SECONDS:
@@ -120,6 +123,8 @@ class Manifest:
             file = self._path.open("rb")
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise typed(error, str(self._path), None, writing=False) from error
         with file:
             place = 0
             for number, line in enumerate(file):

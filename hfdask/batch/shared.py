@@ -53,7 +53,7 @@ def shared_project(job: BatchJob, client: Client, environment: Environment) -> I
     with ExitStack() as held:
         options = RenderConfig.of(job.options)
         store, name = split_url(place)
-        held.callback(store.delete, name)
+        held.enter_context(store.removed_at_end(name))
         with Snapshot(place.store()) as snapshot, local_project(job.project, job.storage_options) as folder:
             project = freeze(folder, options, snapshot)
             snapshot.publish(project.artifacts)

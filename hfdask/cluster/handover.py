@@ -57,12 +57,10 @@ def handed_over(plan: Location, frozen: FrozenProject, replace_urls: Mapping[str
             replacing[prefix] = _place(Path(local_path(target)), number, Path(frozen.folder), files)
     folder = plan.child(f"planning-{uuid.uuid4().hex[:12]}")
     store = folder.store()
-    try:
+    with store.removed_at_end():
         concurrently(lambda item: store.put(*item), files.items())
         store.put(_DOCUMENT, canonical_json(_Handover(project=frozen, replacing=replacing)))
         yield folder
-    finally:
-        store.delete()
 
 
 def _place(target: Path, number: int, project: Path, files: dict[str, Path]) -> str:

@@ -143,11 +143,9 @@ def _trial(
     folder = plan.location.child(f"trial-{turn}")
     run = ChunkRun(client, plan, folder.url, name="sweep", retries=0, only=only)
     began = time.perf_counter()
-    try:
+    with folder.store().removed_at_end():
         results = list(run.results(range(len(plan.manifest.chunks))))
         wall = time.perf_counter() - began
-    finally:
-        folder.store().delete()
     return Trial(
         chunk_size=size,
         workers=count,

@@ -106,9 +106,13 @@ def typed(error: BaseException, url: str, options: StorageOptions | None, *, wri
         return DiskFullError(f"no space is left {where}: {text}; nothing partial was kept", url=url)
     if heals(error):
         return StoreError(f"{url}: {text}", url=url)
-    return StoreRefusedError(
-        f"access to {url} was refused: {text}; check the URL, its bucket and the credentials", url=url
+    local = "://" not in url or url.startswith("file:")
+    advice = (
+        "check its permissions, and if its disk can be written"
+        if local
+        else "check the URL, its bucket and the credentials"
     )
+    return StoreRefusedError(f"access to {url} was refused: {text}; {advice}", url=url)
 
 
 def not_writable(error: HfdaskError, url: str) -> OutputNotWritableError:

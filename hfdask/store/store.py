@@ -420,6 +420,17 @@ class Store:
 
         self._do(name, remove_all, writing=True)
 
+    @contextmanager
+    def removed_at_end(self, name: str = "") -> Iterator[None]:
+        """Remove a file or folder at the end of the block; if the block and the removal fail, raise the block's error."""
+        try:
+            yield
+        except BaseException:
+            with suppress(HfdaskError):  # of a failing store: the first error says more
+                self.delete(name)
+            raise
+        self.delete(name)
+
     def require_writable(self) -> None:
         """Prove that a file can be written in this folder.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import fsspec
@@ -10,7 +12,7 @@ import pytest
 from hfdask.batch import manifest as module
 from hfdask.batch.manifest import Manifest
 from hfdask.batch.results import COLUMNS, ResultLog, RowResult, data_frame
-from hfdask.errors import InvalidConfigError
+from hfdask.errors import DiskFullError, InvalidConfigError, StoreRefusedError
 from hfdask.store import Location
 
 
@@ -89,6 +91,19 @@ def test_another_file_is_refused_and_stays_as_it_is(tmp_path, content):
     with pytest.raises(InvalidConfigError, match="is not the manifest of a batch"), at(str(place)):
         pass
     assert place.read_text() == content
+
+
+def test_a_disk_that_fails_is_a_typed_error(tmp_path, monkeypatch):
+    (tmp_path / "batch.jsonl").mkdir()
+    with pytest.raises(StoreRefusedError, match=r"batch\.jsonl"), at(str(tmp_path / "batch.jsonl")):
+        pass
+    monkeypatch.setattr(os, "fsync", _full)
+    with pytest.raises(DiskFullError, match=r"second\.jsonl"), at(str(tmp_path / "second.jsonl")) as manifest:
+        manifest.append([result(1)])
+
+
+def _full(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_log_gives_results_in_the_order_of_rows_and_of_time():

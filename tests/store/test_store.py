@@ -735,3 +735,25 @@ def test_a_folder_that_cannot_be_removed_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(type(store.fs), "rm", rm)
     with pytest.raises(errors.HfdaskError):
         store.delete("folder")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_error_of_a_block_is_not_replaced_by_that_of_its_end(tmp_path, monkeypatch, fails: bool):
+    store = Store(tmp_path)
+    monkeypatch.setattr(type(store.fs), "rm", _read_only)
+    store.put("folder/a", b"")
+    with pytest.raises(errors.HfdaskError) as caught, store.removed_at_end("folder"):
+        store.put("/" if fails else "folder/b", b"")
+    assert ("Read-only" in str(caught.value)) == (not fails)
+    assert str(caught.value).endswith("check its permissions, and if its disk can be written")
+
+
+def _read_only(self: object, path: str, **_: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system", path)
+
+
+def test_a_folder_is_removed_at_the_end_of_its_block(tmp_path):
+    store = Store(tmp_path)
+    with store.removed_at_end("folder"):
+        store.put("folder/a", b"")
+    assert list(tmp_path.iterdir()) == []
