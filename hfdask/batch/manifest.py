@@ -131,7 +131,7 @@ class Manifest:
                 result = _decoded(line)
                 if result is not None:
                     self._places[_digest(result.output)] = place
-                elif number == 0 and line.endswith(b"\n"):
+                elif number == 0 and not _is_torn(line):
                     raise InvalidConfigError(
                         f"{self._store.shown(self._name)} is not the manifest of a batch, so nothing is written to it; name another "
                         "file",
@@ -189,6 +189,16 @@ def _decoded(line: bytes) -> RowResult | None:
         return msgspec.json.decode(line, type=built(RowResult))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _is_torn(line: bytes) -> bool:
+    """Return true if a line is a result whose writer was killed, or ran out of space."""
+    start, line = b'{"row":', line.rstrip(b"\n")
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return bool(line) and line[: len(start)] == start[: len(line)]
+    return False
 
 
 def _digest(output: str) -> bytes:

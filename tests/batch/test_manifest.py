@@ -84,7 +84,22 @@ def test_half_a_line_costs_only_its_row(tmp_path):
         assert manifest.find("file:///out/3.mp4") == result(3)
 
 
-@pytest.mark.parametrize("content", ["id,title\n1,Ada\n", '{"id": 1}\n', "\n"])
+@pytest.mark.parametrize("left", [3, 40])
+def test_half_a_first_line_costs_only_its_row(tmp_path, left: int):
+    place = tmp_path / "batch.jsonl"
+    with at(str(place)) as manifest:
+        manifest.append([result(1)])
+    place.write_bytes(place.read_bytes()[:left])
+    for row in (2, 3):
+        with at(str(place)) as manifest:
+            manifest.append([result(row)])
+    with at(str(place)) as manifest:
+        assert [manifest.find(f"file:///out/{row}.mp4") for row in (1, 2, 3)] == [None, result(2), result(3)]
+
+
+@pytest.mark.parametrize(
+    "content", ["id,title\n1,Ada\n", '{"id": 1}\n', '{"row": 1}\n', "\n", "[1, 2]", '{"row":1}', "Ada", "\0\0"]
+)
 def test_another_file_is_refused_and_stays_as_it_is(tmp_path, content):
     place = tmp_path / "rows.csv"
     place.write_text(content)
