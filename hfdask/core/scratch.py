@@ -114,7 +114,10 @@ def _hidden(folder: Path, name: str, make: Callable[[Path], int], remove: Callab
                     os.close(lock)
         yield path
     finally:
-        remove(path)
+        with contextlib.suppress(
+            OSError
+        ):  # of a disk that fails: the block's error says more, and the next output removes it
+            remove(path)
         os.close(descriptor)
 
 

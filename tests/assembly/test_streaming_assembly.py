@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -184,6 +186,17 @@ def test_a_killed_process_s_file_is_removed_by_the_next_and_a_living_one_s_is_no
     (tmp_path / ".out.mp4.certificate.json.0123456789ab.tmp").touch()  # another output's
     with atomic_file(tmp_path, "out.mp4") as mine:
         assert sorted(os.listdir(tmp_path)) == sorted([mine.name, ".out.mp4.certificate.json.0123456789ab.tmp"])
+
+
+def test_a_hidden_file_that_a_disk_kept_is_removed_by_the_next_output(tmp_path, monkeypatch):
+    def read_only(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch, atomic_file(tmp_path, "out.mp4"):
+        patch.setattr(Path, "unlink", read_only)
+    assert len(list(tmp_path.iterdir())) == 1
+    with atomic_file(tmp_path, "out.mp4") as path:
+        assert list(tmp_path.iterdir()) == [path]
 
 
 MAKER = """
