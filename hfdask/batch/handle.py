@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,8 +18,7 @@ from hfdask.batch.driver import Driver
 from hfdask.batch.job import BatchJob
 from hfdask.batch.results import ResultLog, RowResult, data_frame
 from hfdask.cluster.scheduler import typed
-from hfdask.cluster.waiting import leave_thread_pool
-from hfdask.core.tables import html_table
+from hfdask.cluster.waiting import LEAVE, end_of, wait_for_end
 
 _LOOK = 0.05
 """Seconds between looks of a coroutine for new results."""
@@ -82,7 +82,8 @@ class Batch:
         self._client = client
         self._held = held
         self._stop = threading.Event()
-        self._finished = threading.Event()
+        self._ended: Future[None] = Future()
+        self._ended.set_running_or_notify_cancel()  # so that a cancelled waiter does not end it
         self._error: BaseException | None = None
         self._began = time.monotonic()
         self._took: float | None = None
@@ -101,7 +102,7 @@ class Batch:
 
     def done(self) -> bool:
         """Return true if the batch has ended, with all rows or an error."""
-        return self._finished.is_set()
+        return self._ended.done()
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of all rows.
@@ -121,6 +122,8 @@ class Batch:
             If pandas is not installed; `results` does without.
         TimeoutError
             After ``timeout`` seconds. The batch goes on.
+        KeyboardInterrupt
+            If the wait is interrupted, as by a notebook. The batch is cancelled.
         """
         if not self.wait(timeout):
             raise TimeoutError(f"the batch of {self._rows} rows is not finished after {timeout:g} s")
@@ -133,10 +136,10 @@ class Batch:
         ------
         HfdaskError
             As `result`, unless ``raises`` is false.
+        KeyboardInterrupt
+            As `result`.
         """
-        if not self.done():
-            leave_thread_pool()
-        if not self._finished.wait(timeout):
+        if not wait_for_end(self._ended, timeout, self.cancel):
             return False
         if raises and self._error is not None:
             raise self._error
@@ -146,16 +149,23 @@ class Batch:
         """Yield the results so far, by row, also of a batch that was cancelled or has failed."""
         return self._log.in_order()
 
-    def cancel(self) -> None:
-        """Stop the rows that run. Finished videos stay, and the same call goes on with the others."""
+    def cancel(self, *, wait_seconds: float = 0.0) -> None:
+        """Stop the rows that run. Finished videos stay, and the same call goes on with the others.
+
+        Parameters
+        ----------
+        wait_seconds : float
+            Maximum number of seconds to wait for the end.
+        """
         self._stop.set()
+        wait([self._ended], wait_seconds)
 
     def __await__(self) -> Generator[Any, None, Any]:
+        """Wait for the table as `result` does. If the waiting task is cancelled, the batch is, too."""
         return self._awaited().__await__()
 
     async def _awaited(self) -> Any:
-        while not self.done():
-            await asyncio.sleep(_LOOK)
+        await end_of(self._ended, self.cancel)
         return self.result()
 
     async def __aiter__(self) -> AsyncIterator[RowResult]:
@@ -166,7 +176,11 @@ class Batch:
             if result is not None:
                 yield result
             elif not last:
-                await asyncio.sleep(_LOOK)
+                try:
+                    await asyncio.sleep(_LOOK)
+                except asyncio.CancelledError:
+                    await asyncio.to_thread(self.cancel, wait_seconds=LEAVE)
+                    raise
             elif self._error is not None:
                 raise self._error
             else:
@@ -177,15 +191,29 @@ class Batch:
         return f"<Batch {self._state}: {p.done}/{p.rows} rows, {p.failed} failed, {self.manifest}>"
 
     def _repr_html_(self) -> str:
-        p = self.progress
-        rows = [("state", self._state), ("rows", f"{p.done} of {p.rows}")]
-        rows += [(name, str(getattr(p, name))) for name in ("rendered", "reused", "copied", "failed")]
-        rows += [("frames", str(p.frames)), ("rows a second", f"{p.rate:.2f}")]
-        if not self.done() and p.eta is not None:
-            rows.append(("seconds left", f"{p.eta:.0f}"))
-        if self._error is not None:
-            rows.append(("error", str(self._error)))
-        return html_table(rows, self.manifest)
+        from hfdask.views.live import batch_html
+
+        return batch_html(self.manifest, self._state, self.progress, self._error)
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def show(self) -> threading.Thread | None:
+        """Show the batch in a notebook, without blocking it: the output is updated until the batch ends.
+
+        Returns
+        -------
+        Thread or None
+            The thread that updates the output; it ends soon after the batch. None if IPython runs without a notebook.
+
+        Raises
+        ------
+        MissingExtraError
+            If IPython is not installed.
+        """
+        from hfdask.views.live import show
+
+        return show(lambda: {"text/plain": repr(self), "text/html": self._repr_html_()}, self._ended)
 
     @property
     def _state(self) -> str:
@@ -201,4 +229,4 @@ class Batch:
             self._error = typed(error, "the batch", self._client)
         finally:
             self._took = time.monotonic() - self._began
-            self._finished.set()
+            self._ended.set_result(None)

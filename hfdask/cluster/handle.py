@@ -7,7 +7,6 @@ joins them meanwhile.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
 import time
@@ -28,7 +27,7 @@ from hfdask.cluster.claim import Claim
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster
 from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
-from hfdask.cluster.waiting import leave_thread_pool
+from hfdask.cluster.waiting import end_of, wait_for_end
 from hfdask.core.observer import Observer
 from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.core.scratch import scratch_subfolder
@@ -83,12 +82,6 @@ class Progress(Struct, frozen=True):
     def eta(self) -> float | None:
         """Seconds that the rest of the frames will take at this rate."""
         return (self.frames - self.done) / self.fps if self.fps > 0 else None
-
-
-_WAKE = 0.5
-
-LEAVE = 5.0
-"""Seconds to wait for the end of a render that was cancelled by an interrupt."""
 
 
 class WorkerShare(Struct):
@@ -159,32 +152,13 @@ class Render:
         KeyboardInterrupt
             If the wait is interrupted, as by a notebook. The render is cancelled.
         """
-        if not self.done():
-            leave_thread_pool()
-        try:
-            over = wait([self._ended], timeout).done
-        except KeyboardInterrupt:
-            self.cancel(wait_seconds=LEAVE)
-            raise
-        if not over:
+        if not wait_for_end(self._ended, timeout, self.cancel):
             raise TimeoutError(f"the render of {self.job.output.url} is not finished after {timeout:g} s")
         return self._ended.result()
 
     def __await__(self) -> Generator[Any, None, RenderResult]:
         """Wait for the finished video as `result` does. If the waiting task is cancelled, the render is, too."""
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> RenderResult:
-        ended = asyncio.wrap_future(self._ended)
-        try:
-            while not ended.done():
-                # IPython's kernel takes note of an interrupt only when its loop wakes up.
-                await asyncio.wait([ended], timeout=_WAKE)
-            return ended.result()
-        except asyncio.CancelledError:
-            ended.cancel()
-            await asyncio.to_thread(self.cancel, wait_seconds=LEAVE)
-            raise
+        return end_of(self._ended, self.cancel).__await__()
 
     def cancel(self, *, wait_seconds: float = 0.0) -> None:
         """Stop the chunks that run. Finished chunks stay, and the same call can go on with them.

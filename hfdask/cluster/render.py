@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-from hfdask.cluster.handle import LEAVE, Render
+from hfdask.cluster.handle import Render
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster, require_client
-from hfdask.cluster.waiting import leave_thread_pool
+from hfdask.cluster.waiting import LEAVE, leave_thread_pool
 from hfdask.config import JOB_OPTIONS, JobConfig, RenderConfig, RenderOptions, explicit
 from hfdask.core.forks import at_work
 from hfdask.core.results import RenderResult

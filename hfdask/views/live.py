@@ -1,4 +1,4 @@
-"""A render under way in a notebook: an output that a thread updates.
+"""A render or batch under way in a notebook: an output that a thread updates.
 
 Only display messages are used, and no widgets. So every front end shows it, and a notebook that was executed without one keeps the
 last state.
@@ -7,7 +7,7 @@ last state.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from hfdask.views.extras import needed
 from hfdask.views.html import bar, escaped, short, side_by_side, stage_bars, table
 
 if TYPE_CHECKING:
+    from hfdask.batch.handle import BatchProgress
     from hfdask.cluster.handle import Progress, WorkerShare
     from hfdask.cluster.pictures import Picture
 
@@ -43,8 +44,6 @@ def render_html(
         facts.append(f"{p.fps:.1f} frames a second")
     if p.stage == "render" and p.eta is not None:
         facts.append(f"{p.eta:.0f} s left")
-    trouble = f"<div style='color:#d55e00'>{escaped(error)}</div>" if error is not None else ""
-    done = p.done / p.frames if p.frames else 0.0
     rows = [
         (worker, share.chunks, share.frames, ", ".join(map(str, share.running))) for worker, share in workers.items()
     ]
@@ -52,10 +51,28 @@ def render_html(
         chunks, frames = sum(row[1] for row in others), sum(row[2] for row in others)
         rows[MAX_WORKERS:] = [(f"and {len(others)} more", chunks, frames, "")]
     shares = table(rows, ("worker", "chunks", "frames", "renders chunk")) if rows else ""
+    more = side_by_side(shares, stage_bars(stages) if stages else "") + _newest(pictures)
+    return _progress_html("render", output, p.done / p.frames if p.frames else 0.0, facts, error, more)
+
+
+def batch_html(manifest: str, state: str, p: BatchProgress, error: BaseException | None) -> str:
+    """Return the HTML of a batch that is under way or has ended."""
+    facts = [state, f"{p.done} of {p.rows} rows"]
+    facts += [f"{count} {name}" for name in ("rendered", "reused", "copied", "failed") if (count := getattr(p, name))]
+    if p.rate:
+        facts.append(f"{p.rate:.2f} rows a second")
+    if state == "running" and p.eta is not None:
+        facts.append(f"{p.eta:.0f} s left")
+    return _progress_html("batch", manifest, p.done / p.rows if p.rows else 0.0, facts, error)
+
+
+def _progress_html(
+    kind: str, place: str, done: float, facts: Iterable[str], error: BaseException | None, more: str = ""
+) -> str:
+    trouble = f"<div style='color:#d55e00'>{escaped(error)}</div>" if error is not None else ""
     return (
-        f"<div class='hfdask-render'><div><b>{escaped(short(output))}</b></div>{bar(done)}"
-        f"<div>{escaped(', '.join(facts))}</div>{trouble}"
-        f"{side_by_side(shares, stage_bars(stages) if stages else '')}{_newest(pictures)}</div>"
+        f"<div class='hfdask-{kind}'><div><b>{escaped(short(place))}</b></div>{bar(done)}"
+        f"<div>{escaped(', '.join(facts))}</div>{trouble}{more}</div>"
     )
 
 

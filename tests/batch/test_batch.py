@@ -87,7 +87,7 @@ def test_each_row_becomes_its_video(project, client, tmp_path, nothing_left):
         assert table.loc[row, "bytes"] == video.stat().st_size
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.mp4", "1.mp4", "2.mp4", "batch.jsonl"]
     assert "done: 3/3 rows" in repr(batch)
-    assert "<td" in batch._repr_html_()
+    assert "done, 3 of 3 rows, 3 rendered" in batch._repr_html_()
 
 
 def test_a_long_video_is_rendered_in_chunks_with_the_same_pixels(project, client, tmp_path, nothing_left):

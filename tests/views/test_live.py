@@ -140,6 +140,32 @@ def test_an_interrupted_cell_cancels_the_render_and_the_output_is_free_at_once(n
     assert shown[-1]["text/plain"] == "(0, 'render', [])"
 
 
+BATCH = "batch = hfdask.render_batch('long', [{'id': i, 'hfdask.crf': i} for i in range(20, 26)], 'b/{id}.mp4', client=client, ignore=['id'])"
+
+
+def test_a_cell_shows_a_batch_that_runs(notebook):
+    reply, shown = notebook.run(f"{BATCH.replace('long', 'short')}\ndisplay(batch)\nlen(await batch)")
+    assert reply["status"] == "ok", reply
+    assert shown.pop()["text/plain"] == "6"
+    assert [each["kind"] for each in shown] == ["display_data", *["update_display_data"] * (len(shown) - 1)]
+    assert "running, 0 of 6 rows" in shown[0]["text/html"]
+    reply, shown = notebook.run("batch")
+    assert re.search(r"done, 6 of 6 rows, 6 rendered, [\d.]+ rows a second<", shown[-1]["text/html"])
+
+
+@pytest.mark.parametrize("wait", ["batch.result()", "await batch", "async for row in batch: pass"])
+def test_an_interrupted_cell_cancels_the_batch(notebook, wait: str):
+    reply, shown = notebook.run(f"{BATCH}\ndisplay(batch)\n{wait}", interrupted_after=r"running, \d of 6 rows")
+    assert reply["status"] == "error", [each["text/plain"] for each in shown]
+    assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
+    reply, shown = notebook.run(
+        "ended = batch.wait(60, raises=False)\n"
+        "(ended, batch.progress.done < 6, client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))"
+    )
+    assert reply["status"] == "ok", reply
+    assert shown[-1]["text/plain"] == "(True, True, 0)"
+
+
 def test_a_terminal_shows_a_render_once_as_text(notebook):
     _, shown = notebook.run(
         "from IPython.core.interactiveshell import InteractiveShell\n"
