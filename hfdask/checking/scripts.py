@@ -206,7 +206,9 @@ class _Reader:
                     self.facts.registers_unknown |= right.type not in ("binary_expression", "object")
         for call in self.all("call"):
             first = next(iter(arguments_of(call)), None)
-            if first is not None and global_name(text_of(first)) == "__timelines":
+            if global_name(text_of(call.child_by_field_name("function"))) == "hyperframesAnime.register":
+                self._register(literal(first) or "", call)
+            elif first is not None and global_name(text_of(first)) == "__timelines":
                 self.facts.registers_unknown = True
         for node in self.all("declarator"):
             value = node.child_by_field_name("value")

@@ -121,6 +121,54 @@ def test_animejs_4_by_itself_keeps_its_own_pace(tmp_path: Path) -> None:
         assert xs(page, 17, "x") == [run[17]]
 
 
+ANIME = "anime.createTimeline({ autoplay: false, defaults: { ease: 'linear' } }).add('#NAME', { x: 300, duration: 1000 }, 500)"
+
+
+@pytest.mark.parametrize(("version", "file"), [("anime4", "anime.umd.min.js"), ("anime3", "anime.min.js")])
+def test_animejs_as_the_timelines_of_compositions(version: str, file: str, tmp_path: Path) -> None:
+    made = (
+        ANIME
+        if version == "anime4"
+        else "anime({ targets: '#NAME', translateX: 300, duration: 1000, easing: 'linear', delay: 500, autoplay: false })"
+    )
+
+    def of(name: str) -> str:
+        return made.replace("NAME", name)
+
+    scene = f"""<template><div data-composition-id="card"><i id="ID"></i>
+      <script>const own = {of("ID")}; hyperframesAnime.register("card", own, {{ labels: {{ go: 0.5 }} }});
+      (window.seen ??= []).push(hyperframesAnime.get("card").instance === own, window.hyperframesAnime.resolveLabel("card", "go"))</script></div></template>"""
+    hosts = """<div data-composition-id="card" data-composition-src="a.html" data-start="0.5"></div>
+      <div data-composition-id="card" data-composition-src="b.html" data-start="0" data-playback-rate="2"></div>"""
+    script = f"hyperframesAnime.register('main', {of('x')}); hyperframesAnime.register('main', {of('y')})"
+    html = composition(f'<i id="x"></i><i id="y"></i>{hosts}', script, root="", head=f'<script src="{file}"></script>')
+    files = {name: scene.replace("ID", name[0]) for name in ("a.html", "b.html")} | {file: library(version, file)}
+    with open_html(tmp_path, html, files) as page:
+        for frame, main, late, fast in ((0, 0, 0, 0), (30, 150, 0, 300), (60, 300, 300, 300), (21, 60, 0, 270)):
+            assert xs(page, frame, "x", "y", "a", "b") == near(main, main, late, fast)
+        assert page.value("seen") == [True, 0.5, True, 0.5]
+        assert page.value("hyperframesAnime.entries().length") == 4
+        assert page.report()["duration"] == pytest.approx(2)
+
+
+def test_animejs_beside_another_timeline_of_its_composition_follows_the_page(tmp_path: Path) -> None:
+    script = f"""hyperframesAnime.register('main', {ANIME.replace("NAME", "x")});
+      __timelines.main = {{ duration: () => 1, seek(time) {{ y.style.transform = `translateX(${{time}}px)` }} }}"""
+    html = composition('<i id="x"></i><i id="y"></i>', script, head='<script src="anime.js"></script>')
+    with open_html(tmp_path, html, {"anime.js": library("anime4", "anime.umd.min.js")}) as page:
+        assert xs(page, 30, "x", "y") == near(150, 1)
+        assert xs(page, 15, "x", "y") == near(0, 0.5)
+
+
+def test_what_is_no_animation_of_animejs_is_named(tmp_path: Path) -> None:
+    script = "hyperframesAnime.register('main', anything)"
+    with (
+        pytest.raises(ScriptError, match=r'hyperframesAnime.register\("main", ...\) needs an animation of anime.js'),
+        open_html(tmp_path, composition("", f"const anything = {{}}; {script}")),
+    ):
+        pass
+
+
 def middle(columns: list[int]) -> float:
     return (columns[0] + columns[-1] + 1) / 2
 

@@ -75,6 +75,16 @@ def test_views(tmp_path: Path) -> None:
         assert dict(zip(VIEWS, page.value("window.got"), strict=True)) == VIEWS
 
 
+def test_asset_urls_count_from_the_file_of_the_script(tmp_path: Path) -> None:
+    urls = "[__hyperframes.assetUrl('pics/a.png'), window.__hyperframes.assetUrl('none.png'), __hyperframes.assetUrl('http://x.test/a')]"
+    there = A.replace("a.html", "scenes/a.html")
+    files = {"scenes/a.html": scene(f"window.got = {urls}"), "scenes/pics/a.png": b"", "none.png": b""}
+    with open_html(tmp_path, composition(there, f"window.own = {urls}"), files) as page:
+        site = page.value("location.origin")
+        assert page.value("got") == [f"{site}/scenes/pics/a.png", f"{site}/none.png", "http://x.test/a"]
+        assert page.value("own") == [f"{site}/pics/a.png", f"{site}/none.png", "http://x.test/a"]
+
+
 def test_a_script_has_a_scope_of_its_own(tmp_path: Path) -> None:
     files = {"b.html": scene("const mine = 2, document = window.document; window.two = mine", composition_id="b")}
     other = '<div data-composition-id="b" data-composition-src="b.html" data-no-timeline></div>'

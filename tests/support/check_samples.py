@@ -304,6 +304,12 @@ SCRIPT_CASES = [
     ),
     script("timeline_id_mismatch", '¶__timelines["other"] = tl;', REGISTER, severity="warning", name="the only one"),
     script(
+        "timeline_id_mismatch",
+        f'{REGISTER}\n¶window.hyperframesAnime.register("other", tl, {{ labels: {{}} }});',
+        'hyperframesAnime.register("main", tl);',
+        name="of anime.js",
+    ),
+    script(
         "gsap_timeline_not_registered",
         "// window.__timelines.main = tl\n¶const tl = gsap.timeline({ paused: true });",
         f"const tl = gsap.timeline({{ paused: true }});\n{REGISTER}",

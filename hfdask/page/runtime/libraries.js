@@ -10,31 +10,80 @@ function registered(name, ...more) {
 // anime.js 3 lists what runs, but forgets what is paused, so all that it ever listed is kept here.
 const animes = new Set();
 function animeList() {
-  for (const animation of registered("__hfAnime", window.anime?.running)) animes.add(animation);
+  const timelines = new Set(Object.values(registry()));
+  const others = [...animeTimelines.values()].filter((timeline) => !timelines.has(timeline));
+  const more = others.flatMap(({ registrations }) => registrations.map(({ instance }) => instance));
+  for (const animation of registered("__hfAnime", window.anime?.running, more)) animes.add(animation);
   return [...animes];
 }
 const anime = {
   name: "animejs",
   seek(time) {
-    for (const animation of animeList()) {
-      guarded(() => {
-        animation.pause?.();
-        animation.seek?.("reversePlayback" in animation ? animeTime(animation, time * 1000) : time * 1000);
-      });
-    }
+    for (const animation of animeList()) seekAnime(animation, time);
   },
-  used: () => animeList().length > 0,
+  used: () => animeTimelines.size > 0 || animeList().length > 0,
 };
 
-// Version 3 seeks within one round, forwards; loops and directions are counted here.
-function animeTime({ duration, loop, direction }, ms) {
-  const alternates = direction === "alternate";
+const isAnime3 = (animation) => "reversePlayback" in animation;
+
+function seekAnime(animation, time) {
+  guarded(() => {
+    animation.pause?.();
+    animation.seek?.(isAnime3(animation) ? animeTime(animation, time * 1000) : time * 1000);
+  });
+}
+
+// Version 3 counts and seeks within one round, forwards; loops and directions are counted here.
+function animeRounds({ loop, direction }) {
   const rounds = loop === true ? Infinity : Number(loop) || 1;
-  const last = (alternates && rounds === 1 ? 2 : rounds) - 1;
+  return direction === "alternate" && rounds === 1 ? 2 : rounds;
+}
+
+function animeTime(animation, ms) {
+  const { duration, direction } = animation;
+  const alternates = direction === "alternate";
+  const last = animeRounds(animation) - 1;
   const round = duration > 0 ? Math.min(Math.floor(ms / duration), last) : 0;
   const local = Math.min(ms - round * duration, duration);
   const backwards = direction === "reverse" || (alternates && round % 2 === 1);
   return backwards ? duration - local : local;
+}
+
+// `hyperframesAnime.register()`: animations of anime.js as the timeline of a composition, which scenes name as they write it. If the
+// composition has another timeline too, they follow the page's time like those in `__hfAnime`.
+const animeTimelines = new Map(); // by the composition's id
+const ENDLESS = 1e9; // seconds, because a length has to be finite
+
+function animeTimeline() {
+  const registrations = [];
+  const seconds = ({ instance }) => (instance.duration / 1000) * (isAnime3(instance) ? animeRounds(instance) : 1);
+  return {
+    registrations,
+    duration: () => Math.min(ENDLESS, Math.max(...registrations.map(seconds))),
+    seek(time) {
+      for (const { instance } of registrations) seekAnime(instance, time);
+    },
+  };
+}
+
+function animeRegistry(timelines, idOf) {
+  const get = (id) => animeTimelines.get(idOf(id))?.registrations.at(-1);
+  return {
+    register(id, instance, { labels = {} } = {}) {
+      if (typeof instance?.seek !== "function")
+        throw new TypeError(`hyperframesAnime.register("${id}", ...) needs an animation of anime.js`);
+      const key = idOf(id);
+      if (!animeTimelines.has(key)) animeTimelines.set(key, animeTimeline());
+      const timeline = animeTimelines.get(key);
+      const registration = { id: key, instance, labels };
+      timeline.registrations.push(registration);
+      timelines()[id] ??= timeline;
+      return registration;
+    },
+    get,
+    entries: () => [...animeTimelines.values()].flatMap(({ registrations }) => registrations),
+    resolveLabel: (id, label) => get(id)?.labels[label] ?? null, // in seconds
+  };
 }
 
 // D3's timers that are due at a frame run in that frame.

@@ -416,7 +416,9 @@ window.__HF_EXPORT_RENDER_SEEK_CONFIG = { fps: RATE / PER_SECONDS };
 window.__hyperframes = Object.assign(window.__hyperframes ?? {}, {
   getVariables: entering(variables),
   fitTextFontSize,
+  assetUrl: absolute,
 });
+window.hyperframesAnime = animeRegistry(registry, (id) => id);
 Object.defineProperty(window.__hyperframes, "pretext", {
   configurable: true,
   enumerable: false,

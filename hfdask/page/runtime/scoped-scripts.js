@@ -136,11 +136,20 @@ function runScoped({ mounted, code }) {
 
 function viewOf(mounted) {
   const find = finder(mounted);
-  const getVariables = () => structuredClone(window.__hfVariablesByComp[mounted.id] ?? {});
+  const own = {
+    getVariables: () => structuredClone(window.__hfVariablesByComp[mounted.id] ?? {}),
+    assetUrl: (url) => absolute(mounted.file === null ? url : rebase(url, mounted.file)),
+  };
   const __hyperframes = viewThrough(window.__hyperframes, {
-    get: (key) => (key === "getVariables" ? { value: getVariables } : null),
+    get: (key) => (Object.hasOwn(own, key) ? { value: own[key] } : null),
   });
-  const view = { document: documentView(mounted, find), __hyperframes, __timelines: timelinesView(mounted) };
+  const timelines = timelinesView(mounted);
+  const view = {
+    document: documentView(mounted, find),
+    __hyperframes,
+    __timelines: timelines,
+    hyperframesAnime: animeRegistry(() => timelines, instanceId(mounted)),
+  };
   const gsapViews = new WeakMap();
   view.window = viewThrough(window, {
     get: (key) => {
@@ -215,9 +224,14 @@ function documentView({ host, wrapper, rootId }, { all, first }) {
   return viewThrough(document, { get: (key) => (Object.hasOwn(own, key) ? { value: own[key] } : null) });
 }
 
+function instanceId({ id, declared }) {
+  return (key) => (key === declared ? id : key);
+}
+
 // The registry under the composition's authored name, which other instances and the page may use too.
-function timelinesView({ id, declared, host }) {
-  const rename = (key) => (key === declared ? id : key);
+function timelinesView(mounted) {
+  const rename = instanceId(mounted);
+  const { host } = mounted;
   return new Proxy(window.__timelines, {
     get: (_, key) => registry()[rename(key)],
     has: (_, key) => rename(key) in registry(),
