@@ -132,6 +132,9 @@ class Inspection {
       for (const element of doc.head.querySelectorAll("style,script")) element.remove();
       doc.body.replaceChildren(first.content);
     }
+    if (this.role === "sub") {
+      for (const around of [doc.documentElement, doc.body]) around.removeAttribute("data-composition-id"); // only their content is mounted
+    }
     for (const template of [...doc.querySelectorAll('template[id$="-template"]')].filter(isTemplate)) {
       const id = template.id.slice(0, -"-template".length);
       const host = doc.querySelector(`[data-composition-id="${CSS.escape(id)}"]`);

@@ -193,6 +193,12 @@ ROOT_CASES = [
         f"<div {ROOT.replace('main', 'b')}></div>\n<div {ROOT.replace('main', 'c')}></div>",
     ),
     Case(
+        "duplicate_composition_id",
+        sub(SCENE.replace("<p>scene</p>", '\n¶<div data-composition-id="a"></div>')),
+        sub(f'<html data-composition-id="a">{SCENE}</html>'),
+        name="in a scene",
+    ),
+    Case(
         "host_missing_composition_id",
         sub(SCENE, HOST.replace('data-composition-id="a" ', "")),
         sub(SCENE),
