@@ -85,6 +85,23 @@ def test_asset_urls_count_from_the_file_of_the_script(tmp_path: Path) -> None:
         assert page.value("own") == [f"{site}/pics/a.png", f"{site}/none.png", "http://x.test/a"]
 
 
+def test_modules_of_scenes_have_a_name_of_their_own(tmp_path: Path) -> None:
+    log = "window.log.push([__hyperframes.getVariables().name, __hyperframes.assetUrl('x.png').replace(location.origin, ''), new Error().stack.includes(':1:')])"
+    hosts = "".join(
+        f"""<div data-composition-id="{name}" data-composition-src="s/a.html" data-start="0" data-no-timeline data-variable-values='{{"name": "{name}"}}'></div>"""
+        for name in ("one", "two")
+    )
+    own = "const { log } = window, __hyperframes = { own: 5 }; log.push(__hyperframes.own)"
+    files = {
+        "s/a.html": f'<template><div data-composition-id="a"></div><script type="module">{log}</script></template>',
+        "s/x.png": b"",
+        "b.html": f'<template><div data-composition-id="b"></div><script type="module">{own}</script></template>',
+    }
+    other = '<div data-composition-id="b" data-composition-src="b.html" data-start="0" data-no-timeline></div>'
+    with open_html(tmp_path, composition(hosts + other, head=LOG), files) as page:
+        assert page.value("log") == [["one", "/s/x.png", True], ["two", "/s/x.png", True], 5]
+
+
 def test_a_script_has_a_scope_of_its_own(tmp_path: Path) -> None:
     files = {"b.html": scene("const mine = 2, document = window.document; window.two = mine", composition_id="b")}
     other = '<div data-composition-id="b" data-composition-src="b.html" data-no-timeline></div>'

@@ -27,6 +27,7 @@ interface Window {
 
   // The page contract's (docs/compositions.md, 8.4 and 6).
   __hf: any;
+  __hfOwnHyperframes: any;
   __hyperframes: any;
   hyperframesAnime: any;
   __timelines: any;

@@ -100,18 +100,28 @@ function runScripts() {
   const batch = inOrder(inlines);
   if (!batch.length) return;
   const run = () => {
-    for (const script of batch) script.module ? runModule(script.module) : runScoped(script);
+    for (const script of batch) script.module ? runModule(script) : runScoped(script);
   };
   if (arrivals.length)
     gate(`scripts of sub-compositions ${++batches}`, () => Promise.all(arrivals.splice(0)).then(entering(run)));
   else run();
 }
 
-// Modules have their own scope, and cannot get another.
-function runModule(source) {
+// Modules have their own scope, and cannot get another. But a module that only uses the name `__hyperframes` gets a constant of that name.
+const ownHyperframes = [];
+const NAMED = /(?<![.\w$])__hyperframes\b/;
+const MAY_DECLARE = new RegExp(`${NAMED.source}(?!\\s*(?:\\.|\\?|&&|\\)|[!=]=))`);
+
+function runModule({ mounted, module: source }) {
   const script = document.createElement("script");
   for (const { name, value } of source.attributes) script.setAttribute(name, value);
-  script.text = source.textContent;
+  const text = source.textContent;
+  script.text = text;
+  if (NAMED.test(text) && !MAY_DECLARE.test(text)) {
+    mounted.view ??= viewOf(mounted);
+    window.__hfOwnHyperframes = ownHyperframes;
+    script.text = `const __hyperframes = window.__hfOwnHyperframes[${ownHyperframes.push(mounted.view.__hyperframes) - 1}];${text}`;
+  }
   script.async = false;
   document.body.append(script);
 }
