@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from page_samples import SOON, composition, open_html
+from samples import COMPOSITIONS
 from slow import sampled
 
 pytestmark = pytest.mark.browser
@@ -83,6 +84,30 @@ def test_asset_urls_count_from_the_file_of_the_script(tmp_path: Path) -> None:
         site = page.value("location.origin")
         assert page.value("got") == [f"{site}/scenes/pics/a.png", f"{site}/none.png", "http://x.test/a"]
         assert page.value("own") == [f"{site}/pics/a.png", f"{site}/none.png", "http://x.test/a"]
+
+
+def test_selectors_of_animejs_mean_elements_of_the_scene(tmp_path: Path) -> None:
+    x = "new DOMMatrix(getComputedStyle({}).transform).e"
+    script = """const timeline = anime.createTimeline({ autoplay: false, defaults: { ease: 'linear' } }).add('.x', { x: TO, duration: 1000 });
+      timeline.set('#scene > .y', { y: 5 }, 0).add('.only', { x: 9, duration: 1 }, 0);
+      hyperframesAnime.register('a', timeline);
+      (window.counts ??= []).push([anime.utils.$('.x').length, window.anime.animate('.x', { autoplay: false }).targets.length, anime.svg.morphTo('.x') !== undefined, window.anime === anime])"""
+    content = '<i class="x" id="ID">x</i><b class="y">y</b>'
+    files = {
+        f"{name}.html": scene(script.replace("TO", to), content.replace("ID", f"in-{name}"))
+        for name, to in (("a", "100"), ("b", "200"))
+    }
+    hosts = "".join(
+        f'<div data-composition-id="h{name}" data-composition-src="{name}.html" data-start="0"></div>' for name in "ab"
+    )
+    vendor = (COMPOSITIONS / "anime4" / "vendor" / "anime.umd.min.js").read_bytes()
+    page_html = composition(
+        '<i class="x" id="out">x</i><i class="only" id="only"></i>' + hosts, head='<script src="anime.js"></script>'
+    )
+    with open_html(tmp_path, page_html, {"anime.js": vendor, **files}) as page:
+        names = ", ".join(x.format(f"document.getElementById('{name}')") for name in ("in-a", "in-b", "out", "only"))
+        assert page.at(15, f"[{names}]") == pytest.approx([50, 100, 0, 9])
+        assert page.value("counts") == [[1, 1, True, True]] * 2
 
 
 def test_modules_of_scenes_have_a_name_of_their_own(tmp_path: Path) -> None:

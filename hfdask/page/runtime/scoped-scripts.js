@@ -1,4 +1,4 @@
-// A sub-composition's scripts see their own part of the page first (docs/compositions.md, 4.6): views of document, window and gsap,
+// A sub-composition's scripts see their own part of the page first (docs/compositions.md, 4.6): views of document, window, gsap and anime,
 // and the values of their instance. They run when the parser is done, after the page's own scripts.
 
 const externals = []; // {mounted, url}, each URL run once, before all inline ones
@@ -130,7 +130,9 @@ function runModule({ mounted, module: source }) {
 function runScoped({ mounted, code }) {
   mounted.view ??= viewOf(mounted);
   const view = { ...mounted.view };
-  if (window.gsap) view.gsap = mounted.view.window.gsap; // a name that is not there must stay undefined
+  for (const name of LIBRARIES) {
+    if (window[name]) view[name] = mounted.view.window[name]; // a name that is not there must stay undefined
+  }
   try {
     new Function(code); // alone first, so that a brace too many is an error and not an end of the function around it
     // Two functions: the script may declare names that the views have.
@@ -160,14 +162,14 @@ function viewOf(mounted) {
     __timelines: timelines,
     hyperframesAnime: animeRegistry(() => timelines, instanceId(mounted)),
   };
-  const gsapViews = new WeakMap();
+  const libraries = new WeakMap();
   view.window = viewThrough(window, {
     get: (key) => {
       if (Object.hasOwn(view, key)) return { value: view[key] };
-      const gsap = key === "gsap" ? window.gsap : null;
-      if (!gsap) return null;
-      if (!gsapViews.has(gsap)) gsapViews.set(gsap, gsapView(gsap, find));
-      return { value: gsapViews.get(gsap) };
+      const library = LIBRARIES.includes(key) ? window[key] : null;
+      if (Object(library) !== library) return null;
+      if (!libraries.has(library)) libraries.set(library, libraryView(library, find));
+      return { value: libraries.get(library) };
     },
     set(key, value) {
       if (key !== "__timelines") return false;
@@ -256,14 +258,25 @@ function timelinesView(mounted) {
 
 const TARGETED = ["to", "from", "fromTo", "set", "quickTo", "quickSetter", "killTweensOf", "getTweensOf"];
 
-// GSAP with the composition's own elements for selector text; text that finds none is left to GSAP, which warns of it.
-function gsapView(gsap, { all }) {
-  const elements = (targets) => {
+const LIBRARIES = ["gsap", "anime"];
+
+function libraryView(library, find) {
+  if (library === window.gsap) return gsapView(library, find);
+  return library.createTimeline ? animeView(library, find) : library;
+}
+
+// Returns the composition's own elements for selector text; text that finds none is left to the library, which warns of it.
+function targetsIn(all) {
+  return function elements(targets) {
     if (Array.isArray(targets)) return targets.flatMap(elements);
     if (typeof targets !== "string") return targets;
     const found = [...all(targets)];
     return found.length ? found : targets;
   };
+}
+
+function gsapView(gsap, { all }) {
+  const elements = targetsIn(all);
   const scoped = (object) => (name) => [name, (targets, ...rest) => object[name](elements(targets), ...rest)];
   const utils = {
     toArray: (targets, within, ...rest) => gsap.utils.toArray(within ? targets : elements(targets), within, ...rest),
@@ -289,4 +302,34 @@ function gsapView(gsap, { all }) {
     utils: new Proxy(gsap.utils, { get: (object, key) => (Object.hasOwn(utils, key) ? utils[key] : object[key]) }),
   };
   return new Proxy(gsap, { get: (object, key) => (Object.hasOwn(own, key) ? own[key] : object[key]) });
+}
+
+const ANIME_TARGETED = [
+  ...["$", "animate", "cleanInlineStyles", "createAnimatable", "createDraggable", "createDrawable", "createLayout"],
+  ...["createMotionPath", "get", "morphTo", "remove", "set", "split", "splitText"],
+];
+
+// anime.js 4. Its objects are frozen, so this is a copy of them.
+function animeView(anime, { all }) {
+  const elements = targetsIn(all);
+  const scoped = (object, names) =>
+    Object.fromEntries(
+      names
+        .filter((name) => typeof object[name] === "function")
+        .map((name) => [name, (targets, ...rest) => object[name](elements(targets), ...rest)]),
+    );
+  const parts = ["svg", "text", "utils"].filter((name) => anime[name]);
+  return {
+    ...anime,
+    ...scoped(anime, ANIME_TARGETED),
+    ...Object.fromEntries(parts.map((name) => [name, { ...anime[name], ...scoped(anime[name], ANIME_TARGETED) }])),
+    createTimeline(...args) {
+      const timeline = anime.createTimeline(...args);
+      for (const name of ["add", "set", "remove"]) {
+        const method = timeline[name];
+        timeline[name] = (targets, ...rest) => method.call(timeline, elements(targets), ...rest);
+      }
+      return timeline;
+    },
+  };
 }
