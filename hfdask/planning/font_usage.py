@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hfdask.browser.answers import Abouts, Lacking, Lackings, PlatformFonts, understood
+from hfdask.browser.answers import Abouts, Lacking, Lackings, Names, PlatformFonts, understood
 from hfdask.browser.session import PageSession
 from hfdask.errors import ScriptError, SystemFontError
 from hfdask.fonts.configuration import FontSetup
@@ -37,13 +37,15 @@ class Use(Struct, frozen=True):
 class Typefaces:
     """Collect the fonts of one page that was opened with ``reads_text``: call `look` after each seek, `finish` last.
 
-    After `finish`, ``lacking`` has the letters without a glyph that were visible in some frame.
+    After `finish`, ``lacking`` has the letters without a glyph that were visible in some frame, and ``declared`` the families of the
+    page's own faces, in lower case.
     """
 
     def __init__(self, session: PageSession) -> None:
         self._session = session
         self._uses: dict[Use, None] = {}
         self.lacking: tuple[Lacking, ...] = ()
+        self.declared: frozenset[str] = frozenset()
 
     async def look(self, *, always: bool = True) -> None:
         """Ask about text that is new since the last look; unless ``always``, only if the last seeks changed what text depends on.
@@ -62,6 +64,8 @@ class Typefaces:
         async with self._session.deadline_for_fonts():
             await self._ask("__hfdaskText.samples()")
             self.lacking = understood(await self._value("__hfdaskText.lacking()"), Lackings, "its letters")
+            declared = understood(await self._value("__hfdaskText.declared()"), Names, "its font faces")
+            self.declared = frozenset(declared)
         return tuple(self._uses)
 
     async def _ask(self, expression: str) -> None:
@@ -164,12 +168,33 @@ def _asked(use: Use) -> str:
     return "no font" if use.families == STANDARD else use.families
 
 
+def _first(use: Use) -> str:
+    """Return the family that a style sheet prefers."""
+    return use.families.split(",")[0].strip().strip("\"'")
+
+
+_GENERIC = frozenset({STANDARD, "math", "emoji", "fangsong"})
+
+
+def absent_families(uses: Iterable[Use], declared: frozenset[str], world: FontSetup) -> list[str]:
+    """Return warnings for families that a style sheet prefers, but neither the page (``declared``) nor this machine has."""
+    known = declared | _GENERIC | {name.casefold() for name in world.stand_ins}
+    known |= {family.casefold() for face in world.faces for family in face.families}
+    wanted = {_first(use) for use in uses if not use.custom}
+    return [
+        f"neither the project nor the planning machine has the font {family}, so its text is drawn in another one: add an @font-face "
+        "for it to the project, or install it"
+        for family in sorted(wanted)
+        if not (family.casefold() in known or meant(family))
+    ]
+
+
 def missing_canonical(faces: dict[Face, Use], world: FontSetup) -> list[str]:
     """Return warnings for canonical families that are not installed, so that a font of this machine replaces them."""
     here = {face.families[0] for face in world.faces if face.file in world.own}
     wanted: dict[str, str] = {}
     for face, use in faces.items():
-        canonical = meant(use.families.split(",")[0].strip().strip("\"'"))
+        canonical = meant(_first(use))
         if face.file not in world.own and canonical and canonical.family not in here:
             wanted.setdefault(canonical.family, use.family)
     return [

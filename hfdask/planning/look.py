@@ -71,6 +71,7 @@ class Look(Struct, frozen=True):
     sight: PageParts
     uses: tuple[Use, ...]
     lacking: tuple[Lacking, ...]
+    declared: frozenset[str]
     media: tuple[ToldMedium, ...]
     sounds: ToldSounds
     durations: dict[str, float]
@@ -240,6 +241,7 @@ class Looking(Struct, frozen=True, kw_only=True):
                 sight=sight,
                 uses=uses,
                 lacking=typefaces.lacking,
+                declared=typefaces.declared,
                 media=media,
                 sounds=sounds,
                 durations=durations,

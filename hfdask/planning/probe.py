@@ -36,7 +36,7 @@ from hfdask.planning.fitness import (
     why_not_canvas,
     why_not_canvas_with_videos,
 )
-from hfdask.planning.font_usage import faces_of, missing_canonical, require_own, spare_face
+from hfdask.planning.font_usage import absent_families, faces_of, missing_canonical, require_own, spare_face
 from hfdask.planning.glyphs import glyph_warnings, require_glyphs
 from hfdask.planning.hdr import hdr_warnings
 from hfdask.planning.look import Look, Looking, rate_of
@@ -136,6 +136,7 @@ async def probe(
         *rate_of(report.fps, options)[1],
         *_timeline_warnings(loaded, report),
         *missing_canonical(faces, world),
+        *absent_families(seen.uses, seen.declared, world),
         *glyph_warnings(seen.lacking, world),
     ]
     frames = frame_count(report.duration, fps)

@@ -382,6 +382,19 @@ def test_a_missing_canonical_family_is_a_warning_with_its_remedy(project, fonts,
     assert families(plan) == [("House Font", False), ("Liberation Serif", False)]
 
 
+ABSENT = """<style>@font-face { font-family: Mine; src: local("Nothing") }</style>
+<p style="font:20px Anton, sans-serif">text</p><p style="font:20px 'Anton'">text</p><p style="font:20px Mine, Anton">text</p>
+<p style="font:20px 'House Font', Anton">text</p><p style="font:20px ui-monospace">text</p><p style="font:20px math">text</p>"""
+
+
+def test_a_family_that_is_not_here_is_a_warning(project, tmp_path):
+    plan = hfdask.plan(project(page(ABSENT)), tmp_path / "plan")
+    assert plan.manifest.warnings == (
+        "neither the project nor the planning machine has the font Anton, so its text is drawn in another one: add an @font-face for it "
+        "to the project, or install it",
+    )
+
+
 def test_our_copy_of_a_family_wins_over_the_machines(project, fonts, tmp_path):
     shutil.copytree(fonts / "machine", tmp_path / "machine")
     build_font(tmp_path / "machine" / "a.ttf", "Inter", width=100)

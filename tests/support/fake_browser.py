@@ -326,7 +326,7 @@ _ANSWERS: dict[str, Callable[[FakePage], Any]] = {
     "__hfdask.isSimple()": lambda page: True,
     "__hfdask.settle()": lambda page: page.seek(0.0),
     "__hfdask.timers(": lambda page: False,
-    **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "freshSince", "samples", "lacking")},
+    **{f"__hfdaskText.{name}()": lambda page: [] for name in ("fresh", "freshSince", "samples", "lacking", "declared")},
     "hfdaskLint.inspect(": lambda page: _NOTHING_FOUND,
     "Content-Security-Policy": lambda page: None,
 }

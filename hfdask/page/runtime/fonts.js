@@ -265,7 +265,7 @@ function samples() {
     };
     found.push(sample(box, "x", style, values.at(-1)));
   }
-  for (const { text } of canvases(window)) {
+  for (const { text } of looks(window)) {
     for (const [font, { words, element }] of text) {
       const owner = element instanceof Element ? element : document.documentElement;
       found.push(sample(owner, [...words].join(" "), (set) => set("font", font)));
@@ -320,11 +320,11 @@ function showAgain(top, owner) {
   return elements.filter((element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE));
 }
 
-function* canvases(view) {
+function* looks(view) {
   yield view.__hfdaskText;
   for (let number = 0; number < view.frames.length; number++) {
     try {
-      if (view.frames[number].__hfdaskText) yield* canvases(view.frames[number]);
+      if (view.frames[number].__hfdaskText) yield* looks(view.frames[number]);
     } catch {
       // another origin, whose text cannot be looked at
     }
@@ -413,6 +413,13 @@ function isSeen(element) {
   return !isTiny && right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
 }
 
+// The families of the document's own faces, in lower case.
+const MOST_FAMILIES = 1000;
+const families = () => {
+  const names = [...document.fonts].map(({ family }) => family.replace(/^["']|["']$/g, "").toLowerCase());
+  return [...new Set(names)].slice(0, MOST_FAMILIES);
+};
+
 const NOBODYS = "\u0378"; // a character that does not exist
 // Whether any part of a letter, in any of its spellings, looks as a character does that no font has.
 function isBox(element, cluster) {
@@ -459,6 +466,8 @@ Object.defineProperty(window, "__hfdaskText", {
     samples: entering(() => look(samples)),
     suspect: entering(suspect),
     lacking: entering(lacking),
+    families: entering(families),
+    declared: entering(() => [...looks(window)].flatMap((look) => look.families())),
     found: () => found,
     text: canvasText,
   }),
