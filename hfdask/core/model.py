@@ -51,7 +51,7 @@ from hfdask.core.video_clip import VideoClip, frames_of
 from hfdask.core.video_source import VideoSource
 from hfdask.errors import ChunkIndexError, PlanCorruptError, ProjectError
 
-PROTOCOL = 16
+PROTOCOL = 17
 """Version of the plan's layout and meaning. A worker accepts only plans of its own version."""
 
 CaptureMode = Literal["beginframe", "canvas", "screenshot"]
