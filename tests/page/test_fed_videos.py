@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import psutil
@@ -242,6 +243,7 @@ def test_a_picture_waits_for_messages_about_the_drawing_before_it_if_anything_mo
         monkeypatch.setattr(session, "evaluate", evaluated)
         monkeypatch.setattr(session, "begin_frame", begun)
         assert read_all(fed.frames(3, 4, lambda frame: {"v": frame})) == [3]
+    calls = [call for call, _ in groupby(calls)]  # a page that answers late gets more drawings
     passing = calls.index("__hfdask.passVideos")
     around = ["__hfdask.frame", "drawing", "__hfdask.passVideos", "drawing", "picture"]
     assert calls[passing - 2 : passing + 3] == around
