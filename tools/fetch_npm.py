@@ -27,6 +27,10 @@ FILES = {
             "dist/SplitText.min.js",
             "dist/TextPlugin.min.js",
         ],
+        "tests/compositions/shader_transition/vendor": ["dist/gsap.min.js"],
+    },
+    ("@hyperframes/shader-transitions", "0.8.41"): {
+        "tests/compositions/shader_transition/vendor": ["dist/index.global.js"]
     },
     ("animejs", "3.2.2"): {"tests/compositions/anime3/vendor": ["lib/anime.min.js"]},
     ("animejs", "4.5.0"): {"tests/compositions/anime4/vendor": ["dist/bundles/anime.umd.min.js"]},

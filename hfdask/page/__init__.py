@@ -75,6 +75,7 @@ _PLAYER = (
     "hdr.js",
     "undriven.js",
     "unfit.js",
+    "shader-transitions.js",
     "sight.js",
     "player.js",
 )

@@ -15,6 +15,7 @@ import pytest
 from media_samples import pixels_digest
 from msgspec.structs import replace
 from page_samples import BLUE, change_script, composition, open_html
+from samples import COMPOSITIONS
 from slow import sampled
 from video_pages import BLANK, open_fed, planes_of, read, shape_of
 
@@ -247,6 +248,28 @@ def test_a_picture_waits_for_messages_about_the_drawing_before_it_if_anything_mo
     passing = calls.index("__hfdask.passVideos")
     around = ["__hfdask.frame", "drawing", "__hfdask.passVideos", "drawing", "picture"]
     assert calls[passing - 2 : passing + 3] == around
+
+
+SCENE = "position:absolute;inset:0"
+TRANSITION = """HyperShader.init({ bgColor: "#00f", scenes: ["first", "second"],
+  transitions: [{ time: 0.1, shader: "flash-through-white", duration: 7 }] })"""
+
+
+def test_copies_of_videos_in_a_transition_by_a_shader_show_the_frame(tmp_path):
+    """The first scene is seen first: a frame of its transition shows the picture that its video shows in this frame."""
+    libraries = COMPOSITIONS / "shader_transition" / "vendor"
+    files = {name: (libraries / name).read_bytes() for name in ("gsap.min.js", "index.global.js")}
+    body = f'<div id="first" class="scene" style="{SCENE}">{VIDEO}</div><div id="second" class="scene" style="{SCENE};background:#00f"></div>'
+    html = page(body, TRANSITION).replace(
+        "<script>", "".join(f"<script src={name}></script>" for name in files) + "<script>"
+    )
+    for start in (0, 9):
+        with open_fed(tmp_path / str(start), html, ["v"], files=files) as fed:
+            pictures = fed.frames(start, 24, lambda frame: {"v": frame})
+            assert read_all(pictures) == list(range(start, 24))
+            assert fed.page.session.log.messages == []
+            assert fed.page.value("document.querySelectorAll('video').length") == 1
+            assert fed.page.value("document.querySelectorAll('#first').length") == 2
 
 
 @pytest.mark.parametrize("capture_mode", MOSTLY)

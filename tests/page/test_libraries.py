@@ -17,7 +17,7 @@ from page_samples import BLUE, GREEN, RED, SOON, WHITE, Page, composition, open_
 from samples import COMPOSITIONS
 from slow import sampled
 
-from hfdask.browser import loading
+from hfdask.browser import browser_thread, loading
 from hfdask.errors import ScriptError
 from hfdask.project.files import Project
 
@@ -60,6 +60,44 @@ def test_gsap_timelines_and_plugins() -> None:
         assert [page.at(frame, "text.textContent") for frame in (0, 15, 27)] == ["", "abcde", "abcdefghi"]
         assert page.at(15, "[...split.children].map(c => +c.style.opacity)")[0] == 1
         assert page.at(3, "[...split.children].map(c => +c.style.opacity)") == [0] * page.value("split.children.length")
+
+
+def test_shader_transitions() -> None:
+    with opened("shader_transition") as page:
+        dark, mixed, bright = ((page.pixels(frame)[..., 0] > 128).mean() for frame in (6, 16, 25))
+        assert dark < 0.05
+        assert 0.3 < mixed < 0.8 < bright
+        assert browser_thread().run(page.session.unfit(), 20) == ("a shader transition (<html>)",)
+        assert page.value("'layoutSubtree' in HTMLCanvasElement.prototype")
+
+
+def test_copies_of_canvases_in_a_transition_by_a_shader_have_their_pictures(tmp_path: Path) -> None:
+    files = {name: library("shader_transition", name) for name in ("gsap.min.js", "index.global.js")}
+    body = """<div id="first" class="scene"><canvas id="drawn" width="20" height="20" style="position:absolute;left:30px;top:30px"></canvas>
+      <canvas width="0"></canvas></div><div id="second" class="scene"></div>"""
+    script = """const pen = drawn.getContext("2d"); pen.fillStyle = "#0f0"; pen.fillRect(0, 0, 20, 20);
+      HyperShader.init({ bgColor: "#000", scenes: ["first", "second"],
+        transitions: [{ time: 0.1, shader: "flash-through-white", duration: 7 }] })"""
+    head = "".join(f"<script src={name}></script>" for name in files)
+    with open_html(
+        tmp_path, composition(body, script, head=head, style=".scene{position:absolute;inset:0}"), files
+    ) as page:
+        for frame in (0, 3, 5):
+            red, green, _ = page.pixels(frame)[40, 40]
+            assert red < 60
+            assert green > 240
+            assert page.pixels(frame)[20, 20].max() < 60
+        assert page.session.log.messages == []
+
+
+@pytest.mark.parametrize("mode", ["canvas", "screenshot"])
+def test_shader_transitions_without_the_drawing_of_elements_are_cuts(mode: str) -> None:
+    project = Project.find(COMPOSITIONS / "shader_transition", "index.html")
+    with open_files(dict(project.files()), width=320, height=180, capture_mode=mode) as page:
+        shares = [(page.pixels(frame)[..., 0] > 128).mean() for frame in (6, 16, 25)]
+        assert [share > 0.9 for share in shares] == [False, True, True]
+        told = browser_thread().run(page.session.report(), 20).warnings
+        assert "shader transitions of HyperShader are not drawn: scenes change without one" in told
 
 
 def test_gsap_eases_that_are_always_there() -> None:

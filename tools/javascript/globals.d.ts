@@ -30,6 +30,10 @@ interface Window {
   __hfOwnHyperframes: any;
   __hyperframes: any;
   hyperframesAnime: any;
+  __HF_PAGE_SIDE_COMPOSITING__: boolean;
+  __hf_page_composite_pending: any;
+  __hf_page_composite_prepare: any;
+  __hf_page_composite_resolve: any;
   __timelines: any;
   __player: any;
   __playerReady: boolean;

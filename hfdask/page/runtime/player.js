@@ -66,7 +66,9 @@ function seek(frame, options = {}) {
 
 // Pages and editors that drive the page themselves name times.
 const frameFor = (time) => frameAt(Math.max(0, time));
-const ownSeek = entering((time, options) => seek(frameFor(time), options));
+const ownSeek = entering((time, options) => {
+  if (!informing) seek(frameFor(time), options);
+});
 
 // A page without a composition that can be sought: it has its own `window.__hf`, with a duration and a seek.
 function isOwnPage() {
@@ -303,6 +305,7 @@ async function frame(number) {
   const time = frameTime(number);
   if (isDue(time)) await passMoments(time);
   ours(() => caught(() => seek(number)));
+  ours(() => prepareShaders(time));
   await (ours(() => isDue(time)) ? passMoments(time) : reactions());
   return ours(finishFrame);
 }
@@ -335,7 +338,7 @@ const LEAST_RESTS = 2; // opportunities until `content-visibility` has drawn ele
 let rests = 0;
 function rest() {
   rests++;
-  const told = notify();
+  const told = drawShaders() || notify();
   return whenThere(told || (skipping && rests < LEAST_RESTS));
 }
 
@@ -393,9 +396,9 @@ async function settlePromises(waits) {
 }
 
 function answer(more) {
-  const changed = takeMoved() || more;
+  const changed = takeMoved() || more || blending > 0;
   const problems = takeProblems();
-  const observed = changed && observes();
+  const observed = changed && (observes() || blending > 0);
   const text = changed && window.__hfdaskText?.changed(effectsInPlay) === true; // only while planning (fonts.js)
   return problems.length || observed || text ? { __proto__: null, problems, changed, observed, text } : changed;
 }

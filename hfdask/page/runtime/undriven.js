@@ -109,7 +109,7 @@ function warnOfPage() {
   if (document.querySelector("[data-color-grading]")) {
     warn("data-color-grading has no effect here: grade the files themselves, or use CSS filters");
   }
-  if (/** @type {any} */ (window).HyperShader)
+  if (/** @type {any} */ (window).HyperShader && !drawsShaders())
     warn("shader transitions of HyperShader are not drawn: scenes change without one");
   if (document.querySelector("marquee,progress:not([value])")) {
     warn("a <marquee>, or a <progress> without a value, moves by the real clock: animate an element instead");

@@ -3,6 +3,7 @@
 // Returns a sentence for each kind of such content, with one element that has it.
 function unfit() {
   const found = new Map();
+  if (usesShaders) found.set("a shader transition", document.documentElement);
   for (const page of allDocuments()) {
     if (showsViewTransition(page)) found.set("a view transition", page.documentElement);
     for (const element of elementsIn(page)) {
