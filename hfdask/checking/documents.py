@@ -42,6 +42,7 @@ _MAX_IMAGE = 4.0  # times the pixels of the video
 _PROVIDERS = {"gsap": r"gsap|greensock|tweenmax", "lottie": "lottie", "THREE": r"\bthree\b|THREE"}
 _PAGE = frozenset({"entry", "sub"})
 """Roles of the documents that share a page."""
+_FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}", re.IGNORECASE)
 
 
 class PageFacts(Struct):
@@ -93,10 +94,13 @@ class ProjectCheck:
         self._unseen: set[tuple[str, str, int]] = set()
         self._left = MAX_DOCUMENTS
         self._unread: set[str] = set()
+        self._faces: list[tuple[dict[str, Any], str, str, Positions]] = []
 
     def run(self) -> None:
         """Read all documents; the result is in ``findings``."""
         self._document(self.project.entry, "entry", ())
+        for face in self._faces:
+            self._face(*face)
         if not self._unread:
             self._judge_together(self._facts[self.project.entry])
 
@@ -154,8 +158,7 @@ class ProjectCheck:
             self.add("self_closing_media_tag", path, line, tag, name=name)
         for use in facts["urls"]:
             self._url(use, path, role, places)
-        for face in facts["faces"]:
-            self._face(face, path, role, places)
+        self._faces += [(face, path, role, places) for face in facts["faces"]]
         self._in_points(facts, path, role, places)
         self._effects(facts, path, places)
         self._scripts(facts, path, role, places)
@@ -306,8 +309,14 @@ class ProjectCheck:
             if self._is_elsewhere(source["url"], bases) or self._existing(source["url"], bases):
                 break
             lost.append(source)
+        used = not local and bool(lost) and (self._is_named(face["family"]) if face["used"] is None else face["used"])
         for source in lost:
-            self._url(source, path, role, places, severity="warning" if local or not face["used"] else None)
+            self._url(source, path, role, places, severity=None if used else "warning")
+
+    def _is_named(self, family: str) -> bool:
+        """Return true if a document, style sheet or script names a font outside of its own ``@font-face`` rules."""
+        name = re.compile(rf"(?<![\w-]){re.escape(family)}(?![\w-])", re.IGNORECASE)
+        return any(name.search(_FONT_FACE.sub("", read_text(self.files, path))) for path in self.read)
 
     def _url(self, use: dict[str, Any], path: str, role: str, places: Positions, severity: str | None = None) -> None:
         url, kind = use["url"], use["kind"]

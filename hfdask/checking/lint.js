@@ -214,7 +214,7 @@ class Inspection {
       })),
       ids: [...this.elements.map(idOf), ...this.compositions.map(nameOf)].filter(Boolean),
       references: this.references,
-      faces: this.faces.map(({ family, sources }) => ({ sources, used: this.asksFor(family) })),
+      faces: this.faces.map(({ family, sources }) => ({ family, sources, used: this.asksFor(family) })),
       animations: this.timed,
       fps: this.root?.getAttribute("data-fps")
         ? { at: this.at(this.root), text: this.root.getAttribute("data-fps") }
@@ -631,9 +631,10 @@ class Inspection {
     this.faces.push({ family: unquoted(style.getPropertyValue("font-family")), sources: sources.filter(Boolean) });
   }
 
-  // As the runtime judges a face that cannot be loaded (choices.js). Scenes share their faces with the page.
+  // As the runtime judges a face that cannot be loaded (choices.js). Null if other documents may ask for it:
+  // a page and its scenes share their faces.
   asksFor(family) {
-    if (this.role !== "entry" || this.doc.querySelector(HOST)) return true;
+    if (this.role !== "entry" || this.doc.querySelector(HOST)) return null;
     const view = this.doc.defaultView;
     const names = (style) => style.fontFamily.split(",").some((name) => unquoted(name) === family);
     const asks = (element) =>

@@ -791,6 +791,21 @@ ASSET_CASES = [
         severity="warning",
         name="font that no text asks for",
     ),
+    *(
+        Case(
+            "missing_local_asset",
+            page(
+                f"<div {HOST}></div>",
+                a_dot_html=SCENE.replace(
+                    "<p>", f"<style>\n¶@font-face {{ font-family: Own; src: url('none.woff2') }} {rule}</style><p>"
+                ),
+            ),
+            page(f"<div {HOST}></div>", a_dot_html=SCENE),
+            severity=severity,
+            name=f"font of a scene that is {name}",
+        )
+        for rule, severity, name in (("", "warning", "not named"), ("p { font-family: OWN, serif }", "error", "named"))
+    ),
     Case(
         "missing_local_asset",
         page(
