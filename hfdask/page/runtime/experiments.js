@@ -26,9 +26,8 @@ if (!config.hosted || window !== window.top) {
   }
 }
 
-// Gives a page what the library of shader transitions needs (shader-transitions.js); returns false if this browser lacks it.
+// Gives a page what the library of shader transitions needs (shader-transitions.js), if this browser has it.
 function showElementDrawing() {
   const shown = hidden.filter(([, name]) => name === "layoutSubtree" || name === "drawElementImage");
   for (const [prototype, name, descriptor] of shown) Object.defineProperty(prototype, name, descriptor);
-  return shown.length > 0;
 }

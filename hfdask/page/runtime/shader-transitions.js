@@ -42,7 +42,8 @@ function drawShaders() {
   return true;
 }
 
-// Copies of canvases are empty, and copies of videos would be other videos. A canvas in their place would be drawn at a wrong one.
+// Copies of canvases are empty, and copies of videos would be other videos. A canvas in a copy is drawn at the wrong place without
+// `contain`, and larger pictures than its box are cut off.
 let emptyCopies = []; // functions that fill them
 function findEmptyCopies() {
   emptyCopies = [];
@@ -51,37 +52,24 @@ function findEmptyCopies() {
       ...each.querySelectorAll("video,canvas"),
     ]);
     for (const [number, source] of from.entries()) {
-      const image = document.createElement("img");
+      const canvas = document.createElement("canvas");
       const style = getComputedStyle(source);
-      for (const name of style) image.style.setProperty(name, style.getPropertyValue(name));
-      image.style.animation = image.style.transition = "none";
-      to[number]?.replaceWith(image);
-      emptyCopies.push(() => fillCopy(source, style, image));
+      for (const name of style) canvas.style.setProperty(name, style.getPropertyValue(name));
+      canvas.style.animation = canvas.style.transition = "none";
+      canvas.style.contain = "paint";
+      to[number]?.replaceWith(canvas);
+      emptyCopies.push(() => fillCopy(source, style, canvas));
     }
   }
 }
 
-function fillCopy(source, style, image) {
-  const picture = pictureOf(source, style);
-  if (!picture) return;
-  try {
-    image.src = picture.toDataURL();
-  } catch {
-    console.warn(`${describe(source)} is empty in transitions by shaders: it shows something of another site`);
-    return;
-  }
-  promises.push(image.decode());
-}
-
-// Returns a canvas with a canvas's picture, or with what a video shows in its box; null if that is empty.
-function pictureOf(source, style) {
-  const picture = document.createElement("canvas");
+// Draws a canvas's picture, or what a video shows in its box.
+function fillCopy(source, style, canvas) {
   const feed = namedFeeds("video").find(({ video }) => video === source);
   const { width, height } = feed ? contentSize(style) : source;
-  [picture.width, picture.height] = [Math.round(width), Math.round(height)];
-  if (!picture.width || !picture.height) return null;
+  [canvas.width, canvas.height] = [Math.round(width), Math.round(height)];
+  if (!canvas.width || !canvas.height) return;
   const [left, top, right, bottom] = (feed && edgesOf(feed)) ?? [0, 0, 1, 1];
   const [across, down] = [right - left, bottom - top];
-  picture.getContext("2d").drawImage(source, left * width, top * height, across * width, down * height);
-  return picture;
+  canvas.getContext("2d").drawImage(source, left * width, top * height, across * width, down * height);
 }
