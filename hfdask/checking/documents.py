@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct, field
@@ -315,8 +316,12 @@ class ProjectCheck:
 
     def _is_named(self, family: str) -> bool:
         """Return true if a document, style sheet or script names a font outside of its own ``@font-face`` rules."""
-        name = re.compile(rf"(?<![\w-]){re.escape(family)}(?![\w-])", re.IGNORECASE)
-        return any(name.search(_FONT_FACE.sub("", read_text(self.files, path))) for path in self.read)
+        return re.search(rf"(?<![\w-]){re.escape(family)}(?![\w-])", self._outside_faces, re.IGNORECASE) is not None
+
+    @cached_property
+    def _outside_faces(self) -> str:
+        """The text of all files that were read, without ``@font-face`` rules. Use it when all documents have been read."""
+        return "\n".join(_FONT_FACE.sub("", read_text(self.files, path)) for path in sorted(self.read))
 
     def _url(self, use: dict[str, Any], path: str, role: str, places: Positions, severity: str | None = None) -> None:
         url, kind = use["url"], use["kind"]

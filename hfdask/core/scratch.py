@@ -114,9 +114,8 @@ def _hidden(folder: Path, name: str, make: Callable[[Path], int], remove: Callab
                     os.close(lock)
         yield path
     finally:
-        with contextlib.suppress(
-            OSError
-        ):  # of a disk that fails: the block's error says more, and the next output removes it
+        # If the disk fails, the block's error says more, and the next output removes the file.
+        with contextlib.suppress(OSError):
             remove(path)
         os.close(descriptor)
 

@@ -6,10 +6,9 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from hfdask.errors import HfdaskError, OutputNotWritableError
+from hfdask.errors import OutputNotWritableError
 from hfdask.store.calls import concurrently
 from hfdask.store.location import Location
 from hfdask.store.store import Store
@@ -57,13 +56,9 @@ def publish_folder(store: Store, name: str, folder: Path) -> None:
         return
     target = Location.at(store, name).store()
     files = {path.name: path for path in folder.iterdir()}
-    try:
+    with store.removed_on_error(name):
         concurrently(lambda item: target.put(*item), files.items())
         concurrently(target.delete, [each for each in target.names() if each not in files])
-    except BaseException:
-        with suppress(HfdaskError):  # of a failing store: the first error says more
-            store.delete(name)
-        raise
 
 
 def _rename(folder: Path, final: Path) -> None:

@@ -421,14 +421,20 @@ class Store:
         self._do(name, remove_all, writing=True)
 
     @contextmanager
-    def removed_at_end(self, name: str = "") -> Iterator[None]:
-        """Remove a file or folder at the end of the block; if the block and the removal fail, raise the block's error."""
+    def removed_on_error(self, name: str = "") -> Iterator[None]:
+        """Remove a file or folder if the block fails; if the removal fails, too, raise the block's error."""
         try:
             yield
         except BaseException:
             with suppress(HfdaskError):  # of a failing store: the first error says more
                 self.delete(name)
             raise
+
+    @contextmanager
+    def removed_at_end(self, name: str = "") -> Iterator[None]:
+        """Remove a file or folder at the end of the block; see `removed_on_error` for errors."""
+        with self.removed_on_error(name):
+            yield
         self.delete(name)
 
     def require_writable(self) -> None:
