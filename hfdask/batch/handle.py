@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +18,7 @@ from hfdask.batch.driver import Driver
 from hfdask.batch.job import BatchJob
 from hfdask.batch.results import ResultLog, RowResult, data_frame
 from hfdask.cluster.scheduler import typed
-from hfdask.cluster.waiting import LEAVE, end_of, wait_for_end
+from hfdask.cluster.waiting import LEAVE, UnderWay
 
 _LOOK = 0.05
 """Seconds between looks of a coroutine for new results."""
@@ -61,7 +61,7 @@ class BatchProgress(Struct, frozen=True):
         return (self.rows - self.done) / self.rate if self.rate > 0 else None
 
 
-class Batch:
+class Batch(UnderWay[None]):
     """A batch under way, from `hfdask.render_batch`.
 
     It runs in a thread of this process; ``result`` waits for it, ``cancel`` stops it. Keep the client open until then. In a
@@ -76,14 +76,13 @@ class Batch:
     """
 
     def __init__(self, job: BatchJob, rows: CheckedRows, client: Client, held: ExitStack) -> None:
+        super().__init__()
         self.manifest = job.manifest_shown
         self._rows = rows.count
         self._log = ResultLog(rows.count)
         self._client = client
         self._held = held
         self._stop = threading.Event()
-        self._ended: Future[None] = Future()
-        self._ended.set_running_or_notify_cancel()  # so that a cancelled waiter does not end it
         self._error: BaseException | None = None
         self._began = time.monotonic()
         self._took: float | None = None
@@ -99,10 +98,6 @@ class Batch:
         return BatchProgress(
             rows=self._rows, done=sum(counts.values()), frames=self._log.frames, seconds=took, **counts
         )
-
-    def done(self) -> bool:
-        """Return true if the batch has ended, with all rows or an error."""
-        return self._ended.done()
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of all rows.
@@ -139,7 +134,7 @@ class Batch:
         KeyboardInterrupt
             As `result`.
         """
-        if not wait_for_end(self._ended, timeout, self.cancel):
+        if not self._wait_for_end(timeout):
             return False
         if raises and self._error is not None:
             raise self._error
@@ -165,7 +160,7 @@ class Batch:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Any:
-        await end_of(self._ended, self.cancel)
+        await self._end()
         return self.result()
 
     async def __aiter__(self) -> AsyncIterator[RowResult]:
@@ -194,26 +189,6 @@ class Batch:
         from hfdask.views.live import batch_html
 
         return batch_html(self.manifest, self._state, self.progress, self._error)
-
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def show(self) -> threading.Thread | None:
-        """Show the batch in a notebook, without blocking it: the output is updated until the batch ends.
-
-        Returns
-        -------
-        Thread or None
-            The thread that updates the output; it ends soon after the batch. None if IPython runs without a notebook.
-
-        Raises
-        ------
-        MissingExtraError
-            If IPython is not installed.
-        """
-        from hfdask.views.live import show
-
-        return show(lambda: {"text/plain": repr(self), "text/html": self._repr_html_()}, self._ended)
 
     @property
     def _state(self) -> str:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from contextlib import ExitStack
 from functools import partial
 from pathlib import PurePosixPath
@@ -27,7 +27,7 @@ from hfdask.cluster.claim import Claim
 from hfdask.cluster.job import Job
 from hfdask.cluster.local import Cluster
 from hfdask.cluster.pictures import SECONDS, Picture, pictures_of
-from hfdask.cluster.waiting import end_of, wait_for_end
+from hfdask.cluster.waiting import UnderWay
 from hfdask.core.observer import Observer
 from hfdask.core.results import ChunkResult, RenderResult
 from hfdask.core.scratch import scratch_subfolder
@@ -92,7 +92,7 @@ class WorkerShare(Struct):
     running: list[int] = field(default_factory=list)
 
 
-class Render:
+class Render(UnderWay[RenderResult]):
     """A render under way, from `hfdask.submit`.
 
     It runs in a thread of this process; ``result`` and ``await`` wait for it, ``cancel`` stops it. Keep the client open
@@ -105,6 +105,7 @@ class Render:
     """
 
     def __init__(self, job: Job, cluster: Cluster) -> None:
+        super().__init__()
         self.job = job
         self.plan: Plan | None = None
         self._cluster = cluster
@@ -124,8 +125,6 @@ class Render:
         self._started_with = 0
         self._stop = threading.Event()
         self._claim = Claim(job.output)
-        self._ended: Future[RenderResult] = Future()
-        self._ended.set_running_or_notify_cancel()  # so that a cancelled waiter does not end it
         threading.Thread(target=self._main, name="hfdask-render", daemon=True).start()
 
     @property
@@ -133,10 +132,6 @@ class Render:
         """The current stage and its numbers."""
         with self._lock:
             return self._progress
-
-    def done(self) -> bool:
-        """Return true if the render has ended, with a video or an error."""
-        return self._ended.done()
 
     def result(self, timeout: float | None = None) -> RenderResult:
         """Wait for the finished video. ``await render`` does the same without blocking an event loop.
@@ -152,13 +147,13 @@ class Render:
         KeyboardInterrupt
             If the wait is interrupted, as by a notebook. The render is cancelled.
         """
-        if not wait_for_end(self._ended, timeout, self.cancel):
+        if not self._wait_for_end(timeout):
             raise TimeoutError(f"the render of {self.job.output.url} is not finished after {timeout:g} s")
         return self._ended.result()
 
     def __await__(self) -> Generator[Any, None, RenderResult]:
         """Wait for the finished video as `result` does. If the waiting task is cancelled, the render is, too."""
-        return end_of(self._ended, self.cancel).__await__()
+        return self._end().__await__()
 
     def cancel(self, *, wait_seconds: float = 0.0) -> None:
         """Stop the chunks that run. Finished chunks stay, and the same call can go on with them.
@@ -185,29 +180,9 @@ class Render:
         shares, stages = self._shares(), self._stage_seconds()
         return render_html(self.job.output.url, self.progress, shares, stages, error, self._pictures)
 
-    def _ipython_display_(self) -> None:
-        self.show()
-
-    def show(self) -> threading.Thread | None:
-        """Show the render in a notebook, without blocking it: the output is updated until the render ends.
-
-        Returns
-        -------
-        Thread or None
-            The thread that updates the output; it ends soon after the render. None if IPython runs without a notebook.
-
-        Raises
-        ------
-        MissingExtraError
-            If IPython is not installed.
-        """
-        from hfdask.views.live import show
-
-        return show(self._shown, self._ended)
-
     def _shown(self) -> dict[str, str]:
         self._look()
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return super()._shown()
 
     def _look(self) -> None:
         """Ask the workers that render for their newest pictures, from time to time."""
