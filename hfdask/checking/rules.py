@@ -153,6 +153,10 @@ SCRIPTS = {
         "'{selector}' is not a valid selector: the call throws",
         "each attribute has brackets of its own ([data-a][data-b]); quote values, escape special characters",
     ),
+    "silent_analyser": _warning(
+        "{name}() finds no sound, because sound does not play in a render: what it moves stands still",
+        "compute levels from the samples that decodeAudioData gives, or keep them in a file, and choose them by the time of the frame",
+    ),
     "imperative_media_control": _error(
         "{what} of a media element has no effect: pictures and sound are taken from the source by the time of the frame",
         "set when and what it plays with data-start, data-duration, data-media-start and data-playback-rate",

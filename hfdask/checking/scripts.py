@@ -48,6 +48,7 @@ _DRAWING = frozenset(
     | {"fillRect", "clearRect", "stroke", "fill", "drawImage", "fillText", "append", "appendChild", "remove", "animate"}
 )
 _PLAYING = frozenset({"play", "pause", "load"})
+_LEVELS = frozenset(f"get{kind}{what}Data" for kind in ("Byte", "Float") for what in ("Frequency", "TimeDomain"))
 # Libraries that move particles or bodies from frame to frame: a pattern of the call, and of the library's file.
 _SIMULATIONS = {
     re.compile(r"confetti(\.create)?|party\.(confetti|sparkles)|\w+\.addConfetti"): "confetti|party",
@@ -403,6 +404,8 @@ class _Reader:
             holder, name = member(call.child_by_field_name("function"))
             if name in _PLAYING and (global_name(holder) in names or self._is_media(callee_object(call))):
                 self.report("imperative_media_control", call, what=f"{name}()")
+            if name in _LEVELS and not self.made_offline:
+                self.report("silent_analyser", call, name=name)
         for node in self.all("assignment"):
             left = node.child_by_field_name("left")
             holder, name = member(left)
@@ -410,6 +413,12 @@ class _Reader:
                 continue
             if global_name(holder) in names or self._is_media(left.child_by_field_name("object")):
                 self.report("imperative_media_control", node, what=f"{name} =")
+
+    @functools.cached_property
+    def made_offline(self) -> bool:
+        """True if the script has a graph of sound that is computed, not played."""
+        made = (global_name(text_of(node.child_by_field_name("constructor"))) for node in self.all("new"))
+        return "OfflineAudioContext" in made
 
     def _is_media(self, node: Node | None, *, many: bool = False) -> bool:
         """Return true if an expression is clearly a media element, or a list of them."""

@@ -279,6 +279,11 @@ def test_races_that_stay_are_told_of(tmp_path):
         ("<marquee>text</marquee>", "", "moves by the real clock"),
         ("<progress></progress>", "", "moves by the real clock"),
         (
+            "",
+            "const heard = new AudioContext().createAnalyser(); heard.getByteFrequencyData(new Uint8Array(8))",
+            "an AnalyserNode has no sound in a render",
+        ),
+        (
             "<style>@keyframes k { to { fill: red } } rect { animation: k 1s }</style>"
             '<svg><g id="it"><rect width="9" height="9"/></g><use href="#it" y="20"/></svg>',
             "",
@@ -290,7 +295,8 @@ def test_what_is_not_drawn_or_driven_is_told(body, script, said, tmp_path):
     with open_html(tmp_path, composition(body, script)) as page:
         [warning] = page.report()["warnings"]
     assert said in warning
-    with open_html(tmp_path, composition('<progress value="0.5"></progress>')) as page:
+    computed = "new OfflineAudioContext(1, 9, 8000).createAnalyser().getFloatFrequencyData(new Float32Array(8))"
+    with open_html(tmp_path, composition('<progress value="0.5"></progress>', computed)) as page:
         assert page.report()["warnings"] == []
 
 

@@ -500,6 +500,12 @@ SCRIPT_CASES = [
         name="imported",
     ),
     script(
+        "silent_analyser",
+        "const analyser = new AudioContext().createAnalyser();\nconst levels = new Uint8Array(8);\n¶analyser.getByteFrequencyData(levels);",
+        "const analyser = new OfflineAudioContext(1, 9, 9).createAnalyser();\nanalyser.getByteFrequencyData(new Uint8Array(8));",
+        severity="warning",
+    ),
+    script(
         "virtual_date",
         "¶const now = new Date();",
         "const then = new Date(2026, 1, 1);\nperformance.now();",

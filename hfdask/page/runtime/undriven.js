@@ -42,6 +42,23 @@ if (window.GPU) {
   });
 }
 
+// Chromium starts an AudioContext only once a person has used the page. In a render it stands still, so an analyser has no sound.
+const LEVELS = ["getByteFrequencyData", "getByteTimeDomainData", "getFloatFrequencyData", "getFloatTimeDomainData"];
+const Offline = window.OfflineAudioContext;
+if (window.AnalyserNode) {
+  const contextOf = describeProperty(AudioNode.prototype, "context").get;
+  for (const name of LEVELS) {
+    const read = AnalyserNode.prototype[name];
+    override(AnalyserNode.prototype, {
+      [name](levels) {
+        apply(read, this, [levels]);
+        if (apply(contextOf, this, []) instanceof Offline) return;
+        warn("an AnalyserNode has no sound in a render: compute levels from the samples of decodeAudioData()");
+      },
+    });
+  }
+}
+
 const ANIMATED_SVG = /<(?:animate\w*|set)[\s>]|@keyframes|\banimation(?:-name)?\s*:/;
 const inspected = new Map(); // what is looked at -> promise
 
