@@ -127,9 +127,10 @@ class _Check:
                     break
         self._require_columns()
         if self.problems:
+            more = " or more" if len(self.problems) >= SHOWN else ""
+            counted = f"{len(self.problems)}{more} row{'s' if len(self.problems) > 1 else ''}"
             raise RowsError(
-                f"{len(self.problems)}{' or more' if len(self.problems) >= SHOWN else ''} rows cannot be rendered, so nothing was: "
-                + "; ".join(self.problems),
+                f"{counted} cannot be rendered, so nothing was: " + "; ".join(self.problems),
                 problems=self.problems,
                 rows=self.numbers,
             )

@@ -176,7 +176,7 @@ class Driver:
 
     @property
     def _under_way(self) -> int:
-        return len(self._tasks) + len(self._long) + sum(map(len, self._waiting.values()))
+        return len(self._tasks) + len(self._long) + self._waiting_rows()
 
     def _require_going(self) -> None:
         if self.stop.is_set():

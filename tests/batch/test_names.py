@@ -87,7 +87,7 @@ def test_a_cell_that_cannot_name_a_video_is_refused_with_its_row(tmp_path, cell,
     with pytest.raises(RowsError, match=why) as caught:
         names_of(f"{tmp_path}/{{id}}.mp4", {"id": "fine"}, {"id": cell})
     assert caught.value.details["rows"] == [1]
-    assert caught.value.message.startswith("1 rows cannot be rendered, so nothing was: row 1: ")
+    assert caught.value.message.startswith("1 row cannot be rendered, so nothing was: row 1: ")
 
 
 def test_a_missing_column_is_refused_with_the_columns_that_there_are(tmp_path):

@@ -63,8 +63,6 @@ function brokenFaces() {
   return found.slice(0, MAX_LISTED);
 }
 
-const unquoted = (family) => family.replace(/^["']|["']$/g, "").toLowerCase();
-
 // A canvas may have any text, so a script that names a family asks for it. If there is a canvas, scripts in files may, too.
 function isAskedFor(family) {
   const names = (text) => text.split(",").some((each) => unquoted(each.trim()) === family);

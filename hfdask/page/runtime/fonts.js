@@ -416,7 +416,7 @@ function isSeen(element) {
 // The families of the document's own faces, in lower case.
 const MOST_FAMILIES = 1000;
 const families = () => {
-  const names = [...document.fonts].map(({ family }) => family.replace(/^["']|["']$/g, "").toLowerCase());
+  const names = [...document.fonts].map(({ family }) => unquoted(family));
   return [...new Set(names)].slice(0, MOST_FAMILIES);
 };
 

@@ -40,3 +40,6 @@ function rulesOf(sheet) {
     return []; // of another origin, which the network refuses anyway
   }
 }
+
+// The name of a font's family as styles compare it.
+const unquoted = (family) => family.replace(/^["']|["']$/g, "").toLowerCase();
