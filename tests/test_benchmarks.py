@@ -65,6 +65,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(status, document["runs"], document["agreements"], page.read_text())
 
 
+@pytest.mark.slow
 def test_the_first_renderer_changes_with_each_round(outcome):
     assert [run["who"] for run in outcome.runs] == ["quick", "slow", "broken", "broken", "slow", "quick"]
 

@@ -31,7 +31,8 @@ class Editor(hfdask.Observer):
 
 
 # A stage that reads the folder after the check began would see it, so the earlier stage stands for the later one.
-@pytest.mark.parametrize("stage", ["check", pytest.param("probe", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["check", "probe"])
 def test_what_is_saved_while_planning_is_not_seen(stage, project, tmp_path):
     source = project()
     (source / "index.html").write_text(BOX)

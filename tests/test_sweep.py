@@ -231,6 +231,7 @@ def test_a_plot_has_the_sizes_and_the_chunks(monkeypatch):
     assert caught.value.details["extra"] == "analysis"
 
 
+@pytest.mark.slow
 def test_the_command_compares_with_an_earlier_result(page, tmp_path, capsys):
     file = tmp_path / "old.json"
     base = ["bench", str(page), "--chunk-sizes", "30", "--at-a-time", "1", "--repeats", "1", "--check", "off"]

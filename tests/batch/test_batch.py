@@ -240,6 +240,7 @@ def test_cancelling_leaves_nothing_and_the_same_call_goes_on(project, client, tm
     assert {row for row in range(6) if table.loc[row, "status"] == "reused"} == done
 
 
+@pytest.mark.slow
 def test_a_second_batch_with_the_same_manifest_is_refused(project, client, tmp_path, asleep):
     asleep(1)
     source = project()

@@ -79,6 +79,7 @@ def test_a_row_with_content_that_is_drawn_wrong_keeps_its_pictures(project, clie
     assert sorted(opened[2:]) == ["beginframe", "canvas", "canvas"]  # the second row was loaded twice
 
 
+@pytest.mark.slow
 def test_finished_rows_need_no_comparison(project, client, tmp_path, opened):
     batch(project, client, tmp_path, "plain", "one", "two")
     opened.clear()

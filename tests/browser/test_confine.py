@@ -174,7 +174,7 @@ def test_nothing_arrives_from_a_page_that_shows_what_it_asks_for(confined, tmp_p
     assert listeners.arrived == []
 
 
-@pytest.mark.sample("namespace")
+@pytest.mark.slow
 @by("confined", ["namespace", "filters", "nothing"], indirect=True)
 def test_a_page_cannot_tell_how_it_is_kept_in(confined, project, tmp_path) -> None:
     body = "<script>if (!navigator.onLine || navigator.connection?.downlink !== 10) throw Error('offline')</script>"

@@ -35,10 +35,9 @@ def told(source, folder, chunk_size: int) -> tuple[object, list[bool], list[str]
     )
 
 
+@pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    "html", [pytest.param(BOX, id="box"), pytest.param(TWO_CLIPS, id="two clips", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("html", [pytest.param(BOX, id="box"), pytest.param(TWO_CLIPS, id="two clips")])
 def test_it_agrees_with_a_real_one(html, project, tmp_path):
     source = project(html)
     page, moved, digests = told(source, tmp_path / "real", 30)

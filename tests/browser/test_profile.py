@@ -151,6 +151,7 @@ def test_a_profile_is_in_the_scratch_folder_if_there_is_no_room(memory, monkeypa
     assert scratch.memory_folder(0) == scratch.scratch_folder()
 
 
+@pytest.mark.slow
 def test_the_profile_of_a_killed_process_is_removed_by_the_next_one(memory):
     code = f"""
 import sys; from pathlib import Path; from hfdask.core import scratch; scratch.MEMORY = Path({str(memory)!r})

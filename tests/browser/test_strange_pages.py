@@ -67,6 +67,7 @@ REPORT = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.sampled_from([Status, Report, Sought, Elements, Abouts, PageParts, bool]), json_values)
 def test_whatever_a_page_answers_it_is_understood_or_refused(kind, answer):
     with suppress(errors.ScriptError):
@@ -105,6 +106,7 @@ def attempt(tmp_path: Path) -> Callable[..., list[hfdask.ChunkResult]]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_halves_of_characters_are_no_reason_to_end_a_render(attempt, tmp_path):
     script = """
@@ -234,6 +236,7 @@ def refused_or_rendered(attempt: Callable[..., list[hfdask.ChunkResult]], script
     assert [chunk.frames for chunk in chunks] == [4, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("script", some(LIES, "map_is_deep"))

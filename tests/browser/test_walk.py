@@ -186,6 +186,7 @@ def test_a_frame_that_the_runtime_fails_at_is_an_error(tmp_path, monkeypatch):
         run(reds(page, 0, 20))
 
 
+@pytest.mark.slow
 def test_a_look_that_fails_is_an_error(tmp_path, monkeypatch):
     break_runtime(monkeypatch, "function hasNews(everything) {")
     write_site(tmp_path, numbered("true"))
@@ -194,6 +195,7 @@ def test_a_look_that_fails_is_an_error(tmp_path, monkeypatch):
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.slow
 def test_frames_of_the_compositor_for_other_things_take_no_pictures(tmp_path):
     async def disturbed(page: Page) -> list[int]:
         found = []
@@ -209,6 +211,7 @@ def test_frames_of_the_compositor_for_other_things_take_no_pictures(tmp_path):
         assert run(disturbed(page)) == [*range(24)]
 
 
+@pytest.mark.slow
 def test_a_walk_that_is_given_up_does_not_disturb_the_next_one(tmp_path):
     async def begun(page: Page, start: int, wait: float) -> None:
         shots = capture(page.session, start, start + 20)

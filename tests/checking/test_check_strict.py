@@ -32,6 +32,7 @@ def test_strictness_decides_the_exit_status_of_warnings(flags, status, tmp_path)
     run("check", tmp_path, *flags, status=status)
 
 
+@pytest.mark.slow
 def test_check_prints_findings_by_file(tmp_path):
     write(tmp_path, ERROR)
     said = run("check", tmp_path, "--strict", status=3).stdout

@@ -101,6 +101,7 @@ def test_render_on_a_scheduler(project, tmp_path):
     assert json.loads(said)["chunks"][0]["worker"].startswith("tcp://")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_module_can_be_run(project, tmp_path):
     out = tmp_path / "out.mp4"
@@ -122,6 +123,7 @@ def test_an_embedded_cluster_can_have_a_dashboard(project, tmp_path):
 DECLARED = """<p data-composition-variables='[{"id": "title", "type": "string", "default": "x"}]'></p>"""
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_values_for_variables_from_a_file(project, tmp_path):
     source, file = project(BOX + DECLARED), tmp_path / "values.json"

@@ -241,6 +241,7 @@ def test_cancel_stops_running_chunks_and_keeps_finished_ones(project, cluster, t
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [BrowserNotFoundError("none"), RenderCancelledError("cancelled")])
 def test_a_call_that_fails_before_its_chunks_keeps_those_of_an_earlier_call(
     error, project, cluster, tmp_path, monkeypatch
@@ -272,6 +273,7 @@ def test_a_call_that_fails_without_chunks_leaves_no_plan(project, cluster, tmp_p
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_progress_rises_to_the_end(project, cluster, tmp_path):
     seen = []
     handle = hfdask.submit(project(LONG.replace('"60"', '"8"')), tmp_path / "out.mp4", client=cluster, chunk_size=60)

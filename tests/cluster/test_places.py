@@ -158,6 +158,7 @@ def test_a_worker_that_dies_while_it_assembles_is_replaced(project, tmp_path):
     assert os.listdir(tmp_path / "out") == ["out.mp4"]
 
 
+@pytest.mark.slow
 def test_an_output_that_workers_cannot_write_is_refused(project, two, tmp_path):
     with pytest.raises(errors.InvalidConfigError) as caught:
         hfdask.render(
@@ -229,7 +230,8 @@ def test_what_replaces_urls_is_handed_over(kind, project, two, tmp_path):
     assert [resource.url for resource in resources] == ["https://cdn.example/lib/dist/a.js"]
 
 
-@pytest.mark.parametrize("kind", ["project", pytest.param("document", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["project", "document"])
 def test_a_project_and_a_plan_in_a_store(kind, s3, project, two, tmp_path, request):
     source = project(**{"a.txt": "a", "hfdask.toml": "[render]\nfps = 10\n"})
     outside = tmp_path / "elsewhere"
@@ -277,6 +279,7 @@ def test_a_driver_that_is_told_to_plan_does(project, two, tmp_path, no_browser):
         hfdask.render(project(), tmp_path / "out.mp4", client=two, plan_on="driver")
 
 
+@pytest.mark.slow
 def test_cancel_while_a_worker_plans(project, two, tmp_path):
     handle = hfdask.submit(project(paced(100)), tmp_path / "out" / "out.mp4", client=two, plan_on="worker")
     deadline = time.monotonic() + 10

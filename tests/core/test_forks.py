@@ -139,13 +139,12 @@ thread.join()
     assert run(tmp_path, source, body) == {"still": "FORKED_PROCESS", "check": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pool",
     [
         pytest.param("multiprocessing.get_context('fork').Pool(1)", id="Pool"),
-        pytest.param(
-            "concurrent.futures.ProcessPoolExecutor(1, FORK)", id="ProcessPoolExecutor", marks=pytest.mark.slow
-        ),
+        pytest.param("concurrent.futures.ProcessPoolExecutor(1, FORK)", id="ProcessPoolExecutor"),
     ],
 )
 def test_pools_that_fork_after_a_render(pool, source, tmp_path):

@@ -177,7 +177,7 @@ def outcome(attempt: Callable[[], Any], right: Callable[[Any], bool]) -> hfdask.
     return error
 
 
-@pytest.mark.sample("browser-9-opening")
+@pytest.mark.slow
 @pytest.mark.parametrize(("victim", "how", "step"), TABLE)
 def test_a_chunk_survives_or_ends_in_an_error_that_another_try_heals(victim, how, step, planned, tmp_path):
     quiet = hfdask.render_chunk(planned.url, 0, tmp_path / "quiet.mp4")

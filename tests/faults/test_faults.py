@@ -178,6 +178,7 @@ def test_two_clients_render_the_same_plan_at_once(quiet, project, tmp_path):
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_recommended_configuration_is_known_to_dask_and_leaves_no_advice(project, tmp_path):
     known = yaml.safe_load((Path(distributed.__file__).parent / "distributed.yaml").read_text())
     open_ended = ("distributed.nanny.pre-spawn-environ.", "distributed.scheduler.default-task-durations.")

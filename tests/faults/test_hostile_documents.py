@@ -272,8 +272,9 @@ def published(url: str) -> Store:
     return store
 
 
-@pytest.mark.parametrize("step", [293, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("where", ["local", pytest.param("memory", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [293, 1])
+@pytest.mark.parametrize("where", ["local", "memory"])
 def test_manifest(where, step, tmp_path, canary):
     url = str(tmp_path / "plan") if where == "local" else f"memory://{uuid.uuid4().hex}"
     store = published(url)
@@ -363,6 +364,7 @@ def test_certificate(tmp_path, canary):
     assert errors.PlanCorruptError in ends
 
 
+@pytest.mark.slow
 def test_project_file(tmp_path, canary):
     folder = tmp_path / "plan"
     (folder / "vendor").mkdir(parents=True)

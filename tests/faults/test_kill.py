@@ -139,6 +139,7 @@ def test_a_browser_that_dies_or_hangs_is_replaced_and_the_chunk_goes_on(few_brow
     assert until(lambda: len([p for p in below() if is_browser(p)]) <= 2, 5)
 
 
+@pytest.mark.slow
 def test_a_browser_that_always_dies_ends_in_a_typed_error(project, tmp_path):
     plan = hfdask.plan(project(SLOW), tmp_path / "plan", fps=10, chunk_size=40)
     murderer = Murderer()

@@ -43,6 +43,7 @@ render_short(frozen, files, folder / "out.mp4", options, limit=40, plan_url=fold
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_in_the_middle_of_a_short_video_leaves_nothing(
     project: Callable[..., Path], tmp_path: Path
 ) -> None:

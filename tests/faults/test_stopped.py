@@ -143,6 +143,7 @@ def deserted(timeout: str | None) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_told(in_vain, caplog):
     outcome: list[type[BaseException]] = []
 
@@ -165,7 +166,7 @@ def test_a_cluster_without_workers_is_told(in_vain, caplog):
     ]
 
 
-@pytest.mark.sample("chunks")
+@pytest.mark.slow
 @pytest.mark.parametrize("waits", ["chunks", "run_task"])
 def test_dask_s_limit_for_a_cluster_without_workers_is_a_typed_error(waits, in_vain):
     with deserted("1s") as client, pytest.raises(errors.WorkerLostError, match="no-workers-timeout"):
@@ -267,9 +268,10 @@ CALLS: dict[str, Callable[[Client], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
-    [pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.slow), pytest.param(signal.SIGKILL, id="killed")],
+    [pytest.param(signal.SIGSTOP, id="stopped"), pytest.param(signal.SIGKILL, id="killed")],
 )
 def test_every_question_to_a_lost_scheduler_ends_in_a_typed_error(how, alone, soon, project, tmp_path, monkeypatch):
     client, pid = alone
@@ -309,14 +311,14 @@ def test_all_renders_of_a_client_learn_at_once_that_the_scheduler_is_lost(alone,
     assert outcomes == [errors.SchedulerLostError] * 20
 
 
-@pytest.mark.sample("chunks-killed")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("waits", "how"),
     [
         pytest.param("chunks", signal.SIGKILL, id="chunks-killed"),
         pytest.param("run_task", signal.SIGSTOP, id="run_task-stopped"),
-        pytest.param("chunks", signal.SIGSTOP, id="chunks-stopped", marks=pytest.mark.slow),
-        pytest.param("run_task", signal.SIGKILL, id="run_task-killed", marks=pytest.mark.slow),
+        pytest.param("chunks", signal.SIGSTOP, id="chunks-stopped"),
+        pytest.param("run_task", signal.SIGKILL, id="run_task-killed"),
     ],
 )
 def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, how, alone, soon, monkeypatch):
@@ -340,7 +342,7 @@ def test_a_scheduler_that_is_lost_while_tasks_wait_ends_in_a_typed_error(waits, 
     assert [type(error) for error in outcome] == [errors.SchedulerLostError]
 
 
-@pytest.mark.sample("render")
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["doctor"], ["render", ".", "-o", "{out}"]], ids=lambda words: words[0])
 def test_a_command_line_whose_scheduler_is_stopped_says_so(command, cluster_processes, soon, tmp_path):
     process = cluster_processes.scheduler()

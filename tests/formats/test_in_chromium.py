@@ -30,7 +30,8 @@ HALF = """<div id="r" data-composition-id="c" data-width="64" data-height="64" d
 <div class="box"></div><div class="disc"></div></div>"""
 
 
-@pytest.mark.parametrize("mode", ["beginframe", pytest.param("screenshot", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["beginframe", "screenshot"])
 def test_a_transparent_page_is_captured_with_the_colours_of_its_pixels_and_their_alpha(
     mode: CaptureMode, project: Any, tmp_path: Any
 ) -> None:

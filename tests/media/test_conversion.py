@@ -66,6 +66,7 @@ print(digest.hexdigest(), ctypes.CDLL(library).av_get_cpu_flags() & 0x8000)
 """
 
 
+@pytest.mark.slow
 def test_all_cpus_convert_alike() -> None:
     """FFmpeg's flags: none, SSE2, SSSE3, SSE4.2, AVX, and what this machine has, of which AVX2 is 0x8000."""
     support = str(next(path for path in sys.path if path.endswith("support")))

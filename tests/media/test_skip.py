@@ -79,6 +79,7 @@ def test_any_pattern_and_size_decodes(tmp_path, pattern, size, quality):
             assert (frames[number] == frames[number - 1]).all()
 
 
+@pytest.mark.slow
 def test_a_full_hd_picture_is_repeated_exactly(tmp_path):
     encode(tmp_path / "a.mp4", "nrrnr", 1920, 1080)
     frames = decode(tmp_path / "a.mp4")

@@ -321,6 +321,7 @@ def test_what_is_missing_late_ends_the_planning(page, plan) -> None:
         plan(source)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_script_error_of_the_sweep_names_the_frame(page, plan) -> None:
     source = page(

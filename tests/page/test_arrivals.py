@@ -95,6 +95,7 @@ def test_a_worker_that_never_answers_is_waited_for_once(tmp_path: Path) -> None:
         assert time.monotonic() - began < 20  # not two seconds each
 
 
+@pytest.mark.slow
 def test_a_worker_with_a_canvas_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change_script(monkeypatch, page_opening, "runtime_script", "DOUBT = 2000", "DOUBT = 60000")
     script = """const canvas = document.querySelector("canvas").transferControlToOffscreen(), worker = new Worker("worker.js")

@@ -320,6 +320,7 @@ def test_a_page_becomes_ready_however_long_its_new_videos_take(capture_mode, mon
         assert read(fed.picture(2, {"v": 7, "w": 9})) == 9
 
 
+@pytest.mark.slow
 def test_a_video_outside_of_the_page_is_told_of_no_error_and_shows_once_it_is_inside(tmp_path):
     script = f"""const outside = document.createElement("div"), told = window.told = []; outside.innerHTML = `{VIDEO}`;
       const video = outside.firstChild; for (const type of ["error", "abort", "emptied"]) video.addEventListener(type, () => told.push(type));
@@ -454,6 +455,7 @@ def test_a_video_that_does_not_show_its_picture_ends_the_frame_in_time(capture_m
         fed.picture(3, {"v": 9})
 
 
+@pytest.mark.slow
 def test_a_picture_from_a_canvas_waits_for_a_video_that_is_written_last(monkeypatch, tmp_path):
     """The browser may record the page's videos with their last pictures before that."""
     writes = "for (const job of asked.write) await write(job);"

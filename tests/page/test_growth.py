@@ -32,15 +32,8 @@ def seconds(folder: Path, kind: str, count: int) -> float:
 
 
 # `make test` runs only the kind in which one clip depends on another.
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("CSS animations of clips", marks=pytest.mark.slow),
-        "clips after clips",
-        pytest.param("CSS animations", marks=pytest.mark.slow),
-        pytest.param("clips", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["CSS animations of clips", "clips after clips", "CSS animations", "clips"])
 def test_four_times_as_much_takes_no_more_than_some_times_as_long(tmp_path: Path, kind: str) -> None:
     seconds(tmp_path, kind, 10)  # a browser's first page is slower
     rounds = [(seconds(tmp_path, kind, 300), seconds(tmp_path, kind, 1200)) for _ in range(3)]

@@ -658,6 +658,7 @@ WORKER = """let context; onmessage = ({data}) => {
 };"""
 
 
+@pytest.mark.slow
 def test_a_worker_that_draws_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_WORKER_PATIENCE", 0.5)  # it never answers what it gets first
     script = """const worker = new Worker('worker.js'); const canvas = x.transferControlToOffscreen();

@@ -223,6 +223,7 @@ def test_the_first_answer_is_that_of_the_first_question(script, slow, face, late
         assert page.pixel(0) == RED
 
 
+@pytest.mark.slow
 def test_a_page_is_not_ready_before_what_it_asked_for(late, tmp_path):
     late(by_name(red=0.3))
     scripts = {

@@ -421,6 +421,7 @@ def test_events_tell_what_a_browser_tells(tmp_path: Path) -> None:
         assert page.value("log.slice(7)") == []
 
 
+@pytest.mark.slow
 def test_animations_that_start_each_other_without_end_are_told_of(tmp_path: Path) -> None:
     script = "const next = () => { a.animate([], 0).onfinish = next }; next();"
     with opened(tmp_path, script) as page, pytest.raises(ScriptError, match=r"start each other without end at 0 s"):

@@ -272,6 +272,7 @@ def test_a_browser_that_is_none(render, project, monkeypatch, tmp_path):
     render(project(), errors.BrowserNotFoundError)
 
 
+@pytest.mark.slow
 def test_a_page_that_never_ends_loading(render, project):
     error = render(project(STATIC + "<script>for (;;) {}</script>"), errors.PageTimeoutError, load_timeout=2)
     assert "2 s" in error.message

@@ -55,6 +55,7 @@ def test_a_page_with_a_declared_canvas_is_loaded_once(project, tmp_path, loads):
     assert loads == [(160, 90, 24), (160, 90, 12)]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_whose_script_sets_its_canvas_is_loaded_again_with_that(project, tmp_path, loads):
     sets = "root.dataset.width = 64; root.dataset.height = 48; root.dataset.fps = 10"

@@ -249,6 +249,7 @@ def test_a_film_that_a_canvas_draws_otherwise_is_taken_again(project, tmp_path, 
     assert video.digest == whole.digest
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_film_is_compared_in_its_own_browser(project, tmp_path, any_length):
     hfdask.close_browsers()

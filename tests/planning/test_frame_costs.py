@@ -117,6 +117,7 @@ def test_planning_takes_as_many_pictures_as_a_video_of_this_length_needs(seconds
     assert not pictured or (pictured[0], pictured[-1]) == (0, 30 * seconds - 1)
 
 
+@pytest.mark.slow
 def test_ranges_do_not_depend_on_how_busy_the_machine_is(page, tmp_path):
     quiet = hfdask.plan(page, tmp_path / "quiet", workers=2)
     stop = threading.Event()

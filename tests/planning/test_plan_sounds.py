@@ -267,7 +267,8 @@ def test_planning_twice_gives_the_same_plan(planner, project, tmp_path):
     assert other not in hashes
 
 
-@pytest.mark.parametrize("place", sampled(["folder", "memory"], one_of=2))
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["folder", "memory"])
 def test_a_picture_that_changes_mixes_nothing_again(place, planner, monkeypatch, tmp_path):
     monkeypatch.setenv("HFDASK_CACHE", str(tmp_path / "cache"))
     if place == "memory":
@@ -284,7 +285,8 @@ def test_a_picture_that_changes_mixes_nothing_again(place, planner, monkeypatch,
     assert planner.mixes == 2
 
 
-@pytest.mark.parametrize("fault", sampled(["lost", "damaged", "record", "other versions"], one_of=4))
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["lost", "damaged", "record", "other versions"])
 def test_a_mix_that_is_not_as_it_was_is_made_again(fault, planner, monkeypatch):
     sound = planner(audio()).sound
     store = hfdask.Plan.open(planner.url).location.store()
@@ -318,6 +320,7 @@ def changed_chunks(planner: Planner, first: str, second: str, *files: dict[str, 
 SCENE = "<p>text</p>" + audio("{}") + '<video id="v" src="film.mp4" data-start="1" data-duration="1" {}></video>'
 
 
+@pytest.mark.slow
 def test_a_change_of_the_sound_alone_renders_no_chunk_again(planner):
     chain = json.dumps({"version": 1, "nodes": [{"id": "g", "type": "gain", "params": {"gain": -6}}]})
     lane = json.dumps({"version": 1, "lanes": [{"target": "volume", "points": [{"t": 0, "v": 0.5}]}]})

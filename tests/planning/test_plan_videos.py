@@ -81,6 +81,7 @@ def test_planning_twice_gives_the_same_plan(project, tmp_path):
     assert len({hfdask.plan(source, tmp_path / name, check="off").hash for name in "ab"}) == 1
 
 
+@pytest.mark.slow
 def test_clips_that_follow_a_source_begin_at_its_end(manifest):
     body = video() + '<video id="w" muted src="a.mp4" data-start="v + 0.5"></video>'
     plan = manifest(body, "data-no-timeline")

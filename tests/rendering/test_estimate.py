@@ -47,6 +47,7 @@ def test_a_video_shorter_than_a_sample_can_be_estimated(page, project):
     assert (told.frames, told.chunks, told.sampled_frames) == (3, 1, 3)
 
 
+@pytest.mark.slow
 def test_an_estimate_without_a_sweep_goes_by_length(page):
     assert hfdask.estimate(page, workers=1, check="off", sweep=0).cost.worker_seconds > 1
 
@@ -126,6 +127,7 @@ def test_the_price_is_for_hours_of_workers():
     assert Cost(worker_seconds=1800, cpu_seconds=0, bytes_moved=0).money(0.5) == 0.25
 
 
+@pytest.mark.slow
 def test_the_command_tells_the_price(page, capsys):
     with pytest.raises(SystemExit):
         command(["estimate", str(page), "--workers", "1", "--check", "off", "--price", "36", "--json"])

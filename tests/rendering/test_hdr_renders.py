@@ -116,6 +116,7 @@ def halves(*colors: tuple[float, ...]) -> tuple[int, int, int]:
     return levels([pq(max(0, part)) for part in light])
 
 
+@pytest.mark.slow
 def test_overlapping_videos_and_videos_in_sdr_have_their_own_light(project, tmp_path):
     body = (
         video()
@@ -210,12 +211,13 @@ OTHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "scale"),
     [
         ("".join(map(video, BOXES.values())), 1),
-        pytest.param(PLACES, 1, marks=pytest.mark.slow),
-        pytest.param("".join(map(video, BOXES.values())), 2, marks=pytest.mark.slow),
+        pytest.param(PLACES, 1),
+        pytest.param("".join(map(video, BOXES.values())), 2),
     ],
     ids=["boxes", "places", "large"],
 )

@@ -101,8 +101,9 @@ def test_a_source_video_keeps_its_pixels_in_a_larger_video(project, tmp_path):
     assert np.abs(np.diff(picture[32, 8:56, 0].astype(int))).min() > 200  # the source's stripes, one pixel wide
 
 
+@pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.parametrize("mode", sampled(MODES[:2]))
+@pytest.mark.parametrize("mode", MODES[:2])
 def test_chunks_and_the_damage_test_change_nothing_at_a_scale(mode, project, tmp_path):
     plan = hfdask.plan(project(FINE, **PICTURES), tmp_path / "plan", chunk_size=3600, capture=mode, scale=1.5, fps=10)
     whole = records(plan, tmp_path / "whole")

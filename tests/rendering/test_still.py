@@ -65,6 +65,7 @@ def test_other_pictures_and_times_are_refused_before_anything_starts(time, name,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_still_of_a_page_with_state_is_the_frame_of_a_chunk_that_begins_there(loads, project, tmp_path):
     """The page counts its frames, so a chunk that begins at another one would draw another picture."""

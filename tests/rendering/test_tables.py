@@ -71,6 +71,7 @@ def test_a_result_shows_its_facts_escaped_in_a_notebook(video):
     assert f"{video.stages['capture']:.2f} s</td>" in table
 
 
+@pytest.mark.slow
 def test_a_render_shows_how_far_it_is_and_then_how_it_ended(project, tmp_path):
     with in_this_process() as client:
         done = hfdask.submit(project(HALF), tmp_path / "<b>.mp4", client=client, chunk_size=10)

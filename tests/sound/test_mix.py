@@ -286,6 +286,7 @@ def everything(path: Path, other: Path) -> Iterator[bytes]:
         yield output.read_bytes()
 
 
+@pytest.mark.slow
 def test_neither_blocks_nor_runs_change_a_byte(noise, tmp_path, monkeypatch):
     path = sound_in(tmp_path, "aac", noise[1][:, : 4 * RATE])
     one, again = everything(path, noise[0])

@@ -268,7 +268,7 @@ class TestSecrets:
             Store("faulty://a").read("a")
         self.assert_clean(caught.value, caplog)
 
-    @pytest.mark.sample("403", "404")
+    @pytest.mark.sample("404")
     @pytest.mark.parametrize("status", [400, 403, 404])
     def test_a_real_client(self, status, s3, caplog):
         s3.fault = lambda method, path: status
@@ -553,6 +553,7 @@ class TestCache:
         assert faulty.calls["get"] == 2
         assert digested["x"] == 3
 
+    @pytest.mark.slow
     def test_processes_fetch_once(self, s3, tmp_path, monkeypatch):
         url = s3.url(uuid.uuid4().hex)
         planned = publish(Store(url, s3.options), {"a": b"a", "b": b"b", "large": noise(objects.SMALL)}, tmp_path)

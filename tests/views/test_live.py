@@ -92,6 +92,7 @@ def test_a_cell_that_renders_shows_progress_in_one_output_without_widgets(notebo
     assert shown[-1]["text/plain"].startswith("<Render done: 30/30 frames, 3/3 chunks, ")
 
 
+@pytest.mark.slow
 def test_a_cell_that_submits_does_not_wait_and_shows_the_render(notebook):
     reply, shown = notebook.run(
         "render = hfdask.submit('long', 'b.mp4', client=client, chunk_size=60, sweep=0)\nrender"
@@ -143,6 +144,7 @@ def test_an_interrupted_cell_cancels_the_render_and_the_output_is_free_at_once(n
 BATCH = "batch = hfdask.render_batch('long', [{'id': i, 'hfdask.crf': i} for i in range(20, 26)], 'b/{id}.mp4', client=client, ignore=['id'])"
 
 
+@pytest.mark.slow
 def test_a_cell_shows_a_batch_that_runs(notebook):
     reply, shown = notebook.run(f"{BATCH.replace('long', 'short')}\ndisplay(batch)\nlen(await batch)")
     assert reply["status"] == "ok", reply

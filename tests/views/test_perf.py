@@ -172,6 +172,7 @@ def texts(figure: Figure) -> str:
     return "\n".join(parts)
 
 
+@pytest.mark.slow
 def test_the_plot_has_chunks_on_workers_the_cost_of_frames_and_the_fixed_cost(kept):
     figure = kept.perf.plot()
     assert len(figure.axes) == 4
