@@ -10,9 +10,9 @@ demo: setup
 	mkdir -p out
 	$(BIN)/hfdask render examples/title -o out/title.mp4
 
-# Four at a time on two cores: tests wait for browsers and time limits for about half of their time.
+# Three at a time on two cores: tests wait for browsers and time limits for about half of their time.
 test: setup lint types
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: setup lint types
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not corpus" --cov --cov-report=term

@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if case[:-1] not in sample.args:
                 item.add_marker(pytest.mark.slow)
     unknown = {test: left for test, left in names.items() if left}
-    whole = not config.getoption("lf") and not any("::" in argument for argument in config.args)
+    whole = not config.getoption("lf", default=False) and not any("::" in argument for argument in config.args)
     if unknown and whole:
         raise pytest.UsageError(f"samples name cases that their tests do not have: {unknown}")
 
