@@ -58,7 +58,7 @@ class Deadlines:
         except PlaywrightError as error:
             await self._require_here_soon()
             if not self._chromium.alive:
-                raise BrowserCrashError(f"the browser died: {what}") from error
+                raise BrowserCrashError(f"{what}: {self._chromium.processes.lost() or 'the browser died'}") from error
             raise CaptureError(f"{what}: {first_line(error)}") from error
         except HfdaskError:
             await self._require_here_soon()  # the failure was in another document

@@ -155,7 +155,7 @@ class BrowserPool:
                 raise
             chromium.kill()
             await chromium.close()
-            if isinstance(error, HfdaskError) and (not lost or isinstance(error, BrowserMemoryError)):
+            if isinstance(error, HfdaskError) and (lost in error.message or isinstance(error, BrowserMemoryError)):
                 raise
             if isinstance(error, HfdaskError | PlaywrightError):
                 what = lost or f"the browser failed: {first_line(error)}"

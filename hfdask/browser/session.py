@@ -47,9 +47,7 @@ from hfdask.browser.missing_files import asset_error, described, refusals_of, un
 from hfdask.browser.page_log import PageLog
 from hfdask.browser.video_feed import Shown, VideoFeed, VideoShape, told_shapes
 from hfdask.core.model import PageParts, PageSettings
-from hfdask.errors import (
-    ScriptError,
-)
+from hfdask.errors import ScriptError
 from hfdask.media.hdr_picture import NOWHERE, Place
 from hfdask.network.intercept import Network
 from hfdask.network.messages import redact_text
@@ -120,7 +118,8 @@ class PageSession:
 
     def _on_crash(self, _: Page) -> None:
         # Playwright does not end calls that wait for the page.
-        self.chromium.processes.lose("the process of its page")
+        hint = " (captured from a canvas; if it happens again, use capture='beginframe')" if self.hosted else ""
+        self.chromium.processes.lose(f"the process of its page{hint}")
 
     @property
     def in_flight(self) -> int:

@@ -54,6 +54,14 @@ def test_both_modes_draw_the_same_pixels(html, tmp_path):
     assert len(set(seen["canvas"])) > 1
 
 
+def test_if_the_process_of_a_page_ends_its_error_names_the_other_way_of_capture(tmp_path):
+    with pytest.raises(errors.BrowserCrashError, match="use capture='beginframe'"), hosted(tmp_path, MOVING) as page:
+        for process in page.session.chromium.processes.all():
+            if "--type=renderer" in process.cmdline():
+                process.kill()
+        page.digests(0, 9)
+
+
 def shots(page: Page, start: int, end: int, **options: Any) -> list[Any]:
     async def take() -> list[Any]:
         return [(shot.picture and shot.picture.keep()) async for shot in capture(page.session, start, end, **options)]
