@@ -162,7 +162,7 @@ def test_an_interrupted_cell_cancels_the_batch(notebook, wait: str):
     assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
     reply, shown = notebook.run(
         "ended = batch.wait(60, raises=False)\n"
-        "(ended, batch.progress.done < 6, client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))"
+        "(ended, batch.progress.done < 6 or list(batch.results()), client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))"
     )
     assert reply["status"] == "ok", reply
     assert shown[-1]["text/plain"] == "(True, True, 0)"
