@@ -63,9 +63,9 @@ class UnderWay(ABC, Generic[_T]):
 
         Inside a Dask task, the worker may run other tasks meanwhile.
         """
-        if not self.done():
-            leave_thread_pool()
         try:
+            if not self.done():
+                leave_thread_pool()
             return bool(wait([self._ended], timeout).done)
         except KeyboardInterrupt:
             self.cancel(wait_seconds=LEAVE)

@@ -38,7 +38,9 @@ class Notebook:
             content = message["content"]
             if message["msg_type"] in ("display_data", "update_display_data", "execute_result"):
                 shown.append({"kind": message["msg_type"], "id": content.get("transient", {}), **content["data"]})
-                if interrupted_after and re.search(interrupted_after, content["data"]["text/html"]):
+                # The first output comes from the cell itself, perhaps before it waits.
+                is_update = message["msg_type"] == "update_display_data"
+                if interrupted_after and is_update and re.search(interrupted_after, content["data"]["text/html"]):
                     interrupted_after = ""
                     self._manager.interrupt_kernel()
             elif message["msg_type"] == "stream":
