@@ -155,6 +155,7 @@ class BrowserPool:
                 raise
             chromium.kill()
             await chromium.close()
+            # An error that says already what was lost, if anything was, also says which frame was not drawn.
             if isinstance(error, HfdaskError) and (lost in error.message or isinstance(error, BrowserMemoryError)):
                 raise
             if isinstance(error, HfdaskError | PlaywrightError):

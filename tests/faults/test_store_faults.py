@@ -116,7 +116,7 @@ CASES = [
 ]
 
 
-@pytest.mark.sample("truncates-assemble-get", "lies-chunk-get", "fails-plan-pipe")
+@pytest.mark.sample("truncates-assemble-get", "lies-chunk-get", "fails-plan-pipe", "stalls-record-pipe")
 @pytest.mark.parametrize(("fault", "stage", "method"), CASES)
 def test_what_befalls_a_file_for_ever_ends_in_its_error_and_loses_nothing(
     fault, stage, method, faulty, faults, source, quiet

@@ -31,7 +31,6 @@ def seconds(folder: Path, kind: str, count: int) -> float:
         return page.seconds + time.perf_counter() - began
 
 
-# `make test` runs only the kind in which one clip depends on another.
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["CSS animations of clips", "clips after clips", "CSS animations", "clips"])
 def test_four_times_as_much_takes_no_more_than_some_times_as_long(tmp_path: Path, kind: str) -> None:

@@ -216,8 +216,8 @@ OTHERS = {
     ("body", "scale"),
     [
         ("".join(map(video, BOXES.values())), 1),
-        pytest.param(PLACES, 1),
-        pytest.param("".join(map(video, BOXES.values())), 2),
+        (PLACES, 1),
+        ("".join(map(video, BOXES.values())), 2),
     ],
     ids=["boxes", "places", "large"],
 )

@@ -143,7 +143,7 @@ def test_an_interrupted_cell_cancels_the_render_and_the_output_is_free_at_once(n
     assert shown[-1]["text/plain"] == "(0, 'render', [])"
 
 
-BATCH = "batch = hfdask.render_batch('long', [{'id': i, 'hfdask.crf': i} for i in range(20, 26)], 'b/{id}.mp4', client=client, ignore=['id'])"
+BATCH = "batch = hfdask.render_batch('long', [{'id': i, 'hfdask.crf': i, 'hfdask.fps': 10} for i in range(20, 26)], 'b/{id}.mp4', client=client, ignore=['id'])"
 
 
 @pytest.mark.slow
